@@ -1,0 +1,80 @@
+"""Every error code and every flag, with the sentence that explains it.
+
+An *error code* means: this case has no number. A *flag* means: the number stands, and this is worth
+knowing. ``docs/reference/codes.md`` is generated from these two tables; the rest of the program may use
+no code or flag that is not in them.
+"""
+
+from types import MappingProxyType
+
+ERROR_CODES = MappingProxyType(
+    {
+        "missing-slice": "there is a hole in the slice positions inside the lesion",
+        "duplicate-position": "two different images lie at one position",
+        "single-slice": "one slice has no spacing, and the spacing rule (or an unknown thickness) needs one",
+        "no-pixel-spacing": "PixelSpacing is absent; ImagerPixelSpacing is no substitute",
+        "bad-spacing": "a spacing or thickness is zero, negative or not finite",
+        "inconsistent-series": "matrix, orientation or pixel spacing differ within a stack that cannot be split",
+        "ambiguous-series": "several series, labels or regions could be meant and nothing says which",
+        "slices-overlap": "the thickness rule would count overlapping slices twice",
+        "affine-conflict": "the sform and the qform of a NIfTI file disagree by more than 1e-3",
+        "not-3d": "the image has more than one volume, or colour, or is flat",
+        "non-finite": "the mask holds NaN or infinity",
+        "not-labels": "the mask holds values that are not integers within 1e-3, and no threshold was given",
+        "grid-mismatch": "mask and scan grids differ by more than 1e-3 voxel",
+        "contour-off-plane": "a contour lies more than 10 % of the slice spacing from any slice",
+        "self-intersection": "an outline crosses itself",
+        "invalid-contour": "an outline has fewer than three vertices, or a vertex that is not finite",
+        "ambiguous-overlap": "outlines on one slice are nested or overlap, and nothing says hole or sum",
+        "untraced-slice": "a slice without contour lies between traced slices of one lesion",
+        "patient-mismatch": "the trace belongs to another patient",
+        "wrong-series": "the trace belongs to another series",
+        "image-changed": "the trace was drawn on other pixels",
+        "side-mismatch": "the lesion lies on the other side than its label says",
+        "truncated": "the file ends before its contents do",
+        "unreadable": "the file is corrupt or cannot be read",
+        "unsupported-format": "the file is of a kind that is not read here",
+        "unsupported-codec": "the pixels are compressed in a way that no decoder here reads",
+        "too-large": "the declared or expanded size is over the limit",
+        "too-deep": "sequences are nested over 64 deep",
+        "newer-format": "the file was written by a newer version of this program",
+        "no-such-label": "the label or region that was asked for is not in the file",
+        "not-found": "the file or folder does not exist",
+        "invalid-protocol": "the protocol file has a wrong or unknown entry",
+        "invalid-table": "a table lacks columns, or has cells that do not fit them",
+        "invalid-plan": "the plan of outcome statistics has a wrong or unknown entry",
+        "not-estimable": "the data do not determine the asked-for statistic",
+        "usage": "the command or call does not fit what it is given",
+        "read-only": "the output cannot be written there",
+        "disk-full": "there is no room for the output; what was there before is intact",
+        "worker-died": "the process measuring this case ended",
+        "missing-dependency": "an optional package is not installed",
+    }
+)
+
+FLAGS = MappingProxyType(
+    {
+        "slice-gap": "slices are further apart than they are thick, by more than 1 %",
+        "slices-overlap": "slices are thicker than they are far apart, by more than 1 %",
+        "thickness-unknown": "no slice thickness is known; the spacing rule answered",
+        "spacing-tag-disagrees": "SpacingBetweenSlices differs from the distance of the positions",
+        "nonuniform-spacing": "the distance between slices varies; each slice has its own height",
+        "sheared-stack": "slices are shifted sideways (gantry tilt); spacing is taken along the normal",
+        "sheared-grid": "the axes of the grid are not perpendicular; the voxel is the determinant",
+        "missing-slice-outside": "a slice is missing outside the lesion",
+        "duplicate-file": "the same image was found twice and read once",
+        "split-series": "the series held several stacks, split by orientation, matrix, echo, b-value or acquisition",
+        "contour-snapped": "a contour lay beside its slice by less than 10 % of the spacing",
+        "contour-degenerate": "a ring of fewer than three points has no area and was left out",
+        "empty-mask": "the mask has no pixel of the lesion; its volume is 0",
+        "touches-edge": "the lesion reaches the edge of the image or the first or last slice",
+        "few-slices": "the lesion lies on fewer than four slices",
+        "skipped-slices": "slices between the traced ones are not traced",
+        "interpolated": "a missing slice inside the lesion was interpolated",
+        "frame-of-reference-differs": "trace and scan name different frames of reference",
+        "lossy": "the pixels were compressed with loss",
+        "units-unknown": "the file does not say its unit of length; millimetres are assumed",
+        "trailing-data": "the file goes on after its contents end",
+        "protocol-changed": "thickness, spacing or pixel size differ between the visits by more than 1 %",
+    }
+)
