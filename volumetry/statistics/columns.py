@@ -1,0 +1,158 @@
+"""Columns of a table, or bare arrays, as the statistics read them: numbers, labels, complete rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from volumetry.errors import StatisticsError, UsageError
+
+#: What every ``data=`` takes, and what every column argument takes: a column's name, or its values.
+Table = pd.DataFrame
+Column = Any
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Values that name things (groups, strata, patients), as whole numbers and what they stand for.
+
+    Attributes
+    ----------
+    codes : (n,) array of int
+        Position in `levels` of each row's label; -1 where it is missing.
+    levels : tuple
+        The labels, in the order of a categorical column, else sorted.
+    """
+
+    codes: IntArray
+    levels: tuple[Any, ...]
+
+    def take(self, rows: BoolArray | IntArray) -> Labels:
+        """Return the labels of some rows; levels stay as they are."""
+        return Labels(codes=self.codes[rows], levels=self.levels)
+
+    @property
+    def counts(self) -> IntArray:
+        """Rows of each level."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels)).astype(np.int64)
+
+    def without_empty(self) -> Labels:
+        """Return the same labels without the levels that no row has."""
+        used = self.counts > 0
+        new = np.append(np.cumsum(used) - 1, -1)
+        levels = tuple(level for level, keep in zip(self.levels, used, strict=True) if keep)
+        return Labels(codes=new[self.codes].astype(np.int64), levels=levels)
+
+
+def column_values(column: Column, data: Table | None, name: str) -> Any:
+    """Return the values of `column`: looked up in `data` if it is a name, else as they are.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` if `data` has no such column; ``usage`` if a name comes without `data`.
+    """
+    if not isinstance(column, str):
+        return column
+    if data is None:
+        raise UsageError("usage", f"{name} is the column name {column!r} without a table", todo="Give data=.")
+    if column not in data.columns:
+        known = ", ".join(map(str, data.columns))
+        raise UsageError(
+            "invalid-table", f"there is no column {column!r} for {name}", todo=f"Columns: {known}."
+        )
+    return data[column]
+
+
+def read_numbers(column: Column, data: Table | None = None, *, name: str = "values") -> FloatArray:
+    """Return a column as floats, missing as NaN.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` if a value is neither a number nor missing.
+    """
+    values = column_values(column, data, name)
+    series = pd.Series(np.asarray(values) if not isinstance(values, pd.Series) else values)
+    if series.dtype.kind in "biuf" and isinstance(series.dtype, np.dtype):
+        return np.ascontiguousarray(series.to_numpy(dtype=np.float64))
+    try:
+        numbers = pd.to_numeric(series.astype(object).where(series.notna(), np.nan), errors="raise")
+    except (ValueError, TypeError) as error:
+        label = column if isinstance(column, str) else name
+        raise UsageError("invalid-table", f"{label} holds a value that is not a number: {error}") from None
+    return np.ascontiguousarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def read_labels(column: Column, data: Table | None = None, *, name: str = "labels") -> Labels:
+    """Return a column as `Labels`. The order of a categorical column is kept; others are sorted."""
+    values = column_values(column, data, name)
+    series = values if isinstance(values, pd.Series) else pd.Series(values)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        positions: IntArray = np.asarray(series.cat.codes, dtype=np.int64)
+        return Labels(codes=positions, levels=tuple(_plain(level) for level in series.cat.categories))
+    try:
+        codes, levels = pd.factorize(series, sort=True)
+    except TypeError:  # mixed types have no order; their first appearance has
+        codes, levels = pd.factorize(series)
+    return Labels(codes=codes.astype(np.int64), levels=tuple(_plain(level) for level in levels))
+
+
+def is_categorical(values: Any) -> bool:
+    """Say whether a column holds labels (text, categories) rather than numbers."""
+    dtype = getattr(values, "dtype", None)
+    if dtype is None:
+        dtype = np.asarray(values).dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return True
+    if not (pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)):
+        return False
+    present = [value for value in values if not _is_missing(value)]
+    return any(isinstance(value, str) for value in present)
+
+
+def complete_rows(*columns: FloatArray | Labels | None) -> BoolArray:
+    """Return which rows are missing nothing; None among the columns is skipped.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` if the columns differ in length.
+    StatisticsError
+        ``not-estimable`` if no row is complete.
+    """
+    present = [column for column in columns if column is not None]
+    sizes = {len(column.codes) if isinstance(column, Labels) else len(column) for column in present}
+    if len(sizes) > 1:
+        raise UsageError("usage", "the columns differ in length", values={"rows": tuple(sorted(sizes))})
+    kept = np.ones(sizes.pop() if sizes else 0, dtype=bool)
+    for column in present:
+        if isinstance(column, Labels):
+            kept &= column.codes >= 0
+        else:
+            known = ~np.isnan(column)
+            kept &= known if known.ndim == 1 else known.all(axis=1)
+    if not kept.any():
+        raise StatisticsError(
+            "not-estimable", "no row is complete", values={"rows": len(kept)}, todo="Look at what is missing."
+        )
+    return kept
+
+
+def _plain(level: Any) -> Any:
+    """Return 1 for 1.0: whole numbers with a missing value among them come as floats."""
+    if isinstance(level, np.generic):
+        level = level.item()
+    return int(level) if isinstance(level, float) and level.is_integer() else level
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value))
