@@ -1,0 +1,303 @@
+"""One closed planar outline with sub-pixel vertices: its area, its validity, its holes.
+
+Area is the shoelace formula on the float vertices, times the pixel area; no polygon is ever filled to be
+measured (filling costs +12 % at 10 px radius with OpenCV; see docs/decisions/0001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.errors import TraceError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contour:
+    """One closed outline on one slice.
+
+    Parameters
+    ----------
+    slice_index : int
+        Slice of the scan geometry, counted from 0 along the normal.
+    vertices : (n, 2) array_like
+        (row, column) with integers at pixel centres; the ring closes itself, a repeated first vertex at
+        the end is dropped, and so are vertices that repeat their predecessor.
+    is_hole : bool
+        Whether the enclosed area is taken away.
+
+    Raises
+    ------
+    TraceError
+        ``invalid-contour``: fewer than three vertices, or one that is not finite.
+    """
+
+    slice_index: int
+    vertices: Array
+    is_hole: bool = False
+
+    def __post_init__(self) -> None:
+        vertices = np.array(self.vertices, dtype=np.float64).reshape(-1, 2)
+        if not np.isfinite(vertices).all():
+            raise TraceError(
+                "invalid-contour",
+                "an outline has a vertex that is not finite",
+                values={"slice": self.slice_index},
+                todo="Draw the outline again.",
+            )
+        if len(vertices):
+            vertices = vertices[np.any(vertices != np.roll(vertices, 1, axis=0), axis=1)]
+        if len(vertices) < 3:
+            raise TraceError(
+                "invalid-contour",
+                "an outline has fewer than three vertices",
+                values={"slice": self.slice_index, "vertices": len(vertices)},
+                todo="Draw the outline again, or delete it.",
+            )
+        vertices.flags.writeable = False
+        object.__setattr__(self, "slice_index", int(self.slice_index))
+        object.__setattr__(self, "vertices", vertices)
+        object.__setattr__(self, "is_hole", bool(self.is_hole))
+
+    @cached_property
+    def area_pixels(self) -> float:
+        """Enclosed area in pixels, positive (shoelace formula)."""
+        return abs(signed_area(self.vertices))
+
+    @cached_property
+    def centroid(self) -> Array:
+        """Centre of the enclosed area, (row, column); of the vertices where the area is 0."""
+        return ring_centroid(self.vertices)
+
+    def crossing(self) -> tuple[float, float] | None:
+        """Return a point (row, column) where the outline crosses itself, or None.
+
+        A ring that only touches itself (a keyhole, two pixels that meet at a corner) does not cross.
+        """
+        return find_crossing(self.vertices)
+
+    def contains(self, points: Array) -> NDArray[np.bool_]:
+        """Return for every point (n, 2) whether it lies inside, by the even-odd rule."""
+        return points_inside(self.vertices, points)
+
+
+def signed_area(vertices: Array) -> float:
+    """Shoelace area of a ring (n, 2) in pixels; the sign tells its direction."""
+    # About a vertex, so that distance from the origin costs no digits.
+    rows, columns = (vertices - vertices[0]).T
+    return float(np.dot(rows, np.roll(columns, -1)) - np.dot(columns, np.roll(rows, -1))) / 2
+
+
+def ring_centroid(vertices: Array) -> Array:
+    """Centroid (row, column) of the area of a ring (n, 2)."""
+    shifted = vertices - vertices[0]
+    following = np.roll(shifted, -1, axis=0)
+    cross = shifted[:, 0] * following[:, 1] - shifted[:, 1] * following[:, 0]
+    total = cross.sum()
+    if abs(total) < 1e-12:
+        return np.asarray(vertices.mean(axis=0))
+    return np.asarray(vertices[0] + ((shifted + following) * cross[:, None]).sum(axis=0) / (3 * total))
+
+
+def points_inside(vertices: Array, points: Array) -> NDArray[np.bool_]:
+    """Return for every point (m, 2) whether it lies inside the ring (n, 2), by the even-odd rule."""
+    start, end = vertices, np.roll(vertices, -1, axis=0)
+    inside = np.zeros(len(points), dtype=bool)
+    for first, last in zip(start, end, strict=True):
+        if first[0] == last[0]:
+            continue
+        spans = (first[0] > points[:, 0]) != (last[0] > points[:, 0])
+        slope = (last[1] - first[1]) / (last[0] - first[0])
+        inside ^= spans & (points[:, 1] < first[1] + (points[:, 0] - first[0]) * slope)
+    return inside
+
+
+_BLOCK = 512
+
+
+def find_crossing(vertices: Array) -> tuple[float, float] | None:
+    """Return a point where the ring (n, 2) crosses itself, or None. See `Contour.crossing`."""
+    ends = np.roll(vertices, -1, axis=0)
+    touch: tuple[float, float] | None = None
+    for first in range(0, len(vertices), _BLOCK):
+        crossing, contact = _contacts(vertices, ends, first, min(first + _BLOCK, len(vertices)))
+        if crossing is not None:
+            return crossing
+        touch = touch or contact
+    # Edges that meet only in vertices or run along each other may touch or cross: the areas tell.
+    if touch is not None and not np.isclose(
+        abs(signed_area(vertices)), even_odd_area(vertices), rtol=1e-9, atol=1e-12
+    ):
+        return touch
+    return None
+
+
+def _contacts(
+    start: Array, end: Array, first: int, last: int
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Where edges first...last cross a later edge, and where one merely touches it."""
+    a, b = start[first:last, None], end[first:last, None]
+    c, d = start[None, first:], end[None, first:]
+    meet = (np.minimum(a, b) <= np.maximum(c, d)) & (np.minimum(c, d) <= np.maximum(a, b))
+    i, j = np.nonzero(meet.all(axis=2))
+    i, j = i + first, j + first
+    # Neighbouring edges share a vertex and cannot cross.
+    apart = (j > i + 1) & ((i != 0) | (j != len(start) - 1))
+    i, j = i[apart], j[apart]
+    around_first = sides(start[i], end[i], start[j]) * sides(start[i], end[i], end[j])
+    around_second = sides(start[j], end[j], start[i]) * sides(start[j], end[j], end[i])
+    for k in np.flatnonzero((around_first < 0) & (around_second < 0))[:1]:
+        return _meeting_point(start[i[k]], end[i[k]], start[j[k]], end[j[k]]), None
+    for k in np.flatnonzero((around_first <= 0) & (around_second <= 0))[:1]:
+        return None, _meeting_point(start[i[k]], end[i[k]], start[j[k]], end[j[k]])
+    return None, None
+
+
+def even_odd_area(vertices: Array) -> float:
+    """Area in pixels inside a ring (n, 2) by the even-odd rule, if no two edges properly cross.
+
+    Between two neighbouring vertex rows the edges are then in one order, and every second gap between
+    them is a trapezoid inside.
+    """
+    end = np.roll(vertices, -1, axis=0)
+    levels = np.unique(vertices[:, 0])
+    total = 0.0
+    for low, high in zip(levels[:-1], levels[1:], strict=True):
+        middle = (low + high) / 2
+        spans = (vertices[:, 0] > middle) != (end[:, 0] > middle)
+        first, last = vertices[spans], end[spans]
+        along = (middle - first[:, 0]) / (last[:, 0] - first[:, 0])
+        columns = np.sort(first[:, 1] + along * (last[:, 1] - first[:, 1]))
+        total += (high - low) * float((columns[1::2] - columns[::2]).sum())
+    return total
+
+
+def sides(a: Array, b: Array, p: Array) -> Array:
+    """Return on which side of the directed lines a -> b the points p lie, 0 on them within rounding.
+
+    All three are (..., 2) and broadcast.
+    """
+    along, offset = b - a, p - a
+    value = along[..., 0] * offset[..., 1] - along[..., 1] * offset[..., 0]
+    scale = np.abs(along).max(axis=-1) * np.maximum(np.abs(offset).max(axis=-1), np.abs(p - b).max(axis=-1))
+    return np.where(np.abs(value) <= 1e-12 * scale, 0.0, value)
+
+
+def _meeting_point(a: Array, b: Array, c: Array, d: Array) -> tuple[float, float]:
+    along, other = b - a, d - c
+    denominator = along[0] * other[1] - along[1] * other[0]
+    if denominator == 0:
+        return float(b[0]), float(b[1])
+    t = ((c[0] - a[0]) * other[1] - (c[1] - a[1]) * other[0]) / denominator
+    return float(a[0] + t * along[0]), float(a[1] + t * along[1])
+
+
+def rings_overlap(first: Array, second: Array) -> bool:
+    """Return whether the areas of two simple rings overlap (one inside the other counts)."""
+    if np.any(first.max(axis=0) <= second.min(axis=0)) or np.any(second.max(axis=0) <= first.min(axis=0)):
+        return False
+    if _rings_cross(first, second):
+        return True
+    return ring_inside(first, second) or ring_inside(second, first)
+
+
+def ring_inside(inner: Array, outer: Array) -> bool:
+    """Return whether a ring lies inside another that it does not cross, judged by its vertices and edges.
+
+    Vertices may touch the outer ring; the verdict is that of most points that do not.
+    """
+    probes = np.vstack((inner, (inner + np.roll(inner, -1, axis=0)) / 2, [_interior_point(inner)]))
+    inside = points_inside(outer, probes)
+    return bool(inside.mean() > 0.5) and bool(inside[-1])
+
+
+def _interior_point(ring: Array) -> Array:
+    """Return a point strictly inside a ring: the middle of the widest span on a row through it."""
+    row = float(np.mean(np.sort(np.unique(ring[:, 0]))[[0, -1]]))
+    if np.any(ring[:, 0] == row):
+        row += 1e-7 * float(np.ptp(ring[:, 0]))
+    end = np.roll(ring, -1, axis=0)
+    spans = (ring[:, 0] > row) != (end[:, 0] > row)
+    start, end = ring[spans], end[spans]
+    columns = np.sort(
+        start[:, 1] + (row - start[:, 0]) * (end[:, 1] - start[:, 1]) / (end[:, 0] - start[:, 0])
+    )
+    if columns.size < 2:
+        return np.asarray(ring.mean(axis=0))
+    widths = columns[1::2] - columns[::2]
+    widest = int(np.argmax(widths))
+    return np.array([row, (columns[2 * widest] + columns[2 * widest + 1]) / 2])
+
+
+def _rings_cross(first: Array, second: Array) -> bool:
+    """Whether an edge of one ring properly crosses an edge of the other."""
+    a, b = first[:, None], np.roll(first, -1, axis=0)[:, None]
+    c, d = second[None], np.roll(second, -1, axis=0)[None]
+
+    return bool(np.any((sides(a, b, c) * sides(a, b, d) < 0) & (sides(c, d, a) * sides(c, d, b) < 0)))
+
+
+def check_slice_contours(contours: Sequence[Contour]) -> None:
+    """Check that the outlines of one slice say one area.
+
+    Outlines must not cross themselves or overlap each other; every hole lies inside one outline and
+    holes do not overlap each other.
+
+    Raises
+    ------
+    TraceError
+        ``self-intersection`` with the crossing, or ``ambiguous-overlap``.
+    """
+    for contour in contours:
+        crossing = contour.crossing()
+        if crossing is not None:
+            raise TraceError(
+                "self-intersection",
+                "an outline crosses itself",
+                values={"slice": contour.slice_index, "at row, column": crossing},
+                todo="Draw the outline without a loop.",
+            )
+    outlines = [c for c in contours if not c.is_hole]
+    holes = [c for c in contours if c.is_hole]
+    for group, name in ((outlines, "outlines"), (holes, "holes")):
+        for i, one in enumerate(group):
+            for other in group[i + 1 :]:
+                if rings_overlap(one.vertices, other.vertices) and not _is_island(one, other, holes):
+                    raise _ambiguous(one, f"two {name} overlap")
+    for hole in holes:
+        if not any(
+            ring_inside(hole.vertices, outline.vertices) and not _rings_cross(hole.vertices, outline.vertices)
+            for outline in outlines
+        ):
+            raise _ambiguous(hole, "a hole does not lie inside an outline")
+
+
+def _is_island(one: Contour, other: Contour, holes: Sequence[Contour]) -> bool:
+    """Whether one of two nested outlines lies inside a hole of the other."""
+    if one.is_hole:
+        return False
+    for inner, outer in ((one, other), (other, one)):
+        for hole in holes:
+            if ring_inside(inner.vertices, hole.vertices) and ring_inside(hole.vertices, outer.vertices):
+                return True
+    return False
+
+
+def _ambiguous(contour: Contour, what: str) -> TraceError:
+    return TraceError(
+        "ambiguous-overlap",
+        what,
+        values={"slice": contour.slice_index},
+        todo="Say which ring is a hole, or join them into one outline.",
+    )
+
+
+def slice_area_pixels(contours: Sequence[Contour]) -> float:
+    """Area in pixels that the outlines of one slice enclose: outlines minus holes."""
+    return sum(-c.area_pixels if c.is_hole else c.area_pixels for c in contours)

@@ -1,0 +1,340 @@
+"""Where every slice and every pixel of a scan lies in the patient.
+
+Coordinates are DICOM's: LPS millimetres (x to the patient's left, y to the back, z to the head), integer
+pixel coordinates at pixel centres, pixels named ``(row, column)`` and slices counted from 0 in order of
+their position along the normal, which is ``row_direction x column_direction``.
+
+The spacing of slices is only ever the difference of positions along the normal; SliceThickness is kept as
+declared and never stands in for it (design decision 2).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from volumetry.errors import GeometryError
+
+Array = NDArray[np.float64]
+
+JITTER = 1e-3
+"""Deviation of a step between slices, relative to the regular step, that is rounding and no finding."""
+
+HOLE = 1.9
+"""A step of so many regular steps leaves room for a whole slice: one is missing."""
+
+SHEAR = 5e-3
+"""Sideways drift per millimetre along the normal (0.3 degrees) from which a stack counts as sheared."""
+
+GAP = 0.01
+"""Relative difference of thickness and spacing from which slices have a gap, or overlap."""
+
+
+def frozen_array(values: ArrayLike, dtype: type = np.float64) -> NDArray[Any]:
+    """Return a read-only copy of `values`."""
+    array: NDArray[Any] = np.array(values, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ScanGeometry:
+    """Where the slices and pixels of one stack lie in the patient.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Matrix of a slice.
+    pixel_spacing_mm : (float, float)
+        Distance between rows, distance between columns: the order of DICOM's PixelSpacing.
+    row_direction, column_direction : (3,) array_like
+        Unit vectors in LPS: along a row (towards higher columns), along a column (towards higher rows);
+        DICOM's ImageOrientationPatient. They need not be perpendicular (a sheared NIfTI grid).
+    slice_origins_mm : (n_slices, 3) array_like
+        Centre of pixel (0, 0) of every slice (ImagePositionPatient), ascending along the normal.
+    slice_thickness_mm : float or None
+        As declared; None where it is not known.
+    frame_of_reference_uid : str or None
+
+    Raises
+    ------
+    GeometryError
+        ``bad-spacing``: a spacing or thickness is zero, negative or not finite, or directions are no
+        directions. ``duplicate-position``: two slices at one position.
+    """
+
+    rows: int
+    columns: int
+    pixel_spacing_mm: tuple[float, float]
+    row_direction: Array
+    column_direction: Array
+    slice_origins_mm: Array
+    slice_thickness_mm: float | None = None
+    frame_of_reference_uid: str | None = None
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "rows", int(self.rows))
+        set_(self, "columns", int(self.columns))
+        between_rows, between_columns = self.pixel_spacing_mm
+        set_(self, "pixel_spacing_mm", (float(between_rows), float(between_columns)))
+        set_(self, "row_direction", _direction(self.row_direction, "row_direction"))
+        set_(self, "column_direction", _direction(self.column_direction, "column_direction"))
+        set_(self, "slice_origins_mm", frozen_array(self.slice_origins_mm).reshape(-1, 3))
+        if self.slice_thickness_mm is not None:
+            set_(self, "slice_thickness_mm", float(self.slice_thickness_mm))
+        self._check()
+
+    def _check(self) -> None:
+        if self.rows < 1 or self.columns < 1 or not self.n_slices:
+            raise GeometryError(
+                "not-3d",
+                "the image has no pixels",
+                values={"rows": self.rows, "columns": self.columns, "slices": self.n_slices},
+                todo="Export the series again.",
+            )
+        for name, value in (
+            ("spacing between rows_mm", self.pixel_spacing_mm[0]),
+            ("spacing between columns_mm", self.pixel_spacing_mm[1]),
+            ("slice thickness_mm", self.slice_thickness_mm),
+        ):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise GeometryError(
+                    "bad-spacing",
+                    "a length that must be positive is not",
+                    values={name: value},
+                    todo="Correct the header or export the series again.",
+                )
+        if not np.isfinite(self.slice_origins_mm).all():
+            raise GeometryError(
+                "bad-spacing", "a slice position is not finite", todo="Export the series again."
+            )
+        steps = self.slice_steps_mm
+        if steps.size and steps.min() <= JITTER * max(float(np.abs(steps).max()), 1e-6):
+            where = int(np.argmin(steps))
+            raise GeometryError(
+                "duplicate-position",
+                "two slices lie at one position, or the slices are not in order",
+                values={"slices": (where, where + 1), "step_mm": float(steps[where])},
+                todo="Keep one of the two.",
+            )
+
+    # -- directions and positions -------------------------------------------------------------------
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices."""
+        return len(self.slice_origins_mm)
+
+    @cached_property
+    def normal(self) -> Array:
+        """Unit vector perpendicular to the slices, (3,); slices ascend along it."""
+        cross = np.cross(self.row_direction, self.column_direction)
+        return np.asarray(cross / np.linalg.norm(cross), dtype=np.float64)
+
+    @cached_property
+    def slice_positions_mm(self) -> Array:
+        """Position of every slice along the normal, (n_slices,), ascending."""
+        return self.slice_origins_mm @ self.normal
+
+    @cached_property
+    def slice_steps_mm(self) -> Array:
+        """Distance from every slice to the next along the normal, (n_slices - 1,)."""
+        return np.diff(self.slice_positions_mm)
+
+    @cached_property
+    def pixel_area_mm2(self) -> float:
+        """Area of a pixel: product of the spacings and the sine of the angle between the directions."""
+        sine = float(np.linalg.norm(np.cross(self.row_direction, self.column_direction)))
+        area = self.pixel_spacing_mm[0] * self.pixel_spacing_mm[1]
+        return area if abs(sine - 1.0) < 1e-9 else area * sine
+
+    # -- steps ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def regular_step_mm(self) -> float | None:
+        """The usual distance between neighbouring slices: the lower median of the steps."""
+        if not self.slice_steps_mm.size:
+            return None
+        return float(np.sort(self.slice_steps_mm)[(self.slice_steps_mm.size - 1) // 2])
+
+    @cached_property
+    def holes(self) -> tuple[int, ...]:
+        """Indices i where at least one slice is missing between slice i and slice i + 1."""
+        if self.regular_step_mm is None:
+            return ()
+        return tuple(int(i) for i in np.flatnonzero(self.slice_steps_mm > HOLE * self.regular_step_mm))
+
+    @cached_property
+    def is_uneven(self) -> bool:
+        """Whether the steps differ, holes left aside, by more than rounding."""
+        if self.regular_step_mm is None:
+            return False
+        steps = np.delete(self.slice_steps_mm, self.holes)
+        return bool(np.any(np.abs(steps - self.regular_step_mm) > JITTER * self.regular_step_mm))
+
+    @cached_property
+    def slice_spacing_mm(self) -> float | None:
+        """Centre-to-centre distance of neighbouring slices; None where it is uneven or there is one slice."""
+        if self.regular_step_mm is None or self.is_uneven:
+            return None
+        steps = np.delete(self.slice_steps_mm, self.holes)
+        return float(steps.mean())
+
+    @property
+    def gap_mm(self) -> float | None:
+        """Slice spacing minus slice thickness (negative where slices overlap); None where one is unknown."""
+        if self.slice_spacing_mm is None or self.slice_thickness_mm is None:
+            return None
+        return self.slice_spacing_mm - self.slice_thickness_mm
+
+    @property
+    def gap_ratio(self) -> float | None:
+        """Slice spacing (the regular step) over slice thickness; None where one is unknown."""
+        if self.regular_step_mm is None or self.slice_thickness_mm is None:
+            return None
+        return self.regular_step_mm / self.slice_thickness_mm
+
+    @cached_property
+    def is_sheared_stack(self) -> bool:
+        """Whether the slices are shifted sideways against each other (gantry tilt)."""
+        if self.n_slices < 2:
+            return False
+        offsets = self.slice_origins_mm - self.slice_origins_mm[0]
+        along = offsets @ self.normal
+        sideways = np.linalg.norm(offsets - np.outer(along, self.normal), axis=1)
+        return bool(np.any(sideways > SHEAR * along + 1e-2 * self.slice_steps_mm.min()))
+
+    @cached_property
+    def is_sheared_grid(self) -> bool:
+        """Whether rows and columns are not perpendicular."""
+        return bool(abs(float(self.row_direction @ self.column_direction)) > SHEAR)
+
+    # -- slice heights ----------------------------------------------------------------------------------
+
+    def slice_heights_mm(self, *, across_holes: bool = False) -> Array:
+        """Height every slice stands for by the spacing rule: half the way to each neighbour.
+
+        End slices, and slices beside a hole, use their one neighbour's distance on both sides
+        (Cavalieri's rule with full slabs).
+
+        Parameters
+        ----------
+        across_holes : bool
+            Let the heights run across holes instead, which is linear interpolation of the areas.
+
+        Returns
+        -------
+        (n_slices,) array
+
+        Raises
+        ------
+        GeometryError
+            ``single-slice``: one slice has no spacing.
+        """
+        if self.regular_step_mm is None:
+            raise GeometryError(
+                "single-slice",
+                "one slice has no spacing",
+                values={"slices": 1},
+                todo="Measure by the thickness rule, or read the whole series.",
+            )
+        before = np.concatenate(([np.nan], self.slice_steps_mm))
+        after = np.concatenate((self.slice_steps_mm, [np.nan]))
+        if not across_holes:
+            for hole in self.holes:
+                after[hole] = before[hole + 1] = np.nan
+        other = np.where(np.isnan(before), after, before)
+        before = np.where(np.isnan(other), self.regular_step_mm, other)
+        after = np.where(np.isnan(after), before, after)
+        return (before + after) / 2
+
+    # -- between pixels and the patient ----------------------------------------------------------------
+
+    @cached_property
+    def pixel_to_patient_matrix(self) -> Array:
+        """(3, 2) matrix: patient offset in mm of one row and one column."""
+        between_rows, between_columns = self.pixel_spacing_mm
+        return np.column_stack((self.column_direction * between_rows, self.row_direction * between_columns))
+
+    @cached_property
+    def patient_to_pixel_matrix(self) -> Array:
+        """(2, 3) matrix: rows and columns of an offset that lies in the slice plane, in mm."""
+        inverse: Array = np.linalg.pinv(self.pixel_to_patient_matrix)
+        return inverse
+
+    def pixel_to_patient(self, slice_index: int, pixels: ArrayLike) -> Array:
+        """Return the LPS positions in mm, (n, 3), of `pixels` (row, column), (n, 2), of one slice."""
+        pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+        return np.asarray(self.slice_origins_mm[slice_index] + pixels @ self.pixel_to_patient_matrix.T)
+
+    def patient_to_pixel(self, slice_index: int, points_mm: ArrayLike) -> Array:
+        """Return (row, column), (n, 2), of LPS points (n, 3) projected onto one slice along the normal."""
+        points = np.asarray(points_mm, dtype=np.float64).reshape(-1, 3)
+        return np.asarray((points - self.slice_origins_mm[slice_index]) @ self.patient_to_pixel_matrix.T)
+
+    def nearest_slice(self, point_mm: ArrayLike) -> tuple[int, float]:
+        """Return the slice nearest to an LPS point along the normal, and the signed distance in mm to it."""
+        position = float(np.asarray(point_mm, dtype=np.float64) @ self.normal)
+        index = int(np.argmin(np.abs(self.slice_positions_mm - position)))
+        return index, position - float(self.slice_positions_mm[index])
+
+    # -- comparing --------------------------------------------------------------------------------------
+
+    def voxel_distance(self, other: ScanGeometry) -> float:
+        """Return how far two grids lie apart, in voxels: the largest offset of the corners.
+
+        Infinite where matrix or number of slices differ.
+        """
+        if (self.rows, self.columns, self.n_slices) != (other.rows, other.columns, other.n_slices):
+            return math.inf
+        corners = [(r, c) for r in (0, self.rows - 1) for c in (0, self.columns - 1)]
+        smallest = min(*self.pixel_spacing_mm, self.regular_step_mm or math.inf)
+        offsets = [
+            np.abs(self.pixel_to_patient(i, corners) - other.pixel_to_patient(i, corners)).max()
+            for i in range(self.n_slices)
+        ]
+        return float(max(offsets)) / smallest
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScanGeometry):
+            return NotImplemented
+        return (
+            self.pixel_spacing_mm == other.pixel_spacing_mm
+            and self.slice_thickness_mm == other.slice_thickness_mm
+            and self.frame_of_reference_uid == other.frame_of_reference_uid
+            and (self.rows, self.columns) == (other.rows, other.columns)
+            and np.array_equal(self.row_direction, other.row_direction)
+            and np.array_equal(self.column_direction, other.column_direction)
+            and np.array_equal(self.slice_origins_mm, other.slice_origins_mm)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def sorted_by_position(
+    row_direction: ArrayLike, column_direction: ArrayLike, slice_origins_mm: ArrayLike
+) -> NDArray[np.intp]:
+    """Return the order in which slices ascend along the normal: indices into `slice_origins_mm` (n, 3)."""
+    normal = np.cross(np.asarray(row_direction, np.float64), np.asarray(column_direction, np.float64))
+    return np.argsort(np.asarray(slice_origins_mm, np.float64).reshape(-1, 3) @ normal, kind="stable")
+
+
+def _direction(vector: ArrayLike, name: str) -> Array:
+    array = np.array(vector, dtype=np.float64).reshape(3)
+    length = float(np.linalg.norm(array))
+    if not math.isfinite(length) or abs(length - 1.0) > 0.01:
+        raise GeometryError(
+            "bad-spacing",
+            "a direction is not a unit vector",
+            values={name: tuple(float(x) for x in array)},
+            todo="Correct ImageOrientationPatient or export the series again.",
+        )
+    array /= length
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,377 @@
+"""Masks: labels on a scan geometry, and the one rule that leads from outlines to pixels and back.
+
+Outline to mask: a pixel belongs to the lesion if its centre lies inside, by the even-odd rule. Mask to
+outline: along the pixel edges, so that the outline's area is exactly the number of pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.contour import Contour, signed_area
+from volumetry.errors import GeometryError, TraceError
+from volumetry.geometry import ScanGeometry
+from volumetry.scan import ScanSource
+from volumetry.sections import CrossSections, section_bounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskLabel:
+    """One label of a mask: its number, its name, and the layer it lies on."""
+
+    number: int
+    name: str = ""
+    layer: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mask:
+    """Labels on a scan geometry.
+
+    Attributes
+    ----------
+    layers : tuple of (n_slices, rows, columns) integer arrays, read-only
+        Label images; more than one only where labels overlap (a segment lies wholly on one layer).
+    geometry : ScanGeometry
+    labels : tuple of MaskLabel
+        Labels the file declares; for a plain label image the values found in it.
+    source : ScanSource
+    flags : tuple of str
+    declared : bool
+        Whether the file itself lists its labels: then asking for another is an error, not an absence.
+    """
+
+    layers: tuple[NDArray[Any], ...]
+    geometry: ScanGeometry
+    labels: tuple[MaskLabel, ...]
+    source: ScanSource = field(default_factory=ScanSource)
+    flags: tuple[str, ...] = ()
+    declared: bool = False
+
+    def __post_init__(self) -> None:
+        expected = (self.geometry.n_slices, self.geometry.rows, self.geometry.columns)
+        layers = []
+        for layer in self.layers:
+            array = np.asarray(layer)
+            if array.shape != expected or not np.issubdtype(array.dtype, np.integer):
+                raise GeometryError(
+                    "grid-mismatch",
+                    "labels do not fit their geometry, or are no integers",
+                    values={"labels": (*array.shape, array.dtype), "geometry": expected},
+                    todo="Give integer labels on the grid of the geometry.",
+                )
+            if array.flags.writeable:
+                array = array.copy() if array.base is not None else array.view()
+                array.flags.writeable = False
+            layers.append(array)
+        object.__setattr__(self, "layers", tuple(layers))
+        object.__setattr__(self, "flags", tuple(sorted(set(self.flags))))
+
+    def label(self, wanted: int | str | None = None) -> MaskLabel:
+        """Return the label of that number or name; the only one where none is named.
+
+        Raises
+        ------
+        TraceError
+            ``ambiguous-series``: several labels and none named. ``no-such-label``.
+        """
+        return find_label(self.labels, wanted, declared=self.declared)
+
+    def binary(self, label: int | str | None = None) -> NDArray[np.bool_]:
+        """Return where a label is, as a (n_slices, rows, columns) array."""
+        found = self.label(label)
+        return np.asarray(self.layers[found.layer] == found.number)
+
+    def cross_sections(self, label: int | str | None = None) -> CrossSections:
+        """Count the pixels of one label, slice by slice."""
+        found = self.label(label)
+        counter = LabelCounter(self.geometry, only=found.number)
+        for index, pixels in enumerate(self.layers[found.layer]):
+            counter.add(index, pixels)
+        return counter.cross_sections(found, source=self.source, flags=self.flags)
+
+
+def find_label(labels: Sequence[MaskLabel], wanted: int | str | None, *, declared: bool = False) -> MaskLabel:
+    """Return the label of that number or name among `labels`; the only one where `wanted` is None.
+
+    A number that is not among the values of a plain label image (`declared` False) is a label that is
+    absent from it.
+
+    Raises
+    ------
+    TraceError
+        ``ambiguous-series``: several labels and none named. ``no-such-label``: no such name, or a number
+        that the file does not declare.
+    """
+    if wanted is None:
+        if len(labels) > 1:
+            raise TraceError(
+                "ambiguous-series",
+                "the mask holds several labels and none is named",
+                values={"labels": _listed(labels)},
+                todo="Name one with --label or --roi.",
+            )
+        return labels[0] if labels else MaskLabel(number=1)
+    for label in labels:
+        if wanted in (label.number, label.name):
+            return label
+    if isinstance(wanted, int) and not declared:
+        return MaskLabel(number=wanted)
+    raise TraceError(
+        "no-such-label",
+        "the label asked for is not in the mask",
+        values={"label": wanted, "labels": _listed(labels)},
+        todo="Name one of those.",
+    )
+
+
+def _listed(labels: Sequence[MaskLabel]) -> str:
+    return " ".join(f"{label.number}={label.name}" if label.name else str(label.number) for label in labels)
+
+
+@dataclass(kw_only=True)
+class _Counts:
+    slice_indices: list[int] = field(default_factory=list)
+    pixels: list[int] = field(default_factory=list)
+    centroids: list[NDArray[np.float64]] = field(default_factory=list)
+    bounds: list[NDArray[np.float64]] = field(default_factory=list)
+    touches_edge: bool = False
+
+
+class LabelCounter:
+    """Counts labels slice by slice, so that no more than one slice need be in memory.
+
+    Parameters
+    ----------
+    geometry : ScanGeometry
+    only : int, optional
+        Count this label alone.
+    """
+
+    def __init__(self, geometry: ScanGeometry, *, only: int | None = None) -> None:
+        self.geometry = geometry
+        self._only = only
+        self._counts: dict[int, _Counts] = {}
+
+    @property
+    def found(self) -> tuple[int, ...]:
+        """Numbers of the labels met so far, ascending."""
+        return tuple(sorted(self._counts))
+
+    def add(self, slice_index: int, pixels: NDArray[Any]) -> None:
+        """Count one slice, (rows, columns) of integers; slices may come in any order."""
+        if not np.count_nonzero(pixels):
+            return
+        rows = np.flatnonzero(pixels.any(axis=1))
+        first_row, last_row = int(rows[0]), int(rows[-1]) + 1
+        columns = np.flatnonzero(pixels[first_row:last_row].any(axis=0))
+        first_column, last_column = int(columns[0]), int(columns[-1]) + 1
+        crop = pixels[first_row:last_row, first_column:last_column]
+        for number in self._numbers(crop):
+            self._add_label(number, slice_index, crop == number, (first_row, first_column))
+
+    def _numbers(self, crop: NDArray[Any]) -> Iterable[int]:
+        if self._only is not None:
+            return (self._only,)
+        low, high = int(crop.min()), int(crop.max())
+        if low >= 0 and high < 1 << 16:
+            return [int(n) for n in np.flatnonzero(np.bincount(crop.ravel())) if n]
+        return [int(n) for n in np.unique(crop) if n]
+
+    def _add_label(
+        self, number: int, slice_index: int, inside: NDArray[np.bool_], corner: tuple[int, int]
+    ) -> None:
+        per_row = np.count_nonzero(inside, axis=1)
+        rows = np.flatnonzero(per_row)
+        if not rows.size:
+            return
+        count = int(per_row.sum())
+        per_column = np.count_nonzero(inside, axis=0)
+        first = inside.argmax(axis=1)[rows] + corner[1]
+        last = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)[rows] + corner[1]
+        centroid = (
+            float(per_row @ np.arange(len(per_row))) / count + corner[0],
+            float(per_column @ np.arange(len(per_column))) / count + corner[1],
+        )
+        rows = rows + corner[0]
+        counts = self._counts.setdefault(number, _Counts())
+        counts.slice_indices.append(slice_index)
+        counts.pixels.append(count)
+        counts.centroids.append(self.geometry.pixel_to_patient(slice_index, [centroid])[0])
+        corners = np.concatenate(
+            [
+                np.column_stack((rows + half, edge))
+                for half in (-0.5, 0.5)
+                for edge in (first - 0.5, last + 0.5)
+            ]
+        )
+        counts.bounds.append(section_bounds(self.geometry, slice_index, corners))
+        counts.touches_edge |= bool(
+            rows[0] == 0
+            or rows[-1] == self.geometry.rows - 1
+            or first.min() == 0
+            or last.max() == self.geometry.columns - 1
+        )
+
+    def cross_sections(
+        self, label: MaskLabel, *, source: ScanSource | None = None, flags: Iterable[str] = ()
+    ) -> CrossSections:
+        """Return what was counted of one label; without any pixel it is absent (flag ``empty-mask``)."""
+        counts = self._counts.get(label.number, _Counts())
+        order = np.argsort(counts.slice_indices)
+        flags = set(flags) if counts.pixels else {*flags, "empty-mask"}
+        return CrossSections(
+            geometry=self.geometry,
+            slice_indices=np.array(counts.slice_indices, dtype=np.intp)[order],
+            areas_mm2=np.array(counts.pixels, dtype=np.float64)[order] * self.geometry.pixel_area_mm2,
+            centroids_mm=np.array(counts.centroids, dtype=np.float64).reshape(-1, 3)[order],
+            bounds_mm=np.array(counts.bounds, dtype=np.float64).reshape(-1, 2, 3)[order],
+            touches_edge=counts.touches_edge,
+            lesion=label.name,
+            label=label.number,
+            source=source or ScanSource(),
+            flags=tuple(sorted(flags)),
+        )
+
+
+# -- outline to mask ------------------------------------------------------------------------------------
+
+
+def fill_contours(contours: Iterable[Contour], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels of one slice whose centre lies inside the outlines, by the even-odd rule.
+
+    Parameters
+    ----------
+    contours : iterable of Contour
+        All outlines and holes of one slice; whether one is a hole does not matter to even-odd.
+    shape : (rows, columns)
+
+    Notes
+    -----
+    Every crossing of an outline with a pixel row toggles all pixels to its right, so the running parity
+    along the row tells inside from outside without sorting.
+    """
+    rows, columns = shape
+    toggles = np.zeros((rows, columns + 1), dtype=np.int32)
+    for contour in contours:
+        start = contour.vertices
+        end = np.roll(start, -1, axis=0)
+        low = np.ceil(np.minimum(start[:, 0], end[:, 0])).astype(np.intp)
+        high = np.ceil(np.maximum(start[:, 0], end[:, 0])).astype(np.intp)
+        crossed = np.maximum(np.minimum(high, rows), 0) - np.clip(low, 0, rows)
+        edge = np.repeat(np.arange(len(start)), crossed)
+        offset = np.arange(len(edge)) - np.repeat(np.cumsum(crossed) - crossed, crossed)
+        row = np.clip(low, 0, rows)[edge] + offset
+        slope = (end[edge, 1] - start[edge, 1]) / (end[edge, 0] - start[edge, 0])
+        column = start[edge, 1] + (row - start[edge, 0]) * slope
+        np.add.at(toggles, (row, np.clip(np.ceil(column), 0, columns).astype(np.intp)), 1)
+    return np.asarray(np.cumsum(toggles[:, :-1], axis=1) & 1, dtype=bool)
+
+
+def mask_from_contours(
+    lesions: Mapping[int, Sequence[Contour]], geometry: ScanGeometry, *, source: ScanSource | None = None
+) -> Mask:
+    """Return a mask of outlines by label number; labels that overlap get layers of their own."""
+    layers: list[NDArray[np.int16]] = []
+    labels = []
+    for number, contours in lesions.items():
+        binary = np.zeros((geometry.n_slices, geometry.rows, geometry.columns), dtype=bool)
+        for index in {c.slice_index for c in contours}:
+            binary[index] = fill_contours(
+                (c for c in contours if c.slice_index == index), (geometry.rows, geometry.columns)
+            )
+        place = next((i for i, layer in enumerate(layers) if not np.any(layer[binary])), len(layers))
+        if place == len(layers):
+            layers.append(np.zeros(binary.shape, dtype=np.int16))
+        layers[place][binary] = number
+        labels.append(MaskLabel(number=number, layer=place))
+    return Mask(
+        layers=tuple(layers),
+        geometry=geometry,
+        labels=tuple(labels),
+        source=source or ScanSource(),
+        declared=True,
+    )
+
+
+# -- mask to outline ------------------------------------------------------------------------------------
+
+
+def outline_pixels(inside: NDArray[np.bool_], slice_index: int) -> tuple[Contour, ...]:
+    """Return the outlines of a slice's pixels, along their edges; their area is exactly the pixel count.
+
+    Pixels that meet only at a corner belong to different outlines; a hole is a contour of its own.
+    """
+    following = _edges_by_start(inside)
+    contours = []
+    while following:
+        ring = _follow(following)
+        # Drawn with the pixels on one hand, outlines and holes run in opposite directions.
+        contours.append(
+            Contour(
+                slice_index=slice_index, vertices=_corners_only(ring) - 0.5, is_hole=signed_area(ring) < 0
+            )
+        )
+    return tuple(sorted(contours, key=lambda c: c.is_hole))
+
+
+def _edges_by_start(inside: NDArray[np.bool_]) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    padded = np.pad(np.asarray(inside, dtype=np.int8), 1)
+    down = np.diff(padded, axis=0)[:, 1:-1]
+    right = np.diff(padded, axis=1)[1:-1]
+    edges: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    for (r, c), start, end in (
+        *(((r, c), (0, 1), (0, 0)) for r, c in np.argwhere(down == 1).tolist()),
+        *(((r, c), (0, 0), (0, 1)) for r, c in np.argwhere(down == -1).tolist()),
+        *(((r, c), (0, 0), (1, 0)) for r, c in np.argwhere(right == 1).tolist()),
+        *(((r, c), (1, 0), (0, 0)) for r, c in np.argwhere(right == -1).tolist()),
+    ):
+        edges.append(((r + start[0], c + start[1]), (r + end[0], c + end[1])))
+    following: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for begin, finish in edges:
+        following.setdefault(begin, []).append(finish)
+    return following
+
+
+def _follow(following: dict[tuple[int, int], list[tuple[int, int]]]) -> NDArray[np.float64]:
+    start = point = next(iter(following))
+    heading: tuple[int, int] | None = None
+    ring = []
+    while True:
+        ring.append(point)
+        options = following[point]
+        choice = 0
+        if len(options) > 1 and heading is not None:
+            # Two pixels meet at this corner: turn so as to stay with the one we came along.
+            turns = [heading[0] * (o[1] - point[1]) - heading[1] * (o[0] - point[0]) for o in options]
+            choice = int(np.argmax(turns))
+        step = options.pop(choice)
+        if not options:
+            del following[point]
+        heading = (step[0] - point[0], step[1] - point[1])
+        point = step
+        if point == start and (start not in following or _closes(heading, following[start], point)):
+            return np.array(ring, dtype=np.float64)
+
+
+def _closes(heading: tuple[int, int], options: list[tuple[int, int]], point: tuple[int, int]) -> bool:
+    """Whether a ring that comes back to its start, where another edge leaves, ends there."""
+    turns = [heading[0] * (o[1] - point[1]) - heading[1] * (o[0] - point[0]) for o in options]
+    return max(turns) <= 0
+
+
+def _corners_only(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
+    return ring[np.any(before != after, axis=1)]
+
+
+def contours_from_mask(mask: Mask, label: int | str | None = None) -> tuple[Contour, ...]:
+    """Return the outlines of one label along the pixel edges, slice by slice."""
+    binary = mask.binary(label)
+    filled = np.flatnonzero(binary.any(axis=(1, 2)))
+    return tuple(contour for index in filled for contour in outline_pixels(binary[index], int(index)))

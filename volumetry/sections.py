@@ -1,0 +1,79 @@
+"""The cross-sections of one lesion: what outlines and masks have in common before heights are applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from volumetry.geometry import ScanGeometry, frozen_array
+from volumetry.scan import ScanSource
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CrossSections:
+    """The areas of one lesion, slice by slice, and where they lie.
+
+    Attributes
+    ----------
+    geometry : ScanGeometry
+        Of the whole scan, so that every slice knows its neighbours.
+    slice_indices : (n,) int array
+        Slices that hold the lesion, ascending.
+    areas_mm2 : (n,) array
+    centroids_mm : (n, 3) array
+        Centre of each section, LPS.
+    bounds_mm : (n, 2, 3) array
+        Smallest and largest LPS coordinate of each section, in its plane.
+    touches_edge : bool
+        Whether a section reaches the edge of the image.
+    lesion : str
+        Name of the lesion, or the label's number in words.
+    side : str
+        ``L``, ``R`` or empty: the side the trace says it is on.
+    label : int or None
+        Number of the label in a mask.
+    source : ScanSource
+    flags : tuple of str
+    """
+
+    geometry: ScanGeometry
+    slice_indices: NDArray[np.intp]
+    areas_mm2: Array
+    centroids_mm: Array
+    bounds_mm: Array
+    touches_edge: bool = False
+    lesion: str = ""
+    side: str = ""
+    label: int | None = None
+    source: ScanSource = field(default_factory=ScanSource)
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "slice_indices", frozen_array(self.slice_indices, np.intp))
+        set_(self, "areas_mm2", frozen_array(self.areas_mm2))
+        set_(self, "centroids_mm", frozen_array(self.centroids_mm).reshape(-1, 3))
+        set_(self, "bounds_mm", frozen_array(self.bounds_mm).reshape(-1, 2, 3))
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices that hold the lesion."""
+        return len(self.slice_indices)
+
+    @property
+    def untraced_slices(self) -> tuple[int, ...]:
+        """Slices without the lesion that lie between slices with it."""
+        if not self.n_slices:
+            return ()
+        every = range(int(self.slice_indices[0]), int(self.slice_indices[-1]) + 1)
+        return tuple(sorted(set(every) - set(self.slice_indices.tolist())))
+
+
+def section_bounds(geometry: ScanGeometry, slice_index: int, pixels: ArrayLike) -> Array:
+    """Return smallest and largest LPS coordinate, (2, 3), of pixels (row, column) of one slice."""
+    points = geometry.pixel_to_patient(slice_index, pixels)
+    return np.stack((points.min(axis=0), points.max(axis=0)))
