@@ -156,3 +156,9 @@ def _plain(level: Any) -> Any:
 
 def _is_missing(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value))
+
+
+def sum_by(index: IntArray, values: FloatArray, size: int) -> FloatArray:
+    """Return the sum of `values` at each index from 0 to `size` - 1."""
+    result: FloatArray = np.bincount(index, np.asarray(values, dtype=np.float64), size).astype(np.float64)
+    return result
