@@ -1,0 +1,85 @@
+# Two commands do everything: `make demo` and `make test`. Both start from nothing but this folder,
+# a Python of at least 3.11 and make; what they install goes into .venv, at the locked versions.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+OUT ?= results
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGIN := plugins/napari-volumetry
+PLUGIN_PROJECT := $(wildcard $(PLUGIN)/pyproject.toml)
+SETUP_PYTHON := $(if $(PYTHON),$(PYTHON),python3)
+
+# Files and folders: a removed module counts as a change, too.
+sources = $(shell find $(1) -name __pycache__ -prune -o -name '.*' -prune -o -name tests -prune -o -print 2>/dev/null)
+PACKAGE_SOURCES := pyproject.toml README.md LICENSE $(call sources,volumetry)
+PLUGIN_SOURCES := $(if $(PLUGIN_PROJECT),$(call sources,$(PLUGIN)))
+
+# uv is quicker; pip does the same where uv does not run.
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1)
+# What was locked is built with what was locked, and nothing is resolved anew.
+OWN := --force-reinstall --no-deps --no-build-isolation
+
+# The tests run against the installed package, never against the folder beside them.
+export VOLUMETRY_TEST_INSTALLED = 1
+export HYPOTHESIS_PROFILE ?= ci
+export MPLBACKEND = Agg
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+PYTEST := $(BIN)/pytest
+
+.NOTPARALLEL:
+.PHONY: demo test check test-screen test-core lock clean
+
+demo: $(VENV)/.package
+	$(BIN)/volumetry demo --out $(OUT)
+
+test: check test-screen test-core
+
+check: $(VENV)/.test $(VENV)/.package
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy volumetry $(wildcard $(PLUGIN)/src)
+
+# The plugin's tests draw on a screen. Without one they skip, with that reason.
+test-screen: $(VENV)/.test $(VENV)/.package $(if $(PLUGIN_PROJECT),$(VENV)/.plugin)
+ifneq ($(PLUGIN_PROJECT),)
+	@.ci/system-packages screen
+	export QT_API=pyside6; if command -v xvfb-run >/dev/null; \
+	then xvfb-run --auto-servernum --server-args='-screen 0 1600x1200x24' $(PYTEST) $(PLUGIN); \
+	else $(PYTEST) $(PLUGIN); fi
+endif
+
+test-core: $(VENV)/.test $(VENV)/.package
+	$(PYTEST) tests --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov --cov-report=term
+
+$(VENV)/.setup: requirements-setup.lock
+	$(SETUP_PYTHON) -m venv $(VENV) || { .ci/system-packages venv && $(SETUP_PYTHON) -m venv --clear $(VENV); }
+	-$(BIN)/python -m pip install --quiet --require-hashes -r requirements-setup.lock
+	@touch $@
+
+$(VENV)/.runtime: requirements.lock $(VENV)/.setup
+	$(call install,--require-hashes -r requirements.lock)
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock $(VENV)/.runtime
+	$(call install,--require-hashes -r requirements-test.lock)
+	@touch $@
+
+$(VENV)/.package: $(PACKAGE_SOURCES) $(VENV)/.runtime
+	$(call install,$(OWN) .)
+	@touch $@
+
+$(VENV)/.plugin: $(PLUGIN_SOURCES) $(VENV)/.test $(VENV)/.package
+	$(call install,$(OWN) ./$(PLUGIN))
+	@touch $@
+
+# `make lock` follows pyproject.toml and keeps every pin that still fits; `make lock UPGRADE=--upgrade` renews all.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+lock: $(VENV)/.setup
+	$(COMPILE) --group setup -o requirements-setup.lock
+	$(COMPILE) pyproject.toml --all-extras --group build --group test --group dev --group gui -o requirements-test.lock
+	$(COMPILE) pyproject.toml --group build -c requirements-test.lock -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

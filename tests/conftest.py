@@ -1,0 +1,30 @@
+"""What all tests share: the real scans beside the repository, and how hypothesis searches."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "data").is_dir(), reason="the real scans are not beside this repository (../shared/data)"
+)
+
+# Machines differ in speed, and no test here is about time: no deadline in either profile.
+_slow_machine = (HealthCheck.too_slow,)
+settings.register_profile("default", deadline=None, suppress_health_check=_slow_machine)
+settings.register_profile(
+    "ci", deadline=None, suppress_health_check=_slow_machine, derandomize=True, database=None, print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real scans and of R's answers; the test skips where it is not."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("the real scans are not beside this repository (../shared/data)")
+    return SHARED
