@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +169,7 @@ def even_odd_area(vertices: Array) -> float:
     end = np.roll(vertices, -1, axis=0)
     levels = np.unique(vertices[:, 0])
     total = 0.0
-    for low, high in zip(levels[:-1], levels[1:], strict=True):
+    for low, high in pairwise(levels):
         middle = (low + high) / 2
         spans = (vertices[:, 0] > middle) != (end[:, 0] > middle)
         first, last = vertices[spans], end[spans]

@@ -205,7 +205,7 @@ class ScanGeometry:
         """Whether the slices are shifted sideways against each other (gantry tilt)."""
         if self.n_slices < 2:
             return False
-        offsets = self.slice_origins_mm - self.slice_origins_mm[0]
+        offsets = np.asarray(self.slice_origins_mm - self.slice_origins_mm[0])
         along = offsets @ self.normal
         sideways = np.linalg.norm(offsets - np.outer(along, self.normal), axis=1)
         return bool(np.any(sideways > SHEAR * along + 1e-2 * self.slice_steps_mm.min()))
@@ -270,8 +270,8 @@ class ScanGeometry:
 
     def pixel_to_patient(self, slice_index: int, pixels: ArrayLike) -> Array:
         """Return the LPS positions in mm, (n, 3), of `pixels` (row, column), (n, 2), of one slice."""
-        pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-        return np.asarray(self.slice_origins_mm[slice_index] + pixels @ self.pixel_to_patient_matrix.T)
+        offsets = np.asarray(pixels, dtype=np.float64).reshape(-1, 2) @ self.pixel_to_patient_matrix.T
+        return np.asarray(self.slice_origins_mm[slice_index] + offsets)
 
     def patient_to_pixel(self, slice_index: int, points_mm: ArrayLike) -> Array:
         """Return (row, column), (n, 2), of LPS points (n, 3) projected onto one slice along the normal."""

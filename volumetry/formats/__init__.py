@@ -1,1 +1,241 @@
-"""formats."""
+"""Files in and out: one module a format, chosen by an ordered list and the file's own bytes.
+
+Every format module offers some of
+
+- ``read_scan(path, *, series_uid=None) -> Scan``
+- ``read_mask(path, *, threshold=None, scan=None) -> Mask``
+- ``read_trace(path, *, roi=None, scan=None) -> Trace``
+- ``read_sections(path, *, label=None, threshold=None, scan=None) -> tuple[CrossSections, ...]``: every label
+  or region of the file (or the named one), measured without keeping more in memory than needed.
+
+The modules are imported when a file of theirs is met, never before.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from volumetry.errors import ReadError, UsageError
+from volumetry.mask import Mask
+from volumetry.scan import Scan
+from volumetry.sections import CrossSections
+from volumetry.trace import Trace
+
+HEAD_BYTES = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A kind of file: how it is recognised, and the module that reads it."""
+
+    name: str
+    module: str
+    matches: Callable[[str, bytes], bool]
+    """Given the lower-case file name and the first `HEAD_BYTES` bytes."""
+
+
+def _is_nifti(name: str, head: bytes) -> bool:
+    if name.endswith((".nii.gz", ".nii")):
+        return True
+    sizes = (head[:4], head[3::-1] if len(head) >= 4 else b"")
+    return any(int.from_bytes(size, "little") in (348, 540) for size in sizes) and len(head) >= 348
+
+
+FORMATS = (
+    Format(
+        name="trace",
+        module="volumetry.formats.trace_json",
+        matches=lambda name, head: name.endswith(".trace.json") or head.lstrip()[:1] == b"{",
+    ),
+    Format(
+        name="nrrd",
+        module="volumetry.formats.nrrd",
+        matches=lambda name, head: head[:4] == b"NRRD" or name.endswith((".nrrd", ".nhdr")),
+    ),
+    Format(
+        name="metaimage",
+        module="volumetry.formats.metaimage",
+        matches=lambda name, _: name.endswith((".mha", ".mhd")),
+    ),
+    Format(name="nifti", module="volumetry.formats.nifti", matches=_is_nifti),
+    Format(name="dicom", module="volumetry.formats.dicom", matches=lambda _name, _head: True),
+)
+"""In the order they are tried; DICOM last, whose module refuses what is not DICOM."""
+
+
+def recognise(path: Path | str) -> Format:
+    """Return the format of a file or folder (a folder is a DICOM series).
+
+    Raises
+    ------
+    ReadError
+        ``not-found``, ``unreadable``, ``truncated`` (an empty file).
+    """
+    path = Path(path)
+    dicom = FORMATS[-1]
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return dicom
+        if not stat.S_ISREG(mode):
+            raise ReadError(
+                "unsupported-format", "this is no regular file", where=path, todo="Name a file or a folder."
+            )
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError:
+        raise ReadError("not-found", "there is no such file", where=path, todo="Check the name.") from None
+    except (OSError, ValueError) as error:
+        raise ReadError(
+            "unreadable",
+            "the file cannot be read",
+            where=path,
+            values={"reason": getattr(error, "strerror", None) or type(error).__name__},
+            todo="Check the rights of the file.",
+        ) from None
+    if not head:
+        raise ReadError("truncated", "the file is empty", where=path, todo="Copy the file again.")
+    return next(f for f in FORMATS if f.matches(path.name.lower(), head))
+
+
+def _reader(path: Path | str, function: str, kind: str) -> Callable[..., Any]:
+    found = recognise(path)
+    reader = getattr(import_module(found.module), function, None)
+    if reader is None:
+        raise ReadError(
+            "unsupported-format",
+            f"a file of this format holds no {kind}",
+            where=path,
+            values={"format": found.name},
+            todo=f"Name a file that holds a {kind}.",
+        )
+    return reader  # type: ignore[no-any-return]
+
+
+def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:
+    """Read a scan: a DICOM folder or multi-frame file, NIfTI, NRRD or MetaImage.
+
+    Parameters
+    ----------
+    path : path
+    series_uid : str, optional
+        SeriesInstanceUID, where a folder holds several series.
+
+    Raises
+    ------
+    ReadError, GeometryError
+        By code, naming the file and the values; see ``docs/reference/codes.md``.
+    """
+    scan: Scan = _reader(path, "read_scan", "scan")(path, series_uid=series_uid)
+    return scan
+
+
+def read_mask(path: Path | str, *, threshold: float | None = None, scan: Scan | None = None) -> Mask:
+    """Read a mask: NIfTI, NRRD, ``.seg.nrrd``, MetaImage or DICOM SEG.
+
+    Parameters
+    ----------
+    path : path
+    threshold : float, optional
+        Values at or above it belong to label 1, for probability maps and fractional segmentations.
+    scan : Scan, optional
+        The scan it belongs to; its grid must be the same, and its slice thickness is taken over where
+        the mask's file knows none.
+
+    Raises
+    ------
+    ReadError, GeometryError, MismatchError
+        ``not-labels``, ``non-finite``, ``not-3d``, ``grid-mismatch``...
+    """
+    mask: Mask = _reader(path, "read_mask", "mask")(path, threshold=threshold, scan=scan)
+    return mask
+
+
+def read_trace(path: Path | str, *, roi: str | None = None, scan: Scan | Path | str | None = None) -> Trace:
+    """Read a trace: ``*.trace.json``, or one region of a DICOM RTSTRUCT.
+
+    Parameters
+    ----------
+    path : path
+    roi : str, optional
+        Name of the region, where the file holds several.
+    scan : Scan or path, optional
+        The scan of an RTSTRUCT; without it the series it names is looked for beside the file.
+
+    Raises
+    ------
+    ReadError, TraceError, MismatchError
+    """
+    trace: Trace = _reader(path, "read_trace", "trace")(path, roi=roi, scan=scan)
+    return trace
+
+
+def read_sections(
+    path: Path | str,
+    *,
+    label: int | str | None = None,
+    threshold: float | None = None,
+    scan: Scan | Path | str | None = None,
+) -> tuple[CrossSections, ...]:
+    """Measure the areas of every lesion of a traced file, or of the named one, whatever its format.
+
+    Masks are counted slice by slice as they are decoded, so that no whole volume is held in memory.
+
+    Parameters
+    ----------
+    path : path
+    label : int or str, optional
+        Only the label or region of that number or name.
+    threshold : float, optional
+        As in `read_mask`.
+    scan : Scan or path, optional
+        The scan it belongs to.
+    """
+    reader = _reader(path, "read_sections", "trace or mask")
+    sections: tuple[CrossSections, ...] = reader(path, label=label, threshold=threshold, scan=scan)
+    return sections
+
+
+def write_trace(trace: Trace, path: Path | str) -> None:
+    """Write a trace as ``*.trace.json``, atomically.
+
+    Raises
+    ------
+    OutputError, UsageError
+    """
+    if not str(path).endswith(".trace.json"):
+        raise UsageError(
+            "usage", "a trace file ends in .trace.json", where=path, todo="Name it like L1.trace.json."
+        )
+    import_module("volumetry.formats.trace_json").write_trace(trace, path)
+
+
+def write_mask(mask: Mask, path: Path | str) -> None:
+    """Write a mask as NIfTI (``.nii`` or ``.nii.gz``) on the grid of its scan, atomically.
+
+    Raises
+    ------
+    OutputError, UsageError, GeometryError
+        ``affine-conflict``-free grids only: slices must be evenly spaced to be written as NIfTI.
+    """
+    if not str(path).endswith((".nii", ".nii.gz")):
+        raise UsageError("usage", "a mask is written as NIfTI", where=path, todo="Name it like L1.nii.gz.")
+    import_module("volumetry.formats.nifti").write_mask(mask, path)
+
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "read_mask",
+    "read_scan",
+    "read_sections",
+    "read_trace",
+    "recognise",
+    "write_mask",
+    "write_trace",
+]

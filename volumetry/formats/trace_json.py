@@ -1,0 +1,156 @@
+"""The project's own trace file, ``*.trace.json``: versioned, canonical, hashed.
+
+One JSON object as `volumetry.trace.Trace.document` makes it, with ``sha256``, the hash of the canonical
+JSON of all the rest, so that damage and hand edits show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from volumetry.atomic import write_atomically
+from volumetry.errors import ReadError, TraceError, VolumetryError
+from volumetry.sections import CrossSections
+from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace, canonical_json
+
+SUFFIX = ".trace.json"
+MAX_BYTES = 256 * 1024**2
+
+
+def encode_trace(trace: Trace) -> bytes:
+    """Return the bytes of a trace file: the same for equal traces."""
+    document = {**trace.document(), "sha256": trace.sha256}
+    return (canonical_json(document) + "\n").encode()
+
+
+def write_trace(trace: Trace, path: Path | str) -> None:
+    """Write a trace to a file, atomically.
+
+    Raises
+    ------
+    OutputError
+        ``read-only`` or ``disk-full``; what was there before is intact.
+    """
+    write_atomically(path, encode_trace(trace))
+
+
+def read_trace(path: Path | str, *, roi: str | None = None, scan: object = None) -> Trace:  # noqa: ARG001
+    """Read a trace file; it holds one lesion, so `roi` only checks its name, and needs no scan.
+
+    Raises
+    ------
+    ReadError
+        ``truncated``, ``unreadable``, ``newer-format``, ``unsupported-format``, ``too-large``.
+    """
+    try:
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise ReadError(
+                "too-large",
+                "the trace file is over the limit",
+                where=path,
+                values={"limit_bytes": MAX_BYTES},
+                todo="Check that it is a trace.",
+            )
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ReadError("not-found", "there is no such file", where=path, todo="Check the name.") from None
+    except OSError as error:
+        raise ReadError(
+            "unreadable",
+            "the file cannot be read",
+            where=path,
+            values={"reason": error.strerror or type(error).__name__},
+            todo="Check the rights of the file.",
+        ) from None
+    trace = decode_trace(content, where=path)
+    if roi is not None and roi != trace.lesion:
+        raise TraceError(
+            "no-such-label",
+            "the trace is of another lesion",
+            where=path,
+            values={"asked": roi, "lesion": trace.lesion},
+            todo="Name that lesion, or none.",
+        )
+    return trace
+
+
+def read_sections(
+    path: Path | str,
+    *,
+    label: int | str | None = None,
+    threshold: float | None = None,  # noqa: ARG001
+    scan: object = None,
+) -> tuple[CrossSections, ...]:
+    """Return the cross-sections of the one lesion of a trace file. Raises as `read_trace`."""
+    roi = None if label is None else str(label)
+    return (read_trace(path, roi=roi, scan=scan).cross_sections(),)
+
+
+def decode_trace(content: bytes, *, where: Path | str) -> Trace:
+    """Return the trace of a file's bytes; `where` names the file in errors. Raises as `read_trace`."""
+    document = _document(content, where)
+    stated = document.pop("sha256", None)
+    found = hashlib.sha256(_canonical(document, where).encode()).hexdigest()
+    if stated != found:
+        raise ReadError(
+            "unreadable",
+            "the trace does not fit its own hash: it is damaged, or was edited by hand",
+            where=where,
+            values={"stated": str(stated)[:12], "found": found[:12]},
+            todo="Restore the file, or trace again.",
+        )
+    try:
+        return Trace.from_document(document)
+    except VolumetryError as error:
+        raise error.at(where) from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ReadError(
+            "unreadable",
+            "the trace lacks an entry, or has one of the wrong kind",
+            where=where,
+            values={"entry": str(error)[:80]},
+            todo="Restore the file, or trace again.",
+        ) from None
+
+
+def _document(content: bytes, where: Path | str) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        cut = content.lstrip()[:1] == b"{" and not content.rstrip().endswith(b"}")
+        raise ReadError(
+            "truncated" if cut or not content.strip() else "unreadable",
+            "the file is not whole JSON",
+            where=where,
+            values={"bytes": len(content)},
+            todo="Copy the file again.",
+        ) from None
+    if not isinstance(document, dict) or document.get("format") != TRACE_FORMAT:
+        raise ReadError(
+            "unsupported-format", "the file is not a trace", where=where, todo=f"Name a {SUFFIX} file."
+        )
+    version = document.get("version")
+    if not isinstance(version, int) or version > TRACE_VERSION:
+        raise ReadError(
+            "newer-format",
+            "the trace was written by a newer version of this program",
+            where=where,
+            values={"file version": version, "known version": TRACE_VERSION},
+            todo="Update volumetry.",
+        )
+    return document
+
+
+def _canonical(document: dict[str, Any], where: Path | str) -> str:
+    try:
+        return canonical_json(document)
+    except (ValueError, RecursionError):
+        raise ReadError(
+            "unreadable",
+            "the trace holds a number that is not finite, or is nested too deep",
+            where=where,
+            todo="Restore the file, or trace again.",
+        ) from None

@@ -1,0 +1,308 @@
+"""A trace: the outlines of one lesion by one reader in one read; immutable and hashed.
+
+A trace carries its geometry, so its volume can be recomputed without the scan; editing makes a new trace
+that names the hash of its parent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
+from volumetry.errors import MismatchError, TraceError
+from volumetry.geometry import ScanGeometry
+from volumetry.mask import Mask
+from volumetry.scan import Scan, ScanSource
+from volumetry.sections import CrossSections, section_bounds
+
+TRACE_FORMAT = "volumetry-trace"
+TRACE_VERSION = 1
+
+GRID_TOLERANCE = 1e-3
+"""Largest distance, in voxels, between grids that are the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Who traced, when and how.
+
+    Attributes
+    ----------
+    reader : str
+        Initials or number of the reader.
+    time : str
+        When the trace was finished, ISO 8601 with zone; empty where unknown.
+    tool : str
+        Program and version.
+    protocol : str
+        Name of the study protocol.
+    read : int
+        Which read of this lesion by this reader, from 1.
+    parent_sha256 : str
+        Hash of the trace that this one was edited from.
+    reason : str
+        Why a signed trace was edited.
+    signed_time : str
+        When the reader signed it, ISO 8601 with zone; empty while unsigned.
+    """
+
+    reader: str = ""
+    time: str = ""
+    tool: str = ""
+    protocol: str = ""
+    read: int = 1
+    parent_sha256: str = ""
+    reason: str = ""
+    signed_time: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("time", "signed_time"):
+            text = getattr(self, name)
+            if text and _zone_missing(text):
+                raise TraceError(
+                    "unreadable",
+                    "a time of the trace has no zone, or is no time",
+                    values={name: text},
+                    todo="Write it as in 2024-03-02T10:15:00+01:00.",
+                )
+
+
+def _zone_missing(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is None
+    except ValueError:
+        return True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """The outlines of one lesion by one reader in one read.
+
+    Attributes
+    ----------
+    lesion : str
+        Name of the lesion within the patient, the same at every visit: ``L1``, ``R1``.
+    side : str
+        ``L``, ``R`` or empty where the lesion has no side.
+    contours : tuple of Contour
+        In order of their slices; none means that the reader found the lesion absent.
+    geometry : ScanGeometry
+        Of the scan it was drawn on.
+    source : ScanSource
+        Of the scan it was drawn on, with the hash of its voxels where they were read.
+    provenance : Provenance
+    flags : tuple of str
+
+    Raises
+    ------
+    TraceError
+        ``invalid-contour``: an outline on a slice that the geometry does not have.
+    """
+
+    lesion: str
+    contours: tuple[Contour, ...]
+    geometry: ScanGeometry
+    side: str = ""
+    source: ScanSource = field(default_factory=ScanSource)
+    provenance: Provenance = field(default_factory=Provenance)
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.side not in ("", "L", "R"):
+            raise TraceError(
+                "side-mismatch", "a side is neither L nor R", values={"side": self.side}, todo="Write L or R."
+            )
+        contours = tuple(sorted(self.contours, key=lambda c: (c.slice_index, c.is_hole)))
+        for contour in contours:
+            if not 0 <= contour.slice_index < self.geometry.n_slices:
+                raise TraceError(
+                    "invalid-contour",
+                    "an outline lies on a slice that the scan does not have",
+                    values={"slice": contour.slice_index, "slices": self.geometry.n_slices},
+                    todo="Open the trace with the scan it was drawn on.",
+                )
+        object.__setattr__(self, "contours", contours)
+        object.__setattr__(self, "flags", tuple(sorted(set(self.flags))))
+
+    def contours_on(self, slice_index: int) -> tuple[Contour, ...]:
+        """Return the outlines and holes of one slice."""
+        return tuple(c for c in self.contours if c.slice_index == slice_index)
+
+    @property
+    def slice_indices(self) -> tuple[int, ...]:
+        """Slices with an outline, ascending."""
+        return tuple(sorted({c.slice_index for c in self.contours}))
+
+    def cross_sections(self) -> CrossSections:
+        """Measure the area of every slice.
+
+        Raises
+        ------
+        TraceError
+            ``self-intersection`` or ``ambiguous-overlap`` (`volumetry.contour.check_slice_contours`).
+        """
+        sections = [_section(self, index) for index in self.slice_indices]
+        geometry = self.geometry
+        vertices = np.concatenate([c.vertices for c in self.contours]) if self.contours else np.ones((1, 2))
+        return CrossSections(
+            geometry=geometry,
+            slice_indices=np.array(self.slice_indices, dtype=np.intp),
+            areas_mm2=np.array([s[0] for s in sections]) * geometry.pixel_area_mm2,
+            centroids_mm=np.array([s[1] for s in sections]).reshape(-1, 3),
+            bounds_mm=np.array([s[2] for s in sections]).reshape(-1, 2, 3),
+            touches_edge=bool(
+                self.contours
+                and (
+                    (vertices < 0.5).any() or (vertices > (geometry.rows - 1.5, geometry.columns - 1.5)).any()
+                )
+            ),
+            lesion=self.lesion,
+            side=self.side,
+            source=self.source,
+            flags=self.flags,
+        )
+
+    # -- the document -----------------------------------------------------------------------------------
+
+    def document(self) -> dict[str, Any]:
+        """Return the trace as plain values, without its hash: what is hashed and written."""
+        geometry = self.geometry
+        return {
+            "format": TRACE_FORMAT,
+            "version": TRACE_VERSION,
+            "lesion": self.lesion,
+            "side": self.side,
+            "geometry": {
+                "rows": geometry.rows,
+                "columns": geometry.columns,
+                "pixel_spacing_mm": list(geometry.pixel_spacing_mm),
+                "row_direction": geometry.row_direction.tolist(),
+                "column_direction": geometry.column_direction.tolist(),
+                "slice_origins_mm": geometry.slice_origins_mm.tolist(),
+                "slice_thickness_mm": geometry.slice_thickness_mm,
+                "frame_of_reference_uid": geometry.frame_of_reference_uid,
+            },
+            "source": asdict(self.source),
+            "provenance": asdict(self.provenance),
+            "flags": list(self.flags),
+            "contours": [
+                {"slice": c.slice_index, "hole": c.is_hole, "vertices": c.vertices.tolist()}
+                for c in self.contours
+            ],
+        }
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the canonical JSON of `document`."""
+        return hashlib.sha256(canonical_json(self.document()).encode()).hexdigest()
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Trace:
+        """Return the trace of a document as `document` made it; the keys must be exactly those.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            Where the document is not one; the reader of the file names them.
+        """
+        geometry = dict(document["geometry"])
+        geometry["pixel_spacing_mm"] = tuple(geometry["pixel_spacing_mm"])
+        return cls(
+            lesion=str(document["lesion"]),
+            side=str(document["side"]),
+            geometry=ScanGeometry(**geometry),
+            source=_plain_record(ScanSource, document["source"]),
+            provenance=_plain_record(Provenance, document["provenance"]),
+            flags=tuple(str(flag) for flag in document["flags"]),
+            contours=tuple(
+                Contour(
+                    slice_index=int(c["slice"]), is_hole=bool(c["hole"]), vertices=np.array(c["vertices"])
+                )
+                for c in document["contours"]
+            ),
+        )
+
+
+def _plain_record(kind: Any, values: dict[str, Any]) -> Any:
+    types = {f.name: int if f.type == "int" else str for f in fields(kind)}
+    return kind(**{name: types[name](value) for name, value in values.items()})
+
+
+def canonical_json(document: Any) -> str:
+    """Return JSON that is the same for equal values: sorted keys, no spaces, shortest floats."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _section(trace: Trace, slice_index: int) -> tuple[float, Any, Any]:
+    contours = trace.contours_on(slice_index)
+    check_slice_contours(contours)
+    area = slice_area_pixels(contours)
+    weights = np.array([-c.area_pixels if c.is_hole else c.area_pixels for c in contours])
+    centres = np.array([c.centroid for c in contours])
+    centre = weights @ centres / area if area > 0 else centres.mean(axis=0)
+    vertices = np.concatenate([c.vertices for c in contours])
+    return (
+        area,
+        trace.geometry.pixel_to_patient(slice_index, [centre])[0],
+        section_bounds(trace.geometry, slice_index, vertices),
+    )
+
+
+def check_trace(trace: Trace | Mask, scan: Scan) -> tuple[str, ...]:
+    """Check that a trace or mask belongs to a scan.
+
+    Parameters
+    ----------
+    trace : Trace or Mask
+    scan : Scan
+
+    Returns
+    -------
+    tuple of str
+        Flags: ``frame-of-reference-differs``.
+
+    Raises
+    ------
+    MismatchError
+        ``patient-mismatch``, ``wrong-series``, ``grid-mismatch`` or ``image-changed``.
+    """
+    drawn, here = trace.source, scan.source
+    for code, what, one, other in (
+        ("patient-mismatch", "the trace belongs to another patient", drawn.patient, here.patient),
+        ("wrong-series", "the trace belongs to another series", drawn.series_uid, here.series_uid),
+    ):
+        if one and other and one != other:
+            # Identities of patients are not repeated in messages.
+            raise MismatchError(code, what, todo="Open the trace with the scan it was drawn on.")
+    distance = trace.geometry.voxel_distance(scan.geometry)
+    if distance > GRID_TOLERANCE:
+        raise MismatchError(
+            "grid-mismatch",
+            "the grids of trace and scan differ",
+            values={
+                "distance_voxels": distance,
+                "trace": _grid(trace.geometry),
+                "scan": _grid(scan.geometry),
+            },
+            todo="Resample the mask onto the scan, or open the scan it was drawn on.",
+        )
+    if drawn.voxels_sha256 and drawn.voxels_sha256 != scan.voxels_sha256:
+        raise MismatchError(
+            "image-changed",
+            "the pixels are not those the trace was drawn on",
+            values={"traced": drawn.voxels_sha256[:12], "found": scan.voxels_sha256[:12]},
+            todo="Find the original images, or trace again.",
+        )
+    frames = (trace.geometry.frame_of_reference_uid, scan.geometry.frame_of_reference_uid)
+    return ("frame-of-reference-differs",) if all(frames) and frames[0] != frames[1] else ()
+
+
+def _grid(geometry: ScanGeometry) -> str:
+    return f"{geometry.n_slices}x{geometry.rows}x{geometry.columns}"
