@@ -265,8 +265,7 @@ class ScanGeometry:
     @cached_property
     def patient_to_pixel_matrix(self) -> Array:
         """(2, 3) matrix: rows and columns of an offset that lies in the slice plane, in mm."""
-        inverse: Array = np.linalg.pinv(self.pixel_to_patient_matrix)
-        return inverse
+        return np.asarray(np.linalg.pinv(self.pixel_to_patient_matrix), dtype=np.float64)
 
     def pixel_to_patient(self, slice_index: int, pixels: ArrayLike) -> Array:
         """Return the LPS positions in mm, (n, 3), of `pixels` (row, column), (n, 2), of one slice."""
