@@ -159,7 +159,7 @@ def decode_text(raw: bytes, character_set: bytes = b"") -> str:
     Returns
     -------
     str
-        The text without padding. Bytes that the character set does not know are written as ``\\xNN``, so
+        The text without padding. Bytes that the character set does not know are written as hex, so
         that two different values stay different.
     """
     if raw.isascii() and b"\x1b" not in raw:
