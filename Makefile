@@ -31,7 +31,7 @@ PYTEST := $(BIN)/pytest
 .PHONY: demo test check test-screen test-core lock clean
 
 demo: $(VENV)/.package
-	$(BIN)/volumetry demo --out $(OUT)
+	@$(BIN)/volumetry demo --out $(OUT)
 
 test: check test-screen test-core
 
@@ -40,38 +40,47 @@ check: $(VENV)/.test $(VENV)/.package
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy volumetry $(wildcard $(PLUGIN)/src)
 
-# The plugin's tests draw on a screen. Without one they skip, with that reason.
+# The plugin's tests draw on a screen. Where Qt cannot be loaded they are left out, and that is said.
 test-screen: $(VENV)/.test $(VENV)/.package $(if $(PLUGIN_PROJECT),$(VENV)/.plugin)
 ifneq ($(PLUGIN_PROJECT),)
 	@.ci/system-packages screen
-	export QT_API=pyside6; if command -v xvfb-run >/dev/null; \
-	then xvfb-run --auto-servernum --server-args='-screen 0 1600x1200x24' $(PYTEST) $(PLUGIN); \
-	else $(PYTEST) $(PLUGIN); fi
+	@if $(BIN)/python -c 'import PySide6.QtWidgets'; then .ci/on-a-screen $(PYTEST) $(PLUGIN); \
+	else echo "left out: the tests of $(PLUGIN), since Qt lacks a library of the system (above)"; fi
+else
+	@echo "no plugin, no tests on a screen"
 endif
 
 test-core: $(VENV)/.test $(VENV)/.package
 	$(PYTEST) tests --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov --cov-report=term
 
 $(VENV)/.setup: requirements-setup.lock
-	$(SETUP_PYTHON) -m venv $(VENV) || { .ci/system-packages venv && $(SETUP_PYTHON) -m venv --clear $(VENV); }
-	-$(BIN)/python -m pip install --quiet --require-hashes -r requirements-setup.lock
+	@echo "setting up $(VENV) with $(SETUP_PYTHON)"
+	@$(SETUP_PYTHON) -m venv $(VENV) || { .ci/system-packages venv && $(SETUP_PYTHON) -m venv --clear $(VENV); }
+	-@$(BIN)/python -m pip install --quiet --require-hashes -r $< 2>&1 | { grep -v 'is ignored: it is neither' || true; }
 	@touch $@
 
 $(VENV)/.runtime: requirements.lock $(VENV)/.setup
-	$(call install,--require-hashes -r requirements.lock)
+	@echo "installing what the program needs ($<)"
+	@$(call install,--require-hashes -r $<)
 	@touch $@
 
 $(VENV)/.test: requirements-test.lock $(VENV)/.runtime
-	$(call install,--require-hashes -r requirements-test.lock)
+	@echo "installing what the tests need ($<)"
+	@$(call install,--require-hashes -r $<)
 	@touch $@
 
+# A stamp bears the time at which its installation began: what is edited meanwhile is installed by the next run.
 $(VENV)/.package: $(PACKAGE_SOURCES) $(VENV)/.runtime
-	$(call install,$(OWN) .)
-	@touch $@
+	@echo "installing volumetry"
+	@touch $@.begun
+	@$(call install,$(OWN) .)
+	@mv $@.begun $@
 
 $(VENV)/.plugin: $(PLUGIN_SOURCES) $(VENV)/.test $(VENV)/.package
-	$(call install,$(OWN) ./$(PLUGIN))
-	@touch $@
+	@echo "installing $(PLUGIN)"
+	@touch $@.begun
+	@$(call install,$(OWN) ./$(PLUGIN))
+	@mv $@.begun $@
 
 # `make lock` follows pyproject.toml and keeps every pin that still fits; `make lock UPGRADE=--upgrade` renews all.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -92,7 +92,7 @@ def is_copyleft(name: str) -> bool:
         metadata = distribution(name).metadata
     except PackageNotFoundError:  # locked for another platform
         return False
-    declared = metadata.get("License-Expression") or ""
+    declared = "".join(metadata.get_all("License-Expression") or [])
     if declared:
         return all(re.match(r"A?GPL", choice.strip(" ()")) for choice in declared.split(" OR "))
     licences = [line for line in metadata.get_all("Classifier") or [] if line.startswith("License ::")]
