@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from volumetry.statistics.clusters import ClusteredDataWarning
 from volumetry.statistics.columns import BoolArray, Column, Labels, Table, read_labels
+
+__all__ = ["PATIENT_COLUMNS", "ClusteredDataWarning", "Clusters", "check_clusters"]
 
 #: Columns taken as the patient, in any case, when a table is given and ``cluster=`` is not.
 PATIENT_COLUMNS = ("patient", "patient_id", "patientid", "subject", "subject_id")
-
-
-class ClusteredDataWarning(UserWarning):
-    """Rows of one patient are analysed as if they were independent."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -259,7 +259,8 @@ def _curve(
     deaths = sum_by(index, weights * event, len(present))
     leaving = sum_by(index, weights, len(present))
     at_risk = np.cumsum(leaving[::-1])[::-1]
-    survival = np.cumprod(np.where(at_risk - deaths > _TOLERANCE * at_risk, 1 - deaths / at_risk, 0.0))
+    kept: FloatArray = np.where(at_risk - deaths > _TOLERANCE * at_risk, 1 - deaths / at_risk, 0.0)
+    survival = kept.cumprod()
     if robust:
         row_set = (index, event, weights, rows.cluster.codes[inside])
         error = survival * np.sqrt(_jackknife_variance(row_set, deaths, at_risk))
