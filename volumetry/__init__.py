@@ -14,11 +14,11 @@ from volumetry.trace import Provenance, Trace, check_trace
 from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
 
 __all__ = [
-    "ERROR_CODES",
-    "FLAGS",
     "ChangeRule",
     "Contour",
     "CrossSections",
+    "ERROR_CODES",
+    "FLAGS",
     "LesionVolume",
     "Mask",
     "MaskLabel",
