@@ -57,6 +57,19 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         0x00281052: "DS",  # RescaleIntercept
         0x00281053: "DS",  # RescaleSlope
         0x00282110: "CS",  # LossyImageCompression
+        0x00280120: "US",  # PixelPaddingValue: the background of a label map segmentation
+        0x00620001: "CS",  # SegmentationType
+        0x00620004: "US",  # SegmentNumber
+        0x00620005: "LO",  # SegmentLabel: the name by which a user asks for a segment
+        0x0062000B: "US",  # ReferencedSegmentNumber
+        0x0062000E: "US",  # MaximumFractionalValue
+        0x30060022: "IS",  # ROINumber
+        0x30060024: "UI",  # ReferencedFrameOfReferenceUID
+        0x30060026: "LO",  # ROIName: the name by which a user asks for a region
+        0x30060042: "CS",  # ContourGeometricType
+        0x30060046: "IS",  # NumberOfContourPoints
+        0x30060050: "DS",  # ContourData
+        0x30060084: "IS",  # ReferencedROINumber
     }
 )
 """The attributes that are ever decoded, and their value representations in the data dictionary."""
@@ -72,6 +85,11 @@ SEQUENCES = frozenset(
         0x30060012,  # RTReferencedStudySequence
         0x30060014,  # RTReferencedSeriesSequence
         0x30060016,  # ContourImageSequence
+        0x30060020,  # StructureSetROISequence
+        0x30060039,  # ROIContourSequence
+        0x30060040,  # ContourSequence
+        0x00620002,  # SegmentSequence
+        0x0062000A,  # SegmentIdentificationSequence
         0x52009229,  # SharedFunctionalGroupsSequence
         0x52009230,  # PerFrameFunctionalGroupsSequence
         0x00209113,  # PlanePositionSequence
