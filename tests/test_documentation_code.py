@@ -156,3 +156,14 @@ def test_blocks_are_found_with_their_comments() -> None:
 def test_an_exit_code_other_than_the_shown_one_fails() -> None:
     with pytest.raises(AssertionError, match=r"here:1: exit 4"):
         run_command("exit 4", 0, "here:1")
+
+
+def test_python_blocks_share_names_and_fail_at_the_line_of_the_document() -> None:
+    first, second = blocks_of("text\n\n```python\nx = 1\n```\n\n```python\ny = x + 1\n1 / 0\n```\n")
+    namespace: dict[str, object] = {}
+    run_block(first, namespace, "a.md")
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_block(second, namespace, "a.md")
+    assert namespace["y"] == 2
+    last = caught.traceback[-1]
+    assert (str(last.path), last.lineno + 1) == ("a.md", 9)
