@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from volumetry.errors import ReadError
-from volumetry.formats.dicom_source import ByteSource, FileSource, InflateSource, open_regular
+from volumetry.formats.dicom_source import FileSource, InflateSource, open_regular
 from volumetry.formats.dicom_syntax import (
     DEFLATED_LITTLE_ENDIAN,
     DICOMDIR_SOP_CLASS,
@@ -146,10 +146,10 @@ def walk_descriptor(
     limits: Limits = DEFAULT_LIMITS,
 ) -> DicomElements:
     """Walk the elements of an open file; see `walk_file`."""
-    source: ByteSource = FileSource(descriptor, file_bytes, path)
+    source = FileSource(descriptor, file_bytes, path)
     head = source.read(0, _FIRST_WINDOW_BYTES)
     start = first_element(head, file_bytes, path)
-    walk = ElementWalk(source, path, _META, _META.tags, limits)
+    walk = ElementWalk(source, path, _META, limits)
     walk.buffer = head
     position = walk.meta(start, head)
     declared, media_class = (_uid(raw) for raw in walk.values)
@@ -157,14 +157,10 @@ def walk_descriptor(
         return _elements(path, file_bytes, declared, media_class, selection, None)
     syntax, encoding = encoding_of(declared, walk.peek(position), file_bytes - position, path)
     if syntax == DEFLATED_LITTLE_ENDIAN:
-        source = InflateSource(descriptor, position, file_bytes, path, limits)
+        walk = ElementWalk(InflateSource(descriptor, position, file_bytes, path, limits), path, _META, limits)
         position = 0
-    data_set = ElementWalk(source, path, selection, selection.tags, limits)
-    if position:
-        data_set.buffer = walk.buffer
-        data_set.base = walk.base
-    data_set.data_set(position, encoding, is_encapsulated(syntax))
-    return _elements(path, file_bytes, syntax, media_class, selection, data_set)
+    walk.data_set(position, encoding, is_encapsulated(syntax), selection)
+    return _elements(path, file_bytes, syntax, media_class, selection, walk)
 
 
 def _elements(

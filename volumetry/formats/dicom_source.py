@@ -23,6 +23,9 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: openin
 class ByteSource(Protocol):
     """Bytes that are read forwards; offsets count from the start of the file or of the inflated part."""
 
+    known_bytes: float
+    """The offset of the end, infinite while it is not known."""
+
     def read(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes from `offset`, fewer only at the end."""
 
@@ -36,11 +39,11 @@ class ByteSource(Protocol):
 class FileSource:
     """A file, read where it is asked for."""
 
-    __slots__ = ("_descriptor", "_path", "_size_bytes")
+    __slots__ = ("_descriptor", "_path", "known_bytes")
 
     def __init__(self, descriptor: int, size_bytes: int, path: Path | str) -> None:
         self._descriptor = descriptor
-        self._size_bytes = size_bytes
+        self.known_bytes: float = size_bytes
         self._path = path
 
     def read(self, offset: int, count: int) -> bytes:
@@ -49,12 +52,12 @@ class FileSource:
 
     def check(self, end: int) -> None:
         """Raise ``truncated`` where `end` lies beyond the end of the file."""
-        if end > self._size_bytes:
-            raise truncated("an element ends beyond the end of the file", self._path, end, self._size_bytes)
+        if end > self.known_bytes:
+            raise truncated("an element ends beyond the end of the file", self._path, end, self.size_bytes())
 
     def size_bytes(self) -> int:
         """Return the size of the file in bytes."""
-        return self._size_bytes
+        return int(self.known_bytes)
 
 
 class InflateSource:
@@ -64,7 +67,18 @@ class InflateSource:
     bytes that went in so far: a bomb ends after ``ratio_from_bytes``, whatever the size of its file.
     """
 
-    __slots__ = ("_base", "_buffer", "_end", "_file_bytes", "_inflate", "_input", "_limits", "_path", "_read")
+    __slots__ = (
+        "_base",
+        "_buffer",
+        "_end",
+        "_file_bytes",
+        "_inflate",
+        "_input",
+        "_limits",
+        "_path",
+        "_read",
+        "known_bytes",
+    )
 
     def __init__(
         self, descriptor: int, offset: int, file_bytes: int, path: Path | str, limits: Limits = DEFAULT_LIMITS
@@ -78,6 +92,7 @@ class InflateSource:
         self._buffer = bytearray()
         self._base = 0
         self._end = False
+        self.known_bytes = float("inf")
 
     def read(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes from `offset`, which is never before the last one asked for."""

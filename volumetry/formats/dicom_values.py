@@ -126,7 +126,7 @@ def decode_value(
     little_endian : bool, optional
         Byte order of binary values.
     character_set : bytes, optional
-        Raw value of SpecificCharacterSet, used for PatientID alone.
+        Raw value of SpecificCharacterSet, used for PatientID and the names of segments and regions.
     where : path or str, optional
         The file, for the message.
 
@@ -148,7 +148,7 @@ def decode_value(
     try:
         if representation in _BINARY:
             return _decode_binary(raw, representation, little_endian)
-        if tag == 0x00100020:
+        if representation == "LO":
             return decode_text(raw, character_set) or None
         text = raw.decode("ascii").strip(_PADDING)
         if not text:

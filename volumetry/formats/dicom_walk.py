@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom_runs import HeaderTable, Step
 from volumetry.formats.dicom_source import ByteSource, truncated
 from volumetry.formats.dicom_syntax import (
     DEFLATED_LITTLE_ENDIAN,
@@ -23,7 +23,6 @@ from volumetry.formats.dicom_syntax import (
 from volumetry.formats.dicom_values import SEQUENCES, VALUE_REPRESENTATIONS, is_compatible, tag_name
 from volumetry.formats.limits import Limits
 
-_WINDOW_BYTES = 8 << 10
 _WINDOW_BYTES = 64 << 10
 _MAX_ELEMENTS = 2_000_000
 _MAX_RUN_BYTES = 64 << 20
@@ -31,17 +30,21 @@ _MAX_PADDING_BYTES = 64 << 20
 _PADDING_WINDOW_BYTES = 1 << 20
 _MAX_VALUE_BYTES = 1 << 20
 _MAX_COLLECTED_BYTES = 64 << 20
-_MAX_STEPS = 1 << 14
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _VERSION_ELEMENT = b"\x02\0\x01\0OB\0\0\x02\0\0\0\0\x01"
 _ITEM_BYTES = b"\xfe\xff\x00\xe0"
 _EXPORT_AGAIN = "Export the file again."
 
-# 8 header bytes -> (slot or -1, bytes to the next element, whether the value may be a sequence).
-_Steps = dict[bytes, tuple[int, int, bool]]
-# Header bytes of elements inside sequences; shared, as nothing of them is kept.
-_NESTED_STEPS: tuple[_Steps, _Steps, _Steps] = ({}, {}, {})
+_Tables = tuple[HeaderTable, HeaderTable, HeaderTable]
+
+
+def _tables() -> _Tables:
+    return HeaderTable(), HeaderTable(), HeaderTable()
+
+
+# Headers of elements inside sequences; shared, as nothing of them is kept.
+_NESTED_TABLES = _tables()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,14 +62,14 @@ class ElementSelection:
     tags: tuple[int, ...]
     sequences: frozenset[int] = frozenset()
     slots: dict[int, int] = field(init=False, repr=False, compare=False)
-    _steps: tuple[_Steps, _Steps, _Steps] = field(init=False, repr=False, compare=False)
+    tables: _Tables = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unknown = set(self.tags) - VALUE_REPRESENTATIONS.keys() | self.sequences - SEQUENCES
         if unknown:
             raise ValueError(f"not in the whitelist: {sorted(map(tag_name, unknown))}")
         object.__setattr__(self, "slots", {tag: slot for slot, tag in enumerate(self.tags)})
-        object.__setattr__(self, "_steps", ({}, {}, {}))
+        object.__setattr__(self, "tables", _tables())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,13 +150,12 @@ class ElementWalk:
         source: ByteSource,
         path: Path | str,
         selection: ElementSelection,
-        tags: Sequence[int],
         limits: Limits,
     ) -> None:
         self.source = source
         self.path = path
         self.selection = selection
-        self.values: list[bytes | None] = [None] * len(tags)
+        self.values: list[bytes | None] = [None] * len(selection.tags)
         self.sequences: dict[int, list[Item]] = {}
         self.limits = limits
         self.buffer = b""
@@ -216,8 +218,12 @@ class ElementWalk:
             self._unreadable("the file meta information has another length than it says", length_bytes=end)
         return position
 
-    def data_set(self, position: int, encoding: Encoding, encapsulated: bool) -> None:
-        """Walk the data set to its end."""
+    def data_set(
+        self, position: int, encoding: Encoding, encapsulated: bool, selection: ElementSelection
+    ) -> None:
+        """Walk the data set to its end, keeping what is selected of it instead of the meta information."""
+        self.selection = selection
+        self.values = [None] * len(selection.tags)
         self.encoding = encoding
         self.encapsulated = encapsulated
         following: int | None = position
@@ -255,30 +261,17 @@ class ElementWalk:
     # -- elements
 
     def _known(self, position: int, encoding: Encoding, container: _Container | None) -> int:
-        """Pass elements whose header bytes were met before; this is where most of the time is spent."""
+        """Pass elements whose header bytes were met before."""
+        first = position - self.base
+        stop = len(self.buffer)
         if container is None:
-            steps, values = self.selection._steps[encoding.number], self.values
+            table = self.selection.tables[encoding.number]
         elif container.items is None:
-            steps, values = _NESTED_STEPS[encoding.number], self.values
+            table = _NESTED_TABLES[encoding.number]
+            stop = min(stop, container.limit - self.base)
         else:
             return position
-        get = steps.get
-        buffer = self.buffer
-        first = offset = position - self.base
-        stop = len(buffer) if container is None else min(len(buffer), container.limit - self.base)
-        while True:
-            step = get(buffer[offset : offset + 8])
-            if step is None:
-                break
-            slot, length, may_nest = step
-            following = offset + length
-            if following > stop or (may_nest and buffer.startswith(_ITEM_BYTES, offset + 8)):
-                break
-            if slot >= 0:
-                if values[slot] is not None:
-                    break
-                values[slot] = buffer[offset + 8 : following]
-            offset = following
+        offset = table.follow(self.buffer, first, stop, self.values)
         self.run_bytes += offset - first
         if self.run_bytes > _MAX_RUN_BYTES:
             self._too_large("the header is larger than is read", header_bytes=self.run_bytes)
@@ -317,7 +310,7 @@ class ElementWalk:
         """Pass one element: into it where it is a sequence, else beyond it."""
         tag, representation, length, start = header
         encoding = container.encoding if container else self.encoding
-        if tag >> 16 == 0xFFFE:
+        if tag >> 16 in (0xFFFE, 0):
             self._unreadable("a delimiter stands where an element should", offset_bytes=position)
         if container is None and tag in PIXEL_TAGS:
             return self._pixels(header)
@@ -351,7 +344,7 @@ class ElementWalk:
             self._check_kept(header)
             self.values[slot] = self._read(start, length)
         if start == position + 8:
-            self._remember(self.selection._steps[encoding.number], header, slot, encoding, position)
+            self._remember(self.selection.tables[encoding.number], header, slot, encoding, position)
         return end
 
     def _check_kept(self, header: _Header) -> None:
@@ -365,14 +358,15 @@ class ElementWalk:
         if length > _MAX_VALUE_BYTES:
             self._too_large("an element is larger than is read", tag=tag_name(tag), length_bytes=length)
 
-    def _remember(self, steps: _Steps, header: _Header, slot: int, encoding: Encoding, position: int) -> None:
+    def _remember(
+        self, table: HeaderTable, header: _Header, slot: int, encoding: Encoding, position: int
+    ) -> None:
         """Remember what these 8 header bytes mean. They say all: tag, representation and length."""
         may_nest = not encoding.explicit and not header.tag & 0x10000 and header.length >= 8
-        if len(steps) >= _MAX_STEPS:
-            steps.clear()
         offset = position - self.base
-        if 0 <= offset <= len(self.buffer) - 8:
-            steps[self.buffer[offset : offset + 8]] = (slot, 8 + header.length, may_nest)
+        if 0 <= offset <= len(self.buffer) - 8 and header.length <= _MAX_VALUE_BYTES:
+            raw = self.buffer[offset : offset + 8]
+            table.remember(Step(raw, slot, 8 + header.length, may_nest))
 
     def _is_sequence(self, header: _Header, encoding: Encoding) -> bool:
         """Return whether an element of defined length holds items that are to be walked.
@@ -454,7 +448,7 @@ class ElementWalk:
     def _keep_nested(self, header: _Header, encoding: Encoding, container: _Container, position: int) -> None:
         if container.items is None:
             if header.start == position + 8:
-                self._remember(_NESTED_STEPS[encoding.number], header, -1, encoding, position)
+                self._remember(_NESTED_TABLES[encoding.number], header, -1, encoding, position)
             return
         if header.tag not in VALUE_REPRESENTATIONS:
             return
@@ -520,6 +514,8 @@ class ElementWalk:
 
     def _follows_pixels(self, position: int) -> bool:
         """Return whether the bytes after the pixels are elements; else they are trailing data."""
+        if position >= self.source.known_bytes:
+            return False
         head = self.peek(position)
         if len(head) < 8:
             return False
