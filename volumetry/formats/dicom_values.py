@@ -53,6 +53,7 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         0x00280030: "DS",  # PixelSpacing
         0x00280100: "US",  # BitsAllocated
         0x00280101: "US",  # BitsStored
+        0x00280102: "US",  # HighBit
         0x00280103: "US",  # PixelRepresentation
         0x00281052: "DS",  # RescaleIntercept
         0x00281053: "DS",  # RescaleSlope
