@@ -267,6 +267,9 @@ def test_no_text_but_what_the_generator_means_to_say() -> None:
 
 
 def test_folders_are_patient_and_visit() -> None:
+    folders = {path.relative_to(STUDY).parts[:2] for path in STUDY.glob("*/*/*")}
+    assert folders == {(row["patient"], row["visit"]) for row in EXPECTED}
+    assert folders == {(row["patient"], row["visit"]) for row in table("motion.csv")}
     for path in sorted(STUDY.rglob("*.dcm")):
         patient, visit = path.relative_to(STUDY).parts[:2]
         assert dataset(path).PatientID == patient
@@ -331,7 +334,7 @@ def test_contours_lie_on_their_slices_and_have_the_area_of_the_formula(row: dict
     folder = STUDY / row["patient"] / row["visit"]
     slices = {dataset(path).SOPInstanceUID: dataset(path) for path in (folder / "t1_cor").iterdir()}
     areas = []
-    for uid, ring in rings(folder / "rtstruct.dcm", f"lesion_{row['lesion']}"):
+    for uid, ring in rings(folder / "rtstruct.dcm", row["name_in_file"]):
         along, down = np.reshape(np.array(slices[uid].ImageOrientationPatient, dtype=float), (2, 3))
         offset = ring - np.array(slices[uid].ImagePositionPatient, dtype=float)
         assert np.abs(offset @ np.cross(along, down)).max() < 2e-4
@@ -392,8 +395,8 @@ def nifti(path: Path) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("row", BY_MASK, ids=row_id)
 def test_masks_hold_the_voxels_of_the_table(row: dict[str, str]) -> None:
-    stem = f"sub-{row['patient']}_ses-{row['visit']}_acq-cor"
-    folder = STUDY / f"sub-{row['patient']}" / f"ses-{row['visit']}" / "anat"
+    stem = f"{row['patient']}_{row['visit']}_acq-cor"
+    folder = STUDY / row["patient"] / row["visit"] / "anat"
     mask, affine = nifti(folder / f"{stem}_label-{row['lesion']}_mask.nii.gz")
     scan, scan_affine = nifti(folder / f"{stem}_T1w.nii.gz")
     assert mask.shape == scan.shape

@@ -70,6 +70,16 @@ class Patient:
     lesions: tuple[Lesion, ...]
     visits: tuple[Visit, ...]
 
+    @property
+    def folder(self) -> str:
+        """The patient's folder, and the patient in all tables."""
+        return f"sub-{self.name}" if self.kind == "nifti" else self.name
+
+    def visit_folder(self, index: int) -> str:
+        """Return the folder of a visit below that, and the visit in all tables."""
+        date = self.visits[index].date
+        return f"ses-{date.replace('-', '')}" if self.kind == "nifti" else date
+
 
 def _plan(
     ahead_mm: float = 0.0, spacing_mm: float = 4.4, n_slices: int = 12, tilt_deg: Triple = (0.0, 0.0, 0.0)
@@ -260,5 +270,5 @@ CLINICAL_ROWS = (
     "hip04,R,denosumab,52,F,23.9,steroid,II,72,85,27,13,LK3.1,4,2020-10-06,2022-10-18,2022-10-18,,",
     "hip05,L,denosumab,34,M,26.4,alcohol,II,66,87,38,12,LK3.1,2,2021-06-01,2022-12-06,2022-12-06,,",
     "hip05,R,denosumab,34,M,26.4,alcohol,II,70,73,30,27,LK3.1,2,2021-06-01,2022-12-06,2022-06-14,2022-12-06,",
-    "hip06,R,denosumab,61,F,22.7,idiopathic,II,75,88,25,11,LK3.1,2,2021-04-05,2022-10-04,2022-10-04,,",
+    "sub-hip06,R,denosumab,61,F,22.7,idiopathic,II,75,88,25,11,LK3.1,2,2021-04-05,2022-10-04,2022-10-04,,",
 )

@@ -15,7 +15,7 @@ from hip_phantom.cohort import CLINICAL_COLUMNS, CLINICAL_ROWS, PATIENTS, Lesion
 from hip_phantom.dicom_files import Image, Study, decimal, image_files, rtstruct_file
 from hip_phantom.nifti_files import nifti_file
 from hip_phantom.trace_files import trace_file
-from hip_phantom.truth import COLUMNS, Expected, expected_row, visit_name
+from hip_phantom.truth import COLUMNS, Expected, expected_row
 
 Files = Iterator[tuple[str, bytes]]
 
@@ -31,9 +31,9 @@ def study_files() -> Files:
         for index, visit in enumerate(patient.visits):
             yield from _visit_files(patient, visit, index)
         if patient.kind == "nifti":
-            rows = [f"ses-{visit_name(patient, i)}\t{v.date}" for i, v in enumerate(patient.visits)]
+            rows = [f"{patient.visit_folder(i)}\t{v.date}" for i, v in enumerate(patient.visits)]
             table = "\n".join(["session_id\tacq_time", *rows]) + "\n"
-            yield f"study/sub-{patient.name}/sub-{patient.name}_sessions.tsv", table.encode()
+            yield f"study/{patient.folder}/{patient.folder}_sessions.tsv", table.encode()
 
 
 def table_files() -> Files:
@@ -78,7 +78,7 @@ def _visit_files(patient: Patient, visit: Visit, index: int) -> Files:
         yield from _bids_files(patient, visit, index, voxels)
         return
     study = Study(patient=patient.name, date=visit.date)
-    folder = f"study/{patient.name}/{visit.date}"
+    folder = f"study/{patient.folder}/{patient.visit_folder(index)}"
     for name, content in image_files(study, visit.plan, voxels, rle=visit.rle).items():
         yield f"{folder}/t1_cor/{name}", content
     if not visit.traced:
@@ -113,8 +113,8 @@ def _mask(visit: Visit, body: Body) -> NDArray[np.uint8]:
 
 
 def _bids_files(patient: Patient, visit: Visit, index: int, voxels: Image) -> Files:
-    session = f"ses-{visit_name(patient, index)}"
-    stem = f"study/sub-{patient.name}/{session}/anat/sub-{patient.name}_{session}_acq-cor"
+    session = patient.visit_folder(index)
+    stem = f"study/{patient.folder}/{session}/anat/{patient.folder}_{session}_acq-cor"
     sidecar = {
         "Modality": "MR",
         "Manufacturer": "SYNTHETIC",
@@ -136,4 +136,4 @@ def _motion_row(patient: Patient, index: int) -> str:
     motion = patient.visits[index].motion
     angles = (*motion.rotation_deg, *motion.translation_mm, *motion.centre_mm)
     cells = [f"{v:g}" for v in angles] + [decimal(v, 9) for v in motion.matrix.ravel()]
-    return ",".join([patient.name, visit_name(patient, index), *cells])
+    return ",".join([patient.folder, patient.visit_folder(index), *cells])

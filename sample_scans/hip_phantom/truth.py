@@ -14,7 +14,7 @@ THRESHOLD_PERCENT = 15.0
 MINIMUM_SLICES = 3
 
 COLUMNS = (
-    "patient,side,lesion,visit,visit_order,study_date,tracing,status,n_slices,slice_thickness_mm,"
+    "patient,side,lesion,visit,visit_order,study_date,tracing,name_in_file,status,n_slices,slice_thickness_mm,"
     "slice_spacing_mm,pixel_area_mm2,analytic_volume_mm3,expected_volume_thickness_mm3,"
     "expected_volume_spacing_mm3,max_area_mm2,mask_voxels,centroid_x_mm,centroid_y_mm,centroid_z_mm,"
     "baseline_visit,days,expected_change_percent,expected_threshold_category,expected_category,expected_reason"
@@ -61,13 +61,14 @@ def expected_row(patient: Patient, lesion: Lesion, visits: list[Expected], index
     plan = here.plan
     areas = here.areas_mm2
     cells = [
-        patient.name,
+        patient.folder,
         lesion.side,
         lesion.name,
-        visit_name(patient, index),
+        patient.visit_folder(index),
         str(index + 1),
         visit.date,
         patient.kind if visit.traced else "",
+        _name_in_file(patient, lesion) if visit.traced else "",
         here.status,
         str(len(areas)) if here.traced else "",
         f"{plan.thickness_mm:g}",
@@ -84,10 +85,9 @@ def expected_row(patient: Patient, lesion: Lesion, visits: list[Expected], index
     return ",".join(cells)
 
 
-def visit_name(patient: Patient, index: int) -> str:
-    """Name of a visit's folder, without ``ses-``."""
-    iso = patient.visits[index].date
-    return iso.replace("-", "") if patient.kind == "nifti" else iso
+def _name_in_file(patient: Patient, lesion: Lesion) -> str:
+    """How the tracing names the lesion: its region, its name, or the value in the mask."""
+    return {"rtstruct": f"lesion_{lesion.name}", "trace": lesion.name, "nifti": "1"}[patient.kind]
 
 
 def _centroid_cells(body: Body | None) -> list[str]:
@@ -107,7 +107,7 @@ def _change_cells(patient: Patient, visits: list[Expected], index: int) -> list[
         percent = f"{100 * (second.volume_thickness_mm3 / first.volume_thickness_mm3 - 1):.4f}"
     bare, reason = _threshold_category(first, second), _reason(first, second)
     return [
-        visit_name(patient, 0),
+        patient.visit_folder(0),
         str(days),
         percent,
         bare,
