@@ -71,7 +71,7 @@ def clean_sample(
     """Drop and count missing values; number the clusters of what remains."""
     numbers = to_numbers(values, name)
     kept = ~np.isnan(numbers)
-    clusters = None if cluster is None else _kept_codes(cluster, kept, name)
+    clusters = _kept_codes(cluster, kept, name)
     return Sample(values=numbers[kept], clusters=clusters, n_missing=int((~kept).sum()))
 
 
@@ -115,7 +115,7 @@ def clean_pairs(
             todo="Give one value per pair and visit; leave missing ones empty.",
         )
     kept = ~(np.isnan(one) | np.isnan(two))
-    clusters = None if cluster is None else _kept_codes(cluster, kept, "pairs")
+    clusters = _kept_codes(cluster, kept, "pairs")
     return one[kept], two[kept], clusters, int((~kept).sum())
 
 
@@ -147,9 +147,18 @@ def _number(value: Any, name: str) -> float:
         raise UsageError("invalid-table", f"{name} holds {value!r}, which is no number") from None
 
 
-def _kept_codes(
-    cluster: Sequence[Any] | NDArray[Any], kept: NDArray[np.bool_], name: str
-) -> NDArray[np.intp]:
+def kept_labels(
+    cluster: Sequence[Any] | NDArray[Any] | None, kept: NDArray[np.bool_], name: str
+) -> list[Any] | None:
+    """Return the cluster labels of the kept rows, None where there are no labels.
+
+    Raises
+    ------
+    UsageError
+        `usage` if there is not one label for each row.
+    """
+    if cluster is None:
+        return None
     labels = list(cluster)
     if len(labels) != kept.size:
         raise UsageError(
@@ -157,7 +166,7 @@ def _kept_codes(
             f"cluster= must have one label for each of the {name}",
             values={"n_labels": len(labels), "n_values": kept.size},
         )
-    return cluster_codes([label for label, keep in zip(labels, kept, strict=True) if keep])
+    return [label for label, keep in zip(labels, kept, strict=True) if keep]
 
 
 def _two_label_lists(cluster: ClusterPair, n_first: int, n_second: int) -> list[Any]:
@@ -175,3 +184,10 @@ def _two_label_lists(cluster: ClusterPair, n_first: int, n_second: int) -> list[
             values={"n_labels": [len(part) for part in labels], "n_values": [n_first, n_second]},
         )
     return labels[0] + labels[1]
+
+
+def _kept_codes(
+    cluster: Sequence[Any] | NDArray[Any] | None, kept: NDArray[np.bool_], name: str
+) -> NDArray[np.intp] | None:
+    labels = kept_labels(cluster, kept, name)
+    return None if labels is None else cluster_codes(labels)
