@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,9 @@ from volumetry.scan import ScanSource
 
 MAX_SEARCHED_FILES = 20_000
 """Files looked at in search of a series before the search is given up."""
+
+MAX_FILES_BESIDE = 2_000
+"""The same for a segmentation, which can do without."""
 
 REFERENCE_TAGS = (
     0x00080005,  # SpecificCharacterSet
@@ -166,18 +170,28 @@ def source_stack(path: Path | str, references: References, scan: object = None) 
     return _stack_at(folder, references)
 
 
-def find_series_folder(path: Path | str, references: References) -> Path | None:
+def source_beside(path: Path | str, references: References) -> SourceStack | None:
+    """Return the series that a segmentation was drawn on, where it lies beside it and can be read.
+
+    A segmentation declares a grid of its own, so that a series that is not there is no error.
+    """
+    try:
+        folder = find_series_folder(path, references, max_files=MAX_FILES_BESIDE)
+        return None if folder is None else _stack_at(folder, references)
+    except VolumetryError:
+        return None
+
+
+def find_series_folder(
+    path: Path | str, references: References, *, max_files: int = MAX_SEARCHED_FILES
+) -> Path | None:
     """Return the folder that holds an image of the referenced series, or None.
 
-    Looked at in this order, `MAX_SEARCHED_FILES` at most: the folder of the file, the folders below it, the
-    folders beside it. Symbolic links are not followed.
+    Looked at in this order, `max_files` at most: the folder of the file, the folders below it, the folders
+    beside it. Symbolic links are not followed.
     """
-    here = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow links
-    budget = MAX_SEARCHED_FILES
-    for file in _files_around(here):
-        budget -= 1
-        if budget < 0:
-            return None
+    here = Path(path).absolute().parent  # links are not resolved
+    for file in islice(_files_around(here), max_files):
         if _is_referenced(file, references):
             return file.parent
     return None
