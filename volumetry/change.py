@@ -35,6 +35,8 @@ REASONS = MappingProxyType(
         "sides-differ": "baseline and follow-up name different sides",
         "baseline-not-measured": "the baseline has no volume",
         "followup-not-measured": "the follow-up has no volume",
+        "baseline-not-traced": "the lesion was not traced at the first visit",
+        "followup-not-traced": "the lesion was not traced at this visit",
     }
 )
 """Why a change is not evaluable. An error code of the visit without a volume may stand in their place."""
@@ -88,7 +90,8 @@ class MeasuredVisit:
     ----------
     volume_mm3 : float or None
         None where there is no number; `code` then says why.
-    n_slices : int
+    n_slices : int or None
+        None where it is not known; the guard on few slices then has nothing to say.
     height_rule : str
     slice_thickness_mm, slice_spacing_mm, pixel_area_mm2 : float or None
     side : str
@@ -96,7 +99,7 @@ class MeasuredVisit:
     """
 
     volume_mm3: float | None
-    n_slices: int = 0
+    n_slices: int | None = None
     height_rule: str = ""
     slice_thickness_mm: float | None = None
     slice_spacing_mm: float | None = None
@@ -239,7 +242,7 @@ def _guard(first: MeasuredVisit, second: MeasuredVisit, rule: ChangeRule) -> str
         return "sides-differ"
     # A lesion that is absent has no slices and needs none; its height rule multiplies nothing.
     visits = [visit for visit in (first, second) if visit.volume_mm3]
-    if any(visit.n_slices < rule.minimum_slices for visit in visits):
+    if any(visit.n_slices is not None and visit.n_slices < rule.minimum_slices for visit in visits):
         return "few-slices"
     if len(visits) < 2:
         return ""

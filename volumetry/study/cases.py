@@ -1,0 +1,70 @@
+"""A case: one traced file with its scan, and who, when and where it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from volumetry.errors import VolumetryError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One traced file, or one scan without a trace. All paths are relative to the study folder.
+
+    Attributes
+    ----------
+    patient, visit : str
+    side, lesion, reader : str
+        As far as the folder or the manifest says so; the traced file may know better.
+    study_date : str
+        ISO date, empty where unknown.
+    modality, series_uid : str
+        Of the scan, as far as known without reading it.
+    trace : str
+        The traced file; empty for a scan that is not traced.
+    scan : str
+        The scan: a file, or the folder of a series; empty where none is known.
+    scan_files : tuple of str
+        The files of the scan, for its hash.
+    label : int or None
+        The only label to measure; None: all of the file.
+    roi : str
+        The only region to measure; empty: all of the file.
+    error : VolumetryError or None
+        Why the case cannot be measured, found while looking around.
+    """
+
+    patient: str
+    visit: str
+    side: str = ""
+    lesion: str = ""
+    reader: str = ""
+    study_date: str = ""
+    modality: str = ""
+    series_uid: str = ""
+    trace: str = ""
+    scan: str = ""
+    scan_files: tuple[str, ...] = ()
+    label: int | None = None
+    roi: str = ""
+    error: VolumetryError | None = None
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What names the case within its study."""
+        label = "" if self.label is None else str(self.label)
+        return (
+            self.patient,
+            self.visit,
+            self.side,
+            self.lesion,
+            self.reader,
+            self.trace,
+            label,
+            self.roi,
+            self.scan,
+        )
+
+
+SIDE_WORDS = {"l": "L", "left": "L", "r": "R", "right": "R", "": ""}
+"""Words for a side, in lower case, that a manifest may use."""

@@ -1,0 +1,363 @@
+"""Which traced lesions lie below a folder, by the four conventions, in this order:
+
+1. a manifest;
+2. DICOM SEG and RTSTRUCT objects, tied to their series by the UIDs they reference;
+3. BIDS names (``sub-<label>[/ses-<label>]/...``, masks ``*_mask.nii.gz`` or ``*_dseg.nii.gz``);
+4. pairs in one folder (``X_mask.nii.gz`` beside ``X.nii.gz``...) and native ``*.trace.json`` anywhere;
+   patient and visit are then the first and second folder.
+
+Nothing below the folder is written to, links are not followed, DICOMDIR files are not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats import dicom_rtstruct, dicom_seg
+from volumetry.formats.dicom_index import DicomHeader, FolderIndex, index_folder
+from volumetry.formats.dicom_reference import References, iso_date
+from volumetry.formats.trace_json import SUFFIX as TRACE_SUFFIX
+from volumetry.formats.trace_json import read_trace
+from volumetry.study.cases import Case
+from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
+
+RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
+SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+VOLUME_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".nhdr", ".mha", ".mhd")
+_MASK_NAME = re.compile(r"^(?P<image>.*?)(?:^|[_.-])(?:mask|label|labels|seg|dseg)$", re.IGNORECASE)
+_ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
+_DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSeries:
+    """A DICOM image series: its headers and the folder that holds them, relative to the study folder."""
+
+    headers: tuple[DicomHeader, ...]
+    files: tuple[str, ...]
+    folder: str
+
+    @property
+    def first(self) -> DicomHeader:
+        """The header of the first file by name."""
+        return self.headers[0]
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID."""
+        return self.first.series_instance_uid or ""
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """What lies below the folder, and what has been claimed by a trace so far."""
+
+    root: str
+    index: FolderIndex
+    series: dict[str, ImageSeries] = field(default_factory=dict)
+    objects: list[DicomHeader] = field(default_factory=list)
+    volumes: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
+    traced_series: set[str] = field(default_factory=set)
+    traced_volumes: set[str] = field(default_factory=set)
+
+    def relative(self, path: str) -> str:
+        return os.path.relpath(path, self.root).replace(os.sep, "/")
+
+
+def discover(folder: Path | str, *, manifest: Path | str | None = None) -> tuple[Case, ...]:
+    """Find every traced lesion, and every scan without a trace, below a folder.
+
+    Parameters
+    ----------
+    folder : path
+    manifest : path, optional
+        CSV with a row per lesion; ``manifest.csv`` in the folder is used where it exists.
+
+    Returns
+    -------
+    tuple of Case
+        In order of patient, visit and path. Files that should be readable and are not are cases with
+        an error.
+
+    Raises
+    ------
+    ReadError, UsageError
+        The folder or the manifest itself cannot be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ReadError("not-found", "there is no such folder", where=folder, todo="Check the name.")
+    if manifest is None and (folder / MANIFEST_NAME).is_file():
+        manifest = folder / MANIFEST_NAME
+    if manifest is not None:
+        return _ordered(manifest_cases(Path(manifest), folder))
+    found = look_around(folder)
+    cases = [
+        *_dicom_cases(found),
+        *_mask_cases(found),
+        *_native_cases(found),
+        *_untraced_cases(found),
+        *_refused_cases(found),
+    ]
+    return _ordered(cases)
+
+
+def _ordered(cases: Iterable[Case]) -> tuple[Case, ...]:
+    return tuple(sorted(cases, key=lambda case: case.identity))
+
+
+def look_around(folder: Path | str) -> _Found:
+    """Index a folder and sort its files by kind."""
+    found = _Found(root=str(folder), index=index_folder(folder))
+    images: dict[str, list[DicomHeader]] = {}
+    for header in found.index.headers:
+        if _is_hidden(found.relative(header.path)):
+            continue
+        if header.sop_class_uid == RTSTRUCT_CLASS or header.sop_class_uid in SEG_CLASSES:
+            found.objects.append(header)
+        elif header.pixel is not None:
+            images.setdefault(_safe_series_uid(header), []).append(header)
+    for uid, headers in images.items():
+        files = tuple(found.relative(header.path) for header in headers)
+        common = os.path.commonpath([str(PurePosixPath(name).parent) for name in files])
+        found.series[uid] = ImageSeries(
+            headers=tuple(headers), files=files, folder=common.replace(os.sep, "/")
+        )
+    for path in found.index.other_files:
+        name = found.relative(path)
+        if _is_hidden(name):
+            continue
+        if name.endswith(TRACE_SUFFIX):
+            found.traces.append(name)
+        elif name.lower().endswith(VOLUME_SUFFIXES):
+            found.volumes.append(name)
+    return found
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/") if part not in (".", ".."))
+
+
+def _safe_series_uid(header: DicomHeader) -> str:
+    try:
+        return header.series_instance_uid or ""
+    except VolumetryError:
+        return ""
+
+
+# -- who and when -----------------------------------------------------------------------------------------
+
+
+def folders_of(name: str) -> tuple[str, str]:
+    """Return patient and visit of a relative path: its first and second folder.
+
+    A file that lies directly in the study folder stands for a patient of its own, named by its stem.
+    """
+    parts = name.split("/")
+    patient = parts[0] if len(parts) > 1 else image_stem(name)
+    return patient, parts[1] if len(parts) > 2 else ""
+
+
+def image_stem(name: str) -> str:
+    """Return the file name without folder, format suffix and mask suffix."""
+    stem = _without_suffix(PurePosixPath(name).name)
+    matched = _MASK_NAME.match(stem)
+    return (matched["image"] or stem) if matched else stem
+
+
+def _without_suffix(name: str) -> str:
+    for suffix in (*VOLUME_SUFFIXES, TRACE_SUFFIX):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return PurePosixPath(name).stem
+
+
+def is_mask_name(name: str) -> bool:
+    """Return whether a file's name says that it is a mask."""
+    base = PurePosixPath(name).name
+    return base.lower().endswith(".seg.nrrd") or bool(_MASK_NAME.match(_without_suffix(base)))
+
+
+def _dicom_who(found: _Found, header: DicomHeader) -> tuple[str, str, str]:
+    """Patient, visit and study date of a DICOM file: PatientID and StudyDate, else the folders."""
+    patient, visit = folders_of(found.relative(header.path))
+    date = ""
+    try:
+        date = iso_date(header.study_date or "")
+        patient = header.patient_id or patient
+    except VolumetryError:
+        pass
+    return patient, date or visit, date
+
+
+# -- the conventions ----------------------------------------------------------------------------------------
+
+
+def _dicom_cases(found: _Found) -> Iterator[Case]:
+    for header in found.objects:
+        patient, visit, date = _dicom_who(found, header)
+        trace = found.relative(header.path)
+        try:
+            module = dicom_rtstruct if header.sop_class_uid == RTSTRUCT_CLASS else dicom_seg
+            references = module.referenced(header.path)
+        except VolumetryError as error:
+            yield Case(patient=patient, visit=visit, study_date=date, trace=trace, error=error)
+            continue
+        series = _referenced_series(found, references)
+        if series is None:
+            yield Case(patient=patient, visit=visit, study_date=date, trace=trace)
+            continue
+        found.traced_series.add(series.series_uid)
+        scan_patient, scan_visit, scan_date = _dicom_who(found, series.first)
+        yield Case(
+            patient=patient or scan_patient,
+            visit=scan_visit,
+            study_date=scan_date,
+            modality=series.first.modality or "",
+            series_uid=series.series_uid,
+            trace=trace,
+            scan=series.folder,
+            scan_files=series.files,
+        )
+
+
+def _referenced_series(found: _Found, references: References) -> ImageSeries | None:
+    """The one image series that an object references, by its UID or by those of its images."""
+    for uid in references.referenced_series_uids:
+        if uid in found.series:
+            return found.series[uid]
+    wanted = references.referenced_instance_uids
+    for series in found.series.values():
+        if wanted and any(header.sop_instance_uid in wanted for header in series.headers):
+            return series
+    return None
+
+
+def _mask_cases(found: _Found) -> Iterator[Case]:
+    for name in found.volumes:
+        if not is_mask_name(name):
+            continue
+        patient, visit = _bids_who(name) or folders_of(name)
+        scan, files = _image_of(found, name)
+        found.traced_volumes.add(name)
+        found.traced_volumes.add(scan)
+        yield Case(
+            patient=patient,
+            visit=visit,
+            reader=_bids_reader(name),
+            trace=name,
+            scan=scan,
+            scan_files=files,
+        )
+
+
+def _bids_who(name: str) -> tuple[str, str] | None:
+    entities = dict(_ENTITY.findall(PurePosixPath(name).name))
+    folders = [part for part in name.split("/")[:-1] if part.startswith(("sub-", "ses-"))]
+    subject = next((part for part in folders if part.startswith("sub-")), None)
+    if subject is None and "sub" not in entities:
+        return None
+    subject = subject or f"sub-{entities['sub']}"
+    session = next((part for part in folders if part.startswith("ses-")), None)
+    return subject, session or (f"ses-{entities['ses']}" if "ses" in entities else "")
+
+
+def _bids_reader(name: str) -> str:
+    """The reader of a BIDS name: ``desc-readerA`` is reader ``A``."""
+    matched = re.search(r"_desc-reader([A-Za-z0-9]+)", PurePosixPath(name).name)
+    return matched[1] if matched else ""
+
+
+def _image_of(found: _Found, mask: str) -> tuple[str, tuple[str, ...]]:
+    """The image a mask belongs to: of its name, in BIDS by entities, or the only one in its folder."""
+    folder = str(PurePosixPath(mask).parent)
+    images = [name for name in found.volumes if not is_mask_name(name)]
+    beside = [name for name in images if str(PurePosixPath(name).parent) == folder]
+    stem = image_stem(mask)
+    for wanted in (stem, f"{stem}_image", f"{stem}_img"):
+        named = [name for name in beside if _without_suffix(PurePosixPath(name).name) == wanted]
+        if len(named) == 1:
+            return named[0], (named[0],)
+    who = _bids_who(mask)
+    if who is not None:
+        same = [name for name in images if _bids_who(name) == who and _same_entities(name, mask)]
+        return (same[0], (same[0],)) if len(same) == 1 else ("", ())
+    series = [s for s in found.series.values() if s.folder == ("" if folder == "." else folder)]
+    if len(beside) == 1 and not series:
+        return beside[0], (beside[0],)
+    if len(series) == 1 and not beside:
+        found.traced_series.add(series[0].series_uid)
+        return series[0].folder, series[0].files
+    return "", ()
+
+
+def _same_entities(image: str, mask: str) -> bool:
+    """Whether an image has all the entities of a mask, save those that only derivatives have."""
+    of_image = dict(_ENTITY.findall(PurePosixPath(image).name))
+    of_mask = dict(_ENTITY.findall(PurePosixPath(mask).name))
+    return all(of_image.get(k) == v for k, v in of_mask.items() if k not in _DERIVED_ENTITIES)
+
+
+def _native_cases(found: _Found) -> Iterator[Case]:
+    for name in found.traces:
+        patient, visit = _bids_who(name) or folders_of(name)
+        try:
+            trace = read_trace(Path(found.root) / name)
+        except VolumetryError as error:
+            yield Case(patient=patient, visit=visit, trace=name, error=error)
+            continue
+        scan, files = "", tuple[str, ...]()
+        series = found.series.get(trace.source.series_uid) if trace.source.series_uid else None
+        if series is not None:
+            found.traced_series.add(series.series_uid)
+            scan, files = series.folder, series.files
+        elif not trace.source.series_uid:
+            scan, files = _image_of(found, name)
+            found.traced_volumes.add(scan)
+        yield Case(
+            patient=patient if "/" in name else trace.source.patient or patient,
+            visit=visit or trace.source.study_date,
+            side=trace.side,
+            lesion=trace.lesion,
+            reader=trace.provenance.reader,
+            study_date=trace.source.study_date,
+            modality=trace.source.modality,
+            series_uid=trace.source.series_uid,
+            trace=name,
+            scan=scan,
+            scan_files=files,
+        )
+
+
+def _untraced_cases(found: _Found) -> Iterator[Case]:
+    for uid, series in sorted(found.series.items()):
+        if uid not in found.traced_series:
+            patient, visit, date = _dicom_who(found, series.first)
+            yield Case(
+                patient=patient,
+                visit=visit,
+                study_date=date,
+                modality=series.first.modality or "",
+                series_uid=uid,
+                scan=series.folder if len(series.files) > 1 else series.files[0],
+                scan_files=series.files,
+            )
+    for name in found.volumes:
+        if name not in found.traced_volumes:
+            patient, visit = _bids_who(name) or folders_of(name)
+            yield Case(patient=patient, visit=visit, scan=name, scan_files=(name,))
+
+
+def _refused_cases(found: _Found) -> Iterator[Case]:
+    for path, error in found.index.refusals:
+        name = found.relative(path)
+        if _is_hidden(name):
+            continue
+        patient, visit = folders_of(name)
+        yield Case(patient=patient, visit=visit, scan=name, scan_files=(name,), error=error)

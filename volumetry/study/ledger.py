@@ -1,0 +1,147 @@
+"""The ledger of a batch: one result per case, kept as it comes, so that an interrupted run resumes.
+
+A line is ``<crc32> <json>``. Lines are only ever appended; reading stops at the first damaged line, which
+a crash may have left at the end, and writing goes on from there. A later line for a case replaces an
+earlier one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from volumetry.atomic import named_output_errors
+from volumetry.errors import OutputError
+
+LEDGER_NAME = "ledger.jsonl"
+_SYNC_EVERY = 256
+
+
+class Ledger:
+    """An append-only file of results, by case.
+
+    Parameters
+    ----------
+    path : path
+    fresh : bool
+        Begin anew instead of going on.
+
+    Raises
+    ------
+    OutputError
+        ``read-only``, ``disk-full``; also where another run is writing to it.
+    """
+
+    def __init__(self, path: Path | str, *, fresh: bool = False) -> None:
+        self.path = Path(path)
+        self._places: dict[str, int] = {}
+        self._unsynced = 0
+        with named_output_errors(self.path):
+            self._file = self.path.open("a+b")
+        self._lock()
+        if fresh:
+            self._file.truncate(0)
+        self._end = self._load()
+
+    def _lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # not on Windows, where opening twice is up to the user
+            return
+        try:
+            fcntl.flock(self._file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise OutputError(
+                "read-only",
+                "another run is writing to this folder",
+                where=self.path.parent,
+                todo="Wait for it to end, or name another folder.",
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+
+    def _load(self) -> int:
+        self._file.seek(0)
+        place = 0
+        for line in self._file:
+            record = _decoded(line)
+            if record is None:
+                break
+            self._places[record["case"]] = place
+            place += len(line)
+        if place < self._file.seek(0, os.SEEK_END):
+            self._file.truncate(place)
+        return place
+
+    def __contains__(self, case: str) -> bool:
+        return case in self._places
+
+    def __getitem__(self, case: str) -> dict[str, Any]:
+        """Return the result of a case. Raises KeyError where there is none."""
+        self._file.flush()
+        self._file.seek(self._places[case])
+        record = _decoded(self._file.readline())
+        if record is None:
+            raise OutputError(
+                "unreadable",
+                "the ledger changed while it was read",
+                where=self.path,
+                todo="Run again with --fresh.",
+            )
+        return record
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield the current result of every case."""
+        for case in tuple(self._places):
+            yield self[case]
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Keep the result of a case; its key ``case`` names it."""
+        body = json.dumps(record, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+        line = b"%08x %s\n" % (zlib.crc32(body), body)
+        with named_output_errors(self.path):
+            self._file.write(line)
+        self._places[record["case"]] = self._end
+        self._end += len(line)
+        self._unsynced += 1
+        if self._unsynced >= _SYNC_EVERY:
+            self.sync()
+
+    def sync(self) -> None:
+        """Make what was appended last."""
+        with named_output_errors(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._unsynced = 0
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OutputError, OSError):
+            self.sync()
+        with suppress(OSError):
+            self._file.close()
+
+
+def _decoded(line: bytes) -> dict[str, Any] | None:
+    """Return the record of a line, None where the line is damaged or cut."""
+    if not line.endswith(b"\n") or len(line) < 10:
+        return None
+    body = line[9:-1]
+    try:
+        if int(line[:8], 16) != zlib.crc32(body):
+            return None
+        record = json.loads(body)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("case"), str) else None
