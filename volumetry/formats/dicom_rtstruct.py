@@ -32,6 +32,7 @@ from volumetry.formats.dicom_reference import (
 )
 from volumetry.formats.dicom_values import decode_text, decode_value
 from volumetry.formats.dicom_walk import ElementSelection, Item
+from volumetry.formats.lesion_names import side_of_name
 from volumetry.geometry import ScanGeometry
 from volumetry.sections import CrossSections
 from volumetry.trace import Trace
@@ -204,30 +205,6 @@ def read_sections(
     if errors and not measured:
         raise errors[0]
     return tuple(measured)
-
-
-def side_of_name(name: str) -> str:
-    """Return the side that a region's name clearly says: ``L``, ``R`` or empty.
-
-    Clear are a word of its own, ``left``, ``right``, ``l`` or ``r``, and the letter followed
-    by a number, as in ``lesion_L1``. Words are parted by anything that is no letter or digit, and where
-    small letters turn into a capital. Both sides in one name, or neither, say nothing.
-    """
-    words = _words(name)
-    found = {"L" if word[0] == "l" else "R" for word in words if _is_side(word)}
-    return found.pop() if len(found) == 1 else ""
-
-
-def _words(name: str) -> list[str]:
-    spaced = "".join(
-        f" {c}" if c.isupper() and before.islower() else (c if c.isalnum() else " ")
-        for before, c in zip(f" {name}", name, strict=False)
-    )
-    return spaced.lower().split()
-
-
-def _is_side(word: str) -> bool:
-    return word in ("left", "right", "l", "r") or (word[0] in "lr" and word[1:].isdecimal())
 
 
 # -- the file ---------------------------------------------------------------------------------------------

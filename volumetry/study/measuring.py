@@ -10,9 +10,7 @@ from typing import Any
 
 from volumetry._version import __version__
 from volumetry.errors import MismatchError, ReadError, VolumetryError, WorkerError
-from volumetry.formats import read_scan, read_sections, recognise
-from volumetry.formats.dicom_index import read_header
-from volumetry.formats.dicom_rtstruct import read_regions, side_of_name
+from volumetry.formats import read_regions, read_scan, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
@@ -22,12 +20,8 @@ from volumetry.tables import Row
 from volumetry.trace import canonical_json, check_trace
 from volumetry.volume import LesionVolume, measure_volume
 
-RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 _VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
-_MODALITIES = frozenset(
-    ("CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "SC", "SEG", "US", "XA", "XC")
-    + ("RTDOSE", "RTIMAGE", "RTSTRUCT", "ES", "OCT", "OPT", "IO", "PX", "BMD", "DG")
-)
+_MODALITIES = frozenset({"CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "SC", "US", "XA", "XC"})
 _TEXTS = ("patient", "visit", "side", "lesion", "reader", "message", "scan", "trace")
 
 
@@ -180,37 +174,19 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
     """Every lesion of the traced file: its name, its side, and its sections or why there are none."""
     path = f"{settings.root}/{case.trace}"
     scan = f"{settings.root}/{case.scan}" if case.scan else None
-    kind = recognise(path).name
-    if kind == "dicom" and read_header(path).sop_class_uid == RTSTRUCT_CLASS:
-        for outcome in read_regions(path, roi=case.roi or case.label, scan=scan):
-            name = outcome.region.name
-            try:
-                if outcome.error is not None or outcome.trace is None:
-                    raise outcome.error or ReadError("unreadable", "the region cannot be read", where=path)
-                yield name, outcome.trace.side, _sided(outcome.trace.cross_sections(), case)
-            except VolumetryError as error:
-                yield case.lesion or name, case.side or side_of_name(name), error
-        return
-    if kind == "trace":
-        trace = read_trace(path, roi=case.roi or None)
-        flags = _belongs(trace, scan, case)
-        sections = trace.cross_sections()
-        yield trace.lesion, trace.side, _sided(replace(sections, flags=(*sections.flags, *flags)), case)
-        return
     label = case.label if case.label is not None else (case.roi or None)
-    for sections in read_sections(path, label=label, threshold=settings.threshold, scan=scan):
-        name = sections.lesion or str(sections.label)
-        side = sections.side or side_of_name(sections.lesion)
+    flags: tuple[str, ...] = ()
+    if scan is not None and recognise(path).name == "trace":
+        flags = check_trace(read_trace(path), read_scan(scan, series_uid=case.series_uid or None))
+    for region in read_regions(path, label=label, threshold=settings.threshold, scan=scan):
         try:
-            yield name, side, _sided(replace(sections, lesion=name, side=side), case)
+            if region.error is not None:
+                raise region.error
+            assert region.sections is not None
+            sections = replace(region.sections, lesion=region.name, side=region.side)
+            yield region.name, region.side, _sided(replace(sections, flags=(*sections.flags, *flags)), case)
         except VolumetryError as error:
-            yield case.lesion or name, case.side or side, error
-
-
-def _belongs(trace: Any, scan: str | None, case: Case) -> tuple[str, ...]:
-    if scan is None:
-        return ()
-    return check_trace(trace, read_scan(scan, series_uid=case.series_uid or None))
+            yield case.lesion or region.name, case.side or region.side, error
 
 
 def _sided(sections: CrossSections, case: Case) -> CrossSections:

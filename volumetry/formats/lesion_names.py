@@ -1,0 +1,34 @@
+"""What the name of a region says about the lesion."""
+
+from __future__ import annotations
+
+
+def side_of_name(name: str) -> str:
+    """Return the side that a region's name clearly says: ``L``, ``R`` or empty.
+
+    Clear are a word of its own, ``left``, ``right``, ``l`` or ``r``, and the letter followed by a number
+    after the word *lesion*, as in ``lesion_L1``; a bare ``L3`` may as well be a vertebra. Words are parted
+    by anything that is no letter or digit, and where small letters turn into a capital. Both sides in one
+    name, or neither, say nothing.
+    """
+    words = _words(name)
+    found = {
+        "L" if word[0] == "l" else "R"
+        for before, word in zip(["", *words], words, strict=False)
+        if _is_side(word, before)
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
+def _words(name: str) -> list[str]:
+    spaced = "".join(
+        f" {c}" if c.isupper() and before.islower() else (c if c.isalnum() else " ")
+        for before, c in zip(f" {name}", name, strict=False)
+    )
+    return spaced.lower().split()
+
+
+def _is_side(word: str, before: str) -> bool:
+    if word in ("left", "right", "l", "r"):
+        return True
+    return before == "lesion" and word[0] in "lr" and word[1:].isdecimal()
