@@ -170,6 +170,82 @@ def paired_t_test(
     )
 
 
+def paired_t_test_from_summary(
+    first: SampleSummary,
+    second: SampleSummary,
+    *,
+    correlation: float,
+    alternative: Alternative = "two-sided",
+    level: float = 0.95,
+) -> StatisticResult:
+    """Do a paired t test where only both means and SDs are printed, for an assumed correlation.
+
+    Parameters
+    ----------
+    first, second : SampleSummary
+        Of the same subjects, so that their sizes are equal.
+    correlation : float
+        Between both measurements, in [-1, 1]; it decides the answer and is seldom printed.
+    alternative, level
+        As in `paired_t_test`.
+
+    Raises
+    ------
+    UsageError
+        `usage` for unequal sizes or an impossible correlation.
+    StatisticsError
+        `not-estimable` for fewer than two pairs, or differences that would not vary.
+    """
+    check_level(level)
+    check_alternative(alternative)
+    n = _pair_count(first, second)
+    if not -1 <= correlation <= 1:
+        raise UsageError("usage", "a correlation lies in [-1, 1]", values={"correlation": correlation})
+    variance = first.sd**2 + second.sd**2 - 2 * correlation * first.sd * second.sd
+    if variance <= 1e-14 * (first.sd**2 + second.sd**2):
+        raise not_estimable("with this correlation the differences do not vary")
+    error, difference = math.sqrt(variance / n), first.mean - second.mean
+    estimate, p_value = _t_estimate("mean difference", difference, error, n - 1.0, alternative, level)
+    return StatisticResult(
+        method="Paired t test from summaries",
+        estimates=(estimate,),
+        statistic=difference / error,
+        df=float(n - 1),
+        p_value=p_value,
+        alternative=alternative,
+        n_used=n,
+        notes=(f"the correlation {correlation:g} is assumed",),
+        details={"sd_of_differences": math.sqrt(variance)},
+    )
+
+
+def correlation_of_paired_p(first: SampleSummary, second: SampleSummary, p_value: float) -> float:
+    """Return the correlation at which a paired t test gives the two-sided `p_value`.
+
+    A value outside [-1, 1] means that no data with these means and SDs can give that p value.
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` for equal means, an SD of 0 or fewer than two pairs.
+    """
+    n = _pair_count(first, second)
+    if not 0 < p_value < 1:
+        raise UsageError("usage", "a p value lies between 0 and 1", values={"p_value": p_value})
+    if first.mean == second.mean or first.sd == 0 or second.sd == 0:
+        raise not_estimable("equal means, or an SD of 0, say nothing about the correlation")
+    error = abs(first.mean - second.mean) / float(stats.t.isf(p_value / 2, n - 1))
+    return (first.sd**2 + second.sd**2 - n * error**2) / (2 * first.sd * second.sd)
+
+
+def _pair_count(first: SampleSummary, second: SampleSummary) -> int:
+    if first.n != second.n:
+        raise UsageError("usage", "pairs have one size", values={"n_first": first.n, "n_second": second.n})
+    if first.n < 2:
+        raise not_estimable("a paired t test needs two pairs", n_pairs=first.n)
+    return first.n
+
+
 def _summary(values: NDArray[np.float64]) -> SampleSummary:
     n = int(values.size)
     if n == 0:
