@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from volumetry.errors import ReadError
@@ -152,7 +153,7 @@ def walk_descriptor(
     walk = ElementWalk(source, path, _META, limits)
     walk.buffer = head
     position = walk.meta(start, head)
-    declared, media_class = (_uid(raw) for raw in walk.values)
+    declared, media_class = _uid(walk.values[0]), _uid(walk.values[1])
     if media_class == DICOMDIR_SOP_CLASS:
         return _elements(path, file_bytes, declared, media_class, selection, None)
     syntax, encoding = encoding_of(declared, walk.peek(position), file_bytes - position, path)
@@ -185,5 +186,6 @@ def _elements(
     )
 
 
+@lru_cache(maxsize=256)
 def _uid(raw: bytes | None) -> str:
     return (raw or b"").decode("ascii", "replace").strip(" \0")

@@ -10,6 +10,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal, cast
 
@@ -27,15 +29,15 @@ _IMAGE_TAGS = (
     *(0x0020000D, 0x0020000E, 0x00200011, 0x00200012, 0x00200013, 0x00200032, 0x00200037, 0x00200052),
     *(0x00200060, 0x00200062, 0x00200100),
     *(0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280030, 0x00280100, 0x00280101),
-    *(0x00280103, 0x00281052, 0x00281053, 0x00282110),
+    *(0x00280102, 0x00280103, 0x00281052, 0x00281053, 0x00282110),
 )
 HEADER_SELECTION = ElementSelection(tags=_IMAGE_TAGS)
 """The elements of a `DicomHeader`."""
 
 _SLOTS = HEADER_SELECTION.slots
 _CHARACTER_SET, _SOP_CLASS = _SLOTS[0x00080005], _SLOTS[0x00080016]
-_ROWS, _COLUMNS, _SAMPLES = _SLOTS[0x00280010], _SLOTS[0x00280011], _SLOTS[0x00280002]
-_BITS_ALLOCATED, _FRAMES = _SLOTS[0x00280100], _SLOTS[0x00280008]
+_ROWS = _SLOTS[0x00280010]
+_MATRIX = itemgetter(*(_SLOTS[tag] for tag in (0x00280010, 0x00280011, 0x00280002, 0x00280100, 0x00280008)))
 _PHOTOMETRIC = _SLOTS[0x00280004]
 # Storage classes of images, below 1.2.840.10008.5.1.4.1.1: such a file without pixels was cut.
 _IMAGE_CLASSES = re.compile(
@@ -242,6 +244,11 @@ class DicomHeader:
     def bits_stored(self) -> int | None:
         """Bits of a pixel that count."""
         return self._integer(0x00280101)
+
+    @property
+    def high_bit(self) -> int | None:
+        """Number of the highest bit that counts."""
+        return self._integer(0x00280102)
 
     @property
     def pixel_representation(self) -> int | None:
@@ -510,12 +517,23 @@ def _check_pixels(header: DicomHeader) -> None:
         return
     if pixel.fragments is not None or (values[_PHOTOMETRIC] or b"").startswith(b"YBR"):
         return
-    order: Literal["little", "big"] = "little" if header.little_endian else "big"
-    needed_bits = 1
-    for slot in (_ROWS, _COLUMNS, _SAMPLES, _BITS_ALLOCATED):
-        needed_bits *= int.from_bytes(values[slot] or b"\1", order)
-    if values[_FRAMES] is not None:
-        needed_bits *= max(1, header.number_of_frames)
-    needed = (needed_bits + 7) // 8
+    try:
+        needed = _needed_bytes(_MATRIX(values), header.little_endian)
+    except ReadError as error:
+        raise error.at(header.path) from None
     if needed > pixel.length_bytes:
         raise truncated("the image has fewer pixels than its matrix", header.path, needed, pixel.length_bytes)
+
+
+@lru_cache(maxsize=256)
+def _needed_bytes(matrix: tuple[bytes | None, ...], little_endian: bool) -> int:
+    """Return the bytes of native pixels; the files of a series share their matrix."""
+    *sizes, frames = matrix
+    order: Literal["little", "big"] = "little" if little_endian else "big"
+    needed_bits = 1
+    for size in sizes:
+        needed_bits *= int.from_bytes(size or b"\1", order)
+    if frames is not None:
+        number = cast("tuple[int, ...] | None", decode_value(0x00280008, frames))
+        needed_bits *= 1 if number is None else max(1, number[0])
+    return (needed_bits + 7) // 8

@@ -540,7 +540,8 @@ class ElementWalk:
                 "the file ends within a sequence", self.path, position + 8, self.source.size_bytes()
             )
         rest = self.peek(position)
-        if self._bytes_after(position) and any(rest):
+        # A few zeros are padding, except where a tag begins with a zero.
+        if self._bytes_after(position) and (any(rest) or not self.encoding.little_endian):
             raise truncated(
                 "the file ends within an element", self.path, position + 8, self.source.size_bytes()
             )
