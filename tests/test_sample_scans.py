@@ -342,8 +342,8 @@ def test_contours_lie_on_their_slices_and_have_the_area_of_the_formula(row: dict
         assert 80 <= len(ring) <= 120
         areas.append(flat_area(ring))
     assert len(areas) == int(row["n_slices"])
-    assert sum(areas) * 4.0 == pytest.approx(float(row["expected_volume_thickness_mm3"]), rel=1e-3)
-    assert max(areas, default=0) == pytest.approx(float(row["max_area_mm2"]), rel=1e-3)
+    assert sum(areas) * 4.0 == pytest.approx(float(row["expected_volume_thickness_mm3"]), rel=1e-5)
+    assert max(areas, default=0) == pytest.approx(float(row["max_area_mm2"]), rel=1e-5)
 
 
 @pytest.mark.parametrize("rtstruct", sorted(SAMPLES.rglob("rtstruct.dcm")), ids=image_name)
@@ -366,8 +366,8 @@ def test_traces_measure_what_is_expected(row: dict[str, str]) -> None:
     trace = read_trace(STUDY / row["patient"] / row["visit"] / f"{row['lesion']}.trace.json")
     volume = measure_volume(trace)
     assert (trace.lesion, trace.side, trace.source.patient) == (row["lesion"], row["side"], row["patient"])
-    assert volume.volume_thickness_mm3 == pytest.approx(float(row["expected_volume_thickness_mm3"]), rel=1e-3)
-    assert volume.volume_spacing_mm3 == pytest.approx(float(row["expected_volume_spacing_mm3"]), rel=1e-3)
+    assert volume.volume_thickness_mm3 == pytest.approx(float(row["expected_volume_thickness_mm3"]), rel=1e-5)
+    assert volume.volume_spacing_mm3 == pytest.approx(float(row["expected_volume_spacing_mm3"]), rel=1e-5)
     assert volume.n_slices == int(row["n_slices"])
     assert set(volume.flags) == {"slice-gap"}
 

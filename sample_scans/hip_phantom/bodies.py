@@ -213,7 +213,7 @@ def _unit_section(axis: Array, height: float, bite: Bite | None) -> tuple[Array,
             if distance + radius <= bite_radius:
                 return flat / distance, np.zeros((0, 2)), 0.0
             area = pi * radius**2 - _lens_area(radius, bite_radius, distance)
-            return flat / distance, _crescent_ring(radius, bite_radius, distance), area
+            return flat / distance, _crescent_ring(radius, bite_radius, distance, area), area
     return _any_direction(axis), _circle_ring(radius), pi * radius**2
 
 
@@ -231,16 +231,22 @@ def _circle_ring(radius: float) -> Array:
     return radius * sqrt(step / sin(step)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _crescent_ring(a: float, b: float, d: float) -> Array:
-    """Ring around the circle of radius a without the circle of radius b at (d, 0)."""
+def _crescent_ring(a: float, b: float, d: float, area: float) -> Array:
+    """Ring of 100 vertices around the circle of radius a without the circle of radius b at (d, 0).
+
+    The vertices between the tips lie a little outside that circle, so that the area is the exact one.
+    """
     alpha = acos((d * d + a * a - b * b) / (2 * d * a))
     beta = atan2(a * sin(alpha), a * np.cos(alpha) - d)
     n_inner = max(8, round(N_VERTICES * b * (pi - beta) / (b * (pi - beta) + a * (pi - alpha))))
     outer = np.linspace(alpha, 2 * pi - alpha, N_VERTICES - n_inner)
     inner = np.linspace(2 * pi - beta, beta, n_inner + 2)[1:-1]
-    return np.concatenate(
-        [
-            a * np.stack([np.cos(outer), np.sin(outer)], axis=1),
-            b * np.stack([np.cos(inner), np.sin(inner)], axis=1) + np.array([d, 0.0]),
-        ]
-    )
+    inner_arc = b * np.stack([np.cos(inner), np.sin(inner)], axis=1) + np.array([d, 0.0])
+    outer_arc = a * np.stack([np.cos(outer), np.sin(outer)], axis=1)
+
+    def ring(stretch: float) -> Array:
+        between_tips = outer_arc[1:-1] * stretch
+        return np.concatenate([outer_arc[:1], between_tips, outer_arc[-1:], inner_arc])
+
+    one, more = ring_area(ring(1.0)), ring_area(ring(1.001))
+    return ring(1.0 + 0.001 * (area - one) / (more - one))
