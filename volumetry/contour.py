@@ -29,7 +29,7 @@ class Contour:
         Slice of the scan geometry, counted from 0 along the normal.
     vertices : (n, 2) array_like
         (row, column) with integers at pixel centres; the ring closes itself, a repeated first vertex at
-        the end is dropped, and so are vertices that repeat their predecessor.
+        the end is dropped, and so are vertices that the next one repeats.
     is_hole : bool
         Whether the enclosed area is taken away.
 
@@ -53,7 +53,7 @@ class Contour:
                 todo="Draw the outline again.",
             )
         if len(vertices):
-            vertices = vertices[np.any(vertices != np.roll(vertices, 1, axis=0), axis=1)]
+            vertices = vertices[np.any(vertices != np.roll(vertices, -1, axis=0), axis=1)]
         if len(vertices) < 3:
             raise TraceError(
                 "invalid-contour",
