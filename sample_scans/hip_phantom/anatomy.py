@@ -141,7 +141,7 @@ def _paint_fat_planes(canvas: Canvas, hip: Hip) -> None:
         (hip.at(-22, 0, -40), hip.at(2, 0, -110), 0.8, 4.2),
         (hip.at(2, 0, -36), hip.at(16, 0, -70), 2.6, 0.6),
     ):
-        patch = canvas.patch((start + end) / 2, 75.0)
+        patch = canvas.patch((start + end) / 2, 48.0)
         patch.paint(
             rod(start, end, (wide, thin), flat=0.05)(patch.points_mm), mottled(FAT * 0.85, 0.25, 14.0)
         )

@@ -24,15 +24,15 @@ class Patch:
 
     def paint(self, distance_mm: Array, signal: float | Array | Field) -> None:
         """Paint where the distance is negative, with an edge one pixel wide."""
-        weight = np.clip(0.5 - distance_mm / self._edge_mm, 0.0, 1.0)
-        touched = weight > 0.0
+        touched = distance_mm < 0.5 * self._edge_mm
+        weight = np.minimum(0.5 - distance_mm[touched] / self._edge_mm, 1.0)
         value: float | Array
         if callable(signal):
             value = signal(self.points_mm[:, touched])
         else:
             value = signal[touched] if isinstance(signal, np.ndarray) else signal
         old = self._signal[touched]
-        self._signal[touched] = old + weight[touched] * (value - old)
+        self._signal[touched] = old + weight * (value - old)
 
 
 class Canvas:
