@@ -147,6 +147,22 @@ def walk_descriptor(
     limits: Limits = DEFAULT_LIMITS,
 ) -> DicomElements:
     """Walk the elements of an open file; see `walk_file`."""
+    syntax, media_class, walk = walk_open_file(descriptor, file_bytes, path, selection, limits)
+    return _elements(path, file_bytes, syntax, media_class, selection, walk)
+
+
+def walk_open_file(
+    descriptor: int, file_bytes: int, path: Path | str, selection: ElementSelection, limits: Limits
+) -> tuple[str, str, ElementWalk | None]:
+    """Walk the elements of an open file, for callers that make another record of them.
+
+    Returns
+    -------
+    transfer_syntax_uid, media_storage_sop_class_uid : str
+        As in `DicomElements`.
+    walk : ElementWalk or None
+        With values, sequences and pixels; None for a DICOMDIR.
+    """
     source = FileSource(descriptor, file_bytes, path)
     head = source.read(0, _FIRST_WINDOW_BYTES)
     start = first_element(head, file_bytes, path)
@@ -155,13 +171,14 @@ def walk_descriptor(
     position = walk.meta(start, head)
     declared, media_class = _uid(walk.values[0]), _uid(walk.values[1])
     if media_class == DICOMDIR_SOP_CLASS:
-        return _elements(path, file_bytes, declared, media_class, selection, None)
+        return declared, media_class, None
     syntax, encoding = encoding_of(declared, walk.peek(position), file_bytes - position, path)
     if syntax == DEFLATED_LITTLE_ENDIAN:
-        walk = ElementWalk(InflateSource(descriptor, position, file_bytes, path, limits), path, _META, limits)
+        deflated = InflateSource(descriptor, position, file_bytes, path, limits)
+        walk = ElementWalk(deflated, path, _META, limits)
         position = 0
     walk.data_set(position, encoding, is_encapsulated(syntax), selection)
-    return _elements(path, file_bytes, syntax, media_class, selection, walk)
+    return syntax, media_class, walk
 
 
 def _elements(

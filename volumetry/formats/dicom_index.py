@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from volumetry.errors import ReadError, VolumetryError
-from volumetry.formats.dicom_elements import DicomElements, walk_descriptor, walk_file
+from volumetry.formats.dicom_elements import walk_open_file
 from volumetry.formats.dicom_source import open_regular, truncated
 from volumetry.formats.dicom_syntax import EXPLICIT_BIG_ENDIAN
 from volumetry.formats.dicom_values import Value, decode_value
@@ -368,15 +368,21 @@ def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHe
         As `volumetry.formats.dicom_elements.walk_file`; also ``truncated`` where an image has no pixels or
         fewer than its matrix needs, and ``unsupported-format`` for a DICOMDIR.
     """
-    elements = walk_file(path, HEADER_SELECTION, limits=limits)
-    if elements.is_dicomdir:
+    descriptor, file_bytes = open_regular(path)
+    try:
+        header = _read(descriptor, file_bytes, os.fspath(path), {}, limits)
+    except OSError as error:
+        raise _not_listed(os.fspath(path), error) from None
+    finally:
+        os.close(descriptor)
+    if header is None:
         raise ReadError(
             "unsupported-format",
             "a DICOMDIR is a list of files, and is not followed",
             where=path,
             todo="Name the folder that holds the files.",
         )
-    return _header(elements, elements.values)
+    return header
 
 
 def index_folder(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> FolderIndex:
@@ -445,19 +451,17 @@ def _folders(root: str, refusals: list[tuple[str, VolumetryError]]) -> Iterator[
 def _add_files(files: Iterable[tuple[str, bool]], index: FolderIndex, limits: Limits) -> None:
     """Sort files into the lists of `index`. Values that files share are kept once."""
     shared: dict[bytes | None, bytes | None] = {}
-    keep = shared.setdefault
     for path, is_named in files:
         try:
             descriptor, file_bytes = open_regular(path, follow_link=is_named)
             try:
-                elements = walk_descriptor(descriptor, file_bytes, path, HEADER_SELECTION, limits=limits)
+                header = _read(descriptor, file_bytes, path, shared, limits)
             finally:
                 os.close(descriptor)
-            if elements.is_dicomdir:
+            if header is None:
                 index.dicomdirs.append(path)
-                continue
-            values = elements.values
-            index.headers.append(_header(elements, tuple(map(keep, values, values))))
+            else:
+                index.headers.append(header)
         except ReadError as error:
             if _is_other(path, error):
                 index.other_files.append(path)
@@ -483,26 +487,36 @@ def _not_listed(path: str, error: OSError) -> ReadError:
     )
 
 
-def _header(elements: DicomElements, values: tuple[bytes | None, ...]) -> DicomHeader:
+def _read(
+    descriptor: int, file_bytes: int, path: str, shared: dict[bytes | None, bytes | None], limits: Limits
+) -> DicomHeader | None:
+    """Return the header of an open file, None for a DICOMDIR; values that are in `shared` are taken there."""
+    syntax, _, walk = walk_open_file(descriptor, file_bytes, path, HEADER_SELECTION, limits)
+    if walk is None:
+        return None
     header = DicomHeader(
-        path=elements.path,
-        file_bytes=elements.file_bytes,
-        transfer_syntax_uid=elements.transfer_syntax_uid,
-        pixel=elements.pixel,
-        trailing_bytes=elements.trailing_bytes,
-        raw_values=values,
+        path=path,
+        file_bytes=file_bytes,
+        transfer_syntax_uid=syntax,
+        pixel=walk.pixel,
+        trailing_bytes=walk.trailing_bytes,
+        raw_values=tuple(map(shared.setdefault, walk.values, walk.values)),
     )
-    if values[_SOP_CLASS] is None:
-        if not any(values):
-            raise truncated("the file ends before its data set", elements.path, 1, 0)
-        raise ReadError(
-            "unreadable",
-            "SOPClassUID is missing, so the file does not say what it is",
-            where=elements.path,
-            todo="Export the file again.",
-        )
+    if header.raw_values[_SOP_CLASS] is None:
+        raise _without_class(header)
     _check_pixels(header)
     return header
+
+
+def _without_class(header: DicomHeader) -> ReadError:
+    if not any(header.raw_values):
+        return truncated("the file ends before its data set", header.path, 1, 0)
+    return ReadError(
+        "unreadable",
+        "SOPClassUID is missing, so the file does not say what it is",
+        where=header.path,
+        todo="Export the file again.",
+    )
 
 
 def _check_pixels(header: DicomHeader) -> None:

@@ -227,8 +227,9 @@ class ElementWalk:
         self.encoding = encoding
         self.encapsulated = encapsulated
         following: int | None = position
-        while following is not None:
-            following = self._step(following, self.stack[-1] if self.stack else None)
+        stack, end = self.stack, self.source.known_bytes
+        while following is not None and (stack or following != end):
+            following = self._step(following, stack[-1] if stack else None)
 
     def _step(self, position: int, container: _Container | None) -> int | None:
         """Go on by a run of known elements and one other, or by one item; None at the end."""
