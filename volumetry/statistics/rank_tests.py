@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from volumetry.errors import UsageError
 from volumetry.statistics.clusters import cluster_sums, has_repeats
 from volumetry.statistics.rank_distributions import rank_sum_tail, signed_rank_tail
 from volumetry.statistics.result import Estimate, StatisticResult
@@ -29,6 +30,7 @@ Distribution = Literal["auto", "exact", "asymptotic"]
 
 # As in R, a group of fifty is large; unlike R, ties do not forbid the exact distribution.
 _SMALL = 50
+_MAX_EXACT_PAIRS = 60_000
 _MAX_DIFFERENCES = 25_000_000
 _DISTRIBUTIONS = ("auto", "exact", "asymptotic")
 _MIDRANKS = "midranks"
@@ -53,7 +55,7 @@ def mann_whitney_test(
     distribution : {'auto', 'exact', 'asymptotic'}
         Exact is the permutation distribution of the midranks, ties included; its two-sided p value is the
         probability of a rank sum at least as far from its expectation. Auto is exact while both groups have
-        fewer than fifty values.
+        fewer than fifty values; asked for, it takes seconds for some hundred rows.
     continuity : bool
         Whether the asymptotic test is corrected by half (R's default; SPSS does not correct).
     alternative : {'two-sided', 'less', 'greater'}
@@ -212,6 +214,13 @@ def _doubled(ranks: NDArray[np.float64]) -> NDArray[np.int64]:
 def _exact_p(ranks: NDArray[np.float64], n_first: int, alternative: Alternative) -> float:
     doubled = _doubled(ranks)
     n = doubled.size
+    if n_first * (n - n_first) > _MAX_EXACT_PAIRS:
+        raise UsageError(
+            "usage",
+            "there are too many rows for the exact distribution",
+            values={"n_first": n_first, "n_second": n - n_first},
+            todo="Use distribution='asymptotic'; at this size it agrees.",
+        )
     observed = int(doubled[:n_first].sum())
     if alternative == "greater":
         return rank_sum_tail(-doubled, n_first, -observed)
