@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from volumetry.errors import MismatchError, ReadError, VolumetryError
+from volumetry.formats import recognise
 from volumetry.formats.dicom_elements import DicomElements
 from volumetry.formats.dicom_index import read_header
 from volumetry.formats.dicom_walk import Item
@@ -44,8 +46,6 @@ class SourceStack(Protocol):
     def source(self) -> ScanSource: ...  # noqa: D102
     @property
     def flags(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def slice_uids(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +167,7 @@ def source_stack(path: Path | str, references: References, scan: object = None) 
             values={"series": " ".join(references.referenced_series_uids)[:140] or "none named"},
             todo="Name its folder with --scan.",
         )
-    return _stack_at(folder, references)
+    return _referenced_stack(folder, references)
 
 
 def source_beside(path: Path | str, references: References) -> SourceStack | None:
@@ -177,7 +177,7 @@ def source_beside(path: Path | str, references: References) -> SourceStack | Non
     """
     try:
         folder = find_series_folder(path, references, max_files=MAX_FILES_BESIDE)
-        return None if folder is None else _stack_at(folder, references)
+        return None if folder is None else _referenced_stack(folder, references)
     except VolumetryError:
         return None
 
@@ -265,5 +265,26 @@ def check_belongs(
     return {"frame-of-reference-differs"} if here and frames and here not in frames else set()
 
 
+def slice_uids_of(stack: SourceStack) -> tuple[str, ...]:
+    """Return the SOPInstanceUID of every slice; empty for formats without UIDs."""
+    uids: tuple[str, ...] = getattr(stack, "slice_uids", ())
+    return uids
+
+
 def _stack_at(path: Path | str, references: References) -> SourceStack:
-    raise NotImplementedError
+    """Return the scan at a path that a user named, without reading its pixels."""
+    if recognise(path).name != "dicom":
+        return import_module("volumetry.formats.scan_facts").scan_facts(path)  # type: ignore[no-any-return]
+    try:
+        return import_module("volumetry.formats.dicom").find_stack(path)  # type: ignore[no-any-return]
+    except VolumetryError as error:
+        if error.code != "ambiguous-series":
+            raise
+    return _referenced_stack(path, references)
+
+
+def _referenced_stack(folder: Path | str, references: References) -> SourceStack:
+    """Return the series that a file names, from the folder that holds it."""
+    uids = references.referenced_series_uids
+    find_stack = import_module("volumetry.formats.dicom").find_stack
+    return find_stack(folder, series_uid=uids[0] if len(uids) == 1 else None)  # type: ignore[no-any-return]

@@ -28,6 +28,7 @@ from volumetry.formats.dicom_reference import (
     SourceStack,
     check_belongs,
     references_of,
+    slice_uids_of,
     source_stack,
 )
 from volumetry.formats.dicom_values import decode_text, decode_value
@@ -370,7 +371,7 @@ def _named(error: VolumetryError, region: str, path: Path | str) -> VolumetryErr
 def _contours(rings: Iterable[_Ring], stack: SourceStack) -> tuple[tuple[Contour, ...], set[str]]:
     flags: set[str] = set()
     slices: dict[int, list[tuple[Contour, bool]]] = {}
-    slice_numbers = {uid: index for index, uid in enumerate(stack.slice_uids) if uid}
+    slice_numbers = {uid: index for index, uid in enumerate(slice_uids_of(stack)) if uid}
     for ring in rings:
         if len(np.unique(ring.points_mm, axis=0)) < 3:
             flags.add("contour-degenerate")
@@ -460,5 +461,4 @@ __all__ = [
     "read_sections",
     "read_trace",
     "referenced",
-    "side_of_name",
 ]
