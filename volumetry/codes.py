@@ -49,6 +49,7 @@ ERROR_CODES = MappingProxyType(
         "disk-full": "there is no room for the output; what was there before is intact",
         "worker-died": "the process measuring this case ended",
         "missing-dependency": "an optional package is not installed",
+        "internal-error": "a fault of this program, not of the input; please report it",
     }
 )
 

@@ -116,6 +116,21 @@ class WorkerError(VolumetryError):
     """The process that measured a case ended."""
 
 
+def internal_error(fault: Exception, where: Path | str | None = None) -> VolumetryError:
+    """Return the error that stands for a fault of this program: its kind and its line, no values."""
+    frame = fault.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = "?" if frame is None else f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+    return VolumetryError(
+        "internal-error",
+        "a fault of this program, not of the input",
+        where=where,
+        values={"kind": type(fault).__name__, "at": place},
+        todo="Please report it with these values.",
+    )
+
+
 def _rebuild(
     kind: type[VolumetryError], code: str, what: str, where: str | None, values: dict[str, Any], todo: str
 ) -> VolumetryError:

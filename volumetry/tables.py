@@ -222,7 +222,8 @@ def neutralised(text: str) -> str:
     return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
-def _cell(value: Any) -> str:
+def csv_cell(value: Any) -> str:
+    """Return the text of a cell: text neutralised for spreadsheets, floats in full, None empty."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -276,7 +277,7 @@ def write_table(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(table.column_names)
         for row in rows:
-            writer.writerow([_cell(row.get(name)) for name in table.column_names])
+            writer.writerow([csv_cell(row.get(name)) for name in table.column_names])
             count += 1
         text.flush()
         text.detach()

@@ -133,12 +133,7 @@ def run_batch(
     begin = time.monotonic()
     options = options or BatchOptions()
     _check_out(Path(folder), Path(out))
-    settings = Settings(
-        root=str(Path(folder).absolute()),
-        protocol=options.protocol,
-        threshold=options.threshold,
-        pseudonymiser=options.pseudonymiser,
-    )
+    settings = _settings(folder, options)
     cases = discover(folder, manifest=options.manifest)
     out = make_folder(out)
     with Ledger(out / LEDGER_NAME, fresh=options.fresh) as ledger:
@@ -156,6 +151,29 @@ def run_batch(
     )
     _write_run(out, options, summary)
     return summary
+
+
+def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) -> Iterator[tuple[Row, Case]]:
+    """Yield the rows of measurements of a finished batch, each with the case it came from.
+
+    The case knows the files by their true names, which a row under pseudonyms does not.
+    """
+    settings = _settings(folder, options)
+    cases = {case_id(case, settings): case for case in discover(folder, manifest=options.manifest)}
+    with Ledger(Path(out) / LEDGER_NAME) as ledger:
+        known = [case for name, case in cases.items() if name in ledger]
+        entries = _entries(known, settings, ledger, options.protocol)
+        for entry, row in zip(entries, _rows(entries, ledger), strict=True):
+            yield row, cases[entry.case]
+
+
+def _settings(folder: Path | str, options: BatchOptions) -> Settings:
+    return Settings(
+        root=str(Path(folder).absolute()),
+        protocol=options.protocol,
+        threshold=options.threshold,
+        pseudonymiser=options.pseudonymiser,
+    )
 
 
 def _check_out(folder: Path, out: Path) -> None:

@@ -21,6 +21,7 @@ from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats import dicom_rtstruct, dicom_seg
 from volumetry.formats.dicom_index import DicomHeader, FolderIndex, index_folder
 from volumetry.formats.dicom_reference import References, iso_date
+from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.trace_json import SUFFIX as TRACE_SUFFIX
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import Case
@@ -244,12 +245,15 @@ def _mask_cases(found: _Found) -> Iterator[Case]:
         if not is_mask_name(name):
             continue
         patient, visit = _bids_who(name) or folders_of(name)
+        lesion = _bids_lesion(name)
         scan, files = _image_of(found, name)
         found.traced_volumes.add(name)
         found.traced_volumes.add(scan)
         yield Case(
             patient=patient,
             visit=visit,
+            side=side_of_name(f"lesion {lesion}"),
+            lesion=lesion,
             reader=_bids_reader(name),
             trace=name,
             scan=scan,
@@ -266,6 +270,12 @@ def _bids_who(name: str) -> tuple[str, str] | None:
     subject = subject or f"sub-{entities['sub']}"
     session = next((part for part in folders if part.startswith("ses-")), None)
     return subject, session or (f"ses-{entities['ses']}" if "ses" in entities else "")
+
+
+def _bids_lesion(name: str) -> str:
+    """The lesion of a BIDS mask, whose ``label`` names what is masked: ``label-R1`` is lesion ``R1``."""
+    entities = dict(_ENTITY.findall(PurePosixPath(name).name))
+    return entities.get("label", "") if "sub" in entities else ""
 
 
 def _bids_reader(name: str) -> str:

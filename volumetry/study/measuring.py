@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from volumetry._version import __version__
-from volumetry.errors import MismatchError, ReadError, VolumetryError, WorkerError
+from volumetry.errors import MismatchError, ReadError, VolumetryError, WorkerError, internal_error
 from volumetry.formats import read_regions, read_scan, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
@@ -155,6 +155,9 @@ def _outcomes(case: Case, settings: Settings, patients: set[str]) -> Iterator[Ou
         return
     except MemoryError:
         yield _row(case, error=_no_memory(case)), []
+        return
+    except Exception as fault:  # noqa: BLE001 - a fault of ours must not end the batch
+        yield _row(case, error=internal_error(fault, case.trace)), []
         return
     for lesion, side, sections in regions:
         if isinstance(sections, VolumetryError):

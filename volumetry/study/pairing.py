@@ -136,3 +136,27 @@ def _days(first: str, second: str) -> int | None:
     if not first or not second:
         return None
     return (date.fromisoformat(second) - date.fromisoformat(first)).days
+
+
+def changes_of_table(rows: Sequence[Row], rule: ChangeRule) -> Iterator[Row]:
+    """Yield the rows of changes of a table of measurements in any order, as somebody else may have made it.
+
+    Visits are ranked by ``visit_order`` where every row of the patient has one, else as `visit_ranks` does.
+    A row without ``status`` is measured where it has a volume.
+    """
+    visits: dict[str, dict[str, str]] = {}
+    for row in rows:
+        dates = visits.setdefault(row["patient"], {})
+        visit = row["visit"] or ""
+        dates[visit] = dates.get(visit) or row["study_date"] or ""
+    ranks = {patient: visit_ranks(dates) for patient, dates in visits.items()}
+    unranked = {row["patient"] for row in rows if row["visit_order"] is None}
+    ordered = []
+    for row in rows:
+        order = (
+            ranks[row["patient"]][row["visit"] or ""] if row["patient"] in unranked else row["visit_order"]
+        )
+        status = row["status"] or ("not_measurable" if row["volume_mm3"] is None else "measured")
+        ordered.append(row | {"visit_order": order, "status": status})
+    ordered.sort(key=lambda row: (natural(row["patient"]), row["patient"], row["visit_order"]))
+    yield from changes_of(ordered, rule)

@@ -1,0 +1,71 @@
+"""What the commands write on the screen: tables, progress, errors."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from volumetry.errors import VolumetryError
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def write_error(error: VolumetryError, text: str | None = None) -> None:
+    """Write ``error: <code>: <what>, <where> (<values>). <what to do>`` to stderr."""
+    sys.stderr.write(f"error: {error.code}: {error.message if text is None else text}\n")
+
+
+def write_rows(rows: Rows, columns: Sequence[str], layout: str) -> None:
+    """Write rows to stdout as an aligned table, CSV or one JSON list."""
+    if layout == "json":
+        json.dump([dict(row) for row in rows], sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
+        sys.stdout.write("\n")
+    elif layout == "csv":
+        from volumetry.tables import csv_cell
+
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([csv_cell(row.get(name)) for name in columns] for row in rows)
+    else:
+        sys.stdout.write(aligned(rows, columns))
+
+
+def aligned(rows: Rows, columns: Sequence[str]) -> str:
+    """Return rows as a table for the eye: numbers to the right, four significant decimals at most."""
+    cells = [[_shown(row.get(name)) for name in columns] for row in rows]
+    numeric = [all(isinstance(row.get(name), int | float | None) for row in rows) for name in columns]
+    widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]
+    lines = [
+        "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, numeric, strict=True))
+        for line in [list(columns), *cells]
+    ]
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return " ".join(_shown(item) for item in value) or "-"
+    return "".join(c if c.isprintable() else "?" for c in str(value))
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr, where that is a terminal; yields what to tell (done, total)."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

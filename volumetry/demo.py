@@ -1,0 +1,100 @@
+"""``volumetry demo``: the main job, on the sample scans."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from volumetry.console import aligned, progress_bar
+from volumetry.errors import ReadError
+from volumetry.study.batch import BatchOptions, run_batch
+from volumetry.study.inventory import inventory
+from volumetry.tables import CHANGES, MEASUREMENTS, read_table
+
+_SERIES = (
+    "path",
+    "format",
+    "matrix",
+    "slice_thickness_mm",
+    "slice_spacing_mm",
+    "orientation",
+    "n_files",
+    "traces",
+)
+_VOLUMES = (
+    "patient", "side", "lesion", "visit", "status", "volume_cm3", "by_spacing_cm3", "n_slices",
+    "change_percent", "class", "why", "flags",
+)  # fmt: skip
+
+
+def run_demo(out: Path, samples: Path | None = None) -> int:
+    """List, measure and class the sample study, print its tables, and return the exit code."""
+    folder = samples or find_samples()
+    study = folder / "study"
+    write = sys.stdout.write
+    write(f"1. What is in {_short(study)} (volumetry series)\n\n{aligned(inventory(study), _SERIES)}\n")
+    with progress_bar("measuring") as progress:
+        summary = run_batch(study, out, BatchOptions(command=("volumetry", "demo")), progress=progress)
+    _outcomes(folder, out)
+    write("2. Volumes and classes of change (volumetry batch)\n\n")
+    write(aligned(_lines(out), _VOLUMES))
+    counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items())
+    write(
+        f"\n{counts}, in {summary.seconds:.1f} s. A class is against the first visit, by the 15 % rule.\n"
+        f"The files are in {_short(out)}: measurements.csv, slices.csv, changes.csv, run.json"
+    )
+    write(", and outcomes/ with results.md\n" if (out / "outcomes" / "results.md").exists() else "\n")
+    return 0
+
+
+def find_samples() -> Path:
+    """Return the folder of the sample scans: here, or beside a checkout of the package.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``.
+    """
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[1]):
+        if (folder / "sample_scans" / "study").is_dir():
+            return folder / "sample_scans"
+    raise ReadError(
+        "not-found",
+        "the sample scans are not here",
+        where="sample_scans",
+        todo="Run the demonstration in a checkout of the repository.",
+    )
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _lines(out: Path) -> list[dict[str, Any]]:
+    changes = {
+        tuple(row[name] for name in ("patient", "side", "lesion", "reader", "followup_visit")): row
+        for row in read_table(out / "changes.csv", CHANGES)
+    }
+    lines = []
+    for row in read_table(out / "measurements.csv", MEASUREMENTS):
+        key = tuple(row[name] for name in ("patient", "side", "lesion", "reader", "visit"))
+        change = changes.get(key, {})
+        spacing = row["volume_spacing_mm3"]
+        lines.append(
+            row
+            | {
+                "by_spacing_cm3": None if spacing is None else spacing / 1000,
+                "change_percent": change.get("change_percent"),
+                "class": change.get("category"),
+                "why": change.get("reason") or row["code"],
+            }
+        )
+    return lines
+
+
+def _outcomes(folder: Path, out: Path) -> None:
+    """The outcome statistics of the sample study, where its plan is there."""

@@ -1,0 +1,357 @@
+"""Pictures of a lesion: its traced slices, cropped around it, with outline, areas and volume.
+
+As figures 1 and 3 of Moon et al., Sci Rep 14, 4183 (2024): a white outline on every traced slice; baseline
+and follow-up in two rows where both exist.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.atomic import make_folder, write_atomically
+from volumetry.contour import Contour
+from volumetry.errors import UsageError, VolumetryError
+from volumetry.formats import read_mask, read_scan, read_trace, recognise
+from volumetry.geometry import ScanGeometry
+from volumetry.mask import contours_from_mask
+from volumetry.scan import Scan
+from volumetry.study.batch import BatchOptions, rows_with_cases
+from volumetry.study.cases import Case
+from volumetry.tables import Row
+from volumetry.trace import Trace, check_trace
+from volumetry.volume import HeightRule, LesionVolume, MeasurementRule, measure_volume
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MARGIN_MM = 15.0
+PANEL_INCHES = 1.7
+MAX_PANELS = 12
+"""Slices in one row; of more, every n-th is shown, and the caption says so."""
+WINDOW_PERCENTILES = (1.0, 99.5)
+BARS_MM = (5, 10, 20, 50, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LesionView:
+    """One visit of a lesion, ready to be drawn.
+
+    Attributes
+    ----------
+    scan : Scan
+    contours : tuple of Contour
+    volume : LesionVolume
+    title : str
+        Who and when, as the tables name them.
+    """
+
+    scan: Scan
+    contours: tuple[Contour, ...]
+    volume: LesionVolume
+    title: str = ""
+
+
+def view_of(
+    trace: Path | str,
+    scan: Scan | Path | str,
+    *,
+    label: int | str | None = None,
+    rule: MeasurementRule | None = None,
+    title: str = "",
+) -> LesionView:
+    """Read a traced file with its scan and measure it.
+
+    Raises
+    ------
+    VolumetryError
+        As `read_trace`, `read_mask`, `check_trace` and `measure_volume` do.
+    """
+    scan = scan if isinstance(scan, Scan) else read_scan(scan)
+    traced = _traced(trace, scan, label)
+    check_trace(traced, scan)
+    if isinstance(traced, Trace):
+        return LesionView(
+            scan=scan, contours=traced.contours, volume=measure_volume(traced, rule=rule), title=title
+        )
+    if isinstance(label, str) and label.isdecimal():
+        label = int(label)  # a label without a name is called by its number
+    volume = measure_volume(traced, label=label, rule=rule)
+    return LesionView(scan=scan, contours=contours_from_mask(traced, label), volume=volume, title=title)
+
+
+def _traced(path: Path | str, scan: Scan, label: int | str | None) -> Any:
+    """A trace where the file holds outlines, else a mask."""
+    if recognise(path).name in ("trace", "dicom"):
+        try:
+            return read_trace(path, roi=None if label is None else str(label), scan=scan)
+        except VolumetryError as error:
+            if error.code != "unsupported-format":
+                raise
+    return read_mask(path, scan=scan)
+
+
+def draw_file(
+    trace: Path | str,
+    *,
+    scan: Path | str,
+    out: Path | str,
+    label: int | str | None = None,
+    rule: MeasurementRule | None = None,
+) -> None:
+    """Draw one traced lesion into a PNG file.
+
+    Raises
+    ------
+    VolumetryError
+    """
+    if not str(out).lower().endswith(".png"):
+        raise UsageError("usage", "a figure is written as PNG", where=out, todo="Name it like lesion.png.")
+    write_figure(draw_lesion([view_of(trace, scan, label=label, rule=rule)]), out)
+
+
+def write_figure(figure: Figure, out: Path | str) -> None:
+    """Write a figure as PNG, atomically, with no metadata but the program's name."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=200, metadata={"Software": "volumetry"})
+    write_atomically(out, content.getvalue())
+
+
+def draw_lesion(views: Sequence[LesionView]) -> Figure:
+    """Draw the traced slices of one lesion, a row for each visit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    shown = [_shown_slices(view) for view in views]
+    n_columns = max(1, *(len(slices) for slices in shown))
+    height = 0.62 * len(views) + PANEL_INCHES * len(views)
+    figure = Figure(figsize=(max(PANEL_INCHES * n_columns, 4.2), height), facecolor="white")
+    rows = figure.subfigures(len(views), 1, squeeze=False)[:, 0]
+    side_mm = max(_side_mm(view) for view in views)
+    for row, view, slices in zip(rows, views, shown, strict=True):
+        _draw_row(row, view, slices, n_columns, side_mm)
+    return figure
+
+
+def _shown_slices(view: LesionView) -> list[int]:
+    indices = sorted({contour.slice_index for contour in view.contours})
+    step = -(-len(indices) // MAX_PANELS)
+    return indices[:: max(1, step)]
+
+
+def _draw_row(figure: Any, view: LesionView, slices: list[int], n_columns: int, side_mm: float) -> None:
+    figure.suptitle(_caption(view, len(slices)), fontsize=7, x=0.01, ha="left", y=0.985, va="top")
+    panels = figure.subplots(1, n_columns, squeeze=False)[0]
+    figure.subplots_adjust(left=0.005, right=0.995, bottom=0.01, top=0.74, wspace=0.03)
+    for panel in panels:
+        panel.set_axis_off()
+    if not slices:
+        panels[0].text(0.5, 0.5, "no lesion", ha="center", va="center", fontsize=8)
+        return
+    window = _window(view, slices)
+    for place, (panel, index) in enumerate(zip(panels, slices, strict=False)):
+        _draw_slice(panel, view, index, window, side_mm)
+        if place == 0:
+            _draw_scale_bar(panel, side_mm)
+
+
+def _window(view: LesionView, slices: list[int]) -> tuple[float, float]:
+    low, high = np.percentile(view.scan.voxels[slices], WINDOW_PERCENTILES)
+    return float(low), float(max(high, low + 1))
+
+
+def _draw_slice(
+    panel: Axes, view: LesionView, index: int, window: tuple[float, float], side_mm: float
+) -> None:
+    """Draw one slice upright, in millimetres from the centre of the crop."""
+    geometry = view.scan.geometry
+    image, to_mm = _display(view.scan.voxels[index], geometry)
+    contours = [contour for contour in view.contours if contour.slice_index == index]
+    outlines = [to_mm(np.vstack((c.vertices, c.vertices[:1]))) for c in contours]
+    centre = _crop_centre(view, to_mm)
+    corners = to_mm(np.array([[-0.5, -0.5], [geometry.rows - 0.5, geometry.columns - 0.5]]))
+    left, right = sorted(corners[:, 0])
+    top, bottom = sorted(corners[:, 1])
+    panel.imshow(
+        image, cmap="gray", vmin=window[0], vmax=window[1], extent=(left, right, bottom, top),
+        interpolation="bilinear",
+    )  # fmt: skip
+    for outline in outlines:
+        panel.plot(*outline.T, color="white", linewidth=0.9)
+    panel.set_xlim(centre[0] - side_mm / 2, centre[0] + side_mm / 2)
+    panel.set_ylim(centre[1] + side_mm / 2, centre[1] - side_mm / 2)
+    panel.set_aspect("equal")
+    place = int(np.flatnonzero(view.volume.slice_indices == index)[0])
+    text = f"slice {index + 1}\n{view.volume.areas_mm2[place]:.0f} mm²"
+    panel.text(
+        0.97, 0.03, text, color="white", fontsize=6, ha="right", va="bottom", transform=panel.transAxes
+    )
+    panel.text(
+        0.03, 0.97, _side_letter(geometry), color="white", fontsize=6, va="top", transform=panel.transAxes
+    )
+
+
+def _display(pixels: NDArray[Any], geometry: ScanGeometry) -> tuple[NDArray[Any], Any]:
+    """The slice turned upright, and the map from (row, column) to (right, down) in millimetres.
+
+    Radiological convention: the patient's right, or front, on the left; head, or front, at the top.
+    """
+    row_axis, column_axis = geometry.column_direction, geometry.row_direction
+    swapped = _rank(row_axis) < _rank(column_axis)
+    across, down = (row_axis, column_axis) if swapped else (column_axis, row_axis)
+    spacing_rows, spacing_columns = geometry.pixel_spacing_mm
+    across_sign, down_sign = _sign(across, horizontal=True), _sign(down, horizontal=False)
+    image = pixels.T if swapped else pixels
+    image = image[:: int(down_sign), :: int(across_sign)]
+
+    def to_mm(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows, columns = vertices[:, 0] * spacing_rows, vertices[:, 1] * spacing_columns
+        x, y = (rows, columns) if swapped else (columns, rows)
+        return np.column_stack((x * across_sign, y * down_sign))
+
+    return image, to_mm
+
+
+def _rank(direction: NDArray[np.float64]) -> int:
+    """0 where a direction runs between left and right, 1 front and back, 2 head and feet."""
+    return int(np.argmax(np.abs(direction)))
+
+
+def _sign(direction: NDArray[np.float64], *, horizontal: bool) -> float:
+    """1 where a direction runs as it is shown: across to the patient's left or back, down to back or feet."""
+    axis = _rank(direction)
+    positive = bool(direction[axis] > 0)
+    return 1.0 if positive == (horizontal or axis != 2) else -1.0
+
+
+def _side_letter(geometry: ScanGeometry) -> str:
+    """The patient's side at the left edge of the picture."""
+    ranks = sorted((_rank(geometry.row_direction), _rank(geometry.column_direction)))
+    return "R" if ranks[0] == 0 else "A"
+
+
+def _crop_centre(view: LesionView, to_mm: Any) -> NDArray[np.float64]:
+    points = to_mm(np.vstack([contour.vertices for contour in view.contours]))
+    return np.asarray((points.min(axis=0) + points.max(axis=0)) / 2)
+
+
+def _side_mm(view: LesionView) -> float:
+    """Length of a side of the crop that holds the lesion on every slice, with a margin."""
+    if not view.contours:
+        return 2 * MARGIN_MM
+    vertices = (
+        np.vstack([contour.vertices for contour in view.contours]) * view.scan.geometry.pixel_spacing_mm
+    )
+    return float(np.ptp(vertices, axis=0).max()) + 2 * MARGIN_MM
+
+
+def _draw_scale_bar(panel: Axes, side_mm: float) -> None:
+    length = max((bar for bar in BARS_MM if bar <= side_mm / 3), default=BARS_MM[0])
+    left, bottom = panel.get_xlim()[0] + 0.05 * side_mm, panel.get_ylim()[0] - 0.06 * side_mm
+    panel.plot([left, left + length], [bottom, bottom], color="white", linewidth=2, solid_capstyle="butt")
+    panel.text(left, bottom - 0.03 * side_mm, f"{length} mm", color="white", fontsize=6, va="bottom")
+
+
+def _caption(view: LesionView, n_shown: int) -> str:
+    volume = view.volume
+    first = " ".join(filter(None, (view.title, volume.lesion)))
+    return "\n".join(filter(None, (first, _volume_line(volume), _rule_line(volume, n_shown))))
+
+
+def _volume_line(volume: LesionVolume) -> str:
+    if volume.volume_cm3 is None:
+        return f"no volume by {volume.height_rule}: {volume.code}"
+    names: dict[HeightRule, str] = {"thickness": "area x slice thickness", "spacing": "area x slice spacing"}
+    return f"volume {volume.volume_cm3:.2f} cm³ ({names[volume.height_rule]})"
+
+
+def _rule_line(volume: LesionVolume, n_shown: int) -> str:
+    facts = []
+    other: HeightRule = "spacing" if volume.height_rule == "thickness" else "thickness"
+    value = volume.volume_spacing_mm3 if other == "spacing" else volume.volume_thickness_mm3
+    if value is not None and volume.n_slices:
+        facts.append(f"by {other} {value / 1000:.2f} cm³")
+    if n_shown < volume.n_slices:
+        facts.append(f"{n_shown} of {volume.n_slices} slices shown")
+    return "; ".join(facts)
+
+
+# -- all lesions of a batch -------------------------------------------------------------------------------
+
+
+def draw_batch(
+    folder: Path | str, out: Path | str, options: BatchOptions, *, progress: Any = None
+) -> list[Path]:
+    """Draw every lesion of a finished batch into ``figures/``, baseline and follow-ups as rows.
+
+    A visit without a number is left out; its row in the table says why there is none.
+
+    Returns
+    -------
+    list of Path
+        The figures, in the order of the table.
+    """
+    figures = make_folder(Path(out) / "figures")
+    lesions = list(_lesions(rows_with_cases(folder, out, options)))
+    drawn = []
+    for done, (name, visits) in enumerate(lesions, start=1):
+        views = list(_views(Path(folder), visits, options.protocol.measurement))
+        if views:
+            path = figures / f"{name}.png"
+            write_figure(draw_lesion(views), path)
+            drawn.append(path)
+        if progress is not None:
+            progress(done, len(lesions))
+    return drawn
+
+
+Visit = tuple[Row, Case]
+
+
+def _lesions(visits: Iterable[Visit]) -> Iterator[tuple[str, list[Visit]]]:
+    """The visits of every lesion by every reader, with the name of its figure."""
+
+    def key(visit: Visit) -> tuple[str, ...]:
+        return tuple(visit[0][name] or "" for name in ("patient", "side", "lesion", "reader"))
+
+    traced = [visit for visit in visits if visit[1].trace]
+    taken: set[str] = set()
+    for unit, group in groupby(sorted(traced, key=key), key=key):
+        name = "_".join(
+            "".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in unit if part
+        )
+        while name in taken:
+            name += "-2"
+        taken.add(name)
+        yield name, sorted(group, key=lambda visit: (visit[0]["visit_order"], visit[0]["read"] or 1))
+
+
+def _views(folder: Path, visits: list[Visit], rule: MeasurementRule) -> Iterator[LesionView]:
+    for row, case in visits:
+        if row["status"] not in ("measured", "absent") or not case.scan:
+            continue
+        label: int | str | None = case.label if case.label is not None else case.roi or None
+        if label is None and not case.lesion:
+            label = row["lesion"]
+        try:
+            yield view_of(
+                folder / case.trace,
+                read_scan(folder / case.scan, series_uid=case.series_uid or None),
+                label=label,
+                rule=rule,
+                title=" ".join(filter(None, (row["patient"], row["side"], row["visit"]))),
+            )
+        except VolumetryError:
+            continue
