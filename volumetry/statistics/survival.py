@@ -11,7 +11,8 @@ from scipy import special
 
 from volumetry.errors import UsageError
 from volumetry.statistics.clustering import check_clusters
-from volumetry.statistics.columns import BoolArray, Column, FloatArray, IntArray, Table, read_numbers, sum_by
+from volumetry.statistics.columns import BoolArray, Column, FloatArray, Table, read_numbers, sum_by
+from volumetry.statistics.influence import Leaving, curve_variance
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.survival_rows import SurvivalColumns, SurvivalRows, read_survival
 
@@ -257,13 +258,15 @@ def _curve(
     weights = rows.weights[inside]
     event = rows.event[inside] == 1
     deaths = sum_by(index, weights * event, len(present))
-    leaving = sum_by(index, weights, len(present))
-    at_risk = np.cumsum(leaving[::-1])[::-1]
+    gone = sum_by(index, weights, len(present))
+    at_risk = np.cumsum(gone[::-1])[::-1]
     kept: FloatArray = np.where(at_risk - deaths > _TOLERANCE * at_risk, 1 - deaths / at_risk, 0.0)
     survival = kept.cumprod()
     if robust:
-        row_set = (index, event, weights, rows.cluster.codes[inside])
-        error = survival * np.sqrt(_jackknife_variance(row_set, deaths, at_risk))
+        leaving = Leaving(
+            index=index, weights=weights, cluster=rows.cluster.codes[inside], n_times=len(present)
+        )
+        error = survival * np.sqrt(_jackknife_variance(leaving, event, deaths, at_risk))
     else:
         error = survival * np.sqrt(np.cumsum(greenwood_terms(deaths, at_risk)))
     low, high = interval_limits(survival, error, options.interval, options.level)
@@ -272,7 +275,7 @@ def _curve(
         times=rows.times[present],
         n_at_risk=at_risk,
         n_events=deaths,
-        n_censored=leaving - deaths,
+        n_censored=gone - deaths,
         survival=survival,
         standard_error=error,
         ci_low=low,
@@ -291,43 +294,20 @@ def greenwood_terms(deaths: FloatArray, at_risk: FloatArray) -> FloatArray:
 
 
 def _jackknife_variance(
-    row_set: tuple[IntArray, BoolArray, FloatArray, IntArray], deaths: FloatArray, at_risk: FloatArray
+    leaving: Leaving, event: BoolArray, deaths: FloatArray, at_risk: FloatArray
 ) -> FloatArray:
     """Return the variance of log S(t): the sum over clusters of their squared influence.
 
     The influence of a row with time T on -log S(t) is event / (n - d)(T) - H(T) once T <= t, and -H(t)
-    before, with H the sum of Greenwood's terms. A cluster's sum is thus F - R H(t), where F gathers its
-    finished rows and R the weight still at risk; both change only when a row leaves, so the sums of
-    F^2, F R and R^2 over all clusters follow from one sort.
+    before, with H the running sum of Greenwood's terms.
     """
-    index, event, weights, cluster = row_set
     hazard_square = np.cumsum(greenwood_terms(deaths, at_risk))
     left = at_risk - deaths
     jump = np.where(left > _TOLERANCE * at_risk, 1 / np.where(left > 0, left, np.inf), 0.0)
-    order = np.lexsort((index, cluster))
-    at, own = index[order], cluster[order]
-    finished = weights[order] * (event[order] * jump[at] - hazard_square[at])
-    new = np.append(True, own[1:] != own[:-1])
-    f_after = _within(np.cumsum(finished), finished, new)
-    gone = _within(np.cumsum(weights[order]), weights[order], new)
-    total = np.bincount(np.cumsum(new) - 1, weights[order])[np.cumsum(new) - 1]
-    f_before, r_before, r_after = f_after - finished, total - gone + weights[order], total - gone
-    n_times = len(deaths)
-
-    def over_time(change: FloatArray) -> FloatArray:
-        return np.cumsum(sum_by(at, change, n_times))
-
-    ff = over_time(f_after**2 - f_before**2)
-    fr = over_time(f_after * r_after - f_before * r_before)
-    rr = float((total[new] ** 2).sum()) + over_time(r_after**2 - r_before**2)
-    return np.maximum(ff - 2 * hazard_square * fr + hazard_square**2 * rr, 0.0)
-
-
-def _within(running: FloatArray, values: FloatArray, new: BoolArray) -> FloatArray:
-    """Return sums that start anew where `new` is True, from the running sum over everything."""
-    start = (running - values)[new]
-    result: FloatArray = running - start[np.cumsum(new) - 1]
-    return result
+    finished = event * jump[leaving.index] - hazard_square[leaving.index]
+    return curve_variance(
+        leaving, finished[:, None], np.column_stack([np.ones_like(hazard_square), -hazard_square])
+    )
 
 
 def _crossing(times: FloatArray, values: FloatArray, level: float) -> float | None:
