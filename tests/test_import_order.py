@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tables",),
     ("formats", "statistics"),
     ("report",),
-    ("study",),
+    ("study", "outcomes"),
     ("cli",),
     ("__init__", "__main__"),
 )
