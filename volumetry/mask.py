@@ -17,7 +17,7 @@ from volumetry.contour import Contour, signed_area
 from volumetry.errors import GeometryError, TraceError
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
-from volumetry.sections import CrossSections, section_bounds
+from volumetry.sections import CrossSections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +117,16 @@ def find_label(labels: Sequence[MaskLabel], wanted: int | str | None, *, declare
                 todo="Name one with --label or --roi.",
             )
         return labels[0] if labels else MaskLabel(number=1)
-    for label in labels:
-        if wanted in (label.number, label.name):
-            return label
+    found = [label for label in labels if wanted in (label.number, label.name)]
+    if len(found) > 1:
+        raise TraceError(
+            "ambiguous-series",
+            "several labels of the mask have that number or name",
+            values={"label": wanted, "labels": _listed(found)},
+            todo="Name one by what only it has.",
+        )
+    if found:
+        return found[0]
     if isinstance(wanted, int) and not declared:
         return MaskLabel(number=wanted)
     raise TraceError(
@@ -134,13 +141,19 @@ def _listed(labels: Sequence[MaskLabel]) -> str:
     return " ".join(f"{label.number}={label.name}" if label.name else str(label.number) for label in labels)
 
 
+MAX_LABELS = 1024
+"""So many different values are an image, not labels."""
+
+
 @dataclass(kw_only=True)
 class _Counts:
+    """What was counted of one label: an entry a slice, in pixels; turned into millimetres at the end."""
+
     slice_indices: list[int] = field(default_factory=list)
     pixels: list[int] = field(default_factory=list)
-    centroids: list[NDArray[np.float64]] = field(default_factory=list)
-    bounds: list[NDArray[np.float64]] = field(default_factory=list)
-    touches_edge: bool = False
+    centroids: list[tuple[float, float]] = field(default_factory=list)
+    edges: list[NDArray[np.intp]] = field(default_factory=list)
+    """(3, n) of every slice: rows with pixels, the first and the last column of each."""
 
 
 class LabelCounter:
@@ -164,59 +177,55 @@ class LabelCounter:
         return tuple(sorted(self._counts))
 
     def add(self, slice_index: int, pixels: NDArray[Any]) -> None:
-        """Count one slice, (rows, columns) of integers; slices may come in any order."""
-        if not np.count_nonzero(pixels):
-            return
-        rows = np.flatnonzero(pixels.any(axis=1))
-        first_row, last_row = int(rows[0]), int(rows[-1]) + 1
-        columns = np.flatnonzero(pixels[first_row:last_row].any(axis=0))
-        first_column, last_column = int(columns[0]), int(columns[-1]) + 1
-        crop = pixels[first_row:last_row, first_column:last_column]
-        for number in self._numbers(crop):
-            self._add_label(number, slice_index, crop == number, (first_row, first_column))
+        """Count one slice, (rows, columns) of integers; slices may come in any order.
 
-    def _numbers(self, crop: NDArray[Any]) -> Iterable[int]:
+        Raises
+        ------
+        TraceError
+            ``not-labels``: more different values than a label image has.
+        """
+        crop, corner = _cropped(pixels)
+        if not crop.size:
+            return
         if self._only is not None:
-            return (self._only,)
-        low, high = int(crop.min()), int(crop.max())
-        if low >= 0 and high < 1 << 16:
-            return [int(n) for n in np.flatnonzero(np.bincount(crop.ravel())) if n]
-        return [int(n) for n in np.unique(crop) if n]
+            self._add_label(self._only, slice_index, crop == self._only, corner)
+            return
+        highest = int(crop.max())
+        inside = crop == highest
+        if highest and np.count_nonzero(inside) == np.count_nonzero(crop):
+            self._add_label(highest, slice_index, inside, corner)
+            return
+        numbers = _numbers(crop, highest)
+        if len(self._counts.keys() | set(numbers)) > MAX_LABELS:
+            raise TraceError(
+                "not-labels",
+                "the mask holds more different values than labels are likely to have",
+                values={"values over": MAX_LABELS},
+                todo="Name the mask instead of the image, or the one label that is meant: --label.",
+            )
+        for number in numbers:
+            self._add_label(number, slice_index, crop == number, corner)
 
     def _add_label(
         self, number: int, slice_index: int, inside: NDArray[np.bool_], corner: tuple[int, int]
     ) -> None:
-        per_row = np.count_nonzero(inside, axis=1)
-        rows = np.flatnonzero(per_row)
+        per_row = np.add.reduce(inside, axis=1, dtype=np.intp)
+        rows = per_row.nonzero()[0]
         if not rows.size:
             return
         count = int(per_row.sum())
-        per_column = np.count_nonzero(inside, axis=0)
-        first = inside.argmax(axis=1)[rows] + corner[1]
-        last = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)[rows] + corner[1]
+        per_column = np.add.reduce(inside, axis=0, dtype=np.intp)
         centroid = (
             float(per_row @ np.arange(len(per_row))) / count + corner[0],
             float(per_column @ np.arange(len(per_column))) / count + corner[1],
         )
-        rows = rows + corner[0]
+        first = inside.argmax(axis=1)[rows]
+        last = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)[rows]
         counts = self._counts.setdefault(number, _Counts())
         counts.slice_indices.append(slice_index)
         counts.pixels.append(count)
-        counts.centroids.append(self.geometry.pixel_to_patient(slice_index, [centroid])[0])
-        corners = np.concatenate(
-            [
-                np.column_stack((rows + half, edge))
-                for half in (-0.5, 0.5)
-                for edge in (first - 0.5, last + 0.5)
-            ]
-        )
-        counts.bounds.append(section_bounds(self.geometry, slice_index, corners))
-        counts.touches_edge |= bool(
-            rows[0] == 0
-            or rows[-1] == self.geometry.rows - 1
-            or first.min() == 0
-            or last.max() == self.geometry.columns - 1
-        )
+        counts.centroids.append(centroid)
+        counts.edges.append(np.array((rows + corner[0], first + corner[1], last + corner[1])))
 
     def cross_sections(
         self, label: MaskLabel, *, source: ScanSource | None = None, flags: Iterable[str] = ()
@@ -225,18 +234,78 @@ class LabelCounter:
         counts = self._counts.get(label.number, _Counts())
         order = np.argsort(counts.slice_indices)
         flags = set(flags) if counts.pixels else {*flags, "empty-mask"}
+        indices = np.array(counts.slice_indices, dtype=np.intp)
+        matrix = self.geometry.pixel_to_patient_matrix
+        origins = self.geometry.slice_origins_mm[indices]
+        centroids = np.array(counts.centroids, dtype=np.float64).reshape(-1, 2) @ matrix.T + origins
         return CrossSections(
             geometry=self.geometry,
-            slice_indices=np.array(counts.slice_indices, dtype=np.intp)[order],
+            slice_indices=indices[order],
             areas_mm2=np.array(counts.pixels, dtype=np.float64)[order] * self.geometry.pixel_area_mm2,
-            centroids_mm=np.array(counts.centroids, dtype=np.float64).reshape(-1, 3)[order],
-            bounds_mm=np.array(counts.bounds, dtype=np.float64).reshape(-1, 2, 3)[order],
-            touches_edge=counts.touches_edge,
+            centroids_mm=centroids[order],
+            bounds_mm=(_bounds(counts.edges, matrix) + origins[:, np.newaxis])[order],
+            touches_edge=self._touches_edge(counts.edges),
             lesion=label.name,
             label=label.number,
             source=source or ScanSource(),
             flags=tuple(sorted(flags)),
         )
+
+    def _touches_edge(self, edges: Sequence[NDArray[np.intp]]) -> bool:
+        if not edges:
+            return False
+        rows, first, last = np.concatenate(edges, axis=1)
+        return bool(
+            rows.min() == 0
+            or rows.max() == self.geometry.rows - 1
+            or first.min() == 0
+            or last.max() == self.geometry.columns - 1
+        )
+
+
+def _cropped(pixels: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int]]:
+    """Return the part of a slice that holds its pixels that are not 0, and where it begins."""
+    rows = _rows_in_use(pixels)
+    if not rows.size:
+        return pixels[:0], (0, 0)
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    band = pixels[top:bottom]
+    columns = np.logical_or.reduce(band, axis=0).nonzero()[0]
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    return band[:, left:right], (top, left)
+
+
+def _rows_in_use(pixels: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the rows with a pixel that is not 0; eight bytes at a time where the memory allows it."""
+    bytes_a_row = pixels.shape[1] * pixels.itemsize
+    used: NDArray[Any]
+    if pixels.flags.c_contiguous and bytes_a_row % 8 == 0 and pixels.dtype.kind in "iu":
+        used = np.bitwise_or.reduce(pixels.view(np.uint64), axis=1)
+    else:
+        used = np.logical_or.reduce(pixels, axis=1)
+    return used.nonzero()[0]
+
+
+def _numbers(crop: NDArray[Any], highest: int) -> list[int]:
+    if crop.min() >= 0 and highest < 1 << 16:
+        return [int(n) for n in np.bincount(crop.ravel()).nonzero()[0] if n]
+    return [int(n) for n in np.unique(crop) if n]
+
+
+def _bounds(edges: Sequence[NDArray[np.intp]], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return smallest and largest offset in mm, (n, 2, 3), of the pixels' corners of every slice."""
+    if not edges:
+        return np.empty((0, 2, 3))
+    rows, first, last = np.concatenate(edges, axis=1)
+    starts = np.cumsum([0, *(part.shape[1] for part in edges[:-1])])
+    corners = [
+        np.outer(rows + half, matrix[:, 0]) + np.outer(edge, matrix[:, 1])
+        for half in (-0.5, 0.5)
+        for edge in (first - 0.5, last + 0.5)
+    ]
+    low = np.minimum.reduceat(np.minimum.reduce(corners), starts)
+    high = np.maximum.reduceat(np.maximum.reduce(corners), starts)
+    return np.stack((low, high), axis=1)
 
 
 # -- outline to mask ------------------------------------------------------------------------------------
