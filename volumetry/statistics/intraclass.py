@@ -69,7 +69,7 @@ def icc(
     if np.ptp(table) == 0:
         raise not_estimable("all ratings are equal")
     squares = _mean_squares(table)
-    if squares["within"] <= 1e-28 * float(np.abs(table).max()) ** 2:
+    if squares["within"] == 0:
         raise not_estimable("all reads of each subject are equal: the ICC is 1 and has no interval")
     notes = independence_note(kept_labels(cluster, kept, "ratings"), f"Intraclass correlation {form}")
     tail = (1 - level) / 2
@@ -115,6 +115,9 @@ def _mean_squares(table: NDArray[np.float64]) -> dict[str, float]:
     rows, columns = centred.mean(1), centred.mean(0)
     error = centred - rows[:, None] - columns
     within = centred - rows[:, None]
+    # What is below the rounding error of the ratings is no variation.
+    floor = 1e-14 * float(np.abs(table).max())
+    error, within = (np.where(np.abs(part) < floor, 0.0, part) for part in (error, within))
     return {
         "subjects": float(k * (rows**2).sum() / (n - 1)),
         "readers": float(n * (columns**2).sum() / (k - 1)),
