@@ -412,6 +412,15 @@ def test_more_elements_than_limits_allow_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, head() + big).code == "too-large"
 
 
+def test_a_file_of_nothing_but_elements_is_too_large(tmp_path: Path) -> None:
+    many = [element(0x00090000 + number % 65_000, b"UL", b"") for number in range(60_000)]
+    assert refused(tmp_path, head() + b"".join(many)).code == "too-large"
+    items = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
+    items += struct.pack("<HHI", 0xFFFE, 0xE000, 0) * 1_000_001
+    assert refused(tmp_path, head() + items).code == "too-large"
+    assert refused(tmp_path, head() + element(0x00091001, b"UL", b"") * 8_400_000).code == "too-large"
+
+
 TWICE = element(0x00100020, b"LO", b"P1") + element(0x00100020, b"LO", b"P2")
 ITEM_TOO_LONG = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 8) + struct.pack("<HHI", 0xFFFE, 0xE000, 20)
 IN_ITEM_TOO_LONG = (

@@ -56,7 +56,9 @@ class HeaderTable:
             self._runs.clear()
         self._steps[step.header] = step
 
-    def follow(self, buffer: bytes, offset: int, stop: int, values: list[bytes | None]) -> int:
+    def follow(
+        self, buffer: bytes, offset: int, stop: int, values: list[bytes | None], *, learn: bool = True
+    ) -> int:
         """Pass elements whose headers are known, and take the values that have a slot.
 
         Parameters
@@ -67,6 +69,9 @@ class HeaderTable:
             Where to begin in it, and where to end.
         values : list of (bytes or None)
             Filled in place. An element that would fill a slot twice is not passed.
+        learn : bool, optional
+            Whether to make runs of elements passed one by one: no where a file has so many unknown ones that
+            it is unlike any other.
 
         Returns
         -------
@@ -92,7 +97,7 @@ class HeaderTable:
                                 return offset
                             values[slot] = value
                         offset = following
-                        if len(single) > 1:
+                        if learn and len(single) > 1:
                             self._learn(single)
                         single = []
                         continue
@@ -110,7 +115,7 @@ class HeaderTable:
                 values[slot] = buffer[offset + 8 : following]
             single.append(step)
             offset = following
-        if len(single) > 1:
+        if learn and len(single) > 1:
             self._learn(single)
         return offset
 

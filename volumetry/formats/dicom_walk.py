@@ -24,7 +24,10 @@ from volumetry.formats.dicom_values import SEQUENCES, VALUE_REPRESENTATIONS, is_
 from volumetry.formats.limits import Limits
 
 _WINDOW_BYTES = 64 << 10
-_MAX_ELEMENTS = 2_000_000
+# Counted are elements that were not met before, and items; the others are bounded by _MAX_RUN_BYTES.
+_MAX_ELEMENTS = 1_000_000
+_MAX_TOP_ELEMENTS = 50_000
+_MAX_LEARNING_ELEMENTS = 10_000
 _MAX_RUN_BYTES = 64 << 20
 _MAX_PADDING_BYTES = 64 << 20
 _PADDING_WINDOW_BYTES = 1 << 20
@@ -141,6 +144,7 @@ class ElementWalk:
         "sequences",
         "source",
         "stack",
+        "top_elements",
         "trailing_bytes",
         "values",
     )
@@ -162,6 +166,7 @@ class ElementWalk:
         self.base = 0
         self.stack: list[_Container] = []
         self.elements = 0
+        self.top_elements = 0
         self.run_bytes = 0
         self.collected_bytes = 0
         self.pixel: PixelElement | None = None
@@ -272,7 +277,9 @@ class ElementWalk:
             stop = min(stop, container.limit - self.base)
         else:
             return position
-        offset = table.follow(self.buffer, first, stop, self.values)
+        offset = table.follow(
+            self.buffer, first, stop, self.values, learn=self.elements < _MAX_LEARNING_ELEMENTS
+        )
         self.run_bytes += offset - first
         if self.run_bytes > _MAX_RUN_BYTES:
             self._too_large("the header is larger than is read", header_bytes=self.run_bytes)
@@ -338,6 +345,9 @@ class ElementWalk:
         tag, _, length, start = header
         end = start + length
         self.source.check(end)
+        self.top_elements += 1
+        if self.top_elements > _MAX_TOP_ELEMENTS:
+            self._too_large("there are more elements than are read", elements=self.top_elements)
         slot = self.selection.slots.get(tag, -1)
         if slot >= 0:
             if self.values[slot] is not None:
