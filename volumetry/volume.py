@@ -216,7 +216,7 @@ def measure_volume(
     """
     rule = rule or MeasurementRule()
     sections = traced if isinstance(traced, CrossSections) else _sections(traced, label)
-    flags = set(sections.flags) | _geometry_flags(sections.geometry)
+    flags = set(sections.flags) - {"missing-slice-outside"} | _geometry_flags(sections.geometry)
     if isinstance(traced, Trace) or (isinstance(traced, CrossSections) and sections.label is None):
         flags |= _check_skipped(sections, rule)
     flags |= _check_holes(sections, rule)
