@@ -218,8 +218,8 @@ TABLES = (MEASUREMENTS, SLICES, CHANGES)
 
 def neutralised(text: str) -> str:
     """Return text that a spreadsheet takes for text: no formula, no control characters."""
-    shown = "".join(c if c.isprintable() or c in "\t\r" else " " for c in text)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return f"'{shown}" if text.startswith(_FORMULA) else shown
 
 
 def csv_cell(value: Any) -> str:
@@ -328,7 +328,7 @@ def read_table(path: Path | str, table: Table, *, required: Sequence[str] | None
         ``invalid-table``, naming all faults at once.
     """
     names, texts = _csv_rows(path)
-    faults = [f"column {name} is missing" for name in (required or table.column_names) if name not in names]
+    faults = _missing_columns(required or table.column_names, names)
     columns = {column.name: column for column in table.columns}
     rows: list[Row] = []
     for number, cells in enumerate(texts, start=2):
@@ -345,6 +345,11 @@ def read_table(path: Path | str, table: Table, *, required: Sequence[str] | None
     faults += _row_faults(rows, present)
     _raise_faults(faults, path)
     return rows
+
+
+def _missing_columns(required: Iterable[str], present: Iterable[str]) -> list[str]:
+    missing = sorted(set(required) - set(present))
+    return [f"missing columns: {', '.join(missing)}"] if missing else []
 
 
 def _csv_rows(path: Path | str) -> tuple[list[str], list[list[str]]]:
@@ -396,7 +401,7 @@ def check_table(frame: pd.DataFrame, table: Table) -> None:
     UsageError
         ``invalid-table``, naming all faults at once.
     """
-    faults = [f"column {name} is missing" for name in table.column_names if name not in frame.columns]
+    faults = _missing_columns(table.column_names, frame.columns)
     present = [column for column in table.columns if column.name in frame.columns]
     rows = []
     for number, record in enumerate(frame.to_dict("records"), start=2):

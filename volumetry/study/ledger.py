@@ -138,9 +138,9 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
     if not line.endswith(b"\n") or len(line) < 10:
         return None
     body = line[9:-1]
+    if line[:9] != b"%08x " % zlib.crc32(body):
+        return None
     try:
-        if int(line[:8], 16) != zlib.crc32(body):
-            return None
         record = json.loads(body)
     except ValueError:
         return None

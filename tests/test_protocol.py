@@ -1,0 +1,64 @@
+import importlib.resources
+
+import pytest
+
+from volumetry.errors import VolumetryError
+from volumetry.study.protocol import Protocol, parse_protocol, read_protocol
+
+
+def test_the_shipped_example_is_the_published_rule():
+    path = importlib.resources.files("volumetry.study") / "protocols" / "onfh.toml"
+    with importlib.resources.as_file(path) as file:
+        protocol = read_protocol(file)
+    assert protocol.region == "femoral head"
+    assert protocol.measurement.height == "thickness"
+    assert protocol.change.threshold_percent == 15
+    assert protocol.change.minimum_slices == 3
+    assert "band" in protocol.boundary_rule
+
+
+def test_an_empty_file_is_the_default(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text("", encoding="utf-8")
+    assert read_protocol(path) == Protocol()
+
+
+def test_the_hash_follows_the_values():
+    assert Protocol().sha256 == Protocol().sha256
+    assert parse_protocol({"change": {"threshold_percent": 20}}).sha256 != Protocol().sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[change]\nthreshold = 15\n", ("change.threshold", "line 2", "threshold_percent")),
+        ("[chance]\n", ("chance", "line 1", "measurement")),
+        ("x = 1\n", ("key x", "line 1")),
+        ("[change]\nthreshold_percent = '15'\n", ("'15'", "line 2", "a number")),
+        ("[measurement]\nheight_rule = 'width'\n", ("width", "thickness, spacing")),
+        ("[measurement]\nallow_overlap = 1\n", ("allow_overlap", "true or false")),
+        ("[study]\nvisits = 'a'\n", ("visits", "a list of texts")),
+        ("[study]\nname = 3\n", ("name", "a text")),
+        ("[reading]\nblinding = 'all'\n", ("all", "none, patient, time")),
+        ("[change]\nthreshold_percent = -1\n", ("threshold_percent -1",)),
+        ("[change\n", ("not TOML", "line 1")),
+        ("\x00", ("not TOML",)),
+    ],
+)
+def test_faults_name_key_line_and_remedy(tmp_path, text, says):
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(VolumetryError) as caught:
+        read_protocol(path)
+    assert caught.value.code == "invalid-protocol"
+    assert all(part in str(caught.value) for part in says), str(caught.value)
+    assert caught.value.where == str(path)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(VolumetryError) as caught:
+        read_protocol(tmp_path / "none.toml")
+    assert caught.value.code == "not-found"
+    with pytest.raises(VolumetryError) as caught:
+        read_protocol(tmp_path)
+    assert caught.value.code == "unreadable"
