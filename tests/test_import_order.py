@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("formats", "statistics"),
     ("report",),
     ("study", "outcomes"),
+    ("tracing",),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -1,0 +1,65 @@
+"""Tracing without a screen: session, undo, journal, storage, worklist, display geometry, interpolation.
+
+What a tracer with a window needs and can be decided without one. A tracer calls `read_worklist`,
+`read_scan`, `open_case`, then the commands of `TracingSession`, shows `TracingSession.readout`, and saves.
+"""
+
+from volumetry.tracing.display import DisplayOrientation, WindowPreset, display_orientation, window_presets
+from volumetry.tracing.interpolate import interpolate_slice
+from volumetry.tracing.journal import JournalContent, JournalWriter, read_journal
+from volumetry.tracing.linking import LinkedSlice, link_pixel, link_slice, project_contours
+from volumetry.tracing.lock import LockHolder
+from volumetry.tracing.nudge import nudge_outline
+from volumetry.tracing.pixels import brush_pixels
+from volumetry.tracing.readout import LesionReadout, ReadoutChange, ReadoutWarning
+from volumetry.tracing.records import Event, PaintedSlice, Replacement, TracedContour, TracedLesion
+from volumetry.tracing.registration import CancelToken, RegistrationBox, RigidTransform, register_rigid
+from volumetry.tracing.session import TracingSession
+from volumetry.tracing.simplify import clean_outline
+from volumetry.tracing.state import TracingState, apply_event, replay
+from volumetry.tracing.storage import CasePlace, SavedTrace, TracingCase, open_case, place_for
+from volumetry.tracing.worklist import Worklist, WorklistRow, read_worklist, release_blinded
+
+__all__ = [
+    "CancelToken",
+    "CasePlace",
+    "DisplayOrientation",
+    "Event",
+    "JournalContent",
+    "JournalWriter",
+    "LesionReadout",
+    "LinkedSlice",
+    "LockHolder",
+    "PaintedSlice",
+    "ReadoutChange",
+    "ReadoutWarning",
+    "RegistrationBox",
+    "Replacement",
+    "RigidTransform",
+    "SavedTrace",
+    "TracedContour",
+    "TracedLesion",
+    "TracingCase",
+    "TracingSession",
+    "TracingState",
+    "WindowPreset",
+    "Worklist",
+    "WorklistRow",
+    "apply_event",
+    "brush_pixels",
+    "clean_outline",
+    "display_orientation",
+    "interpolate_slice",
+    "link_pixel",
+    "link_slice",
+    "nudge_outline",
+    "open_case",
+    "place_for",
+    "project_contours",
+    "read_journal",
+    "read_worklist",
+    "register_rigid",
+    "release_blinded",
+    "replay",
+    "window_presets",
+]

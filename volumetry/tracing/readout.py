@@ -1,0 +1,381 @@
+"""The live numbers of a lesion that is being traced, and its warnings in words.
+
+They are those of `volumetry.measure_volume`, on sections of which only the changed ones are computed anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.change import REASONS, ChangeRule, classify_change
+from volumetry.codes import ERROR_CODES, FLAGS
+from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
+from volumetry.errors import GeometryError, TraceError, VolumetryError
+from volumetry.geometry import ScanGeometry
+from volumetry.sections import CrossSections, section_bounds
+from volumetry.tracing.records import PaintedSlice, TracedContour, TracedLesion
+from volumetry.tracing.state import TracingState
+from volumetry.volume import HeightRule, LesionVolume, MeasurementRule, measure_volume
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadoutWarning:
+    """One warning.
+
+    Attributes
+    ----------
+    code : str
+        A flag or an error code (`volumetry.FLAGS`, `volumetry.ERROR_CODES`), or ``unconfirmed``.
+    text : str
+        In words, for the panel.
+    slice_index : int or None
+        The slice it is about.
+    refuses : bool
+        Whether `measure_volume` would refuse the lesion as it is.
+    """
+
+    code: str
+    text: str
+    slice_index: int | None = None
+    refuses: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadoutChange:
+    """The change against a baseline.
+
+    Attributes
+    ----------
+    baseline_volume_cm3 : float or None
+    percent : float or None
+    category : str
+        As in `VolumeChange`; ``not_evaluable`` with a reason.
+    reason, reason_text : str
+        The code, and its sentence; empty where evaluable.
+    """
+
+    baseline_volume_cm3: float | None
+    percent: float | None
+    category: str
+    reason: str = ""
+    reason_text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LesionReadout:
+    """The live numbers of a lesion.
+
+    Attributes
+    ----------
+    lesion_id, lesion, side : str
+    slice_index : int
+        The slice that is looked at.
+    slice_area_mm2 : float
+        Its confirmed area, 0 where it is not traced.
+    volume_thickness_cm3, volume_spacing_cm3 : float or None
+        None where thickness or spacing is unknown.
+    volume_cm3 : float or None
+        The primary one; None where it is refused (`code`).
+    height_rule : {"thickness", "spacing"}
+    slices_traced, slices_skipped, slices_unconfirmed : tuple of int
+        With a confirmed area; without one between those; with proposed outlines.
+    max_area_mm2 : float
+    max_area_slice : int or None
+    area_by_slice_mm2 : (n_slices,) array
+        Confirmed, for the bar chart.
+    unconfirmed_area_by_slice_mm2 : (n_slices,) array
+        Proposed.
+    warnings : tuple of ReadoutWarning
+    code : str
+        What `measure_volume` would refuse the trace with under the session's rule; empty if nothing.
+    change : ReadoutChange or None
+        With a baseline.
+    """
+
+    lesion_id: str
+    lesion: str
+    side: str
+    slice_index: int
+    slice_area_mm2: float
+    volume_thickness_cm3: float | None
+    volume_spacing_cm3: float | None
+    volume_cm3: float | None
+    height_rule: HeightRule
+    slices_traced: tuple[int, ...]
+    slices_skipped: tuple[int, ...]
+    slices_unconfirmed: tuple[int, ...]
+    max_area_mm2: float
+    max_area_slice: int | None
+    area_by_slice_mm2: Array
+    unconfirmed_area_by_slice_mm2: Array
+    warnings: tuple[ReadoutWarning, ...]
+    code: str = ""
+    change: ReadoutChange | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Section:
+    """What one slice adds to the cross-sections, and what is wrong with it."""
+
+    pieces: tuple[object, ...]
+    area_mm2: float
+    centroid_mm: Array
+    bounds_mm: Array
+    touches_edge: bool
+    error: TraceError | None = None
+
+
+class SectionCache:
+    """The sections of slices that have not changed since they were measured.
+
+    Parameters
+    ----------
+    geometry : ScanGeometry
+    """
+
+    def __init__(self, geometry: ScanGeometry) -> None:
+        self.geometry = geometry
+        self._held: dict[tuple[str, int, str], _Section] = {}
+
+    def section(self, state: TracingState, lesion_id: str, index: int, status: str) -> _Section | None:
+        """Return the section of a slice, or None where there is nothing of that status."""
+        pieces: tuple[object, ...] = state.contours_on(lesion_id, index, status=status)
+        painted = state.painted.get((lesion_id, index)) if status == "confirmed" else None
+        pieces = (painted,) if painted is not None else pieces
+        if not pieces:
+            return None
+        key = (lesion_id, index, status)
+        held = self._held.get(key)
+        if held is None or not _same(held.pieces, pieces):
+            held = self._held[key] = _measured(self.geometry, index, pieces)
+        return held
+
+
+def _same(first: tuple[object, ...], second: tuple[object, ...]) -> bool:
+    return len(first) == len(second) and all(a is b for a, b in zip(first, second, strict=True))
+
+
+def _measured(geometry: ScanGeometry, index: int, pieces: tuple[object, ...]) -> _Section:
+    if isinstance(pieces[0], PaintedSlice):
+        return _painted_section(geometry, pieces[0])
+    contours = [p.contour for p in pieces if isinstance(p, TracedContour)]
+    error = None
+    try:
+        check_slice_contours(contours)
+    except TraceError as found:
+        error = found
+    area, centre = _area_and_centre(contours)
+    vertices = np.concatenate([c.vertices for c in contours])
+    last = (geometry.rows - 1.5, geometry.columns - 1.5)
+    return _Section(
+        pieces=pieces,
+        area_mm2=area * geometry.pixel_area_mm2,
+        centroid_mm=geometry.pixel_to_patient(index, [centre])[0],
+        bounds_mm=section_bounds(geometry, index, vertices),
+        touches_edge=bool((vertices < 0.5).any() or (vertices > last).any()),
+        error=error,
+    )
+
+
+def _area_and_centre(contours: list[Contour]) -> tuple[float, Array]:
+    area = slice_area_pixels(contours)
+    weights = np.array([-c.area_pixels if c.is_hole else c.area_pixels for c in contours])
+    centres = np.array([c.centroid for c in contours])
+    return area, np.asarray(weights @ centres / area if area > 0 else centres.mean(axis=0))
+
+
+def _painted_section(geometry: ScanGeometry, painted: PaintedSlice) -> _Section:
+    rows, first, stop = painted.runs.astype(np.float64).T
+    lengths = stop - first
+    centre = (float(rows @ lengths), float(((first + stop - 1) / 2) @ lengths))
+    corners = np.concatenate(
+        [np.column_stack((rows + half, edge)) for half in (-0.5, 0.5) for edge in (first - 0.5, stop - 0.5)]
+    )
+    last = (geometry.rows - 1.5, geometry.columns - 1.5)
+    return _Section(
+        pieces=(painted,),
+        area_mm2=painted.n_pixels * geometry.pixel_area_mm2,
+        centroid_mm=geometry.pixel_to_patient(painted.slice_index, [np.array(centre) / painted.n_pixels])[0],
+        bounds_mm=section_bounds(geometry, painted.slice_index, corners),
+        touches_edge=bool((corners < 0.5).any() or (corners > last).any()),
+    )
+
+
+def read_out(
+    state: TracingState,
+    lesion: TracedLesion,
+    cache: SectionCache,
+    *,
+    slice_index: int,
+    rule: MeasurementRule,
+    baseline: LesionVolume | None = None,
+    change_rule: ChangeRule | None = None,
+) -> LesionReadout:
+    """Return the live numbers of a lesion. See `TracingSession.readout`."""
+    geometry = cache.geometry
+    traced = _sections_of(state, lesion.id, cache, "confirmed")
+    proposed = _sections_of(state, lesion.id, cache, "proposed")
+    sections = _cross_sections(geometry, lesion, traced)
+    volume, warnings = _measured_volume(sections, rule)
+    faults = [
+        _warning(section.error, index) for index, section in traced.items() if section.error is not None
+    ]
+    unconfirmed = [_unconfirmed(tuple(proposed))] if proposed else []
+    areas = sections.areas_mm2
+    largest = int(sections.slice_indices[int(np.argmax(areas))]) if len(areas) else None
+    refused = next((w.code for w in (*faults, *warnings) if w.refuses), "")
+    by_slice = _by_slice(geometry, traced)
+    return LesionReadout(
+        lesion_id=lesion.id,
+        lesion=lesion.name,
+        side=lesion.side,
+        slice_index=slice_index,
+        slice_area_mm2=float(by_slice[slice_index]) if 0 <= slice_index < len(by_slice) else 0.0,
+        volume_thickness_cm3=_cm3(volume.volume_thickness_mm3 if volume else None),
+        volume_spacing_cm3=_cm3(volume.volume_spacing_mm3 if volume else None),
+        volume_cm3=None if refused or volume is None else volume.volume_cm3,
+        height_rule=volume.height_rule if volume else rule.height,
+        slices_traced=tuple(traced),
+        slices_skipped=sections.untraced_slices,
+        slices_unconfirmed=tuple(proposed),
+        max_area_mm2=float(areas.max()) if len(areas) else 0.0,
+        max_area_slice=largest,
+        area_by_slice_mm2=by_slice,
+        unconfirmed_area_by_slice_mm2=_by_slice(geometry, proposed),
+        warnings=(*faults, *warnings, *unconfirmed),
+        code=refused,
+        change=_change(baseline, volume, refused, change_rule, traced=bool(traced) or lesion.is_absent),
+    )
+
+
+def _sections_of(
+    state: TracingState, lesion_id: str, cache: SectionCache, status: str
+) -> dict[int, _Section]:
+    found = {i: cache.section(state, lesion_id, i, status) for i in state.slices_of(lesion_id, status=status)}
+    return {index: section for index, section in found.items() if section is not None}
+
+
+def _cross_sections(
+    geometry: ScanGeometry, lesion: TracedLesion, traced: dict[int, _Section]
+) -> CrossSections:
+    held = list(traced.values())
+    return CrossSections(
+        geometry=geometry,
+        slice_indices=np.array(list(traced), dtype=np.intp),
+        areas_mm2=np.array([s.area_mm2 for s in held]),
+        centroids_mm=np.array([s.centroid_mm for s in held]).reshape(-1, 3),
+        bounds_mm=np.array([s.bounds_mm for s in held]).reshape(-1, 2, 3),
+        touches_edge=any(s.touches_edge for s in held),
+        lesion=lesion.name,
+        side=lesion.side,
+    )
+
+
+def _measured_volume(
+    sections: CrossSections, rule: MeasurementRule
+) -> tuple[LesionVolume | None, list[ReadoutWarning]]:
+    """The volume as the rule says; where it refuses, as it would be without the objection, and a warning."""
+    objections: list[ReadoutWarning] = []
+    while True:
+        try:
+            volume = measure_volume(sections, rule=rule)
+        except VolumetryError as error:
+            objections.append(_warning(error))
+            relaxed = _relaxed(rule, error)
+            if relaxed is None:
+                return None, objections
+            rule = relaxed
+            continue
+        if volume.code:
+            objections.append(ReadoutWarning(code=volume.code, text=_sentence(volume.message), refuses=True))
+        known = {objection.code for objection in objections}
+        told = [flag for flag in volume.flags if flag not in known and not _is_told(flag, known)]
+        return volume, objections + [ReadoutWarning(code=f, text=_sentence(FLAGS[f])) for f in told]
+
+
+def _relaxed(rule: MeasurementRule, error: VolumetryError) -> MeasurementRule | None:
+    if error.code == "untraced-slice":
+        return replace(rule, skipped_slices="absent")
+    if error.code == "side-mismatch":
+        return replace(rule, check_side=False)
+    if error.code == "missing-slice" and isinstance(error, GeometryError):
+        return replace(rule, interpolate_missing=True)
+    return None
+
+
+def _is_told(flag: str, codes: set[str]) -> bool:
+    """Whether an objection already says what a flag says."""
+    return (flag, True) in {
+        ("skipped-slices", "untraced-slice" in codes),
+        ("interpolated", "missing-slice" in codes),
+    }
+
+
+def _warning(error: VolumetryError, slice_index: int | None = None) -> ReadoutWarning:
+    return ReadoutWarning(
+        code=error.code, text=_sentence(error.message), slice_index=slice_index, refuses=True
+    )
+
+
+def _unconfirmed(slices: tuple[int, ...]) -> ReadoutWarning:
+    named = ", ".join(map(str, slices))
+    return ReadoutWarning(
+        code="unconfirmed",
+        text=f"Proposed outlines are not counted until they are accepted (slices {named}).",
+    )
+
+
+def _sentence(text: str) -> str:
+    """Capital and full stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _by_slice(geometry: ScanGeometry, sections: dict[int, _Section]) -> Array:
+    areas = np.zeros(geometry.n_slices)
+    for index, section in sections.items():
+        areas[index] = section.area_mm2
+    areas.flags.writeable = False
+    return areas
+
+
+def _cm3(volume_mm3: float | None) -> float | None:
+    return None if volume_mm3 is None else volume_mm3 / 1000
+
+
+def _change(
+    baseline: LesionVolume | None,
+    volume: LesionVolume | None,
+    refused: str,
+    rule: ChangeRule | None,
+    *,
+    traced: bool,
+) -> ReadoutChange | None:
+    if baseline is None:
+        return None
+    known = _cm3(baseline.volume_mm3)
+    if volume is None or refused or not traced:
+        reason = refused or ("followup-not-measured" if traced else "followup-not-traced")
+        return ReadoutChange(
+            baseline_volume_cm3=known,
+            percent=None,
+            category="not_evaluable",
+            reason=reason,
+            reason_text=_reason_text(reason),
+        )
+    change = classify_change(baseline, volume, rule)
+    return ReadoutChange(
+        baseline_volume_cm3=known,
+        percent=change.percent,
+        category=change.category,
+        reason=change.reason,
+        reason_text=_reason_text(change.reason),
+    )
+
+
+def _reason_text(reason: str) -> str:
+    return _sentence(REASONS.get(reason) or ERROR_CODES.get(reason, reason)) if reason else ""
