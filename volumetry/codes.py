@@ -79,6 +79,7 @@ FLAGS = MappingProxyType(
         "frame-of-reference-differs": "trace and scan name different frames of reference",
         "lossy": "the pixels were compressed with loss",
         "units-unknown": "the file does not say its unit of length; millimetres are assumed",
+        "orientation-unknown": "the file does not say how it lies in the patient; left and right are unknown",
         "trailing-data": "the file goes on after its contents end",
         "protocol-changed": "thickness, spacing or pixel size differ between the visits by more than 1 %",
     }

@@ -330,7 +330,7 @@ def _holes_inside(sections: CrossSections) -> list[int]:
 
 def _check_side(sections: CrossSections) -> None:
     """Left and right in patient coordinates: LPS x grows towards the patient's left."""
-    if not sections.side or not sections.n_slices:
+    if not sections.side or not sections.n_slices or "orientation-unknown" in sections.flags:
         return
     x = float(sections.areas_mm2 @ sections.centroids_mm[:, 0] / max(sections.areas_mm2.sum(), 1e-12))
     found = "L" if x > 0 else "R"
