@@ -18,6 +18,9 @@ from volumetry.errors import TraceError
 
 Array = NDArray[np.float64]
 
+_PAIRS = 1 << 18
+"""Pairs (of edges, or of edge and point) looked at together: bounds the memory for any number of vertices."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contour:
@@ -108,19 +111,18 @@ def ring_centroid(vertices: Array) -> Array:
 
 def points_inside(vertices: Array, points: Array) -> NDArray[np.bool_]:
     """Return for every point (m, 2) whether it lies inside the ring (n, 2), by the even-odd rule."""
-    start, end = vertices, np.roll(vertices, -1, axis=0)
+    end = np.roll(vertices, -1, axis=0)
+    slanted = vertices[:, 0] != end[:, 0]
+    start, end = vertices[slanted, np.newaxis], end[slanted, np.newaxis]
+    slope = (end[..., 1] - start[..., 1]) / (end[..., 0] - start[..., 0])
     inside = np.zeros(len(points), dtype=bool)
-    for first, last in zip(start, end, strict=True):
-        if first[0] == last[0]:
-            continue
-        spans = (first[0] > points[:, 0]) != (last[0] > points[:, 0])
-        slope = (last[1] - first[1]) / (last[0] - first[0])
-        inside ^= spans & (points[:, 1] < first[1] + (points[:, 0] - first[0]) * slope)
+    block = max(1, _PAIRS // max(1, len(points)))
+    for first in range(0, len(start), block):
+        a, b = start[first : first + block], end[first : first + block]
+        spans = (a[..., 0] > points[:, 0]) != (b[..., 0] > points[:, 0])
+        crossed = points[:, 1] < a[..., 1] + (points[:, 0] - a[..., 0]) * slope[first : first + block]
+        inside ^= np.logical_xor.reduce(spans & crossed, axis=0)
     return inside
-
-
-_PAIRS = 1 << 18
-"""Pairs of edges looked at together: bounds the memory, whatever the number of vertices."""
 
 
 def find_crossing(vertices: Array) -> tuple[float, float] | None:
