@@ -225,7 +225,7 @@ def _results(
     workers = options.jobs or os.cpu_count() or 1
     if workers == 1 or len(jobs) < _FEW:
         return ((job, do_job(job)) for job in jobs)
-    return run_in_processes(do_job, jobs, jobs=workers, preload=("volumetry.study.measuring",))
+    return run_in_processes(do_job, jobs, jobs=workers)
 
 
 # -- tables -------------------------------------------------------------------------------------------------

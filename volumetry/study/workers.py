@@ -1,17 +1,22 @@
 """Local workers: one process each, so that one that dies takes only its own case with it.
 
-The seam is `concurrent.futures.Executor`; beyond one machine ``dask.distributed`` offers the same
-(``Client.get_executor()``).
+Beyond one machine the seam is `concurrent.futures.Executor`, which ``dask.distributed`` offers
+(``Client.get_executor()``). On one machine `concurrent.futures.ProcessPoolExecutor` will not do: when one
+of its processes dies, all of its cases are lost, and which of them was to blame is not told.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import sys
+import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from concurrent.futures import Executor
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
 
 from volumetry.errors import WorkerError
 
@@ -19,16 +24,18 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 CHUNK = 16
-"""Cases a worker takes at once: few enough to share evenly, enough to hide the cost of asking."""
+"""Cases a worker is given at once: few enough to share evenly, enough to hide the cost of asking."""
+
+JOIN_SECONDS = 5.0
 
 
 def chunk_size(count: int, workers: int) -> int:
-    """Return how many of `count` cases a worker takes at once."""
-    return max(1, min(CHUNK, count // (4 * workers)))
+    """Return how many of `count` cases a worker is given at once."""
+    return max(1, min(CHUNK, count // (8 * workers)))
 
 
 def run_in_processes(
-    function: Callable[[T], R], cases: Sequence[T], *, jobs: int, preload: Sequence[str]
+    function: Callable[[T], R], cases: Sequence[T], *, jobs: int
 ) -> Iterator[tuple[T, R | WorkerError]]:
     """Apply `function` to every case in `jobs` processes; yield every case with its result.
 
@@ -39,38 +46,41 @@ def run_in_processes(
     cases : sequence
     jobs : int
         Number of processes.
-    preload : sequence of str
-        Modules that every process has imported when it starts.
 
     Yields
     ------
     (case, result)
         In the order they are done. The case whose process ended has a `WorkerError` ``worker-died``; the
-        others that this process had taken are done by another.
+        others that this process had been given are done by another.
     """
-    context = _context(preload)
+    context = _context()
     size = chunk_size(len(cases), jobs)
-    waiting: deque[Sequence[T]] = deque(cases[i : i + size] for i in range(0, len(cases), size))
-    slots = [_Slot(context) for _ in range(min(jobs, len(waiting)))]
-    running: dict[Future[list[R]], tuple[_Slot, Sequence[T]]] = {}
+    waiting = deque(deque(cases[i : i + size]) for i in range(0, len(cases), size))
+    workers: dict[Connection, _Worker[T, R]] = {}
+
+    def start(chunk: deque[T]) -> None:
+        worker = _Worker(context, function, chunk)
+        workers[worker.connection] = worker
+
     try:
-        for slot in slots:
-            running[slot.submit(function, waiting[0])] = (slot, waiting.popleft())
-        while running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                slot, chunk = running.pop(future)
-                try:
-                    yield from zip(chunk, future.result(), strict=True)
-                except BrokenProcessPool:
-                    place = slot.renew()
-                    yield chunk[place], _died()
-                    waiting.extend(rest for rest in (chunk[:place], chunk[place + 1 :]) if rest)
-                if waiting:
-                    running[slot.submit(function, waiting[0])] = (slot, waiting.popleft())
+        while waiting and len(workers) < jobs:
+            start(waiting.popleft())
+        while workers:
+            for connection in wait(list(workers)):
+                worker = workers[connection]  # type: ignore[index]
+                outcome = worker.receive()
+                yield worker.chunk.popleft(), outcome
+                if isinstance(outcome, WorkerError):
+                    workers.pop(worker.connection).end()
+                    if worker.chunk or waiting:
+                        start(worker.chunk or waiting.popleft())
+                elif not worker.chunk and waiting:
+                    worker.give(waiting.popleft())
+                elif not worker.chunk:
+                    workers.pop(worker.connection).end()
     finally:
-        for slot in slots:
-            slot.close()
+        for worker in workers.values():
+            worker.kill()
 
 
 def run_in_executor(
@@ -81,10 +91,10 @@ def run_in_executor(
     An executor that loses the worker of a case (dask.distributed's ``KilledWorker``) gives that case
     ``worker-died``.
     """
-    running = {executor.submit(function, case): case for case in cases}
-    for future in list(running):
-        # In order of submission: the table is sorted anyway, and dask's futures know no FIRST_COMPLETED.
-        case = running.pop(future)
+    running = deque((executor.submit(function, case), case) for case in cases)
+    while running:
+        # In order of submission: dask's futures are not those that `concurrent.futures.wait` knows.
+        future, case = running.popleft()
         try:
             result = future.result()
         except Exception as error:
@@ -95,56 +105,57 @@ def run_in_executor(
             yield case, result
 
 
-class _Slot:
-    """An executor of one process, made anew when that process dies, and where in its chunk it is."""
+class _Worker(Generic[T, R]):
+    """A process that sends back a result for every case of its chunk, one by one."""
 
-    def __init__(self, context: Any) -> None:
-        self._context = context
-        self._place = context.RawValue("q", 0)
-        self._executor = self._new()
+    def __init__(self, context: Any, function: Callable[[T], R], chunk: deque[T]) -> None:
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forking beside threads; the only ones here are those of a BLAS library,
+            # which looks after itself when forked.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._process.start()
+        theirs.close()
+        self.give(chunk)
 
-    def _new(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            max_workers=1, mp_context=self._context, initializer=_share_place, initargs=(self._place,)
-        )
+    def give(self, chunk: deque[T]) -> None:
+        self.chunk = chunk
+        with suppress(OSError):  # a process that has died shows when it is listened to
+            self.connection.send(list(chunk))
 
-    def submit(self, function: Callable[[T], R], chunk: Sequence[T]) -> Future[list[R]]:
-        self._place.value = 0
-        return self._executor.submit(_run_chunk, function, chunk)
+    def receive(self) -> R | WorkerError:
+        try:
+            result: R = self.connection.recv()
+        except (EOFError, OSError):
+            return _died()
+        return result
 
-    def renew(self) -> int:
-        """Start another process; return where in its chunk the last one died."""
-        self._executor.shutdown(wait=False)
-        self._executor = self._new()
-        return int(self._place.value)
+    def end(self) -> None:
+        with suppress(OSError):
+            self.connection.send(None)
+        self._process.join(JOIN_SECONDS)
+        self.kill()
 
-    def close(self) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
-
-
-_place: Any = None
-"""In a worker: the shared number of the case it is at, read by the parent when the worker has died."""
-
-
-def _share_place(place: Any) -> None:
-    global _place
-    _place = place
-
-
-def _run_chunk(function: Callable[[T], R], chunk: Sequence[T]) -> list[R]:
-    results = []
-    for place, case in enumerate(chunk):
-        _place.value = place
-        results.append(function(case))
-    return results
+    def kill(self) -> None:
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join(JOIN_SECONDS)
+        self.connection.close()
 
 
-def _context(preload: Sequence[str]) -> Any:
-    """Processes forked from a clean, preloaded one where there is such a thing, else spawned."""
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(list(preload))
-        return context
+def _serve(connection: Connection, function: Callable[[T], R]) -> None:
+    """What a worker's process does until it is told to end, or its parent has gone."""
+    with suppress(EOFError, OSError, KeyboardInterrupt):
+        while (chunk := connection.recv()) is not None:
+            for case in chunk:
+                connection.send(function(case))
+
+
+def _context() -> Any:
+    """Fork where that is safe, for it starts at once; else start processes afresh."""
+    if sys.platform == "linux" and threading.active_count() == 1:
+        return multiprocessing.get_context("fork")
     return multiprocessing.get_context("spawn")
 
 
