@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom_index import DicomHeader
-from volumetry.formats.dicom_pixels import frame_of
+from volumetry.formats.dicom_pixels import frame_format, frame_of
 from volumetry.formats.dicom_series import SeriesStack, StackRefusal, refusal_of, stacks_of_group
 from volumetry.formats.dicom_slices import Repetition, Slice, SliceKind, groups_of
 
@@ -59,7 +59,10 @@ def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
     ------
     ReadError
         ``unsupported-format`` where frames do not say where they lie; ``unreadable``.
+    GeometryError
+        ``not-3d`` for colour.
     """
+    frame_format(header)
     slices = _slices(header, _facts_of_frames(header))
     found: list[SeriesStack | StackRefusal] = []
     for group in groups_of(slices):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from volumetry.errors import GeometryError, ReadError
+from volumetry.errors import GeometryError, ReadError, VolumetryError
 from volumetry.formats.dicom_index import HEADER_SELECTION, DicomHeader
-from volumetry.formats.dicom_pixels import Frame
+from volumetry.formats.dicom_pixels import Frame, frame_format
 from volumetry.geometry import HOLE, JITTER
 
 SAME_DIRECTION = 2e-3
@@ -265,8 +265,12 @@ def _inconsistent(parts: Sequence[Sequence[Slice]]) -> GeometryError:
     )
 
 
-def unplaced_error(header: DicomHeader) -> ReadError:
-    """Return the error for an image that does not say where it lies."""
+def unplaced_error(header: DicomHeader) -> VolumetryError:
+    """Return the error for an image that does not say where it lies: ``not-3d`` where it is in colour."""
+    try:
+        frame_format(header)
+    except VolumetryError as error:
+        return error
     return ReadError(
         "unsupported-format",
         "the image does not say where it lies in the patient",
