@@ -56,13 +56,16 @@ def stack(
     row, column = (np.asarray(d, float) for d in directions)
     along = np.arange(n_slices) * spacing_mm if positions_mm is None else np.asarray(positions_mm, float)
     sideways = np.outer(np.arange(len(along)), np.asarray(shift_mm, float))
+    normal = np.cross(row, column)
     return ScanGeometry(
         rows=rows,
         columns=columns,
         pixel_spacing_mm=pixel_spacing_mm,
         row_direction=row,
         column_direction=column,
-        slice_origins_mm=np.asarray(origin_mm, float) + np.outer(along, np.cross(row, column)) + sideways,
+        slice_origins_mm=np.asarray(origin_mm, float)
+        + np.outer(along, normal / np.linalg.norm(normal))
+        + sideways,
         slice_thickness_mm=thickness_mm,
         frame_of_reference_uid=frame_of_reference_uid,
     )
@@ -108,7 +111,7 @@ class Body:
     rings: Callable[[float], list[tuple[Array, bool]]]
 
 
-def circle(radius_mm: float, n: int = 720) -> Array:
+def circle(radius_mm: float, n: int = 240) -> Array:
     """A regular polygon of the circle's exact area, (n, 2) in mm."""
     angles = 2 * np.pi * np.arange(n) / n
     same_area = np.sqrt(2 * np.pi / n / np.sin(2 * np.pi / n))

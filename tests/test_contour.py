@@ -134,11 +134,11 @@ def test_points_inside_by_even_odd():
     assert ring(0, KEYHOLE).contains(np.array([(2.0, 2.0)])).tolist() == [False]
 
 
-# -- several rings of one slice ---------------------------------------------------------------------------
+# -- several rings of one slice ----------------------------------------------------------------------------
 
 
 def moved(vertices, rows, columns):
-    return np.array(vertices, float) + (rows, columns)
+    return np.add(vertices, (rows, columns))
 
 
 @pytest.mark.parametrize(
