@@ -97,5 +97,5 @@ def _patients(data: Table | None) -> tuple[str, Labels | None]:
 def _count(labels: Labels, used: BoolArray | None) -> tuple[int, int]:
     """Return the numbers of clusters and of rows that belong to one."""
     codes = labels.codes if used is None else labels.codes[used]
-    codes = codes[codes >= 0]
-    return len(np.unique(codes)), len(codes)
+    counts = np.bincount(codes[codes >= 0], minlength=1)
+    return int((counts > 0).sum()), int(counts.sum())

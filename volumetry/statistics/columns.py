@@ -98,12 +98,12 @@ def read_labels(column: Column, data: Table | None = None, *, name: str = "label
     series = values if isinstance(values, pd.Series) else pd.Series(values)
     if isinstance(series.dtype, pd.CategoricalDtype):
         positions: IntArray = np.asarray(series.cat.codes, dtype=np.int64)
-        return Labels(codes=positions, levels=tuple(_plain(level) for level in series.cat.categories))
+        return Labels(codes=positions, levels=_plain_levels(series.cat.categories))
     try:
         codes, levels = pd.factorize(series, sort=True)
     except TypeError:  # mixed types have no order; their first appearance has
         codes, levels = pd.factorize(series)
-    return Labels(codes=codes.astype(np.int64), levels=tuple(_plain(level) for level in levels))
+    return Labels(codes=codes.astype(np.int64), levels=_plain_levels(levels))
 
 
 def is_categorical(values: Any) -> bool:
@@ -147,11 +147,12 @@ def complete_rows(*columns: FloatArray | Labels | None) -> BoolArray:
     return kept
 
 
-def _plain(level: Any) -> Any:
-    """Return 1 for 1.0: whole numbers with a missing value among them come as floats."""
-    if isinstance(level, np.generic):
-        level = level.item()
-    return int(level) if isinstance(level, float) and level.is_integer() else level
+def _plain_levels(levels: Any) -> tuple[Any, ...]:
+    """Return Python values, 1 for 1.0: whole numbers with a missing value among them come as floats."""
+    values = levels.tolist()
+    if any(isinstance(value, float) for value in values[:1]):
+        values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    return tuple(values)
 
 
 def _is_missing(value: Any) -> bool:
