@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MARGIN_MM = 15.0
 PANEL_INCHES = 1.7
+CAPTION_INCHES = 0.45
 MAX_PANELS = 12
 """Slices in one row; of more, every n-th is shown, and the caption says so."""
 WINDOW_PERCENTILES = (1.0, 99.5)
@@ -136,7 +137,7 @@ def draw_lesion(views: Sequence[LesionView]) -> Figure:
 
     shown = [_shown_slices(view) for view in views]
     n_columns = max(1, *(len(slices) for slices in shown))
-    height = 0.62 * len(views) + PANEL_INCHES * len(views)
+    height = (CAPTION_INCHES + PANEL_INCHES) * len(views)
     figure = Figure(figsize=(max(PANEL_INCHES * n_columns, 4.2), height), facecolor="white")
     rows = figure.subfigures(len(views), 1, squeeze=False)[:, 0]
     side_mm = max(_side_mm(view) for view in views)
@@ -152,9 +153,10 @@ def _shown_slices(view: LesionView) -> list[int]:
 
 
 def _draw_row(figure: Any, view: LesionView, slices: list[int], n_columns: int, side_mm: float) -> None:
-    figure.suptitle(_caption(view, len(slices)), fontsize=7, x=0.01, ha="left", y=0.985, va="top")
+    figure.suptitle(_caption(view, len(slices)), fontsize=7, x=0.01, ha="left", y=0.99, va="top")
     panels = figure.subplots(1, n_columns, squeeze=False)[0]
-    figure.subplots_adjust(left=0.005, right=0.995, bottom=0.01, top=0.74, wspace=0.03)
+    top = PANEL_INCHES / (PANEL_INCHES + CAPTION_INCHES)
+    figure.subplots_adjust(left=0.005, right=0.995, bottom=0.01, top=top, wspace=0.03)
     for panel in panels:
         panel.set_axis_off()
     if not slices:
@@ -195,12 +197,17 @@ def _draw_slice(
     panel.set_aspect("equal")
     place = int(np.flatnonzero(view.volume.slice_indices == index)[0])
     text = f"slice {index + 1}\n{view.volume.areas_mm2[place]:.0f} mm²"
-    panel.text(
-        0.97, 0.03, text, color="white", fontsize=6, ha="right", va="bottom", transform=panel.transAxes
-    )
-    panel.text(
-        0.03, 0.97, _side_letter(geometry), color="white", fontsize=6, va="top", transform=panel.transAxes
-    )
+    _write(panel, 0.97, 0.03, text, ha="right", va="bottom")
+    _write(panel, 0.03, 0.97, _side_letter(geometry), ha="left", va="top")
+
+
+def _write(panel: Axes, x: float, y: float, text: str, *, ha: str, va: str) -> None:
+    """White text with a dark rim, readable on fat and on cortex."""
+    from matplotlib.patheffects import withStroke
+
+    rim = [withStroke(linewidth=1.5, foreground="black")]
+    place: Any = {"ha": ha, "va": va, "transform": panel.transAxes}
+    panel.text(x, y, text, color="white", fontsize=6, path_effects=rim, **place)
 
 
 def _display(pixels: NDArray[Any], geometry: ScanGeometry) -> tuple[NDArray[Any], Any]:
@@ -260,8 +267,11 @@ def _side_mm(view: LesionView) -> float:
 def _draw_scale_bar(panel: Axes, side_mm: float) -> None:
     length = max((bar for bar in BARS_MM if bar <= side_mm / 3), default=BARS_MM[0])
     left, bottom = panel.get_xlim()[0] + 0.05 * side_mm, panel.get_ylim()[0] - 0.06 * side_mm
-    panel.plot([left, left + length], [bottom, bottom], color="white", linewidth=2, solid_capstyle="butt")
-    panel.text(left, bottom - 0.03 * side_mm, f"{length} mm", color="white", fontsize=6, va="bottom")
+    for color, width in (("black", 3.4), ("white", 2.0)):
+        panel.plot(
+            [left, left + length], [bottom, bottom], color=color, linewidth=width, solid_capstyle="butt"
+        )
+    _write(panel, 0.05, 0.08, f"{length} mm", ha="left", va="bottom")
 
 
 def _caption(view: LesionView, n_shown: int) -> str:
@@ -273,7 +283,7 @@ def _caption(view: LesionView, n_shown: int) -> str:
 def _volume_line(volume: LesionVolume) -> str:
     if volume.volume_cm3 is None:
         return f"no volume by {volume.height_rule}: {volume.code}"
-    names: dict[HeightRule, str] = {"thickness": "area x slice thickness", "spacing": "area x slice spacing"}
+    names: dict[HeightRule, str] = {"thickness": "area × slice thickness", "spacing": "area × slice spacing"}
     return f"volume {volume.volume_cm3:.2f} cm³ ({names[volume.height_rule]})"
 
 
