@@ -127,7 +127,7 @@ def find_label(labels: Sequence[MaskLabel], wanted: int | str | None, *, declare
         )
     if found:
         return found[0]
-    if isinstance(wanted, int) and not declared:
+    if isinstance(wanted, int) and wanted and not declared:
         return MaskLabel(number=wanted)
     raise TraceError(
         "no-such-label",

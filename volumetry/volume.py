@@ -217,6 +217,8 @@ def measure_volume(
     rule = rule or MeasurementRule()
     sections = traced if isinstance(traced, CrossSections) else _sections(traced, label)
     flags = set(sections.flags) - {"missing-slice-outside"} | _geometry_flags(sections.geometry)
+    if "sheared-grid" in flags:  # the file's own axes are oblique: no gantry was tilted
+        flags.discard("sheared-stack")
     if isinstance(traced, Trace) or (isinstance(traced, CrossSections) and sections.label is None):
         flags |= _check_skipped(sections, rule)
     flags |= _check_holes(sections, rule)

@@ -130,7 +130,7 @@ def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], int]:
         if not equals:
             raise unreadable("a line of the header is no field", path)
         fields[name.strip().lower()] = value.strip()
-        if name.strip().lower() == "elementdatafile":
+        if name.strip().lower() == "elementdatafile" and value.strip():
             return fields, lines.n_bytes
     raise cut_short(path, lines.n_bytes)
 

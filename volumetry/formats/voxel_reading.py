@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import ReadError, TraceError
+from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom_source import truncated
 from volumetry.formats.grid_alignment import GridAlignment, align_grids
 from volumetry.formats.inflate import ByteStream, Encoding, MemoryStream, goes_on, open_stream, skip
@@ -63,10 +63,11 @@ def mask_of(file: VoxelFile, *, threshold: float | None, scan: Scan | Path | str
     found: set[int] = set()
     reading = VoxelReading(file)
     layers = [np.zeros(shape, dtype=rule.label_dtype(file.dtype)) for _ in range(file.n_layers)]
-    for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
-        labels = _labels(rule, stored, file)
-        layers[layer][index] = labels
-        found.update(np.unique(labels).tolist())
+    with _naming(file.path):
+        for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
+            labels = rule.labels(stored)
+            layers[layer][index] = labels
+            found.update(np.unique(labels).tolist())
     return Mask(
         layers=tuple(placed.alignment.aligned(layer) for layer in layers),
         geometry=placed.geometry,
@@ -94,20 +95,16 @@ def sections_of(
     """
     placed = _Placed(file, scan)
     file = placed.file
-    rule = LabelRule(slope=file.slope, intercept=file.intercept, threshold=threshold)
-    declared = file.labels
-    wanted = find_label(declared, label, declared=True) if declared and label is not None else None
-    only = wanted.number if wanted else label if isinstance(label, int) and not declared else None
-    counters = [LabelCounter(file.geometry, only=only) for _ in range(file.n_layers)]
-    reading = VoxelReading(file)
-    for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
-        if wanted is None or wanted.layer == layer:
-            counters[layer].add(index, _labels(rule, stored, file))
-    labels = declared or tuple(MaskLabel(number=n) for n in counters[0].found)
-    if wanted is not None:
-        labels = (wanted,)
-    elif label is not None or not labels:
-        labels = (find_label(labels, label),)
+    with _naming(file.path):
+        wanted = find_label(file.labels, label, declared=True) if file.labels and label is not None else None
+        only = wanted.number if wanted else label if isinstance(label, int) else None
+        counters = [LabelCounter(file.geometry, only=only) for _ in range(file.n_layers)]
+        rule = LabelRule(slope=file.slope, intercept=file.intercept, threshold=threshold)
+        reading = VoxelReading(file)
+        for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
+            if wanted is None or wanted.layer == layer:
+                counters[layer].add(index, rule.labels(stored))
+        labels = (wanted,) if wanted else _labels_met(file.labels, counters[0].found, label)
     flags = placed.flags(reading.flags)
     return tuple(
         placed.sections(counters[one.layer].cross_sections(one, source=file.source, flags=flags))
@@ -115,11 +112,21 @@ def sections_of(
     )
 
 
-def _labels(rule: LabelRule, stored: NDArray[Any], file: VoxelFile) -> NDArray[Any]:
+def _labels_met(
+    declared: tuple[MaskLabel, ...], found: tuple[int, ...], wanted: int | str | None
+) -> tuple[MaskLabel, ...]:
+    """Return the labels to answer with: those declared or met; an absent one where there is none."""
+    labels = declared or tuple(MaskLabel(number=n) for n in found if n)
+    return labels if labels and wanted is None else (find_label(labels, wanted),)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in errors about its labels."""
     try:
-        return rule.labels(stored)
-    except TraceError as error:
-        raise error.at(file.path) from None
+        yield
+    except VolumetryError as error:
+        raise error.at(path) from None
 
 
 class _Placed:
