@@ -188,6 +188,13 @@ def test_exact_test_of_a_two_by_two_is_fishers() -> None:
     assert exact.p_value == close(fisher.p_value)
 
 
+def test_exact_test_of_a_large_table_does_not_overflow() -> None:
+    table = np.array([[400, 300, 300], [300, 350, 350]])
+    result = vs.contingency_test(table, primary="exact")
+    assert "Monte Carlo" not in result.method
+    assert result.p_value == pytest.approx(result.details["p_values"]["pearson"], rel=0.02)
+
+
 def test_too_many_tables_are_drawn_at_random_and_the_method_says_so() -> None:
     table = [[10, 5, 3, 7], [4, 9, 8, 6], [3, 7, 9, 12]]
     exact = vs.contingency_test(table, primary="exact")

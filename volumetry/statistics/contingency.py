@@ -35,7 +35,7 @@ def contingency_test(
     *,
     primary: TablePrimary = "pearson",
     level: float = 0.95,
-    max_steps: int = 200_000_000,
+    max_steps: int = 60_000_000,
     seed: int = 0,
 ) -> StatisticResult:
     """Test whether rows and columns of a table of counts are independent.

@@ -16,8 +16,8 @@ from scipy.special import gammaln
 
 # Tables within this relative difference of the observed one's probability count as equally probable.
 _TIE = 1e-7
-_CHUNK = 2_000_000
-_MAX_PATHS = 4_000_000
+_CHUNK = 500_000
+_MAX_PATHS = 2_000_000
 
 
 class TooManyTablesError(Exception):
@@ -53,9 +53,10 @@ def freeman_halton_p(counts: NDArray[np.int64], max_steps: int) -> float:
     for state, state_logs in _by_state(states, logs):
         completions = _completions(state, columns[half:], budget)
         completions.sort()
-        upto = np.concatenate([[0.0], np.cumsum(np.exp(completions + constant))])
+        # Relative to the most probable completion: neither factor alone would fit a float.
+        upto = np.concatenate([[0.0], np.cumsum(np.exp(completions - completions[-1]))])
         reached = np.searchsorted(completions, limit - state_logs, side="right")
-        total += float((np.exp(state_logs) * upto[reached]).sum())
+        total += float((np.exp(state_logs + completions[-1] + constant) * upto[reached]).sum())
     return min(1.0, total)
 
 
@@ -83,8 +84,11 @@ def _extend(
     states: NDArray[np.int64], logs: NDArray[np.float64], total: int, budget: _Budget
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     fillings = _compositions(total, states.max(0), budget)
-    filling_logs = -gammaln(fillings + 1).sum(1)
+    filling_logs = -_log_factorials(fillings)
     budget.take(len(states) * len(fillings))
+    if len(states) == 1:
+        # Within its own limits every filling fits.
+        return states - fillings, logs + filling_logs
     new_states, new_logs = [], []
     step = max(1, _CHUNK // max(1, len(fillings)))
     for begin in range(0, len(states), step):
@@ -101,7 +105,13 @@ def _completions(
     state: NDArray[np.int64], columns: NDArray[np.int64], budget: _Budget
 ) -> NDArray[np.float64]:
     states, logs = _paths(state[None, :], columns[:-1], budget)
-    return np.asarray(logs - gammaln(states + 1).sum(1), dtype=np.float64)
+    return np.asarray(logs - _log_factorials(states), dtype=np.float64)
+
+
+def _log_factorials(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the sum over each row of log x!."""
+    known = gammaln(np.arange(int(counts.max(initial=0)) + 1) + 1)
+    return np.asarray(known[counts].sum(1), dtype=np.float64)
 
 
 def _compositions(total: int, limits: NDArray[np.int64], budget: _Budget) -> NDArray[np.int64]:
@@ -124,7 +134,8 @@ def _compositions(total: int, limits: NDArray[np.int64], budget: _Budget) -> NDA
 def _by_state(
     states: NDArray[np.int64], logs: NDArray[np.float64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    unique, inverse = np.unique(states, axis=0, return_inverse=True)
+    # The order of the rows does not change how the rest can be filled.
+    unique, inverse = np.unique(np.sort(states, axis=1), axis=0, return_inverse=True)
     order = np.argsort(inverse.ravel(), kind="stable")
     ends = np.cumsum(np.bincount(inverse.ravel()))
     for state, members in zip(unique, np.split(order, ends[:-1]), strict=True):

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.conditional_odds import log_ways
 from volumetry.statistics.proportions import (
     conditional_odds_ratio,
     risk_difference,
@@ -184,10 +185,10 @@ def _chi_squared_statistics(counts: NDArray[np.int64]) -> dict[str, float]:
 
 def _null_distribution(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
     """Return the hypergeometric probabilities of the first cell and the index of the observed one."""
-    (n1, n2), (events, _) = counts.sum(1), counts.sum(0)
-    lowest = max(0, int(events - n2))
-    cells = np.arange(lowest, min(int(events), int(n1)) + 1)
-    return stats.hypergeom.pmf(cells, n1 + n2, n1, events), int(counts[0, 0]) - lowest
+    a, b, c, d = (int(count) for count in counts.ravel())
+    cells, ways = log_ways(a, b, c, d)
+    probabilities = np.exp(ways - ways.max())
+    return probabilities / probabilities.sum(), a - int(cells[0])
 
 
 def _exact_p_values(counts: NDArray[np.int64]) -> dict[str, float]:

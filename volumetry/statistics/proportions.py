@@ -6,9 +6,9 @@ import math
 from typing import Literal
 
 from scipy import stats
-from scipy.stats.contingency import odds_ratio
 
 from volumetry.errors import UsageError
+from volumetry.statistics.conditional_odds import conditional_odds
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.samples import check_choice, check_level, not_estimable
 
@@ -150,15 +150,8 @@ def conditional_odds_ratio(a: int, b: int, c: int, d: int, *, level: float = 0.9
     """
     if a + c == 0 or b + d == 0:
         raise not_estimable("the odds ratio of a table with an empty column is not determined")
-    answer = odds_ratio([[a, b], [c, d]], kind="conditional")
-    limits = answer.confidence_interval(level)
-    return Estimate(
-        name="odds ratio (conditional)",
-        value=float(answer.statistic),
-        ci_low=float(limits.low),
-        ci_high=float(limits.high),
-        level=level,
-    )
+    value, low, high = conditional_odds(a, b, c, d, (1 - level) / 2)
+    return Estimate(name="odds ratio (conditional)", value=value, ci_low=low, ci_high=high, level=level)
 
 
 def attributable_fractions(a: int, b: int, c: int, d: int, *, level: float = 0.95) -> StatisticResult:
