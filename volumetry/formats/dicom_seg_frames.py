@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom_codecs import DEFLATED_FRAMES, FrameFormat, decoded_frames, split_frames
 from volumetry.formats.dicom_elements import DicomElements
 from volumetry.formats.dicom_source import FileSource, InflateSource, open_regular, truncated
 from volumetry.formats.dicom_syntax import DEFLATED_LITTLE_ENDIAN
 from volumetry.formats.dicom_walk import PixelElement
 from volumetry.formats.limits import check_size
-
-_CODEC_ERRORS = (ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError)
-"""What pydicom and its plugins raise on pixels that are none."""
 
 
 class FrameReader:
@@ -129,55 +128,47 @@ class FrameReader:
         return raw
 
     def _decoded(self, numbers: Sequence[int]) -> Iterator[NDArray[Any]]:
-        from pydicom.pixels.decoders.base import get_decoder
-        from pydicom.uid import UID
-
         elements, pixel = self._elements, self._pixel
-        try:
-            decoder = get_decoder(UID(elements.transfer_syntax_uid))
-        except NotImplementedError:
-            raise self._no_decoder() from None
-        if not decoder.is_available:
+        syntax = elements.transfer_syntax_uid
+        if self._bits == 1 and syntax != DEFLATED_FRAMES:
             raise self._no_decoder()
         encapsulated = os.pread(self._descriptor, pixel.length_bytes, pixel.offset)
+        streams = split_frames(encapsulated, self._n_frames, elements.path)
+        if self._bits == 1:
+            for number in numbers:
+                yield self._inflated_bits(streams[number])
+            return
+        pixel_format = FrameFormat(
+            rows=self._shape[0],
+            columns=self._shape[1],
+            bits_allocated=self._bits,
+            bits_stored=self._bits,
+            high_bit=self._bits - 1,
+            is_signed=False,
+            is_float=False,
+            photometric_interpretation="MONOCHROME2",
+        )
+        for number in numbers:
+            yield from decoded_frames([streams[number]], pixel_format, syntax, elements.path)
+
+    def _inflated_bits(self, stream: bytes) -> NDArray[Any]:
+        n_pixels = self._shape[0] * self._shape[1]
         try:
-            for array, _ in decoder.iter_array(
-                encapsulated,
-                indices=numbers,
-                raw=True,
-                transfer_syntax_uid=elements.transfer_syntax_uid,
-                rows=self._shape[0],
-                columns=self._shape[1],
-                number_of_frames=self._n_frames,
-                samples_per_pixel=1,
-                bits_allocated=self._bits,
-                bits_stored=self._bits,
-                pixel_representation=0,
-                photometric_interpretation="MONOCHROME2",
-                pixel_keyword="PixelData",
-            ):
-                yield array.reshape(self._shape)
-        except (
-            ArithmeticError,
-            AttributeError,
-            EOFError,
-            LookupError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as error:
+            packed = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream, (n_pixels + 7) // 8)
+            bits = np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little", count=n_pixels)
+            return bits.reshape(self._shape)
+        except (zlib.error, ValueError):
             raise ReadError(
                 "unreadable",
-                "the compressed pixels cannot be decoded",
-                where=elements.path,
-                values={"transfer_syntax_uid": elements.transfer_syntax_uid, "by": type(error).__name__},
+                "a deflated frame cannot be inflated",
+                where=self._elements.path,
                 todo="Export the segmentation again, without compression.",
             ) from None
 
     def _no_decoder(self) -> ReadError:
         return ReadError(
             "unsupported-codec",
-            "no decoder here reads the compression of the segmentation",
+            "no decoder here reads single bits that are compressed so",
             where=self._elements.path,
             values={"transfer_syntax_uid": self._elements.transfer_syntax_uid[:64]},
             todo="Convert the file to Explicit VR Little Endian.",

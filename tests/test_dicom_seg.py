@@ -1,0 +1,558 @@
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import needs_shared
+from dicom_phantoms import stack_voxels, uid_of, write_series
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phantoms import CORONAL, rotation, stack, without_slices, write_seg
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+import volumetry as vm
+from volumetry.errors import VolumetryError
+from volumetry.formats.dicom_seg import list_segments, read_mask, read_sections, referenced
+from volumetry.scan import ScanSource
+
+SERIES = "1.2.826.0.1.3680043.10.78"
+SPACING = vm.MeasurementRule(height="spacing")
+GEOMETRY = stack(8, spacing_mm=4.4, rows=21, columns=29, pixel_spacing_mm=(0.5, 0.8), directions=CORONAL)
+
+
+def pattern(seed=1, geometry=GEOMETRY, slices=range(1, 7)):
+    """A blob of random pixels; 21 x 29 pixels do not fill whole bytes."""
+    layer = np.zeros((geometry.n_slices, geometry.rows, geometry.columns), np.uint8)
+    random = np.random.default_rng(seed)
+    for index in slices:
+        layer[index, 3:18, 4:25] = random.random((15, 21)) < 0.6
+    return layer
+
+
+ONE, TWO = pattern(1), pattern(2)
+
+
+def series(geometry=GEOMETRY, *, patient="P1", uid=SERIES):
+    source = ScanSource(patient=patient, series_uid=uid, modality="MR", format="dicom")
+    return SimpleNamespace(geometry=geometry, source=source, flags=(), slice_uids=())
+
+
+def seg(tmp_path, segments=None, geometry=GEOMETRY, **values):
+    values.setdefault("series_uid", SERIES)
+    # Deep enough that the series of other tests are not beside it.
+    return write_seg(
+        tmp_path / "study" / "seg" / "seg.dcm", geometry, segments or {"lesion": ONE, "other": TWO}, **values
+    )
+
+
+def in_patient(mask, label):
+    """LPS positions of the pixels of a label, whatever the slices are numbered."""
+    pixels = np.argwhere(mask.binary(label))
+    points = [mask.geometry.pixel_to_patient(i, [(r, c)])[0] for i, r, c in pixels[::13]]
+    return np.array(points)
+
+
+def code_of(call, *args, **values):
+    with pytest.raises(VolumetryError) as caught:
+        call(*args, **values)
+    assert caught.value.where
+    return caught.value.code
+
+
+def agree(path, expected, **values):
+    """Sections and mask of every segment hold exactly the expected pixels."""
+    mask = read_mask(path, **values)
+    sections = {s.label: s for s in read_sections(path, **values)}
+    for number, layer in expected.items():
+        filled = layer.any(axis=(1, 2)).nonzero()[0]
+        counts = layer.sum(axis=(1, 2))[filled]
+        assert np.rint(sections[number].areas_mm2 / mask.geometry.pixel_area_mm2).tolist() == counts.tolist()
+        assert mask.binary(number).sum() == layer.sum()
+        measured = vm.measure_volume(mask, label=number, rule=SPACING)
+        assert measured.volume_mm3 == vm.measure_volume(sections[number], rule=SPACING).volume_mm3
+    return mask
+
+
+# -- kinds and transfer syntaxes -----------------------------------------------------------------------------
+
+
+def test_binary_segments_that_overlap_lie_on_layers(tmp_path):
+    mask = agree(seg(tmp_path), {1: ONE, 2: TWO})
+    assert len(mask.layers) == 2
+    assert [(label.number, label.name) for label in mask.labels] == [(1, "lesion"), (2, "other")]
+    assert mask.declared
+    assert np.array_equal(mask.binary("other"), TWO[1:7])
+    assert (mask.flags, mask.source.patient, mask.source.series_uid) == ((), "P1", SERIES)
+
+
+def test_segments_beside_each_other_share_a_layer(tmp_path):
+    mask = agree(
+        seg(tmp_path, {"a": ONE * (TWO == 0), "b": TWO * (ONE == 0)}),
+        {1: ONE * (TWO == 0), 2: TWO * (ONE == 0)},
+    )
+    assert len(mask.layers) == 1
+
+
+def test_a_label_map(tmp_path):
+    mask = agree(seg(tmp_path, kind="LABELMAP"), {1: ONE * (TWO == 0), 2: TWO})
+    assert len(mask.layers) == 1
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        ImplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        DeflatedExplicitVRLittleEndian,
+        RLELossless,
+        JPEGLSLossless,
+    ],
+)
+@pytest.mark.parametrize("kind", ["LABELMAP", "BINARY", "FRACTIONAL"])
+def test_transfer_syntaxes(tmp_path, syntax, kind):
+    if kind == "BINARY" and syntax in (RLELossless, JPEGLSLossless):
+        pytest.skip("single bits are not compressed so")
+    path = seg(tmp_path, kind=kind, transfer_syntax=syntax)
+    agree(path, {1: ONE * (TWO == 0) if kind == "LABELMAP" else ONE, 2: TWO})
+
+
+def encapsulated(path, frames, syntax):
+    """Give a written segmentation other, encapsulated pixels."""
+    from pydicom import dcmread
+    from pydicom.encaps import encapsulate
+
+    ds = dcmread(path)
+    ds.PixelData = encapsulate(frames)
+    ds["PixelData"].is_undefined_length = True
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.save_as(path, implicit_vr=False, little_endian=True)
+    # pydicom does not know deflated frames; a UID of the same length stood for theirs.
+    path.write_bytes(path.read_bytes().replace(JPEGBaseline8Bit.encode(), b"1.2.840.10008.1.2.8.1\0"))
+    return path
+
+
+def deflated_bits(layer):
+    def deflate(raw):
+        packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        return packer.compress(raw) + packer.flush()
+
+    frames = [deflate(np.packbits(frame, bitorder="little").tobytes()) for frame in layer if frame.any()]
+    return [frame + b"\0" * (len(frame) % 2) for frame in frames]
+
+
+def test_frames_of_single_bits_that_are_deflated(tmp_path):
+    path = seg(tmp_path, {"lesion": ONE})
+    agree(encapsulated(path, deflated_bits(ONE), JPEGBaseline8Bit), {1: ONE})
+    broken = encapsulated(path, [b"\xff" * 20] * 6, JPEGBaseline8Bit)
+    assert code_of(read_mask, broken) == "unreadable"
+    assert code_of(read_mask, encapsulated(path, deflated_bits(ONE), RLELossless)) == "unsupported-codec"
+    assert code_of(read_mask, encapsulated(path, deflated_bits(ONE)[:3], JPEGBaseline8Bit)) == "truncated"
+
+
+def fractions():
+    layer = pattern().astype(float)
+    return layer * np.linspace(0.1, 1.0, layer.shape[2])
+
+
+def test_fractions_need_a_threshold(tmp_path):
+    path = seg(tmp_path, {"lesion": fractions()}, kind="FRACTIONAL")
+    assert code_of(read_mask, path) == "not-labels"
+    assert code_of(read_sections, path) == "not-labels"
+    stored = np.rint(fractions() * 255)
+    for threshold in (0.2, 0.5, 1.0):
+        agree(path, {1: (stored >= threshold * 255) & (stored > 0)}, threshold=threshold)
+
+
+def test_a_threshold_is_met_by_what_equals_it(tmp_path):
+    layer = np.full(ONE.shape, 51 / 255)
+    agree(seg(tmp_path, {"lesion": layer}, kind="FRACTIONAL"), {1: np.ones(ONE.shape, bool)}, threshold=0.2)
+
+
+def test_fractions_of_nothing_and_all_are_labels(tmp_path):
+    agree(seg(tmp_path, kind="FRACTIONAL"), {1: ONE, 2: TWO})
+
+
+# -- frames -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+@pytest.mark.parametrize("keep_empty", [False, True])
+def test_the_order_of_frames_does_not_matter(tmp_path, kind, keep_empty):
+    def shuffled(frames):
+        return [frames[i] for i in np.random.default_rng(5).permutation(len(frames))]
+
+    path = seg(tmp_path, {"lesion": ONE}, kind=kind, order=shuffled, keep_empty=keep_empty)
+    mask = agree(path, {1: ONE})
+    plain = read_mask(seg(tmp_path, {"lesion": ONE}, kind=kind, keep_empty=keep_empty))
+    assert np.array_equal(mask.binary(), plain.binary())
+
+
+def test_one_segment_may_be_named_once_for_all_frames(tmp_path):
+    agree(seg(tmp_path, {"lesion": ONE}, shared_identification=True), {1: ONE})
+
+
+def test_one_segment_need_not_be_named_at_all(tmp_path):
+    def unnamed(ds):
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            del group.SegmentIdentificationSequence
+
+    agree(seg(tmp_path, {"lesion": ONE}, change=unnamed), {1: ONE})
+
+
+@pytest.mark.parametrize("absent", [[3], [2, 3, 4], [2, 4], [5]])
+@pytest.mark.parametrize("scan", [None, series()])
+def test_absent_frames_are_no_missing_slices(tmp_path, absent, scan):
+    layer = ONE.copy()
+    layer[absent] = 0
+    mask = agree(seg(tmp_path, {"lesion": layer}), {1: layer}, scan=scan)
+    measured = vm.measure_volume(mask, rule=SPACING)
+    assert measured.volume_mm3 == pytest.approx(layer.sum() * 0.4 * 4.4, rel=1e-9)
+    by_thickness = vm.measure_volume(mask)
+    assert by_thickness.volume_mm3 == pytest.approx(layer.sum() * 0.4 * 4.0, rel=1e-9)
+    assert "slice-gap" in by_thickness.flags
+
+
+def test_without_spacing_a_hole_is_a_hole(tmp_path):
+    layer = ONE.copy()
+    layer[3] = 0
+    path = seg(tmp_path, {"lesion": layer}, spacing_between_slices_mm=None)
+    with pytest.raises(VolumetryError) as caught:
+        vm.measure_volume(read_sections(path)[0])
+    assert caught.value.code == "missing-slice"
+    sections = read_sections(path, scan=series())
+    assert vm.measure_volume(sections[0], rule=SPACING).volume_mm3 == pytest.approx(layer.sum() * 1.76)
+
+
+@pytest.mark.parametrize("wrong_mm", [0.4, 4.0, 3.0, 44.0, -4.4, 0.0])
+def test_a_spacing_that_positions_do_not_bear_out_is_not_believed(tmp_path, wrong_mm):
+    path = seg(tmp_path, {"lesion": ONE}, spacing_between_slices_mm=wrong_mm)
+    measured = vm.measure_volume(read_mask(path), rule=SPACING)
+    assert measured.volume_mm3 == pytest.approx(ONE.sum() * 1.76)
+    assert "spacing-tag-disagrees" in measured.flags
+
+
+def test_an_absurd_spacing_makes_no_endless_grid(tmp_path):
+    path = seg(tmp_path, {"lesion": ONE}, spacing_between_slices_mm=1.1e-6)
+    assert code_of(read_mask, path) == "too-large"
+
+
+def test_the_scan_itself_may_lack_a_slice(tmp_path):
+    layer = ONE.copy()
+    layer[3] = 0
+    scan = series(without_slices(GEOMETRY, [3]))
+    with pytest.raises(VolumetryError) as caught:
+        vm.measure_volume(read_sections(seg(tmp_path, {"lesion": layer}), scan=scan)[0])
+    assert caught.value.code == "missing-slice"
+
+
+@pytest.mark.parametrize("angles", [(12, 0, 0), (25, -40, 70)])
+def test_oblique_grids(tmp_path, angles):
+    turn = rotation(angles)
+    directions = turn[:, 0], turn[:, 1]
+    geometry = stack(
+        8, spacing_mm=4.4, rows=21, columns=29, pixel_spacing_mm=(0.5, 0.8), directions=directions
+    )
+    path = seg(tmp_path, {"lesion": ONE}, geometry)
+    placed = read_mask(path, scan=series(geometry))
+    assert np.array_equal(placed.binary(), ONE)
+    assert in_patient(read_mask(path), 1) == pytest.approx(in_patient(placed, 1), abs=1e-4)
+
+
+def test_one_frame_has_no_spacing(tmp_path):
+    path = seg(tmp_path, {"lesion": pattern(slices=[3])})
+    mask = read_mask(path)
+    assert vm.measure_volume(mask).volume_mm3 == pytest.approx(mask.layers[0].sum() * 0.4 * 4.0)
+    with pytest.raises(VolumetryError) as caught:
+        vm.measure_volume(mask, rule=SPACING)
+    assert caught.value.code == "single-slice"
+    placed = read_mask(path, scan=series())
+    assert vm.measure_volume(placed, rule=SPACING).volume_mm3 == pytest.approx(mask.layers[0].sum() * 1.76)
+
+
+# -- which segment, whose? ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", [2, "2", "other"])
+def test_a_segment_by_number_and_name(tmp_path, label):
+    (sections,) = read_sections(seg(tmp_path), label=label)
+    assert (sections.label, sections.lesion) == (2, "other")
+    assert np.rint(sections.areas_mm2.sum() / 0.4) == TWO.sum()
+
+
+def test_a_segment_that_is_not_there(tmp_path):
+    for label in (7, "liver"):
+        with pytest.raises(VolumetryError) as caught:
+            read_sections(seg(tmp_path), label=label)
+        assert caught.value.code == "no-such-label"
+
+
+def test_an_empty_segment_is_absent(tmp_path):
+    path = seg(tmp_path, {"lesion": ONE, "gone": ONE * 0})
+    assert [label.name for label in list_segments(path)] == ["lesion", "gone"]
+    gone = vm.measure_volume(read_sections(path, scan=series())[1])
+    assert (gone.status, gone.flags) == ("absent", ("empty-mask", "slice-gap"))
+
+
+@pytest.mark.parametrize(
+    ("scan", "code"),
+    [
+        (series(patient="P2"), "patient-mismatch"),
+        (series(uid="1.2.3"), "wrong-series"),
+        (series(replace(GEOMETRY, rows=22)), "grid-mismatch"),
+        (series(replace(GEOMETRY, pixel_spacing_mm=(0.5, 0.801))), "grid-mismatch"),
+        (series(replace(GEOMETRY, slice_origins_mm=GEOMETRY.slice_origins_mm + 0.01)), "grid-mismatch"),
+        (series(without_slices(GEOMETRY, [3])), "grid-mismatch"),
+    ],
+)
+def test_another_scan(tmp_path, scan, code):
+    path = seg(tmp_path)
+    assert code_of(read_mask, path, scan=scan) == code
+    assert code_of(read_sections, path, scan=scan) == code
+
+
+def test_another_frame_of_reference_is_a_flag(tmp_path):
+    scan = series(replace(GEOMETRY, frame_of_reference_uid="1.2.3"))
+    assert read_mask(seg(tmp_path), scan=scan).flags == ("frame-of-reference-differs",)
+
+
+def test_what_it_belongs_to(tmp_path):
+    found = referenced(seg(tmp_path))
+    assert (found.patient, found.study_date, found.referenced_series_uids) == ("P1", "2024-03-02", (SERIES,))
+
+
+def test_the_grid_of_the_series_beside_it(tmp_path):
+    write_series(tmp_path / "p/images", GEOMETRY, stack_voxels(GEOMETRY), series_uid=SERIES)
+    path = write_seg(tmp_path / "p/seg/seg.dcm", GEOMETRY, {"lesion": ONE}, series_uid=SERIES)
+    for mask in (
+        read_mask(path),
+        vm.read_mask(path),
+        vm.read_mask(path, scan=vm.read_scan(tmp_path / "p/images")),
+    ):
+        assert np.array_equal(mask.binary(), ONE)
+        assert mask.source.modality == "MR"
+        assert vm.measure_volume(mask).flags == ("slice-gap",)
+    (sections,) = vm.read_sections(path)
+    assert sections.geometry.n_slices == 8
+
+
+def test_loss_is_flagged(tmp_path):
+    assert read_mask(seg(tmp_path, change=lambda ds: setattr(ds, "LossyImageCompression", "01"))).flags == (
+        "lossy",
+    )
+
+
+# -- damaged files ------------------------------------------------------------------------------------------
+
+
+def _first_frame(ds):
+    return ds.PerFrameFunctionalGroupsSequence[0]
+
+
+def _measures(ds):
+    return ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda ds: setattr(ds, "SegmentationType", "CURVED"), "unsupported-format"),
+        (lambda ds: setattr(ds, "SOPClassUID", "1.2.3"), "unsupported-format"),
+        (lambda ds: setattr(ds, "BitsAllocated", 32), "unsupported-format"),
+        (lambda ds: setattr(ds, "SamplesPerPixel", 3), "unsupported-format"),
+        (lambda ds: setattr(ds, "NumberOfFrames", 3), "unreadable"),
+        (lambda ds: setattr(ds, "PixelData", ds.PixelData[:-40]), "truncated"),
+        (lambda ds: delattr(ds, "PixelData"), "truncated"),
+        (lambda ds: delattr(_measures(ds), "PixelSpacing"), "no-pixel-spacing"),
+        (lambda ds: setattr(_measures(ds), "PixelSpacing", [0, 1]), "bad-spacing"),
+        (lambda ds: setattr(_measures(ds), "PixelSpacing", [1, 1, 1]), "unreadable"),
+        (lambda ds: delattr(ds.SharedFunctionalGroupsSequence[0], "PlaneOrientationSequence"), "unreadable"),
+        (lambda ds: delattr(_first_frame(ds), "PlanePositionSequence"), "unreadable"),
+        (lambda ds: delattr(_first_frame(ds), "SegmentIdentificationSequence"), "unreadable"),
+        (lambda ds: setattr(ds.SegmentSequence[0], "SegmentNumber", 2), "unreadable"),
+        (lambda ds: setattr(ds.SegmentSequence[0], "SegmentNumber", 9), "unreadable"),
+    ],
+)
+def test_contradictions_are_refused(tmp_path, change, code):
+    assert code_of(read_sections, seg(tmp_path, change=change)) == code
+
+
+def test_frames_at_one_position_are_refused(tmp_path):
+    def doubled(frames):
+        return [frames[0], *frames]
+
+    assert code_of(read_mask, seg(tmp_path, {"lesion": ONE}, order=doubled)) == "duplicate-position"
+
+
+def test_frames_that_differ_in_orientation_are_refused(tmp_path):
+    def turned(ds):
+        from copy import deepcopy
+
+        shared = ds.SharedFunctionalGroupsSequence[0]
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            group.PlaneOrientationSequence = deepcopy(shared.PlaneOrientationSequence)
+        _first_frame(ds).PlaneOrientationSequence[0].ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+
+    assert code_of(read_mask, seg(tmp_path, change=turned)) == "inconsistent-series"
+
+
+def test_a_pixel_of_no_segment_is_refused(tmp_path):
+    def undeclared(ds):
+        ds.SegmentSequence = ds.SegmentSequence[:1]
+
+    assert code_of(read_mask, seg(tmp_path, kind="LABELMAP", change=undeclared)) == "unreadable"
+
+
+def test_the_padding_of_a_label_map_is_background(tmp_path):
+    def padded(ds):
+        ds.PixelPaddingValue = 5
+        ds.PixelData = bytes(5 if byte == 0 else byte for byte in ds.PixelData)
+
+    agree(seg(tmp_path, {"lesion": ONE}, kind="LABELMAP", change=padded), {1: ONE})
+
+
+def test_corrupt_compressed_pixels(tmp_path):
+    path = seg(tmp_path, kind="LABELMAP", transfer_syntax=JPEGLSLossless)
+    content = path.read_bytes()
+    start = content.index(b"\xff\xd8\xff") + 3
+    path.write_bytes(content[:start] + b"\0" * 60 + content[start + 60 :])
+    assert code_of(read_mask, path) == "unreadable"
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_mutants_are_answered_by_a_code(tmp_path_factory, data):
+    folder = tmp_path_factory.getbasetemp() / "mutants of segmentations"
+    kind = data.draw(st.sampled_from(["BINARY", "LABELMAP"]))
+    good = folder / f"{kind}.dcm"
+    if not good.exists():
+        write_seg(good, GEOMETRY, {"lesion": ONE, "other": TWO}, kind=kind)
+    content = bytearray(good.read_bytes())
+    header = len(content) - 700
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(132, header))] = data.draw(st.integers(0, 255))
+    mutant = folder / "mutant.dcm"
+    mutant.write_bytes(content[: data.draw(st.sampled_from([None, None, len(content) // 2, -20]))])
+    try:
+        read_sections(mutant)
+    except VolumetryError as error:
+        assert error.where or error.code == "missing-slice"  # noqa: PT017 - either outcome is right
+
+
+# -- other programs' files ----------------------------------------------------------------------------------
+
+
+def test_segmentations_of_highdicom(tmp_path):
+    import highdicom
+    from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentDescription
+    from pydicom import dcmread
+    from pydicom.sr.codedict import codes
+
+    def complete(ds, _index):
+        ds.PatientSex, ds.PatientBirthDate, ds.StudyTime, ds.StudyID, ds.AccessionNumber = (
+            "O",
+            "",
+            "",
+            "1",
+            "",
+        )
+        ds.ReferringPhysicianName = ""
+
+    images = [
+        dcmread(p) for p in write_series(tmp_path / "MR", GEOMETRY, stack_voxels(GEOMETRY), change=complete)
+    ]
+    layer = ONE.copy()
+    layer[4] = 0
+    segmentation = Segmentation(
+        source_images=images,
+        pixel_array=layer,
+        segmentation_type="BINARY",
+        segment_descriptions=[
+            SegmentDescription(
+                segment_number=1,
+                segment_label="lesion_L1",
+                segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+                segmented_property_type=codes.SCT.Lesion,
+                algorithm_type=SegmentAlgorithmTypeValues.MANUAL,
+            )
+        ],
+        series_instance_uid=uid_of("highdicom"),
+        series_number=2,
+        sop_instance_uid=uid_of("highdicom", 1),
+        instance_number=1,
+        manufacturer="nobody",
+        manufacturer_model_name=f"highdicom {highdicom.__version__}",
+        software_versions="1",
+        device_serial_number="1",
+    )
+    path = tmp_path / "seg" / "seg.dcm"
+    path.parent.mkdir()
+    segmentation.save_as(path)
+    mask = vm.read_mask(path)
+    assert np.array_equal(mask.binary("lesion_L1"), layer)
+    alone = tmp_path / "elsewhere" / "deep" / "seg.dcm"
+    alone.parent.mkdir(parents=True)
+    segmentation.save_as(alone)
+    measured = vm.measure_volume(vm.read_mask(alone), rule=SPACING)
+    assert measured.volume_mm3 == pytest.approx(layer.sum() * 1.76, rel=1e-9)
+
+
+DCMQI = "data/dcmqi/data/segmentations"
+
+
+@needs_shared
+def test_the_volume_of_a_structured_report(shared):
+    (sections,) = read_sections(shared / "data/dcmqi/data/sr-example/seg.dcm")
+    measured = vm.measure_volume(sections, rule=SPACING)
+    assert round(measured.volume_cm3, 4) == 33.5824
+    assert np.rint(sections.areas_mm2.sum() / sections.geometry.pixel_area_mm2) == 795
+    assert sections.lesion == "Neoplasm, Primary"
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("liver.dcm", [107098]),
+        ("partial_overlaps.dcm", [9602, 11888, 10743, 6693, 4713]),
+        ("24x38x3/seg/label.seg", [315]),
+        ("23x38x3/seg/label.seg", [322]),
+        ("sparse-labelmap-ppv5.dcm", [630]),
+        ("sparse-labelmap-noppv.dcm", [630]),
+    ],
+)
+def test_segmentations_of_dcmqi(shared, name, counts):
+    path = shared / DCMQI / name
+    mask = read_mask(path)
+    assert [int(mask.binary(label.number).sum()) for label in mask.labels] == counts
+    for sections, count in zip(read_sections(path), counts, strict=True):
+        assert np.rint(sections.areas_mm2.sum() / sections.geometry.pixel_area_mm2) == count
+
+
+@needs_shared
+def test_a_sparse_label_map_keeps_its_empty_slice(shared):
+    mask = read_mask(shared / DCMQI / "sparse-labelmap-noppv.dcm")
+    assert mask.layers[0].any(axis=(1, 2)).tolist() == [True, False, True]
+    assert vm.measure_volume(mask, rule=SPACING).volume_mm3 == pytest.approx(630 * 0.49 * 2.5)
+
+
+@needs_shared
+def test_segmentations_of_highdicoms_own_tests(shared):
+    folder = shared / "data/highdicom/data/test_files"
+    for name in ("seg_image_ct_binary.dcm", "seg_image_ct_binary_fractional.dcm"):
+        (sections,) = read_sections(folder / name)
+        assert np.rint(sections.areas_mm2.sum() / sections.geometry.pixel_area_mm2) == 638
+    assert code_of(read_mask, folder / "seg_image_ct_true_fractional.dcm") == "not-labels"
+    assert read_mask(folder / "seg_image_ct_true_fractional.dcm", threshold=0.5).binary().sum() == 638
+    assert [
+        len(read_mask(folder / f"seg_image_ct_binary{n}.dcm").layers) for n in ("_overlap", "_single_frame")
+    ] == [2, 1]
