@@ -11,13 +11,15 @@ from volumetry.tracing.linking import LinkedSlice, link_pixel, link_slice, proje
 from volumetry.tracing.lock import LockHolder
 from volumetry.tracing.nudge import nudge_outline
 from volumetry.tracing.pixels import brush_pixels
+from volumetry.tracing.places import CasePlace, place_for
 from volumetry.tracing.readout import LesionReadout, ReadoutChange, ReadoutWarning
 from volumetry.tracing.records import Event, PaintedSlice, Replacement, TracedContour, TracedLesion
-from volumetry.tracing.registration import CancelToken, RegistrationBox, RigidTransform, register_rigid
+from volumetry.tracing.registration import CancelToken, RegistrationBox, register_rigid
 from volumetry.tracing.session import TracingSession
 from volumetry.tracing.simplify import clean_outline
 from volumetry.tracing.state import TracingState, apply_event, replay
-from volumetry.tracing.storage import CasePlace, SavedTrace, TracingCase, open_case, place_for
+from volumetry.tracing.storage import SavedTrace, TracingCase, open_case
+from volumetry.tracing.transform import RigidTransform
 from volumetry.tracing.worklist import Worklist, WorklistRow, read_worklist, release_blinded
 
 __all__ = [

@@ -9,8 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from volumetry.contour import Contour
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.contour import Contour, signed_area
 from volumetry.geometry import ScanGeometry
+from volumetry.mask import fill_contours
+
+Array = NDArray[np.float64]
+
+FINE = 4
+"""Grid points per pixel, unless the outlines are large."""
+
+MAX_GRID = 600
+"""Grid points along a side, at most."""
+
+SMALLEST_PIXELS = 0.5
+"""Outlines of less area than this are remains, and left out."""
 
 
 def interpolate_slice(
@@ -30,5 +45,120 @@ def interpolate_slice(
     -------
     tuple of Contour
         Outlines before holes; empty where the interpolated shape vanishes.
+
+    Notes
+    -----
+    Where the shapes of the two slices do not overlap at all, they have nothing in between by this rule, and
+    nothing is proposed.
     """
-    raise NotImplementedError
+    if not before or not after:
+        return ()
+    share = _share(before[0].slice_index, after[0].slice_index, slice_index, geometry)
+    grid = _Grid.around([*before, *after], geometry)
+    blended = (1 - share) * grid.signed_distance(before) + share * grid.signed_distance(after)
+    rings = [ring for ring in grid.level_rings(blended) if abs(signed_area(ring)) >= SMALLEST_PIXELS]
+    contours = [
+        Contour(slice_index=slice_index, vertices=ring, is_hole=grid.is_hole(blended, ring)) for ring in rings
+    ]
+    return tuple(sorted(contours, key=lambda c: c.is_hole))
+
+
+def _share(first: int, last: int, index: int, geometry: ScanGeometry) -> float:
+    positions = geometry.slice_positions_mm
+    return float((positions[index] - positions[first]) / (positions[last] - positions[first]))
+
+
+class _Grid:
+    """A fine grid over a part of a slice."""
+
+    def __init__(self, corner: Array, shape: tuple[int, int], step: float, spacing: tuple[float, float]):
+        self.corner, self.shape, self.step, self.spacing = corner, shape, step, spacing
+
+    @classmethod
+    def around(cls, contours: Sequence[Contour], geometry: ScanGeometry) -> _Grid:
+        vertices = np.concatenate([c.vertices for c in contours])
+        low, high = vertices.min(axis=0) - 2, vertices.max(axis=0) + 2
+        step = max(1 / FINE, float((high - low).max()) / MAX_GRID)
+        rows, columns = (int(n) + 2 for n in np.ceil((high - low) / step))
+        return cls(low, (rows, columns), step, geometry.pixel_spacing_mm)
+
+    def to_grid(self, vertices: Array) -> Array:
+        return (vertices - self.corner) / self.step
+
+    def signed_distance(self, contours: Sequence[Contour]) -> Array:
+        """Distance in mm to the nearest outline, positive inside, on every grid point.
+
+        The distance transform knows the outline to the grid only; near the outline, where that would show,
+        the exact distance to its edges takes its place.
+        """
+        from scipy.ndimage import distance_transform_edt
+
+        on_grid = [
+            Contour(slice_index=0, vertices=self.to_grid(c.vertices), is_hole=c.is_hole) for c in contours
+        ]
+        inside = fill_contours(on_grid, self.shape)
+        sampling = (self.step * self.spacing[0], self.step * self.spacing[1])
+        seeds = self._exact_near([c.vertices for c in on_grid], sampling)
+        known = np.isfinite(seeds)
+        far, nearest = distance_transform_edt(~known, sampling=sampling, return_indices=True)
+        # From a far point to the outline: the way to the nearest known point, and what that one has left.
+        distance = np.where(known, seeds, far + seeds[tuple(nearest)])
+        return np.asarray(np.where(inside, distance, -distance))
+
+    def _exact_near(self, rings: Sequence[Array], sampling: tuple[float, float]) -> Array:
+        """Exact distances on the grid points around the outlines' edges, infinity elsewhere."""
+        reach = 2
+        seeds = np.full(self.shape, np.inf)
+        scale = np.array(sampling)
+        offsets = np.indices((2 * reach + 1, 2 * reach + 1)).reshape(2, -1).T - reach
+        for ring in rings:
+            start, end = _short_edges(ring)
+            middle = np.rint((start + end) / 2).astype(int)
+            points = middle[:, None] + offsets[None]
+            along = ((end - start) * scale)[:, None]
+            from_start = (points - start[:, None]) * scale
+            length = np.maximum((along**2).sum(axis=-1), 1e-30)
+            share = np.clip((from_start * along).sum(axis=-1) / length, 0, 1)
+            distance = np.sqrt(((from_start - share[..., None] * along) ** 2).sum(axis=-1))
+            within = ((points >= 0) & (points < self.shape)).all(axis=-1)
+            np.minimum.at(seeds, tuple(points[within].T), distance[within])
+        return seeds
+
+    def level_rings(self, values: Array) -> list[Array]:
+        """Closed rings along which the values are 0, (row, column) in pixels."""
+        from skimage.measure import find_contours
+
+        found = find_contours(values, 0.0)  # type: ignore[no-untyped-call]
+        closed = [ring[:-1] for ring in found if len(ring) > 3 and np.array_equal(ring[0], ring[-1])]
+        return [thinned(ring * self.step + self.corner) for ring in closed]
+
+    def is_hole(self, values: Array, ring: Array) -> bool:
+        """Whether the values inside a ring, just beside it, are negative."""
+        grid_ring = self.to_grid(ring)
+        inside = fill_contours([Contour(slice_index=0, vertices=grid_ring)], self.shape)
+        points = np.argwhere(inside)
+        if not len(points):
+            return False
+        gap = np.abs(points[:, None] - grid_ring[None, :1]).max(axis=-1)[:, 0]
+        nearest = points[int(np.argmin(gap))]
+        return bool(values[tuple(nearest)] < 0)
+
+
+def _short_edges(ring: Array) -> tuple[Array, Array]:
+    """The edges of a ring cut into pieces of at most one grid step."""
+    start, end = ring, np.roll(ring, -1, axis=0)
+    pieces = np.maximum(1, np.ceil(np.abs(end - start).max(axis=1))).astype(int)
+    edge = np.repeat(np.arange(len(ring)), pieces)
+    number = np.arange(len(edge)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    along = (end - start)[edge] / pieces[edge, None]
+    first = start[edge] + along * number[:, None]
+    return first, first + along
+
+
+def thinned(ring: Array, tolerance_pixels: float = 0.02) -> Array:
+    """Return a ring without the vertices that lie on the line between their neighbours (Douglas, Peucker)."""
+    from skimage.measure import approximate_polygon
+
+    closed = np.vstack((ring, ring[:1]))
+    kept = approximate_polygon(closed, tolerance_pixels)[:-1]  # type: ignore[no-untyped-call]
+    return np.asarray(kept if len(kept) >= 3 else ring, dtype=np.float64)

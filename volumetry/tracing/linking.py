@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from volumetry.contour import Contour
 from volumetry.geometry import ScanGeometry
-from volumetry.tracing.registration import RigidTransform
+from volumetry.tracing.display import locate
+from volumetry.tracing.transform import RigidTransform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +23,11 @@ class LinkedSlice:
     ----------
     slice_index : int
     distance_mm : float
-        From the middle of the one to the other's plane, signed along its normal.
+        From the other slice's plane to the point that matters, signed along its normal.
     angle_degrees : float
         Between the two planes.
     is_outside : bool
-        Whether it lies more than half a spacing beyond the other scan's ends.
+        Whether the point lies more than half a spacing beyond the other scan's ends.
     """
 
     slice_index: int
@@ -54,7 +56,18 @@ def link_slice(
     at_pixel : (float, float), optional
         (row, column) that matters; the middle of the slice by default.
     """
-    raise NotImplementedError
+    transform = transform or RigidTransform.identity()
+    pixel = at_pixel or ((geometry.rows - 1) / 2, (geometry.columns - 1) / 2)
+    point = transform.apply(geometry.pixel_to_patient(slice_index, [pixel]))[0]
+    index, distance = other.nearest_slice(point)
+    cosine = abs(float(transform.rotation @ geometry.normal @ other.normal))
+    half = (other.regular_step_mm or other.slice_thickness_mm or math.inf) / 2
+    return LinkedSlice(
+        slice_index=index,
+        distance_mm=distance,
+        angle_degrees=math.degrees(math.acos(min(1.0, cosine))),
+        is_outside=index in (0, other.n_slices - 1) and abs(distance) > half * (1 + 1e-6),
+    )
 
 
 def link_pixel(
@@ -66,7 +79,8 @@ def link_pixel(
     transform: RigidTransform | None = None,
 ) -> NDArray[np.float64]:
     """Return (slice, row, column), (n, 3) floats, in `other` of pixels (n, 2) of a slice."""
-    raise NotImplementedError
+    transform = transform or RigidTransform.identity()
+    return locate(other, transform.apply(geometry.pixel_to_patient(slice_index, pixels)))
 
 
 def project_contours(
@@ -82,4 +96,24 @@ def project_contours(
     beyond its ends are left out. They are for showing: `TracingSession.propose` makes proposals of them,
     and only accepting counts them.
     """
-    raise NotImplementedError
+    transform = transform or RigidTransform.identity()
+    shown = []
+    for contour in contours:
+        linked = link_slice(
+            geometry,
+            contour.slice_index,
+            other,
+            transform=transform,
+            at_pixel=(float(contour.centroid[0]), float(contour.centroid[1])),
+        )
+        if linked.is_outside:
+            continue
+        points = transform.apply(geometry.pixel_to_patient(contour.slice_index, contour.vertices))
+        shown.append(
+            Contour(
+                slice_index=linked.slice_index,
+                vertices=other.patient_to_pixel(linked.slice_index, points),
+                is_hole=contour.is_hole,
+            )
+        )
+    return tuple(shown)

@@ -122,7 +122,6 @@ class LesionReadout:
 class _Section:
     """What one slice adds to the cross-sections, and what is wrong with it."""
 
-    pieces: tuple[object, ...]
     area_mm2: float
     centroid_mm: Array
     bounds_mm: Array
@@ -140,30 +139,54 @@ class SectionCache:
 
     def __init__(self, geometry: ScanGeometry) -> None:
         self.geometry = geometry
-        self._held: dict[tuple[str, int, str], _Section] = {}
+        self._held: dict[tuple[str, int], _Slice] = {}
 
-    def section(self, state: TracingState, lesion_id: str, index: int, status: str) -> _Section | None:
-        """Return the section of a slice, or None where there is nothing of that status."""
-        pieces: tuple[object, ...] = state.contours_on(lesion_id, index, status=status)
-        painted = state.painted.get((lesion_id, index)) if status == "confirmed" else None
-        pieces = (painted,) if painted is not None else pieces
-        if not pieces:
-            return None
-        key = (lesion_id, index, status)
-        held = self._held.get(key)
-        if held is None or not _same(held.pieces, pieces):
-            held = self._held[key] = _measured(self.geometry, index, pieces)
+    def sections(
+        self, state: TracingState, lesion_id: str
+    ) -> tuple[dict[int, _Section], dict[int, _Section]]:
+        """Return the confirmed and the proposed sections of a lesion by slice, ascending."""
+        places = {place for place in state.contours_by_slice if place[0] == lesion_id}
+        places.update(place for place in state.painted if place[0] == lesion_id)
+        confirmed: dict[int, _Section] = {}
+        proposed: dict[int, _Section] = {}
+        for place in sorted(places):
+            found = self._slice(state, place)
+            if found.confirmed is not None:
+                confirmed[place[1]] = found.confirmed
+            if found.proposed is not None:
+                proposed[place[1]] = found.proposed
+        return confirmed, proposed
+
+    def _slice(self, state: TracingState, place: tuple[str, int]) -> _Slice:
+        contours, painted = state.contours_by_slice.get(place, ()), state.painted.get(place)
+        held = self._held.get(place)
+        # States share what did not change: the same objects are the same slice.
+        if held is None or held.contours is not contours or held.painted is not painted:
+            held = self._held[place] = _measured_slice(self.geometry, place[1], contours, painted)
         return held
 
 
-def _same(first: tuple[object, ...], second: tuple[object, ...]) -> bool:
-    return len(first) == len(second) and all(a is b for a, b in zip(first, second, strict=True))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Slice:
+    contours: tuple[TracedContour, ...]
+    painted: PaintedSlice | None
+    confirmed: _Section | None
+    proposed: _Section | None
 
 
-def _measured(geometry: ScanGeometry, index: int, pieces: tuple[object, ...]) -> _Section:
-    if isinstance(pieces[0], PaintedSlice):
-        return _painted_section(geometry, pieces[0])
-    contours = [p.contour for p in pieces if isinstance(p, TracedContour)]
+def _measured_slice(
+    geometry: ScanGeometry, index: int, contours: tuple[TracedContour, ...], painted: PaintedSlice | None
+) -> _Slice:
+    by_status: dict[str, _Section | None] = {}
+    for status in ("confirmed", "proposed"):
+        wanted = [c.contour for c in contours if c.status == status]
+        by_status[status] = _outlined_section(geometry, index, wanted) if wanted else None
+    if painted is not None:
+        by_status["confirmed"] = _painted_section(geometry, painted)
+    return _Slice(contours=contours, painted=painted, **by_status)
+
+
+def _outlined_section(geometry: ScanGeometry, index: int, contours: list[Contour]) -> _Section:
     error = None
     try:
         check_slice_contours(contours)
@@ -173,7 +196,6 @@ def _measured(geometry: ScanGeometry, index: int, pieces: tuple[object, ...]) ->
     vertices = np.concatenate([c.vertices for c in contours])
     last = (geometry.rows - 1.5, geometry.columns - 1.5)
     return _Section(
-        pieces=pieces,
         area_mm2=area * geometry.pixel_area_mm2,
         centroid_mm=geometry.pixel_to_patient(index, [centre])[0],
         bounds_mm=section_bounds(geometry, index, vertices),
@@ -198,7 +220,6 @@ def _painted_section(geometry: ScanGeometry, painted: PaintedSlice) -> _Section:
     )
     last = (geometry.rows - 1.5, geometry.columns - 1.5)
     return _Section(
-        pieces=(painted,),
         area_mm2=painted.n_pixels * geometry.pixel_area_mm2,
         centroid_mm=geometry.pixel_to_patient(painted.slice_index, [np.array(centre) / painted.n_pixels])[0],
         bounds_mm=section_bounds(geometry, painted.slice_index, corners),
@@ -218,8 +239,7 @@ def read_out(
 ) -> LesionReadout:
     """Return the live numbers of a lesion. See `TracingSession.readout`."""
     geometry = cache.geometry
-    traced = _sections_of(state, lesion.id, cache, "confirmed")
-    proposed = _sections_of(state, lesion.id, cache, "proposed")
+    traced, proposed = cache.sections(state, lesion.id)
     sections = _cross_sections(geometry, lesion, traced)
     volume, warnings = _measured_volume(sections, rule)
     faults = [
@@ -251,13 +271,6 @@ def read_out(
         code=refused,
         change=_change(baseline, volume, refused, change_rule, traced=bool(traced) or lesion.is_absent),
     )
-
-
-def _sections_of(
-    state: TracingState, lesion_id: str, cache: SectionCache, status: str
-) -> dict[int, _Section]:
-    found = {i: cache.section(state, lesion_id, i, status) for i in state.slices_of(lesion_id, status=status)}
-    return {index: section for index, section in found.items() if section is not None}
 
 
 def _cross_sections(

@@ -342,8 +342,11 @@ class Event:
 
 
 def _record(document: Mapping[str, Any] | None) -> Record | None:
-    if document is None:
-        return None
+    return None if document is None else record_from_document(document)
+
+
+def record_from_document(document: Mapping[str, Any]) -> Record:
+    """Return the record of plain values. Raises as `Event.from_document`."""
     kind = document["kind"]
     if kind == "lesion":
         return TracedLesion(**{name: value for name, value in document.items() if name != "kind"})

@@ -2,61 +2,40 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from volumetry.errors import GeometryError, UsageError
 from volumetry.scan import Scan
+from volumetry.tracing.transform import RigidTransform
 
 Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RigidTransform:
-    """A rigid motion of LPS points: ``p -> rotation @ p + translation_mm``.
-
-    Attributes
-    ----------
-    rotation : (3, 3) array
-    translation_mm : (3,) array
-    """
-
-    rotation: Array
-    translation_mm: Array
-
-    @classmethod
-    def identity(cls) -> RigidTransform:
-        """Return the motion that moves nothing."""
-        raise NotImplementedError
-
-    def apply(self, points_mm: ArrayLike) -> Array:
-        """Return points (n, 3) moved."""
-        raise NotImplementedError
-
-    @property
-    def inverse(self) -> RigidTransform:
-        """The way back."""
-        raise NotImplementedError
-
-    @property
-    def angle_degrees(self) -> float:
-        """Angle of the rotation about its axis."""
-        raise NotImplementedError
+_SHRINK = (4, 2, 1)
+_SMOOTHING_MM = (4.0, 2.0, 0.0)
+_ITERATIONS = 100
+_SEED = 20260101
 
 
 class CancelToken:
     """Tells a registration to stop; may be set from another thread."""
 
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
     def cancel(self) -> None:
         """Stop as soon as possible."""
-        raise NotImplementedError
+        self._event.set()
 
     @property
     def is_cancelled(self) -> bool:
         """Whether `cancel` was called."""
-        raise NotImplementedError
+        return self._event.is_set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +71,142 @@ def register_rigid(
     Raises
     ------
     UsageError
-        ``cancelled``. GeometryError where a scan has fewer than two slices.
+        ``cancelled``.
+    GeometryError
+        ``single-slice``: a scan has one slice; ``grid-mismatch``: the box or the scans do not meet.
 
     Notes
     -----
-    Run it in a thread; SimpleITK lets go of the interpreter lock.
+    Mattes' mutual information over three resolutions, from where the scanner put the two; deterministic.
+    Run it in a thread: SimpleITK lets go of the interpreter between iterations.
     """
-    raise NotImplementedError
+    import SimpleITK as sitk  # noqa: N813
+
+    images = [_image(sitk, scan) for scan in (fixed, moving)]
+    centre = box.centre_mm if box else tuple(_centre(fixed))
+    transform = sitk.Euler3DTransform()
+    transform.SetCenter([float(x) for x in centre])
+    method = _method(sitk, images[0], box)
+    method.SetInitialTransform(transform, inPlace=True)
+    _watch(sitk, method, progress, cancel)
+    try:
+        method.Execute(*images)
+    except RuntimeError as error:
+        if cancel is not None and cancel.is_cancelled:
+            raise _cancelled() from None
+        raise GeometryError(
+            "grid-mismatch",
+            "the scans share too little to be registered",
+            values={"reason": str(error).strip().splitlines()[-1][-120:]},
+            todo="Choose scans of one region, or another box.",
+        ) from None
+    if cancel is not None and cancel.is_cancelled:
+        raise _cancelled()
+    if progress is not None:
+        progress(1.0)
+    return _as_rigid(transform)
+
+
+def _method(sitk: Any, fixed: Any, box: RegistrationBox | None) -> Any:
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMattesMutualInformation(numberOfHistogramBins=48)
+    method.SetMetricSamplingStrategy(method.REGULAR)
+    method.SetMetricSamplingPercentagePerLevel([1.0, 0.5, 0.25], _SEED)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(
+        learningRate=2.0, minStep=1e-3, numberOfIterations=_ITERATIONS, gradientMagnitudeTolerance=1e-8
+    )
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetShrinkFactorsPerLevel(list(_SHRINK))
+    method.SetSmoothingSigmasPerLevel(list(_SMOOTHING_MM))
+    method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
+    if box is not None:
+        method.SetMetricFixedMask(_box_mask(sitk, fixed, box))
+    return method
+
+
+def _watch(
+    sitk: Any, method: Any, progress: Callable[[float], None] | None, cancel: CancelToken | None
+) -> None:
+    steps = 0
+
+    def at_iteration() -> None:
+        nonlocal steps
+        steps += 1
+        if cancel is not None and cancel.is_cancelled:
+            method.StopRegistration()
+        elif progress is not None:
+            level = method.GetCurrentLevel()
+            within = min(1.0, (method.GetOptimizerIteration() + 1) / _ITERATIONS)
+            progress(min(0.99, (level + within) / len(_SHRINK)))
+
+    method.AddCommand(sitk.sitkIterationEvent, at_iteration)
+
+
+def _image(sitk: Any, scan: Scan) -> Any:
+    """The scan as a SimpleITK image; uneven slices are interpolated to an even grid."""
+    geometry = scan.geometry
+    if geometry.n_slices < 2:
+        raise GeometryError(
+            "single-slice",
+            "one slice cannot be registered",
+            values={"slices": geometry.n_slices},
+            todo="Choose a scan of several slices.",
+        )
+    voxels = np.asarray(scan.voxels, dtype=np.float32)
+    if geometry.is_uneven or geometry.holes:
+        voxels = _evened(voxels, geometry.slice_positions_mm)
+    along = (geometry.slice_origins_mm[-1] - geometry.slice_origins_mm[0]) / (len(voxels) - 1)
+    step = float(np.linalg.norm(along))
+    image = sitk.GetImageFromArray(voxels)
+    between_rows, between_columns = geometry.pixel_spacing_mm
+    image.SetSpacing((between_columns, between_rows, step))
+    image.SetOrigin([float(x) for x in geometry.slice_origins_mm[0]])
+    direction = np.column_stack((geometry.row_direction, geometry.column_direction, along / step))
+    image.SetDirection([float(x) for x in direction.ravel()])
+    return image
+
+
+def _evened(voxels: NDArray[np.float32], positions_mm: Array) -> NDArray[np.float32]:
+    count = 1 + round(float(positions_mm[-1] - positions_mm[0]) / float(np.median(np.diff(positions_mm))))
+    wanted = np.linspace(positions_mm[0], positions_mm[-1], count)
+    below = np.clip(np.searchsorted(positions_mm, wanted, side="right") - 1, 0, len(positions_mm) - 2)
+    share = (wanted - positions_mm[below]) / np.diff(positions_mm)[below]
+    share = share[:, None, None].astype(np.float32)
+    return np.asarray(voxels[below] * (1 - share) + voxels[below + 1] * share)
+
+
+def _centre(scan: Scan) -> Array:
+    geometry = scan.geometry
+    middle = [((geometry.rows - 1) / 2, (geometry.columns - 1) / 2)]
+    ends = [geometry.pixel_to_patient(index, middle)[0] for index in (0, geometry.n_slices - 1)]
+    return np.asarray(np.mean(ends, axis=0))
+
+
+def _box_mask(sitk: Any, fixed: Any, box: RegistrationBox) -> Any:
+    low = np.array(box.centre_mm) - np.array(box.size_mm) / 2
+    size = fixed.GetSize()
+    grid = np.indices(size[::-1]).reshape(3, -1)[::-1]
+    direction = np.array(fixed.GetDirection()).reshape(3, 3)
+    offsets = direction @ (grid * np.array(fixed.GetSpacing())[:, None])
+    points = offsets + np.array(fixed.GetOrigin())[:, None]
+    high = (low + np.array(box.size_mm))[:, None]
+    inside = ((points >= low[:, None]) & (points <= high)).all(axis=0)
+    if not inside.any():
+        raise GeometryError(
+            "grid-mismatch", "the box lies outside the baseline", todo="Put it around the femoral head."
+        )
+    mask = sitk.GetImageFromArray(inside.reshape(size[::-1]).astype(np.uint8))
+    mask.CopyInformation(fixed)
+    return mask
+
+
+def _as_rigid(transform: Any) -> RigidTransform:
+    rotation = np.array(transform.GetMatrix()).reshape(3, 3)
+    centre = np.array(transform.GetCenter())
+    moved = centre + np.array(transform.GetTranslation()) - rotation @ centre
+    return RigidTransform(rotation=rotation, translation_mm=moved)
+
+
+def _cancelled() -> UsageError:
+    return UsageError("cancelled", "the registration was stopped", todo="Start it again.")

@@ -75,6 +75,8 @@ class TracingSession:
     change_rule : ChangeRule, optional
     protocol : str
         Name of the study protocol, kept in the traces.
+    start : TracingState, optional
+        The state before the first event, if not an empty one.
     events : iterable of Event
         A history to go on from.
     journal : EventSink, optional
@@ -105,6 +107,7 @@ class TracingSession:
         rule: MeasurementRule | None = None,
         change_rule: ChangeRule | None = None,
         protocol: str = "",
+        start: TracingState | None = None,
         events: Iterable[Event] = (),
         journal: EventSink | None = None,
         clock: Callable[[], str] = now,
@@ -116,7 +119,8 @@ class TracingSession:
         self.change_rule = change_rule or ChangeRule()
         self.protocol = protocol
         self.events = list(events)
-        self.state: TracingState = replay(self.events)
+        self.start = start or TracingState()
+        self.state: TracingState = replay(self.events, self.start)
         self.journal = journal
         self.is_read_only = False
         self.current_lesion = next(iter(self.state.lesions), "")
@@ -413,12 +417,12 @@ class TracingSession:
     @property
     def can_undo(self) -> bool:
         """Whether there is a command to take back."""
-        return bool(self.state.undo_numbers)
+        return bool(self.state.undo_numbers) and self.state.undo_numbers[-1] > self.start.number
 
     @property
     def can_redo(self) -> bool:
         """Whether there is a command to do again."""
-        return bool(self.state.redo_numbers)
+        return bool(self.state.redo_numbers) and self.state.redo_numbers[-1] > self.start.number
 
     def undo(self) -> Event | None:
         """Take back the last command, wherever it was; return the event that does so (`slice_indices`).
@@ -432,7 +436,7 @@ class TracingSession:
         """
         if not self.can_undo:
             return None
-        target = self.events[self.state.undo_numbers[-1] - 1]
+        target = self._event(self.state.undo_numbers[-1])
         changes = [change.reversed() for change in target.replacements]
         return self._repeat("undo", target, changes)
 
@@ -440,7 +444,7 @@ class TracingSession:
         """Do again what was last taken back. As `undo`."""
         if not self.can_redo:
             return None
-        target = self.events[self.state.redo_numbers[-1] - 1]
+        target = self._event(self.state.redo_numbers[-1])
         return self._repeat("redo", target, list(target.replacements))
 
     def sign(self, lesion_id: str | None = None) -> None:
@@ -649,6 +653,9 @@ class TracingSession:
         if self.journal is not None:
             self.journal.append(event)
         return event
+
+    def _event(self, number: int) -> Event:
+        return self.events[number - self.start.number - 1]
 
     def _repeat(self, action: Action, target: Event, changes: Sequence[Replacement]) -> Event:
         for change in changes:

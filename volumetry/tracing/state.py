@@ -15,7 +15,7 @@ from volumetry.tracing.records import (
     Replacement,
     TracedContour,
     TracedLesion,
-    paint_key,
+    record_from_document,
 )
 
 
@@ -235,6 +235,51 @@ def _with_saved(state: TracingState, event: Event) -> TracingState:
     return replace(state, saved=MappingProxyType(saved))
 
 
+def state_document(state: TracingState) -> dict[str, Any]:
+    """Return a state as plain values, for snapshots."""
+    records: list[Record] = [*state.lesions.values(), *state.contours.values(), *state.painted.values()]
+    return {
+        "number": state.number,
+        "next_id": state.next_id,
+        "undo": list(state.undo_numbers),
+        "redo": list(state.redo_numbers),
+        "saved": {
+            lesion_id: {"sha256": saved.sha256, "is_current": saved.content == state.content(lesion_id)}
+            for lesion_id, saved in state.saved.items()
+        },
+        "records": [record.document() for record in records],
+    }
+
+
+def state_from_document(document: Mapping[str, Any]) -> TracingState:
+    """Return the state of plain values as `state_document` made them.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, VolumetryError
+        Where they are not.
+    """
+    records = [record_from_document(values) for values in document["records"]]
+    changes = tuple(Replacement(before=None, after=record) for record in records)
+    event = Event(number=1, time="", reader="", action="open", replacements=changes)
+    state = apply_event(TracingState(), event)
+    saved = {
+        str(lesion_id): SavedLesion(
+            sha256=str(held["sha256"]),
+            content=state.content(lesion_id) if held["is_current"] else frozenset(),
+        )
+        for lesion_id, held in document["saved"].items()
+    }
+    return replace(
+        state,
+        number=int(document["number"]),
+        next_id=int(document["next_id"]),
+        undo_numbers=tuple(int(n) for n in document["undo"]),
+        redo_numbers=tuple(int(n) for n in document["redo"]),
+        saved=MappingProxyType(saved),
+    )
+
+
 def _unfit(event: Event, what: str) -> TraceError:
     return TraceError(
         "unreadable",
@@ -242,6 +287,3 @@ def _unfit(event: Event, what: str) -> TraceError:
         values={"event": event.number, "action": event.action},
         todo="Open the last snapshot, or the saved trace.",
     )
-
-
-__all__ = ["SavedLesion", "TracingState", "apply_event", "paint_key", "replay"]

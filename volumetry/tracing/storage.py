@@ -1,4 +1,4 @@
-"""Where traces, journals and snapshots lie, and how nobody's saved work is ever overwritten.
+"""Opening a case for tracing, keeping every stroke, and saving so that nothing is overwritten.
 
 ::
 
@@ -6,42 +6,39 @@
         L1_AB.trace.json                 saved traces: <lesion>_<reader>
         L1_AB.conflict-1.trace.json      what would have overwritten somebody else's
         .volumetry/
-            <series>_AB.0001.journal     events, a file for every time the case was opened
-            <series>_AB.snapshot-1.json  the state as traces, two generations
-            <series>.lock                who has the case open
+            <scan>_AB.0001.journal       events, a file for every time the case was opened
+            <scan>_AB.snapshot-1.json    the state, two generations
+            <scan>.lock                  who has the case open
             versions/                    every saved version, by the hash of its parent
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from volumetry._version import __version__
+from volumetry.atomic import make_folder, named_output_errors, write_atomically
 from volumetry.change import ChangeRule
-from volumetry.errors import OutputError, VolumetryError
+from volumetry.errors import OutputError, UsageError, VolumetryError
+from volumetry.formats import write_mask
+from volumetry.mask import mask_from_contours
 from volumetry.scan import Scan
-from volumetry.tracing.lock import LockHolder
-from volumetry.tracing.session import TracingSession
+from volumetry.trace import Trace, canonical_json, check_trace
+from volumetry.tracing.journal import JournalWriter
+from volumetry.tracing.lock import CaseLock, LockHolder, acquire, read_holder
+from volumetry.tracing.places import CasePlace, scan_key
+from volumetry.tracing.records import Event
+from volumetry.tracing.recovery import Recovered, recover
+from volumetry.tracing.revisions import file_sha256, read_saved, roll_forward, save_revision
+from volumetry.tracing.session import TracingSession, now
+from volumetry.tracing.state import TracingState, state_document
 from volumetry.volume import MeasurementRule
 
-
-@dataclass(frozen=True, kw_only=True)
-class CasePlace:
-    """Where the files of one case are written.
-
-    Attributes
-    ----------
-    folder : Path
-        Of the traces; ``.volumetry`` in it holds journals, snapshots and the lock.
-    """
-
-    folder: Path
-
-    @property
-    def hidden(self) -> Path:
-        """Folder of journals, snapshots and the lock."""
-        return self.folder / ".volumetry"
+SNAPSHOT_EVERY = 200
+"""Events between two snapshots."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,25 +79,78 @@ class TracingCase:
         What could not be read of earlier sessions: a damaged journal, an unreadable trace.
     """
 
-    session: TracingSession
-    place: CasePlace
-    holder: LockHolder | None
-    unsaved_events: int
-    problems: tuple[VolumetryError, ...]
+    def __init__(
+        self,
+        *,
+        session: TracingSession,
+        place: CasePlace,
+        key: str,
+        lock: CaseLock | None,
+        holder: LockHolder | None,
+        recovered: Recovered,
+        paths: dict[str, Path],
+        problems: tuple[VolumetryError, ...],
+        in_background: bool,
+    ) -> None:
+        self.session = session
+        self.place = place
+        self.holder = holder
+        self.problems = problems
+        self.unsaved_events = recovered.unsaved_events
+        self._key = key
+        self._lock = lock
+        self._paths = paths
+        self._in_background = in_background
+        self._was_read_only = session.is_read_only
+        self._writer: JournalWriter | None = None
+        if not session.is_read_only:
+            self._writer = self._new_writer(place, recovered.state, recovered.last_hash)
+
+    def _new_writer(self, place: CasePlace, state: TracingState, previous_hash: str) -> JournalWriter:
+        header = {
+            "events_before": state.number,
+            "key": self._key,
+            "previous_hash": previous_hash,
+            "reader": self.session.reader,
+            "state": state_document(state),
+            "tool": f"volumetry {__version__}",
+        }
+        return JournalWriter(
+            place.next_journal(self._key, self.session.reader), header, in_background=self._in_background
+        )
+
+    def append(self, event: Event) -> None:
+        """Take an event of the session: hand it to the journal, and make snapshots from time to time."""
+        if self._writer is None:
+            return
+        self._writer.append(event)
+        if event.number % SNAPSHOT_EVERY == 0 or event.action in {"save", "discard"}:
+            self._snapshot()
 
     @property
     def is_read_only(self) -> bool:
         """Whether nothing can be drawn: somebody else has the case open."""
-        raise NotImplementedError
+        return self.session.is_read_only
 
     @property
     def error(self) -> OutputError | None:
         """Why the journal cannot be written at present; tracing goes on, see `move_to`."""
-        raise NotImplementedError
+        return None if self._writer is None else self._writer.error
+
+    @property
+    def durable(self) -> int:
+        """Number of the last event that is on the disk."""
+        return self.session.state.number if self._writer is None else self._writer.durable
 
     def wait(self, *, timeout_s: float = 5.0) -> bool:
         """Wait until every event is on the disk; return whether it is."""
-        raise NotImplementedError
+        return self._writer is None or self._writer.wait(timeout_s=timeout_s)
+
+    # -- saving -------------------------------------------------------------------------------------------
+
+    def path_of(self, lesion_id: str) -> Path | None:
+        """Return the trace file a lesion was last read from or saved in; None where there is none."""
+        return self._paths.get(lesion_id)
 
     def save(self, lesion_ids: Iterable[str] | None = None) -> tuple[SavedTrace, ...]:
         """Save lesions (all that are traced, or marked absent, by default), each in a trace file.
@@ -112,12 +162,67 @@ class TracingCase:
         ------
         OutputError
             ``disk-full`` or ``read-only``; files that were there before are intact.
+        UsageError
+            ``locked``: the case was opened read-only.
         """
-        raise NotImplementedError
+        if self._was_read_only:
+            raise UsageError(
+                "locked",
+                "the case was opened read-only, because another program has it open",
+                todo="Close it there, or take the case over.",
+            )
+        state = self.session.state
+        wanted = list(state.lesions) if lesion_ids is None else list(lesion_ids)
+        if lesion_ids is None:
+            wanted = [i for i in wanted if state.lesions[i].is_absent or not state.is_empty(i)]
+        make_folder(self.place.folder)
+        done: list[SavedTrace] = []
+        try:
+            for lesion_id in wanted:
+                done.append(self._save(lesion_id))  # noqa: PERF401
+        finally:
+            saved = {found.lesion_id: found.sha256 for found in done if not found.is_unchanged}
+            if saved and not self.is_read_only:
+                self.session.record_saved(saved)
+        return tuple(done)
+
+    def _save(self, lesion_id: str) -> SavedTrace:
+        path = self._paths.get(lesion_id)
+        held = self.session.state.saved.get(lesion_id)
+        parent = held.sha256 if held else ""
+        is_saved = held is not None and lesion_id not in self.session.state.unsaved_lesions
+        if path is not None and is_saved and file_sha256(path) == parent:
+            return SavedTrace(lesion_id=lesion_id, path=path, sha256=parent, is_unchanged=True)
+        trace = self.session.trace(lesion_id, parent_sha256=parent)
+        if path is None:
+            target, expected = self.place.trace(trace.lesion, trace.provenance.reader), ""
+        else:
+            target, expected = path, parent
+        revision = save_revision(trace, target, parent_sha256=expected, versions=self.place.versions)
+        self._paths[lesion_id] = revision.path
+        return SavedTrace(
+            lesion_id=lesion_id,
+            path=revision.path,
+            sha256=trace.sha256,
+            is_conflict=revision.is_conflict,
+        )
 
     def export_mask(self, path: Path | str, lesion_ids: Iterable[str] | None = None) -> Path:
         """Write a mask NIfTI of lesions, labels numbered from 1 in their order. Raises as `write_mask`."""
-        raise NotImplementedError
+        state = self.session.state
+        wanted = list(state.lesions) if lesion_ids is None else list(lesion_ids)
+        traces = [self.session.trace(lesion_id) for lesion_id in wanted]
+        mask = mask_from_contours(
+            {number: trace.contours for number, trace in enumerate(traces, 1)},
+            self.session.geometry,
+            source=self.session.source,
+        )
+        names = {number: trace.lesion for number, trace in enumerate(traces, 1)}
+        labels = tuple(replace(label, name=names[label.number]) for label in mask.labels)
+        write_mask(replace(mask, labels=labels), path)
+        return Path(path)
+
+    # -- where it lies --------------------------------------------------------------------------------------
 
     def move_to(self, place: CasePlace) -> None:
         """Go on in another folder: the whole journal is written there, and what is saved next goes there.
@@ -126,37 +231,94 @@ class TracingCase:
         ------
         OutputError
             The other place cannot be written either; all stays as it was.
+        UsageError
+            ``locked``: somebody else works there.
         """
-        raise NotImplementedError
+        lock, holder = _locked(place, self._key, self.session.reader, take_over=False)
+        if lock is None:
+            raise UsageError(
+                "locked",
+                "another program has the case open there",
+                where=place.folder,
+                values={"reader": holder.reader if holder else ""},
+                todo="Name another place.",
+            )
+        start = self.session.start
+        writer = self._new_writer(place, start, "")
+        for event in self.session.events:
+            writer.append(event)
+        if not writer.wait(timeout_s=30.0):
+            failed = writer.error
+            writer.close()
+            lock.release()
+            raise failed or OutputError(
+                "read-only", "the journal cannot be written", where=place.folder, todo="Name another place."
+            )
+        previous, released = self._writer, self._lock
+        self.place, self._writer, self._lock, self._paths = place, writer, lock, {}
+        if previous is not None:
+            previous.close()
+        if released is not None:
+            released.release()
 
     def discard_unsaved(self) -> None:
-        """Go back to what was last saved; the journal keeps what is thrown away."""
-        raise NotImplementedError
+        """Go back to what was last saved; the journal keeps what is thrown away.
+
+        Lesions that were never saved are deleted.
+        """
+        traces = [read_saved(path) for path in self._paths.values()]
+        kept = {trace.lesion for trace in traces}
+        for lesion in list(self.session.state.lesions.values()):
+            if lesion.name not in kept and not lesion.is_signed:
+                self.session.delete_lesion(lesion.id)
+        self.session.load_traces(traces, action="discard", reason="back to what was saved")
+        self.unsaved_events = 0
+
+    def _snapshot(self) -> None:
+        """Write the state, after what is in the journal so far; the generation before is kept."""
+        if self._writer is None:
+            return
+        state, place = self.session.state, self.place
+        newest, older = (place.snapshot(self._key, self.session.reader, n) for n in (1, 2))
+        header = {"format": "volumetry-snapshot", "version": 1, "key": self._key}
+
+        def write() -> None:
+            content = canonical_json({**header, "state": state_document(state)}).encode()
+            with named_output_errors(newest):
+                if newest.exists():
+                    newest.replace(older)
+                write_atomically(newest, content)
+
+        self._writer.call(write)
 
     def heartbeat(self) -> bool:
-        """Give a sign of life (call every 30 s); False, and read-only, if the case was taken over."""
-        raise NotImplementedError
+        """Give a sign of life (call every 30 s); False, and read-only, if the case was taken over.
+
+        What was drawn until then can still be saved.
+        """
+        if self._lock is None:
+            return False
+        if not self._lock.beat():
+            self.session.is_read_only = True
+            self.holder = read_holder(self.place.lock(self._key))
+            return False
+        return True
 
     def close(self) -> None:
         """Write the journal to its end and release the lock. Does not save."""
-        raise NotImplementedError
+        if self._writer is not None:
+            self._writer.close()
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
+        self.session.is_read_only = self._was_read_only = True
 
 
-def place_for(
-    scan: Path | str, *, study: Path | str | None = None, place: Path | str | None = None
-) -> CasePlace:
-    """Return where the files of a scan go: beside its series, or in the same way below another folder.
-
-    Parameters
-    ----------
-    scan : path
-        The scan's file, or the folder of its series.
-    study : path, optional
-        The study folder it lies in: traces lie in ``<study>/<patient>/<visit>/``.
-    place : path, optional
-        Another folder that stands for the study folder, where that cannot be written.
-    """
-    raise NotImplementedError
+def _locked(
+    place: CasePlace, key: str, reader: str, *, take_over: bool
+) -> tuple[CaseLock | None, LockHolder | None]:
+    make_folder(place.hidden)
+    return acquire(place.lock(key), reader=reader, start_time=now(), take_over=take_over)
 
 
 def open_case(
@@ -196,4 +358,98 @@ def open_case(
     OutputError
         ``read-only``, ``disk-full``: the journal cannot be begun; name another place.
     """
-    raise NotImplementedError
+    key = scan_key(scan)
+    lock, holder = _locked(place, key, reader, take_over=take_over)
+    try:
+        recovered = recover(place, key, reader)
+        session = TracingSession(
+            geometry=scan.geometry,
+            source=scan.hashed_source,
+            reader=reader,
+            rule=rule,
+            change_rule=change_rule,
+            protocol=protocol,
+            start=recovered.start,
+            events=recovered.events,
+        )
+        session.is_read_only = lock is None
+        saved, problems = _saved_traces(scan, place, reader, roll=lock is not None)
+        case = TracingCase(
+            session=session,
+            place=place,
+            key=key,
+            lock=lock,
+            holder=holder,
+            recovered=recovered,
+            paths={},
+            problems=(*recovered.problems, *problems),
+            in_background=in_background,
+        )
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    session.journal = case
+    _load(case, saved)
+    return case
+
+
+def _saved_traces(
+    scan: Scan, place: CasePlace, reader: str, *, roll: bool
+) -> tuple[list[tuple[Path, Trace]], list[VolumetryError]]:
+    """The reader's saved traces of a scan, and what could not be read."""
+    found, problems = [], []
+    for path in place.traces():
+        try:
+            if roll:
+                with suppress(OSError):
+                    roll_forward(path, versions=place.versions)
+            trace = read_saved(path)
+            if trace.provenance.reader == reader and _is_of(trace, scan):
+                found.append((path, trace))
+        except VolumetryError as error:
+            problems.append(error)
+    return found, problems
+
+
+def _is_of(trace: Trace, scan: Scan) -> bool:
+    try:
+        check_trace(trace, scan)
+    except VolumetryError:
+        return False
+    return True
+
+
+def _load(case: TracingCase, saved: list[tuple[Path, Trace]]) -> None:
+    """Make the session what was saved, where nothing newer is in its journal.
+
+    A lesion with unsaved work keeps it; what was saved by somebody else meanwhile then becomes a conflict
+    when this is saved.
+    """
+    session = case.session
+    by_name: dict[str, list[tuple[Path, Trace]]] = {}
+    for path, trace in saved:
+        by_name.setdefault(trace.lesion, []).append((path, trace))
+    ids = {lesion.name: lesion.id for lesion in session.state.lesions.values()}
+    unsaved = session.state.unsaved_lesions
+    fresh = []
+    for name, versions in by_name.items():
+        held = session.state.saved.get(ids.get(name, ""))
+        known = [path for path, trace in versions if held and trace.sha256 == held.sha256]
+        path, trace = next(
+            ((p, t) for p, t in versions if p in known),
+            min(versions, key=lambda version: (".conflict-" in version[0].name, version[0].name)),
+        )
+        if name in ids:
+            case._paths[ids[name]] = path
+        if not known and ids.get(name) not in unsaved:
+            fresh.append((path, trace))
+    if not fresh:
+        return
+    read_only, session.is_read_only = session.is_read_only, False
+    try:
+        loaded = session.load_traces(trace for _, trace in fresh)
+    finally:
+        session.is_read_only = read_only
+    for lesion_id, (path, _) in zip(loaded, fresh, strict=True):
+        case._paths[lesion_id] = path

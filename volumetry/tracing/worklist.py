@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from volumetry.study.protocol import Blinding, Protocol
-from volumetry.tracing.storage import CasePlace
+from volumetry.tracing.places import CasePlace
 
 CaseState = Literal["untraced", "in progress", "saved", "signed", "conflict"]
 

@@ -1,0 +1,115 @@
+"""Where the files of a case lie."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from volumetry.formats.trace_json import SUFFIX
+from volumetry.scan import Scan
+
+HIDDEN = ".volumetry"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasePlace:
+    """Where the files of one case are written.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the traces; ``.volumetry`` in it holds journals, snapshots, versions and the lock.
+    """
+
+    folder: Path
+
+    @property
+    def hidden(self) -> Path:
+        """Folder of journals, snapshots, versions and the lock."""
+        return self.folder / HIDDEN
+
+    @property
+    def versions(self) -> Path:
+        """Folder of every saved version."""
+        return self.hidden / "versions"
+
+    def lock(self, key: str) -> Path:
+        """Return the lock file of a scan."""
+        return self.hidden / f"{key}.lock"
+
+    def journals(self, key: str, reader: str) -> list[Path]:
+        """Return the journals of a scan by a reader, oldest first."""
+        prefix = f"{key}_{safe_name(reader)}."
+        if not self.hidden.is_dir():
+            return []
+        numbered = re.compile(re.escape(prefix) + r"\d{4,}\.journal")
+        found = [p for p in self.hidden.iterdir() if numbered.fullmatch(p.name)]
+        return sorted(found, key=lambda p: int(p.name[len(prefix) :].split(".")[0]))
+
+    def next_journal(self, key: str, reader: str) -> Path:
+        """Return the name of a journal that is not there yet."""
+        found = self.journals(key, reader)
+        number = int(found[-1].name.split(".")[-2]) + 1 if found else 1
+        return self.hidden / f"{key}_{safe_name(reader)}.{number:04d}.journal"
+
+    def snapshot(self, key: str, reader: str, generation: int) -> Path:
+        """Return the newest (1) or the one before (2) snapshot of a scan by a reader."""
+        return self.hidden / f"{key}_{safe_name(reader)}.snapshot-{generation}.json"
+
+    def trace(self, lesion: str, reader: str) -> Path:
+        """Return a name for the trace of a lesion that is not taken."""
+        stem = "_".join(filter(None, (safe_name(lesion), safe_name(reader))))
+        path, number = self.folder / f"{stem}{SUFFIX}", 2
+        while path.exists():
+            path, number = self.folder / f"{stem}-{number}{SUFFIX}", number + 1
+        return path
+
+    def traces(self) -> list[Path]:
+        """Return the saved traces, conflicts included, by name."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(p for p in self.folder.iterdir() if p.name.endswith(SUFFIX) and p.is_file())
+
+
+def scan_key(scan: Scan) -> str:
+    """Return a short name for a scan that says nothing about the patient or the date."""
+    identity = scan.source.series_uid or scan.source.voxels_sha256 or scan.voxels_sha256
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def safe_name(text: str) -> str:
+    """Return a part of a file name: letters, digits, dot, hyphen; anything else becomes a hyphen."""
+    return re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip(".-_").replace("_", "-")[:64]
+
+
+def place_for(
+    scan: Path | str, *, study: Path | str | None = None, place: Path | str | None = None
+) -> CasePlace:
+    """Return where the files of a scan go: beside its series, or in the same way below another folder.
+
+    Parameters
+    ----------
+    scan : path
+        The scan's file, or the folder of its series.
+    study : path, optional
+        The study folder it lies in: traces lie in ``<study>/<patient>/<visit>/``.
+    place : path, optional
+        Another folder that stands for the study folder, where that cannot be written.
+
+    Notes
+    -----
+    A series' folder below ``<patient>/<visit>/`` shares the visit's folder, so that the traces lie where
+    `volumetry batch` takes patient and visit from. A file's traces lie beside it.
+    """
+    scan = Path(scan)
+    if study is None:
+        folder = scan if scan.is_dir() else scan.parent
+        return CasePlace(folder=Path(place) if place is not None else folder)
+    base = Path(study)
+    relative = scan.relative_to(base) if scan.is_relative_to(base) else scan
+    parts = relative.parts if scan.is_dir() else relative.parts[:-1]
+    if scan.is_dir():
+        parts = parts[:2]
+    return CasePlace(folder=Path(base if place is None else place).joinpath(*parts))

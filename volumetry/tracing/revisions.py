@@ -1,0 +1,154 @@
+"""Saved traces of which none is ever overwritten: compare-and-swap on the hash of the parent.
+
+The successor of a saved trace is linked, exclusively, to a name made of its parent's hash; of several
+programs that save over one parent exactly one gets it, and only then takes the place of the file. A program
+that ends in between loses nothing: the next one finds the successor and carries it on.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from volumetry.atomic import named_output_errors
+from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.trace_json import SUFFIX, decode_trace, encode_trace
+from volumetry.trace import Trace
+from volumetry.tracing.exclusive import (
+    create_exclusively,
+    link_exclusively,
+    sync_folder,
+    write_temporary,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """Where a trace was saved, and whether beside a file that somebody else had changed."""
+
+    path: Path
+    is_conflict: bool = False
+
+
+def save_revision(trace: Trace, path: Path, *, parent_sha256: str, versions: Path) -> Revision:
+    """Save a trace, if the file is still what it was made from; else beside it, as a conflict.
+
+    Parameters
+    ----------
+    trace : Trace
+    path : Path
+        ``*.trace.json``.
+    parent_sha256 : str
+        Hash of the trace that `path` held when this one was begun; empty: there was no file.
+    versions : Path
+        Folder that keeps every version.
+
+    Raises
+    ------
+    OutputError
+        What was there before is intact.
+    """
+    content = encode_trace(trace)
+    if not parent_sha256 or not path.exists():
+        if create_exclusively(path, content):
+            return Revision(path=path)
+        return _beside(content, path)
+    if head_sha256(path, versions=versions) != parent_sha256:
+        return _beside(content, path)
+    place = successor_path(path, parent_sha256, versions=versions)
+    with named_output_errors(path):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = write_temporary(path, content)
+        try:
+            if not link_exclusively(temporary, place):
+                roll_forward(path, versions=versions)
+                return _beside(content, path)
+            _put_in_place(temporary, path, place)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+    roll_forward(path, versions=versions)
+    return Revision(path=path)
+
+
+def _put_in_place(temporary: Path, path: Path, place: Path) -> None:
+    try:
+        temporary.replace(path)
+    except BaseException:
+        # Not saved, then: the same parent must be free for the next attempt.
+        with suppress(OSError):
+            place.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def _beside(content: bytes, path: Path) -> Revision:
+    """Save as the first sibling that is free."""
+    stem = path.name.removesuffix(SUFFIX)
+    for number in count(1):
+        sibling = path.with_name(f"{stem}.conflict-{number}{SUFFIX}")
+        if not sibling.exists() and create_exclusively(sibling, content):
+            return Revision(path=sibling, is_conflict=True)
+    raise AssertionError("unreachable")
+
+
+def successor_path(path: Path, sha256: str, *, versions: Path) -> Path:
+    """Return where the successor of a version of a trace file is kept."""
+    return versions / path.name.removesuffix(SUFFIX) / f"after-{sha256}{SUFFIX}"
+
+
+def head_sha256(path: Path, *, versions: Path) -> str:
+    """Return the hash of a saved trace, its successors carried on; empty where there is no valid file."""
+    roll_forward(path, versions=versions)
+    return file_sha256(path)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a trace file; empty where there is none, or none that is valid."""
+    try:
+        return decode_trace(path.read_bytes(), where=path).sha256
+    except (OSError, VolumetryError):
+        return ""
+
+
+def roll_forward(path: Path, *, versions: Path) -> None:
+    """Carry on what a program that ended, or is slower, has saved but not put in its place.
+
+    Raises OSError.
+    """
+    while True:
+        successor = successor_path(path, file_sha256(path), versions=versions)
+        if not successor.exists():
+            return
+        temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            if link_exclusively(successor, temporary):
+                temporary.replace(path)
+                sync_folder(path.parent)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def read_saved(path: Path) -> Trace:
+    """Read a saved trace.
+
+    Raises
+    ------
+    ReadError
+        As `volumetry.read_trace`.
+    """
+    try:
+        return decode_trace(path.read_bytes(), where=path)
+    except OSError as error:
+        raise ReadError(
+            "unreadable",
+            "the trace cannot be read",
+            where=path,
+            values={"reason": os.strerror(error.errno or 0)},
+            todo="Check the rights of the file.",
+        ) from None
