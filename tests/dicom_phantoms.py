@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from volumetry.geometry import ScanGeometry
 
@@ -67,7 +68,7 @@ def stack_geometry(
     )
 
 
-def stack_voxels(geometry: ScanGeometry, dtype: str = "int16", seed: int = 7) -> NDArray[np.generic]:
+def stack_voxels(geometry: ScanGeometry, dtype: str = "int16", seed: int = 7) -> NDArray[Any]:
     """Smooth voxels with some noise, different in every slice, 0 to 4000 (0 to 250 in bytes)."""
     random = np.random.default_rng(seed)
     shape = (geometry.n_slices, geometry.rows, geometry.columns)
@@ -217,7 +218,9 @@ def save(ds: Dataset, path: Path, transfer_syntax: str) -> None:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax.is_encapsulated else syntax
     ds.file_meta = meta
     if syntax.is_encapsulated:
-        ds.compress(syntax, generate_instance_uid=False)
+        # GDCM's encoder ends the whole process at odd sizes.
+        plugin = "pydicom" if syntax == RLELossless else ""
+        ds.compress(syntax, generate_instance_uid=False, encoding_plugin=plugin)
     ds.save_as(path, enforce_file_format=True)
 
 

@@ -1,4 +1,4 @@
-"""Compressed DICOM frames: one frame in, its pixels out, through pydicom's decoders (none of them GPL).
+"""Compressed DICOM frames: one frame in, its pixels out, through decoders of which none is GPL.
 
 What a compressed image says of its own size is compared with the header before a decoder sees it, so that a
 few bytes cannot make a decoder take gigabytes.
@@ -11,7 +11,9 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from os import cpu_count
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.dicom_jpeg_lossless import decode_frame
+from volumetry.formats.dicom_source import truncated
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
@@ -41,12 +45,15 @@ LOSSY_SYNTAXES = frozenset(
 )
 """Transfer syntaxes whose pixels may have been changed."""
 
-_PREFERRED_PLUGINS = {
-    JPEG_BASELINE: ("pillow", "gdcm"),
-    RLE: ("pylibjpeg", "pydicom"),
-    **dict.fromkeys(JPEG_LS, ("pyjpegls", "gdcm")),
-    **dict.fromkeys(JPEG_2000, ("pylibjpeg", "gdcm", "pillow")),
+_PLUGINS = {
+    JPEG_BASELINE: ("pillow",),
+    RLE: ("pydicom",),
+    **dict.fromkeys(JPEG_LS, ("pyjpegls",)),
+    **dict.fromkeys(JPEG_2000 | HTJ2K, ("pylibjpeg", "pillow")),
 }
+"""Fastest first. At corrupt input GDCM can end the process, and pylibjpeg's RLE decoder panics past Python's
+exceptions, so that they decode nothing here."""
+
 # Codecs that let other threads run while they decode; the others are slower on several threads than on one.
 _THREADED = JPEG_LS | {JPEG_BASELINE}
 
@@ -114,7 +121,7 @@ def decoded_frames(
     decode = _decoder(frame_format, transfer_syntax_uid, path)
 
     def checked(frame: bytes) -> NDArray[Any]:
-        _check_stream_size(frame, frame_format, transfer_syntax_uid, path)
+        _check_stream(frame, frame_format, transfer_syntax_uid, path)
         return _shielded(decode, frame, path)
 
     return _mapped(checked, frames, transfer_syntax_uid in _THREADED)
@@ -151,6 +158,22 @@ def _decoder(
 ) -> Callable[[bytes], NDArray[Any]]:
     if transfer_syntax_uid == DEFLATED_FRAMES:
         return lambda frame: _inflated(frame, frame_format)
+    if transfer_syntax_uid in JPEG_LOSSLESS or transfer_syntax_uid == JPEG_EXTENDED:
+        return partial(
+            decode_frame,
+            transfer_syntax_uid=transfer_syntax_uid,
+            rows=frame_format.rows,
+            columns=frame_format.columns,
+            bits_allocated=frame_format.bits_allocated,
+            bits_stored=frame_format.bits_stored,
+            is_signed=frame_format.is_signed,
+        )
+    return _pydicom_decoder(frame_format, transfer_syntax_uid, path)
+
+
+def _pydicom_decoder(
+    frame_format: FrameFormat, transfer_syntax_uid: str, path: Path | str
+) -> Callable[[bytes], NDArray[Any]]:
     from pydicom.encaps import encapsulate
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
@@ -160,9 +183,8 @@ def _decoder(
     except NotImplementedError:
         decoder = None
     available = decoder.available_plugins if decoder is not None else ()
-    preferred = _PREFERRED_PLUGINS.get(transfer_syntax_uid, ())
-    plugin = next((p for p in preferred if p in available), next(iter(available), ""))
-    if decoder is None or not plugin:
+    plugins = [p for p in _PLUGINS.get(transfer_syntax_uid, ()) if p in available]
+    if decoder is None or not plugins:
         raise ReadError(
             "unsupported-codec",
             "no decoder here reads this compression",
@@ -184,12 +206,10 @@ def _decoder(
 
     def decode(frame: bytes) -> NDArray[Any]:
         single = encapsulate([frame], has_bot=False)
-        try:
-            return decoder.as_array(single, raw=True, decoding_plugin=plugin, **options)[0]
-        except (RuntimeError, ValueError):
-            if len(available) == 1:
-                raise
-            return decoder.as_array(single, raw=True, **options)[0]  # another plugin may do it
+        for plugin in plugins[:-1]:
+            with suppress(RuntimeError, ValueError):  # another plugin may read it
+                return decoder.as_array(single, raw=True, decoding_plugin=plugin, **options)[0]
+        return decoder.as_array(single, raw=True, decoding_plugin=plugins[-1], **options)[0]
 
     return decode
 
@@ -231,24 +251,27 @@ def split_frames(value: bytes, number_of_frames: int, path: Path | str) -> list[
             values={"reason": type(error).__name__, "frames": number_of_frames},
             todo="Export the file again.",
         ) from None
-    if len(frames) < number_of_frames:
+    if len(frames) < number_of_frames or not all(frames):
         raise ReadError(
             "truncated",
             "there are fewer compressed frames than declared",
             where=path,
-            values={"declared": number_of_frames, "found": len(frames)},
+            values={"declared": number_of_frames, "found": sum(map(bool, frames))},
             todo="Copy or export the file again.",
         )
     return frames
 
 
-def _check_stream_size(
+def _check_stream(
     frame: bytes, frame_format: FrameFormat, transfer_syntax_uid: str, path: Path | str
 ) -> None:
-    """Refuse a code stream that declares another matrix than the header."""
+    """Refuse a code stream that has no end, or declares another matrix than the header."""
     if transfer_syntax_uid in (RLE, DEFLATED_FRAMES):
         return  # neither declares one: their decoders fill the matrix of the header
     is_2000 = transfer_syntax_uid in JPEG_2000 | HTJ2K
+    if not is_2000 and not frame.rstrip(b"\0\xff").endswith(b"\xd9"):
+        # CharLS, for one, takes ten seconds over a cut stream of a kilobyte.
+        raise truncated("a compressed image has no end", path, len(frame) + 2, len(frame))
     found = _jpeg_2000_size(frame) if is_2000 else _jpeg_size(frame)
     if found != (frame_format.rows, frame_format.columns, 1):
         raise ReadError(

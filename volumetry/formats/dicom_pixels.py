@@ -158,7 +158,12 @@ def _read_voxels(frames: Sequence[Frame], limits: Limits) -> NDArray[Any]:
     dtype = _voxel_type({(formats[f.header.path], f.slope, f.intercept) for f in frames})
     files = {frame.header.path: frame.header for frame in frames}
     on_disk = sum(header.file_bytes for header in files.values())
-    check_size(len(frames) * first.rows * first.columns * dtype.itemsize, on_disk, frames[0].header.path)
+    check_size(
+        len(frames) * first.rows * first.columns * dtype.itemsize,
+        on_disk,
+        frames[0].header.path,
+        limits=limits,
+    )
     voxels = np.empty((len(frames), first.rows, first.columns), dtype)
     for path, group in groupby(enumerate(frames), key=lambda item: item[1].header.path):
         places = list(group)
@@ -338,9 +343,7 @@ def _significant(values: NDArray[Any], header: DicomHeader, pixel_format: FrameF
         if pixel_format.bits_allocated > 8:
             values.byteswap(inplace=True)
         elif header.pixel is not None and header.pixel.representation == "OW":
-            flat = values.reshape(-1)  # bytes lie swapped within 16 bit words
-            even = flat[: flat.size // 2 * 2].reshape(-1, 2)
-            even[:] = even[:, ::-1].copy()
+            _swap_bytes_in_words(values, header)
     unused = pixel_format.bits_allocated - pixel_format.bits_stored
     if pixel_format.is_float or not unused:
         return values
@@ -354,6 +357,20 @@ def _significant(values: NDArray[Any], header: DicomHeader, pixel_format: FrameF
         np.left_shift(values, above, out=values)
         np.right_shift(values, unused, out=values)
     return values
+
+
+def _swap_bytes_in_words(values: NDArray[Any], header: DicomHeader) -> None:
+    """Put bytes in their order that lie swapped within 16 bit words."""
+    if values.size % 2:
+        raise ReadError(
+            "unsupported-format",
+            "an odd number of pixels is stored in big endian words",
+            where=header.path,
+            values={"pixels": values.size},
+            todo="Convert the file to Explicit VR Little Endian.",
+        )
+    words = values.reshape(-1, 2)
+    words[:] = words[:, ::-1].copy()
 
 
 def _put(values: NDArray[Any], frame: Frame, target: NDArray[Any]) -> None:
