@@ -134,8 +134,14 @@ class ScanGeometry:
     @cached_property
     def normal(self) -> Array:
         """Unit vector perpendicular to the slices, (3,); slices ascend along it."""
-        cross = np.cross(self.row_direction, self.column_direction)
+        cross = self._cross
         return np.asarray(cross / np.linalg.norm(cross), dtype=np.float64)
+
+    @cached_property
+    def _cross(self) -> Array:
+        """Row direction x column direction, written out: two vectors are few for a library."""
+        (ax, ay, az), (bx, by, bz) = self.row_direction.tolist(), self.column_direction.tolist()
+        return np.array((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx))
 
     @cached_property
     def slice_positions_mm(self) -> Array:
@@ -150,7 +156,7 @@ class ScanGeometry:
     @cached_property
     def pixel_area_mm2(self) -> float:
         """Area of a pixel: product of the spacings and the sine of the angle between the directions."""
-        sine = float(np.linalg.norm(np.cross(self.row_direction, self.column_direction)))
+        sine = float(np.linalg.norm(self._cross))
         area = self.pixel_spacing_mm[0] * self.pixel_spacing_mm[1]
         return area if abs(sine - 1.0) < 1e-9 else area * sine
 

@@ -225,7 +225,9 @@ class LabelCounter:
         counts.slice_indices.append(slice_index)
         counts.pixels.append(count)
         counts.centroids.append(centroid)
-        counts.edges.append(np.array((rows + corner[0], first + corner[1], last + corner[1])))
+        edges = np.array((rows, first, last))
+        edges += ((corner[0],), (corner[1],), (corner[1],))
+        counts.edges.append(edges)
 
     def cross_sections(
         self, label: MaskLabel, *, source: ScanSource | None = None, flags: Iterable[str] = ()
@@ -296,16 +298,17 @@ def _bounds(edges: Sequence[NDArray[np.intp]], matrix: NDArray[np.float64]) -> N
     """Return smallest and largest offset in mm, (n, 2, 3), of the pixels' corners of every slice."""
     if not edges:
         return np.empty((0, 2, 3))
-    rows, first, last = np.concatenate(edges, axis=1)
+    rows, first, last = np.concatenate(edges, axis=1)[:, :, np.newaxis]
     starts = np.cumsum([0, *(part.shape[1] for part in edges[:-1])])
-    corners = [
-        np.outer(rows + half, matrix[:, 0]) + np.outer(edge, matrix[:, 1])
-        for half in (-0.5, 0.5)
-        for edge in (first - 0.5, last + 0.5)
-    ]
-    low = np.minimum.reduceat(np.minimum.reduce(corners), starts)
-    high = np.maximum.reduceat(np.maximum.reduce(corners), starts)
-    return np.stack((low, high), axis=1)
+    along_rows, along_columns = matrix.T
+    # Whether an axis of the patient grows with the columns or against them decides which corner lies outside.
+    leftwards = along_columns < 0
+    half = np.abs(along_rows) / 2 + np.abs(along_columns) / 2
+    middle = rows * along_rows
+    low = middle + np.where(leftwards, last, first) * along_columns - half
+    high = middle + np.where(leftwards, first, last) * along_columns + half
+    bounds = (np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts))
+    return np.stack(bounds, axis=1)
 
 
 # -- outline to mask ------------------------------------------------------------------------------------

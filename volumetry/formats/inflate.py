@@ -283,14 +283,15 @@ def goes_on(stream: ByteStream) -> bool:
 
 @contextmanager
 def open_stream(
-    path: Path | str, encoding: Encoding = "raw", *, offset: int = 0, follow_link: bool = True
+    path: Path | str, encoding: Encoding | None = "raw", *, offset: int = 0, follow_link: bool = True
 ) -> Iterator[tuple[ByteStream, int]]:
     """Open a file to be read forwards.
 
     Parameters
     ----------
     path : path or str
-    encoding : {"raw", "gzip", "zlib", "bzip2"}
+    encoding : {"raw", "gzip", "zlib", "bzip2"} or None
+        None: gzip where the file begins like gzip, else raw.
     offset : int
         Bytes of the file, as it is on disk, before the stream begins.
     follow_link : bool
@@ -309,6 +310,8 @@ def open_stream(
     """
     descriptor, size_bytes = open_regular(path, follow_link=follow_link)
     try:
+        if encoding is None:
+            encoding = "gzip" if os.pread(descriptor, len(GZIP_MAGIC), offset) == GZIP_MAGIC else "raw"
         os.lseek(descriptor, offset, os.SEEK_SET)
         raw = RawStream(descriptor, path)
         yield raw if encoding == "raw" else _STREAMS[encoding](raw, path), max(size_bytes - offset, 0)

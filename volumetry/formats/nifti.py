@@ -13,7 +13,7 @@ import numpy as np
 
 from volumetry.atomic import atomic_output
 from volumetry.errors import GeometryError, ReadError, UsageError
-from volumetry.formats.inflate import GZIP_MAGIC, Encoding, open_stream
+from volumetry.formats.inflate import ByteStream, Encoding, GzipStream, open_stream
 from volumetry.formats.nifti_header import HEADER_SIZES, header_size, parse_header
 from volumetry.formats.scan_facts import ScanFacts
 from volumetry.formats.sidecar import slice_thickness_mm
@@ -66,17 +66,16 @@ def read_header(path: Path | str) -> VoxelFile:
     ReadError, GeometryError
     """
     path = Path(path)
-    encoding = _encoding(path)
-    with open_stream(path, encoding) as (stream, on_disk_bytes):
+    with open_stream(path, None) as (stream, on_disk_bytes):
+        encoding = _encoding(stream)
         start = stream.read(4)
         size, _ = header_size(start, path)
         header = parse_header(start + stream.read(size - 4), path)
     data_path = path
     if not header.in_one_file:
         data_path = _image_beside(path)
-        encoding = _encoding(data_path)
-        with open_stream(data_path, follow_link=False) as (_, on_disk_bytes):
-            pass
+        with open_stream(data_path, None, follow_link=False) as (stream, on_disk_bytes):
+            encoding = _encoding(stream)
     file = VoxelFile(
         path=path,
         format="nifti",
@@ -97,10 +96,9 @@ def read_header(path: Path | str) -> VoxelFile:
     return file
 
 
-def _encoding(path: Path) -> Encoding:
+def _encoding(stream: ByteStream) -> Encoding:
     """Tell gzip by its bytes: a name ends as people like it."""
-    with open_stream(path) as (stream, _):
-        return "gzip" if stream.read(2) == GZIP_MAGIC else "raw"
+    return "gzip" if isinstance(stream, GzipStream) else "raw"
 
 
 def _image_beside(path: Path) -> Path:

@@ -166,6 +166,8 @@ def _decimal(value: float) -> float:
     Lengths are decimal numbers in DICOM and in people's minds; the two differ by less than the rounding of
     the format.
     """
+    if value.is_integer() or not math.isfinite(value):
+        return value
     return float(str(np.float32(value)))
 
 

@@ -20,7 +20,7 @@ def slice_thickness_mm(path: Path) -> float | None:
     ``X.json`` for ``X.nii.gz``; for ``X_mask.nii.gz`` also ``X.json``. None where neither says it.
     """
     stem = re.sub(r"\.(nii|hdr|img)(\.gz)?$", "", path.name, flags=re.I)
-    for name in (stem, _MASK_SUFFIX.sub("", stem)):
+    for name in dict.fromkeys((stem, _MASK_SUFFIX.sub("", stem))):
         thickness = _stated(path.with_name(f"{name}.json")) if name else None
         if thickness is not None:
             return thickness

@@ -115,7 +115,7 @@ class VoxelFile:
         GeometryError
             ``bad-spacing``.
         """
-        lengths = self._lengths_mm()
+        lengths = self._lengths_mm
         across, down = self.in_plane_axes
         origins = (
             self.origin_mm
@@ -138,8 +138,8 @@ class VoxelFile:
     def is_reversed(self) -> bool:
         """Whether the file's slices run against the normal."""
         across, down = self.in_plane_axes
-        normal = np.cross(self.steps_mm[across], self.steps_mm[down])
-        return bool(normal @ self.steps_mm[self.slice_axis] < 0)
+        determinant = _determinant(self.steps_mm[[across, down, self.slice_axis]])
+        return determinant < 0
 
     @property
     def shear_flags(self) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ class VoxelFile:
 
     def sliced_like(self, geometry: ScanGeometry) -> VoxelFile:
         """Return the file with that axis as its slice axis which runs along the normal of `geometry`."""
-        lengths = self._lengths_mm()
+        lengths = self._lengths_mm
         cosines = np.abs(self.steps_mm @ geometry.normal) / lengths
         if self.sizes[self.slice_axis] == geometry.n_slices and cosines[self.slice_axis] > math.sqrt(0.5):
             return self
@@ -186,10 +186,11 @@ class VoxelFile:
         else:
             check_size(end, on_disk_bytes, self.path)
 
+    @cached_property
     def _lengths_mm(self) -> Array:
         with np.errstate(all="ignore"):
             lengths = np.sqrt((self.steps_mm**2).sum(axis=1))
-            volume = abs(float(np.linalg.det(self.steps_mm)))
+            volume = abs(_determinant(self.steps_mm))
             good = lengths.max() < _LONGEST_MM and np.abs(self.origin_mm).max() < _LONGEST_MM
             good = good and volume > _FLATTEST * np.prod(lengths)
         if not good:  # NaN compares as false
@@ -201,3 +202,10 @@ class VoxelFile:
                 todo="Correct the header or export the file again.",
             )
         return np.asarray(lengths)
+
+
+def _determinant(steps_mm: Array) -> float:
+    """Return the signed volume of a voxel; written out, as three vectors are few for a library."""
+    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = steps_mm.tolist()
+    volume: float = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+    return volume
