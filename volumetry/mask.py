@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,15 +145,91 @@ MAX_LABELS = 1024
 """So many different values are an image, not labels."""
 
 
+MAX_LABELS = 1024
+"""So many different values are an image, not labels."""
+
+_MOST_WAITING = 1 << 14
+
+
+class _Runs(NamedTuple):
+    """Where a row of pixels enters or leaves a label, as offsets in a padded part of one slice."""
+
+    slice_index: int
+    changes: NDArray[np.intp]
+    width: int
+    top: int
+    left: int
+
+
 @dataclass(kw_only=True)
 class _Counts:
-    """What was counted of one label: an entry a slice, in pixels; turned into millimetres at the end."""
+    """What was counted of one label, an entry a slice; the runs of the latest slices wait to be summed."""
 
     slice_indices: list[int] = field(default_factory=list)
-    pixels: list[int] = field(default_factory=list)
-    centroids: list[tuple[float, float]] = field(default_factory=list)
-    edges: list[NDArray[np.intp]] = field(default_factory=list)
-    """(3, n) of every slice: rows with pixels, the first and the last column of each."""
+    pixels: list[NDArray[np.intp]] = field(default_factory=list)
+    centroids: list[NDArray[np.float64]] = field(default_factory=list)
+    """Offsets in pixels, (n, 2)."""
+    bounds: list[NDArray[np.float64]] = field(default_factory=list)
+    """Offsets in mm, (n, 2, 3)."""
+    touches_edge: bool = False
+    waiting: list[_Runs] = field(default_factory=list)
+    n_waiting: int = 0
+
+    def add(self, runs: _Runs, geometry: ScanGeometry) -> None:
+        """Take the runs of a slice; sum when so many wait that memory would show it."""
+        self.waiting.append(runs)
+        self.n_waiting += len(runs.changes)
+        if self.n_waiting > _MOST_WAITING:
+            self.sum(geometry)
+
+    def sum(self, geometry: ScanGeometry) -> None:
+        """Sum the runs that wait, those of all slices at once."""
+        if not self.waiting:
+            return
+        n_runs = [len(runs.changes) // 2 for runs in self.waiting]
+        width, top, left = np.repeat([runs[2:] for runs in self.waiting], n_runs, axis=0).T
+        changes = np.concatenate([runs.changes for runs in self.waiting])
+        starts, lengths = changes[::2], changes[1::2] - changes[::2]
+        rows = starts // width
+        first = starts - rows * width + left
+        last = first + lengths - 1
+        rows += top
+        slices = np.cumsum([0, *n_runs[:-1]])
+        count = np.add.reduceat(lengths, slices)
+        weighted = np.stack((rows * 2 * lengths, (first + last) * lengths), axis=1)
+        self.slice_indices += [runs.slice_index for runs in self.waiting]
+        self.pixels.append(count)
+        self.centroids.append(np.add.reduceat(weighted, slices) / (2 * count[:, np.newaxis]))
+        self.bounds.append(_bounds(rows, first, last, slices, geometry.pixel_to_patient_matrix))
+        self.touches_edge |= bool(
+            rows.min() == 0
+            or rows.max() == geometry.rows - 1
+            or first.min() == 0
+            or last.max() == geometry.columns - 1
+        )
+        self.waiting, self.n_waiting = [], 0
+
+
+def _bounds(
+    rows: NDArray[np.intp],
+    first: NDArray[np.intp],
+    last: NDArray[np.intp],
+    slices: NDArray[np.intp],
+    matrix: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return smallest and largest offset in mm, (n, 2, 3), of the pixels' corners of every slice."""
+    along_rows, along_columns = matrix.T
+    half = (np.abs(along_rows) + np.abs(along_columns)) / 2
+    # Whether an axis of the patient grows with the columns decides which end of a run lies outside.
+    grows = along_columns > 0
+    low = np.where(grows, first[:, np.newaxis], last[:, np.newaxis]) * along_columns
+    high = np.where(grows, last[:, np.newaxis], first[:, np.newaxis]) * along_columns
+    middle = rows[:, np.newaxis] * along_rows
+    bounds = (
+        np.minimum.reduceat(middle + low, slices) - half,
+        np.maximum.reduceat(middle + high, slices) + half,
+    )
+    return np.stack(bounds, axis=1)
 
 
 class LabelCounter:
@@ -164,6 +240,11 @@ class LabelCounter:
     geometry : ScanGeometry
     only : int, optional
         Count this label alone.
+
+    Notes
+    -----
+    A slice is reduced to the runs of pixels in its rows: a few hundred numbers say everything about areas,
+    centroids and bounds, and those of many slices are summed at once.
     """
 
     def __init__(self, geometry: ScanGeometry, *, only: int | None = None) -> None:
@@ -188,10 +269,10 @@ class LabelCounter:
         if not crop.size:
             return
         if self._only is not None:
-            self._add_label(self._only, slice_index, crop == self._only, corner)
+            self._add_label(self._only, slice_index, _padded(crop, self._only), corner)
             return
         highest = int(crop.max())
-        inside = crop == highest
+        inside = _padded(crop, highest)
         if highest and np.count_nonzero(inside) == np.count_nonzero(crop):
             self._add_label(highest, slice_index, inside, corner)
             return
@@ -204,111 +285,82 @@ class LabelCounter:
                 todo="Name the mask instead of the image, or the one label that is meant: --label.",
             )
         for number in numbers:
-            self._add_label(number, slice_index, crop == number, corner)
+            self._add_label(number, slice_index, _padded(crop, number), corner)
 
     def _add_label(
         self, number: int, slice_index: int, inside: NDArray[np.bool_], corner: tuple[int, int]
     ) -> None:
-        per_row = np.add.reduce(inside, axis=1, dtype=np.intp)
-        rows = per_row.nonzero()[0]
-        if not rows.size:
-            return
-        count = int(per_row.sum())
-        per_column = np.add.reduce(inside, axis=0, dtype=np.intp)
-        centroid = (
-            float(per_row @ np.arange(len(per_row))) / count + corner[0],
-            float(per_column @ np.arange(len(per_column))) / count + corner[1],
-        )
-        first = inside.argmax(axis=1)[rows]
-        last = inside.shape[1] - 1 - inside[:, ::-1].argmax(axis=1)[rows]
-        counts = self._counts.setdefault(number, _Counts())
-        counts.slice_indices.append(slice_index)
-        counts.pixels.append(count)
-        counts.centroids.append(centroid)
-        edges = np.array((rows, first, last))
-        edges += ((corner[0],), (corner[1],), (corner[1],))
-        counts.edges.append(edges)
+        flat = inside.ravel()
+        changes = (flat[1:] != flat[:-1]).nonzero()[0]
+        if changes.size:
+            runs = _Runs(slice_index, changes, inside.shape[1], *corner)
+            self._counts.setdefault(number, _Counts()).add(runs, self.geometry)
 
     def cross_sections(
         self, label: MaskLabel, *, source: ScanSource | None = None, flags: Iterable[str] = ()
     ) -> CrossSections:
         """Return what was counted of one label; without any pixel it is absent (flag ``empty-mask``)."""
-        counts = self._counts.get(label.number, _Counts())
-        order = np.argsort(counts.slice_indices)
-        flags = set(flags) if counts.pixels else {*flags, "empty-mask"}
+        counts = self._counts.get(label.number)
+        if counts is None:
+            counts = _Counts(pixels=[np.empty(0, np.intp)], centroids=[np.empty((0, 2))])
+            counts.bounds.append(np.empty((0, 2, 3)))
+            flags = {*flags, "empty-mask"}
+        counts.sum(self.geometry)
         indices = np.array(counts.slice_indices, dtype=np.intp)
-        matrix = self.geometry.pixel_to_patient_matrix
+        order = np.argsort(indices)
         origins = self.geometry.slice_origins_mm[indices]
-        centroids = np.array(counts.centroids, dtype=np.float64).reshape(-1, 2) @ matrix.T + origins
+        centroids = np.concatenate(counts.centroids) @ self.geometry.pixel_to_patient_matrix.T + origins
+        bounds = np.concatenate(counts.bounds) + origins[:, np.newaxis]
         return CrossSections(
             geometry=self.geometry,
             slice_indices=indices[order],
-            areas_mm2=np.array(counts.pixels, dtype=np.float64)[order] * self.geometry.pixel_area_mm2,
+            areas_mm2=np.concatenate(counts.pixels)[order].astype(np.float64) * self.geometry.pixel_area_mm2,
             centroids_mm=centroids[order],
-            bounds_mm=(_bounds(counts.edges, matrix) + origins[:, np.newaxis])[order],
-            touches_edge=self._touches_edge(counts.edges),
+            bounds_mm=bounds[order],
+            touches_edge=counts.touches_edge,
             lesion=label.name,
             label=label.number,
             source=source or ScanSource(),
-            flags=tuple(sorted(flags)),
-        )
-
-    def _touches_edge(self, edges: Sequence[NDArray[np.intp]]) -> bool:
-        if not edges:
-            return False
-        rows, first, last = np.concatenate(edges, axis=1)
-        return bool(
-            rows.min() == 0
-            or rows.max() == self.geometry.rows - 1
-            or first.min() == 0
-            or last.max() == self.geometry.columns - 1
+            flags=tuple(sorted(set(flags))),
         )
 
 
 def _cropped(pixels: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int]]:
     """Return the part of a slice that holds its pixels that are not 0, and where it begins."""
-    rows = _rows_in_use(pixels)
+    rows = _in_use(pixels, 1)
     if not rows.size:
         return pixels[:0], (0, 0)
     top, bottom = int(rows[0]), int(rows[-1]) + 1
-    band = pixels[top:bottom]
-    columns = np.logical_or.reduce(band, axis=0).nonzero()[0]
+    columns = _in_use(pixels[top:bottom], 0)
     left, right = int(columns[0]), int(columns[-1]) + 1
-    return band[:, left:right], (top, left)
+    return pixels[top:bottom, left:right], (top, left)
 
 
-def _rows_in_use(pixels: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the rows with a pixel that is not 0; eight bytes at a time where the memory allows it."""
-    bytes_a_row = pixels.shape[1] * pixels.itemsize
+def _in_use(pixels: NDArray[Any], axis: int) -> NDArray[np.intp]:
+    """Return the rows (axis 1) or columns (axis 0) with a pixel that is not 0.
+
+    Eight bytes at a time where the memory allows it.
+    """
     used: NDArray[Any]
-    if pixels.flags.c_contiguous and bytes_a_row % 8 == 0 and pixels.dtype.kind in "iu":
-        used = np.bitwise_or.reduce(pixels.view(np.uint64), axis=1)
+    if pixels.flags.c_contiguous and pixels.shape[1] * pixels.itemsize % 8 == 0:
+        used = np.bitwise_or.reduce(pixels.view(np.uint64), axis=axis)
+        used = used if axis else used.view(pixels.dtype)
     else:
-        used = np.logical_or.reduce(pixels, axis=1)
+        used = np.logical_or.reduce(pixels, axis=axis)
     return used.nonzero()[0]
+
+
+def _padded(crop: NDArray[Any], number: int) -> NDArray[np.bool_]:
+    """Return where a label is, with a column of background before every row, and a row behind the last."""
+    inside = np.zeros((crop.shape[0] + 1, crop.shape[1] + 1), dtype=np.bool_)
+    np.equal(crop, number, out=inside[:-1, 1:])
+    return inside
 
 
 def _numbers(crop: NDArray[Any], highest: int) -> list[int]:
     if crop.min() >= 0 and highest < 1 << 16:
         return [int(n) for n in np.bincount(crop.ravel()).nonzero()[0] if n]
     return [int(n) for n in np.unique(crop) if n]
-
-
-def _bounds(edges: Sequence[NDArray[np.intp]], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return smallest and largest offset in mm, (n, 2, 3), of the pixels' corners of every slice."""
-    if not edges:
-        return np.empty((0, 2, 3))
-    rows, first, last = np.concatenate(edges, axis=1)[:, :, np.newaxis]
-    starts = np.cumsum([0, *(part.shape[1] for part in edges[:-1])])
-    along_rows, along_columns = matrix.T
-    # Whether an axis of the patient grows with the columns or against them decides which corner lies outside.
-    leftwards = along_columns < 0
-    half = np.abs(along_rows) / 2 + np.abs(along_columns) / 2
-    middle = rows * along_rows
-    low = middle + np.where(leftwards, last, first) * along_columns - half
-    high = middle + np.where(leftwards, first, last) * along_columns + half
-    bounds = (np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts))
-    return np.stack(bounds, axis=1)
 
 
 # -- outline to mask ------------------------------------------------------------------------------------
