@@ -163,3 +163,10 @@ def sum_by(index: IntArray, values: FloatArray, size: int) -> FloatArray:
     """Return the sum of `values` at each index from 0 to `size` - 1."""
     result: FloatArray = np.bincount(index, np.asarray(values, dtype=np.float64), size).astype(np.float64)
     return result
+
+
+def present_values(index: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the values that occur in whole numbers from 0, and the position of each row's among them."""
+    seen = np.bincount(index) > 0
+    position = np.cumsum(seen) - 1
+    return np.flatnonzero(seen).astype(np.int64), position[index].astype(np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 
 from volumetry.errors import UsageError
 from volumetry.statistics.clustering import check_clusters
-from volumetry.statistics.columns import BoolArray, Column, FloatArray, Table, sum_by
+from volumetry.statistics.columns import BoolArray, Column, FloatArray, Table, present_values, sum_by
 from volumetry.statistics.influence import Leaving, curve_variance
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.survival import greenwood_terms, interval_limits
@@ -178,7 +178,7 @@ class _Table:
 
 
 def _event_table(rows: SurvivalRows, inside: BoolArray, cause: int) -> _Table:
-    present, index = np.unique(rows.time_index[inside], return_inverse=True)
+    present, index = present_values(rows.time_index[inside])
     weights, event = rows.weights[inside], rows.event[inside]
     m = len(present)
     at_risk = np.cumsum(sum_by(index, weights, m)[::-1])[::-1]

@@ -9,7 +9,7 @@ from scipy import special
 
 from volumetry.errors import StatisticsError
 from volumetry.statistics.clustering import check_clusters
-from volumetry.statistics.columns import BoolArray, Column, FloatArray, Table, sum_by
+from volumetry.statistics.columns import BoolArray, Column, FloatArray, Table, present_values, sum_by
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.survival_rows import SurvivalColumns, SurvivalRows, read_survival, require_groups
 
@@ -99,7 +99,7 @@ class _Counts:
 
 
 def _counts(rows: SurvivalRows, inside: BoolArray, cause: int) -> _Counts:
-    present, index = np.unique(rows.time_index[inside], return_inverse=True)
+    present, index = present_values(rows.time_index[inside])
     event, code = rows.event[inside], rows.group.codes[inside]
     shape = (len(rows.group.levels), len(present))
     cell = code * shape[1] + index

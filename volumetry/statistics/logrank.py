@@ -9,7 +9,7 @@ from scipy import special
 
 from volumetry.errors import StatisticsError
 from volumetry.statistics.clustering import check_clusters
-from volumetry.statistics.columns import BoolArray, Column, FloatArray, Table, sum_by
+from volumetry.statistics.columns import BoolArray, Column, FloatArray, Table, present_values, sum_by
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.survival_rows import (
     SurvivalColumns,
@@ -113,7 +113,7 @@ def logrank_test(
 
 def _compare(rows: SurvivalRows, inside: BoolArray, rho: float, with_influence: bool) -> _Comparison:
     """Compare the groups within one stratum."""
-    present, index = np.unique(rows.time_index[inside], return_inverse=True)
+    present, index = present_values(rows.time_index[inside])
     code = rows.group.codes[inside]
     event = rows.event[inside] == 1
     n_groups, n_times = len(rows.group.levels), len(present)

@@ -11,7 +11,15 @@ from scipy import special
 
 from volumetry.errors import UsageError
 from volumetry.statistics.clustering import check_clusters
-from volumetry.statistics.columns import BoolArray, Column, FloatArray, Table, read_numbers, sum_by
+from volumetry.statistics.columns import (
+    BoolArray,
+    Column,
+    FloatArray,
+    Table,
+    present_values,
+    read_numbers,
+    sum_by,
+)
 from volumetry.statistics.influence import Leaving, curve_variance
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.survival_rows import SurvivalColumns, SurvivalRows, read_survival
@@ -254,7 +262,7 @@ def curves_by_group(
 def _curve(
     rows: SurvivalRows, inside: BoolArray, label: str, options: CurveOptions, robust: bool
 ) -> SurvivalCurve:
-    present, index = np.unique(rows.time_index[inside], return_inverse=True)
+    present, index = present_values(rows.time_index[inside])
     weights = rows.weights[inside]
     event = rows.event[inside] == 1
     deaths = sum_by(index, weights * event, len(present))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.columns import (
@@ -141,7 +142,7 @@ def read_survival(
 
 def distinct_times(duration: FloatArray) -> tuple[FloatArray, IntArray]:
     """Return the distinct times and which one each row has; times apart by rounding are one."""
-    times, index = np.unique(duration, return_inverse=True)
+    index, times = pd.factorize(duration, sort=True)
     if len(times) > 1:
         step = np.diff(times)
         mean = float(np.abs(times).mean())
