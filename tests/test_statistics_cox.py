@@ -79,6 +79,15 @@ def test_coefficients_errors_and_tests_are_rs(section: str) -> None:
     assert result.n_clusters == (180 if section.endswith("cluster") else None)
 
 
+@pytest.mark.parametrize(
+    "section",
+    ["cox_lung_efron", "cox_hips_efron", "cox_hips_efron_cluster", "cox_hips_tha_group_cluster"],
+)
+def test_concordance_is_rs(section: str) -> None:
+    expected, found = R[section]["concordance"], vs.concordance_index(fit(section)).estimate
+    assert [found.value, found.standard_error] == close([expected["C"], expected["se(C)"]], ITERATED)
+
+
 @pytest.mark.parametrize("section", ["lung_km", "lung_rank", "hips_km", "hips_rank"])
 def test_proportional_hazards_are_tested_as_r_does(section: str) -> None:
     data, _, transform = section.partition("_")

@@ -44,6 +44,7 @@ _MODULES = {
     "compare_classes": "contingency",
     "compare_groups": "two_groups",
     "compare_proportions": "clustered_proportions",
+    "concordance_index": "concordance",
     "contingency_test": "contingency",
     "correlation_of_paired_p": "t_tests",
     "cox_regression": "cox",
