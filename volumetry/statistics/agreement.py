@@ -132,6 +132,9 @@ def lin_concordance(
     if n < 3 or np.ptp(one) == 0 or np.ptp(two) == 0:
         raise not_estimable("a concordance needs three pairs, and both measurements must vary", n_pairs=n)
     notes = independence_note(codes, "Lin's concordance")
+    # The concordance does not depend on the unit; squares of tiny values would underflow.
+    scale = max(float(np.ptp(one)), float(np.ptp(two)))
+    one, two = one / scale, two / scale
     variance_one, variance_two = float(one.var()), float(two.var())
     covariance = float(((one - one.mean()) * (two - two.mean())).mean())
     shift = float(one.mean() - two.mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.samples import check_choice, check_level, kept_labels, not_estimable, to_numbers
 
 IccForm = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)"]
+
+Singles = tuple[float | None, float | None, float | None]
 
 ICC_FORMS = ("ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)")
 
@@ -69,11 +72,17 @@ def icc(
     if np.ptp(table) == 0:
         raise not_estimable("all ratings are equal")
     squares = _mean_squares(table)
+    if squares["subjects"] == 0:
+        raise not_estimable("the subjects' mean ratings do not differ", n_subjects=n, n_readers=k)
     if squares["within"] == 0:
         raise not_estimable("all reads of each subject are equal: the ICC is 1 and has no interval")
     notes = independence_note(kept_labels(cluster, kept, "ratings"), f"Intraclass correlation {form}")
     tail = (1 - level) / 2
-    estimates = {name: _estimate(name, squares, n, k, tail) for name in ICC_FORMS}
+    found = {name: _estimate(name, squares, n, k, tail) for name in ICC_FORMS}
+    estimates = {name: estimate for name, estimate in found.items() if estimate is not None}
+    if form not in estimates:
+        raise not_estimable(f"{form} is not defined for these ratings", n_subjects=n, n_readers=k)
+    notes += tuple(f"{name} is not defined for these ratings" for name in ICC_FORMS if name not in estimates)
     f, df2 = _f_test(form, squares, n, k)
     first = estimates.pop(form)
     return StatisticResult(
@@ -136,26 +145,30 @@ def _f_test(form: str, squares: dict[str, float], n: int, k: int) -> tuple[float
     return squares["subjects"] / squares["error"], (n - 1) * (k - 1)
 
 
-def _estimate(form: str, squares: dict[str, float], n: int, k: int, tail: float) -> Estimate:
-    kind, mean = form[4], form.endswith("k)")
-    value, low, high = {"1": _one_way, "A": _agreement, "C": _consistency}[kind](squares, n, k, tail)
-    if mean:
-        value, low, high = (_spearman_brown(x, k) for x in (value, low, high))
+def _estimate(form: str, squares: dict[str, float], n: int, k: int, tail: float) -> Estimate | None:
+    """Return the estimate of one form; None where tiny data put it at a pole of its formula."""
+    singles = {"1": _one_way, "A": _agreement, "C": _consistency}[form[4]](squares, n, k, tail)
+    value, low, high = (_averaged(single, k) for single in singles) if form.endswith("k)") else singles
+    if value is None:
+        return None
     return Estimate(name=form, value=value, ci_low=low, ci_high=high, level=1 - 2 * tail)
 
 
-def _spearman_brown(single: float, k: int) -> float:
+def _averaged(single: float | None, k: int) -> float | None:
+    # Spearman and Brown's formula has a pole at -1 / (k - 1): beyond it there is no such reliability.
+    if single is None or 1 + (k - 1) * single <= 1e-9:
+        return None
     return k * single / (1 + (k - 1) * single)
 
 
-def _one_way(squares: dict[str, float], n: int, k: int, tail: float) -> tuple[float, float, float]:
+def _one_way(squares: dict[str, float], n: int, k: int, tail: float) -> Singles:
     f = squares["subjects"] / squares["within"]
     low = f / stats.f.isf(tail, n - 1, n * (k - 1))
     high = f * stats.f.isf(tail, n * (k - 1), n - 1)
     return _from_f(f, k), _from_f(low, k), _from_f(high, k)
 
 
-def _consistency(squares: dict[str, float], n: int, k: int, tail: float) -> tuple[float, float, float]:
+def _consistency(squares: dict[str, float], n: int, k: int, tail: float) -> Singles:
     if squares["error"] == 0:
         return 1.0, 1.0, 1.0
     f = squares["subjects"] / squares["error"]
@@ -168,15 +181,23 @@ def _from_f(f: float, k: int) -> float:
     return float((f - 1) / (f + k - 1))
 
 
-def _agreement(squares: dict[str, float], n: int, k: int, tail: float) -> tuple[float, float, float]:
+def _agreement(squares: dict[str, float], n: int, k: int, tail: float) -> Singles:
     msr, msc, mse = squares["subjects"], squares["readers"], squares["error"]
-    value = (msr - mse) / (msr + (k - 1) * mse + k * (msc - mse) / n)
+    value = _share(msr - mse, msr + (k - 1) * mse + k * (msc - mse) / n, msr + mse + msc)
+    if value is None:
+        return None, None, None
     df = _satterthwaite_df(squares, value, n, k)
     mixed = k * msc + (k * n - k - n) * mse
-    upper_f, lower_f = stats.f.isf(tail, n - 1, df), stats.f.isf(tail, df, n - 1)
-    low = n * (msr - upper_f * mse) / (upper_f * mixed + n * msr)
-    high = n * (lower_f * msr - mse) / (mixed + n * lower_f * msr)
-    return value, float(low), float(high)
+    upper_f, lower_f = float(stats.f.isf(tail, n - 1, df)), float(stats.f.isf(tail, df, n - 1))
+    low = _share(n * (msr - upper_f * mse), upper_f * mixed + n * msr, n * msr)
+    high = _share(n * (lower_f * msr - mse), mixed + n * lower_f * msr, n * lower_f * msr)
+    return value, low, high
+
+
+def _share(part: float, whole: float, scale: float) -> float | None:
+    # With very few degrees of freedom the quantiles of F leave the range of floats.
+    known = math.isfinite(part) and math.isfinite(whole) and whole > 1e-9 * scale
+    return part / whole if known else None
 
 
 def _satterthwaite_df(squares: dict[str, float], value: float, n: int, k: int) -> float:
@@ -186,6 +207,8 @@ def _satterthwaite_df(squares: dict[str, float], value: float, n: int, k: int) -
     a = k * value / (n * (1 - value))
     b = 1 + k * value * (n - 1) / (n * (1 - value))
     below = (a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1))
+    if below == 0:
+        return float((n - 1) * (k - 1))
     return (a * msc + b * mse) ** 2 / below
 
 
@@ -193,8 +216,11 @@ def _satterthwaite_p(squares: dict[str, float], n: int, k: int) -> float | None:
     if squares["error"] == 0:
         return None
     value = _agreement(squares, n, k, 0.025)[0]
+    if value is None:
+        return None
     df = _satterthwaite_df(squares, value, n, k)
-    return float(stats.f.sf(squares["subjects"] / squares["error"], n - 1, df))
+    p_value = float(stats.f.sf(squares["subjects"] / squares["error"], n - 1, df))
+    return p_value if math.isfinite(p_value) else None
 
 
 def _absolute_sem(squares: dict[str, float], n: int) -> float:

@@ -15,6 +15,9 @@ from volumetry.statistics.clusters import independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.samples import check_level, kept_labels, not_estimable, to_numbers
 
+# Beyond it one read is typically a thousand times another, and percentages soon leave the range of floats.
+_LARGEST_LOG_SD = 10.0
+
 
 def repeatability(
     reads: ArrayLike,
@@ -83,13 +86,17 @@ def repeatability(
     threshold = threshold_percent / 100
     up, down = math.log1p(threshold), -math.log1p(-threshold)
 
+    sds = (value, low, high)
+    if high > _LARGEST_LOG_SD:
+        sds = (min(value, _LARGEST_LOG_SD), min(low, _LARGEST_LOG_SD), _LARGEST_LOG_SD)
+        notes += (f"log SDs are cut at {_LARGEST_LOG_SD:g}: there are too few reads, or they are no repeats",)
+
     def of(name: str, unit: str, transformed: tuple[float, float, float]) -> Estimate:
         middle, one, other = transformed
         return Estimate(
             name=name, value=middle, ci_low=min(one, other), ci_high=max(one, other), level=level, unit=unit
         )
 
-    sds = (value, low, high)
     estimates = (
         of("within-lesion log SD", "", sds),
         of("within-lesion CV", "%", _each(lambda s: 100 * _cv(s), sds)),

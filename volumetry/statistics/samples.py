@@ -15,6 +15,9 @@ from volumetry.statistics.clusters import cluster_codes, is_missing
 Alternative = Literal["two-sided", "less", "greater"]
 ClusterPair = tuple[Sequence[Any] | NDArray[Any], Sequence[Any] | NDArray[Any]]
 
+# Squares of what is larger would leave the range of floats.
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -50,7 +53,8 @@ def to_numbers(values: ArrayLike | Sequence[Any], name: str = "values") -> NDArr
     Raises
     ------
     UsageError
-        `invalid-table` for text that is no number, for infinity, and for more than one dimension.
+        `invalid-table` for text that is no number, for infinity (or beyond 1e100), and for more than one
+        dimension.
     """
     try:
         numbers = np.asarray(values, dtype=np.float64)
@@ -60,6 +64,10 @@ def to_numbers(values: ArrayLike | Sequence[Any], name: str = "values") -> NDArr
         raise UsageError("invalid-table", f"{name} must be one column", values={"dimensions": numbers.ndim})
     if np.isinf(numbers).any():
         raise UsageError("invalid-table", f"{name} holds infinity", todo="Leave such cells empty.")
+    if (np.abs(numbers) > _LARGEST).any():
+        raise UsageError(
+            "invalid-table", f"{name} holds a number beyond {_LARGEST:g}, which is no measurement"
+        )
     return numbers
 
 

@@ -93,7 +93,8 @@ def shapiro_wilk_test(values: ArrayLike | Sequence[Any]) -> StatisticResult:
         raise not_estimable("Shapiro and Wilk's test takes 3 to 5000 values", n=sample.size)
     if np.ptp(sample.values) == 0:
         raise not_estimable("all values are equal", n=sample.size)
-    answer = stats.shapiro(sample.values)
+    # The statistic does not depend on place and scale; tiny values would underflow.
+    answer = stats.shapiro((sample.values - sample.values.min()) / np.ptp(sample.values))
     return StatisticResult(
         method="Shapiro-Wilk test",
         statistic=float(answer.statistic),
