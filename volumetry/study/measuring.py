@@ -11,6 +11,7 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.errors import MismatchError, ReadError, VolumetryError, WorkerError, internal_error
 from volumetry.formats import read_regions, read_scan, recognise
+from volumetry.formats.scan_facts import scan_facts
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
@@ -146,7 +147,8 @@ def _outcomes(case: Case, settings: Settings, patients: set[str]) -> Iterator[Ou
         yield _row(case, error=case.error), []
         return
     if not case.trace:
-        yield _row(case) | {"status": "not_traced"}, []
+        error = _unreadable(case, settings)
+        yield (_row(case) | {"status": "not_traced"} if error is None else _row(case, error=error)), []
         return
     try:
         regions = list(_regions(case, settings))
@@ -165,6 +167,19 @@ def _outcomes(case: Case, settings: Settings, patients: set[str]) -> Iterator[Ou
             continue
         patients.add(sections.source.patient)
         yield _measured(case, sections, settings)
+
+
+def _unreadable(case: Case, settings: Settings) -> VolumetryError | None:
+    """Why an image that nobody traced cannot be read either, as far as its header tells."""
+    if not case.scan.lower().endswith(_VOLUME_SUFFIXES):
+        return None  # the headers of a series were read when it was found
+    try:
+        scan_facts(f"{settings.root}/{case.scan}")
+    except ReadError as error:
+        return None if error.code == "not-3d" else error
+    except VolumetryError:
+        return None  # what is amiss with its geometry matters once it is traced
+    return None
 
 
 def _no_memory(case: Case) -> VolumetryError:

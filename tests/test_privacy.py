@@ -1,0 +1,113 @@
+"""A canary in every text tag of a series but PatientID must not sing anywhere."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pydicom
+import pytest
+from dicom_phantoms import stack_geometry, stack_voxels, write_series
+from pydicom.datadict import DicomDictionary, keyword_dict
+from study_phantoms import box_contours, box_trace
+
+from volumetry import ScanSource, write_trace
+
+CANARY = "CANARYBIRD"
+TEXT_KINDS = {"PN", "LO", "LT", "SH", "ST", "UT", "UC", "AS", "CS", "AE"}
+KEPT = {
+    "PatientID",
+    "Modality",
+    "SpecificCharacterSet",
+    "ImageType",
+    "PhotometricInterpretation",
+    "LossyImageCompression",
+}
+PATIENT = "PID4711"
+
+
+def plant(dataset, _index):
+    """Fill every text tag that a series may have, and private ones."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a canary is no valid age, code or title
+        _plant(dataset)
+
+
+def _plant(dataset):
+    for name, tag in keyword_dict.items():
+        kind = DicomDictionary[tag][0]
+        group = tag >> 16
+        if kind in TEXT_KINDS and name not in KEPT and 0x0008 <= group <= 0x0040 and name not in dataset:
+            dataset.add_new(tag, kind, CANARY + "^X" if kind == "PN" else CANARY)
+    dataset.PatientBirthDate = "19010203"
+    dataset.StudyDescription = dataset.SeriesDescription = dataset.ProtocolName = CANARY
+    block = dataset.private_block(0x0011, CANARY, create=True)
+    block.add_new(1, "LO", CANARY)
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    geometry = stack_geometry(n_slices=8, rows=32, columns=32)
+    voxels = stack_voxels(geometry)
+    root = tmp_path / "study"
+    for visit, date in (("a", "20200102"), ("b", "20210102")):
+        folder = root / PATIENT / visit
+        write_series(
+            folder / "t1",
+            geometry,
+            voxels,
+            patient_id=PATIENT,
+            study_date=date,
+            series_uid=f"2.25.{date}",
+            change=plant,
+        )
+        source = ScanSource(patient=PATIENT, series_uid=f"2.25.{date}", study_date="")
+        trace = box_trace(geometry, side="", contours=box_contours(range(2, 6)), source=source)
+        write_trace(trace, folder / "L1.trace.json")
+    untraced = root / PATIENT / "c/t1"
+    write_series(untraced, geometry, voxels, patient_id=PATIENT, study_date="20220102", change=plant)
+    first = sorted(untraced.iterdir())[0]
+    first.write_bytes(first.read_bytes()[:5000])
+    return root
+
+
+def everything(study, out, *options):
+    """Run the commands that read the study; return all they wrote, on screen and in files, with the names."""
+    heard = b""
+    series = study / PATIENT / "a/t1"
+    trace = study / PATIENT / "a/L1.trace.json"
+    for arguments in (
+        ("batch", study, "--out", out, "--figures", "--jobs", "2", *options),
+        *(() if options else (("series", study), ("series", study, "--format", "json"))),
+        *(() if options else (("figure", trace, "--scan", series, "--out", out / "f.png"),)),
+        *(() if options else (("measure", series / "IM0000.dcm"), ("measure", trace, "--scan", study / "x"))),
+    ):
+        told = subprocess.run(
+            [sys.executable, "-m", "volumetry", *map(str, arguments)], capture_output=True, check=False
+        )
+        assert b"Traceback" not in told.stderr
+        heard += told.stdout + told.stderr
+    for path in out.rglob("*"):
+        heard += str(path.relative_to(out)).encode() + (path.read_bytes() if path.is_file() else b"")
+    return heard
+
+
+def test_the_canary_is_planted(study):
+    dataset = pydicom.dcmread(study / PATIENT / "a/t1/IM0000.dcm")
+    assert str(dataset).count(CANARY) > 300
+
+
+def test_the_canary_does_not_sing(study, tmp_path):
+    heard = everything(study, tmp_path / "out")
+    assert b"measured" in heard
+    assert PATIENT.encode() in heard
+    assert CANARY.encode() not in heard
+    assert b"19010203" not in heard
+    assert b"1901-02-03" not in heard
+
+
+def test_with_pseudonyms_the_patient_does_not_either(study, tmp_path):
+    heard = everything(study, tmp_path / "out", "--pseudonyms", tmp_path / "key")
+    assert b"measured" in heard
+    assert PATIENT.encode() not in heard
+    assert CANARY.encode() not in heard
