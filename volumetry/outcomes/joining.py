@@ -1,0 +1,358 @@
+"""The clinical table joined with volumes by checked keys, and what became of every row of every input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from volumetry.errors import UsageError
+from volumetry.outcomes.derived import derive
+from volumetry.outcomes.lesion_volumes import (
+    Key,
+    UnitVolume,
+    change_rule,
+    chosen_visits,
+    unit_key,
+    volumes_of_changes,
+    volumes_of_columns,
+)
+from volumetry.outcomes.plan import VOLUME_COLUMNS, Plan, column_uses
+from volumetry.outcomes.schema import Document
+from volumetry.outcomes.source_table import SourceTable, read_source
+from volumetry.tables import CHANGES, MEASUREMENTS, Row, read_table
+
+NO_VOLUME = UnitVolume(
+    baseline_cm3=None, followup_cm3=None, category="not_evaluable", reason="no-measurements", days=None,
+    n_lesions=0,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disposition:
+    """What became of one row of one input."""
+
+    table: str
+    line: int
+    patient: str
+    side: str
+    lesion: str
+    visit: str
+    reader: str
+    used: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The tables as read: clinical as text, the others as declared."""
+
+    clinical: SourceTable
+    changes: list[Row] = field(default_factory=list)
+    measurements: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """Rows that are analysed, and the account of all others.
+
+    Attributes
+    ----------
+    table : SourceTable
+        Clinical, derived and volume columns of the rows in either group.
+    patient : tuple of str
+        The cluster of each row.
+    first : tuple of bool
+        Whether each row is of the first group.
+    labels : pair of str
+    keys : tuple of Key
+    changes : tuple of Row
+        Changes of the chosen reader and follow-up visit.
+    volumes : tuple of UnitVolume
+    reader : str
+        Whose changes these are.
+    inputs : Inputs
+    dispositions : tuple of Disposition
+        One for every row of every input.
+    """
+
+    table: SourceTable
+    patient: tuple[str, ...]
+    first: tuple[bool, ...]
+    labels: tuple[str, str]
+    keys: tuple[Key, ...]
+    changes: tuple[Row, ...]
+    volumes: tuple[UnitVolume, ...]
+    reader: str
+    inputs: Inputs
+    dispositions: tuple[Disposition, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows analysed."""
+        return len(self.first)
+
+    @property
+    def group(self) -> list[str]:
+        """Label of each row's group."""
+        return [self.labels[0] if first else self.labels[1] for first in self.first]
+
+
+def read_inputs(
+    plan: Plan, folder: Path, *, measurements: Path | str | None = None, changes: Path | str | None = None
+) -> Inputs:
+    """Read the plan's tables; paths given here stand in for those of the plan."""
+    paths = {
+        "changes": changes or (folder / plan.tables.changes if plan.tables.changes else None),
+        "measurements": measurements
+        or (folder / plan.tables.measurements if plan.tables.measurements else None),
+    }
+    return Inputs(
+        clinical=read_source(folder / plan.tables.clinical, plan.columns.missing),
+        changes=[] if paths["changes"] is None else read_table(paths["changes"], CHANGES),
+        measurements=[] if paths["measurements"] is None else read_table(paths["measurements"], MEASUREMENTS),
+    )
+
+
+def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
+    """Join the inputs.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-plan`` for columns or readers that are not there; ``invalid-table`` for two rows of one
+        key, an unknown side, or a cell that cannot be read.
+    """
+    table = derive(inputs.clinical, plan.derived, document)
+    _check_columns(plan, document, [*table.columns, *VOLUME_COLUMNS])
+    reader = _reader(plan, document, inputs.changes)
+    keys = _keys(plan, table)
+    used = _used_changes(plan, inputs.changes, reader)
+    changes = [inputs.changes[place] for place in used]
+    volumes = _volumes(plan, table, keys, changes)
+    outside = _outside(plan, table, keys)
+    rows = [row for row, reason in enumerate(outside) if not reason]
+    if not rows:
+        raise document.fault(("groups", "column"), "no row is in either group", "Check both values.")
+    first = [_same(cell, plan.groups.first) for cell in table.text(plan.groups.column)]
+    kept_keys = {keys[row] for row in rows}
+    clinical = [
+        _disposition("clinical", line, key, {}, not reason, reason or "analysed")
+        for line, key, reason in zip(table.lines, keys, outside, strict=True)
+    ]
+    return Cohort(
+        table=_with_volumes(table, volumes).take(rows),
+        patient=tuple(keys[row][0] for row in rows),
+        first=tuple(first[row] for row in rows),
+        labels=(
+            plan.groups.first_label or str(plan.groups.first),
+            plan.groups.second_label or str(plan.groups.second),
+        ),
+        keys=tuple(keys[row] for row in rows),
+        changes=tuple(changes),
+        volumes=tuple(volumes[row] for row in rows),
+        reader=reader,
+        inputs=inputs,
+        dispositions=(
+            *clinical,
+            *_change_dispositions(plan, inputs.changes, used, kept_keys, reader),
+            *_measurement_dispositions(plan, inputs.measurements, changes, kept_keys),
+        ),
+    )
+
+
+# -- keys and columns -----------------------------------------------------------------------------------------
+
+
+def _check_columns(plan: Plan, document: Document, known: Sequence[str]) -> None:
+    import difflib
+
+    for path, name in column_uses(plan):
+        if name and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]}? " if close else ""
+            raise document.fault(path, f"there is no column {name!r}", f"{hint}Known are {', '.join(known)}.")
+
+
+def _keys(plan: Plan, table: SourceTable) -> list[Key]:
+    columns, unit = plan.columns, plan.volumes.unit
+    patients = table.text(columns.patient)
+    sides = [""] * table.n_rows if unit == "patient" or not columns.side else _sides(plan, table)
+    lesions = table.text(columns.lesion) if unit == "lesion" else [""] * table.n_rows
+    keys = [
+        (patient or "", side, lesion or "")
+        for patient, side, lesion in zip(patients, sides, lesions, strict=True)
+    ]
+    seen: dict[Key, int] = {}
+    for key, line in zip(keys, table.lines, strict=True):
+        if key[0] and key in seen:
+            raise UsageError(
+                "invalid-table", f"two rows are of the same {unit}", where=table.name,
+                values={"key": " ".join(filter(None, key)), "lines": (seen[key], line)},
+                todo="Keep one, or say another unit in the plan (volumes.unit).",
+            )  # fmt: skip
+        seen[key] = line
+    return keys
+
+
+def _sides(plan: Plan, table: SourceTable) -> list[str]:
+    names = {**dict.fromkeys(plan.columns.left, "L"), **dict.fromkeys(plan.columns.right, "R")}
+    sides = []
+    for cell, line in zip(table.text(plan.columns.side), table.lines, strict=True):
+        if cell is not None and cell not in names:
+            raise UsageError(
+                "invalid-table", "a side is neither left nor right", where=table.name,
+                values={"line": line, "cell": cell},
+                todo="Declare how sides are written: columns.left and columns.right in the plan.",
+            )  # fmt: skip
+        sides.append("" if cell is None else names[cell])
+    return sides
+
+
+def _outside(plan: Plan, table: SourceTable, keys: Sequence[Key]) -> list[str]:
+    """Why each clinical row is not analysed; empty if it is."""
+    reasons = []
+    for key, cell in zip(keys, table.text(plan.groups.column), strict=True):
+        if not key[0]:
+            reasons.append("no patient")
+        elif cell is None:
+            reasons.append("no group")
+        elif not (_same(cell, plan.groups.first) or _same(cell, plan.groups.second)):
+            reasons.append(f"another group: {cell}")
+        else:
+            reasons.append("")
+    return reasons
+
+
+def _same(cell: str | None, value: str | int) -> bool:
+    if cell is None:
+        return False
+    return cell == str(value) or (isinstance(value, int) and cell == f"{value}.0")
+
+
+def _reader(plan: Plan, document: Document, changes: Sequence[Row]) -> str:
+    readers = sorted({row["reader"] or "" for row in changes})
+    wanted = plan.volumes.reader
+    if wanted and readers and wanted not in readers:
+        raise document.fault(
+            ("volumes", "reader"), f"there is no reader {wanted!r}", f"Known are {', '.join(readers)}."
+        )
+    if not wanted and len(readers) > 1:
+        raise document.fault(
+            ("volumes", "reader"), "there are several readers", f"Choose one of {', '.join(readers)}."
+        )
+    return wanted or (readers[0] if readers else "")
+
+
+# -- volumes --------------------------------------------------------------------------------------------------
+
+
+def _used_changes(plan: Plan, changes: Sequence[Row], reader: str) -> list[int]:
+    """Places of the changes of the chosen reader and follow-up visit."""
+    visits = chosen_visits([row for row in changes if (row["reader"] or "") == reader], plan.volumes)
+    return [
+        place
+        for place, row in enumerate(changes)
+        if (row["reader"] or "") == reader and visits.get(row["patient"]) == (row["followup_visit"] or "")
+    ]
+
+
+def _volumes(plan: Plan, table: SourceTable, keys: Sequence[Key], changes: Sequence[Row]) -> list[UnitVolume]:
+    rule = change_rule(plan.volumes)
+    if plan.volumes.baseline_column:
+        names = (plan.volumes.baseline_column, plan.volumes.followup_column)
+        return volumes_of_columns(table.numbers(names[0]), table.numbers(names[1]), rule)
+    known = volumes_of_changes(changes, plan.volumes, rule)
+    return [known.get(key, NO_VOLUME) for key in keys]
+
+
+def _with_volumes(table: SourceTable, volumes: Sequence[UnitVolume]) -> SourceTable:
+    before = [volume.baseline_cm3 for volume in volumes]
+    after = [volume.followup_cm3 for volume in volumes]
+    change = [None if a is None or b is None else a - b for b, a in zip(before, after, strict=True)]
+    values: tuple[Sequence[Any], ...] = (
+        before,
+        after,
+        change,
+        [volume.percent for volume in volumes],
+        [volume.category for volume in volumes],
+        [volume.reason or None for volume in volumes],
+        [volume.days for volume in volumes],
+    )
+    for name, cells in zip(VOLUME_COLUMNS, values, strict=True):
+        table = table.with_column(name, cells)
+    return table
+
+
+# -- what became of every row ---------------------------------------------------------------------------------
+
+
+def _disposition(table: str, line: int, key: Key, row: Row, used: bool, reason: str) -> Disposition:
+    return Disposition(
+        table=table,
+        line=line,
+        patient=key[0],
+        side=row.get("side") or key[1],
+        lesion=row.get("lesion") or key[2],
+        visit=row.get("followup_visit") or row.get("visit") or "",
+        reader=row.get("reader") or "",
+        used=used,
+        reason=reason,
+    )
+
+
+def _change_dispositions(
+    plan: Plan, changes: Sequence[Row], used: Sequence[int], kept: set[Key], reader: str
+) -> list[Disposition]:
+    chosen = set(used)
+    found = []
+    for place, row in enumerate(changes):
+        key = unit_key(row, plan.volumes.unit)
+        if plan.volumes.baseline_column:
+            reason = "volumes are taken from the clinical table"
+        elif (row["reader"] or "") != reader:
+            reason = "another reader"
+        elif place not in chosen:
+            reason = "another follow-up visit"
+        elif key not in kept:
+            reason = "not among the analysed rows of the clinical table"
+        else:
+            reason = ""
+        found.append(_disposition("changes", place + 2, key, row, not reason, reason or _in_words(row)))
+    return found
+
+
+def _in_words(row: Row) -> str:
+    return f"not evaluable: {row['reason']}" if row["category"] == "not_evaluable" else "analysed"
+
+
+def _measurement_dispositions(
+    plan: Plan, measurements: Sequence[Row], changes: Sequence[Row], kept: set[Key]
+) -> list[Disposition]:
+    """A measurement is used if it is one end of a change that is."""
+    ends = {
+        (row["patient"], row["side"], row["lesion"], row["reader"], row[name])
+        for row in changes
+        for name in ("baseline_visit", "followup_visit")
+    }
+    first_read: dict[tuple[Any, ...], int] = {}
+    for row in measurements:
+        end = tuple(row[name] for name in ("patient", "side", "lesion", "reader", "visit"))
+        first_read[end] = min(first_read.get(end, row["read"] or 1), row["read"] or 1)
+    found = []
+    for place, row in enumerate(measurements):
+        key = unit_key(row, plan.volumes.unit)
+        end = tuple(row[name] for name in ("patient", "side", "lesion", "reader", "visit"))
+        if key not in kept:
+            reason = "not among the analysed rows of the clinical table"
+        elif end not in ends:
+            reason = "not an end of an analysed change"
+        elif (row["read"] or 1) != first_read[end]:
+            reason = "a repeated read"
+        else:
+            reason = ""
+        found.append(
+            _disposition("measurements", place + 2, key, row, not reason, reason or "an end of a change")
+        )
+    return found

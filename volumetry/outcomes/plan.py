@@ -1,0 +1,360 @@
+"""The plan of an outcome analysis, ``plan.toml``: its tables, groups, endpoints and tests."""
+
+# ruff: noqa: RUF009 - `setting` is dataclasses.field with a sentence
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from volumetry.errors import UsageError
+from volumetry.outcomes.schema import Document, build, read_document, setting
+
+Unit = Literal["hip", "lesion", "patient"]
+FourfoldTest = Literal[
+    "pearson", "yates", "likelihood-ratio", "n-1", "fisher", "fisher-less", "fisher-greater", "mid-p"
+]
+MeanTest = Literal["welch", "student", "mann-whitney"]
+PairedTest = Literal["paired-t", "wilcoxon"]
+ClassTest = Literal["pearson", "likelihood-ratio", "exact", "linear-by-linear"]
+Rule = Literal[
+    "present", "equals", "at-least", "more-than", "difference", "days-between", "years-between",
+    "harris-category", "good-or-excellent", "subsidence", "nonunion", "bone-density",
+]  # fmt: skip
+HeightRuleChoice = Literal["thickness", "spacing"]
+
+_NAME = "name of the endpoint, used in tables and file names"
+_ADJUST = "columns of covariates that the recommended model adjusts for; text columns become factors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What the study is called, and what holds for all its analyses."""
+
+    title: str = setting("title of the results", "Outcome statistics")
+    level: float = setting("confidence level of every interval", 0.95)
+    multiplicity: Literal["none", "holm", "benjamini-hochberg"] = setting(
+        "adjustment of the recommended p values over all endpoints", "holm"
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise UsageError(
+                "usage", f"the level is {self.level:g}", values={"key": "level"}, todo="Write 0.95 for 95 %."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """The files, relative to the plan. Only the clinical table is needed."""
+
+    clinical: str = setting("CSV with a row per unit (hip, lesion or patient), any column names")
+    measurements: str = setting("`measurements.csv` of `volumetry batch`", "")
+    changes: str = setting("`changes.csv` of `volumetry batch` or `volumetry change`", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Which columns of the clinical table name a row, and how it writes sides and missing values."""
+
+    patient: str = setting("column of the patient; the key, and the cluster of every analysis", "patient")
+    side: str = setting("column of the side; leave empty if there is none", "side")
+    lesion: str = setting("column of the lesion, where the unit is the lesion", "lesion")
+    left: tuple[str, ...] = setting("how the left side is written", ("L", "l", "left", "Left"))
+    right: tuple[str, ...] = setting("how the right side is written", ("R", "r", "right", "Right"))
+    missing: tuple[str, ...] = setting("what an empty cell may say", ("", "NA", "NaN", "nan", "."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volumes:
+    """How lesion volumes become one number per row of the clinical table."""
+
+    unit: Unit = setting(
+        "`hip`: lesions of a hip are summed; `lesion`: a row each; `patient`: no sides", "hip"
+    )
+    reader: str = setting("whose changes are analysed; needed where there are several readers", "")
+    followup: str = setting('`"last"`, `"first"`, or the name of a visit', "last")
+    threshold_percent: float = setting("a change of more than this is an increase or decrease", 15.0)
+    decrease_threshold_percent: float | None = setting("the same for decreases, where it differs", None)
+    baseline_column: str = setting("column of the clinical table with the baseline volume, cm3", "")
+    followup_column: str = setting("column of the clinical table with the follow-up volume, cm3", "")
+
+    def __post_init__(self) -> None:
+        if bool(self.baseline_column) != bool(self.followup_column):
+            raise UsageError(
+                "usage", "one of two volume columns is given", values={"key": "baseline_column"},
+                todo="Give baseline_column and followup_column, or neither.",
+            )  # fmt: skip
+        down = self.decrease_threshold_percent
+        if not 0 <= self.threshold_percent <= 1000 or (down is not None and not 0 <= down <= 100):
+            raise UsageError(
+                "usage", "the threshold is out of range", values={"key": "threshold_percent"},
+                todo="Write percent, for example 15.",
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groups:
+    """The two groups. Differences and ratios are of the first against the second."""
+
+    column: str = setting("column of the clinical table")
+    first: str | int = setting("value of the first (treated) group, as the table writes it")
+    second: str | int = setting("value of the second (control) group")
+    first_label: str = setting("its name in tables and figures; empty: its value", "")
+    second_label: str = setting("its name; empty: its value", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A column made from others by a named rule, before anything is analysed."""
+
+    name: str = setting("name of the new column")
+    rule: Rule = setting("the rule; see below")
+    columns: tuple[str, ...] = setting("the columns it reads, in the order of the rule")
+    value: str | float | int | None = setting("what `equals`, `at-least` and `more-than` compare with", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binary:
+    """Yes or no: a share by group."""
+
+    name: str = setting(_NAME)
+    column: str = setting("column with 1 for the event and 0 for none (also yes/no, true/false)")
+    published: FourfoldTest = setting("the test as papers print it, rows taken as independent", "fisher")
+    adjust: tuple[str, ...] = setting(_ADJUST, ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeToEvent:
+    """Time to an event, from dates or from a time and a status."""
+
+    name: str = setting(_NAME)
+    time: str = setting("column of the follow-up time, a number; or give dates", "")
+    event: str = setting("column of the event: 1 yes, 0 censored; 2 for the competing event", "")
+    start: str = setting("column of the date from which time counts", "")
+    event_date: str = setting("column of the date of the event; empty cells: none", "")
+    last_date: str = setting("column of the last date known, where those without event are censored", "")
+    competing_date: str = setting("column of the date of the competing event", "")
+    last_negative_date: str = setting("column of the last date known to be free of the event", "")
+    competing: str = setting("name of the competing event, where there is one", "")
+    unit: Literal["days", "months", "years"] = setting("unit of time in tables and figures", "years")
+    horizon: float | None = setting("time at which curves are read off and restricted means end", None)
+    interval: Literal["log-log", "log", "plain"] = setting("interval of the curves", "log-log")
+    adjust: tuple[str, ...] = setting(_ADJUST, ())
+
+    def __post_init__(self) -> None:
+        numeric, dated = bool(self.time and self.event), bool(self.start and self.last_date)
+        if numeric == dated or (dated and not self.event_date):
+            raise UsageError(
+                "usage", f"{self.name} has no single way to tell time", values={"key": "name"},
+                todo="Give time and event, or start, event_date and last_date.",
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Continuous:
+    """A number at one time, compared between groups."""
+
+    name: str = setting(_NAME)
+    column: str = setting("column of the number")
+    unit: str = setting("its unit", "")
+    published: MeanTest = setting("the test as papers print it, rows taken as independent", "student")
+    adjust: tuple[str, ...] = setting(_ADJUST, ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired:
+    """A number before and after, within groups and between them."""
+
+    name: str = setting(_NAME)
+    baseline: str = setting("column of the number before")
+    followup: str = setting("column of the number after")
+    unit: str = setting("its unit", "")
+    published: PairedTest = setting("the test within each group, rows taken as independent", "paired-t")
+    adjust: tuple[str, ...] = setting(_ADJUST, ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """The class of change of lesion volume: increase, no change, decrease."""
+
+    name: str = setting(_NAME, "volume change")
+    published: ClassTest = setting("the test as papers print it, rows taken as independent", "pearson")
+    worst: str = setting(
+        "column of an event (collapse) that takes the follow-up volume away; a further analysis then counts "
+        "such rows as increases",
+        "",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOne:
+    """Table 1: the groups at baseline."""
+
+    numeric: tuple[str, ...] = setting("columns described by mean, SD and quartiles", ())
+    categorical: tuple[str, ...] = setting("columns described by counts", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """Two or more measurements of the same lesions."""
+
+    name: str = setting(_NAME)
+    columns: tuple[str, ...] = setting("columns of the clinical table, one per reader or read", ())
+    readers: tuple[str, ...] = setting("readers of `measurements.csv`, instead of columns", ())
+    unit: str = setting("unit of the measurement", "cm3")
+    threshold_percent: float | None = setting("threshold whose false-change rate is asked for", None)
+
+    def __post_init__(self) -> None:
+        if (len(self.columns) < 2) == (len(self.readers) < 2):
+            raise UsageError(
+                "usage", f"{self.name} needs two measurements", values={"key": "name"},
+                todo="Give two columns, or two readers.",
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchingPlan:
+    """1:1 matching on the propensity score of the first group, and the endpoints after it."""
+
+    covariates: tuple[str, ...] = setting("columns of the score")
+    caliper: float = setting("largest distance of a pair, in units of `scale`", 0.2)
+    scale: Literal["probability", "sd-probability", "sd-logit", "none"] = setting(
+        "what the caliper is measured in; papers seldom say, and 0.1 differs 14-fold between two of them",
+        "sd-logit",
+    )
+    order: Literal["largest", "smallest", "data", "random", "closest"] = setting(
+        "who is matched first", "largest"
+    )
+    seed: int | None = setting("for `random`", None)
+    by: Literal["patient", "row"] = setting("whether patients or rows are matched", "patient")
+    weights: tuple[Literal["ate", "att", "overlap"], ...] = setting(
+        "weighted analyses beside the matched one", ()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """Change classes again, under other choices."""
+
+    thresholds_percent: tuple[float, ...] = setting("thresholds", (10.0, 15.0, 20.0, 25.0, 30.0))
+    height_rules: tuple[HeightRuleChoice, ...] = setting("height rules (needs `measurements.csv`)", ())
+    readers: tuple[str, ...] = setting("readers", ())
+    ignore_guards: bool = setting("also with classes that a guard took away (few slices, changed gap)", False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSizePlan:
+    """A sample size for two proportions."""
+
+    name: str = setting("what it is for")
+    p1: float = setting("proportion in the first group")
+    p2: float = setting("proportion in the second group")
+    alpha: float = setting("significance level", 0.05)
+    power: float = setting("power", 0.8)
+    sides: Literal["two-sided", "one-sided"] = setting("sidedness", "two-sided")
+    method: Literal["normal-pooled", "normal-unpooled", "arcsine", "fleiss", "fisher-exact"] = setting(
+        "method", "fisher-exact"
+    )
+    rows_correlation: float = setting("correlation of two rows of one patient, for the design effect", 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that is run. Sections in double brackets may be given any number of times."""
+
+    study: Study = setting("names and levels", Study())
+    tables: Tables = setting("the files")
+    columns: Columns = setting("keys of the clinical table", Columns())
+    volumes: Volumes = setting("lesion volumes", Volumes())
+    groups: Groups = setting("the two groups")
+    derived: tuple[Derived, ...] = setting("columns made by rules", ())
+    binary: tuple[Binary, ...] = setting("yes-or-no endpoints", ())
+    time_to_event: tuple[TimeToEvent, ...] = setting("time-to-event endpoints", ())
+    continuous: tuple[Continuous, ...] = setting("numbers", ())
+    paired: tuple[Paired, ...] = setting("numbers before and after", ())
+    change: tuple[Change, ...] = setting("classes of volume change", ())
+    table_one: TableOne | None = setting("Table 1", None)
+    agreement: tuple[Agreement, ...] = setting("agreement of readers", ())
+    matching: MatchingPlan | None = setting("propensity score matching", None)
+    sensitivity: Sensitivity | None = setting("classes of change under other choices", None)
+    sample_size: tuple[SampleSizePlan, ...] = setting("sample sizes", ())
+
+    @property
+    def endpoint_names(self) -> list[str]:
+        """Names of all endpoints, in the order of the sections."""
+        parts: list[Any] = [*self.binary, *self.time_to_event, *self.continuous, *self.paired, *self.change]
+        return [part.name for part in parts]
+
+
+#: Columns that joining adds to the clinical table.
+VOLUME_COLUMNS = (
+    "volume_baseline_cm3", "volume_followup_cm3", "volume_change_cm3", "volume_change_percent",
+    "change_category", "change_reason", "change_days",
+)  # fmt: skip
+
+
+def read_plan(path: Path | str) -> tuple[Plan, Document]:
+    """Read a plan.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``, ``unreadable``.
+    UsageError
+        ``invalid-plan``: the key, its line, and what would be right. Unknown keys are errors.
+    """
+    values, document = read_document(path, "plan")
+    plan = build(Plan, values, document)
+    _check_names(plan, document)
+    return plan, document
+
+
+def _check_names(plan: Plan, document: Document) -> None:
+    seen: set[str] = set()
+    for kind in ("binary", "time_to_event", "continuous", "paired", "change", "agreement"):
+        for number, part in enumerate(getattr(plan, kind)):
+            slug = file_name(part.name)
+            if not slug or slug in seen:
+                raise document.fault(
+                    (kind, number, "name"), f"the name {part.name!r} is taken or empty", "Choose another."
+                )
+            seen.add(slug)
+    if str(plan.groups.first) == str(plan.groups.second):
+        raise document.fault(("groups", "second"), "both groups are the same", "Name two values.")
+
+
+def column_uses(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Columns that the plan reads, with the key that names each; derived ones included."""
+    yield ("columns", "patient"), plan.columns.patient
+    if plan.volumes.unit != "patient" and plan.columns.side:
+        yield ("columns", "side"), plan.columns.side
+    yield ("groups", "column"), plan.groups.column
+    for key in ("baseline_column", "followup_column"):
+        yield ("volumes", key), getattr(plan.volumes, key)
+    single = {
+        "binary": ("column",),
+        "continuous": ("column",),
+        "paired": ("baseline", "followup"),
+        "change": ("worst",),
+        "time_to_event": (
+            "time", "event", "start", "event_date", "last_date", "competing_date", "last_negative_date",
+        ),
+    }  # fmt: skip
+    for kind, keys in single.items():
+        for number, part in enumerate(getattr(plan, kind)):
+            yield from (((kind, number, key), getattr(part, key)) for key in keys)
+            yield from (((kind, number, "adjust"), name) for name in getattr(part, "adjust", ()))
+    for number, entry in enumerate(plan.agreement):
+        yield from ((("agreement", number, "columns"), name) for name in entry.columns)
+    if plan.table_one:
+        for key in ("numeric", "categorical"):
+            yield from ((("table_one", key), name) for name in getattr(plan.table_one, key))
+    if plan.matching:
+        yield from ((("matching", "covariates"), name) for name in plan.matching.covariates)
+
+
+def file_name(name: str) -> str:
+    """Return a name as part of a file name: lower case, other characters a hyphen."""
+    return "-".join("".join(c.lower() if c.isascii() and c.isalnum() else " " for c in name).split())
