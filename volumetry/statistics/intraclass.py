@@ -184,7 +184,8 @@ def _from_f(f: float, k: int) -> float:
 def _agreement(squares: dict[str, float], n: int, k: int, tail: float) -> Singles:
     msr, msc, mse = squares["subjects"], squares["readers"], squares["error"]
     value = _share(msr - mse, msr + (k - 1) * mse + k * (msc - mse) / n, msr + mse + msc)
-    if value is None:
+    # Below -1 / (k - 1) no correlation of k ratings can be.
+    if value is None or 1 + (k - 1) * value <= 0:
         return None, None, None
     df = _satterthwaite_df(squares, value, n, k)
     mixed = k * msc + (k * n - k - n) * mse
