@@ -27,8 +27,8 @@ def nudge_outline(
     """Return an outline pushed by a round brush that moves along a path.
 
     A brush that starts inside the outline pushes it outwards, one that starts outside pushes it inwards;
-    nothing of the outline is left inside the brush but the sag of its short edges. Where it was pushed the outline is resampled, so
-    that its spacing stays even; elsewhere its vertices stay as they are.
+    nothing of the outline is left inside the brush but the sag of its short edges. Where it was pushed the
+    outline is resampled, so that its spacing stays even; elsewhere its vertices stay as they are.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def nudge_outline(
     ring = np.array(vertices, dtype=np.float64).reshape(-1, 2) * scale
     centres = np.asarray(path, dtype=np.float64).reshape(-1, 2) * scale
     if not len(ring) or not len(centres):
-        return ring / scale
+        return np.asarray(ring / scale)
     outwards = bool(points_inside(ring, centres[:1])[0])
     touched = False
     for centre, heading in _stations(centres, STEP * radius_pixels):

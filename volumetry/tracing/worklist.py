@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from volumetry.study.protocol import Blinding, Protocol
-from volumetry.tracing.places import CasePlace
+from volumetry.errors import ReadError, UsageError, VolumetryError
+from volumetry.formats import read_trace
+from volumetry.study.cases import Case
+from volumetry.study.pairing import visit_ranks
+from volumetry.study.protocol import Blinding, Protocol, read_protocol
+from volumetry.trace import Trace
+from volumetry.tracing.blinding import BlindingKey, complete_key, read_key
+from volumetry.tracing.places import CasePlace, place_for, safe_name
+from volumetry.tracing.recovery import recover
+from volumetry.tracing.revisions import read_saved, save_revision
 
 CaseState = Literal["untraced", "in progress", "saved", "signed", "conflict"]
+
+PROTOCOL_NAME = "study.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +35,7 @@ class WorklistRow:
     name : str
         What to show as the case's name in titles and layers: ``p01, 2021-03-02``, or ``Case 07``.
     patient, visit : str
-        Empty where the blinding hides them.
+        Empty where the blinding hides them; under ``patient`` the patient is a neutral name.
     side, lesion, reader : str
         Empty for a scan that is not traced.
     state : str
@@ -40,6 +52,34 @@ class WorklistRow:
     state: CaseState
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Traced:
+    """A lesion that has been traced on a scan."""
+
+    lesion: str
+    side: str
+    reader: str
+    state: CaseState
+    path: Path | None = None
+
+
+@dataclass(kw_only=True)
+class _Scan:
+    """A scan of the study with what is traced on it."""
+
+    patient: str
+    visit: str
+    study_date: str
+    scan: str
+    series_uid: str
+    place: CasePlace
+    traced: list[_Traced] = field(default_factory=list)
+
+    @property
+    def identity(self) -> str:
+        return f"{self.scan} {self.series_uid}".strip()
+
+
 class Worklist:
     """The worklist of a study. Made by `read_worklist`.
 
@@ -51,29 +91,93 @@ class Worklist:
     protocol : Protocol
     """
 
-    rows: tuple[WorklistRow, ...]
-    blinding: Blinding
-    protocol: Protocol
+    def __init__(
+        self,
+        *,
+        study: Path,
+        rows: tuple[WorklistRow, ...],
+        protocol: Protocol,
+        scans: dict[int, _Scan],
+    ) -> None:
+        self.rows = rows
+        self.protocol = protocol
+        self.blinding: Blinding = protocol.reading.blinding
+        self._study = study
+        self._scans = scans
+
+    def _scan(self, number: int) -> _Scan:
+        try:
+            return self._scans[number]
+        except KeyError:
+            raise UsageError(
+                "usage", "there is no such scan", values={"number": number}, todo="Choose a row."
+            ) from None
 
     def scan_path(self, number: int) -> Path:
         """Return the file or series folder of a scan. Never to be shown under blinding."""
-        raise NotImplementedError
+        return self._study / self._scan(number).scan
 
     def series_uid(self, number: int) -> str:
         """Return the SeriesInstanceUID to give to `read_scan`; empty where there is none."""
-        raise NotImplementedError
+        return self._scan(number).series_uid
 
     def place(self, number: int) -> CasePlace:
         """Return where the files of a scan are written: under neutral names where the reading is blinded."""
-        raise NotImplementedError
+        return self._scan(number).place
+
+    def next_number(self, number: int) -> int | None:
+        """Return the next scan in reading order; None after the last."""
+        order = list(dict.fromkeys(row.number for row in self.rows))
+        place = order.index(number) + 1
+        return order[place] if place < len(order) else None
+
+    def baseline_number(self, number: int) -> int | None:
+        """Return the baseline scan of a follow-up; None for a baseline, and under blinding ``time``."""
+        wanted = self._scan(number)
+        if self.blinding == "time":
+            return None
+        own = {n: scan for n, scan in self._scans.items() if scan.patient == wanted.patient}
+        dates = {scan.visit: scan.study_date for scan in own.values()}
+        ranks = visit_ranks(dates, self.protocol.visits)
+        first = min(ranks, key=lambda visit: ranks[visit])
+        if wanted.visit == first:
+            return None
+        return min(n for n, scan in own.items() if scan.visit == first)
 
     def baseline_path(self, number: int) -> Path | None:
-        """Return the baseline scan of a follow-up; None for a baseline, and under blinding ``time``."""
-        raise NotImplementedError
+        """Return the file or series folder of the baseline scan; None as `baseline_number`."""
+        baseline = self.baseline_number(number)
+        return None if baseline is None else self.scan_path(baseline)
 
     def baseline_trace_path(self, number: int, lesion: str, reader: str = "") -> Path | None:
-        """Return the saved baseline trace of a lesion (a reader's own, else anybody's); None as above."""
-        raise NotImplementedError
+        """Return the file of the baseline trace of a lesion: as `baseline_trace`."""
+        found = self._baseline_trace(number, lesion, reader)
+        return found.path if found else None
+
+    def baseline_trace(self, number: int, lesion: str, reader: str = "") -> Trace | None:
+        """Return the baseline trace of a lesion: a reader's own, else anybody's; None where there is none.
+
+        Raises
+        ------
+        VolumetryError
+            It is there and cannot be read.
+        """
+        found = self._baseline_trace(number, lesion, reader)
+        if found is None or found.path is None:
+            return None
+        is_native = found.path.name.endswith(".trace.json")
+        scan = self.baseline_path(number)
+        return read_trace(
+            found.path, roi=None if is_native else found.lesion, scan=None if is_native else scan
+        )
+
+    def _baseline_trace(self, number: int, lesion: str, reader: str) -> _Traced | None:
+        baseline = self.baseline_number(number)
+        if baseline is None:
+            return None
+        same = [t for t in self._scans[baseline].traced if t.path and _short(t.lesion) == _short(lesion)]
+        same.sort(key=lambda t: (t.reader != reader, t.state == "conflict"))
+        return same[0] if same else None
 
 
 def read_worklist(
@@ -91,16 +195,211 @@ def read_worklist(
     protocol : Protocol, optional
         Its blinding, seed and visits; `study.toml` in the folder by default, else no blinding.
     reader : str
-        Under blinding, rows of other readers are left out.
+        Who reads. Under blinding, rows of other readers are left out.
     place : path, optional
         Where traces are written, if not in the study folder.
 
     Raises
     ------
     ReadError, UsageError
-        The folder or the protocol cannot be read. OutputError where blinded names cannot be kept.
+        The folder or the protocol cannot be read.
+    OutputError
+        The names of a blinded reading cannot be kept; name another place.
     """
-    raise NotImplementedError
+    from volumetry.study.discovery import discover
+
+    study = Path(study)
+    base = study if place is None else Path(place)
+    if protocol is None:
+        known = study / PROTOCOL_NAME
+        protocol = read_protocol(known) if known.is_file() else Protocol()
+    scans = _scans_of(discover(study), study, base)
+    key = None
+    if protocol.reading.blinding != "none":
+        key = complete_key(
+            base,
+            seed=protocol.reading.seed,
+            scans=[scan.identity for scan in scans],
+            patients={scan.patient for scan in scans},
+        )
+    for scan in scans:
+        if key is not None:
+            scan.place = key.place(base, scan.identity)
+        _look_up(scan, reader)
+    numbered = _in_order(scans, protocol, key)
+    rows = tuple(
+        row for number, scan in numbered.items() for row in _rows(number, scan, scans, protocol, key, reader)
+    )
+    return Worklist(study=study, rows=rows, protocol=protocol, scans=numbered)
+
+
+def _scans_of(cases: Iterable[Case], study: Path, base: Path) -> list[_Scan]:
+    scans: dict[tuple[str, str], _Scan] = {}
+    for case in cases:
+        if not case.scan or not case.scan_files:
+            continue
+        place = place_for(study / case.scan, study=study, place=base)
+        scan = scans.setdefault(
+            (case.scan, case.series_uid),
+            _Scan(
+                patient=case.patient,
+                visit=case.visit,
+                study_date=case.study_date,
+                scan=case.scan,
+                series_uid=case.series_uid,
+                place=place,
+            ),
+        )
+        if case.trace and case.error is None:
+            scan.traced += _traced_in(case, study)
+    return list(scans.values())
+
+
+def _traced_in(case: Case, study: Path) -> Iterator[_Traced]:
+    """The lesions in a traced file of the study."""
+    path = study / case.trace
+    if path.name.endswith(".trace.json"):
+        yield from _native(path)
+        return
+    named = [case.roi or case.lesion] if case.roi or case.lesion else _region_names(path)
+    for name in named:
+        yield _Traced(
+            lesion=name, side=case.side or _side(name), reader=case.reader, state="saved", path=path
+        )
+
+
+def _region_names(path: Path) -> list[str]:
+    from volumetry.formats.dicom_rtstruct import list_rois
+
+    try:
+        return [region.name for region in list_rois(path)]
+    except VolumetryError:
+        return []
+
+
+def _native(path: Path) -> Iterator[_Traced]:
+    try:
+        trace = read_saved(path)
+    except ReadError:
+        return
+    signed: CaseState = "signed" if trace.provenance.signed_time else "saved"
+    yield _Traced(
+        lesion=trace.lesion,
+        side=trace.side,
+        reader=trace.provenance.reader,
+        state="conflict" if ".conflict-" in path.name else signed,
+        path=path,
+    )
+
+
+def _look_up(scan: _Scan, reader: str) -> None:
+    """Add what lies in the place of a scan: traces saved there, and work in progress."""
+    known = {traced.path.resolve() for traced in scan.traced if traced.path}
+    for path in scan.place.traces():
+        if path.resolve() not in known and _fits(path, scan):
+            scan.traced += _native(path)
+    if not reader:
+        return
+    for key in _keys(scan, reader):
+        state = recover(scan.place, key, reader).state
+        for lesion_id in state.unsaved_lesions:
+            lesion = state.lesions[lesion_id]
+            scan.traced = [t for t in scan.traced if (t.lesion, t.reader) != (lesion.name, reader)]
+            scan.traced.append(
+                _Traced(lesion=lesion.name, side=lesion.side, reader=reader, state="in progress")
+            )
+
+
+def _fits(path: Path, scan: _Scan) -> bool:
+    """Whether a trace in the place of a scan may be of it: several series share the folder of a visit."""
+    try:
+        uid = read_saved(path).source.series_uid
+    except ReadError:
+        return False
+    return not uid or not scan.series_uid or uid == scan.series_uid
+
+
+def _keys(scan: _Scan, reader: str) -> list[str]:
+    """Names under which journals of a scan may lie."""
+    if scan.series_uid:
+        return [hashlib.sha256(scan.series_uid.encode()).hexdigest()[:12]]
+    if not scan.place.hidden.is_dir():
+        return []
+    end = f"_{safe_name(reader)}."
+    names = (p.name for p in scan.place.hidden.iterdir() if p.name.endswith(".journal"))
+    return sorted({name[: name.index(end)] for name in names if end in name})
+
+
+def _in_order(scans: Sequence[_Scan], protocol: Protocol, key: BlindingKey | None) -> dict[int, _Scan]:
+    """Scans by their number, in reading order."""
+    if key is not None and protocol.reading.blinding == "time":
+        return dict(sorted((key.scans[scan.identity], scan) for scan in scans))
+    ranks: dict[str, dict[str, int]] = {}
+    for patient in {scan.patient for scan in scans}:
+        dates = {scan.visit: scan.study_date for scan in scans if scan.patient == patient}
+        ranks[patient] = visit_ranks(dates, protocol.visits)
+
+    def order(scan: _Scan) -> tuple[object, ...]:
+        patient = scan.patient if key is None else key.patients[scan.patient]
+        return (patient, ranks[scan.patient][scan.visit], scan.identity)
+
+    return dict(enumerate(sorted(scans, key=order), 1))
+
+
+def _rows(
+    number: int,
+    scan: _Scan,
+    scans: Sequence[_Scan],
+    protocol: Protocol,
+    key: BlindingKey | None,
+    reader: str,
+) -> Iterator[WorklistRow]:
+    blinding = protocol.reading.blinding
+    name, patient, visit = f"{scan.patient}, {scan.visit}".strip(", "), scan.patient, scan.visit
+    if key is not None and blinding == "time":
+        name, patient, visit = key.case_name(scan.identity), "", ""
+    elif key is not None:
+        patient = key.patient_name(scan.patient)
+        name = f"{patient}, {visit}".strip(", ")
+    own = [t for t in scan.traced if blinding == "none" or t.reader == reader]
+    shown = own + list(_to_be_traced(scan, own, scans, reader))
+    for t in sorted(shown, key=lambda t: (t.side, t.lesion, t.reader)) or [
+        _Traced(lesion="", side="", reader="", state="untraced")
+    ]:
+        yield WorklistRow(
+            number=number,
+            name=name,
+            patient=patient,
+            visit=visit,
+            side=t.side,
+            lesion=t.lesion,
+            reader=t.reader,
+            state=t.state,
+        )
+
+
+def _to_be_traced(
+    scan: _Scan, own: Sequence[_Traced], scans: Sequence[_Scan], reader: str
+) -> Iterator[_Traced]:
+    """Lesions of the patient, known from any visit, that the reader has not traced on this scan."""
+    done = {_short(t.lesion) for t in own if t.reader in (reader, "")}
+    for other in scans:
+        for t in other.traced if other.patient == scan.patient else ():
+            if _short(t.lesion) not in done:
+                done.add(_short(t.lesion))
+                yield _Traced(lesion=_short(t.lesion), side=t.side, reader=reader, state="untraced")
+
+
+def _short(lesion: str) -> str:
+    """The name of a lesion without the word: ``lesion_L1`` is ``L1``."""
+    rest = lesion[len("lesion") :].lstrip(" _-") if lesion.lower().startswith("lesion") else lesion
+    return rest or lesion
+
+
+def _side(name: str) -> str:
+    from volumetry.formats.lesion_names import side_of_name
+
+    return side_of_name(name)
 
 
 def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tuple[Path, ...]:
@@ -113,5 +412,39 @@ def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tu
     -------
     tuple of Path
         The files written.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``: there is no blinded reading; ``unreadable``: its key.
+    OutputError
     """
-    raise NotImplementedError
+    from volumetry.study.discovery import discover
+
+    study = Path(study)
+    base = study if place is None else Path(place)
+    key = read_key(base)
+    if key is None:
+        raise ReadError(
+            "not-found", "there is no blinded reading here", where=base, todo="Name the study folder."
+        )
+    written: list[Path] = []
+    for scan in _scans_of(discover(study), study, base):
+        if scan.identity in key.scans:
+            written += _released(key.place(base, scan.identity), scan.place)
+    return tuple(written)
+
+
+def _released(blinded: CasePlace, place: CasePlace) -> Iterator[Path]:
+    there = {}
+    for path in place.traces():
+        try:
+            there[read_saved(path).sha256] = path
+        except ReadError:
+            continue
+    for path in blinded.traces():
+        trace = read_saved(path)
+        if trace.sha256 not in there:
+            place.folder.mkdir(parents=True, exist_ok=True)
+            target = place.folder / path.name
+            yield save_revision(trace, target, parent_sha256="", versions=place.versions).path
