@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    RLELossless,
+)
 
 from volumetry.geometry import ScanGeometry
 
@@ -103,7 +111,7 @@ def write_series(
     series_uid, study_uid : str, optional
         Made from patient, date and modality by default.
     transfer_syntax : str, optional
-        Native ones, Deflated, RLE, JPEG-LS and JPEG 2000 (lossless, and lossy as pydicom does it).
+        Native ones, Deflated, RLE, JPEG lossless, JPEG-LS and JPEG 2000.
     change : callable, optional
         Called with every data set and its slice number before it is compressed and written.
     names : sequence of str, optional
@@ -217,7 +225,12 @@ def save(ds: Dataset, path: Path, transfer_syntax: str) -> None:
     meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax.is_encapsulated else syntax
     ds.file_meta = meta
-    if syntax.is_encapsulated:
+    if syntax == JPEGLosslessSV1:
+        bits = ds.BitsStored
+        frames = ds.pixel_array.reshape(-1, ds.Rows, ds.Columns)
+        ds.PixelData = encapsulate([jpeg_lossless_stream(frame, bits) for frame in frames])
+        meta.TransferSyntaxUID = syntax
+    elif syntax.is_encapsulated:
         # GDCM's encoder ends the whole process at odd sizes.
         plugin = "pydicom" if syntax == RLELossless else ""
         ds.compress(syntax, generate_instance_uid=False, encoding_plugin=plugin)
@@ -271,3 +284,33 @@ def _orientation(geometry: ScanGeometry) -> list[str]:
 def _ds(value: float) -> str:
     """A decimal string of at most 16 characters, as exact as that allows."""
     return next(t for t in (f"{value:.{n}g}" for n in range(17, 5, -1)) if len(t) <= 16)
+
+
+def jpeg_lossless_stream(pixels: NDArray[np.generic], bits: int = 16) -> bytes:
+    """Encode one frame as JPEG lossless, first-order prediction (ISO 10918-1 annex H), codes of 5 bits."""
+    values = pixels.astype(int)
+    rows, columns = values.shape
+    predicted = np.empty_like(values)
+    predicted[:, 1:] = values[:, :-1]
+    predicted[1:, 0] = values[:-1, 0]
+    predicted[0, 0] = 1 << (bits - 1)
+    text = []
+    for difference in ((values - predicted + 32768) % 65536 - 32768).ravel().tolist():
+        size = abs(difference).bit_length()
+        text.append(f"{size:05b}")
+        if 0 < size < 16:
+            text.append(f"{difference if difference > 0 else difference + (1 << size) - 1:0{size}b}")
+    stream = "".join(text)
+    stream += "1" * (-len(stream) % 8)
+    data = int(stream, 2).to_bytes(len(stream) // 8, "big").replace(b"\xff", b"\xff\x00")
+    table = bytes([0, 0, 0, 0, 0, 17, *[0] * 11, *range(17)])
+    return b"".join(
+        (
+            b"\xff\xd8\xff\xc3\x00\x0b"
+            + bytes([bits])
+            + rows.to_bytes(2, "big")
+            + columns.to_bytes(2, "big"),
+            b"\x01\x01\x11\x00\xff\xc4" + (2 + len(table)).to_bytes(2, "big") + table,
+            b"\xff\xda\x00\x08\x01\x01\x00\x01\x00\x00" + data + b"\xff\xd9",
+        )
+    )

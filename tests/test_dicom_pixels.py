@@ -30,6 +30,7 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 RLE = "1.2.840.10008.1.2.5"
 JPEG_LS = "1.2.840.10008.1.2.4.80"
 JPEG_2000 = "1.2.840.10008.1.2.4.90"
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 GEOMETRY = stack_geometry(n_slices=4, rows=33, columns=35, slice_spacing_mm=4.0)
 
 Change = Callable[[Dataset, int], None]
@@ -48,7 +49,9 @@ def code_of(path: Path) -> str:
     return caught.value.code
 
 
-@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED, RLE, JPEG_LS, JPEG_2000])
+@pytest.mark.parametrize(
+    "syntax", [IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED, RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000]
+)
 @pytest.mark.parametrize("dtype", ["int16", "uint16", "uint8"])
 def test_every_transfer_syntax_gives_the_same_voxels(tmp_path: Path, syntax: str, dtype: str) -> None:
     voxels = stack_voxels(GEOMETRY, dtype)
@@ -213,7 +216,7 @@ def test_a_matrix_that_the_code_stream_does_not_have_is_refused(tmp_path: Path) 
         assert code_of(folder) == "unreadable"
 
 
-@pytest.mark.parametrize("syntax", [RLE, JPEG_LS, JPEG_2000])
+@pytest.mark.parametrize("syntax", [RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000])
 def test_a_compressed_image_that_declares_gigabytes_is_refused(tmp_path: Path, syntax: str) -> None:
     folder = written(tmp_path, stack_voxels(GEOMETRY), syntax)
     for path in folder.iterdir():
@@ -240,7 +243,7 @@ def test_a_codec_without_decoder_is_named(tmp_path: Path, syntax: str) -> None:
     assert code_of(folder) == "unsupported-codec"
 
 
-@pytest.mark.parametrize("syntax", [RLE, JPEG_LS, JPEG_2000])
+@pytest.mark.parametrize("syntax", [RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000])
 def test_damaged_code_streams_are_refused(tmp_path: Path, syntax: str) -> None:
     folder = written(tmp_path, stack_voxels(GEOMETRY), syntax)
 
@@ -317,7 +320,7 @@ def outcome(path: Path) -> str:
         return error.code
 
 
-@pytest.mark.parametrize("syntax", [EXPLICIT, RLE, JPEG_LS, JPEG_2000, DEFLATED])
+@pytest.mark.parametrize("syntax", [EXPLICIT, RLE, JPEG_LOSSLESS, JPEG_LS, JPEG_2000, DEFLATED])
 def test_mutants_are_scans_or_errors_with_a_code(tmp_path: Path, syntax: str) -> None:
     folder = written(tmp_path, stack_voxels(GEOMETRY), syntax)
     path = folder / "IM0001.dcm"

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import ReadError, VolumetryError
-from volumetry.formats.dicom_jpeg_lossless import decode_frame
+from volumetry.formats.dicom_jpeg_lossless import decode_frames
 from volumetry.formats.dicom_source import truncated
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
@@ -49,13 +49,14 @@ _PLUGINS = {
     JPEG_BASELINE: ("pillow",),
     RLE: ("pydicom",),
     **dict.fromkeys(JPEG_LS, ("pyjpegls",)),
-    **dict.fromkeys(JPEG_2000 | HTJ2K, ("pylibjpeg", "pillow")),
+    **dict.fromkeys(JPEG_2000, ("pillow", "pylibjpeg")),
+    **dict.fromkeys(HTJ2K, ("pylibjpeg",)),
 }
 """Fastest first. At corrupt input GDCM can end the process, and pylibjpeg's RLE decoder panics past Python's
 exceptions, so that they decode nothing here."""
 
 # Codecs that let other threads run while they decode; the others are slower on several threads than on one.
-_THREADED = JPEG_LS | {JPEG_BASELINE}
+_THREADED = JPEG_LS | JPEG_2000 | {JPEG_BASELINE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,19 +95,24 @@ class FrameFormat:
         return np.dtype(f"{kind}{self.bits_allocated // 8}")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompressedFrame:
+    """The code stream of one frame, and the file it is from."""
+
+    stream: bytes
+    path: str
+
+
 def decoded_frames(
-    frames: Sequence[bytes], frame_format: FrameFormat, transfer_syntax_uid: str, path: Path | str
+    frames: Sequence[CompressedFrame], frame_format: FrameFormat, transfer_syntax_uid: str
 ) -> Iterable[NDArray[Any]]:
-    """Decode compressed frames.
+    """Decode compressed frames of one format.
 
     Parameters
     ----------
-    frames : sequence of bytes
-        The code stream of each frame.
+    frames : sequence of CompressedFrame
     frame_format : FrameFormat
     transfer_syntax_uid : str
-    path : path or str
-        The file, for the messages.
 
     Returns
     -------
@@ -116,25 +122,42 @@ def decoded_frames(
     Raises
     ------
     ReadError
-        ``unsupported-codec``, ``unreadable``.
+        ``unsupported-codec``, ``unreadable``, ``truncated``.
     """
-    decode = _decoder(frame_format, transfer_syntax_uid, path)
+    is_for_itk = transfer_syntax_uid in JPEG_LOSSLESS or transfer_syntax_uid == JPEG_EXTENDED
+    decode = None if is_for_itk else _decoder(frame_format, transfer_syntax_uid, frames[0].path)
+    for frame in frames:
+        _check_stream(frame.stream, frame_format, transfer_syntax_uid, frame.path)
+    if decode is None:
+        return _decoded_together(frames, frame_format, transfer_syntax_uid)
 
-    def checked(frame: bytes) -> NDArray[Any]:
-        _check_stream(frame, frame_format, transfer_syntax_uid, path)
-        return _shielded(decode, frame, path)
+    def decoded(frame: CompressedFrame) -> NDArray[Any]:
+        return _shielded(decode, frame.stream, frame.path)
 
-    return _mapped(checked, frames, transfer_syntax_uid in _THREADED)
-
-
-def _mapped(
-    function: Callable[[bytes], NDArray[Any]], frames: Sequence[bytes], threaded: bool
-) -> Iterable[NDArray[Any]]:
     workers = min(4, cpu_count() or 1, len(frames))
-    if not threaded or workers < 2:
-        return map(function, frames)
+    if workers < 2 or transfer_syntax_uid not in _THREADED:
+        return map(decoded, frames)
     with ThreadPoolExecutor(workers) as executor:
-        return list(executor.map(function, frames))
+        return list(executor.map(decoded, frames))
+
+
+def _decoded_together(
+    frames: Sequence[CompressedFrame], frame_format: FrameFormat, transfer_syntax_uid: str
+) -> Iterable[NDArray[Any]]:
+    """Decode frames in one call; where that fails, one by one, to name the one that is at fault."""
+    decode = partial(
+        decode_frames,
+        transfer_syntax_uid=transfer_syntax_uid,
+        rows=frame_format.rows,
+        columns=frame_format.columns,
+        bits_allocated=frame_format.bits_allocated,
+        bits_stored=frame_format.bits_stored,
+        is_signed=frame_format.is_signed,
+    )
+    try:
+        return list(decode([frame.stream for frame in frames]))
+    except RuntimeError:
+        return [_shielded(lambda stream: decode([stream])[0], f.stream, f.path) for f in frames]
 
 
 def _shielded(decode: Callable[[bytes], NDArray[Any]], frame: bytes, path: Path | str) -> NDArray[Any]:
@@ -158,16 +181,6 @@ def _decoder(
 ) -> Callable[[bytes], NDArray[Any]]:
     if transfer_syntax_uid == DEFLATED_FRAMES:
         return lambda frame: _inflated(frame, frame_format)
-    if transfer_syntax_uid in JPEG_LOSSLESS or transfer_syntax_uid == JPEG_EXTENDED:
-        return partial(
-            decode_frame,
-            transfer_syntax_uid=transfer_syntax_uid,
-            rows=frame_format.rows,
-            columns=frame_format.columns,
-            bits_allocated=frame_format.bits_allocated,
-            bits_stored=frame_format.bits_stored,
-            is_signed=frame_format.is_signed,
-        )
     return _pydicom_decoder(frame_format, transfer_syntax_uid, path)
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _ANY_UID = "2.25.1"
 
 
-def decode_frame(
-    frame: bytes,
+def decode_frames(
+    frames: Sequence[bytes],
     transfer_syntax_uid: str,
     *,
     rows: int,
@@ -31,41 +32,37 @@ def decode_frame(
     bits_stored: int,
     is_signed: bool,
 ) -> NDArray[Any]:
-    """Decode one code stream into (rows, columns) stored values.
+    """Decode code streams of one kind into (n_frames, rows, columns) stored values.
 
     Raises
     ------
     RuntimeError
-        Where SimpleITK cannot read it.
+        Where SimpleITK cannot read one of them.
     """
-    import SimpleITK as sitk  # noqa: N813 - the name that everybody gives it
-
-    file = _file_of(
-        frame,
-        transfer_syntax_uid,
-        [
-            (0x0002, "US", struct.pack("<H", 1)),
-            (0x0004, "CS", b"MONOCHROME2 "),
-            (0x0010, "US", struct.pack("<H", rows)),
-            (0x0011, "US", struct.pack("<H", columns)),
-            (0x0100, "US", struct.pack("<H", bits_allocated)),
-            (0x0101, "US", struct.pack("<H", bits_stored)),
-            (0x0102, "US", struct.pack("<H", bits_stored - 1)),
-            (0x0103, "US", struct.pack("<H", int(is_signed))),
-        ],
-    )
-    reader: Any = sitk.ImageFileReader()
-    settings: Any = sitk.ProcessObject
+    itk: Any = import_module("SimpleITK")
+    elements = [
+        (0x0002, "US", struct.pack("<H", 1)),
+        (0x0004, "CS", b"MONOCHROME2 "),
+        (0x0010, "US", struct.pack("<H", rows)),
+        (0x0011, "US", struct.pack("<H", columns)),
+        (0x0100, "US", struct.pack("<H", bits_allocated)),
+        (0x0101, "US", struct.pack("<H", bits_stored)),
+        (0x0102, "US", struct.pack("<H", bits_stored - 1)),
+        (0x0103, "US", struct.pack("<H", int(is_signed))),
+    ]
+    reader = itk.ImageSeriesReader()  # looks at a file once; the reader of single files twice
     reader.SetImageIO("GDCMImageIO")
+    settings = itk.ProcessObject
     shown = settings.GetGlobalWarningDisplay()
     settings.SetGlobalWarningDisplay(False)
     try:
-        with _path_to(file) as path:
-            reader.SetFileName(path)
+        with ExitStack() as stack:
+            files = (_file_of(frame, transfer_syntax_uid, elements) for frame in frames)
+            reader.SetFileNames([stack.enter_context(_path_to(file)) for file in files])
             image = reader.Execute()
     finally:
         settings.SetGlobalWarningDisplay(shown)
-    return np.asarray(sitk.GetArrayFromImage(image)).reshape(rows, columns)
+    return np.asarray(itk.GetArrayFromImage(image)).reshape(len(frames), rows, columns)
 
 
 def _file_of(frame: bytes, transfer_syntax_uid: str, elements: list[tuple[int, str, bytes]]) -> bytes:

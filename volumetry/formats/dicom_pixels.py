@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -17,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
-from volumetry.formats.dicom_codecs import FrameFormat, decoded_frames, split_frames
+from volumetry.formats.dicom_codecs import CompressedFrame, FrameFormat, decoded_frames, split_frames
 from volumetry.formats.dicom_index import HEADER_SELECTION, DicomHeader
 from volumetry.formats.dicom_source import InflateSource, open_regular, truncated
 from volumetry.formats.dicom_syntax import DEFLATED_LITTLE_ENDIAN
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits, check_size
+
+_BATCH_BYTES = 16 << 20
+"""Code streams held at a time, of files that are decoded together."""
 
 _FLOAT_BITS = {0x7FE00008: 32, 0x7FE00009: 64}
 _FORMAT_SLOTS = tuple(
@@ -165,9 +169,17 @@ def _read_voxels(frames: Sequence[Frame], limits: Limits) -> NDArray[Any]:
         limits=limits,
     )
     voxels = np.empty((len(frames), first.rows, first.columns), dtype)
+    waiting: list[_Waiting] = []
     for path, group in groupby(enumerate(frames), key=lambda item: item[1].header.path):
-        places = list(group)
-        _read_file(files[path], formats[path], places, voxels, limits)
+        places, header = list(group), files[path]
+        if header.pixel is not None and header.pixel.fragments is not None:
+            waiting += _compressed(header, formats[path], places)
+            if sum(len(w.compressed.stream) for w in waiting) > _BATCH_BYTES:
+                _decode(waiting, voxels)
+                waiting = []
+        else:
+            _read_file(header, formats[path], places, voxels, limits)
+    _decode(waiting, voxels)
     return voxels
 
 
@@ -229,12 +241,19 @@ def _read_file(
     pixel = header.pixel
     if pixel is None:
         raise truncated("the file holds no pixels", header.path, 1, 0)
-    if pixel.fragments is None:
-        needed = (max(frame.index for _, frame in places) + 1) * pixel_format.frame_bytes
-        if needed > pixel.length_bytes:
-            raise truncated(
-                "the image has fewer pixels than its matrix", header.path, needed, pixel.length_bytes
-            )
+    needed = (max(frame.index for _, frame in places) + 1) * pixel_format.frame_bytes
+    if needed > pixel.length_bytes:
+        raise truncated("the image has fewer pixels than its matrix", header.path, needed, pixel.length_bytes)
+    with _opened(header) as descriptor:
+        if header.transfer_syntax_uid == DEFLATED_LITTLE_ENDIAN:
+            _read_deflated(descriptor, header, pixel_format, places, voxels, limits)
+        else:
+            _read_native(descriptor, header, pixel_format, places, voxels)
+
+
+@contextmanager
+def _opened(header: DicomHeader) -> Iterator[int]:
+    """Open a file whose header was read, if it is still the same."""
     descriptor, file_bytes = open_regular(header.path)
     try:
         if file_bytes != header.file_bytes:
@@ -245,12 +264,7 @@ def _read_file(
                 values={"bytes": file_bytes, "before": header.file_bytes},
                 todo="Try again when it is complete.",
             )
-        if pixel.fragments is not None:
-            _read_compressed(descriptor, header, pixel_format, places, voxels)
-        elif header.transfer_syntax_uid == DEFLATED_LITTLE_ENDIAN:
-            _read_deflated(descriptor, header, pixel_format, places, voxels, limits)
-        else:
-            _read_native(descriptor, header, pixel_format, places, voxels)
+        yield descriptor
     except OSError as error:
         raise ReadError(
             "unreadable",
@@ -321,20 +335,44 @@ def _deflated_start(descriptor: int, header: DicomHeader) -> int:
     )
 
 
-def _read_compressed(
-    descriptor: int,
-    header: DicomHeader,
-    pixel_format: FrameFormat,
-    places: list[tuple[int, Frame]],
-    voxels: NDArray[Any],
-) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Waiting:
+    """A compressed frame that waits to be decoded with others."""
+
+    place: int
+    frame: Frame
+    pixel_format: FrameFormat
+    compressed: CompressedFrame
+
+
+def _compressed(
+    header: DicomHeader, pixel_format: FrameFormat, places: list[tuple[int, Frame]]
+) -> list[_Waiting]:
+    """Read the code streams of the named frames of one file."""
     assert header.pixel is not None
-    value = os.pread(descriptor, header.pixel.length_bytes, header.pixel.offset)
+    with _opened(header) as descriptor:
+        value = os.pread(descriptor, header.pixel.length_bytes, header.pixel.offset)
     streams = split_frames(value, header.number_of_frames, header.path)
-    wanted = [streams[frame.index] for _, frame in places]
-    decoded = decoded_frames(wanted, pixel_format, header.transfer_syntax_uid, header.path)
-    for (place, frame), values in zip(places, decoded, strict=True):
-        _put(values, frame, voxels[place])
+    return [
+        _Waiting(
+            place=place,
+            frame=frame,
+            pixel_format=pixel_format,
+            compressed=CompressedFrame(stream=streams[frame.index], path=header.path),
+        )
+        for place, frame in places
+    ]
+
+
+def _decode(waiting: Sequence[_Waiting], voxels: NDArray[Any]) -> None:
+    """Decode frames into their places, those of one kind together."""
+    for (pixel_format, syntax), group in groupby(
+        waiting, key=lambda w: (w.pixel_format, w.frame.header.transfer_syntax_uid)
+    ):
+        alike = list(group)
+        decoded = decoded_frames([w.compressed for w in alike], pixel_format, syntax)
+        for one, values in zip(alike, decoded, strict=True):
+            _put(values, one.frame, voxels[one.place])
 
 
 def _significant(values: NDArray[Any], header: DicomHeader, pixel_format: FrameFormat) -> NDArray[Any]:
