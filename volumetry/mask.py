@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,44 +151,40 @@ MAX_LABELS = 1024
 _MOST_WAITING = 1 << 14
 
 
-class _Runs(NamedTuple):
-    """Where a row of pixels enters or leaves a label, as offsets in a padded part of one slice."""
-
-    slice_index: int
-    changes: NDArray[np.intp]
-    width: int
-    top: int
-    left: int
+_Runs = tuple[int, NDArray[np.intp], int, int, int]
+"""Slice index; where its rows of pixels enter or leave a label, as offsets in a padded part of the slice; and
+width, first row and first column of that part."""
 
 
-@dataclass(kw_only=True)
 class _Counts:
-    """What was counted of one label, an entry a slice; the runs of the latest slices wait to be summed."""
+    """What was counted of one label, an entry a slice; the runs of the latest slices wait to be summed.
 
-    slice_indices: list[int] = field(default_factory=list)
-    pixels: list[NDArray[np.intp]] = field(default_factory=list)
-    centroids: list[NDArray[np.float64]] = field(default_factory=list)
-    """Offsets in pixels, (n, 2)."""
-    bounds: list[NDArray[np.float64]] = field(default_factory=list)
-    """Offsets in mm, (n, 2, 3)."""
-    touches_edge: bool = False
-    waiting: list[_Runs] = field(default_factory=list)
-    n_waiting: int = 0
+    Centroids are offsets in pixels, (n, 2); bounds are offsets in mm, (n, 2, 3).
+    """
+
+    def __init__(self) -> None:
+        self.slice_indices: list[int] = []
+        self.pixels: list[NDArray[np.intp]] = []
+        self.centroids: list[NDArray[np.float64]] = []
+        self.bounds: list[NDArray[np.float64]] = []
+        self.touches_edge = False
+        self._waiting: list[_Runs] = []
+        self._n_waiting = 0
 
     def add(self, runs: _Runs, geometry: ScanGeometry) -> None:
         """Take the runs of a slice; sum when so many wait that memory would show it."""
-        self.waiting.append(runs)
-        self.n_waiting += len(runs.changes)
-        if self.n_waiting > _MOST_WAITING:
+        self._waiting.append(runs)
+        self._n_waiting += len(runs[1])
+        if self._n_waiting > _MOST_WAITING:
             self.sum(geometry)
 
     def sum(self, geometry: ScanGeometry) -> None:
         """Sum the runs that wait, those of all slices at once."""
-        if not self.waiting:
+        if not self._waiting:
             return
-        n_runs = [len(runs.changes) // 2 for runs in self.waiting]
-        width, top, left = np.repeat([runs[2:] for runs in self.waiting], n_runs, axis=0).T
-        changes = np.concatenate([runs.changes for runs in self.waiting])
+        n_runs = [len(changes) // 2 for _, changes, *_ in self._waiting]
+        width, top, left = np.repeat([runs[2:] for runs in self._waiting], n_runs, axis=0).T
+        changes = np.concatenate([changes for _, changes, *_ in self._waiting])
         starts, lengths = changes[::2], changes[1::2] - changes[::2]
         rows = starts // width
         first = starts - rows * width + left
@@ -197,7 +193,7 @@ class _Counts:
         slices = np.cumsum([0, *n_runs[:-1]])
         count = np.add.reduceat(lengths, slices)
         weighted = np.stack((rows * 2 * lengths, (first + last) * lengths), axis=1)
-        self.slice_indices += [runs.slice_index for runs in self.waiting]
+        self.slice_indices += [index for index, *_ in self._waiting]
         self.pixels.append(count)
         self.centroids.append(np.add.reduceat(weighted, slices) / (2 * count[:, np.newaxis]))
         self.bounds.append(_bounds(rows, first, last, slices, geometry.pixel_to_patient_matrix))
@@ -207,7 +203,7 @@ class _Counts:
             or first.min() == 0
             or last.max() == geometry.columns - 1
         )
-        self.waiting, self.n_waiting = [], 0
+        self._waiting, self._n_waiting = [], 0
 
 
 def _bounds(
@@ -293,7 +289,7 @@ class LabelCounter:
         flat = inside.ravel()
         changes = (flat[1:] != flat[:-1]).nonzero()[0]
         if changes.size:
-            runs = _Runs(slice_index, changes, inside.shape[1], *corner)
+            runs = (slice_index, changes, inside.shape[1], *corner)
             self._counts.setdefault(number, _Counts()).add(runs, self.geometry)
 
     def cross_sections(
@@ -302,7 +298,9 @@ class LabelCounter:
         """Return what was counted of one label; without any pixel it is absent (flag ``empty-mask``)."""
         counts = self._counts.get(label.number)
         if counts is None:
-            counts = _Counts(pixels=[np.empty(0, np.intp)], centroids=[np.empty((0, 2))])
+            counts = _Counts()
+            counts.pixels.append(np.empty(0, np.intp))
+            counts.centroids.append(np.empty((0, 2)))
             counts.bounds.append(np.empty((0, 2, 3)))
             flags = {*flags, "empty-mask"}
         counts.sum(self.geometry)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from volumetry.atomic import atomic_output
 from volumetry.errors import GeometryError, ReadError, UsageError
 from volumetry.formats.inflate import ByteStream, Encoding, GzipStream, open_stream
 from volumetry.formats.nifti_header import HEADER_SIZES, header_size, parse_header
@@ -155,6 +154,8 @@ def write_mask(mask: Mask, path: Path | str) -> None:
     values = mask.layers[0]
     header = _header(mask.geometry, values.dtype.str[1:], path)
     little = values.dtype.newbyteorder("<")
+    from volumetry.atomic import atomic_output  # with tempfile and shutil, which no reader needs
+
     with atomic_output(path) as file:
         if not str(path).endswith(".gz"):
             file.write(header)
