@@ -34,6 +34,16 @@ def test_sarcomas_have_the_voxels_on_which_five_teams_agree(shared: Path, name: 
     assert len(sections.slice_indices) == int(reference["slices_with_mask"])
 
 
+@pytest.mark.parametrize("name", STS)
+def test_a_nifti_mask_lies_on_its_dicom_series(shared: Path, name: str) -> None:
+    path = shared / f"data/sts/nifti/{name}/MR_T1_mask.nii.gz"
+    (sections,) = vm.read_sections(path, scan=shared / f"data/sts/dicom/{name}/MR_T1/image")
+    measured = vm.measure_volume(sections)
+    assert measured.source.modality == "MR"
+    assert measured.height_rule == "thickness"
+    assert measured.volume_thickness_mm3 == pytest.approx(measured.volume_spacing_mm3, rel=1e-3)
+
+
 def test_the_digital_phantom_of_ibsi(shared: Path) -> None:
     (sections,) = vm.read_sections(shared / "data/ibsi1_digital_phantom/nifti/mask/mask.nii.gz")
     assert vm.measure_volume(sections).volume_mm3 == 592

@@ -393,6 +393,12 @@ def test_a_scan_by_its_path_lends_its_thickness(tmp_path: Path) -> None:
     assert vm.read_sections(mask, scan=scan, label=2)[0].geometry.slice_thickness_mm == 3.0
 
 
+def test_a_trace_is_no_scan(tmp_path: Path) -> None:
+    (tmp_path / "a.trace.json").write_text("{}")
+    with pytest.raises(VolumetryError, match="no scan"):
+        vm.read_sections(write(tmp_path / "a.nii", nifti_bytes()), scan=tmp_path / "a.trace.json")
+
+
 @pytest.mark.parametrize(
     "matrix",
     [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from volumetry.errors import ReadError
 from volumetry.formats import recognise
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import Scan, ScanSource
@@ -23,8 +24,8 @@ class ScanFacts:
 def scan_facts(scan: Scan | Path | str) -> ScanFacts:
     """Return geometry, source and flags of a scan, or of the file or folder of one.
 
-    A format module that knows them without decoding voxels offers ``read_facts(path) -> ScanFacts``; of the
-    others the whole scan is read.
+    No voxels are decoded: a format module offers ``read_facts(path) -> ScanFacts``, or, for DICOM,
+    ``find_stack(path)``.
 
     Raises
     ------
@@ -37,7 +38,11 @@ def scan_facts(scan: Scan | Path | str) -> ScanFacts:
         if read_facts is not None:
             facts: ScanFacts = read_facts(Path(scan))
             return facts
-        from volumetry.formats import read_scan
-
-        scan = read_scan(scan)
+        find_stack = getattr(module, "find_stack", None)
+        if find_stack is None:
+            raise ReadError(
+                "unsupported-format", "this file is no scan", where=scan, todo="Name the scan of the mask."
+            )
+        stack = find_stack(scan)
+        return ScanFacts(geometry=stack.geometry, source=stack.source, flags=stack.flags)
     return ScanFacts(geometry=scan.geometry, source=scan.source, flags=scan.flags)
