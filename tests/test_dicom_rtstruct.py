@@ -21,10 +21,12 @@ from phantoms import (
     without_slices,
     write_rtstruct,
 )
+from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
+from volumetry.formats.dicom_reference import find_series_folder
 from volumetry.formats.dicom_rtstruct import list_rois, read_regions, read_sections, read_trace, referenced
 from volumetry.scan import ScanSource
 
@@ -307,6 +309,56 @@ def test_a_series_that_is_not_there(tmp_path):
     assert code_of(read_trace, path, scan=tmp_path / "a" / "images") == "wrong-series"
 
 
+def test_of_several_series_in_a_folder_the_one_it_names(tmp_path):
+    geometry = written_series(tmp_path / "a" / "one")
+    write_series(tmp_path / "a" / "two", geometry, stack_voxels(geometry), study_date="20200101")
+    drawn = trace_of(squares(range(1, 7)), geometry)
+    path = write_rtstruct(tmp_path / "b" / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    assert read_trace(path, scan=tmp_path / "a").source.series_uid == SERIES
+    other = write_rtstruct(tmp_path / "b" / "other.dcm", {"L1": contour_items(drawn)})
+    assert code_of(read_trace, other, scan=tmp_path / "a") == "ambiguous-series"
+
+
+def test_a_structure_set_that_names_images_alone(tmp_path):
+    geometry = written_series(tmp_path / "p" / "images")
+    drawn = trace_of(squares(range(1, 7)), geometry)
+
+    def name_images(ds):
+        series_item, study = Dataset(), Dataset()
+        image = Dataset()
+        image.ReferencedSOPInstanceUID = uid_of(SERIES, 3)
+        series_item.ContourImageSequence = [image]
+        study.RTReferencedSeriesSequence = [series_item]
+        ds.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence = [study]
+
+    regions = {"L1": contour_items(drawn)}
+    path = write_rtstruct(tmp_path / "p" / "rt" / "rs.dcm", regions, change=name_images)
+    assert read_trace(path).source.series_uid == SERIES
+
+
+def test_outlines_on_a_scan_of_another_format(tmp_path):
+    import nibabel
+
+    image = nibabel.Nifti1Image(np.zeros((32, 24, 6), np.int16), np.diag([-1.0, -1.0, 4.0, 1.0]))
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / "scan.nii.gz")
+    geometry = stack(origin_mm=(0, 0, 0))
+    drawn = trace_of(squares(range(1, 5)), geometry)
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    measured = vm.measure_volume(read_trace(path, scan=tmp_path / "scan.nii.gz"))
+    assert measured.volume_mm3 == pytest.approx(1600, rel=1e-6)
+
+
+def test_the_search_for_the_series_has_an_end(tmp_path):
+    geometry = written_series(tmp_path / "p" / "images")
+    drawn = trace_of(squares(range(1, 7)), geometry)
+    path = write_rtstruct(tmp_path / "p" / "rt" / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    (tmp_path / "p" / "rt" / "loop").symlink_to(tmp_path / "p")
+    found = find_series_folder(path, referenced(path))
+    assert found == tmp_path / "p" / "images"
+    assert find_series_folder(path, referenced(path), max_files=1) is None
+
+
 # -- damaged files ------------------------------------------------------------------------------------------
 
 
@@ -403,7 +455,7 @@ def test_lung_nodules_of_four_readers(shared):
                 continue
             assert volume.volume_mm3 == pytest.approx(reader["pylidc_volume_mm3"], rel=1e-3)
             compared += 1
-    assert compared >= 60
+    assert compared == 98  # of 100: one outline crosses itself, one hole lies outside its outline
 
 
 def lidc_trace(nodule, reader):

@@ -268,6 +268,43 @@ def test_oblique_grids(tmp_path, angles):
     assert in_patient(read_mask(path), 1) == pytest.approx(in_patient(placed, 1), abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+@pytest.mark.parametrize(
+    ("flip_rows", "flip_columns", "transposed"), [(1, 0, 0), (0, 1, 0), (1, 1, 1), (0, 0, 1)]
+)
+def test_the_same_voxels_in_another_order_are_the_same_grid(
+    tmp_path, kind, flip_rows, flip_columns, transposed
+):
+    """Converters turn rows upside down or swap axes; the scan's order is what comes out."""
+    row, column = GEOMETRY.row_direction, GEOMETRY.column_direction
+    corner = (GEOMETRY.rows - 1 if flip_rows else 0, GEOMETRY.columns - 1 if flip_columns else 0)
+    origins = np.array([GEOMETRY.pixel_to_patient(i, [corner])[0] for i in range(8)])
+    directions = (-row if flip_columns else row, -column if flip_rows else column)
+    other = {
+        "rows": GEOMETRY.rows,
+        "columns": GEOMETRY.columns,
+        "pixel_spacing_mm": GEOMETRY.pixel_spacing_mm,
+    }
+    if transposed:
+        directions = directions[::-1]
+        other = {"rows": GEOMETRY.columns, "columns": GEOMETRY.rows, "pixel_spacing_mm": (0.8, 0.5)}
+    ascends = np.cross(*directions) @ GEOMETRY.normal > 0
+    turned = replace(
+        GEOMETRY,
+        row_direction=directions[0],
+        column_direction=directions[1],
+        slice_origins_mm=origins if ascends else origins[::-1],
+        **other,
+    )
+    layer = ONE[:, :: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+    layer = (layer.transpose(0, 2, 1) if transposed else layer)[:: 1 if ascends else -1]
+    path = seg(tmp_path, {"lesion": layer}, turned, kind=kind)
+    mask = agree(path, {1: ONE}, scan=series())
+    assert np.array_equal(mask.binary(), ONE)
+    alone = in_patient(read_mask(path), 1)
+    assert len(alone) == len(in_patient(mask, 1))
+
+
 def test_one_frame_has_no_spacing(tmp_path):
     path = seg(tmp_path, {"lesion": pattern(slices=[3])})
     mask = read_mask(path)
@@ -343,6 +380,27 @@ def test_the_grid_of_the_series_beside_it(tmp_path):
         assert vm.measure_volume(mask).flags == ("slice-gap",)
     (sections,) = vm.read_sections(path)
     assert sections.geometry.n_slices == 8
+
+
+def test_a_series_beside_it_that_cannot_be_read_is_left_aside(tmp_path):
+    def spoiled(ds, index):
+        if index == 3:
+            ds.ImagePositionPatient = GEOMETRY.slice_origins_mm[2].tolist()
+
+    write_series(tmp_path / "p/images", GEOMETRY, stack_voxels(GEOMETRY), series_uid=SERIES, change=spoiled)
+    path = write_seg(tmp_path / "p/seg/seg.dcm", GEOMETRY, {"lesion": ONE}, series_uid=SERIES)
+    assert read_mask(path).geometry.n_slices == 6
+    assert code_of(read_mask, path, scan=tmp_path / "p/images") == "duplicate-position"
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_words_of_a_big_endian_file(tmp_path, kind):
+    def in_words(ds):
+        swapped = np.frombuffer(ds.PixelData, "<u2").astype(">u2").tobytes()
+        ds.add_new(0x7FE00010, "OW", swapped)
+
+    path = seg(tmp_path, {"lesion": ONE}, kind=kind, transfer_syntax=ExplicitVRBigEndian, change=in_words)
+    agree(path, {1: ONE})
 
 
 def test_loss_is_flagged(tmp_path):

@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import GeometryError, MismatchError, ReadError, VolumetryError
+from volumetry.errors import GeometryError, ReadError, VolumetryError
 from volumetry.formats.dicom_elements import DicomElements, walk_file
 from volumetry.formats.dicom_reference import (
     REFERENCE_SEQUENCES,
@@ -30,6 +30,7 @@ from volumetry.formats.dicom_reference import (
 from volumetry.formats.dicom_seg_frames import FrameReader
 from volumetry.formats.dicom_values import decode_text, decode_value
 from volumetry.formats.dicom_walk import ElementSelection, Item
+from volumetry.formats.grid_alignment import GridAlignment, align_grids
 from volumetry.formats.limits import check_size
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
@@ -100,8 +101,13 @@ class _Placed:
 
     geometry: ScanGeometry
     slice_indices: tuple[int, ...]
+    alignment: GridAlignment
     source: ScanSource
     flags: tuple[str, ...]
+
+    def aligned(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return a frame's pixels in the order of the grid."""
+        return np.asarray(self.alignment.aligned(pixels[np.newaxis])[0])
 
 
 def referenced(path: Path | str) -> References:
@@ -158,7 +164,7 @@ def read_mask(path: Path | str, *, threshold: float | None = None, scan: object 
     if header.kind == "LABELMAP":
         layers, labels = [_empty_layer(header, placed)], list(header.labels)
         for frame, pixels in _pixels(header, header.frames, threshold):
-            layers[0][placed.slice_indices[frame.number]] = pixels
+            layers[0][placed.slice_indices[frame.number]] = placed.aligned(pixels)
     else:
         layers, labels = _layers(header, placed, threshold)
     return Mask(
@@ -204,7 +210,7 @@ def read_sections(
     counters = {found.number: LabelCounter(placed.geometry, only=1) for found in labels}
     wanted = [frame for frame in header.frames if frame.segment is None or frame.segment in counters]
     for frame, pixels in _pixels(header, wanted, threshold):
-        index = placed.slice_indices[frame.number]
+        index, pixels = placed.slice_indices[frame.number], placed.aligned(pixels)
         if frame.segment is not None:
             counters[frame.segment].add(index, pixels)
             continue
@@ -369,26 +375,39 @@ def _unreadable(where: Path | str, what: str, **values: Any) -> ReadError:
 
 
 def _place(header: _Segmentation, scan: object) -> _Placed:
+    try:
+        return _on_grid(header, scan)
+    except VolumetryError as error:
+        raise error.at(header.path) from None
+
+
+def _on_grid(header: _Segmentation, scan: object) -> _Placed:
     stack: SourceStack | None
     if scan is None:
         stack = source_beside(header.path, header.references)
     else:
         stack = source_stack(header.path, header.references, scan)
     flags = {"lossy"} if header.is_lossy else set()
+    alignment = GridAlignment()
     if stack is not None:
         flags |= check_belongs(header.references, stack, header.path)
         geometry, source = stack.geometry, stack.source
-        indices = tuple(_slice_of(header, frame, geometry) for frame in header.frames)
+        found_slices = [_slice_of(header, frame, geometry) for frame in header.frames]
+        indices = tuple(index for index, _ in found_slices)
+        alignment = found_slices[0][1]  # the same for all: they share one orientation
         flags |= set(stack.flags)
     else:
-        try:
-            geometry, indices, found = _own_geometry(header)
-        except VolumetryError as error:
-            raise error.at(header.path) from None
+        geometry, indices, found = _own_geometry(header)
         flags |= found
         source = _own_source(header.references)
     _check_frames_differ(header, indices)
-    return _Placed(geometry=geometry, slice_indices=indices, source=source, flags=tuple(flags))
+    return _Placed(
+        geometry=geometry,
+        slice_indices=indices,
+        alignment=alignment,
+        source=source,
+        flags=tuple(flags),
+    )
 
 
 def _own_source(references: References) -> ScanSource:
@@ -401,46 +420,32 @@ def _own_source(references: References) -> ScanSource:
     )
 
 
-def _slice_of(header: _Segmentation, frame: _Frame, geometry: ScanGeometry) -> int:
-    """Return the slice of a scan that a frame covers, pixel for pixel."""
-    rows, columns = geometry.rows, geometry.columns
+def _slice_of(header: _Segmentation, frame: _Frame, geometry: ScanGeometry) -> tuple[int, GridAlignment]:
+    """Return the slice of a scan that a frame covers, pixel for pixel, and which way round."""
     index, _ = geometry.nearest_slice(frame.origin_mm)
-    corners = np.array([(r, c) for r in (0, rows - 1) for c in (0, columns - 1)], dtype=np.float64)
-    along_row, along_column = header.orientation[:3], header.orientation[3:]
-    between_rows, between_columns = header.pixel_spacing_mm
-    mine = frame.origin_mm + corners @ np.array([along_column * between_rows, along_row * between_columns])
-    smallest = min(*geometry.pixel_spacing_mm, geometry.regular_step_mm or np.inf)
-    distance = float(np.abs(mine - geometry.pixel_to_patient(index, corners)).max()) / smallest
-    if (rows, columns) != (header.rows, header.columns) or not distance <= GRID_TOLERANCE:
-        raise MismatchError(
-            "grid-mismatch",
-            "a frame of the segmentation lies on no slice of the scan",
-            where=header.path,
-            values={
-                "frame": frame.number + 1,
-                "distance_voxels": distance,
-                "segmentation": f"{header.rows}x{header.columns}",
-                "scan": f"{rows}x{columns}",
-            },
-            todo="Resample the segmentation onto the scan, or name the scan it was drawn on.",
-        )
-    return index
+    there = replace(geometry, slice_origins_mm=geometry.slice_origins_mm[index : index + 1])
+    return index, align_grids(_plane(header, frame.origin_mm), there, where=header.path)
+
+
+def _plane(header: _Segmentation, origin_mm: NDArray[np.float64]) -> ScanGeometry:
+    """Return the geometry of one frame."""
+    return ScanGeometry(
+        rows=header.rows,
+        columns=header.columns,
+        pixel_spacing_mm=header.pixel_spacing_mm,
+        row_direction=header.orientation[:3],
+        column_direction=header.orientation[3:],
+        slice_origins_mm=origin_mm,
+        slice_thickness_mm=header.slice_thickness_mm or None,
+        frame_of_reference_uid=next(iter(header.references.frame_of_reference_uids), None),
+    )
 
 
 def _own_geometry(header: _Segmentation) -> tuple[ScanGeometry, tuple[int, ...], set[str]]:
     origins = np.array([frame.origin_mm for frame in header.frames])
     if not np.isfinite(origins).all():
         raise GeometryError("bad-spacing", "a position is not finite", todo="Export the segmentation again.")
-    flat = ScanGeometry(
-        rows=header.rows,
-        columns=header.columns,
-        pixel_spacing_mm=header.pixel_spacing_mm,
-        row_direction=header.orientation[:3],
-        column_direction=header.orientation[3:],
-        slice_origins_mm=origins[:1],
-        slice_thickness_mm=header.slice_thickness_mm or None,
-        frame_of_reference_uid=next(iter(header.references.frame_of_reference_uids), None),
-    )
+    flat = _plane(header, origins[0])
     along = origins @ flat.normal
     order = np.argsort(along, kind="stable")
     is_new = np.diff(along[order], prepend=-np.inf) > GRID_TOLERANCE * min(header.pixel_spacing_mm)
@@ -560,7 +565,8 @@ def _dtype(header: _Segmentation) -> np.dtype[Any]:
 
 
 def _empty_layer(header: _Segmentation, placed: _Placed) -> NDArray[Any]:
-    shape = (placed.geometry.n_slices, header.rows, header.columns)
+    geometry = placed.geometry
+    shape = (geometry.n_slices, geometry.rows, geometry.columns)
     return np.zeros(shape, dtype=_dtype(header))
 
 
@@ -573,7 +579,7 @@ def _layers(
     for label in header.labels:
         mine = [frame for frame in header.frames if frame.segment == label.number]
         slices = [
-            (placed.slice_indices[frame.number], np.asarray(pixels, dtype=bool))
+            (placed.slice_indices[frame.number], np.asarray(placed.aligned(pixels), dtype=bool))
             for frame, pixels in _pixels(header, mine, threshold)
         ]
         place = next(

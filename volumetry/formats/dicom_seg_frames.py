@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import ReadError
-from volumetry.formats.dicom_codecs import DEFLATED_FRAMES, FrameFormat, decoded_frames, split_frames
+from volumetry.formats.dicom_codecs import (
+    DEFLATED_FRAMES,
+    CompressedFrame,
+    FrameFormat,
+    decoded_frames,
+    split_frames,
+)
 from volumetry.formats.dicom_elements import DicomElements
 from volumetry.formats.dicom_source import FileSource, InflateSource, open_regular, truncated
 from volumetry.formats.dicom_syntax import DEFLATED_LITTLE_ENDIAN
@@ -149,7 +155,8 @@ class FrameReader:
             photometric_interpretation="MONOCHROME2",
         )
         for number in numbers:
-            yield from decoded_frames([streams[number]], pixel_format, syntax, elements.path)
+            frame = CompressedFrame(stream=streams[number], path=elements.path)
+            yield from decoded_frames([frame], pixel_format, syntax)
 
     def _inflated_bits(self, stream: bytes) -> NDArray[Any]:
         n_pixels = self._shape[0] * self._shape[1]
