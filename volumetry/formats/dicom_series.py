@@ -39,6 +39,9 @@ from volumetry.scan import ScanSource
 FEW_SLICES = 4
 """A lesion on a stack of fewer slices lies on few slices, whichever it is."""
 
+_STORAGE_SLOTS = tuple(HEADER_SELECTION.slots[tag] for tag in (0x00080008, 0x00080016, 0x00280008))
+"""ImageType, SOPClassUID, NumberOfFrames: how the slices of a volume are laid out in files."""
+
 THICKNESS_VARIES = 1e-3
 """Relative difference of slice thickness from which no one thickness is known."""
 
@@ -137,7 +140,7 @@ def stacks_of(headers: Iterable[DicomHeader]) -> tuple[SeriesStack | StackRefusa
     found: list[SeriesStack | StackRefusal] = []
     for header in sorted(headers, key=lambda h: h.path):
         try:
-            if is_image(header):
+            if header.pixel is not None and is_image(header):
                 series.setdefault(header.series_instance_uid or "", []).append(header)
         except VolumetryError as error:
             found.append(refusal_of(error, [header]))
@@ -165,13 +168,17 @@ def stacks_of_group(group: Sequence[Slice], flags: tuple[str, ...] = ()) -> list
 def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
     """Find the stacks of one series."""
     try:
-        classic = [h for h in headers if not h.is_mosaic and not _is_multi_frame(h)]
+        classic: list[DicomHeader] = []
         found: list[SeriesStack | StackRefusal] = []
+        modules: dict[tuple[bytes | None, ...], str] = {}
         for header in headers:
-            if _is_multi_frame(header):
-                found += _from_one_file("volumetry.formats.dicom_enhanced", header)
-            elif header.is_mosaic:
-                found += _from_one_file("volumetry.formats.dicom_mosaic", header)
+            raw = tuple([header.raw_values[slot] for slot in _STORAGE_SLOTS])
+            if raw not in modules:
+                modules[raw] = _module_of(header)
+            if modules[raw]:
+                found += _from_one_file(modules[raw], header)
+            else:
+                classic.append(header)
         if classic:
             found += _classic_stacks(classic)
     except VolumetryError as error:
@@ -181,8 +188,11 @@ def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRef
     return found
 
 
-def _is_multi_frame(header: DicomHeader) -> bool:
-    return header.number_of_frames > 1 or (header.image_position_mm is None and _is_enhanced(header))
+def _module_of(header: DicomHeader) -> str:
+    """Return the module that finds the stacks of one file; empty for a classic image."""
+    if header.number_of_frames > 1 or _is_enhanced(header):
+        return "volumetry.formats.dicom_enhanced"
+    return "volumetry.formats.dicom_mosaic" if header.is_mosaic else ""
 
 
 def _is_enhanced(header: DicomHeader) -> bool:

@@ -171,7 +171,8 @@ def groups_of(slices: Sequence[Slice]) -> list[list[Slice]]:
         families: list[tuple[Numbers, list[Slice]]] = []
         for image in images:
             for orientation, members in families:
-                if degrees_between(orientation, image.kind.orientation) < SAME_FAMILY_DEGREES:
+                same = orientation is image.kind.orientation
+                if same or degrees_between(orientation, image.kind.orientation) < SAME_FAMILY_DEGREES:
                     members.append(image)
                     break
             else:
