@@ -1,0 +1,168 @@
+"""The part of the panel that compares with the baseline; under blinding of time there is none."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QGroupBox,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_volumetry.compare import VIEWS, Comparison
+from napari_volumetry.tracer import Tracer
+from volumetry import LesionVolume, VolumetryError, read_scan
+from volumetry.tracing import LesionReadout
+
+
+class ComparePanel(QWidget):
+    """Baseline volume, change and class, and the baseline's picture."""
+
+    def __init__(self, tracer: Tracer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.tracer = tracer
+        self.comparison = Comparison(tracer.viewer)
+        self._asked: set[str] = set()
+        self.box = QGroupBox("Baseline")
+        self.change = QLabel()
+        self.change.setWordWrap(True)
+        self.view = QComboBox()
+        self.view.addItems(VIEWS)
+        self.outline = QCheckBox("outline")
+        self.propose = QPushButton("Propose its outlines")
+        self.register = QPushButton("Register")
+        self.progress = QProgressBar()
+        self._build()
+        tracer.baseline_of = self._baseline_of
+        tracer.case_opened.connect(self._open)
+        tracer.case_closed.connect(self._close)
+        tracer.drawn.connect(self._show)
+        self._close()
+
+    def _build(self) -> None:
+        for part in (self.view, self.outline, self.propose, self.register):
+            part.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.view.setToolTip("Show the baseline, linked to the slice in view in patient space")
+        self.outline.setToolTip("Show the baseline's outline, dashed in white")
+        self.propose.setToolTip(
+            "Take the baseline's outlines over as proposals, to be accepted slice by slice"
+        )
+        self.register.setToolTip("Find the rigid motion between the two scans, in the background")
+        self.view.activated.connect(self._set_view)
+        self.outline.clicked.connect(self._set_outline)
+        self.propose.clicked.connect(self._propose)
+        self.register.clicked.connect(self._register)
+        self.progress.setRange(0, 1000)
+        self.progress.setVisible(False)
+        self.comparison.progressed.connect(lambda share: self.progress.setValue(round(share * 1000)))
+        self.comparison.registered.connect(self._on_registered)
+        grid = QGridLayout()
+        grid.addWidget(self.view, 0, 0)
+        grid.addWidget(self.outline, 0, 1)
+        grid.addWidget(self.register, 1, 0)
+        grid.addWidget(self.propose, 1, 1)
+        inside = QVBoxLayout(self.box)
+        inside.addWidget(self.change)
+        inside.addLayout(grid)
+        inside.addWidget(self.progress)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.box)
+
+    # -- the baseline of a case -------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self._close()
+        worklist, number, scene = self.tracer.worklist, self.tracer.number, self.tracer.scene
+        if worklist is None or number is None or scene is None:
+            return
+        baseline = worklist.baseline_number(number)
+        if baseline is None:
+            return
+        try:
+            uid = worklist.series_uid(baseline) or None
+            self.comparison.open(scene, read_scan(worklist.scan_path(baseline), series_uid=uid))
+        except VolumetryError as error:
+            self.tracer.tell(error)
+            return
+        self.setVisible(True)
+
+    def _baseline_of(self, lesion: str) -> LesionVolume | None:
+        """The baseline's volume of a lesion; its trace is read when it is first asked for."""
+        worklist, number = self.tracer.worklist, self.tracer.number
+        if worklist is None or number is None or self.comparison.scan is None:
+            return None
+        if lesion not in self._asked:
+            self._asked.add(lesion)
+            try:
+                trace = worklist.baseline_trace(number, lesion, self.tracer.reader)
+                if trace is not None:
+                    self.comparison.add_trace(lesion, trace, worklist.protocol.measurement)
+            except VolumetryError as error:
+                self.tracer.tell(error)
+        return self.comparison.volumes.get(lesion)
+
+    def _close(self) -> None:
+        self.comparison.close()
+        self._asked = set()
+        self.change.clear()
+        self.view.setCurrentIndex(0)
+        self.outline.setChecked(False)
+        self._stop_progress()
+        self.setVisible(False)
+
+    def show_readout(self, readout: LesionReadout | None) -> None:
+        """Show the change of a lesion in words."""
+        change = None if readout is None else readout.change
+        if change is None:
+            self.change.setText("This lesion has no trace at baseline.")
+            return
+        volume = (
+            "no volume" if change.baseline_volume_cm3 is None else f"{change.baseline_volume_cm3:.3f} cm³"
+        )
+        percent = "" if change.percent is None else f", change {change.percent:+.1f} %"
+        category = change.category.replace("_", " ")
+        self.change.setText(f"At baseline {volume}{percent}: {category}. {change.reason_text}".strip())
+
+    def _show(self) -> None:
+        lesion = self.tracer.lesion
+        self.comparison.show(lesion.name if lesion else "")
+
+    def _set_view(self, index: int) -> None:
+        self.comparison.set_view(VIEWS[index])
+        self._show()
+
+    def _set_outline(self, is_shown: bool) -> None:
+        self.comparison.shows_outline = is_shown
+        self._show()
+
+    def _propose(self) -> None:
+        lesion = self.tracer.lesion
+        self.tracer.propose(self.comparison.outlines_on_followup(lesion.name) if lesion else ())
+
+    # -- registration -----------------------------------------------------------------------------------
+
+    def _register(self) -> None:
+        if self.comparison.is_registering:
+            self.comparison.cancel()
+            self._stop_progress()
+            return
+        self.comparison.register()
+        self.register.setText("Cancel")
+        self.progress.setValue(0)
+        self.progress.setVisible(True)
+
+    def _on_registered(self, is_done: bool, text: str) -> None:
+        self._stop_progress()
+        self.tracer.told.emit(text, not is_done)
+        self._show()
+
+    def _stop_progress(self) -> None:
+        self.register.setText("Register")
+        self.progress.setVisible(False)

@@ -1,0 +1,429 @@
+"""The desk of a case: opening and closing it, keeping what is drawn, saying what goes wrong.
+
+It decides nothing about outlines, volumes or files; `volumetry.tracing` does. Whatever goes wrong is said in
+the panel, by name, and the tracing goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+from napari.components import ViewerModel
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_volumetry.outline_files import read_outlines
+from napari_volumetry.scene import Edit, Scene
+from volumetry import LesionVolume, MeasurementRule, Scan, VolumetryError, read_scan
+from volumetry.tracing import (
+    CasePlace,
+    LesionReadout,
+    SavedTrace,
+    TracingCase,
+    TracingSession,
+    Worklist,
+    open_case,
+    place_for,
+    read_worklist,
+)
+
+Array = NDArray[np.float64]
+Given = ParamSpec("Given")
+Desk = TypeVar("Desk", bound="CaseDesk")
+
+HEARTBEAT_MS = 30_000
+
+
+def command(
+    method: Callable[Concatenate[Desk, TracingSession, Given], None],
+) -> Callable[Concatenate[Desk, Given], None]:
+    """Give a method the session, say what the session refuses, and show what came of it."""
+
+    @wraps(method)
+    def commanded(self: Desk, /, *args: Given.args, **named: Given.kwargs) -> None:
+        session = self.session
+        if session is None:
+            self.told.emit("Open a case first.", False)
+            return
+        try:
+            method(self, session, *args, **named)
+        except VolumetryError as error:
+            self.tell(error)
+        finally:
+            self.update_view()
+
+    return commanded
+
+
+class CaseDesk(QObject):
+    """The case in view, and the worklist it is of.
+
+    Signals
+    -------
+    case_opened, case_closed, worklist_read
+    drawn : the state, the slice or the tool changed; look at `readout`.
+    told : (text, is an error) something the reader should know.
+    asked : (text, tuple of (button, callable)) something the reader has to decide.
+    """
+
+    case_opened = Signal()
+    case_closed = Signal()
+    worklist_read = Signal()
+    drawn = Signal()
+    told = Signal(str, bool)
+    asked = Signal(str, object)
+
+    def __init__(self, viewer: ViewerModel, *, reader: str = "", place: Path | None = None) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.reader = reader
+        self.place = place
+        self.study: Path | None = None
+        self.worklist: Worklist | None = None
+        self.number: int | None = None
+        self.case: TracingCase | None = None
+        self.scene: Scene | None = None
+        self.readout: LesionReadout | None = None
+        self.name = ""
+        self.baseline_of: Callable[[str], LesionVolume | None] = lambda _lesion: None
+        self._scan_path: Path | None = None
+        self._is_redraw_due = False
+        self._said_error = ""
+        self._heart = QTimer(self)
+        self._heart.setInterval(HEARTBEAT_MS)
+        self._heart.timeout.connect(self._beat)
+        viewer.dims.events.current_step.connect(self.on_slice)
+
+    # -- opening -----------------------------------------------------------------------------------------
+
+    @property
+    def is_blinded(self) -> bool:
+        """Whether identity, dates or files must not be shown."""
+        return self.worklist is not None and self.worklist.blinding != "none"
+
+    @property
+    def session(self) -> TracingSession | None:
+        """The session of the case in view."""
+        return None if self.case is None else self.case.session
+
+    def open_study(self, study: Path | str) -> bool:
+        """Read the worklist of a study folder; return whether it could be read."""
+        try:
+            worklist = read_worklist(study, reader=self.reader, place=self.place)
+        except VolumetryError as error:
+            self.tell(error)
+            return False
+        self.close_case()
+        self.worklist, self.study = worklist, Path(study)
+        self.viewer.title = "Volumetry tracer"
+        self.worklist_read.emit()
+        return True
+
+    def refresh_worklist(self) -> None:
+        """Read the states of the cases again."""
+        if self.study is not None:
+            with self._telling():
+                self.worklist = read_worklist(self.study, reader=self.reader, place=self.place)
+                self.worklist_read.emit()
+
+    def open_row(self, number: int, *, take_over: bool = False) -> bool:
+        """Open a scan of the worklist by its number; return whether it is open."""
+        worklist = self.worklist
+        if worklist is None:
+            return False
+        row = next(row for row in worklist.rows if row.number == number)
+        path, place = worklist.scan_path(number), worklist.place(number)
+        try:
+            scan = read_scan(path, series_uid=worklist.series_uid(number) or None)
+            return self._open(scan, path, place, name=row.name, number=number, take_over=take_over)
+        except VolumetryError as error:
+            self.tell(error)
+            return False
+
+    def open_series(
+        self, path: Path | str, *, place: CasePlace | None = None, take_over: bool = False
+    ) -> bool:
+        """Open one scan without a study; return whether it is open."""
+        self.close_case()
+        self.worklist = self.study = None
+        self.worklist_read.emit()
+        path = Path(path)
+        where = place or place_for(path, place=self.place)
+        try:
+            return self._open(read_scan(path), path, where, name=path.name, number=None, take_over=take_over)
+        except VolumetryError as error:
+            self.tell(error)
+            return False
+
+    def _open(
+        self, scan: Scan, path: Path, place: CasePlace, *, name: str, number: int | None, take_over: bool
+    ) -> bool:
+        self.close_case()
+        protocol = None if self.worklist is None else self.worklist.protocol
+        try:
+            case = open_case(
+                scan,
+                place,
+                reader=self.reader,
+                rule=protocol.measurement if protocol else MeasurementRule(),
+                change_rule=protocol.change if protocol else None,
+                protocol=protocol.name if protocol else "",
+                take_over=take_over,
+            )
+        except VolumetryError as error:
+            if error.code not in ("read-only", "disk-full"):
+                raise
+            self._ask_place(
+                error,
+                lambda chosen: self._open(scan, path, chosen, name=name, number=number, take_over=take_over),
+            )
+            return False
+        self.case, self.name, self.number, self._scan_path = case, name, number, path
+        self.scene = Scene(self.viewer, scan, name=name, on_edit=self.take_edit, on_paint=self.take_paint)
+        self.viewer.title = f"{name} — Volumetry tracer"
+        self._said_error = ""
+        self.begin_drawing(self.scene)
+        self.go_to_lesion()
+        self._heart.start()
+        self.case_opened.emit()
+        self.update_view(redraw_now=True)
+        # Only now is the panel as wide, and the picture as narrow, as they will be.
+        QTimer.singleShot(0, self.fit)
+        self._say_what_was_found(case)
+        return True
+
+    def _say_what_was_found(self, case: TracingCase) -> None:
+        for problem in case.problems:
+            self.tell(problem)
+        if case.holder is not None:
+            who = case.holder.reader or "somebody"
+            text = f"{who} has this case open, so it opens read-only: nothing can be drawn."
+            choices = [("Take over", self._take_over)] if case.holder.is_stale else []
+            self.asked.emit(text, (("Only look", lambda: None), *choices))
+        elif case.unsaved_events:
+            text = (
+                f"An earlier session ended without saving. Its last {case.unsaved_events} steps are here, "
+                "and can be undone."
+            )
+            self.asked.emit(text, (("Go on", lambda: None), ("Back to what was saved", self.discard_unsaved)))
+
+    def _take_over(self) -> None:
+        if self.number is not None:
+            self.open_row(self.number, take_over=True)
+        elif self._scan_path is not None:
+            self.open_series(self._scan_path, take_over=True)
+
+    def close_case(self) -> None:
+        """Close the case in view; what is drawn and not saved stays in its journal."""
+        self._heart.stop()
+        self.end_drawing()
+        if self.scene is not None:
+            self.scene.close()
+        if self.case is not None:
+            self.case.close()
+        was_open = self.case is not None
+        self.case = self.scene = self.readout = None
+        self.number = None
+        if was_open:
+            self.case_closed.emit()
+            self.drawn.emit()
+
+    def next_case(self) -> None:
+        """Open the next scan of the worklist."""
+        self._step_case(1)
+
+    def previous_case(self) -> None:
+        """Open the previous scan of the worklist."""
+        self._step_case(-1)
+
+    def _step_case(self, step: int) -> None:
+        numbers = list(dict.fromkeys(row.number for row in self.worklist.rows)) if self.worklist else []
+        if not numbers:
+            return
+        here = numbers.index(self.number) + step if self.number in numbers else 0
+        if not 0 <= here < len(numbers):
+            self.told.emit("This was the last case." if step > 0 else "This is the first case.", False)
+            return
+        self.open_row(numbers[here])
+        self.refresh_worklist()
+
+    # -- slices ------------------------------------------------------------------------------------------
+
+    @property
+    def slice_index(self) -> int:
+        """The slice in view."""
+        return 0 if self.scene is None else self.scene.slice_index
+
+    def go_to_slice(self, slice_index: int) -> None:
+        """Bring a slice into view."""
+        if self.scene is not None:
+            self.scene.go_to(slice_index)
+
+    def fit(self) -> None:
+        """Fit the picture into its window."""
+        if self.scene is not None:
+            self.viewer.reset_view()
+
+    def next_slice(self) -> None:
+        """Bring the next slice into view."""
+        self.go_to_slice(self.slice_index + 1)
+
+    def previous_slice(self) -> None:
+        """Bring the previous slice into view."""
+        self.go_to_slice(self.slice_index - 1)
+
+    def on_slice(self) -> None:
+        """Show the slice that came into view."""
+        if self.case is not None:
+            self.update_view(redraw_now=True)
+
+    def go_to_lesion(self) -> None:
+        """Bring the middle of what is traced into view, or of the scan."""
+        assert self.scene is not None
+        session = self.session
+        traced = session.state.slices_of(session.current_lesion) if session else ()
+        self.scene.go_to(traced[len(traced) // 2] if traced else self.scene.orientation.shape[0] // 2)
+
+    # -- what a tracer adds ------------------------------------------------------------------------------
+
+    def begin_drawing(self, scene: Scene) -> None:
+        """Take the mouse: called when a case has been opened."""
+
+    def end_drawing(self) -> None:
+        """Let go of the mouse: called before a case is closed."""
+
+    def take_edit(self, edit: Edit) -> None:
+        """Take over what the reader did with napari's own tools."""
+
+    def take_paint(self) -> None:
+        """Take over what the reader painted."""
+
+    # -- keeping -----------------------------------------------------------------------------------------
+
+    def save(self) -> bool:
+        """Save what is traced; return whether it is on the disk."""
+        if self.case is None:
+            return False
+        case = self.case
+        try:
+            saved = case.save()
+        except VolumetryError as error:
+            if error.code not in ("read-only", "disk-full"):
+                self.tell(error)
+            else:
+                self._ask_place(error, self._move_and_save)
+            return False
+        self.update_view()
+        self.told.emit(self._said_of_saving(saved), any(trace.is_conflict for trace in saved))
+        self.refresh_worklist()
+        return True
+
+    def _said_of_saving(self, saved: tuple[SavedTrace, ...]) -> str:
+        if not saved:
+            return "There is nothing traced to save."
+        conflicts = [trace.path.name for trace in saved if trace.is_conflict]
+        if conflicts:
+            return f"Somebody else saved this lesion meanwhile. Yours lies beside it: {', '.join(conflicts)}."
+        return "Saved: " + ", ".join(trace.path.name for trace in saved) + "."
+
+    @command
+    def sign(self, session: TracingSession) -> None:
+        """Sign the current lesion, which locks it, and save it."""
+        session.sign()
+        self.save()
+
+    @command
+    def reopen(self, session: TracingSession, reason: str) -> None:
+        """Open a signed lesion again, with a reason."""
+        session.reopen(reason)
+
+    def save_mask(self, path: Path | str) -> None:
+        """Write a mask of all lesions."""
+        with self._telling():
+            if self.case is not None:
+                self.told.emit(f"Saved: {self.case.export_mask(path).name}.", False)
+
+    @command
+    def load_outlines(self, session: TracingSession, path: Path | str) -> None:
+        """Take the outlines of a trace, an RTSTRUCT or a mask over, as lesions to go on with."""
+        assert self.scene is not None
+        taken = {lesion.name for lesion in session.state.lesions.values()}
+        session.load_traces(read_outlines(Path(path), self.scene.scan, reader=self.reader, taken=taken))
+        self.go_to_lesion()
+
+    @command
+    def discard_unsaved(self, _session: TracingSession) -> None:
+        """Go back to what was last saved."""
+        if self.case is not None:
+            self.case.discard_unsaved()
+
+    def _ask_place(self, error: VolumetryError, go_on: Callable[[CasePlace], object]) -> None:
+        """Say that a folder cannot be written, and offer another."""
+        self.tell(error)
+        self.asked.emit(
+            f"{self._words(error)} Nothing is lost: what was saved is as it was.",
+            (("Choose another folder...", go_on), ("Later", lambda: None)),
+        )
+
+    def _move_and_save(self, place: CasePlace) -> None:
+        with self._telling():
+            if self.case is not None:
+                self.case.move_to(place)
+                self._said_error = ""
+                self.save()
+
+    def _beat(self) -> None:
+        if self.case is not None and not self.case.is_read_only and not self.case.heartbeat():
+            self.told.emit("Somebody took this case over. What you drew until now can still be saved.", True)
+            self.update_view()
+
+    # -- showing -----------------------------------------------------------------------------------------
+
+    def update_readout(self) -> None:
+        """Measure what changed, and tell those who show it."""
+        session = self.session
+        if session is None or not session.current_lesion:
+            self.readout = None
+        else:
+            lesion = session.state.lesions[session.current_lesion]
+            self.readout = session.readout(self.slice_index, baseline=self.baseline_of(lesion.name))
+        self.drawn.emit()
+
+    def update_view(self, *, redraw_now: bool = False) -> None:
+        """Numbers at once; the picture after them, so that no stroke waits for it."""
+        self.update_readout()
+        if redraw_now:
+            self._redraw()
+        elif not self._is_redraw_due:
+            self._is_redraw_due = True
+            QTimer.singleShot(0, self._redraw)
+        error = None if self.case is None else self.case.error
+        if error is not None and error.code != self._said_error:
+            self._said_error = error.code
+            self._ask_place(error, self._move_and_save)
+
+    def _redraw(self) -> None:
+        self._is_redraw_due = False
+        if self.scene is not None and self.session is not None:
+            self.scene.show(self.session)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except VolumetryError as error:
+            self.tell(error)
+
+    def _words(self, error: VolumetryError) -> str:
+        """An error in words; under blinding without the names of files."""
+        text = error.what if self.is_blinded else error.message
+        return text[:1].upper() + text[1:].rstrip(".") + (f". {error.todo}" if self.is_blinded else ".")
+
+    def tell(self, error: VolumetryError) -> None:
+        """Say what went wrong."""
+        self.told.emit(self._words(error), True)

@@ -1,0 +1,99 @@
+"""The live numbers of a lesion, its bar chart, and its warnings in words."""
+
+from __future__ import annotations
+
+from html import escape
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_volumetry.chart import AreaChart
+from volumetry.tracing import LesionReadout
+
+ROWS = (
+    ("slice_area_mm2", "Area of this slice"),
+    ("volume_thickness_cm3", "Volume by thickness"),
+    ("volume_spacing_cm3", "Volume by spacing"),
+    ("max_area_mm2", "Largest area"),
+    ("slices", "Slices"),
+)
+
+
+class NumbersPanel(QWidget):
+    """Shows a `LesionReadout`.
+
+    Every number has its full value, unrounded, in its tooltip.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        grid = QGridLayout()
+        grid.setColumnStretch(1, 1)
+        self.values: dict[str, QLabel] = {}
+        for row, (name, text) in enumerate(ROWS):
+            self.values[name] = QLabel()
+            self.values[name].setAlignment(Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(QLabel(text), row, 0)
+            grid.addWidget(self.values[name], row, 1)
+        self.chart = AreaChart()
+        self.warnings = QLabel()
+        self.warnings.setWordWrap(True)
+        self.warnings.setTextFormat(Qt.TextFormat.RichText)
+        column.addLayout(grid)
+        column.addWidget(self.chart)
+        column.addWidget(self.warnings)
+
+    def show_readout(self, readout: LesionReadout | None, colour: str, slice_index: int) -> None:
+        """Show the numbers of a lesion; dashes where there is none."""
+        if readout is None:
+            for label in self.values.values():
+                label.setText("–")
+                label.setToolTip("")
+            self.chart.show_areas([], [], slice_index, colour)
+            self.warnings.clear()
+            return
+        self._show_number("slice_area_mm2", readout.slice_area_mm2, "mm²", digits=1)
+        for rule in ("thickness", "spacing"):
+            name = f"volume_{rule}_cm3"
+            self._show_number(name, getattr(readout, name), "cm³", digits=3, bold=rule == readout.height_rule)
+        self._show_number("max_area_mm2", readout.max_area_mm2, "mm²", digits=1)
+        if readout.max_area_slice is not None:
+            self.values["max_area_mm2"].setText(
+                f"{self.values['max_area_mm2'].text()} (slice {readout.max_area_slice})"
+            )
+        self.values["slices"].setText(_slices(readout))
+        self.values["slices"].setToolTip(_slices_named(readout))
+        self.chart.show_areas(
+            readout.area_by_slice_mm2, readout.unconfirmed_area_by_slice_mm2, slice_index, colour
+        )
+        told = [
+            f'<p style="margin:0; color:{"#ff6b5e" if w.refuses else "#ffb35e"}">{escape(w.text)}</p>'
+            for w in readout.warnings
+        ]
+        self.warnings.setText("".join(told))
+
+    def _show_number(
+        self, name: str, value: float | None, unit: str, *, digits: int, bold: bool = False
+    ) -> None:
+        label = self.values[name]
+        text = "not known" if value is None else f"{value:.{digits}f} {unit}"
+        label.setText(f"<b>{text}</b>" if bold else text)
+        label.setToolTip("" if value is None else f"{value!r} {unit}")
+
+
+def _slices(readout: LesionReadout) -> str:
+    return (
+        f"{len(readout.slices_traced)} traced, {len(readout.slices_skipped)} skipped, "
+        f"{len(readout.slices_unconfirmed)} unconfirmed"
+    )
+
+
+def _slices_named(readout: LesionReadout) -> str:
+    groups = (
+        ("traced", readout.slices_traced),
+        ("skipped", readout.slices_skipped),
+        ("unconfirmed", readout.slices_unconfirmed),
+    )
+    return "\n".join(f"{name}: {', '.join(map(str, found)) or 'none'}" for name, found in groups)

@@ -1,0 +1,318 @@
+"""The panel beside the picture: the numbers of the lesion, and the buttons for those who do not use keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_volumetry.compare_panel import ComparePanel
+from napari_volumetry.keys import key_of
+from napari_volumetry.layers import colour_of
+from napari_volumetry.notice import Notice
+from napari_volumetry.numbers_panel import NumbersPanel
+from napari_volumetry.tracer import Tracer
+from volumetry.tracing import CasePlace
+
+TOOLS = (
+    ("Freehand", "draw_freehand", "freehand"),
+    ("Clicks", "draw_polygon", "polygon"),
+    ("Hole", "toggle_hole", "hole"),
+    ("Push", "nudge", "nudge"),
+    ("Vertices", "edit_vertices", "vertices"),
+    ("Brush", "paint", "paint"),
+    ("Eraser", "erase", "erase"),
+    ("Stop", "stop_drawing", "none"),
+)
+SLICE_COMMANDS = (
+    ("Copy to next", "copy_to_next"),
+    ("Interpolate", "interpolate"),
+    ("Clear slice", "clear_slice"),
+    ("Accept slice", "accept_slice"),
+    ("Accept all", "accept_all"),
+    ("Reject slice", "reject_slice"),
+    ("Undo", "undo"),
+    ("Redo", "redo"),
+    ("Paint to outline", "outline_paint"),
+)
+SIDES = (("left", "L"), ("right", "R"), ("no side", ""))
+
+
+def button(text: str, do: Callable[[], object], *, tip: str = "") -> QPushButton:
+    """Return a button that leaves the keyboard to the picture."""
+    made = QPushButton(text)
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.clicked.connect(lambda _checked=False: do())
+    made.setToolTip(tip)
+    return made
+
+
+class TracerPanel(QWidget):
+    """The panel of a tracer."""
+
+    def __init__(self, tracer: Tracer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.tracer = tracer
+        self._is_filling = False
+        self.title = QLabel()
+        self.title.setStyleSheet("font-weight: bold")
+        self.rule = QLabel()
+        self.rule.setWordWrap(True)
+        self.notice = Notice()
+        self.said = QLabel()
+        self.said.setWordWrap(True)
+        self.numbers = NumbersPanel()
+        self.numbers.chart.slice_chosen.connect(tracer.go_to_slice)
+        self.compare = ComparePanel(tracer)
+        self._build()
+        tracer.drawn.connect(self.refresh)
+        tracer.case_opened.connect(self._on_case)
+        tracer.case_closed.connect(self._on_case)
+        tracer.told.connect(self._say)
+        tracer.asked.connect(self._ask)
+        self._on_case()
+
+    # -- layout -----------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(6, 6, 6, 6)
+        for part in (self.title, self.rule, self.notice, self.said, self._lesion_row(), self._tool_grid()):
+            column.addWidget(part)
+        column.addWidget(self.numbers)
+        column.addWidget(self._slice_grid())
+        column.addWidget(self.compare)
+        column.addWidget(self._view_row())
+        column.addWidget(self._save_row())
+        column.addStretch()
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self.setMinimumWidth(330)
+
+    def _lesion_row(self) -> QWidget:
+        row, grid = _grid()
+        self.lesions = QComboBox()
+        self.lesions.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.lesions.setToolTip("The lesion that is being traced")
+        self.lesions.activated.connect(lambda index: self.tracer.choose_lesion(self.lesions.itemData(index)))
+        self.lesion_name = QLineEdit()
+        self.lesion_name.setToolTip("Name of the lesion, the same at every visit")
+        self.lesion_name.editingFinished.connect(self._rename)
+        self.side = QComboBox()
+        self.side.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.side.setToolTip("The patient's side on which the lesion lies")
+        for text, value in SIDES:
+            self.side.addItem(text, value)
+        self.side.activated.connect(lambda _index: self._rename())
+        self.absent = QCheckBox("absent")
+        self.absent.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.absent.setToolTip("There is no such lesion at this visit: volume 0")
+        self.absent.clicked.connect(self.tracer.mark_absent)
+        self.new_lesion = button("New", self.tracer.new_lesion, tip=f"New lesion ({key_of('new_lesion')})")
+        for place, part in enumerate(
+            (self.lesions, self.lesion_name, self.side, self.absent, self.new_lesion)
+        ):
+            grid.addWidget(part, 0, place)
+        grid.setColumnStretch(0, 1)
+        return row
+
+    def _tool_grid(self) -> QWidget:
+        row, grid = _grid()
+        self.tools: dict[str, QPushButton] = {}
+        for number, (text, command, tool) in enumerate(TOOLS):
+            made = button(text, getattr(self.tracer, command), tip=_tip(command))
+            made.setCheckable(True)
+            self.tools[tool] = made
+            grid.addWidget(made, number // 4, number % 4)
+        return row
+
+    def _slice_grid(self) -> QWidget:
+        row, grid = _grid()
+        self.commands: dict[str, QPushButton] = {}
+        for number, (text, command) in enumerate(SLICE_COMMANDS):
+            self.commands[command] = button(text, getattr(self.tracer, command), tip=_tip(command))
+            grid.addWidget(self.commands[command], number // 3, number % 3)
+        return row
+
+    def _view_row(self) -> QWidget:
+        row = QWidget()
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        self.window_presets = QComboBox()
+        self.window_presets.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.window_presets.setToolTip("Window and level")
+        self.window_presets.activated.connect(self._set_window)
+        radius = QDoubleSpinBox()
+        radius.setRange(1.0, 50.0)
+        radius.setValue(self.tracer.nudge_radius_mm)
+        radius.setSuffix(" mm")
+        radius.setToolTip("Radius of the brush that pushes")
+        radius.valueChanged.connect(self.tracer.set_nudge_radius)
+        for part in (QLabel("Window"), self.window_presets, QLabel("Push radius"), radius):
+            line.addWidget(part)
+        return row
+
+    def _save_row(self) -> QWidget:
+        row, grid = _grid()
+        self.save = button("Save", self.tracer.save, tip=f"Save every lesion ({key_of('save')})")
+        self.sign = button("Sign", self._sign, tip="Lock this read; a later change needs a reason")
+        parts = (
+            self.save,
+            self.sign,
+            button("Save mask...", self._save_mask, tip="Write the lesions as a mask NIfTI, too"),
+            button("Load outlines...", self._load, tip="Go on with a trace, an RTSTRUCT or a mask"),
+        )
+        for number, part in enumerate(parts):
+            grid.addWidget(part, number // 2, number % 2)
+        return row
+
+    # -- showing ----------------------------------------------------------------------------------------
+
+    def _on_case(self) -> None:
+        tracer = self.tracer
+        self.notice.clear()
+        self.said.clear()
+        self.title.setText(tracer.name if tracer.case is not None else "No case is open")
+        protocol = tracer.worklist.protocol if tracer.worklist is not None else None
+        self.rule.setText(protocol.boundary_rule if protocol else "")
+        self.rule.setVisible(bool(self.rule.text()))
+        self.window_presets.clear()
+        if tracer.scene is not None:
+            self.window_presets.addItems([window.name for window in tracer.scene.windows])
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the numbers and the state as they are now."""
+        tracer, readout = self.tracer, self.tracer.readout
+        lesion = tracer.lesion
+        self.numbers.show_readout(
+            readout, colour_of(lesion.colour) if lesion else colour_of(0), tracer.slice_index
+        )
+        self.compare.show_readout(readout)
+        self._show_lesions()
+        tool = "hole" if tracer.is_hole else tracer.tool
+        for name, made in self.tools.items():
+            made.setChecked(name == tool)
+        signed = lesion is not None and lesion.is_signed
+        self.sign.setText("Open again..." if signed else "Sign")
+        session = tracer.session
+        self.commands["undo"].setEnabled(session is not None and session.can_undo)
+        self.commands["redo"].setEnabled(session is not None and session.can_redo)
+
+    def _show_lesions(self) -> None:
+        session, lesion = self.tracer.session, self.tracer.lesion
+        known = [] if session is None else list(session.state.lesions.values())
+        shown = [(x.id, _lesion_text(x.name, x.is_signed), x.colour) for x in known]
+        held = [(self.lesions.itemData(n), self.lesions.itemText(n)) for n in range(self.lesions.count())]
+        self._is_filling = True
+        if held != [(identity, text) for identity, text, _ in shown]:
+            self.lesions.clear()
+            for identity, text, colour in shown:
+                self.lesions.addItem(_dot(colour_of(colour)), text, identity)
+        if lesion is not None:
+            self.lesions.setCurrentIndex(self.lesions.findData(lesion.id))
+            self.side.setCurrentIndex(self.side.findData(lesion.side))
+        if not self.lesion_name.hasFocus():
+            self.lesion_name.setText(lesion.name if lesion else "")
+        self.absent.setChecked(lesion is not None and lesion.is_absent)
+        self._is_filling = False
+
+    def _say(self, text: str, is_error: bool) -> None:
+        self.said.setText(text)
+        self.said.setStyleSheet("color: #ff6b5e" if is_error else "color: #9adf9a")
+
+    def _ask(self, text: str, choices: Sequence[tuple[str, Callable[..., object]]]) -> None:
+        made = [
+            (name, (lambda do=do: self._choose_place(do)) if name.startswith("Choose another") else do)
+            for name, do in choices
+        ]
+        self.notice.ask(text, made)
+
+    # -- asking -----------------------------------------------------------------------------------------
+
+    def _rename(self) -> None:
+        lesion = self.tracer.lesion
+        if self._is_filling or lesion is None:
+            return
+        name, side = self.lesion_name.text(), str(self.side.currentData())
+        if (name, side) != (lesion.name, lesion.side):
+            self.tracer.rename_lesion(name, side)
+
+    def _set_window(self, index: int) -> None:
+        if self.tracer.scene is not None:
+            self.tracer.set_window(self.tracer.scene.windows[index])
+
+    def _sign(self) -> None:
+        lesion = self.tracer.lesion
+        if lesion is None or not lesion.is_signed:
+            self.tracer.sign()
+            return
+        reason, accepted = QInputDialog.getText(self, "Open again", "Why is the signed trace changed?")
+        if accepted:
+            self.tracer.reopen(reason)
+
+    def _choose_place(self, go_on: Callable[[CasePlace], object]) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Another folder for the traces")
+        if folder:
+            go_on(CasePlace(folder=Path(folder)))
+
+    def _save_mask(self) -> None:
+        path, _kind = QFileDialog.getSaveFileName(
+            self, "Save mask", "lesions.nii.gz", "NIfTI (*.nii.gz *.nii)"
+        )
+        if path:
+            self.tracer.save_mask(path)
+
+    def _load(self) -> None:
+        path, _kind = QFileDialog.getOpenFileName(
+            self, "Load outlines", "", "Outlines (*.trace.json *.dcm *.nii *.nii.gz *.nrrd);;All files (*)"
+        )
+        if path:
+            self.tracer.load_outlines(path)
+
+
+def _grid() -> tuple[QWidget, QGridLayout]:
+    row = QWidget()
+    grid = QGridLayout(row)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setSpacing(4)
+    return row, grid
+
+
+def _tip(command: str) -> str:
+    does = (getattr(Tracer, command).__doc__ or "").split("\n")[0].rstrip(".")
+    key = key_of(command)
+    return f"{does} ({key})" if key else does
+
+
+def _lesion_text(name: str, is_signed: bool) -> str:
+    return f"{name}, signed" if is_signed else name
+
+
+def _dot(colour: str) -> QIcon:
+    pixmap = QPixmap(12, 12)
+    pixmap.fill(QColor(colour))
+    return QIcon(pixmap)

@@ -1,0 +1,145 @@
+"""The dock widget: worklist, tracing, keys."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+
+import napari
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_volumetry.help_panel import HelpPanel
+from napari_volumetry.panel import TracerPanel
+from napari_volumetry.tracer import Tracer
+from napari_volumetry.worklist_panel import WorklistPanel
+
+READER_VARIABLE = "VOLUMETRY_READER"
+
+
+class TracerWidget(QWidget):
+    """Everything of the tracer that is not the picture.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    reader : str, optional
+        Initials or number of who traces; that of the environment, or of the account, by default.
+    place : Path, optional
+        Where traces are written, if not in the study folder.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.Viewer,
+        *,
+        reader: str = "",
+        place: Path | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        model: ViewerModel = viewer
+        self.tracer = Tracer(model, reader=reader or _reader(), place=place)
+        self.worklist = WorklistPanel(self.tracer)
+        self.panel = TracerPanel(self.tracer)
+        self.tabs = QTabWidget()
+        for widget, name in ((self.worklist, "Worklist"), (self.panel, "Trace"), (HelpPanel(), "Keys")):
+            self.tabs.addTab(widget, name)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._top_row())
+        column.addWidget(self.tabs)
+        self.tracer.case_opened.connect(lambda: self.tabs.setCurrentWidget(self.panel))
+        self.tracer.told.connect(self._say)
+        self.setMinimumWidth(340)
+        app = QApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.tracer.close_case)
+
+    def _top_row(self) -> QWidget:
+        row = QWidget()
+        line = QHBoxLayout(row)
+        line.setContentsMargins(6, 6, 6, 0)
+        self.reader = QLineEdit(self.tracer.reader)
+        self.reader.setMaximumWidth(90)
+        self.reader.setToolTip("Your initials or number as a reader: kept in every trace")
+        self.reader.editingFinished.connect(self._set_reader)
+        self.open_study = QPushButton("Open study...")
+        self.open_study.clicked.connect(lambda _checked=False: self.ask_study())
+        self.open_series = QPushButton("Open series...")
+        self.open_series.clicked.connect(lambda _checked=False: self.ask_series())
+        for part in (QLabel("Reader"), self.reader, self.open_study, self.open_series):
+            line.addWidget(part)
+        for made in (self.open_study, self.open_series):
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return row
+
+    def _set_reader(self) -> None:
+        name = self.reader.text().strip()
+        if not name or name == self.tracer.reader:
+            self.reader.setText(self.tracer.reader)
+            return
+        self.tracer.close_case()
+        self.tracer.reader = name
+        self.tracer.refresh_worklist()
+
+    def _say(self, text: str, is_error: bool) -> None:
+        # The trace tab has a line of its own; on the worklist errors would be lost.
+        if self.tabs.currentWidget() is self.worklist and text:
+            self.worklist.summary.setText(text)
+            self.worklist.summary.setStyleSheet("color: #ff6b5e" if is_error else "")
+
+    def ask_study(self) -> None:
+        """Ask for a study folder and open it."""
+        folder = QFileDialog.getExistingDirectory(self, "Open study")
+        if folder and self.tracer.open_study(folder):
+            self.tabs.setCurrentWidget(self.worklist)
+
+    def ask_series(self) -> None:
+        """Ask for the folder of a DICOM series, or cancel for a file, and open it."""
+        path = QFileDialog.getExistingDirectory(self, "Open the folder of a DICOM series (cancel: a file)")
+        if not path:
+            path, _kind = QFileDialog.getOpenFileName(
+                self,
+                "Open a scan",
+                "",
+                "Scans (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)",
+            )
+        if path:
+            self.tracer.open_series(path)
+
+    def open_path(self, path: Path | str) -> bool:
+        """Open a study folder, or a single scan; return whether it is open."""
+        path = Path(path)
+        if not path.is_dir():
+            return self.tracer.open_series(path)
+        if not self.tracer.open_study(path):
+            return False
+        worklist = self.tracer.worklist
+        numbers = sorted({row.number for row in worklist.rows}) if worklist is not None else []
+        if worklist is None or len(numbers) != 1 or worklist.blinding != "none":
+            self.tabs.setCurrentWidget(self.worklist)
+            return True
+        return self.tracer.open_series(worklist.scan_path(numbers[0]))
+
+
+def _reader() -> str:
+    named = os.environ.get(READER_VARIABLE, "").strip()
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "reader"
