@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -156,7 +157,10 @@ class FrameReader:
         )
         for number in numbers:
             frame = CompressedFrame(stream=streams[number], path=elements.path)
-            yield from decoded_frames([frame], pixel_format, syntax)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of decoders; what matters is raised
+                decoded = list(decoded_frames([frame], pixel_format, syntax))
+            yield from decoded
 
     def _inflated_bits(self, stream: bytes) -> NDArray[Any]:
         n_pixels = self._shape[0] * self._shape[1]
