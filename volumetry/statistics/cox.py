@@ -268,7 +268,17 @@ def _sandwich(sets: RiskSets, at: Evaluation, inverse: FloatArray, cluster: IntA
     weight[sets.order] = sets.weight
     dfbeta = (score_residuals(sets, at) * weight[:, None]) @ inverse
     sums = grouped_sums(dfbeta, cluster)
-    return sums.T @ sums
+    covariance = sums.T @ sums
+    # Scaled to correlations of the model's, so that units do not decide.
+    unit = np.sqrt(np.diag(inverse))
+    if np.linalg.eigvalsh(covariance / np.outer(unit, unit))[0] < 1e-12:
+        raise StatisticsError(
+            "not-estimable",
+            "the clusters do not determine robust errors for all coefficients",
+            values={"clusters": len(sums), "coefficients": len(unit)},
+            todo="Take fewer covariates, or leave the cluster out.",
+        )
+    return covariance
 
 
 def grouped_sums(values: FloatArray, cluster: IntArray) -> FloatArray:

@@ -25,6 +25,9 @@ from volumetry.statistics.regression import read_regression
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.survival_rows import SurvivalColumns, read_survival, require_events
 
+#: No log relative hazard is this large; a penalised likelihood that goes there is flat.
+_ENDLESS = 200.0
+
 
 def firth_logistic(
     outcome: Column,
@@ -177,10 +180,10 @@ class _FirthCox:
 
         return (4 * central(step / 2) - central(step)) / 3
 
-    def is_endless(self, beta: FloatArray) -> bool:  # noqa: ARG002 -- the penalty leaves nothing endless
-        return False
+    def is_endless(self, beta: FloatArray) -> bool:
+        return bool(np.abs(self.sets.X @ beta).max(initial=0.0) > _ENDLESS)
 
-    def endless_message(self, beta: FloatArray) -> str:  # noqa: ARG002 -- as above
+    def endless_message(self, beta: FloatArray) -> str:  # noqa: ARG002 -- of no covariate alone
         return "the penalised partial likelihood does not converge"
 
 

@@ -92,7 +92,14 @@ def estimating_equations(
     n_clusters = int(rows.cluster.max()) + 1
     if covariance is None:
         covariance = "bias_reduced" if n_clusters < FEW_CLUSTERS else "robust"
-    fit = _fit(rows, chosen, covariance)
+    try:
+        fit = _fit(rows, chosen, covariance)
+    except np.linalg.LinAlgError as error:
+        raise StatisticsError(
+            "not-estimable",
+            "the clusters leave nothing to estimate an error from",
+            values={"clusters": n_clusters, "rows": len(rows.outcome)},
+        ) from error
     beta, errors = fit.coefficients, np.sqrt(np.diag(fit.covariance))
     if not (np.isfinite(errors).all() and (errors > 0).all()):
         raise StatisticsError("not-estimable", "the data leave nothing to estimate an error from")
@@ -175,7 +182,10 @@ def _fit(rows: RegressionRows, options: GeeOptions, covariance: str) -> _Fit:
         # d mean / d beta over the deviation: sqrt(spread) x for canonical links, and for the Gaussian 1 x.
         D = X * np.sqrt(spread)[:, None]
         W = _decorrelate(D, cluster, alpha)
-        step = np.linalg.solve(D.T @ W, W.T @ residual)
+        try:
+            step = np.linalg.solve(D.T @ W, W.T @ residual)
+        except np.linalg.LinAlgError:
+            break
         beta = beta + step
         if not np.isfinite(beta).all() or np.abs(beta).max() > 1e8:
             break

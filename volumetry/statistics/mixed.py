@@ -237,7 +237,10 @@ def _fit(y: FloatArray, X: FloatArray, random: _Random, reml: bool) -> tuple[_Pr
     batches = _batches(y, X, random)
 
     def deviance(theta: FloatArray) -> float:
-        return _profile(theta, batches, len(y), reml).deviance
+        try:
+            return _profile(theta, batches, len(y), reml).deviance
+        except np.linalg.LinAlgError:  # so far out that the covariance is singular in floating point
+            return np.inf
 
     best = None
     for start in (1.0, 0.2):

@@ -11,7 +11,7 @@ from scipy import special
 from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.columns import BoolArray, FloatArray
 
-_MAX_ITERATIONS = 200
+_MAX_ITERATIONS = 100
 #: A step of this many standard errors is no step.
 _CONVERGED = 1e-11
 #: Fisher scoring closes in on a penalised maximum by a constant factor only; then Newton takes over.
@@ -140,7 +140,10 @@ def _newton_step(
         change = model.at(beta + move).score[free] - model.at(beta - move).score[free]
         curvature[:, column] = change / (2 * h)
     curvature = -(curvature + curvature.T) / 2
-    if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature)[0] <= 0:
+    if not np.isfinite(curvature).all():
+        return fallback
+    values = np.linalg.eigvalsh(curvature)
+    if values[0] <= 1e-12 * values[-1]:
         return fallback
     return np.asarray(np.linalg.solve(curvature, at.score[free]), dtype=np.float64)
 
@@ -178,7 +181,7 @@ def _limit(model: Likelihood, best: Maximum, j: int, step: float, target: float,
     inner = float(best.coefficients[j])
     outer = inner + step
     point = _profile(model, best, j, outer)
-    for _ in range(60):
+    for _ in range(25):
         if point.value <= target:
             break
         step *= 1.5

@@ -270,6 +270,10 @@ def _sandwich(
     g, (n, k) = len(sums), rows.design.values.shape
     if g < 2:
         raise StatisticsError("not-estimable", "there is one cluster only; no error can be estimated from it")
+    if n <= k:
+        raise StatisticsError(
+            "not-estimable", "there are no more rows than coefficients", values={"rows": n, "coefficients": k}
+        )
     factors = {"none": 1.0, "clusters": g / (g - 1), "hc1": g / (g - 1) * (n - 1) / (n - k)}
     if correction not in factors:
         raise UsageError(
@@ -313,6 +317,12 @@ def _bias_reduced(
         cross = zc.T @ zc @ bread
         trace = float((d[:, c] - inner).sum())
         square = float((d[:, c] ** 2 - 2 * d[:, c] * inner).sum() + np.trace(cross @ cross))
+        if not (trace > 0 and square > 0):
+            raise StatisticsError(
+                "not-estimable",
+                "the clusters leave nothing to estimate an error from",
+                values={"clusters": len(starts), "coefficients": k},
+            )
         df[c] = trace**2 / square
     return sums.T @ sums, df
 
@@ -358,7 +368,8 @@ def _exponentiated(log: Estimate, limits: FloatArray | None) -> Estimate:
         log,
         value=float(np.exp(log.value)),
         ci_low=None if low is None else float(np.exp(low)),
-        ci_high=None if high is None else float(np.exp(high)),
+        # A limit that no float holds is no limit.
+        ci_high=None if high is None or high > 700 else float(np.exp(high)),
     )
 
 
