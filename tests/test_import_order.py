@@ -27,10 +27,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("volume",),
     ("change",),
     ("tables",),
+    ("console",),
     ("formats", "statistics"),
     ("report",),
     ("study", "outcomes"),
     ("tracing",),
+    ("demo",),
+    ("commands",),
     ("cli",),
     ("__init__", "__main__"),
 )

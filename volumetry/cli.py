@@ -6,13 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from volumetry._version import __version__
+from volumetry.console import DONE, NONE_SUCCEEDED, USAGE, write_error
 from volumetry.errors import UsageError, VolumetryError, internal_error
-
-DONE, USAGE, SOME_FAILED, NONE_SUCCEEDED = 0, 2, 3, 4
 
 _LAYOUTS = ("table", "csv", "json")
 
@@ -216,7 +214,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     chosen = build_parser().parse_args(arguments)
     from volumetry import commands
-    from volumetry.console import write_error
 
     try:
         return int(getattr(commands, f"run_{chosen.command}")(chosen))
@@ -237,21 +234,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         write_error(internal_error(fault))
         return NONE_SUCCEEDED
-
-
-def protocol_of(chosen: argparse.Namespace) -> Any:
-    """Return the protocol a call asks for: the file's, with the call's own options on top."""
-    from dataclasses import replace
-
-    from volumetry.study.protocol import Protocol, read_protocol
-
-    protocol = read_protocol(Path(chosen.protocol)) if chosen.protocol else Protocol()
-    measurement = protocol.measurement
-    if chosen.skipped is not None:
-        measurement = replace(measurement, skipped_slices=chosen.skipped)
-    if chosen.interpolate_missing:
-        measurement = replace(measurement, interpolate_missing=True)
-    return replace(protocol, measurement=measurement)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from volumetry.cli import DONE, NONE_SUCCEEDED, SOME_FAILED, protocol_of
-from volumetry.console import progress_bar, write_error, write_rows
+from volumetry.console import DONE, NONE_SUCCEEDED, SOME_FAILED, progress_bar, write_error, write_rows
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.formats import read_regions
 from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
@@ -110,7 +109,7 @@ def run_batch(chosen: argparse.Namespace) -> int:
     if chosen.jobs < 0:
         raise UsageError("usage", "--jobs is negative", todo="Give the number of processes.")
     options: dict[str, Any] = {
-        "protocol": protocol_of(chosen),
+        "protocol": _protocol(chosen),
         "manifest": chosen.manifest,
         "jobs": chosen.jobs,
         "fresh": chosen.fresh,
@@ -124,12 +123,27 @@ def run_batch(chosen: argparse.Namespace) -> int:
         batch = BatchOptions(**options, executor=executor)
         summary = run(chosen.folder, chosen.out, batch, progress=progress)
     if chosen.figures:
-        from volumetry.report.lesion_figures import draw_batch
+        from volumetry.study.figures import draw_batch
 
         with progress_bar("drawing") as progress:
             draw_batch(chosen.folder, chosen.out, batch, progress=progress)
     _report_batch(summary)
     return exit_code(summary.n_succeeded, summary.n_failed)
+
+
+def _protocol(chosen: argparse.Namespace) -> Any:
+    """The protocol a call asks for: the file's, with the call's own options on top."""
+    from dataclasses import replace
+
+    from volumetry.study.protocol import Protocol, read_protocol
+
+    protocol = read_protocol(Path(chosen.protocol)) if chosen.protocol else Protocol()
+    measurement = protocol.measurement
+    if chosen.skipped is not None:
+        measurement = replace(measurement, skipped_slices=chosen.skipped)
+    if chosen.interpolate_missing:
+        measurement = replace(measurement, interpolate_missing=True)
+    return replace(protocol, measurement=measurement)
 
 
 def _executor(chosen: argparse.Namespace) -> Any:

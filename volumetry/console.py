@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from volumetry.errors import VolumetryError
+
+DONE, USAGE, SOME_FAILED, NONE_SUCCEEDED = 0, 2, 3, 4
+"""Exit codes of every command."""
 
 REFRESH_SECONDS = 0.1
 
@@ -25,9 +26,13 @@ def write_error(error: VolumetryError, text: str | None = None) -> None:
 def write_rows(rows: Rows, columns: Sequence[str], layout: str) -> None:
     """Write rows to stdout as an aligned table, CSV or one JSON list."""
     if layout == "json":
+        import json
+
         json.dump([dict(row) for row in rows], sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
         sys.stdout.write("\n")
     elif layout == "csv":
+        import csv
+
         from volumetry.tables import csv_cell
 
         writer = csv.writer(sys.stdout, lineterminator="\n")

@@ -7,25 +7,21 @@ and follow-up in two rows where both exist.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.atomic import make_folder, write_atomically
+from volumetry.atomic import write_atomically
 from volumetry.contour import Contour
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.formats import read_mask, read_scan, read_trace, recognise
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import contours_from_mask
 from volumetry.scan import Scan
-from volumetry.study.batch import BatchOptions, rows_with_cases
-from volumetry.study.cases import Case
-from volumetry.tables import Row
 from volumetry.trace import Trace, check_trace
 from volumetry.volume import HeightRule, LesionVolume, MeasurementRule, measure_volume
 
@@ -296,72 +292,3 @@ def _rule_line(volume: LesionVolume, n_shown: int) -> str:
     if n_shown < volume.n_slices:
         facts.append(f"{n_shown} of {volume.n_slices} slices shown")
     return "; ".join(facts)
-
-
-# -- all lesions of a batch -------------------------------------------------------------------------------
-
-
-def draw_batch(
-    folder: Path | str, out: Path | str, options: BatchOptions, *, progress: Any = None
-) -> list[Path]:
-    """Draw every lesion of a finished batch into ``figures/``, baseline and follow-ups as rows.
-
-    A visit without a number is left out; its row in the table says why there is none.
-
-    Returns
-    -------
-    list of Path
-        The figures, in the order of the table.
-    """
-    figures = make_folder(Path(out) / "figures")
-    lesions = list(_lesions(rows_with_cases(folder, out, options)))
-    drawn = []
-    for done, (name, visits) in enumerate(lesions, start=1):
-        views = list(_views(Path(folder), visits, options.protocol.measurement))
-        if views:
-            path = figures / f"{name}.png"
-            write_figure(draw_lesion(views), path)
-            drawn.append(path)
-        if progress is not None:
-            progress(done, len(lesions))
-    return drawn
-
-
-Visit = tuple[Row, Case]
-
-
-def _lesions(visits: Iterable[Visit]) -> Iterator[tuple[str, list[Visit]]]:
-    """The visits of every lesion by every reader, with the name of its figure."""
-
-    def key(visit: Visit) -> tuple[str, ...]:
-        return tuple(visit[0][name] or "" for name in ("patient", "side", "lesion", "reader"))
-
-    traced = [visit for visit in visits if visit[1].trace]
-    taken: set[str] = set()
-    for unit, group in groupby(sorted(traced, key=key), key=key):
-        name = "_".join(
-            "".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in unit if part
-        )
-        while name in taken:
-            name += "-2"
-        taken.add(name)
-        yield name, sorted(group, key=lambda visit: (visit[0]["visit_order"], visit[0]["read"] or 1))
-
-
-def _views(folder: Path, visits: list[Visit], rule: MeasurementRule) -> Iterator[LesionView]:
-    for row, case in visits:
-        if row["status"] not in ("measured", "absent") or not case.scan:
-            continue
-        label: int | str | None = case.label if case.label is not None else case.roi or None
-        if label is None and not case.lesion:
-            label = row["lesion"]
-        try:
-            yield view_of(
-                folder / case.trace,
-                read_scan(folder / case.scan, series_uid=case.series_uid or None),
-                label=label,
-                rule=rule,
-                title=" ".join(filter(None, (row["patient"], row["side"], row["visit"]))),
-            )
-        except VolumetryError:
-            continue
