@@ -23,7 +23,7 @@ def draw_batch(
     out: Path | str,
     options: BatchOptions,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Draw every lesion of a finished batch into ``figures/``, baseline and follow-ups as rows.
 
