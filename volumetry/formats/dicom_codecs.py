@@ -310,8 +310,9 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
             continue
         is_start = (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7
         if is_start:
-            rows, columns, components = struct.unpack_from(">HHB", frame, position + 5)
-            return int(rows), int(columns), int(components)
+            precision, rows, columns, components = struct.unpack_from(">BHHB", frame, position + 4)
+            # Beyond 16 bits GDCM does not return from its error.
+            return (int(rows), int(columns), int(components)) if 2 <= precision <= 16 else None
         position += 2 + int.from_bytes(frame[position + 2 : position + 4], "big")
     return None
 

@@ -52,6 +52,7 @@ def decode_frames(
     ]
     reader = itk.ImageSeriesReader()  # looks at a file once; the reader of single files twice
     reader.SetImageIO("GDCMImageIO")
+    reader.SetOutputPixelType(getattr(itk, f"sitk{'' if is_signed else 'U'}Int{bits_allocated}"))
     settings = itk.ProcessObject
     shown = settings.GetGlobalWarningDisplay()
     settings.SetGlobalWarningDisplay(False)
