@@ -162,7 +162,7 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
     )
 
 
-# -- keys and columns -----------------------------------------------------------------------------------------
+# -- keys and columns ---------------------------------------------------------------------------------------
 
 
 def _check_columns(plan: Plan, document: Document, known: Sequence[str]) -> None:
@@ -245,7 +245,7 @@ def _reader(plan: Plan, document: Document, changes: Sequence[Row]) -> str:
     return wanted or (readers[0] if readers else "")
 
 
-# -- volumes --------------------------------------------------------------------------------------------------
+# -- volumes ------------------------------------------------------------------------------------------------
 
 
 def _used_changes(plan: Plan, changes: Sequence[Row], reader: str) -> list[int]:
@@ -285,7 +285,7 @@ def _with_volumes(table: SourceTable, volumes: Sequence[UnitVolume]) -> SourceTa
     return table
 
 
-# -- what became of every row ---------------------------------------------------------------------------------
+# -- what became of every row -------------------------------------------------------------------------------
 
 
 def _disposition(table: str, line: int, key: Key, row: Row, used: bool, reason: str) -> Disposition:

@@ -321,6 +321,12 @@ def _check_names(plan: Plan, document: Document) -> None:
                     (kind, number, "name"), f"the name {part.name!r} is taken or empty", "Choose another."
                 )
             seen.add(slug)
+    if plan.volumes.unit != "patient" and not plan.columns.side:
+        raise document.fault(
+            ("columns", "side"),
+            "a hip or lesion has a side",
+            'Name its column, or set volumes.unit = "patient".',
+        )
     if str(plan.groups.first) == str(plan.groups.second):
         raise document.fault(("groups", "second"), "both groups are the same", "Name two values.")
 

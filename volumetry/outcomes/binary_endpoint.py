@@ -1,0 +1,192 @@
+"""Yes-or-no endpoints: shares, the published test, and models that allow for two hips of a patient."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask, columns_of
+from volumetry.outcomes.plan import Binary, file_name
+from volumetry.statistics.result import StatisticResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def analyse_binary(context: Context, endpoint: Binary) -> Outcome:
+    """Analyse one yes-or-no endpoint."""
+    values = context.cohort.table.events(endpoint.column)
+    frame = context.frame({"value": [float("nan") if v is None else v for v in values]}, endpoint.adjust)
+    described = [_share(context, endpoint.name, values, first=first) for first in (True, False)]
+    published = _published(context, endpoint, frame)
+    recommended = recommended_binary(context, endpoint.name, frame, endpoint.adjust)
+    return Outcome(
+        name=endpoint.name,
+        kind="binary",
+        analyses=(*described, *published, *recommended),
+        tables=(Tidy(name="p_values", rows=tuple(_p_rows(endpoint.name, published))),),
+        drawings=(_bars(context, endpoint, described, recommended),),
+    )
+
+
+def recommended_binary(
+    context: Context, name: str, frame: pd.DataFrame, adjust: tuple[str, ...], kind: str = "binary"
+) -> list[Analysis]:
+    """Return risk difference, odds ratio and adjusted odds ratio, all clustered on the patient.
+
+    Where the estimating equations have no answer (an empty cell separates the groups) Firth's penalised model
+    takes their place as the primary analysis.
+    """
+    from volumetry.statistics.two_groups import compare_groups
+
+    levels = context.cohort.labels
+
+    def question(what: str, primary: bool = False) -> Question:
+        return Question(
+            endpoint=name,
+            kind=kind,
+            role="recommended",
+            what=what,
+            contrast=context.contrast,
+            primary=primary,
+        )
+
+    analyses = [
+        ask(
+            question("risk difference"),
+            lambda: compare_groups(
+                columns_of(frame),
+                "value",
+                group="group",
+                levels=levels,
+                test="pearson",
+                cluster="patient",
+                level=context.level,
+            ),
+        )
+    ]
+    models = [("odds ratio", ()), *([("odds ratio, adjusted", adjust)] if adjust else [])]
+    for what, covariates in models:
+        last = covariates == models[-1][1]
+        fitted = ask(question(what, last), lambda c=covariates: _marginal(context, frame, c))  # type: ignore[misc]
+        if fitted.result is None:
+            analyses.append(replace(fitted, primary=False))
+            firth = f"{what}, Firth"
+            fitted = ask(question(firth, last), lambda c=covariates: _firth(context, frame, c))  # type: ignore[misc]
+        analyses.append(fitted)
+    return analyses
+
+
+def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]) -> StatisticResult:
+    from volumetry.statistics.gee import GeeOptions, estimating_equations
+    from volumetry.statistics.regression import RegressionOptions, logistic_regression
+
+    known = frame.dropna(subset=["value", *covariates])
+    terms = ["first", *covariates]
+    if known["patient"].is_unique:
+        options = RegressionOptions(level=context.level)
+        return with_p(logistic_regression("value", terms, data=frame, options=options))
+    return with_p(
+        estimating_equations(
+            "value", terms, cluster="patient", data=frame, options=GeeOptions(level=context.level)
+        )
+    )
+
+
+def _firth(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]) -> StatisticResult:
+    from volumetry.statistics.firth import firth_logistic
+
+    return with_p(firth_logistic("value", ["first", *covariates], data=frame, level=context.level))
+
+
+def with_p(result: StatisticResult, name: str = "first") -> StatisticResult:
+    """Return a model's result with the group's effect as its main estimate and its p value."""
+    main = result[name]
+    others = tuple(estimate for estimate in result.estimates if estimate.name != name)
+    return replace(
+        result,
+        estimates=(replace(main, name="group"), *others),
+        p_value=main.p_value,
+        statistic=main.statistic,
+    )
+
+
+def _share(context: Context, name: str, values: list[int | None], *, first: bool) -> Analysis:
+    from volumetry.statistics.proportions import proportion
+
+    label = context.cohort.labels[0 if first else 1]
+    entries = [v for v, own in zip(values, context.cohort.first, strict=True) if own == first]
+    known = [v for v in entries if v is not None]
+
+    def answer() -> StatisticResult:
+        result = proportion(sum(known), len(known), level=context.level)
+        details = {"events": sum(known), "n": len(known)}
+        return replace(result, n_missing=len(entries) - len(known), details=details)
+
+    question = Question(endpoint=name, kind="binary", role="description", what="share", contrast=label)
+    return ask(question, answer)
+
+
+def _published(context: Context, endpoint: Binary, frame: pd.DataFrame) -> list[Analysis]:
+    from volumetry.statistics.two_groups import compare_groups
+
+    def answer() -> StatisticResult:
+        return compare_groups(
+            columns_of(frame),
+            "value",
+            group="group",
+            levels=context.cohort.labels,
+            test=endpoint.published,
+            level=context.level,
+        )
+
+    question = Question(
+        endpoint=endpoint.name, kind="binary", role="published", what="comparison of shares",
+        contrast=context.contrast,
+    )  # fmt: skip
+    return [ask(question, answer)]
+
+
+def _p_rows(name: str, published: list[Analysis]) -> list[dict[str, Any]]:
+    result = published[0].result
+    if result is None:
+        return []
+    named = result.details["primary"]
+    return [
+        {"endpoint": name, "test": test, "p_value": value, "named_by_the_plan": test == named}
+        for test, value in result.details["p_values"].items()
+    ]
+
+
+def _bars(
+    context: Context, endpoint: Binary, described: list[Analysis], recommended: list[Analysis]
+) -> Drawing:
+    primary = next((a for a in recommended if a.primary), recommended[-1])
+
+    def draw() -> Any:
+        from volumetry.report.statistics_figures import Bar, draw_bars
+
+        bars = []
+        for analysis in described:
+            share = analysis.result
+            if share is not None:
+                estimate = share.estimate
+                bars.append(
+                    Bar(
+                        label=analysis.contrast,
+                        percent=100 * estimate.value,
+                        low=100 * (estimate.ci_low or 0.0),
+                        high=100 * (estimate.ci_high if estimate.ci_high is not None else 1.0),
+                        n_events=share.details["events"],
+                        n=share.details["n"],
+                    )
+                )
+        p_value = primary.result.p_value if primary.result else None
+        return draw_bars(bars, title=endpoint.name, p_value=p_value)
+
+    return Drawing(
+        name=f"{file_name(endpoint.name)}-bars",
+        caption=f"{endpoint.name}: share by group with Wilson's {100 * context.level:g} % interval. "
+        f"p: {primary.what}, {primary.result.method if primary.result else primary.reason}.",
+        draw=draw,
+    )

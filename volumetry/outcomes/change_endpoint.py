@@ -1,0 +1,311 @@
+"""Classes of volume change: responder table, the published test, ordered models, and sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from volumetry.change import ChangeRule
+from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask
+from volumetry.outcomes.binary_endpoint import recommended_binary
+from volumetry.outcomes.lesion_volumes import (
+    HeightRule,
+    UnitVolume,
+    change_rule,
+    changes_by_height,
+    chosen_visits,
+    volumes_of_changes,
+    volumes_of_columns,
+)
+from volumetry.outcomes.number_endpoint import paired_drawing
+from volumetry.outcomes.plan import Change, Sensitivity, file_name
+from volumetry.statistics.result import StatisticResult
+
+CLASSES = ("decrease", "no_change", "increase")
+NAN = float("nan")
+
+_AS = {"new": "increase", "resolved": "decrease", "absent": "no_change"}
+"""What the classes without a percentage count as where three classes are compared."""
+
+
+def analyse_change(context: Context, endpoint: Change) -> Outcome:
+    """Analyse the classes of volume change."""
+    volumes = context.cohort.volumes
+    classes = [_three(volume.category) for volume in volumes]
+    analyses = [
+        *(_relative(context, endpoint, label) for label in context.cohort.labels),
+        _published(context, endpoint, classes),
+        *_ordered(context, endpoint.name, classes),
+        *_responders(context, endpoint, classes),
+        *_composite(context, endpoint, classes),
+    ]
+    sensitivity = sensitivity_rows(context) if context.plan.sensitivity else []
+    tables = [Tidy(name="responders", rows=tuple(responder_rows(context, endpoint.name)))]
+    if sensitivity:
+        tables.append(Tidy(name="sensitivity", rows=tuple(sensitivity)))
+    return Outcome(
+        name=endpoint.name,
+        kind="change",
+        analyses=tuple(analyses),
+        tables=tuple(tables),
+        drawings=_drawings(context, endpoint),
+        notes=(
+            "new counts as increase, resolved as decrease, absent as no change in tests of three classes",
+        ),
+    )
+
+
+def _three(category: str) -> str | None:
+    return None if category == "not_evaluable" else _AS.get(category, category)
+
+
+def _question(context: Context, name: str, role: Any, what: str, **more: Any) -> Question:
+    return Question(
+        endpoint=name,
+        kind="change",
+        role=role,
+        what=what,
+        contrast=more.get("contrast", context.contrast),
+        primary=more.get("primary", False),
+    )
+
+
+def _relative(context: Context, endpoint: Change, label: str) -> Analysis:
+    from volumetry.statistics.responders import relative_change
+
+    rows = [
+        (volume.baseline_cm3, volume.followup_cm3, patient)
+        for volume, patient, group in zip(
+            context.cohort.volumes, context.cohort.patient, context.cohort.group, strict=True
+        )
+        if group == label and volume.category != "not_evaluable"
+    ]
+
+    def answer() -> StatisticResult:
+        before, after, patients = ([row[place] for row in rows] for place in range(3))
+        return relative_change(before, after, cluster=patients, level=context.level)
+
+    return ask(_question(context, endpoint.name, "description", "relative change", contrast=label), answer)
+
+
+def _published(context: Context, endpoint: Change, classes: Sequence[str | None]) -> Analysis:
+    question = _question(context, endpoint.name, "published", "comparison of classes")
+    return ask(question, lambda: class_test(context, endpoint.published, classes))
+
+
+def class_test(context: Context, test: str, classes: Sequence[str | None]) -> StatisticResult:
+    """Compare three classes between groups with rows as independent."""
+    from dataclasses import replace
+
+    from volumetry.statistics.clusters import independence_note
+    from volumetry.statistics.contingency import contingency_test, cross_tabulate
+    from volumetry.statistics.ordered import linear_by_linear_test
+
+    counts, missing = cross_tabulate(
+        context.cohort.group, classes, group_levels=context.cohort.labels, class_levels=CLASSES
+    )
+    result = (
+        linear_by_linear_test(counts)
+        if test == "linear-by-linear"
+        else contingency_test(counts, primary=test, level=context.level)  # type: ignore[arg-type]
+    )
+    known = [p for p, entry in zip(context.cohort.patient, classes, strict=True) if entry is not None]
+    notes = (*result.notes, *independence_note(known, result.method))
+    return replace(result, n_missing=missing, notes=notes)
+
+
+def _ordered(context: Context, name: str, classes: Sequence[str | None]) -> list[Analysis]:
+    from volumetry.statistics.contingency import compare_classes
+    from volumetry.statistics.two_groups import compare_groups
+
+    table: dict[str, Any] = {
+        "patient": list(context.cohort.patient),
+        "group": context.cohort.group,
+        "value": list(classes),
+    }
+    levels = context.cohort.labels
+    return [
+        ask(
+            _question(context, name, "recommended", "odds of a higher class", primary=True),
+            lambda: compare_groups(
+                table, "value", group="group", levels=levels, test="proportional-odds", classes=CLASSES,
+                cluster="patient", level=context.level,
+            ),
+        ),
+        ask(
+            _question(context, name, "recommended", "shares of classes, clustered"),
+            lambda: compare_classes(
+                table["group"], table["value"], group_levels=levels, class_levels=CLASSES,
+                cluster=table["patient"], level=context.level,
+            ),
+        ),
+    ]  # fmt: skip
+
+
+def _responders(context: Context, endpoint: Change, classes: Sequence[str | None]) -> list[Analysis]:
+    """Return the comparison of those with a decrease against all other evaluable rows."""
+    values = [NAN if entry is None else float(entry == "decrease") for entry in classes]
+    found = recommended_binary(context, endpoint.name, context.frame({"value": values}), (), "change")
+    return [Analysis(**{**vars(a), "what": f"decrease: {a.what}", "primary": False}) for a in found]
+
+
+def _composite(context: Context, endpoint: Change, classes: Sequence[str | None]) -> list[Analysis]:
+    """Return the ordered comparison with rows that lost their volume to the worst event as increases.
+
+    Volumes exist only of hips that did not collapse; to analyse those alone conditions on an outcome.
+    """
+    if not endpoint.worst:
+        return []
+    events = context.cohort.table.events(endpoint.worst)
+    with_worst = ["increase" if event == 1 else entry for event, entry in zip(events, classes, strict=True)]
+    return [
+        Analysis(**{**vars(a), "what": f"{a.what}, {endpoint.worst} as increase", "primary": False})
+        for a in _ordered(context, endpoint.name, with_worst)
+    ]
+
+
+# -- tables -------------------------------------------------------------------------------------------------
+
+
+def responder_rows(context: Context, name: str) -> list[dict[str, Any]]:
+    """Return the responder table, with the reasons of those without a class."""
+    import warnings
+
+    from volumetry.statistics.clusters import ClusteredDataWarning
+    from volumetry.statistics.responders import responder_table
+
+    table = {
+        "patient": list(context.cohort.patient),
+        "group": context.cohort.group,
+        "category": [volume.category for volume in context.cohort.volumes],
+        "reason": [volume.reason for volume in context.cohort.volumes],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClusteredDataWarning)  # the table describes rows; tests say more
+        found = responder_table(table, group="group", level=context.level)
+    return [{"endpoint": name, **asdict(row)} for row in found.rows]
+
+
+def sensitivity_rows(context: Context) -> list[dict[str, Any]]:
+    """Return the classes and their comparison under other thresholds, height rules, readers and guards."""
+    chosen = context.plan.sensitivity or Sensitivity()
+    rows = []
+    readers: tuple[str, ...] = (
+        context.cohort.reader,
+        *(r for r in chosen.readers if r != context.cohort.reader),
+    )
+    heights: tuple[HeightRule, ...] = ("as measured", *chosen.height_rules)
+    for reader in readers:
+        for height in heights:
+            for guarded in (True, False) if chosen.ignore_guards else (True,):
+                for threshold in chosen.thresholds_percent:
+                    rule = change_rule(context.plan.volumes, threshold)
+                    volumes = _volumes(context, reader, height, rule, guarded)
+                    settings = {"threshold_percent": threshold, "height_rule": height, "reader": reader}
+                    rows.append({**settings, "guards": guarded, **_sensitivity(context, volumes)})
+    return rows
+
+
+def _volumes(
+    context: Context, reader: str, height: HeightRule, rule: ChangeRule, guarded: bool
+) -> Sequence[UnitVolume | None]:
+    plan, inputs = context.plan.volumes, context.cohort.inputs
+    if plan.baseline_column:
+        table = context.cohort.table
+        return volumes_of_columns(
+            table.numbers(plan.baseline_column), table.numbers(plan.followup_column), rule
+        )
+    own = [row for row in inputs.changes if (row["reader"] or "") == reader]
+    visits = chosen_visits(own, plan)
+    changes = [row for row in own if visits.get(row["patient"]) == (row["followup_visit"] or "")]
+    if height != "as measured":
+        changes = changes_by_height(changes, inputs.measurements, height, rule)
+    found = volumes_of_changes(changes, plan, rule, guarded=guarded)
+    return [found.get(key) for key in context.cohort.keys]
+
+
+def _sensitivity(context: Context, volumes: Sequence[UnitVolume | None]) -> Mapping[str, Any]:
+    classes = [None if volume is None else _three(volume.category) for volume in volumes]
+    row: dict[str, Any] = {}
+    for label in context.cohort.labels:
+        own = [c for c, group in zip(classes, context.cohort.group, strict=True) if group == label]
+        row |= {f"{label}: {name}": own.count(name) for name in CLASSES}
+        row[f"{label}: not evaluable"] = own.count(None)
+    published = ask(
+        _question(context, "", "sensitivity", ""), lambda: class_test(context, "linear-by-linear", classes)
+    )
+    ordered = _ordered(context, "", classes)[0]
+    estimate = ordered.result.estimate if ordered.result else None
+    return {
+        **row,
+        "p_trend_as_independent": published.result.p_value if published.result else None,
+        "odds_ratio_clustered": estimate.value if estimate else None,
+        "ci_low": estimate.ci_low if estimate else None,
+        "ci_high": estimate.ci_high if estimate else None,
+        "p_clustered": ordered.result.p_value if ordered.result else None,
+        "reason": ordered.reason or published.reason,
+    }
+
+
+# -- figures ------------------------------------------------------------------------------------------------
+
+
+def _drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
+    slug = file_name(endpoint.name)
+    volumes, groups = context.cohort.volumes, context.cohort.group
+    evaluable = [v if v.category != "not_evaluable" else None for v in volumes]
+    if not any(evaluable):
+        return ()
+    rule = change_rule(context.plan.volumes)
+    band = (-rule.decrease_percent, rule.threshold_percent)
+
+    def waterfall() -> Any:
+        from volumetry.report.statistics_figures import draw_waterfall
+
+        known = [
+            (v.percent, group)
+            for v, group in zip(evaluable, groups, strict=True)
+            if v is not None and v.percent is not None
+        ]
+        return draw_waterfall(
+            [p for p, _ in known], [g for _, g in known], band=band, labels=context.cohort.labels
+        )
+
+    def responders() -> Any:
+        from volumetry.report.statistics_figures import draw_responders
+
+        counts = {
+            label: [
+                sum(
+                    v is not None and _three(v.category) == name
+                    for v, group in zip(evaluable, groups, strict=True)
+                    if group == label
+                )
+                for name in CLASSES
+            ]
+            for label in context.cohort.labels
+        }
+        return draw_responders(counts, classes=("decrease", "no change", "increase"), band=band)
+
+    frame = context.frame(
+        {
+            "baseline": [NAN if v is None or v.baseline_cm3 is None else v.baseline_cm3 for v in evaluable],
+            "value": [NAN if v is None or v.followup_cm3 is None else v.followup_cm3 for v in evaluable],
+        }
+    )
+    limits = f"{band[0]:g} % and +{band[1]:g} %"
+    return (
+        Drawing(
+            name=f"{slug}-waterfall",
+            caption=f"Change of volume of each row in percent of its baseline; band: no change ({limits}). "
+            "Rows with baseline 0 have no percentage and are not drawn.",
+            draw=waterfall,
+        ),
+        Drawing(
+            name=f"{slug}-responders",
+            caption=f"Classes of volume change ({limits}), with counts.",
+            draw=responders,
+        ),
+        paired_drawing(context, f"{endpoint.name} volume", frame, "cm\N{SUPERSCRIPT THREE}"),
+    )

@@ -1,0 +1,132 @@
+"""What comes before any test: participant flow, Table 1, and the sample sizes that were planned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from volumetry.outcomes.analysis import Context, Drawing, Outcome, Question, Tidy, ask
+from volumetry.outcomes.joining import Cohort
+from volumetry.outcomes.plan import SampleSizePlan, TableOne
+from volumetry.statistics.result import StatisticResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowStep:
+    """One box of the participant flow.
+
+    Attributes
+    ----------
+    stage : {"input", "left out", "group", "volume", "no volume"}
+    group : str
+        Empty before rows are in groups.
+    what : str
+    n_rows, n_patients : int
+    """
+
+    stage: str
+    group: str
+    what: str
+    n_rows: int
+    n_patients: int
+
+
+def participant_flow(cohort: Cohort, unit: str) -> list[FlowStep]:
+    """Return the flow of the clinical table's rows; every row is in one box of each level."""
+    clinical = [d for d in cohort.dispositions if d.table == "clinical"]
+
+    def step(stage: str, group: str, what: str, patients: Sequence[str]) -> FlowStep:
+        known = {patient for patient in patients if patient}
+        return FlowStep(stage=stage, group=group, what=what, n_rows=len(patients), n_patients=len(known))
+
+    steps = [step("input", "", f"{unit}s in the clinical table", [d.patient for d in clinical])]
+    steps += [
+        step("left out", "", reason, [d.patient for d in clinical if d.reason == reason])
+        for reason in sorted({d.reason for d in clinical if not d.used})
+    ]
+    for label in cohort.labels:
+        rows = [row for row, group in enumerate(cohort.group) if group == label]
+        steps.append(step("group", label, label, [cohort.patient[row] for row in rows]))
+        reasons = Counter(cohort.volumes[row].reason for row in rows)
+        if set(reasons) == {"no-measurements"}:
+            continue
+        for reason in sorted(reasons):
+            patients = [cohort.patient[row] for row in rows if cohort.volumes[row].reason == reason]
+            if reason:
+                steps.append(step("no volume", label, reason, patients))
+            else:
+                steps.append(step("volume", label, "volume change evaluable", patients))
+    return steps
+
+
+def describe_flow(context: Context) -> Outcome:
+    """Return the participant flow as a table and a figure."""
+    unit = context.plan.volumes.unit
+    steps = participant_flow(context.cohort, unit)
+
+    def draw() -> Any:
+        from volumetry.report.flow_figure import draw_flow
+
+        return draw_flow(
+            [(s.stage, s.group, s.what, s.n_rows, s.n_patients) for s in steps],
+            labels=context.cohort.labels,
+            unit=unit,
+        )
+
+    drawing = Drawing(name="flow", caption=f"Participant flow: {unit}s, and patients in brackets.", draw=draw)
+    table = Tidy(name="flow", rows=tuple(vars(step) for step in steps))
+    return Outcome(name="participant flow", kind="flow", tables=(table,), drawings=(drawing,))
+
+
+def describe_baseline(context: Context, plan: TableOne) -> Outcome:
+    """Return Table 1."""
+    from volumetry.statistics.baseline_table import table_one
+
+    table: dict[str, Any] = {"patient": list(context.cohort.patient), "group": context.cohort.group}
+    for name in plan.numeric:
+        table[name] = context.cohort.table.numbers(name)
+    for name in plan.categorical:
+        table[name] = context.cohort.table.text(name)
+    found = table_one(
+        table,
+        group="group",
+        levels=context.cohort.labels,
+        numeric=plan.numeric,
+        categorical=plan.categorical,
+    )
+    notes = [*found.notes, *(f"{d.variable}: {d.note}" for d in found.differences if d.note)]
+    return Outcome(
+        name="Table 1",
+        kind="table_one",
+        tables=(Tidy(name="table_one", rows=tuple(found.records())),),
+        notes=tuple(notes),
+    )
+
+
+def plan_size(context: Context, plan: SampleSizePlan) -> Outcome:
+    """Return a sample size, and the same with the design effect of the cohort's own patients."""
+    from volumetry.statistics.power import design_effect, power_two_proportions
+
+    sizes = list(Counter(context.cohort.patient).values())
+
+    def answer(effect: float) -> StatisticResult:
+        return power_two_proportions(
+            plan.p1,
+            plan.p2,
+            power=plan.power,
+            alpha=plan.alpha,
+            sides=plan.sides,
+            method=plan.method,
+            design_effect=effect,
+        )
+
+    def question(what: str) -> Question:
+        return Question(endpoint=plan.name, kind="sample_size", role="description", what=what)
+
+    analyses = [ask(question("rows as independent"), lambda: answer(1.0))]
+    if plan.rows_correlation:
+        what = f"with the design effect of this cohort at correlation {plan.rows_correlation:g}"
+        analyses.append(ask(question(what), lambda: answer(design_effect(sizes, plan.rows_correlation))))
+    return Outcome(name=plan.name, kind="sample_size", analyses=tuple(analyses))

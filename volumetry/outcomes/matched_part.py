@@ -1,0 +1,211 @@
+"""Propensity score matching: pairs, balance, and the endpoints among the pairs and under weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volumetry.errors import VolumetryError
+from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask
+from volumetry.outcomes.binary_endpoint import with_p
+from volumetry.outcomes.plan import Binary, MatchingPlan, TimeToEvent
+from volumetry.outcomes.time_endpoint import read_times
+from volumetry.statistics.result import Estimate, StatisticResult
+
+if TYPE_CHECKING:
+    from volumetry.statistics.balance import BalanceTable
+    from volumetry.statistics.matching import Matching
+    from volumetry.statistics.propensity import PropensityScore
+
+NAME = "matching"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """The score and the pairs, and how units (patients or rows) and rows belong together."""
+
+    score: PropensityScore
+    matching: Matching
+    units: list[str]
+    unit_of_row: list[int]
+
+
+def analyse_matching(context: Context, plan: MatchingPlan) -> Outcome:
+    """Match, look at the balance, and analyse the binary and time-to-event endpoints again."""
+    question = Question(
+        endpoint=NAME, kind="matching", role="description", what="pairs", contrast=context.contrast
+    )
+    try:
+        pairs = _match(context, plan)
+    except VolumetryError as error:
+        failed = Analysis(**vars(question), code=error.code, reason=error.message)
+        return Outcome(name=NAME, kind="matching", analyses=(failed,))
+    analyses = [ask(question, lambda: _summary(plan, pairs))]
+    for binary in context.plan.binary:
+        analyses += _binary(context, plan, pairs, binary)
+    for timed in context.plan.time_to_event:
+        analyses.append(_time(context, pairs, timed))
+    before, after = _balance(pairs)
+    return Outcome(
+        name=NAME,
+        kind="matching",
+        analyses=tuple(analyses),
+        tables=(
+            Tidy(name="balance", rows=tuple(_balance_rows(before, after))),
+            Tidy(name="pairs", rows=tuple(_pair_rows(pairs))),
+        ),
+        drawings=(_love_plot(before, after),),
+    )
+
+
+def _match(context: Context, plan: MatchingPlan) -> Pairs:
+    from volumetry.statistics.matching import MatchOptions, match_pairs
+    from volumetry.statistics.propensity import propensity_score
+
+    frame = context.frame({}, plan.covariates)
+    rows = list(range(len(frame)))
+    units = [str(line) for line in context.cohort.table.lines]
+    unit_of_row = rows
+    if plan.by == "patient":
+        first_row: dict[str, int] = {}
+        for row, patient in enumerate(context.cohort.patient):
+            first_row.setdefault(patient, row)
+        units = list(first_row)
+        place = {patient: number for number, patient in enumerate(units)}
+        unit_of_row = [place[patient] for patient in context.cohort.patient]
+        frame = frame.iloc[list(first_row.values())].reset_index(drop=True)
+    score = propensity_score("first", list(plan.covariates), data=frame)
+    options = MatchOptions(caliper=plan.caliper, scale=plan.scale, order=plan.order, seed=plan.seed)
+    return Pairs(score=score, matching=match_pairs(score, options), units=units, unit_of_row=unit_of_row)
+
+
+def _summary(plan: MatchingPlan, pairs: Pairs) -> StatisticResult:
+    matching = pairs.matching
+    counts = (
+        ("pairs", matching.n_pairs),
+        ("treated that could be matched", matching.n_treated),
+        ("controls that could be matched", matching.n_control),
+    )
+    return StatisticResult(
+        method=f"1:1 nearest neighbour, caliper {plan.caliper:g} on the scale {plan.scale}, "
+        f"order {plan.order}, by {plan.by}",
+        estimates=tuple(Estimate(name=name, value=float(value)) for name, value in counts),
+        n_used=2 * matching.n_pairs,
+        n_missing=matching.n_missing,
+        notes=matching.notes,
+        details={"caliper_on_scale": matching.caliper, "largest_distance": float(matching.distances.max())},
+    )
+
+
+def _rows(pairs: Pairs) -> tuple[Any, Any]:
+    from volumetry.statistics.matched_outcome import rows_of_pairs
+
+    return rows_of_pairs(pairs.matching, np.array(pairs.unit_of_row, dtype=float))
+
+
+def _binary(context: Context, plan: MatchingPlan, pairs: Pairs, endpoint: Binary) -> list[Analysis]:
+    from volumetry.statistics.regression import logistic_regression
+    from volumetry.statistics.weighting import propensity_weights, weighted_effect
+
+    values = np.array(
+        [np.nan if v is None else v for v in context.cohort.table.events(endpoint.column)], dtype=float
+    )
+    arm = np.array(context.cohort.first, dtype=float)
+
+    def question(what: str) -> Question:
+        return Question(
+            endpoint=endpoint.name, kind="matching", role="sensitivity", what=what, contrast=context.contrast
+        )
+
+    def matched() -> StatisticResult:
+        rows, pair = _rows(pairs)
+        return with_p(logistic_regression(values[rows], {"first": arm[rows]}, cluster=pair))
+
+    analyses = [ask(question("odds ratio in matched pairs, clustered on pairs"), matched)]
+    for estimand in plan.weights:
+
+        def weighted(estimand: Any = estimand) -> StatisticResult:
+            weights = propensity_weights(pairs.score, estimand)[pairs.unit_of_row]
+            result = weighted_effect(values, arm, weights, cluster=list(context.cohort.patient))
+            return with_p(result, "treated")
+
+        analyses.append(ask(question(f"odds ratio under {estimand} weights"), weighted))
+    return analyses
+
+
+def _time(context: Context, pairs: Pairs, endpoint: TimeToEvent) -> Analysis:
+    from volumetry.statistics.cox import cox_regression
+
+    times = read_times(context, endpoint)
+    arm = np.array(context.cohort.first, dtype=float)
+
+    def matched() -> StatisticResult:
+        rows, pair = _rows(pairs)
+        time, event = np.array(times.time)[rows], np.array(times.event)[rows]
+        return with_p(cox_regression(time, event, {"first": arm[rows]}, cluster=pair))
+
+    question = Question(
+        endpoint=endpoint.name,
+        kind="matching",
+        role="sensitivity",
+        what="hazard ratio in matched pairs, clustered on pairs",
+        contrast=context.contrast,
+    )
+    return ask(question, matched)
+
+
+def _balance(pairs: Pairs) -> tuple[BalanceTable, BalanceTable]:
+    from volumetry.statistics.balance import matched_balance
+
+    return matched_balance(pairs.score), matched_balance(pairs.score, pairs.matching)
+
+
+def _balance_rows(before: BalanceTable, after: BalanceTable) -> list[dict[str, Any]]:
+    return [
+        {
+            "matching": when,
+            "covariate": row.name,
+            "mean_treated": row.mean_treated,
+            "mean_control": row.mean_control,
+            "standardised_difference": row.standardised_difference,
+            "denominator": f"SD of the {table.denominator}",
+            "variance_ratio": row.variance_ratio,
+            "ecdf_mean": row.ecdf_mean,
+            "ecdf_max": row.ecdf_max,
+        }
+        for when, table in (("before", before), ("after", after))
+        for row in table.rows
+    ]
+
+
+def _pair_rows(pairs: Pairs) -> list[dict[str, Any]]:
+    matching = pairs.matching
+    return [
+        {
+            "pair": number + 1,
+            "treated": pairs.units[int(treated)],
+            "control": pairs.units[int(control)],
+            "distance": float(distance),
+        }
+        for number, (treated, control, distance) in enumerate(
+            zip(matching.treated_rows, matching.control_rows, matching.distances, strict=True)
+        )
+    ]
+
+
+def _love_plot(before: BalanceTable, after: BalanceTable) -> Drawing:
+    def draw() -> Any:
+        from volumetry.report.statistics_figures import draw_love_plot
+
+        names = [row.name for row in before.rows]
+        values = [[table[name].standardised_difference for name in names] for table in (before, after)]
+        return draw_love_plot(names, values[0], values[1])
+
+    return Drawing(
+        name="matching-love-plot",
+        caption="Standardised mean differences before and after matching, in SDs of the first group; "
+        "the lines are at 0.1.",
+        draw=draw,
+    )

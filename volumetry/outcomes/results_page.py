@@ -1,0 +1,149 @@
+"""``results.md``: what was found, readable from top to bottom, with every reason and every note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome
+from volumetry.outcomes.plain import finite
+
+_ROLES = {
+    "description": "description",
+    "published": "as published (rows as independent)",
+    "recommended": "recommended",
+    "sensitivity": "sensitivity",
+}
+_SHOWN_TABLES = ("table_one", "responders", "sensitivity", "numbers", "balance")
+
+
+def results_page(context: Context, outcomes: Sequence[Outcome], further: Sequence[Drawing]) -> str:
+    """Return the page as Markdown."""
+    cohort = context.cohort
+    unit = context.plan.volumes.unit
+    lines = [
+        f"# {context.plan.study.title}",
+        "",
+        f"{cohort.n_rows} {unit}s of {len(set(cohort.patient))} patients in two groups: "
+        + ", ".join(f"{cohort.group.count(label)} {unit}s {label}" for label in cohort.labels)
+        + f". Differences and ratios are of {cohort.labels[0]} against {cohort.labels[1]}. "
+        f"Intervals are {100 * context.level:g} % intervals.",
+        "",
+        *_accounts(context),
+    ]
+    for outcome in outcomes:
+        lines += ["", f"## {outcome.name}", *_outcome(outcome)]
+    for drawing in further:
+        lines += ["", f"## {drawing.name.capitalize()}", "", *_figure(drawing)]
+    return "\n".join([*lines, "", *_reading(context)])
+
+
+def _accounts(context: Context) -> list[str]:
+    counts: dict[tuple[str, bool, str], int] = {}
+    for entry in context.cohort.dispositions:
+        key = (entry.table, entry.used, entry.reason)
+        counts[key] = counts.get(key, 0) + 1
+    rows = [
+        [table, "used" if used else "left out", reason, str(n)] for (table, used, reason), n in counts.items()
+    ]
+    return ["Every row of every table, once:", "", *_table(["table", "", "why", "rows"], rows)]
+
+
+def _outcome(outcome: Outcome) -> list[str]:
+    lines: list[str] = []
+    rows = [_row(a) for a in outcome.analyses]
+    if rows:
+        header = ["", "what", "contrast", "estimate", "p", "adjusted p", "n", "method"]
+        lines += ["", *_table(header, rows)]
+    for table in outcome.tables:
+        if table.name in _SHOWN_TABLES and table.rows:
+            lines += ["", *_tidy(table.rows)]
+    notes = [*outcome.notes, *(f"{a.what}: {note}" for a in outcome.analyses for note in a.notes)]
+    if notes:
+        lines += ["", *(f"- {note}" for note in dict.fromkeys(notes))]
+    for drawing in outcome.drawings:
+        lines += ["", *_figure(drawing)]
+    return lines
+
+
+def _row(analysis: Analysis) -> list[str]:
+    role = _ROLES[analysis.role]
+    result = analysis.result
+    if result is None:
+        reason = f"not estimable: {analysis.reason}"
+        return [role, analysis.what, analysis.contrast, reason, "-", "-", "-", "-"]
+    shown = [_estimate(e) for e in _main_estimates(analysis)]
+    missing = f", {result.n_missing} missing" if result.n_missing else ""
+    clusters = f", {result.n_clusters} patients" if result.n_clusters else ""
+    n = f"{result.n_used}{clusters}{missing}"
+    p = format_p(result.p_value)
+    return [
+        role, analysis.what, analysis.contrast, "; ".join(shown) or "-", p, format_p(analysis.p_adjusted), n,
+        result.method,
+    ]  # fmt: skip
+
+
+def _main_estimates(analysis: Analysis) -> Iterable[Any]:
+    """All estimates of what describes; of a model the group's, its covariates are in `estimates.csv`."""
+    result = analysis.result
+    assert result is not None
+    if analysis.what.startswith("proportional hazards"):
+        return ()
+    few = {"relative change": 3, "repeatability": 7, "survival curves": 2, "pairs": 3, "risk difference": 1}
+    limits = 3 if analysis.what.startswith("limits") else 1
+    return result.estimates[: few.get(analysis.what, 2 if analysis.kind == "sample_size" else limits)]
+
+
+def _estimate(estimate: Any) -> str:
+    text = f"{estimate.name} {format_number(estimate.value)}"
+    if finite(estimate.ci_low) is not None or finite(estimate.ci_high) is not None:
+        text += f" ({format_number(estimate.ci_low)} to {format_number(estimate.ci_high)})"
+    return f"{text} {estimate.unit}".rstrip()
+
+
+def format_number(value: Any) -> str:
+    """Return a number for the eye: three or four significant digits."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        if finite(value) is None:
+            return "not finite"
+        return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
+    return str(value)
+
+
+def format_p(value: float | None) -> str:
+    """Return a p value as papers print it, with one digit more."""
+    if value is None or finite(value) is None:
+        return "-"
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _tidy(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = list(dict.fromkeys(name for row in rows for name in row if name != "endpoint"))
+    used = [name for name in names if any(row.get(name) not in (None, "") for row in rows)]
+    return _table(used, [[format_number(row.get(name)) for name in used] for row in rows])
+
+
+def _figure(drawing: Drawing) -> list[str]:
+    return [f"![{drawing.name}](figures/{drawing.name}.svg)", "", drawing.caption]
+
+
+def _reading(context: Context) -> list[str]:
+    return [
+        "## How to read this",
+        "",
+        "- *As published*: the test that papers print, which takes two hips of one patient as two patients.",
+        "  It is here to be compared with the literature; notes say where it is too sure of itself.",
+        "- *Recommended*: patients are clusters, and effects come with intervals. *Adjusted p*: the main p",
+        f"  of each endpoint, adjusted by {context.plan.study.multiplicity} for the number of endpoints.",
+        "- *Not estimable* is an answer: the reason is beside it, and the other analyses went on.",
+        "- Everything is in `results.json`; `analyses.csv` has a row per analysis, `estimates.csv` one per",
+        "  number, `disposition.csv` one per row of the inputs.",
+        "",
+    ]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return lines + ["| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |" for row in rows]

@@ -1,0 +1,308 @@
+"""Time-to-event endpoints: curves, log-rank, Cox, proportional hazards, and the competing event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from volumetry.errors import UsageError
+from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Tidy, ask
+from volumetry.outcomes.binary_endpoint import with_p
+from volumetry.outcomes.plan import TimeToEvent
+from volumetry.outcomes.time_figures import time_drawings
+from volumetry.statistics.clinical_follow_up import DAYS_PER
+from volumetry.statistics.result import Estimate, StatisticResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Follow-up of each row: time (NaN missing), code 0, 1 or 2, last time known free of the event."""
+
+    time: list[float]
+    code: list[float]
+    last_negative: list[float]
+
+    @property
+    def event(self) -> list[float]:
+        """1 for the event of interest, 0 for everything else."""
+        return [code if code != 2 else 0.0 for code in self.code]
+
+
+def analyse_time(context: Context, endpoint: TimeToEvent) -> Outcome:
+    """Analyse one time-to-event endpoint."""
+    times = read_times(context, endpoint)
+    frame = context.frame(
+        {"time": times.time, "event": times.event, "code": times.code, "free": times.last_negative},
+        endpoint.adjust,
+    )
+    curves = _curves(context, endpoint, frame)
+    incidence = _incidence(context, endpoint, frame)
+    analyses = [
+        curves,
+        *_at_horizon(context, endpoint, curves),
+        *_published(context, endpoint, frame),
+        *_recommended(context, endpoint, frame),
+        *incidence,
+    ]
+    return Outcome(
+        name=endpoint.name,
+        kind="time_to_event",
+        analyses=tuple(analyses),
+        tables=(Tidy(name="curves", rows=tuple(_curve_rows(endpoint, curves, incidence))),),
+        drawings=time_drawings(context, endpoint, analyses),
+    )
+
+
+# -- times --------------------------------------------------------------------------------------------------
+
+
+def read_times(context: Context, endpoint: TimeToEvent) -> Times:
+    """Return times and event codes, from a time and a status or from dates.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` for a negative time, an unknown code, or dates in the wrong order.
+    """
+    if endpoint.time:
+        return _from_numbers(context, endpoint)
+    table = context.cohort.table
+    names = (endpoint.start, endpoint.event_date, endpoint.last_date)
+    columns = [table.dates(name) for name in names]
+    optional = [
+        table.dates(name) if name else [None] * table.n_rows
+        for name in (endpoint.competing_date, endpoint.last_negative_date)
+    ]
+    times, codes, free = [], [], []
+    for line, start, event, last, competing, negative in zip(table.lines, *columns, *optional, strict=True):
+        days, code = _first_event(start, event, competing, last)
+        if days is not None and days < 0:
+            raise UsageError(
+                "invalid-table", "follow-up ends before it starts", where=table.name,
+                values={"line": line, "start": start, "days": days}, todo="Check the dates.",
+            )  # fmt: skip
+        times.append(NAN if days is None else days / DAYS_PER[endpoint.unit])
+        codes.append(NAN if days is None else float(code))
+        known = negative is not None and start is not None
+        free.append((negative - start).days / DAYS_PER[endpoint.unit] if known else NAN)
+    return Times(time=times, code=codes, last_negative=free)
+
+
+def _first_event(
+    start: date | None, event: date | None, competing: date | None, last: date | None
+) -> tuple[int | None, int]:
+    """Return days to whatever came first and its code; of two on one day the event of interest counts."""
+    if start is None:
+        return None, 0
+    if event is not None and (competing is None or event <= competing):
+        return (event - start).days, 1
+    if competing is not None:
+        return (competing - start).days, 2
+    return (None if last is None else (last - start).days), 0
+
+
+def _from_numbers(context: Context, endpoint: TimeToEvent) -> Times:
+    table = context.cohort.table
+    times, codes = [], []
+    for line, time, code in zip(
+        table.lines, table.numbers(endpoint.time), table.numbers(endpoint.event), strict=True
+    ):
+        if code not in (None, 0, 1, 2) or (time is not None and time < 0):
+            raise UsageError(
+                "invalid-table", "a time is negative or an event is not 0, 1 or 2", where=table.name,
+                values={"line": line, "time": time, "event": code}, todo="Correct the row.",
+            )  # fmt: skip
+        known = time is not None and code is not None
+        times.append(time if known and time is not None else NAN)
+        codes.append(code if known and code is not None else NAN)
+    return Times(time=times, code=codes, last_negative=[NAN] * table.n_rows)
+
+
+# -- analyses -----------------------------------------------------------------------------------------------
+
+
+def _question(context: Context, endpoint: TimeToEvent, role: Any, what: str, **more: Any) -> Question:
+    return Question(
+        endpoint=endpoint.name,
+        kind="time_to_event",
+        role=role,
+        what=what,
+        contrast=more.get("contrast", context.contrast),
+        primary=more.get("primary", False),
+    )
+
+
+def _curves(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> Analysis:
+    from volumetry.statistics.survival import CurveOptions, kaplan_meier
+
+    dated = bool(endpoint.last_negative_date)
+    options = CurveOptions(
+        interval=endpoint.interval, level=context.level, last_negative="free" if dated else None
+    )
+    question = _question(context, endpoint, "description", "survival curves", contrast="both groups")
+    return ask(
+        question,
+        lambda: kaplan_meier("time", "event", "group", data=frame, cluster="patient", options=options),
+    )
+
+
+def _at_horizon(context: Context, endpoint: TimeToEvent, curves: Analysis) -> list[Analysis]:
+    if endpoint.horizon is None or curves.result is None:
+        return []
+    analyses = []
+    for curve in curves.result.details["curves"]:
+        read = {name: float(values[0]) for name, values in curve.at([endpoint.horizon]).items()}
+        estimate = Estimate(
+            name=f"free of {endpoint.name} at {endpoint.horizon:g} {endpoint.unit}",
+            value=read["survival"],
+            ci_low=None if read["ci_low"] != read["ci_low"] else read["ci_low"],
+            ci_high=None if read["ci_high"] != read["ci_high"] else read["ci_high"],
+            level=context.level,
+            standard_error=read["standard_error"],
+        )
+        late = read["n_at_risk"] == 0
+        result = StatisticResult(
+            method=curves.result.method,
+            estimates=(estimate,),
+            n_used=int(curve.n_at_risk[0]),
+            notes=("nobody is followed that long",) if late else (),
+            details={"n_at_risk": read["n_at_risk"]},
+        )
+        question = _question(
+            context, endpoint, "description", "survival at the horizon", contrast=curve.label
+        )
+        analyses.append(Analysis(**vars(question), result=result))
+    return analyses
+
+
+def _published(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
+    from volumetry.statistics.logrank import logrank_test
+
+    question = _question(context, endpoint, "published", "log-rank test")
+    return [ask(question, lambda: logrank_test("time", "event", "group", data=frame))]
+
+
+def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
+    from volumetry.statistics.logrank import logrank_test
+    from volumetry.statistics.restricted_mean import restricted_mean_time
+
+    def question(what: str, primary: bool = False) -> Question:
+        return _question(context, endpoint, "recommended", what, primary=primary)
+
+    analyses = [
+        ask(
+            question("log-rank test, clustered"),
+            lambda: logrank_test("time", "event", "group", data=frame, cluster="patient"),
+        )
+    ]
+    analyses += _hazards(context, endpoint, frame)
+    if endpoint.horizon is not None:
+        tau = endpoint.horizon
+        analyses.append(
+            ask(
+                question(f"restricted mean up to {tau:g} {endpoint.unit}"),
+                lambda: restricted_mean_time(
+                    "time", "event", "group", tau=tau, data=frame, cluster="patient"
+                ),
+            )
+        )
+    return analyses
+
+
+def _hazards(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
+    """Return hazard ratios plain and adjusted, with Firth's where there is none, and their PH test."""
+    from volumetry.statistics.cox import CoxOptions, cox_regression
+    from volumetry.statistics.firth import firth_cox
+    from volumetry.statistics.proportional_hazards import proportional_hazards_test
+
+    options = CoxOptions(level=context.level)
+    analyses = []
+    models = [("hazard ratio", ["first"])]
+    if endpoint.adjust:
+        models.append(("hazard ratio, adjusted", ["first", *endpoint.adjust]))
+    for place, (what, terms) in enumerate(models):
+        last = place == len(models) - 1
+
+        def cox(terms: Sequence[str] = terms) -> StatisticResult:
+            return with_p(
+                cox_regression("time", "event", terms, data=frame, cluster="patient", options=options)
+            )
+
+        def firth(terms: Sequence[str] = terms) -> StatisticResult:
+            return with_p(firth_cox("time", "event", terms, data=frame, options=options))
+
+        fitted = ask(_question(context, endpoint, "recommended", what, primary=last), cox)
+        if fitted.result is None:
+            analyses.append(Analysis(**{**vars(fitted), "primary": False}))
+            fitted = ask(_question(context, endpoint, "recommended", f"{what}, Firth", primary=last), firth)
+            analyses.append(fitted)
+            continue
+        analyses.append(fitted)
+        model = fitted.result
+        analyses.append(
+            ask(
+                _question(context, endpoint, "recommended", f"proportional hazards of the {what}"),
+                lambda model=model: proportional_hazards_test(model),  # type: ignore[misc]
+            )
+        )
+    return analyses
+
+
+def _incidence(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
+    from volumetry.statistics.competing_risks import IncidenceOptions, cumulative_incidence
+    from volumetry.statistics.gray import gray_test
+
+    if not endpoint.competing:
+        return []
+    causes = {1: endpoint.name, 2: endpoint.competing}
+    options = IncidenceOptions(level=context.level, causes=causes)
+    return [
+        ask(
+            _question(context, endpoint, "recommended", "cumulative incidence", contrast="both groups"),
+            lambda: cumulative_incidence(
+                "time", "code", "group", data=frame, cluster="patient", options=options
+            ),
+        ),
+        ask(
+            _question(context, endpoint, "recommended", "Gray's test"),
+            lambda: gray_test("time", "code", "group", data=frame),
+        ),
+    ]
+
+
+def _curve_rows(
+    endpoint: TimeToEvent, curves: Analysis, incidence: Sequence[Analysis]
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    found = [("survival", curve) for curve in _details(curves)]
+    found += [("incidence", curve) for analysis in incidence[:1] for curve in _details(analysis)]
+    for kind, curve in found:
+        values = getattr(curve, kind)
+        for place, time in enumerate(curve.times):
+            rows.append(
+                {
+                    "endpoint": endpoint.name,
+                    "curve": kind if kind == "survival" else f"cumulative incidence of {curve.cause}",
+                    "group": curve.label,
+                    "time": float(time),
+                    "unit": endpoint.unit,
+                    "n_at_risk": float(curve.n_at_risk[place]),
+                    "n_events": float(curve.n_events[place]),
+                    "estimate": float(values[place]),
+                    "standard_error": float(curve.standard_error[place]),
+                    "ci_low": float(curve.ci_low[place]),
+                    "ci_high": float(curve.ci_high[place]),
+                }
+            )
+    return rows
+
+
+def _details(analysis: Analysis) -> Sequence[Any]:
+    return () if analysis.result is None else analysis.result.details["curves"]

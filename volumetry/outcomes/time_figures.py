@@ -1,0 +1,89 @@
+"""Figures of a time-to-event endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from volumetry.outcomes.analysis import Analysis, Context, Drawing
+from volumetry.outcomes.plan import TimeToEvent, file_name
+
+
+def time_drawings(
+    context: Context, endpoint: TimeToEvent, analyses: Sequence[Analysis]
+) -> tuple[Drawing, ...]:
+    """Return survival, cumulative curves and residuals, as far as they were estimated."""
+    slug = file_name(endpoint.name)
+    survival = _curves(analyses, "survival curves")
+    p_value = _p(analyses, "log-rank test, clustered")
+    if not survival:
+        return ()
+    drawings = [
+        Drawing(
+            name=f"{slug}-survival",
+            caption=f"Kaplan-Meier curves: free of {endpoint.name}, {100 * context.level:g} % "
+            f"{endpoint.interval} intervals, ticks: censored rows. p: log-rank, patients as clusters.",
+            draw=lambda: _survival(endpoint, survival, p_value, falling=True),
+        ),
+        Drawing(
+            name=f"{slug}-cumulative",
+            caption=f"One minus Kaplan-Meier: cumulative {endpoint.name}. "
+            "It overstates the incidence where a competing event is censored.",
+            draw=lambda: _survival(endpoint, survival, p_value, falling=False),
+        ),
+    ]
+    incidence = _curves(analyses, "cumulative incidence")
+    if incidence:
+        drawings.append(
+            Drawing(
+                name=f"{slug}-incidence",
+                caption=f"Cumulative incidence (Aalen-Johansen) of {endpoint.name} and of "
+                f"{endpoint.competing}, after which there can be none. p: Gray's test, rows as independent.",
+                draw=lambda: _incidence(endpoint, incidence, _p(analyses, "Gray's test")),
+            )
+        )
+    residuals = _residuals(analyses)
+    if residuals is not None:
+        drawings.append(
+            Drawing(
+                name=f"{slug}-schoenfeld",
+                caption="Scaled Schoenfeld residuals of the group: a level line is proportional hazards.",
+                draw=lambda: _schoenfeld(endpoint, residuals),
+            )
+        )
+    return tuple(drawings)
+
+
+def _curves(analyses: Sequence[Analysis], what: str) -> tuple[Any, ...]:
+    found = [a.result.details["curves"] for a in analyses if a.what == what and a.result is not None]
+    return tuple(found[0]) if found else ()
+
+
+def _p(analyses: Sequence[Analysis], what: str) -> float | None:
+    return next((a.result.p_value for a in analyses if a.what == what and a.result is not None), None)
+
+
+def _residuals(analyses: Sequence[Analysis]) -> Any:
+    what = "proportional hazards of the hazard ratio"
+    found = [a.result.details["schoenfeld"] for a in analyses if a.what == what and a.result is not None]
+    return found[0] if found else None
+
+
+def _survival(endpoint: TimeToEvent, curves: tuple[Any, ...], p_value: float | None, *, falling: bool) -> Any:
+    from volumetry.report.survival_figures import draw_survival
+
+    return draw_survival(curves, event=endpoint.name, unit=endpoint.unit, p_value=p_value, falling=falling)
+
+
+def _incidence(endpoint: TimeToEvent, curves: tuple[Any, ...], p_value: float | None) -> Any:
+    from volumetry.report.survival_figures import draw_incidence
+
+    return draw_incidence(curves, unit=endpoint.unit, p_value=p_value)
+
+
+def _schoenfeld(endpoint: TimeToEvent, residuals: Any) -> Any:
+    from volumetry.report.survival_figures import draw_schoenfeld
+
+    return draw_schoenfeld(
+        residuals.times, residuals.values[:, 0], unit=endpoint.unit, label="log hazard ratio"
+    )

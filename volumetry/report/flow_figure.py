@@ -1,0 +1,111 @@
+"""Participant flow: boxes from all rows to those analysed, with who was left out and why."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from volumetry.report.statistics_style import INK, NEUTRAL, colour_of, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Step = tuple[str, str, str, int, int]
+"""Stage, group, what, rows, patients."""
+
+_LINE_MM = 3.0
+_PAD_MM = 2.6
+_GAP_MM = 5.0
+
+
+def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Figure:
+    """Draw the flow of rows, patients in brackets.
+
+    Parameters
+    ----------
+    steps : sequence of (stage, group, what, rows, patients)
+        Stages are ``input``, ``left out``, ``group``, ``volume`` and ``no volume``.
+    labels : sequence of str
+        Groups in order.
+    unit : str
+        What a row is: hip, lesion, patient.
+    """
+    texts = {stage: _lines([s for s in steps if s[0] == stage], 34) for stage in ("input", "left out")}
+    columns = [_column(steps, label) for label in labels]
+    top = (
+        [_height(texts["input"]), _height(texts["left out"])]
+        if texts["left out"]
+        else [_height(texts["input"])]
+    )
+    body = max(sum(_height(lines) + _GAP_MM for lines in column) for column in columns)
+    height = sum(top) + _GAP_MM * len(top) + body + 6
+    figure = new_figure(height)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(0, 85)
+    axes.set_ylim(height, 0)
+    y = _box(axes, 42.5, 2.0, 60, texts["input"], INK)
+    if texts["left out"]:
+        bottom = _box(axes, 54, y + _GAP_MM, 58, texts["left out"], NEUTRAL)
+        axes.plot([14, 14], [y, bottom + 1], color=INK, lw=0.7)
+        middle = (y + _GAP_MM + bottom) / 2
+        axes.annotate("", (25, middle), (14, middle), arrowprops={"arrowstyle": "-|>", "lw": 0.7})
+        y = bottom + 1
+        axes.plot([14, 14], [y, y + 2], color=INK, lw=0.7)
+    centres = [85 * (place + 0.5) / len(labels) for place in range(len(labels))]
+    axes.plot(
+        [min(14 if texts["left out"] else 42.5, centres[0]), centres[-1]], [y + 2, y + 2], color=INK, lw=0.7
+    )
+    if not texts["left out"]:
+        axes.plot([42.5, 42.5], [y, y + 2], color=INK, lw=0.7)
+    for place, (centre, column) in enumerate(zip(centres, columns, strict=True)):
+        start = y + 2
+        for number, lines in enumerate(column):
+            axes.annotate(
+                "",
+                (centre, start + _GAP_MM - 0.4),
+                (centre, start),
+                arrowprops={"arrowstyle": "-|>", "lw": 0.7},
+            )
+            colour = colour_of(place) if number == 0 else INK
+            start = _box(axes, centre, start + _GAP_MM - 0.4, 84 / len(labels) - 3, lines, colour)
+    axes.set_title(f"{unit}s (patients)", fontsize=6.5, loc="left")
+    return figure
+
+
+def _column(steps: Sequence[Step], label: str) -> list[list[str]]:
+    own = [step for step in steps if step[1] == label]
+    boxes = [_lines([s for s in own if s[0] == stage], 23) for stage in ("group", "no volume", "volume")]
+    return [lines for lines in boxes if lines]
+
+
+def _lines(steps: Sequence[Step], width: int) -> list[str]:
+    """Return the text of one box: a count and its reason for each step."""
+    heading = {"no volume": ["no change of volume:"], "left out": ["left out:"]}
+    lines: list[str] = list(heading.get(steps[0][0], [])) if steps else []
+    for _, _, what, rows, patients in steps:
+        lines += textwrap.wrap(f"{what}: {rows} ({patients})", width) or [""]
+    return lines
+
+
+def _height(lines: Sequence[str]) -> float:
+    return _LINE_MM * len(lines) + _PAD_MM
+
+
+def _box(axes: Axes, centre: float, top: float, width: float, lines: Sequence[str], colour: str) -> float:
+    """Draw a box and return its lower edge."""
+    from matplotlib.patches import FancyBboxPatch
+
+    height = _height(lines)
+    axes.add_patch(
+        FancyBboxPatch(
+            (centre - width / 2, top), width, height, boxstyle="round,pad=0,rounding_size=1", fill=False,
+            edgecolor=colour, lw=0.9,
+        )
+    )  # fmt: skip
+    axes.text(
+        centre, top + height / 2, "\n".join(lines), ha="center", va="center", fontsize=6, linespacing=1.25
+    )
+    return top + height
