@@ -27,7 +27,8 @@ def row(**cells):
 CONTRACT = {
     MEASUREMENTS: """patient side lesion visit visit_order study_date reader read status code message
         volume_mm3 volume_cm3 height_rule volume_thickness_mm3 volume_spacing_mm3 n_slices max_area_mm2
-        slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2 modality series_uid scan trace scan_sha256 trace_sha256 flags
+        slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2 modality series_uid scan trace scan_sha256
+        trace_sha256 flags
         volumetry_version""",
     SLICES: """patient side lesion visit reader read slice_index position_mm area_mm2 height_thickness_mm
         height_spacing_mm""",

@@ -433,7 +433,7 @@ def table_reference() -> str:
     lines = [
         "# Tables",
         "",
-        "Generated from `volumetry/tables.py` by `make reference`; do not edit by hand.",
+        "Generated from `volumetry/tables.py` by `python docs/make_reference.py`; do not edit.",
         "",
         "CSV, UTF-8, one header line. Empty cells are unknown or not applicable. Text cells that a",
         "spreadsheet would take for a formula begin with an apostrophe; numbers never do.",
