@@ -221,13 +221,16 @@ class JournalWriter:
             self._run_jobs()
 
     def wait(self, number: int | None = None, *, timeout_s: float = 5.0) -> bool:
-        """Wait until an event (the last one by default) is on the disk; return whether it is."""
+        """Wait until an event (the last one by default) is on the disk; return whether it is.
+
+        Returns at once when writing fails: see `error`.
+        """
         deadline = time.monotonic() + timeout_s
         with self._changed:
             wanted = self._last if number is None else number
             while self.durable < wanted:
                 left = deadline - time.monotonic()
-                if left <= 0 or self._closing:
+                if left <= 0 or self._closing or self.error is not None:
                     break
                 self._changed.wait(min(left, 0.5))
             return self.durable >= wanted

@@ -610,7 +610,7 @@ class TracingSession:
             reason=trace.provenance.reason,
         )
         changes = [] if held == lesion else [Replacement(before=held, after=lesion)]
-        if held and _same_contours(self.trace(held.id).contours, trace.contours):
+        if held and same_contours(self.trace(held.id).contours, trace.contours):
             return changes, lesion_id, number
         if held:
             kept = [p for p in self._pieces(held.id) if getattr(p, "status", "") != "proposed"]
@@ -817,7 +817,8 @@ def _follows_pixels(outlines: Sequence[TracedContour], runs: Runs) -> bool:
     return on_edges and area == count_pixels(runs)
 
 
-def _same_contours(first: Sequence[Contour], second: Sequence[Contour]) -> bool:
+def same_contours(first: Sequence[Contour], second: Sequence[Contour]) -> bool:
+    """Return whether two sequences of outlines are the same to the last digit."""
     return len(first) == len(second) and all(
         (a.slice_index, a.is_hole) == (b.slice_index, b.is_hole) and np.array_equal(a.vertices, b.vertices)
         for a, b in zip(first, second, strict=True)

@@ -33,11 +33,11 @@ from volumetry.tracing.places import CasePlace, scan_key
 from volumetry.tracing.records import Event
 from volumetry.tracing.recovery import Recovered, recover
 from volumetry.tracing.revisions import file_sha256, read_saved, roll_forward, save_revision
-from volumetry.tracing.session import TracingSession, now
+from volumetry.tracing.session import TracingSession, now, same_contours
 from volumetry.tracing.state import TracingState, state_document
 from volumetry.volume import MeasurementRule
 
-SNAPSHOT_EVERY = 200
+SNAPSHOT_EVERY = 50
 """Events between two snapshots."""
 
 
@@ -124,7 +124,7 @@ class TracingCase:
         if self._writer is None:
             return
         self._writer.append(event)
-        if event.number % SNAPSHOT_EVERY == 0 or event.action in {"save", "discard"}:
+        if event.number % SNAPSHOT_EVERY == 0 or event.action == "discard":
             self._snapshot()
 
     @property
@@ -176,6 +176,8 @@ class TracingCase:
         if lesion_ids is None:
             wanted = [i for i in wanted if state.lesions[i].is_absent or not state.is_empty(i)]
         make_folder(self.place.folder)
+        # What is saved must not be ahead of the journal, or after a crash it would look like another's.
+        self.wait(timeout_s=2.0)
         done: list[SavedTrace] = []
         try:
             for lesion_id in wanted:
@@ -252,7 +254,10 @@ class TracingCase:
             writer.close()
             lock.release()
             raise failed or OutputError(
-                "read-only", "the journal cannot be written", where=place.folder, todo="Name another place."
+                "read-only",
+                "the journal cannot be written in time",
+                where=place.folder,
+                todo="Name another place.",
             )
         previous, released = self._writer, self._lock
         self.place, self._writer, self._lock, self._paths = place, writer, lock, {}
@@ -442,7 +447,7 @@ def _load(case: TracingCase, saved: list[tuple[Path, Trace]]) -> None:
         )
         if name in ids:
             case._paths[ids[name]] = path
-        if not known and ids.get(name) not in unsaved:
+        if not known and (ids.get(name) not in unsaved or _is_own(session, ids[name], trace)):
             fresh.append((path, trace))
     if not fresh:
         return
@@ -453,3 +458,10 @@ def _load(case: TracingCase, saved: list[tuple[Path, Trace]]) -> None:
         session.is_read_only = read_only
     for lesion_id, (path, _) in zip(loaded, fresh, strict=True):
         case._paths[lesion_id] = path
+
+
+def _is_own(session: TracingSession, lesion_id: str, trace: Trace) -> bool:
+    """Whether a saved trace is what the session holds: it ended after saving, before it noted that."""
+    held = session.trace(lesion_id)
+    same = (held.side, held.provenance.signed_time) == (trace.side, trace.provenance.signed_time)
+    return same and same_contours(held.contours, trace.contours)
