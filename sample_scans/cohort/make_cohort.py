@@ -1,7 +1,7 @@
 """Make the tables of the sample cohort: 180 synthetic patients, 270 hips. Nobody in them exists.
 
-The numbers are those of the cohort on which R's answers were computed (``tests/data/oracle``), in the shape of
-the tables that ``volumetry batch`` writes; visits of a few patients were given another slice spacing.
+The numbers are those of the cohort on which R's answers were computed (``tests/data/oracle``), in the shape
+of the tables that ``volumetry batch`` writes; visits of a few patients were given another slice spacing.
 ``--check`` writes nothing and names what differs.
 """
 

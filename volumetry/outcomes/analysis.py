@@ -130,7 +130,7 @@ class Context:
 
         columns: dict[str, Any] = {
             "patient": list(self.cohort.patient),
-            "group": self.cohort.group,
+            "group": pd.Categorical(self.cohort.group, categories=list(self.cohort.labels)),
             "first": [int(first) for first in self.cohort.first],
             **{name: list(cells) for name, cells in values.items()},
         }

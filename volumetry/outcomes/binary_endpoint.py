@@ -85,27 +85,26 @@ def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]
     terms = ["first", *covariates]
     if known["patient"].is_unique:
         options = RegressionOptions(level=context.level)
-        return with_p(logistic_regression("value", terms, data=frame, options=options))
-    return with_p(
-        estimating_equations(
-            "value", terms, cluster="patient", data=frame, options=GeeOptions(level=context.level)
-        )
-    )
+        return with_p(logistic_regression("value", terms, data=frame, options=options), "odds ratio")
+    gee = GeeOptions(level=context.level)
+    fitted = estimating_equations("value", terms, cluster="patient", data=frame, options=gee)
+    return with_p(fitted, "odds ratio")
 
 
 def _firth(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]) -> StatisticResult:
     from volumetry.statistics.firth import firth_logistic
 
-    return with_p(firth_logistic("value", ["first", *covariates], data=frame, level=context.level))
+    fitted = firth_logistic("value", ["first", *covariates], data=frame, level=context.level)
+    return with_p(fitted, "odds ratio")
 
 
-def with_p(result: StatisticResult, name: str = "first") -> StatisticResult:
-    """Return a model's result with the group's effect as its main estimate and its p value."""
+def with_p(result: StatisticResult, measure: str, name: str = "first") -> StatisticResult:
+    """Return a model's result with the group's effect, named, as its main estimate and its p value."""
     main = result[name]
     others = tuple(estimate for estimate in result.estimates if estimate.name != name)
     return replace(
         result,
-        estimates=(replace(main, name="group"), *others),
+        estimates=(replace(main, name=measure), *others),
         p_value=main.p_value,
         statistic=main.statistic,
     )

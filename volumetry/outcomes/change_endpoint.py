@@ -15,6 +15,7 @@ from volumetry.outcomes.lesion_volumes import (
     change_rule,
     changes_by_height,
     chosen_visits,
+    is_of_reader,
     volumes_of_changes,
     volumes_of_columns,
 )
@@ -188,22 +189,20 @@ def responder_rows(context: Context, name: str) -> list[dict[str, Any]]:
 
 
 def sensitivity_rows(context: Context) -> list[dict[str, Any]]:
-    """Return the classes and their comparison under other thresholds, height rules, readers and guards."""
+    """Return classes and their comparison at other thresholds, each other choice by itself."""
     chosen = context.plan.sensitivity or Sensitivity()
     rows = []
-    readers: tuple[str, ...] = (
-        context.cohort.reader,
-        *(r for r in chosen.readers if r != context.cohort.reader),
-    )
-    heights: tuple[HeightRule, ...] = ("as measured", *chosen.height_rules)
-    for reader in readers:
-        for height in heights:
-            for guarded in (True, False) if chosen.ignore_guards else (True,):
-                for threshold in chosen.thresholds_percent:
-                    rule = change_rule(context.plan.volumes, threshold)
-                    volumes = _volumes(context, reader, height, rule, guarded)
-                    settings = {"threshold_percent": threshold, "height_rule": height, "reader": reader}
-                    rows.append({**settings, "guards": guarded, **_sensitivity(context, volumes)})
+    reader = context.cohort.reader
+    settings: list[tuple[str, HeightRule, bool]] = [(reader, "as measured", True)]
+    settings += [(reader, height, True) for height in chosen.height_rules]
+    settings += [(other, "as measured", True) for other in chosen.readers if other != reader]
+    settings += [(reader, "as measured", False)] if chosen.ignore_guards else []
+    for own_reader, height, guarded in settings:
+        for threshold in chosen.thresholds_percent:
+            rule = change_rule(context.plan.volumes, threshold)
+            volumes = _volumes(context, own_reader, height, rule, guarded)
+            row = {"threshold_percent": threshold, "height_rule": height, "reader": own_reader}
+            rows.append({**row, "guards": guarded, **_sensitivity(context, volumes)})
     return rows
 
 
@@ -216,7 +215,7 @@ def _volumes(
         return volumes_of_columns(
             table.numbers(plan.baseline_column), table.numbers(plan.followup_column), rule
         )
-    own = [row for row in inputs.changes if (row["reader"] or "") == reader]
+    own = [row for row in inputs.changes if is_of_reader(row, reader)]
     visits = chosen_visits(own, plan)
     changes = [row for row in own if visits.get(row["patient"]) == (row["followup_visit"] or "")]
     if height != "as measured":
@@ -269,7 +268,11 @@ def _drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
             if v is not None and v.percent is not None
         ]
         return draw_waterfall(
-            [p for p, _ in known], [g for _, g in known], band=band, labels=context.cohort.labels
+            [p for p, _ in known],
+            [g for _, g in known],
+            band=band,
+            labels=context.cohort.labels,
+            unit=context.plan.volumes.unit,
         )
 
     def responders() -> Any:
@@ -286,7 +289,9 @@ def _drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
             ]
             for label in context.cohort.labels
         }
-        return draw_responders(counts, classes=("decrease", "no change", "increase"), band=band)
+        return draw_responders(
+            counts, classes=("decrease", "no change", "increase"), band=band, unit=context.plan.volumes.unit
+        )
 
     frame = context.frame(
         {
@@ -307,5 +312,5 @@ def _drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
             caption=f"Classes of volume change ({limits}), with counts.",
             draw=responders,
         ),
-        paired_drawing(context, f"{endpoint.name} volume", frame, "cm\N{SUPERSCRIPT THREE}"),
+        paired_drawing(context, "lesion volume", frame, "cm\N{SUPERSCRIPT THREE}"),
     )

@@ -10,10 +10,12 @@ from typing import Any
 from volumetry.errors import UsageError
 from volumetry.outcomes.derived import derive
 from volumetry.outcomes.lesion_volumes import (
+    ANY_READER,
     Key,
     UnitVolume,
     change_rule,
     chosen_visits,
+    is_of_reader,
     unit_key,
     volumes_of_changes,
     volumes_of_columns,
@@ -225,6 +227,18 @@ def _outside(plan: Plan, table: SourceTable, keys: Sequence[Key]) -> list[str]:
     return reasons
 
 
+def _check_one_reader(document: Document, changes: Sequence[Row]) -> None:
+    seen: dict[tuple[Any, ...], str] = {}
+    for row in changes:
+        lesion = tuple(row[name] or "" for name in ("patient", "side", "lesion", "followup_visit"))
+        if seen.setdefault(lesion, row["reader"] or "") != (row["reader"] or ""):
+            raise document.fault(
+                ("volumes", "reader"),
+                f"two readers traced {' '.join(map(str, lesion[:3]))}, and any is not one of them",
+                "Name a reader.",
+            )
+
+
 def _same(cell: str | None, value: str | int) -> bool:
     if cell is None:
         return False
@@ -234,6 +248,9 @@ def _same(cell: str | None, value: str | int) -> bool:
 def _reader(plan: Plan, document: Document, changes: Sequence[Row]) -> str:
     readers = sorted({row["reader"] or "" for row in changes})
     wanted = plan.volumes.reader
+    if wanted == ANY_READER:
+        _check_one_reader(document, changes)
+        return ANY_READER
     if wanted and readers and wanted not in readers:
         raise document.fault(
             ("volumes", "reader"), f"there is no reader {wanted!r}", f"Known are {', '.join(readers)}."
@@ -250,11 +267,11 @@ def _reader(plan: Plan, document: Document, changes: Sequence[Row]) -> str:
 
 def _used_changes(plan: Plan, changes: Sequence[Row], reader: str) -> list[int]:
     """Places of the changes of the chosen reader and follow-up visit."""
-    visits = chosen_visits([row for row in changes if (row["reader"] or "") == reader], plan.volumes)
+    visits = chosen_visits([row for row in changes if is_of_reader(row, reader)], plan.volumes)
     return [
         place
         for place, row in enumerate(changes)
-        if (row["reader"] or "") == reader and visits.get(row["patient"]) == (row["followup_visit"] or "")
+        if is_of_reader(row, reader) and visits.get(row["patient"]) == (row["followup_visit"] or "")
     ]
 
 
@@ -311,7 +328,7 @@ def _change_dispositions(
         key = unit_key(row, plan.volumes.unit)
         if plan.volumes.baseline_column:
             reason = "volumes are taken from the clinical table"
-        elif (row["reader"] or "") != reader:
+        elif not is_of_reader(row, reader):
             reason = "another reader"
         elif place not in chosen:
             reason = "another follow-up visit"

@@ -16,6 +16,9 @@ Key = tuple[str, str, str]
 HeightRule = Literal["as measured", "thickness", "spacing"]
 
 
+ANY_READER = "any"
+
+
 @dataclass(frozen=True, kw_only=True)
 class UnitVolume:
     """Volumes of one unit before and after.
@@ -61,6 +64,11 @@ def unit_key(row: Mapping[str, Any], unit: Unit) -> Key:
     """Return the key of the unit that a row of changes or measurements belongs to."""
     side = "" if unit == "patient" else row.get("side") or ""
     return row.get("patient") or "", side, (row.get("lesion") or "") if unit == "lesion" else ""
+
+
+def is_of_reader(row: Row, reader: str) -> bool:
+    """Say whether a row is by a reader, or may be by anybody."""
+    return reader == ANY_READER or (row["reader"] or "") == reader
 
 
 def chosen_visits(changes: Iterable[Row], volumes: Volumes) -> dict[str, str]:

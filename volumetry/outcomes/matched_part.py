@@ -121,7 +121,7 @@ def _binary(context: Context, plan: MatchingPlan, pairs: Pairs, endpoint: Binary
 
     def matched() -> StatisticResult:
         rows, pair = _rows(pairs)
-        return with_p(logistic_regression(values[rows], {"first": arm[rows]}, cluster=pair))
+        return with_p(logistic_regression(values[rows], {"first": arm[rows]}, cluster=pair), "odds ratio")
 
     analyses = [ask(question("odds ratio in matched pairs, clustered on pairs"), matched)]
     for estimand in plan.weights:
@@ -129,7 +129,7 @@ def _binary(context: Context, plan: MatchingPlan, pairs: Pairs, endpoint: Binary
         def weighted(estimand: Any = estimand) -> StatisticResult:
             weights = propensity_weights(pairs.score, estimand)[pairs.unit_of_row]
             result = weighted_effect(values, arm, weights, cluster=list(context.cohort.patient))
-            return with_p(result, "treated")
+            return with_p(result, "odds ratio", "treated")
 
         analyses.append(ask(question(f"odds ratio under {estimand} weights"), weighted))
     return analyses
@@ -144,7 +144,7 @@ def _time(context: Context, pairs: Pairs, endpoint: TimeToEvent) -> Analysis:
     def matched() -> StatisticResult:
         rows, pair = _rows(pairs)
         time, event = np.array(times.time)[rows], np.array(times.event)[rows]
-        return with_p(cox_regression(time, event, {"first": arm[rows]}, cluster=pair))
+        return with_p(cox_regression(time, event, {"first": arm[rows]}, cluster=pair), "hazard ratio")
 
     question = Question(
         endpoint=endpoint.name,
@@ -201,7 +201,8 @@ def _love_plot(before: BalanceTable, after: BalanceTable) -> Drawing:
 
         names = [row.name for row in before.rows]
         values = [[table[name].standardised_difference for name in names] for table in (before, after)]
-        return draw_love_plot(names, values[0], values[1])
+        shown = ["propensity score" if name == "distance" else name for name in names]
+        return draw_love_plot(shown, values[0], values[1])
 
     return Drawing(
         name="matching-love-plot",

@@ -120,11 +120,16 @@ def _models(
 
     def linear() -> StatisticResult:
         options = RegressionOptions(level=context.level)
-        return with_p(linear_regression("value", terms, data=frame, cluster="patient", options=options))
+        return with_p(
+            linear_regression("value", terms, data=frame, cluster="patient", options=options),
+            "mean difference",
+        )
 
     def mixed() -> StatisticResult:
         options = MixedOptions(level=context.level)
-        return with_p(mixed_model("value", terms, cluster="patient", data=frame, options=options))
+        return with_p(
+            mixed_model("value", terms, cluster="patient", data=frame, options=options), "mean difference"
+        )
 
     analyses = [ask(question(what, primary=True), linear)]
     if not frame.dropna(subset=["value", *adjust])["patient"].is_unique:
@@ -184,7 +189,5 @@ def _with_unit(analysis: Analysis, unit: str) -> Analysis:
     result = analysis.result
     if result is None or not unit:
         return analysis
-    named = tuple(
-        replace(e, unit=unit) if e.name in ("mean difference", "group") else e for e in result.estimates
-    )
+    named = tuple(replace(e, unit=unit) if e.name == "mean difference" else e for e in result.estimates)
     return replace(analysis, result=replace(result, estimates=named))

@@ -73,7 +73,11 @@ class Volumes:
     unit: Unit = setting(
         "`hip`: lesions of a hip are summed; `lesion`: a row each; `patient`: no sides", "hip"
     )
-    reader: str = setting("whose changes are analysed; needed where there are several readers", "")
+    reader: str = setting(
+        'whose changes are analysed; needed where there are several readers; `"any"`: whoever traced the lesion, '
+        "where nobody else did",
+        "",
+    )
     followup: str = setting('`"last"`, `"first"`, or the name of a visit', "last")
     threshold_percent: float = setting("a change of more than this is an increase or decrease", 15.0)
     decrease_threshold_percent: float | None = setting("the same for decreases, where it differs", None)

@@ -205,11 +205,13 @@ def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -
     analyses += _hazards(context, endpoint, frame)
     if endpoint.horizon is not None:
         tau = endpoint.horizon
+        # Differences are of each later group against the first: the control comes first.
+        reversed_groups = frame["group"].cat.reorder_categories(list(context.cohort.labels[::-1]))
         analyses.append(
             ask(
                 question(f"restricted mean up to {tau:g} {endpoint.unit}"),
                 lambda: restricted_mean_time(
-                    "time", "event", "group", tau=tau, data=frame, cluster="patient"
+                    "time", "event", reversed_groups, tau=tau, data=frame, cluster="patient"
                 ),
             )
         )
@@ -231,12 +233,11 @@ def _hazards(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> li
         last = place == len(models) - 1
 
         def cox(terms: Sequence[str] = terms) -> StatisticResult:
-            return with_p(
-                cox_regression("time", "event", terms, data=frame, cluster="patient", options=options)
-            )
+            fit = cox_regression("time", "event", terms, data=frame, cluster="patient", options=options)
+            return with_p(fit, "hazard ratio")
 
         def firth(terms: Sequence[str] = terms) -> StatisticResult:
-            return with_p(firth_cox("time", "event", terms, data=frame, options=options))
+            return with_p(firth_cox("time", "event", terms, data=frame, options=options), "hazard ratio")
 
         fitted = ask(_question(context, endpoint, "recommended", what, primary=last), cox)
         if fitted.result is None:

@@ -32,7 +32,7 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Fig
     unit : str
         What a row is: hip, lesion, patient.
     """
-    texts = {stage: _lines([s for s in steps if s[0] == stage], 34) for stage in ("input", "left out")}
+    texts = {stage: _lines([s for s in steps if s[0] == stage], 42) for stage in ("input", "left out")}
     columns = [_column(steps, label) for label in labels]
     top = (
         [_height(texts["input"]), _height(texts["left out"])]
@@ -86,7 +86,9 @@ def _lines(steps: Sequence[Step], width: int) -> list[str]:
     heading = {"no volume": ["no change of volume:"], "left out": ["left out:"]}
     lines: list[str] = list(heading.get(steps[0][0], [])) if steps else []
     for _, _, what, rows, patients in steps:
-        lines += textwrap.wrap(f"{what}: {rows} ({patients})", width) or [""]
+        lines += textwrap.wrap(f"{what.replace('-', ' ')}: {rows}\N{NO-BREAK SPACE}({patients})", width) or [
+            ""
+        ]
     return lines
 
 

@@ -61,7 +61,7 @@ def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.tick_params(axis="x", labelsize=6)
-    axes.set_xlabel(f"Ratio, {labels[0]} against {labels[1]}")
+    axes.set_xlabel(f"Ratio (log scale), {labels[0]} against {labels[1]}")
     return figure
 
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volumetry.report.statistics_style import FIRST, INK, NEUTRAL, SECOND, colour_of, format_p, new_figure
+from volumetry.report.statistics_style import (
+    FIRST,
+    INK,
+    NEUTRAL,
+    SECOND,
+    colour_of,
+    format_p,
+    new_figure,
+    sentence,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +48,7 @@ def draw_bars(bars: Sequence[Bar], *, title: str, p_value: float | None, alpha: 
         axes.errorbar(place, bar.percent, yerr=error, color=INK, capsize=2.5, lw=0.8)
     axes.set_xticks(range(len(bars)), [f"{bar.label}\n{bar.n_events}/{bar.n}" for bar in bars])
     axes.set_xlim(-0.6, max(1, len(bars)) - 0.4)
-    axes.set_ylabel(f"{title} (%)")
+    axes.set_ylabel(f"{sentence(title)} (%)")
     top = max((bar.high for bar in bars), default=1.0)
     text = format_p(p_value)
     if len(bars) == 2 and text:
@@ -59,6 +68,7 @@ def draw_waterfall(
     *,
     band: tuple[float, float],
     labels: Sequence[str],
+    unit: str,
 ) -> Figure:
     """Draw the change of each row in percent, ordered, with the band of no change."""
     figure = new_figure(62)
@@ -70,7 +80,7 @@ def draw_waterfall(
         heights = [percents[order[rank]] for rank in own]
         axes.bar(own, heights, width=0.9, color=colour_of(place), label=f"{label} (n = {len(own)})")
     axes.axhline(0, color=INK, lw=0.6)
-    axes.set_xlabel(f"Rows in order of change (n = {len(order)})")
+    axes.set_xlabel(f"{sentence(unit)}s in order of change (n = {len(order)})")
     axes.set_ylabel("Change of lesion volume (%)")
     axes.set_xticks([])
     axes.set_xlim(-1, max(len(order), 1))
@@ -99,12 +109,12 @@ def draw_paired_lines(groups: Mapping[str, Any], *, label: str) -> Figure:
         axes.set_xticks([0, 1], ["baseline", "follow-up"])
         axes.set_xlim(-0.25, 1.25)
         axes.set_title(f"{name}\nn = {len(values)}")
-    panels[0].set_ylabel(label)
+    panels[0].set_ylabel(sentence(label))
     return figure
 
 
 def draw_responders(
-    counts: Mapping[str, Sequence[int]], *, classes: Sequence[str], band: tuple[float, float]
+    counts: Mapping[str, Sequence[int]], *, classes: Sequence[str], band: tuple[float, float], unit: str
 ) -> Figure:
     """Draw the shares of the classes of change as a bar per group, with counts in them."""
     figure = new_figure(26 + 9 * len(counts))
@@ -116,14 +126,16 @@ def draw_responders(
         for colour, number in zip(colours, numbers, strict=True):
             share = 100 * number / total if total else 0.0
             axes.barh(row, share, left=left, height=0.62, color=colour, edgecolor="white", lw=0.5)
-            if share >= 6:
-                ink = INK if colour == colours[1] else "white"
-                axes.text(left + share / 2, row, str(number), ha="center", va="center", color=ink)
+            inside = share >= 2.5 * len(str(number))
+            ink = "white" if inside and colour != colours[1] else INK
+            height = row if inside else row - 0.42
+            if number:
+                axes.text(left + share / 2, height, str(number), ha="center", va="center", color=ink)
             left += share
     axes.set_yticks(range(len(counts)), [f"{name}\n(n = {sum(n)})" for name, n in counts.items()])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel(f"Share of evaluable rows (%); no change: {band[0]:g} to +{band[1]:g} %")
+    axes.set_xlabel(f"Share of evaluable {unit}s (%); no change: {band[0]:g} to +{band[1]:g} %")
     from matplotlib.patches import Patch
 
     handles = [Patch(facecolor=c, label=name) for c, name in zip(colours, classes, strict=True)]
@@ -139,8 +151,8 @@ def draw_bland_altman(result: StatisticResult, *, unit: str, mean_unit: str, con
     axes.plot(means, differences, "o", ms=2.4, color=FIRST, alpha=0.55, mew=0)
     for name, dash in (("bias", "-"), ("lower limit", (0, (4, 2))), ("upper limit", (0, (4, 2)))):
         _limit_line(axes, result[name], name, dash, unit)
-    axes.set_xlabel(f"Mean of both ({mean_unit})")
-    axes.set_ylabel(f"{contrast} ({unit})")
+    axes.set_xlabel(sentence(f"Mean of both ({mean_unit})"))
+    axes.set_ylabel(sentence(f"{contrast} ({unit})"))
     return figure
 
 
@@ -148,7 +160,7 @@ def _limit_line(axes: Axes, estimate: Estimate, name: str, dash: Any, unit: str)
     axes.axhline(estimate.value, color=INK, lw=0.8, ls=dash)
     if estimate.ci_low is not None and estimate.ci_high is not None:
         axes.axhspan(estimate.ci_low, estimate.ci_high, color=NEUTRAL, alpha=0.3, lw=0)
-    text = f"{name}\n{estimate.value:.3g} {unit}"
+    text = sentence(f"{name}\n{estimate.value:.3g} {unit}")
     axes.annotate(
         text, (1.0, estimate.value), xycoords=("axes fraction", "data"), xytext=(2, 0),
         textcoords="offset points", va="center", ha="left", fontsize=6, annotation_clip=False,

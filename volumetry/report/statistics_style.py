@@ -77,6 +77,12 @@ def format_p(value: float | None) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
+def sentence(text: str) -> str:
+    """Return a label with a capital first letter, and units with raised digits."""
+    raised = text.replace("cm3", "cm\N{SUPERSCRIPT THREE}").replace("mm3", "mm\N{SUPERSCRIPT THREE}")
+    return raised[:1].upper() + raised[1:]
+
+
 def colour_of(place: int) -> str:
     """Return the colour of the n-th group."""
     return (*GROUP_COLOURS, THIRD, "#CC79A7", "#56B4E9", "#E69F00")[place % 6]

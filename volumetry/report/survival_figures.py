@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.report.statistics_style import FIRST, INK, colour_of, dashes_of, format_p, new_figure
+from volumetry.report.statistics_style import FIRST, INK, colour_of, dashes_of, format_p, new_figure, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def draw_incidence(curves: Sequence[IncidenceCurve], *, unit: str, p_value: floa
         for curve in own:
             values = [curve.incidence, curve.ci_low, curve.ci_high]
             _steps(axes, curve.times, values, 0.0, labels.index(curve.label), curve.label)
-        axes.set_ylabel(f"{cause} (%)")
+        axes.set_ylabel(f"{sentence(cause)} (%)")
         axes.set_xlim(0, end)
         axes.set_ylim(0, min(100.0, 100 * highest * 1.35 + 1))
         if row == 0:
@@ -138,7 +138,7 @@ def _at_risk(axes: Axes, table: Axes, groups: Sequence[tuple[str, Any]]) -> None
             table.text(tick, place, f"{number:.0f}", ha="center", va="center", fontsize=6.5)
     table.set_yticks(range(len(groups)), [label for label, _ in groups])
     table.set_xticks([])
-    table.tick_params(length=0)
+    table.tick_params(length=0, pad=9)
     table.set_title("Number at risk", loc="left", fontsize=6.5)
     for spine in table.spines.values():
         spine.set_visible(False)
