@@ -137,7 +137,7 @@ class Drawing:
 
     def _is_near_first(self, here: Array) -> bool:
         apart = (here - self._clicked[0]) * np.array(self.scene.orientation.scale_mm[1:])
-        return float(np.hypot(*apart)) * float(self.viewer.camera.zoom) <= CLOSE_PIXELS
+        return float(np.hypot(*apart)) * float(self.viewer.scene.camera.zoom) <= CLOSE_PIXELS
 
     def _close_polygon(self) -> None:
         points, self._clicked = self._clicked, []

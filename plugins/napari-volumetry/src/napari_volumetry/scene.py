@@ -212,7 +212,7 @@ class Scene:
     def show_dashes(self, layer: Vectors, rings: Iterable[tuple[Array, str]]) -> None:
         """Show rings as dashed lines in a layer of vectors, each in its colour."""
         pieces = [
-            (dashes(ring, dash_pixels=self._edge_width * 5, gap_pixels=self._edge_width * 4), colour)
+            (dashes(ring, dash_pixels=self._edge_width * 3, gap_pixels=self._edge_width * 2), colour)
             for ring, colour in rings
         ]
         if not pieces and not len(layer.data):

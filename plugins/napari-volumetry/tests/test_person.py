@@ -1,0 +1,232 @@
+"""A person at the window, by mouse and keys alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from volumetry import read_trace
+
+CASE = "hip04, 2022-10-18"
+RADIUS = 10.0
+
+
+def measured(path: Path) -> dict:
+    """What `volumetry measure` says of a file."""
+    done = subprocess.run(
+        [sys.executable, "-m", "volumetry", "measure", str(path), "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (lesion,) = json.loads(done.stdout)
+    return lesion
+
+
+def test_a_first_lesion(person, study, disc, monkeypatch):
+    monkeypatch.setattr("napari_volumetry.widget.QFileDialog.getExistingDirectory", lambda *_: str(study))
+    person.press(person.widget.open_study)
+    person.pick(person.row_of(name=CASE))
+    assert person.viewer.title.startswith(CASE)
+    assert person.tracer.tool == "none"
+
+    scene = person.tracer.scene
+    middle = scene.scan.geometry.rows / 2, 22.0
+    start = 3
+    while person.tracer.slice_index > start:
+        person.key("Q")
+    person.zoom_to(*middle, zoom=9.0)
+    person.key("G")
+    for index in (3, 4, 5, 8):
+        while person.tracer.slice_index < index:
+            person.key("W")
+        assert person.tracer.slice_index == index
+        person.drag(disc(*middle, RADIUS, 64))
+        pixels = person.number("slice_area_mm2") / scene.scan.geometry.pixel_area_mm2
+        assert pixels == pytest.approx(math.pi * RADIUS**2, rel=0.005)
+
+    person.key("Q", "Q", "Q")
+    person.key("H")
+    assert person.panel.tools["hole"].isChecked()
+    full = person.number("slice_area_mm2")
+    person.drag(disc(*middle, 4.0, 40))
+    hole = (full - person.number("slice_area_mm2")) / scene.scan.geometry.pixel_area_mm2
+    assert hole == pytest.approx(math.pi * 16, rel=0.03)
+
+    person.key("U")
+    assert "2 unconfirmed" in person.panel.numbers.values["slices"].text()
+    assert "not counted until" in person.panel.numbers.warnings.text()
+    before = person.number("volume_thickness_cm3")
+    person.key("W")
+    assert len(scene.proposed.data) > 12
+    person.key("Y", "W", "Y")
+    assert "6 traced, 0 skipped, 0 unconfirmed" in person.panel.numbers.values["slices"].text()
+    assert len(scene.proposed.data) == 0
+    assert person.number("volume_thickness_cm3") > before
+
+    person.key("Shift-S")
+    assert person.said.startswith("Saved: ")
+    shown = {name: person.number(f"volume_{name}_cm3") for name in ("thickness", "spacing")}
+    largest = person.number("max_area_mm2")
+    (saved,) = (study / "hip04" / "2022-10-18").glob("*.trace.json")
+    numbers = measured(saved)
+    for name, value in shown.items():
+        assert numbers[f"volume_{name}_mm3"] / 1000 == pytest.approx(value, rel=1e-6)
+    assert max(s["area_mm2"] for s in numbers["slices"]) == pytest.approx(largest, rel=1e-6)
+
+    person.tracer.close_case()
+    person.look()
+    person.pick(person.row_of(name=CASE, reader="AB"))
+    assert {name: person.number(f"volume_{name}_cm3") for name in shown} == shown
+    trace = read_trace(saved)
+    assert trace.side == "R"
+    assert sum(c.is_hole for c in trace.contours) == 1
+
+
+def test_saving_a_hundred_times_changes_nothing(person, study):
+    from volumetry import read_scan
+    from volumetry.tracing import open_case, place_for
+
+    series = study / "hip05" / "2021-06-01" / "t1_cor"
+    assert person.tracer.open_series(series)
+    person.tracer.load_outlines(study / "hip05" / "2021-06-01" / "L1.trace.json")
+    person.key("Shift-S")
+    shown = person.number("volume_thickness_cm3"), person.number("volume_spacing_cm3")
+    (saved,) = series.glob("*.trace.json")
+    bytes_before = saved.read_bytes()
+    for _ in range(3):
+        assert person.tracer.open_series(series)
+        assert (person.number("volume_thickness_cm3"), person.number("volume_spacing_cm3")) == shown
+        person.key("Shift-S")
+    person.tracer.close_case()
+    scan, place = read_scan(series), place_for(series)
+    for _ in range(100):
+        case = open_case(scan, place, reader="AB")
+        case.save()
+        readout = case.session.readout()
+        case.close()
+        assert (readout.volume_thickness_cm3, readout.volume_spacing_cm3) == shown
+    assert saved.read_bytes() == bytes_before
+
+
+def test_clicks_make_a_polygon(person, study):
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.look()
+    corners = np.array([(30.0, 30.0), (30.0, 50.0), (50.0, 50.0), (50.0, 30.0)])
+    person.zoom_to(40, 40, 6.0)
+    person.key("Shift-G")
+    person.click(corners[:3])
+    person.double_click(corners[3:])
+    (contour,) = person.tracer.session.state.contours.values()
+    pixels = person.tracer.scene.orientation.display_to_pixels(corners)
+    assert contour.contour.area_pixels == pytest.approx(400, rel=0.01)
+    assert np.abs(contour.vertices.mean(axis=0) - pixels.mean(axis=0)).max() < 0.2
+
+
+def test_undo_goes_where_it_was_and_back(person, study, disc):
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.look()
+    person.zoom_to(40, 40, 6.0)
+    person.key("G")
+    first = person.tracer.slice_index
+    person.drag(disc(40, 40, 8))
+    person.key("W", "W")
+    person.drag(disc(40, 40, 9))
+    assert len(person.tracer.session.state.contours) == 2
+    person.key("Q", "Q")
+    person.key("Control-Z")
+    assert person.tracer.slice_index == first + 2
+    assert len(person.tracer.session.state.contours) == 1
+    person.key("Control-Z")
+    assert person.tracer.slice_index == first
+    assert not person.tracer.session.state.contours
+    person.key("Control-Shift-Z", "Control-Shift-Z")
+    assert len(person.tracer.session.state.contours) == 2
+    assert len(person.tracer.scene.outlines.data) == 1
+
+
+def test_pushing_the_outline(person, study, disc):
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.look()
+    person.zoom_to(40, 40, 5.0)
+    person.key("G")
+    person.drag(disc(40, 40, 12))
+    before = person.number("slice_area_mm2")
+    person.key("N")
+    person.drag(np.column_stack((np.full(30, 40.0), np.linspace(44, 50, 30))))
+    assert person.number("slice_area_mm2") > before * 1.02
+    person.key("Control-Z")
+    assert person.number("slice_area_mm2") == before
+    person.drag(np.column_stack((np.full(30, 40.0), np.linspace(60, 50, 30))))
+    assert person.number("slice_area_mm2") < before * 0.98
+
+
+def test_dragging_a_vertex_with_naparis_own_tool(person, study):
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.look()
+    person.zoom_to(40, 40, 6.0)
+    corners = np.array([(30.0, 30.0), (30.0, 50.0), (50.0, 50.0), (50.0, 30.0)])
+    person.tracer._on_outline(corners)
+    person.look()
+    person.key("Shift-N")
+    assert person.tracer.tool == "vertices"
+    person.click(np.array([(30.0, 40.0)]))
+    person.drag(np.array([(30.0, 30.0), (28.0, 28.0), (25.0, 25.0), (20.0, 20.0)]))
+    (contour,) = person.tracer.session.state.contours.values()
+    # The corner moved by 10 pixels each way: two triangles more.
+    assert contour.contour.area_pixels == pytest.approx(400 + 200, rel=0.03)
+    assert person.number("slice_area_mm2") == pytest.approx(
+        contour.contour.area_pixels * person.tracer.scene.scan.geometry.pixel_area_mm2
+    )
+
+
+def test_painting_counts_pixels(person, study):
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.look()
+    person.zoom_to(40, 40, 6.0)
+    person.key("K")
+    person.drag(np.column_stack((np.full(20, 40.0), np.linspace(30, 50, 20))))
+    scene = person.tracer.scene
+    painted = int((np.asarray(scene.paint.data) > 0).sum())
+    assert painted > 100
+    area = scene.scan.geometry.pixel_area_mm2
+    assert person.number("slice_area_mm2") == pytest.approx(painted * area, rel=1e-12)
+    person.key("Control-Z")
+    assert int((np.asarray(scene.paint.data) > 0).sum()) == 0
+    person.key("Control-Shift-Z")
+    assert int((np.asarray(scene.paint.data) > 0).sum()) == painted
+    person.key("Shift-S")
+    (saved,) = (study / "hip04" / "2022-10-18" / "t1_cor").glob("*.trace.json")
+    assert sum(s["area_mm2"] for s in measured(saved)["slices"]) == pytest.approx(painted * area, rel=1e-12)
+
+
+def test_copy_and_several_lesions(person, study, disc):
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.look()
+    person.viewer.reset_view()
+    person.look()
+    columns = person.tracer.scene.orientation.shape[2]
+    person.key("G")
+    person.drag(disc(35, 15, 8))
+    person.key("Shift-W")
+    index = person.tracer.slice_index
+    assert person.tracer.session.state.slices_of(person.tracer.session.current_lesion) == (index - 1, index)
+    person.key("Shift-J")
+    person.panel.side.setCurrentIndex(person.panel.side.findData("L"))
+    person.tracer.rename_lesion("L1", "L")
+    person.key("G")
+    person.drag(disc(35, columns - 15, 6))
+    names = {lesion.name: lesion for lesion in person.tracer.session.state.lesions.values()}
+    assert {name: lesion.side for name, lesion in names.items()} == {"R1": "R", "L1": "L"}
+    assert names["R1"].colour != names["L1"].colour
+    assert not [w for w in person.tracer.readout.warnings if w.code == "side-mismatch"]
+    person.tracer.rename_lesion("L1", "R")
+    assert [w for w in person.tracer.readout.warnings if w.code == "side-mismatch"]
+    person.key("J")
+    assert person.tracer.lesion.name == "R1"
