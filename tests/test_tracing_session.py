@@ -412,6 +412,8 @@ class AnyCommands(RuleBasedStateMachine):
         for lesion in list(self.session.state.lesions.values()):
             if lesion.is_signed:
                 self.session.reopen("end", lesion.id)
+        while self.session.can_redo:
+            self.session.redo()
         end = self.session.state
         while self.session.can_undo:
             self.session.undo()

@@ -464,7 +464,10 @@ def test_lines_that_are_taken_out_or_put_in_show(sample_journal: Path) -> None:
 def test_a_newer_journal_is_not_half_read(tmp_path: Path) -> None:
     path = tmp_path / "x.journal"
     writer = JournalWriter(path, {"reader": "A"}, in_background=False)
-    writer._pending[0] = (-1, journal_module._line(b'{"journal":{"format":"volumetry-journal","version":9}}'))
+    writer._pending[0] = (
+        -1,
+        journal_module.checked_line(b'{"journal":{"format":"volumetry-journal","version":9}}'),
+    )
     writer._pending.append((1, b""))
     writer.close()
     with pytest.raises(ReadError, match="newer-format"):

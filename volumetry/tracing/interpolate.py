@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 FINE = 4
 """Grid points per pixel, unless the outlines are large."""
 
-MAX_GRID = 600
+MAX_GRID = 280
 """Grid points along a side, at most."""
 
 SMALLEST_PIXELS = 0.5

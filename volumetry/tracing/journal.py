@@ -82,7 +82,7 @@ def read_journal(path: Path | str) -> JournalContent:
     events: list[Event] = []
     hashes: list[str] = []
     good = 0
-    for body, line in _good_lines(content):
+    for body, line in good_lines(content):
         if not hashes:
             header = _header(body, path)
             if not header:
@@ -103,13 +103,13 @@ def read_journal(path: Path | str) -> JournalContent:
     )
 
 
-def _good_lines(content: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
+def good_lines(content: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Yield the documents of lines that fit their checksum and length, and the lines."""
     for line in content.splitlines(keepends=True):
         if not line.endswith(b"\n"):
             return
         payload = line[:-1].split(b" ", 2)[-1]
-        if _line(payload) != line:
+        if checked_line(payload) != line:
             return
         try:
             body = json.loads(payload)
@@ -120,7 +120,8 @@ def _good_lines(content: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:
         yield body, line
 
 
-def _line(payload: bytes) -> bytes:
+def checked_line(payload: bytes) -> bytes:
+    """Return a line of a payload with its checksum and length before it."""
     return b"%08x %d %b\n" % (zlib.crc32(payload), len(payload), payload)
 
 
@@ -190,6 +191,7 @@ class JournalWriter:
         self._handle = -1
         self._good_bytes = 0
         self._hash = ""
+        self._taken: deque[Event] = deque()
         self._pending: deque[tuple[int, bytes]] = deque()
         self._jobs: deque[Callable[[], None]] = deque()
         self._changed = threading.Condition()
@@ -207,7 +209,7 @@ class JournalWriter:
         """Take an event; in the background this returns at once. Never raises for the disk: see `error`."""
         with self._changed:
             self._last = event.number
-            self._enqueue(event.number, {"event": event.document(), "previous": self._hash})
+            self._taken.append(event)
             self._changed.notify_all()
         if self._thread is None:
             self._flush()
@@ -254,7 +256,7 @@ class JournalWriter:
     # -- the thread ---------------------------------------------------------------------------------------
 
     def _enqueue(self, number: int, body: dict[str, Any]) -> None:
-        line = _line(canonical_json(body).encode())
+        line = checked_line(canonical_json(body).encode())
         self._hash = hashlib.sha256(line).hexdigest()
         self._pending.append((number, line))
 
@@ -270,6 +272,12 @@ class JournalWriter:
             self._flush()
             self._run_jobs()
 
+    def _encode(self) -> None:
+        """Make lines of what was taken: here, not in `append`, which must return at once."""
+        while self._taken:
+            event = self._taken.popleft()
+            self._enqueue(event.number, {"event": event.document(), "previous": self._hash})
+
     def _run_jobs(self) -> None:
         while self._jobs:
             with suppress(OutputError):
@@ -278,10 +286,10 @@ class JournalWriter:
     def _flush(self) -> None:
         """Write and sync all that is pending; on failure leave the file as it was, and keep them."""
         with self._writing:
-            with self._changed:
-                batch = list(self._pending)
-                if not batch or batch[-1][0] == _HEADER:
-                    return
+            self._encode()
+            batch = list(self._pending)
+            if not batch or batch[-1][0] == _HEADER:
+                return
             try:
                 with named_output_errors(self.path):
                     self._write(b"".join(line for _, line in batch))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.tracing.journal import JournalContent, read_journal
 from volumetry.tracing.places import CasePlace
 from volumetry.tracing.records import Event
+from volumetry.tracing.snapshot import read_snapshot
 from volumetry.tracing.state import TracingState, apply_event, state_from_document
 
 
@@ -113,23 +111,8 @@ def _replayed(start: TracingState, events: tuple[Event, ...]) -> tuple[tuple[Eve
 
 
 def _newest_snapshot(place: CasePlace, key: str, reader: str) -> TracingState | None:
-    states = []
-    for generation in (1, 2):
-        document = _read_json(place, key, reader, generation)
-        try:
-            if document.get("format") == "volumetry-snapshot" and document.get("version") == 1:
-                states.append(state_from_document(document["state"]))
-        except (KeyError, TypeError, ValueError, AttributeError, VolumetryError):
-            continue
-    return max(states, key=lambda state: state.number, default=None)
-
-
-def _read_json(place: CasePlace, key: str, reader: str, generation: int) -> Mapping[str, Any]:
-    try:
-        document = json.loads(place.snapshot(key, reader, generation).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+    states = [read_snapshot(place.snapshot(key, reader, generation)) for generation in (1, 2)]
+    return max((s for s in states if s is not None), key=lambda state: state.number, default=None)
 
 
 def _damaged(path: str, content: JournalContent) -> ReadError:

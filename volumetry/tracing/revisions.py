@@ -57,7 +57,9 @@ def save_revision(trace: Trace, path: Path, *, parent_sha256: str, versions: Pat
         if create_exclusively(path, content):
             return Revision(path=path)
         return _beside(content, path)
-    if head_sha256(path, versions=versions) != parent_sha256:
+    with named_output_errors(path):
+        found = roll_forward(path, versions=versions)
+    if found != parent_sha256:
         return _beside(content, path)
     place = successor_path(path, parent_sha256, versions=versions)
     with named_output_errors(path):
@@ -71,7 +73,8 @@ def save_revision(trace: Trace, path: Path, *, parent_sha256: str, versions: Pat
         finally:
             with suppress(OSError):
                 temporary.unlink()
-    roll_forward(path, versions=versions)
+    if successor_path(path, trace.sha256, versions=versions).exists():
+        roll_forward(path, versions=versions)
     return Revision(path=path)
 
 
@@ -101,12 +104,6 @@ def successor_path(path: Path, sha256: str, *, versions: Path) -> Path:
     return versions / path.name.removesuffix(SUFFIX) / f"after-{sha256}{SUFFIX}"
 
 
-def head_sha256(path: Path, *, versions: Path) -> str:
-    """Return the hash of a saved trace, its successors carried on; empty where there is no valid file."""
-    roll_forward(path, versions=versions)
-    return file_sha256(path)
-
-
 def file_sha256(path: Path) -> str:
     """Return the hash of a trace file; empty where there is none, or none that is valid."""
     try:
@@ -115,15 +112,16 @@ def file_sha256(path: Path) -> str:
         return ""
 
 
-def roll_forward(path: Path, *, versions: Path) -> None:
+def roll_forward(path: Path, *, versions: Path) -> str:
     """Carry on what a program that ended, or is slower, has saved but not put in its place.
 
-    Raises OSError.
+    Returns the hash of the file as it is then; empty where there is no valid one. Raises OSError.
     """
     while True:
-        successor = successor_path(path, file_sha256(path), versions=versions)
+        found = file_sha256(path)
+        successor = successor_path(path, found, versions=versions)
         if not successor.exists():
-            return
+            return found
         temporary = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
             if link_exclusively(successor, temporary):

@@ -61,6 +61,11 @@ class TracingState:
     number: int = 0
     next_id: int = field(default=1, compare=False)
 
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Everything it is made of."""
+        return (*self.lesions.values(), *self.contours.values(), *self.painted.values())
+
     def record(self, key: str) -> Record | None:
         """Return the record under a key, or None."""
         kind, _, rest = key.partition(":")
@@ -236,8 +241,12 @@ def _with_saved(state: TracingState, event: Event) -> TracingState:
 
 
 def state_document(state: TracingState) -> dict[str, Any]:
-    """Return a state as plain values, for snapshots."""
-    records: list[Record] = [*state.lesions.values(), *state.contours.values(), *state.painted.values()]
+    """Return a state as plain values."""
+    return {**state_summary(state), "records": [record.document() for record in state.records]}
+
+
+def state_summary(state: TracingState) -> dict[str, Any]:
+    """Return a state as plain values but for its records."""
     return {
         "number": state.number,
         "next_id": state.next_id,
@@ -247,7 +256,6 @@ def state_document(state: TracingState) -> dict[str, Any]:
             lesion_id: {"sha256": saved.sha256, "is_current": saved.content == state.content(lesion_id)}
             for lesion_id, saved in state.saved.items()
         },
-        "records": [record.document() for record in records],
     }
 
 

@@ -17,16 +17,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from volumetry._version import __version__
-from volumetry.atomic import make_folder, named_output_errors, write_atomically
+from volumetry.atomic import make_folder
 from volumetry.change import ChangeRule
 from volumetry.errors import OutputError, UsageError, VolumetryError
 from volumetry.formats import write_mask
 from volumetry.mask import mask_from_contours
 from volumetry.scan import Scan
-from volumetry.trace import Trace, canonical_json, check_trace
+from volumetry.trace import Trace, check_trace
 from volumetry.tracing.journal import JournalWriter
 from volumetry.tracing.lock import CaseLock, LockHolder, acquire, read_holder
 from volumetry.tracing.places import CasePlace, scan_key
@@ -34,6 +35,7 @@ from volumetry.tracing.records import Event
 from volumetry.tracing.recovery import Recovered, recover
 from volumetry.tracing.revisions import file_sha256, read_saved, roll_forward, save_revision
 from volumetry.tracing.session import TracingSession, now, same_contours
+from volumetry.tracing.snapshot import write_snapshot
 from volumetry.tracing.state import TracingState, state_document
 from volumetry.volume import MeasurementRule
 
@@ -285,16 +287,7 @@ class TracingCase:
             return
         state, place = self.session.state, self.place
         newest, older = (place.snapshot(self._key, self.session.reader, n) for n in (1, 2))
-        header = {"format": "volumetry-snapshot", "version": 1, "key": self._key}
-
-        def write() -> None:
-            content = canonical_json({**header, "state": state_document(state)}).encode()
-            with named_output_errors(newest):
-                if newest.exists():
-                    newest.replace(older)
-                write_atomically(newest, content)
-
-        self._writer.call(write)
+        self._writer.call(partial(write_snapshot, state, newest, older))
 
     def heartbeat(self) -> bool:
         """Give a sign of life (call every 30 s); False, and read-only, if the case was taken over.

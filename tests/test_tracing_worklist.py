@@ -1,0 +1,192 @@
+"""The worklist of the sample study, and what a blinded reader sees of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import volumetry as vm
+from volumetry.errors import ReadError, UsageError
+from volumetry.study.protocol import Protocol, Reading
+from volumetry.tracing import Worklist, open_case, read_worklist, release_blinded
+
+SAMPLE = ROOT / "sample_scans" / "study"
+
+pytestmark = pytest.mark.skipif(not SAMPLE.is_dir(), reason="sample_scans/make_sample_scans.py has not run")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    folder = tmp_path / "study"
+    for patient in ("hip01", "hip02", "hip05"):
+        shutil.copytree(SAMPLE / patient, folder / patient)
+    return folder
+
+
+def blinded(kind: str, seed: int = 11) -> Protocol:
+    return Protocol(reading=Reading(blinding=kind, seed=seed))  # type: ignore[arg-type]
+
+
+def trace_one(worklist: Worklist, number: int, *, reader: str = "A", save: bool = True) -> Path:
+    scan = vm.read_scan(worklist.scan_path(number), series_uid=worklist.series_uid(number) or None)
+    case = open_case(scan, worklist.place(number), reader=reader, take_over=True)
+    held = [x.id for x in case.session.state.lesions.values() if x.name == "L1"]
+    lesion = held[0] if held else case.session.add_lesion("L1", "L")
+    if case.session.state.lesions[lesion].is_signed:
+        case.session.reopen("again", lesion)
+    case.session.clear_slice(5, lesion_id=lesion)
+    angles = np.linspace(0, 2 * np.pi, 30, endpoint=False)
+    vertices = np.column_stack((50 + 9 * np.sin(angles), 60 + 9 * np.cos(angles)))
+    case.session.add_outline(5, vertices, lesion_id=lesion)
+    if save:
+        case.session.sign(lesion)
+        path = case.save([lesion])[0].path
+    case.close()
+    return path if save else case.place.folder
+
+
+def test_an_open_worklist_names_everything(study: Path) -> None:
+    worklist = read_worklist(study, reader="B")
+    rows = [row for row in worklist.rows if row.patient == "hip01"]
+    assert [row.visit for row in rows] == sorted(row.visit for row in rows)
+    assert {(row.lesion, row.side, row.state) for row in rows if not row.reader} == {
+        ("lesion_L1", "L", "saved"),
+        ("lesion_R1", "R", "saved"),
+    }
+    native = [row for row in worklist.rows if row.patient == "hip05" and row.reader == "A"]
+    assert {(row.lesion, row.state) for row in native} == {("L1", "saved"), ("R1", "saved")}
+    assert {row.lesion for row in worklist.rows if row.patient == "hip05" and row.state == "untraced"} == {
+        "L1",
+        "R1",
+    }
+    assert rows[0].name == f"hip01, {rows[0].visit}"
+    assert worklist.next_number(rows[0].number) == rows[0].number + 1
+    with pytest.raises(UsageError):
+        worklist.scan_path(999)
+
+
+def test_states_follow_the_work(study: Path) -> None:
+    worklist = read_worklist(study, reader="B")
+    number = next(row.number for row in worklist.rows if row.patient == "hip05")
+
+    def states() -> set[str]:
+        found = read_worklist(study, reader="B").rows
+        return {
+            row.state for row in found if row.number == number and row.reader == "B" and row.lesion == "L1"
+        }
+
+    assert states() == {"untraced"}
+    trace_one(worklist, number, reader="B", save=False)
+    assert states() == {"in progress"}
+    path = trace_one(worklist, number, reader="B")
+    assert states() == {"signed"}
+    assert path.parent == study / "hip05" / "2021-06-01"
+    shutil.copy(path, path.with_name("L1_B.conflict-1.trace.json"))
+    assert states() == {"signed", "conflict"}
+
+
+def test_baselines_are_found(study: Path) -> None:
+    worklist = read_worklist(study, reader="A")
+    numbers = list(dict.fromkeys(row.number for row in worklist.rows if row.patient == "hip05"))
+    assert worklist.baseline_path(numbers[0]) is None
+    assert worklist.baseline_path(numbers[1]) == worklist.scan_path(numbers[0])
+    trace = worklist.baseline_trace(numbers[1], "L1", "A")
+    assert trace is not None
+    assert trace.lesion == "L1"
+    assert worklist.baseline_trace_path(numbers[1], "L1") == study / "hip05" / "2021-06-01" / "L1.trace.json"
+    assert worklist.baseline_trace(numbers[1], "L9") is None
+    region = [row.number for row in worklist.rows if row.patient == "hip01"][-1]
+    trace = worklist.baseline_trace(region, "L1")
+    assert trace is not None
+    assert trace.lesion == "lesion_L1"
+
+
+def words_written(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        yield path.name
+
+
+def test_blinded_to_time_nothing_says_when(study: Path, tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    worklist = read_worklist(study, protocol=blinded("time"), reader="A", place=place)
+    secrets = {"hip01", "hip02", "hip05", "2021", "2022", "-03-", "-06-", "t1_cor"}
+    shown = [str(value) for row in worklist.rows for value in astuple(row)]
+    assert not [word for word in shown if any(secret in word for secret in secrets)]
+    assert [row.number for row in worklist.rows] == sorted(row.number for row in worklist.rows)
+    numbers = list(dict.fromkeys(row.number for row in worklist.rows))
+    assert numbers == list(range(1, 9))
+    assert all(worklist.baseline_path(number) is None for number in numbers)
+    trace_one(worklist, 3)
+    trace_one(worklist, 4, save=False)
+    assert not [name for name in words_written(place) if any(secret in name for secret in secrets)]
+    again = read_worklist(study, protocol=blinded("time"), reader="A", place=place)
+    assert {row.state for row in again.rows if row.number == 3 and row.lesion == "L1"} == {"signed"}
+    assert {row.state for row in again.rows if row.number == 4 and row.lesion == "L1"} == {"in progress"}
+    assert {row.reader for row in again.rows} <= {"A", ""}
+
+
+def test_the_order_is_shuffled_and_stays(study: Path, tmp_path: Path) -> None:
+    orders = []
+    for seed in range(6):
+        place = tmp_path / f"out{seed}"
+        worklist = read_worklist(study, protocol=blinded("time", seed), reader="A", place=place)
+        orders.append([worklist.scan_path(n) for n in range(1, 9)])
+    assert all(sorted(order) == sorted(orders[0]) for order in orders)
+    assert len({tuple(order) for order in orders}) > 3
+    again = read_worklist(study, protocol=blinded("time", 0), reader="A", place=tmp_path / "out0")
+    assert [again.scan_path(n) for n in range(1, 9)] == orders[0]
+    shutil.copytree(SAMPLE / "hip03", study / "hip03")
+    more = read_worklist(study, protocol=blinded("time", 0), reader="A", place=tmp_path / "out0")
+    assert [more.scan_path(n) for n in range(1, 9)] == orders[0]
+    assert {more.scan_path(n).parts[-3] for n in (9, 10)} == {"hip03"}
+    key = json.loads((tmp_path / "out0" / ".volumetry" / "blinded" / "key.json").read_text())
+    assert key["seed"] == 0
+
+
+def test_blinded_to_the_patient(study: Path, tmp_path: Path) -> None:
+    worklist = read_worklist(study, protocol=blinded("patient"), reader="A", place=tmp_path / "out")
+    assert {row.patient for row in worklist.rows} == {"Patient 01", "Patient 02", "Patient 03"}
+    assert "hip0" not in " ".join(str(value) for row in worklist.rows for value in astuple(row))
+    first = [row for row in worklist.rows if row.patient == "Patient 01"]
+    assert [row.visit for row in first] == sorted(row.visit for row in first)
+    assert worklist.baseline_path(first[-1].number) is not None
+
+
+def test_what_was_read_blinded_is_released_once(study: Path) -> None:
+    worklist = read_worklist(study, protocol=blinded("time"), reader="C")
+    path = trace_one(worklist, 2, reader="C")
+    assert ".volumetry/blinded/Case 02" in path.as_posix()
+    (released,) = release_blinded(study)
+    scan = worklist.scan_path(2)
+    assert released == scan.parent / "L1_C.trace.json"
+    assert vm.read_trace(released).sha256 == vm.read_trace(path).sha256
+    assert release_blinded(study) == ()
+    with pytest.raises(ReadError, match="not-found"):
+        release_blinded(study, place=study / "nowhere")
+
+
+def test_a_damaged_key_is_no_reason_to_number_anew(study: Path) -> None:
+    read_worklist(study, protocol=blinded("time"), reader="A")
+    (study / ".volumetry" / "blinded" / "key.json").write_text("{")
+    with pytest.raises(ReadError, match="unreadable"):
+        read_worklist(study, protocol=blinded("time"), reader="A")
+
+
+def test_the_protocol_in_the_folder_counts(study: Path) -> None:
+    (study / "study.toml").write_text('[reading]\nblinding = "time"\nseed = 4\n')
+    assert read_worklist(study, reader="A").blinding == "time"
+    assert read_worklist(study, reader="A").rows[0].name == "Case 01"
+
+
+def test_no_scan_is_changed_by_tracing(study: Path) -> None:
+    before = {path: path.read_bytes() for path in study.rglob("*.dcm")}
+    worklist = read_worklist(study, reader="A")
+    trace_one(worklist, worklist.rows[0].number)
+    assert {path: path.read_bytes() for path in study.rglob("*.dcm")} == before
