@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+FEW_PATIENTS = 20
+"""Below this, cluster-robust errors are said to be too small."""
+
 Role = Literal["description", "published", "recommended", "sensitivity"]
 
 
@@ -167,6 +170,8 @@ def ask(question: Question, answer: Callable[[], StatisticResult]) -> Analysis:
     from volumetry.statistics.clusters import ClusteredDataWarning
 
     warned = [str(w.message) for w in caught if not issubclass(w.category, ClusteredDataWarning)]
+    if question.role == "recommended" and result.n_clusters is not None and result.n_clusters < FEW_PATIENTS:
+        warned.append(f"{result.n_clusters} patients are too few for errors that rest on clusters")
     return Analysis(**known, result=result, warned=tuple(dict.fromkeys(warned)))
 
 

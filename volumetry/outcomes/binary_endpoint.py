@@ -78,7 +78,7 @@ def recommended_binary(
 
 
 def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]) -> StatisticResult:
-    from volumetry.statistics.gee import GeeOptions, estimating_equations
+    from volumetry.statistics.gee import FEW_CLUSTERS, GeeOptions, estimating_equations
     from volumetry.statistics.regression import RegressionOptions, logistic_regression
 
     known = frame.dropna(subset=["value", *covariates])
@@ -86,7 +86,9 @@ def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]
     if known["patient"].is_unique:
         options = RegressionOptions(level=context.level)
         return with_p(logistic_regression("value", terms, data=frame, options=options), "odds ratio")
-    gee = GeeOptions(level=context.level)
+    # With few patients the estimated correlation is noise, and would pull the ratio away from the shares.
+    few = known["patient"].nunique() < FEW_CLUSTERS
+    gee = GeeOptions(level=context.level, correlation="independence" if few else "exchangeable")
     fitted = estimating_equations("value", terms, cluster="patient", data=frame, options=gee)
     return with_p(fitted, "odds ratio")
 

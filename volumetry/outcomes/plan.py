@@ -74,8 +74,8 @@ class Volumes:
         "`hip`: lesions of a hip are summed; `lesion`: a row each; `patient`: no sides", "hip"
     )
     reader: str = setting(
-        'whose changes are analysed; needed where there are several readers; `"any"`: whoever traced the lesion, '
-        "where nobody else did",
+        'whose changes are analysed; needed where there are several readers; `"any"`: whoever traced the '
+        "lesion, where nobody else did",
         "",
     )
     followup: str = setting('`"last"`, `"first"`, or the name of a visit', "last")

@@ -62,6 +62,9 @@ def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:
     """Draw a figure and return it as ``svg`` and ``png``, the same bytes every time."""
     with mpl.rc_context(STYLE):
         figure = draw()
+        # The layout is solved once, for the raster and the vector file alike.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         contents = {}
         for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
             stream = io.BytesIO()
