@@ -16,7 +16,8 @@ PACKAGE_SOURCES := pyproject.toml README.md LICENSE $(call sources,volumetry)
 PLUGIN_SOURCES := $(if $(PLUGIN_PROJECT),$(call sources,$(PLUGIN)))
 
 # uv is quicker; pip does the same where uv does not run.
-install = $(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1)
+# Compiled at once: a first start is then as quick as all others, also where Python may not write its cache.
+install = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(1) || $(BIN)/python -m pip install --quiet $(1)
 # What was locked is built with what was locked, and nothing is resolved anew.
 OWN := --force-reinstall --no-deps --no-build-isolation
 

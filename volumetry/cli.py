@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+
+# Before numpy is loaded: starting a thread of its BLAS library for every core takes longer than measuring a
+# mask, nothing here gains by them, and workers that are forked want no threads about.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from volumetry._version import __version__
@@ -15,15 +20,35 @@ from volumetry.errors import UsageError, VolumetryError, internal_error
 _LAYOUTS = ("table", "csv", "json")
 
 
+class _Help(argparse.HelpFormatter):
+    """As wide as the terminal; asked for here, since argparse loads shutil and its archives to ask."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except OSError:
+            columns = 100
+        super().__init__(prog, width=columns - 2)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with the call in the form of all errors."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Help, **options)
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"error: usage: {message}. See {self.prog} --help.\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all commands.
+
+    Parameters
+    ----------
+    chosen : str, optional
+        Declare this command only.
+    """
     parser = _Parser(
         prog="volumetry",
         description="Measure lesions on medical images, slice by slice, and follow them over time. "
@@ -31,26 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="example: volumetry batch scans/ --out results/ --jobs 8",
     )
     parser.add_argument("--version", action="version", version=f"volumetry {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for add in (
-        _add_series,
-        _add_measure,
-        _add_batch,
-        _add_change,
-        _add_figure,
-        _add_trace,
-        _add_outcomes,
-        _add_audit,
-        _add_demo,
-    ):
-        add(commands)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="volumetry")
+    for name, (what, example, add_arguments) in _COMMANDS.items():
+        if chosen in (None, name):
+            about = what[0].upper() + what[1:] + "."
+            add_arguments(
+                commands.add_parser(name, help=what, description=about, epilog=f"example: {example}")
+            )
     return parser
-
-
-def _command(commands: Any, name: str, what: str, example: str) -> Any:
-    return commands.add_parser(
-        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=f"example: {example}"
-    )
 
 
 def _add_layout(parser: Any) -> None:
@@ -61,24 +74,12 @@ def _add_protocol(parser: Any) -> None:
     parser.add_argument("--protocol", metavar="TOML", help="study protocol; default: the published rules")
 
 
-def _add_series(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "series",
-        "list every image series below the paths, with its problems",
-        "volumetry series scans/",
-    )
+def _add_series(parser: Any) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH")
     _add_layout(parser)
 
 
-def _add_measure(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "measure",
-        "measure the lesion volumes of traced files",
-        "volumetry measure p01/lesion.nii.gz --height spacing --per-slice",
-    )
+def _add_measure(parser: Any) -> None:
     parser.add_argument("paths", nargs="+", metavar="TRACE_OR_MASK")
     parser.add_argument("--scan", metavar="PATH", help="the scan the traces belong to")
     which = parser.add_mutually_exclusive_group()
@@ -112,13 +113,7 @@ def _add_measurement_options(parser: Any) -> None:
     )
 
 
-def _add_batch(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "batch",
-        "find and measure every traced lesion below a folder",
-        "volumetry batch scans/ --out results/ --jobs 8",
-    )
+def _add_batch(parser: Any) -> None:
     parser.add_argument("folder", metavar="FOLDER")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the tables")
     parser.add_argument(
@@ -142,26 +137,14 @@ def _add_batch(commands: Any) -> None:
     )
 
 
-def _add_change(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "change",
-        "pair visits and class the change of volume",
-        "volumetry change measurements.csv --out changes.csv",
-    )
+def _add_change(parser: Any) -> None:
     parser.add_argument("measurements", metavar="MEASUREMENTS.csv")
     parser.add_argument("--out", required=True, metavar="CHANGES.csv")
     parser.add_argument("--threshold", type=float, default=15.0, metavar="PERCENT", help="default: 15")
     parser.add_argument("--minimum-slices", type=int, default=3, metavar="N", help="default: 3")
 
 
-def _add_figure(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "figure",
-        "draw the traced slices of a lesion with outline, areas and volume",
-        "volumetry figure L1.trace.json --scan p01/2024-03-02/ --out lesion.png",
-    )
+def _add_figure(parser: Any) -> None:
     parser.add_argument("trace", metavar="TRACE")
     parser.add_argument("--scan", required=True, metavar="SCAN")
     parser.add_argument("--out", required=True, metavar="PNG")
@@ -171,40 +154,72 @@ def _add_figure(commands: Any) -> None:
     parser.add_argument("--height", choices=("thickness", "spacing"), default="thickness")
 
 
-def _add_trace(commands: Any) -> None:
-    parser = _command(
-        commands, "trace", "open napari with the tracer", "volumetry trace scans/p01/2024-03-02/"
-    )
+def _add_trace(parser: Any) -> None:
     parser.add_argument("path", nargs="?", metavar="PATH")
 
 
-def _add_outcomes(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "outcomes",
-        "run the outcome statistics of a plan",
-        "volumetry outcomes plan.toml --out results/",
-    )
+def _add_outcomes(parser: Any) -> None:
     parser.add_argument("plan", metavar="PLAN.toml")
     parser.add_argument("--out", required=True, metavar="DIR")
 
 
-def _add_audit(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "audit",
-        "check a summary table: counts against p values, percentages, totals",
-        "volumetry audit summary.toml",
-    )
+def _add_audit(parser: Any) -> None:
     parser.add_argument("summary", metavar="SUMMARY.toml")
     _add_layout(parser)
 
 
-def _add_demo(commands: Any) -> None:
-    parser = _command(
-        commands, "demo", "run the main job on the sample scans", "volumetry demo --out results/"
-    )
+def _add_demo(parser: Any) -> None:
     parser.add_argument("--out", default="results", metavar="DIR", help="default: results")
+
+
+_COMMANDS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
+    "series": (
+        "list every image series below the paths, with its problems",
+        "volumetry series scans/",
+        _add_series,
+    ),
+    "measure": (
+        "measure the lesion volumes of traced files",
+        "volumetry measure p01/lesion.nii.gz --height spacing --per-slice",
+        _add_measure,
+    ),
+    "batch": (
+        "find and measure every traced lesion below a folder",
+        "volumetry batch scans/ --out results/ --jobs 8",
+        _add_batch,
+    ),
+    "change": (
+        "pair visits and class the change of volume",
+        "volumetry change measurements.csv --out changes.csv",
+        _add_change,
+    ),
+    "figure": (
+        "draw the traced slices of a lesion with outline, areas and volume",
+        "volumetry figure L1.trace.json --scan p01/2024-03-02/ --out lesion.png",
+        _add_figure,
+    ),
+    "trace": (
+        "open napari with the tracer",
+        "volumetry trace scans/p01/2024-03-02/",
+        _add_trace,
+    ),
+    "outcomes": (
+        "run the outcome statistics of a plan",
+        "volumetry outcomes plan.toml --out results/",
+        _add_outcomes,
+    ),
+    "audit": (
+        "check a summary table: counts against p values, percentages, totals",
+        "volumetry audit summary.toml",
+        _add_audit,
+    ),
+    "demo": (
+        "run the main job on the sample scans",
+        "volumetry demo --out results/",
+        _add_demo,
+    ),
+}
+"""Every command: what it does, an example, and what declares its arguments."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -212,7 +227,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: all done; 2: wrong usage; 3: some cases failed; 4: none succeeded.
     """
-    chosen = build_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    name = next((word for word in arguments if word in _COMMANDS), None)
+    chosen = build_parser(name).parse_args(arguments)
     from volumetry import commands
 
     try:

@@ -35,6 +35,10 @@ GAP = 0.01
 """Relative difference of thickness and spacing from which slices have a gap, or overlap."""
 
 
+GRID_TOLERANCE = 1e-3
+"""Largest distance, in voxels, between grids that are the same."""
+
+
 def frozen_array(values: ArrayLike, dtype: type = np.float64) -> NDArray[Any]:
     """Return a read-only copy of `values`."""
     array: NDArray[Any] = np.array(values, dtype=dtype)

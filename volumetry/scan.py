@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -87,6 +86,8 @@ class Scan:
     @cached_property
     def voxels_sha256(self) -> str:
         """SHA-256 of shape, type and values of the voxels, little endian, in slice order."""
+        import hashlib
+
         little = np.ascontiguousarray(self.voxels, dtype=self.voxels.dtype.newbyteorder("<"))
         digest = hashlib.sha256(f"{little.shape} {little.dtype.str}\n".encode())
         digest.update(little.data if little.size else b"")

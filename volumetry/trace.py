@@ -6,8 +6,6 @@ that names the hash of its parent.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
@@ -17,16 +15,13 @@ import numpy as np
 
 from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
 from volumetry.errors import MismatchError, TraceError
-from volumetry.geometry import ScanGeometry
+from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import Scan, ScanSource
 from volumetry.sections import CrossSections, section_bounds
 
 TRACE_FORMAT = "volumetry-trace"
 TRACE_VERSION = 1
-
-GRID_TOLERANCE = 1e-3
-"""Largest distance, in voxels, between grids that are the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +196,8 @@ class Trace:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the canonical JSON of `document`."""
+        import hashlib
+
         return hashlib.sha256(canonical_json(self.document()).encode()).hexdigest()
 
     @classmethod
@@ -237,6 +234,8 @@ def _plain_record(kind: Any, values: dict[str, Any]) -> Any:
 
 def canonical_json(document: Any) -> str:
     """Return JSON that is the same for equal values: sorted keys, no spaces, shortest floats."""
+    import json
+
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

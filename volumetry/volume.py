@@ -7,7 +7,7 @@ Two numbers, always both: by *thickness* (the published rule, area x slice thick
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ from volumetry.geometry import GAP, ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
-from volumetry.trace import Trace
+
+if TYPE_CHECKING:
+    from volumetry.trace import Trace
 
 Array = NDArray[np.float64]
 HeightRule = Literal["thickness", "spacing"]
@@ -219,7 +221,7 @@ def measure_volume(
     flags = set(sections.flags) - {"missing-slice-outside"} | _geometry_flags(sections.geometry)
     if "sheared-grid" in flags:  # the file's own axes are oblique: no gantry was tilted
         flags.discard("sheared-stack")
-    if isinstance(traced, Trace) or (isinstance(traced, CrossSections) and sections.label is None):
+    if sections.label is None:
         flags |= _check_skipped(sections, rule)
     flags |= _check_holes(sections, rule)
     if rule.check_side:

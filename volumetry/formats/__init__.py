@@ -18,13 +18,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volumetry.errors import ReadError, UsageError, VolumetryError
 from volumetry.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
-from volumetry.trace import Trace
+
+if TYPE_CHECKING:
+    from volumetry.trace import Trace
 
 HEAD_BYTES = 512
 RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"

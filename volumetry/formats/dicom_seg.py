@@ -37,11 +37,10 @@ from volumetry.formats.dicom_seg_header import (
 from volumetry.formats.dicom_walk import ElementSelection
 from volumetry.formats.grid_alignment import GridAlignment, align_grids
 from volumetry.formats.limits import check_size
-from volumetry.geometry import ScanGeometry
+from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
-from volumetry.trace import GRID_TOLERANCE
 
 MAX_SLICES = 65_536
 

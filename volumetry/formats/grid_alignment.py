@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import MismatchError
-from volumetry.geometry import ScanGeometry
-from volumetry.trace import GRID_TOLERANCE
+from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 
 
 @dataclass(frozen=True, kw_only=True)

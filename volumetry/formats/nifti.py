@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from volumetry.errors import GeometryError, ReadError, UsageError
 from volumetry.formats.inflate import ByteStream, Encoding, GzipStream, open_stream
 from volumetry.formats.nifti_header import HEADER_SIZES, header_size, parse_header
-from volumetry.formats.scan_facts import ScanFacts
 from volumetry.formats.sidecar import slice_thickness_mm
 from volumetry.formats.voxel_file import LPS_FROM_RAS, VoxelFile
 from volumetry.formats.voxel_reading import facts_of, mask_of, scan_of, sections_of
@@ -22,6 +22,9 @@ from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
+
+if TYPE_CHECKING:
+    from volumetry.formats.scan_facts import ScanFacts
 
 
 def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:  # noqa: ARG001

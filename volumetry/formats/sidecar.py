@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +29,8 @@ def slice_thickness_mm(path: Path) -> float | None:
 def _stated(sidecar: Path) -> float | None:
     if not sidecar.is_file():
         return None
+    import json
+
     document = None
     # A file of that name that is no sidecar says nothing about the thickness.
     with suppress(ReadError, ValueError, RecursionError), open_stream(sidecar) as (stream, size_bytes):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,20 @@ from volumetry.formats.grid_alignment import GridAlignment, align_grids
 from volumetry.formats.inflate import ByteStream, Encoding, MemoryStream, goes_on, open_stream, skip
 from volumetry.formats.labels import LabelRule, scaled
 from volumetry.formats.limits import Limits, check_size
-from volumetry.formats.scan_facts import ScanFacts, scan_facts
 from volumetry.formats.voxel_file import VoxelFile
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 
+if TYPE_CHECKING:
+    from volumetry.formats.scan_facts import ScanFacts
+
 
 def facts_of(file: VoxelFile) -> ScanFacts:
     """Return geometry, source and flags without reading a voxel. Raises ``bad-spacing``."""
+    from volumetry.formats.scan_facts import ScanFacts
+
     return ScanFacts(geometry=file.geometry, source=file.source, flags=(*file.flags, *file.shear_flags))
 
 
@@ -133,7 +137,11 @@ class _Placed:
     """A mask file on the grid of its scan, or on its own."""
 
     def __init__(self, file: VoxelFile, scan: Scan | Path | str | None) -> None:
-        self.facts: ScanFacts | None = None if scan is None else scan_facts(scan)
+        self.facts: ScanFacts | None = None
+        if scan is not None:
+            from volumetry.formats.scan_facts import scan_facts
+
+            self.facts = scan_facts(scan)
         self.alignment = GridAlignment()
         self.file = file
         if self.facts is not None:
