@@ -119,7 +119,8 @@ def test_a_hundred_round_trips_change_no_digit(place: CasePlace, opened) -> None
     assert trace.document()["contours"] == contours
     assert vm.measure_volume(trace).volume_mm3 == volume
     versions = list(place.versions.rglob("*.trace.json"))
-    assert len(versions) == 100
+    assert len(versions) == 101
+    assert sum(path.name.startswith("first-") for path in versions) == 1
 
 
 def test_work_in_progress_is_found_again_with_its_undo(place: CasePlace, opened) -> None:
@@ -370,7 +371,7 @@ def test_two_programs_saving_one_case_lose_nothing(tmp_path: Path) -> None:
         kept.setdefault(read_saved(path).sha256, set()).add(path)
     acknowledged = [line.split() for report in reports for line in report.read_text().splitlines()]
     assert len(acknowledged) == 2 * SAVES
-    assert [line for line in acknowledged if line[0] not in kept and not _was_first(line, kept)] == []
+    assert [line for line in acknowledged if line[0] not in kept] == []
     beside = [line for line in acknowledged if "conflict" in line[1]]
     assert all(folder / name in kept[sha] for sha, name in beside)
     # What was not saved beside is one unbroken chain that ends in the file itself.
@@ -381,11 +382,6 @@ def test_two_programs_saving_one_case_lose_nothing(tmp_path: Path) -> None:
         sha = parents[0].provenance.parent_sha256 if parents else ""
     assert chain == 2 * SAVES - len(beside)
     assert not list(folder.glob(".*.part"))
-
-
-def _was_first(line: list[str], kept: dict[str, set[Path]]) -> bool:
-    """The very first version is named by its successor alone: it had no parent to be kept under."""
-    return any(line[0] in path.name for paths in kept.values() for path in paths)
 
 
 def test_a_save_that_was_cut_short_is_carried_on(place: CasePlace, opened) -> None:

@@ -330,9 +330,9 @@ def _is_told(flag: str, codes: set[str]) -> bool:
 
 
 def _warning(error: VolumetryError, slice_index: int | None = None) -> ReadoutWarning:
-    return ReadoutWarning(
-        code=error.code, text=_sentence(error.message), slice_index=slice_index, refuses=True
-    )
+    # Without its remedy, which speaks of the command line.
+    said = type(error)(error.code, error.what, values=error.values).message
+    return ReadoutWarning(code=error.code, text=_sentence(said), slice_index=slice_index, refuses=True)
 
 
 def _unconfirmed(slices: tuple[int, ...]) -> ReadoutWarning:

@@ -82,21 +82,20 @@ def _joined(
     lost the case, and stay in their file.
     """
     before = int(content.header.get("events_before", 0))
-    kept = tuple(event for event in found.events if event.number <= before)
-    follows = hashes.get(before) == content.header.get("previous_hash")
-    start = found.start
-    if not follows:
+    if hashes.get(before) != content.header.get("previous_hash"):
         try:
-            start, kept = state_from_document(content.header["state"]), ()
+            start = state_from_document(content.header["state"])
         except (KeyError, TypeError, ValueError, AttributeError, VolumetryError):
             return found, hashes
-        hashes = {}
-    hashes = {number: line for number, line in hashes.items() if number <= before}
-    hashes.setdefault(before, str(content.header.get("previous_hash")))
-    events, state = _replayed(start, (*kept, *content.events))
-    for event, line in zip(content.events, content.hashes[1:], strict=True):
-        hashes[event.number] = line
-    return Recovered(start=start, events=events, state=state), hashes
+        found, hashes = Recovered(start=start, events=(), state=start), {}
+    elif before < found.state.number:
+        kept = tuple(event for event in found.events if event.number <= before)
+        found = Recovered(start=found.start, events=kept, state=_replayed(found.start, kept)[1])
+        hashes = {number: line for number, line in hashes.items() if number <= before}
+    events, state = _replayed(found.state, content.events)
+    hashes[before] = str(content.header.get("previous_hash"))
+    hashes.update(zip((event.number for event in content.events), content.hashes[1:], strict=True))
+    return Recovered(start=found.start, events=(*found.events, *events), state=state), hashes
 
 
 def _replayed(start: TracingState, events: tuple[Event, ...]) -> tuple[tuple[Event, ...], TracingState]:

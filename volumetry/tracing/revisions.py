@@ -64,6 +64,7 @@ def save_revision(trace: Trace, path: Path, *, parent_sha256: str, versions: Pat
     place = successor_path(path, parent_sha256, versions=versions)
     with named_output_errors(path):
         place.parent.mkdir(parents=True, exist_ok=True)
+        _keep_first(path, place.with_name(f"first-{parent_sha256}{SUFFIX}"))
         temporary = write_temporary(path, content)
         try:
             if not link_exclusively(temporary, place):
@@ -76,6 +77,12 @@ def save_revision(trace: Trace, path: Path, *, parent_sha256: str, versions: Pat
     if successor_path(path, trace.sha256, versions=versions).exists():
         roll_forward(path, versions=versions)
     return Revision(path=path)
+
+
+def _keep_first(path: Path, place: Path) -> None:
+    """Keep a file that is not among the versions yet: it has no second name."""
+    if path.stat().st_nlink == 1:
+        link_exclusively(path, place)
 
 
 def _put_in_place(temporary: Path, path: Path, place: Path) -> None:

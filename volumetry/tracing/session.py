@@ -662,10 +662,20 @@ class TracingSession:
             held = self.state.lesions.get(change.lesion_id)
             if held is not None and held.is_signed:
                 raise _signed(held)
-        event = self._do(action, changes, target=target.number)
+        event = self._do(action, [self._as_it_is(change) for change in changes], target=target.number)
         if self.current_lesion not in self.state.lesions:
             self.current_lesion = next(iter(self.state.lesions), "")
         return event
+
+    def _as_it_is(self, change: Replacement) -> Replacement:
+        """A change of a lesion's record that leaves alone what signing has changed since."""
+        held = self.state.lesions.get(change.lesion_id)
+        if held is None or not isinstance(change.before, TracedLesion):
+            return change
+        if not isinstance(change.after, TracedLesion):
+            return Replacement(before=held, after=change.after)
+        after = replace(change.after, signed_time=held.signed_time, reason=held.reason, read=held.read)
+        return Replacement(before=held, after=after)
 
     # -- small helpers ----------------------------------------------------------------------------------
 
