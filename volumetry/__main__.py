@@ -1,7 +1,5 @@
 """``python -m volumetry``."""
 
-import sys
+from volumetry.cli import entry
 
-from volumetry.cli import main
-
-sys.exit(main())
+entry()
