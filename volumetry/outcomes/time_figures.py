@@ -9,6 +9,10 @@ from volumetry.outcomes.analysis import Analysis, Context, Drawing
 from volumetry.outcomes.plan import TimeToEvent, file_name
 
 
+LEAST_EVENTS = 8
+"""With fewer, residuals show nothing."""
+
+
 def time_drawings(
     context: Context, endpoint: TimeToEvent, analyses: Sequence[Analysis]
 ) -> tuple[Drawing, ...]:
@@ -66,7 +70,7 @@ def _p(analyses: Sequence[Analysis], what: str) -> float | None:
 def _residuals(analyses: Sequence[Analysis]) -> Any:
     what = "proportional hazards of the hazard ratio"
     found = [a.result.details["schoenfeld"] for a in analyses if a.what == what and a.result is not None]
-    return found[0] if found else None
+    return found[0] if found and len(found[0].times) >= LEAST_EVENTS else None
 
 
 def _survival(endpoint: TimeToEvent, curves: tuple[Any, ...], p_value: float | None, *, falling: bool) -> Any:

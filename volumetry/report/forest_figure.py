@@ -56,7 +56,8 @@ def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure
     axes.set_ylim(float(heights.sum()), 0)
     axes.set_yticks(centres, names)
     axes.tick_params(axis="y", length=0, labelsize=6)
-    ticks = [t for t in (0.03, 0.1, 0.25, 0.5, 1, 2, 4, 10, 30) if low <= t <= high]
+    choices = (0.25, 0.5, 1, 2, 4) if high / low < 40 else (0.03, 0.1, 0.3, 1, 3, 10, 30)
+    ticks = [t for t in choices if low <= t <= high]
     axes.set_xticks(ticks)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

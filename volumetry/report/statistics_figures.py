@@ -135,7 +135,7 @@ def draw_responders(
     axes.set_yticks(range(len(counts)), [f"{name}\n(n = {sum(n)})" for name, n in counts.items()])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel(f"Share of evaluable {unit}s (%); no change: {band[0]:g} to +{band[1]:g} %")
+    axes.set_xlabel(f"Share of evaluable {unit}s (%)\nno change: {band[0]:g} to +{band[1]:g} %")
     from matplotlib.patches import Patch
 
     handles = [Patch(facecolor=c, label=name) for c, name in zip(colours, classes, strict=True)]
