@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from volumetry import Scan, ScanGeometry
+from volumetry import Contour, Scan, ScanGeometry
 from volumetry.tracing import (
     CasePlace,
     TracingCase,
@@ -93,16 +93,14 @@ def main() -> None:
     timed("nudging 200 vertices", lambda n: nudge_outline(ring(40), [(250, 330), (250, 320 - n / 50)], 15))
     geometry = scan_of(9).geometry
     ends = [contours_of(index, radius) for index, radius in ((0, 40.0), (8, 60.0))]
-    timed("interpolating one slice", lambda n: interpolate_slice(*ends, 1 + n % 7, geometry), 20)
+    timed("interpolating one slice", lambda n: interpolate_slice(ends[0], ends[1], 1 + n % 7, geometry), 20)
 
 
 def case_scan(case: TracingCase) -> Scan:
     return scan_of(case.session.geometry.n_slices)
 
 
-def contours_of(index: int, radius: float) -> tuple:
-    from volumetry import Contour
-
+def contours_of(index: int, radius: float) -> tuple[Contour, ...]:
     return (Contour(slice_index=index, vertices=ring(radius)),)
 
 

@@ -92,6 +92,16 @@ def test_states_follow_the_work(study: Path) -> None:
     assert states() == {"signed", "conflict"}
 
 
+def test_saved_lesions_have_colours_of_their_own(study: Path) -> None:
+    worklist = read_worklist(study, reader="A")
+    number = next(row.number for row in worklist.rows if row.patient == "hip05")
+    case = open_case(vm.read_scan(worklist.scan_path(number)), worklist.place(number), reader="A")
+    assert {x.name: x.colour for x in case.session.state.lesions.values()} == {"L1": 0, "R1": 1}
+    assert case.session.add_lesion("L2") not in ("l1", "c1")
+    assert case.session.state.lesions[case.session.current_lesion].colour == 2
+    case.close()
+
+
 def test_baselines_are_found(study: Path) -> None:
     worklist = read_worklist(study, reader="A")
     numbers = list(dict.fromkeys(row.number for row in worklist.rows if row.patient == "hip05"))

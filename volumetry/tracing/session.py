@@ -21,15 +21,16 @@ from volumetry.change import ChangeRule
 from volumetry.contour import Contour
 from volumetry.errors import TraceError, UsageError
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import fill_contours, outline_pixels
+from volumetry.mask import fill_contours
 from volumetry.scan import ScanSource
 from volumetry.trace import Provenance, Trace
 from volumetry.tracing.interpolate import interpolate_slice
+from volumetry.tracing.loading import loading
+from volumetry.tracing.paint import follows_pixels, outlines_of_paint
 from volumetry.tracing.pixels import (
     NO_RUNS,
     Runs,
     combine_runs,
-    count_pixels,
     image_from_runs,
     runs_from_image,
     runs_from_pixels,
@@ -141,11 +142,9 @@ class TracingSession:
             Index of its colour; the first that is free by default.
         """
         self._check_name(name, side)
-        used = {lesion.colour for lesion in self.state.lesions.values()}
-        free = next(index for index in range(len(used) + 1) if index not in used)
-        lesion = TracedLesion(
-            id=f"l{self.state.next_id}", name=name, side=side, colour=free if colour is None else colour
-        )
+        if colour is None:
+            colour = _free_colour({lesion.colour for lesion in self.state.lesions.values()})
+        lesion = TracedLesion(id=f"l{self.state.next_id}", name=name, side=side, colour=colour)
         self._do("add-lesion", [Replacement(before=None, after=lesion)])
         self.current_lesion = lesion.id
         return lesion.id
@@ -407,7 +406,7 @@ class TracingSession:
         painted = self.state.painted.get((lesion.id, slice_index))
         if painted is None:
             return ()
-        added = self._new_contours(lesion.id, _outlines_of_paint(painted), "confirmed")
+        added = self._new_contours(lesion.id, outlines_of_paint(painted), "confirmed")
         changes = [Replacement(before=painted, after=None)]
         self._do("outline-paint", changes + [Replacement(before=None, after=c) for c in added])
         return tuple(contour.id for contour in added)
@@ -500,7 +499,7 @@ class TracingSession:
         """Return what counts of a lesion on a slice: confirmed outlines and holes, or the edges of paint."""
         painted = self.state.painted.get((lesion_id, slice_index))
         if painted is not None:
-            return _outlines_of_paint(painted)
+            return outlines_of_paint(painted)
         found = self.state.contours_on(lesion_id, slice_index, status="confirmed")
         return tuple(c.contour for c in found)
 
@@ -577,10 +576,16 @@ class TracingSession:
         changes: list[Replacement] = []
         saved: dict[str, str] = {}
         number = self.state.next_id
+        colours = {lesion.colour for lesion in self.state.lesions.values()}
         ids = []
         for trace in traces:
             held = next((x for x in self.state.lesions.values() if x.name == trace.lesion), None)
-            changed, lesion_id, number = self._loaded(trace, held, number)
+            traced = self.trace(held.id).contours if held else ()
+            colour = held.colour if held else _free_colour(colours)
+            colours.add(colour)
+            changed, lesion_id, number = loading(
+                self.state, trace, held, traced, number=number, colour=colour
+            )
             ids.append(lesion_id)
             changes += changed
             known = self.state.saved.get(lesion_id)
@@ -590,36 +595,6 @@ class TracingSession:
             self._do(action, changes, reason=reason, saved=saved)
         self.current_lesion = self.current_lesion or next(iter(self.state.lesions), "")
         return tuple(ids)
-
-    def _loaded(
-        self, trace: Trace, held: TracedLesion | None, number: int
-    ) -> tuple[list[Replacement], str, int]:
-        """What turns the lesion `held` into that of a trace, its id, and the next free number."""
-        lesion_id = held.id if held else f"l{number}"
-        number += 0 if held else 1
-        used = {lesion.colour for lesion in self.state.lesions.values()} | {number - 1}
-        colour = held.colour if held else len(used) - 1
-        lesion = TracedLesion(
-            id=lesion_id,
-            name=trace.lesion,
-            side=trace.side,
-            colour=colour,
-            is_absent=not trace.contours,
-            read=trace.provenance.read,
-            signed_time=trace.provenance.signed_time,
-            reason=trace.provenance.reason,
-        )
-        changes = [] if held == lesion else [Replacement(before=held, after=lesion)]
-        if held and same_contours(self.trace(held.id).contours, trace.contours):
-            return changes, lesion_id, number
-        if held:
-            kept = [p for p in self._pieces(held.id) if getattr(p, "status", "") != "proposed"]
-            changes += [Replacement(before=piece, after=None) for piece in kept]
-        for contour in trace.contours:
-            added = TracedContour(id=f"c{number}", lesion_id=lesion_id, contour=contour)
-            changes.append(Replacement(before=None, after=added))
-            number += 1
-        return changes, lesion_id, number
 
     # -- the one way to change anything -----------------------------------------------------------------
 
@@ -775,7 +750,7 @@ class TracingSession:
             return (NO_RUNS if painted is None else painted.runs), ()
         shape = (self.geometry.rows, self.geometry.columns)
         runs = runs_from_image(fill_contours([c.contour for c in outlines], shape))
-        if not convert and not _follows_pixels(outlines, runs):
+        if not convert and not follows_pixels(outlines, runs):
             raise TraceError(
                 "ambiguous-overlap",
                 "the slice has outlines, and paint over an outline has no one area",
@@ -811,25 +786,5 @@ def _signed(lesion: TracedLesion) -> TraceError:
     )
 
 
-def _outlines_of_paint(painted: PaintedSlice) -> tuple[Contour, ...]:
-    """The edges of painted pixels; their area is exactly the pixel count."""
-    runs = painted.runs
-    corner = (int(runs[:, 0].min()), int(runs[:, 1].min()))
-    shape = (int(runs[:, 0].max()) - corner[0] + 1, int(runs[:, 2].max()) - corner[1])
-    found = outline_pixels(image_from_runs(runs, shape, corner=corner), painted.slice_index)
-    return tuple(replace(c, vertices=c.vertices + corner) for c in found)
-
-
-def _follows_pixels(outlines: Sequence[TracedContour], runs: Runs) -> bool:
-    """Whether outlines run along pixel edges, so that turning them into pixels changes nothing."""
-    on_edges = all(bool((c.vertices % 1 == 0.5).all()) for c in outlines)
-    area = sum(-c.contour.area_pixels if c.is_hole else c.contour.area_pixels for c in outlines)
-    return on_edges and area == count_pixels(runs)
-
-
-def same_contours(first: Sequence[Contour], second: Sequence[Contour]) -> bool:
-    """Return whether two sequences of outlines are the same to the last digit."""
-    return len(first) == len(second) and all(
-        (a.slice_index, a.is_hole) == (b.slice_index, b.is_hole) and np.array_equal(a.vertices, b.vertices)
-        for a, b in zip(first, second, strict=True)
-    )
+def _free_colour(used: set[int]) -> int:
+    return next(index for index in range(len(used) + 1) if index not in used)

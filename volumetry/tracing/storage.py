@@ -29,12 +29,13 @@ from volumetry.mask import mask_from_contours
 from volumetry.scan import Scan
 from volumetry.trace import Trace, check_trace
 from volumetry.tracing.journal import JournalWriter
+from volumetry.tracing.loading import same_contours
 from volumetry.tracing.lock import CaseLock, LockHolder, acquire, read_holder
 from volumetry.tracing.places import CasePlace, scan_key
 from volumetry.tracing.records import Event
 from volumetry.tracing.recovery import Recovered, recover
 from volumetry.tracing.revisions import file_sha256, read_saved, roll_forward, save_revision
-from volumetry.tracing.session import TracingSession, now, same_contours
+from volumetry.tracing.session import TracingSession, now
 from volumetry.tracing.snapshot import write_snapshot
 from volumetry.tracing.state import TracingState, state_document
 from volumetry.volume import MeasurementRule
