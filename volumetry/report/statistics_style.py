@@ -24,7 +24,7 @@ GROUP_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)))
 
 STYLE: Any = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["Arial", "Helvetica", "DejaVu Sans"],
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],  # the first comes with matplotlib
     "font.size": 7.0,
     "axes.labelsize": 7.0,
     "axes.titlesize": 7.0,
