@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from volumetry.errors import VolumetryError, internal_error
+from volumetry.errors import StatisticsError, VolumetryError, internal_error
 from volumetry.outcomes.joining import Cohort
 from volumetry.outcomes.plan import Plan
 from volumetry.statistics.result import StatisticResult
@@ -140,6 +140,22 @@ class Context:
         for name in covariates:
             columns[name] = self.covariate(name)
         return pd.DataFrame(columns)
+
+    def require_groups(self, frame: pd.DataFrame, columns: Sequence[str]) -> None:
+        """Refuse a comparison of which one group has no complete row.
+
+        Raises
+        ------
+        StatisticsError
+            ``not-estimable``, naming the group.
+        """
+        known = set(frame.dropna(subset=list(columns))["group"])
+        for label in self.cohort.labels:
+            if label not in known:
+                raise StatisticsError(
+                    "not-estimable", f"the group {label} is empty", values={"columns": ", ".join(columns)},
+                    todo="Look at what is missing.",
+                )  # fmt: skip
 
     def covariate(self, name: str) -> list[Any]:
         """Return a column as numbers if it holds nothing else, else as text."""

@@ -81,6 +81,7 @@ def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]
     from volumetry.statistics.gee import FEW_CLUSTERS, GeeOptions, estimating_equations
     from volumetry.statistics.regression import RegressionOptions, logistic_regression
 
+    context.require_groups(frame, ["value", *covariates])
     known = frame.dropna(subset=["value", *covariates])
     terms = ["first", *covariates]
     if known["patient"].is_unique:
@@ -96,6 +97,7 @@ def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]
 def _firth(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]) -> StatisticResult:
     from volumetry.statistics.firth import firth_logistic
 
+    context.require_groups(frame, ["value", *covariates])
     fitted = firth_logistic("value", ["first", *covariates], data=frame, level=context.level)
     return with_p(fitted, "odds ratio")
 

@@ -119,6 +119,7 @@ def _models(
         )
 
     def linear() -> StatisticResult:
+        context.require_groups(frame, ["value", *adjust])
         options = RegressionOptions(level=context.level)
         return with_p(
             linear_regression("value", terms, data=frame, cluster="patient", options=options),
@@ -126,6 +127,7 @@ def _models(
         )
 
     def mixed() -> StatisticResult:
+        context.require_groups(frame, ["value", *adjust])
         options = MixedOptions(level=context.level)
         return with_p(
             mixed_model("value", terms, cluster="patient", data=frame, options=options), "mean difference"

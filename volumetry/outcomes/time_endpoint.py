@@ -233,10 +233,12 @@ def _hazards(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> li
         last = place == len(models) - 1
 
         def cox(terms: Sequence[str] = terms) -> StatisticResult:
+            context.require_groups(frame, ["time", "event", *terms])
             fit = cox_regression("time", "event", terms, data=frame, cluster="patient", options=options)
             return with_p(fit, "hazard ratio")
 
         def firth(terms: Sequence[str] = terms) -> StatisticResult:
+            context.require_groups(frame, ["time", "event", *terms])
             return with_p(firth_cox("time", "event", terms, data=frame, options=options), "hazard ratio")
 
         fitted = ask(_question(context, endpoint, "recommended", what, primary=last), cox)
