@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from conftest import ROOT
 
 from volumetry.errors import ReadError, UsageError
 from volumetry.outcomes.derived import RULES
@@ -119,6 +120,7 @@ def test_lines_of_keys_are_found_around_lists_strings_and_comments() -> None:
 
 def test_the_reference_names_every_key_and_rule() -> None:
     text = plan_reference()
+    assert (ROOT / "docs" / "reference" / "plan.md").read_text(encoding="utf-8") == text
     for name in ("threshold_percent", "last_negative_date", "scale", "rows_correlation", "good-or-excellent"):
         assert f"`{name}`" in text
     assert all(f"`{rule}`" in text for rule in RULES)

@@ -377,6 +377,21 @@ def test_what_cannot_be_estimated_is_said_and_the_others_go_on(case: str, tmp_pa
         assert answered.p_value is None or 0 <= answered.p_value <= 1, answered.method
 
 
+@pytest.mark.parametrize("table", [(0, 4, 2, 2), (1, 5, 1, 1), (0, 3, 3, 3), (0, 20, 1, 1), (5, 5, 0, 40)])
+def test_firth_answers_where_a_small_table_is_separated(table: tuple[int, int, int, int]) -> None:
+    """A saturated fourfold table has its Firth estimate where 0.5 is added to every cell."""
+    from volumetry.statistics.firth import firth_logistic
+
+    k1, n1, k2, n2 = table
+    outcome = [1.0] * k1 + [0.0] * (n1 - k1) + [1.0] * k2 + [0.0] * (n2 - k2)
+    found = firth_logistic(outcome, {"first": [1.0] * n1 + [0.0] * n2}).estimate
+    odds = [(k + 0.5) / (n - k + 0.5) for k, n in ((k1, n1), (k2, n2))]
+    assert found.value == pytest.approx(odds[0] / odds[1], rel=1e-6)
+    assert found.ci_low is not None
+    assert found.ci_high is not None
+    assert found.ci_low < found.value < found.ci_high
+
+
 # -- the sample study --------------------------------------------------------------------------------------
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volumetry.errors import VolumetryError
 from volumetry.outcomes.summary import audit_summary, read_summary
 
-COLUMNS = ("item", "check", "method", "printed", "recomputed", "low", "high", "verdict", "note")
+if TYPE_CHECKING:
+    from volumetry.statistics.printed import Finding
+
+COLUMNS = ("item", "check", "method", "printed", "gives", "verdict", "note")
 
 
 def audit_file(path: Path | str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the findings about a summary file, a row each, and the names of their columns.
+    """Return the findings about a summary file, a row each, and the names of the columns to show.
+
+    Rows hold more than is shown: ``recomputed``, ``low`` and ``high`` in full precision, of which ``gives`` is
+    the text.
 
     Parameters
     ----------
@@ -32,4 +38,13 @@ def audit_file(path: Path | str) -> tuple[list[dict[str, Any]], tuple[str, ...]]
         findings = audit_summary(summary)
     except VolumetryError as error:
         raise error.at(path) from None
-    return [asdict(finding) for finding in findings], COLUMNS
+    return [{**asdict(finding), "gives": _gives(finding)} for finding in findings], COLUMNS
+
+
+def _gives(finding: Finding) -> str:
+    """Return the recomputed number with its range over rounding, six digits each."""
+    if finding.recomputed is None:
+        return ""
+    if finding.low is None or finding.high is None:
+        return f"{finding.recomputed:.6g}"
+    return f"{finding.recomputed:.6g} ({finding.low:.6g} to {finding.high:.6g})"

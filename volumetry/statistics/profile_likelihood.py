@@ -14,6 +14,8 @@ from volumetry.statistics.columns import BoolArray, FloatArray
 _MAX_ITERATIONS = 100
 #: A step of this many standard errors is no step.
 _CONVERGED = 1e-11
+#: A step that promises to raise the log likelihood by less than this share is no step either.
+_NOTHING_LEFT = 1e-10
 #: Fisher scoring closes in on a penalised maximum by a constant factor only; then Newton takes over.
 _SCORING_STEPS = 12
 
@@ -77,6 +79,10 @@ def maximise(model: Likelihood, start: FloatArray, free: BoolArray) -> Maximum:
             return Maximum(beta, at)
         if model.is_endless(beta):
             break
+    else:
+        # Far out on a profile, rounding of the penalty can be larger than what is left to climb.
+        if step is not None and float(at.score[free] @ step) < _NOTHING_LEFT * (1 + abs(at.value)):
+            return Maximum(beta, at)
     raise StatisticsError(
         "not-estimable",
         f"the likelihood has no maximum: {model.endless_message(beta)}",
