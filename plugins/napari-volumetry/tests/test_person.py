@@ -65,7 +65,7 @@ def test_a_first_lesion(person, study, disc, monkeypatch):
     before = person.number("volume_thickness_cm3")
     person.key("W")
     assert len(scene.proposed.data) > 12
-    person.key("Y", "W", "Y")
+    person.key("J", "W", "J")
     assert "6 traced, 0 skipped, 0 unconfirmed" in person.panel.numbers.values["slices"].text()
     assert len(scene.proposed.data) == 0
     assert person.number("volume_thickness_cm3") > before
@@ -217,7 +217,7 @@ def test_copy_and_several_lesions(person, study, disc):
     person.key("Shift-W")
     index = person.tracer.slice_index
     assert person.tracer.session.state.slices_of(person.tracer.session.current_lesion) == (index - 1, index)
-    person.key("Shift-J")
+    person.key("Shift-F")
     person.panel.side.setCurrentIndex(person.panel.side.findData("L"))
     person.tracer.rename_lesion("L1", "L")
     person.key("G")
@@ -228,5 +228,5 @@ def test_copy_and_several_lesions(person, study, disc):
     assert not [w for w in person.tracer.readout.warnings if w.code == "side-mismatch"]
     person.tracer.rename_lesion("L1", "R")
     assert [w for w in person.tracer.readout.warnings if w.code == "side-mismatch"]
-    person.key("J")
+    person.key("Shift-D")
     assert person.tracer.lesion.name == "R1"

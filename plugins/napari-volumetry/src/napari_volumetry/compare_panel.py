@@ -120,6 +120,9 @@ class ComparePanel(QWidget):
     def show_readout(self, readout: LesionReadout | None) -> None:
         """Show the change of a lesion in words."""
         change = None if readout is None else readout.change
+        if self.comparison.scan is None or readout is None:
+            self.change.clear()
+            return
         if change is None:
             self.change.setText("This lesion has no trace at baseline.")
             return

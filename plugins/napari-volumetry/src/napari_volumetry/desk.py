@@ -94,10 +94,11 @@ class CaseDesk(QObject):
         self._scan_path: Path | None = None
         self._is_redraw_due = False
         self._said_error = ""
+        self._slice_shown = -1
         self._heart = QTimer(self)
         self._heart.setInterval(HEARTBEAT_MS)
         self._heart.timeout.connect(self._beat)
-        viewer.dims.events.current_step.connect(self.on_slice)
+        viewer.dims.events.current_step.connect(self._on_step)
 
     # -- opening -----------------------------------------------------------------------------------------
 
@@ -164,17 +165,12 @@ class CaseDesk(QObject):
         self, scan: Scan, path: Path, place: CasePlace, *, name: str, number: int | None, take_over: bool
     ) -> bool:
         self.close_case()
-        protocol = None if self.worklist is None else self.worklist.protocol
         try:
-            case = open_case(
-                scan,
-                place,
-                reader=self.reader,
-                rule=protocol.measurement if protocol else MeasurementRule(),
-                change_rule=protocol.change if protocol else None,
-                protocol=protocol.name if protocol else "",
-                take_over=take_over,
-            )
+            case = self._case(scan, place, take_over=take_over)
+            if case.holder is not None and case.holder.is_gone:
+                # The process that had it open is no more: nobody is disturbed.
+                case.close()
+                case = self._case(scan, place, take_over=True)
         except VolumetryError as error:
             if error.code not in ("read-only", "disk-full"):
                 raise
@@ -196,6 +192,18 @@ class CaseDesk(QObject):
         QTimer.singleShot(0, self.fit)
         self._say_what_was_found(case)
         return True
+
+    def _case(self, scan: Scan, place: CasePlace, *, take_over: bool) -> TracingCase:
+        protocol = None if self.worklist is None else self.worklist.protocol
+        return open_case(
+            scan,
+            place,
+            reader=self.reader,
+            rule=protocol.measurement if protocol else MeasurementRule(),
+            change_rule=protocol.change if protocol else None,
+            protocol=protocol.name if protocol else "",
+            take_over=take_over,
+        )
 
     def _say_what_was_found(self, case: TracingCase) -> None:
         for problem in case.problems:
@@ -222,14 +230,14 @@ class CaseDesk(QObject):
         """Close the case in view; what is drawn and not saved stays in its journal."""
         self._heart.stop()
         self.end_drawing()
-        if self.scene is not None:
-            self.scene.close()
-        if self.case is not None:
-            self.case.close()
-        was_open = self.case is not None
-        self.case = self.scene = self.readout = None
-        self.number = None
-        if was_open:
+        case, scene = self.case, self.scene
+        self.case = self.scene = self.readout = self.number = None
+        self._slice_shown = -1
+        if case is not None:
+            case.close()
+        if scene is not None:
+            scene.close()
+        if case is not None:
             self.case_closed.emit()
             self.drawn.emit()
 
@@ -266,7 +274,7 @@ class CaseDesk(QObject):
 
     def fit(self) -> None:
         """Fit the picture into its window."""
-        if self.scene is not None:
+        if self.scene is not None and self.scene.is_open:
             self.viewer.reset_view()
 
     def next_slice(self) -> None:
@@ -277,10 +285,15 @@ class CaseDesk(QObject):
         """Bring the previous slice into view."""
         self.go_to_slice(self.slice_index - 1)
 
+    def _on_step(self) -> None:
+        # napari says so, too, when a layer grows or goes: only another slice is news.
+        if self.scene is not None and self.scene.is_open and self.scene.slice_index != self._slice_shown:
+            self._slice_shown = self.scene.slice_index
+            self.on_slice()
+
     def on_slice(self) -> None:
         """Show the slice that came into view."""
-        if self.case is not None:
-            self.update_view(redraw_now=True)
+        self.update_view(redraw_now=True)
 
     def go_to_lesion(self) -> None:
         """Bring the middle of what is traced into view, or of the scan."""
@@ -409,7 +422,7 @@ class CaseDesk(QObject):
 
     def _redraw(self) -> None:
         self._is_redraw_due = False
-        if self.scene is not None and self.session is not None:
+        if self.scene is not None and self.scene.is_open and self.session is not None:
             self.scene.show(self.session)
 
     @contextmanager

@@ -12,7 +12,7 @@ from napari_volumetry.keys import KEYS
 STEPS = (
     "Open a study (Plugins > Volumetry > Open study...) and double click a case in the worklist.",
     "Go to the first slice of the lesion (Q and W), press G, and draw round it with the left button.",
-    "Draw the other slices. U proposes the slices between; look at each, then Y accepts it.",
+    "Draw the other slices. U proposes the slices between; look at each, then J accepts it.",
     "Shift+S saves. Sign, in the panel, locks the read.",
 )  # fmt: skip
 

@@ -139,6 +139,11 @@ class Scene:
         index = round(float(position) / self.orientation.scale_mm[0])
         return min(max(index, 0), self.orientation.shape[0] - 1)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its layers are there: somebody may have deleted them, or closed the window."""
+        return self.image in self.viewer.layers and self.outlines in self.viewer.layers
+
     def go_to(self, slice_index: int) -> None:
         """Bring a slice into view."""
         index = min(max(slice_index, 0), self.orientation.shape[0] - 1)

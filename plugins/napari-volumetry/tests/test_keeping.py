@@ -1,0 +1,151 @@
+"""What happens when things go wrong: crashes, two people, disks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from volumetry.errors import OutputError
+
+SESSION = """
+import os, sys, time
+import numpy as np
+from volumetry import read_scan
+from volumetry.tracing import open_case, place_for
+series, reader, then = sys.argv[1:]
+case = open_case(read_scan(series), place_for(series), reader=reader)
+case.session.add_lesion("R1", "R")
+for index in (3, 4, 5):
+    case.session.add_outline(index, [(30, 30), (30, 40), (40, 40), (40, 30)])
+case.wait()
+print("ready", flush=True)
+if then == "crash":
+    os._exit(9)
+time.sleep(120)
+"""
+
+
+@pytest.fixture
+def series(study: Path) -> Path:
+    return study / "hip04" / "2022-10-18" / "t1_cor"
+
+
+def test_after_a_crash_the_work_is_there(person, series):
+    done = subprocess.run(
+        [sys.executable, "-c", SESSION, str(series), "AB", "crash"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (9, "ready\n"), done.stderr
+    assert person.tracer.open_series(series)
+    person.look()
+    assert "ended without saving" in person.panel.notice.text.text()
+    assert person.number("slice_area_mm2") > 0
+    person.press(person.panel.notice.buttons[0])
+    assert not person.panel.notice.isVisible()
+    person.key("Control-Z")
+    assert len(person.tracer.session.state.contours) == 2
+
+
+def test_after_a_crash_one_can_go_back(person, series):
+    subprocess.run([sys.executable, "-c", SESSION, str(series), "AB", "crash"], capture_output=True)
+    person.tracer.open_series(series)
+    person.look()
+    person.press(person.panel.notice.buttons[1])
+    assert not person.tracer.session.state.contours
+
+
+def test_the_second_to_open_is_told_and_cannot_draw(person, series, disc):
+    other = subprocess.Popen(
+        [sys.executable, "-c", SESSION, str(series), "CD", "wait"], stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout is not None
+        other.stdout.readline()
+        person.tracer.open_series(series)
+        person.look()
+        assert "CD has this case open" in person.panel.notice.text.text()
+        person.viewer.reset_view()
+        person.key("G")
+        person.drag(disc(40, 40, 8))
+        assert not person.tracer.session.state.contours
+        assert "read-only" in person.said
+    finally:
+        other.kill()
+        other.wait()
+        other.stdout.close()
+
+
+@pytest.mark.parametrize("code", ["disk-full", "read-only"])
+def test_what_cannot_be_written_is_said_and_another_place_is_offered(
+    person, series, disc, tmp_path, monkeypatch, code
+):
+    person.tracer.open_series(series)
+    person.look()
+    person.key("G")
+    person.zoom_to(40, 40, 5.0)
+    person.drag(disc(40, 40, 8))
+    save = type(person.tracer.case).save
+
+    def fail(case, *args):
+        if case.place.folder != tmp_path / "elsewhere":
+            raise OutputError(
+                code, "the trace cannot be written", where=case.place.folder, todo="Name another place."
+            )
+        return save(case, *args)
+
+    monkeypatch.setattr(type(person.tracer.case), "save", fail)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(
+        "napari_volumetry.panel.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path / "elsewhere")
+    )
+    person.key("Shift-S")
+    assert "cannot be written" in person.panel.notice.text.text()
+    assert not list(series.glob("*.trace.json"))
+    person.key("W")
+    person.drag(disc(40, 40, 7))
+    assert len(person.tracer.session.state.contours) == 2
+    person.press(person.panel.notice.buttons[0])
+    assert list((tmp_path / "elsewhere").rglob("*.trace.json"))
+    assert person.said.startswith("Saved")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX users")
+def test_a_folder_that_cannot_be_written_is_said_at_once(person, series, tmp_path, monkeypatch):
+    (series / ".volumetry").write_text("in the way")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(
+        "napari_volumetry.panel.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path / "elsewhere")
+    )
+    person.widget.tabs.setCurrentWidget(person.panel)
+    assert not person.tracer.open_series(series)
+    person.look()
+    assert "Choose another folder..." in [made.text() for made in person.panel.notice.buttons]
+    person.press(person.panel.notice.buttons[0])
+    assert person.tracer.case is not None
+    assert person.tracer.case.place.folder == tmp_path / "elsewhere"
+
+
+def test_a_signed_lesion_is_locked_until_there_is_a_reason(person, series, disc, monkeypatch):
+    person.tracer.open_series(series)
+    person.look()
+    person.key("G")
+    person.zoom_to(40, 40, 5.0)
+    person.drag(disc(40, 40, 8))
+    area = person.number("slice_area_mm2")
+    person.press(person.panel.sign)
+    assert person.tracer.lesion.is_signed
+    assert person.said.startswith("Saved")
+    person.drag(disc(40, 60, 5))
+    assert "signed" in person.said
+    assert person.number("slice_area_mm2") == area
+    assert len(person.tracer.scene.outlines.data) == 1
+    monkeypatch.setattr(
+        "napari_volumetry.panel.QInputDialog.getText", lambda *_: ("the rim was missed", True)
+    )
+    person.press(person.panel.sign)
+    assert not person.tracer.lesion.is_signed
+    person.drag(disc(40, 60, 5))
+    assert person.number("slice_area_mm2") > area

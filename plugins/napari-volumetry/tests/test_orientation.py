@@ -1,0 +1,76 @@
+"""Left and right, up and down: letters and saved centroid agree with where things lie in the patient."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from conftest import SAMPLES
+
+from volumetry import measure_volume, read_trace
+
+PLANES = ("axial", "coronal", "sagittal", "oblique")
+DIRECTIONS = {
+    "L": (1, 0, 0),
+    "R": (-1, 0, 0),
+    "P": (0, 1, 0),
+    "A": (0, -1, 0),
+    "H": (0, 0, 1),
+    "F": (0, 0, -1),
+}
+EXPECTED = {
+    "axial": {"left": "R", "right": "L", "top": "A", "bottom": "P"},
+    "coronal": {"left": "R", "right": "L", "top": "H", "bottom": "F"},
+    "sagittal": {"left": "A", "right": "P", "top": "H", "bottom": "F"},
+}
+TOWARDS = {"left": (0, -1), "right": (0, 1), "top": (-1, 0), "bottom": (1, 0)}
+
+
+def rows_of(name):
+    with (SAMPLES / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("kind", ["dicom", "nifti"])
+def test_letters_and_centroids(person, tmp_path, plane, kind):
+    (truth,) = [row for row in rows_of("orientation_truth.csv") if row["series"] == plane]
+    person.tracer.place = tmp_path
+    assert person.tracer.open_series(SAMPLES / truth[kind])
+    scene = person.tracer.scene
+    if plane in EXPECTED:
+        assert scene.markers == EXPECTED[plane]
+
+    # Every letter: a step that way in the patient is a step towards that edge of the picture.
+    middle = np.array([0.0, -10.0, 20.0])
+    here = scene.orientation.patient_to_display([middle])[0, 1:]
+    for edge, letters in scene.markers.items():
+        step = (
+            scene.orientation.patient_to_display([middle + 10 * np.array(DIRECTIONS[letters[0]])])[0, 1:]
+            - here
+        )
+        along = np.array(TOWARDS[edge]) @ (step * np.array(scene.orientation.scale_mm[1:]))
+        assert along > 7, (edge, letters)
+
+    # The balls of the phantom are in the picture where the patient has them.
+    for marker in rows_of("orientation_markers.csv"):
+        point = [float(marker[f"{axis}_mm"]) for axis in "xyz"]
+        at = scene.orientation.patient_to_display([point])[0]
+        index = tuple(np.round(at).astype(int))
+        assert scene.image.data[index] > np.median(scene.image.data), marker["marker"]
+
+    person.tracer.load_outlines(
+        SAMPLES / ("orientation/" + plane + "/rtstruct.dcm" if kind == "dicom" else truth["mask"])
+    )
+    assert person.tracer.lesion is not None, person.said
+    person.key("Shift-S")
+    (saved,) = tmp_path.rglob("*.trace.json")
+    centroid = measure_volume(read_trace(saved)).centroid_mm
+    traced = [float(truth[f"traced_centroid_{axis}_mm"]) for axis in "xyz"]
+    assert np.abs(centroid - traced).max() < (0.02 if kind == "dicom" else 0.5)
+    # And what is drawn there lies there on the screen.
+    shown = scene.orientation.patient_to_display([centroid])[0]
+    person.tracer.go_to_slice(round(float(shown[0])))
+    ring = np.asarray(scene.outlines.data[0])
+    assert np.abs(ring.mean(axis=0) - shown[1:]).max() < 1.5

@@ -1,0 +1,170 @@
+"""The manifest, the entry points, what is imported, and which keys are taken."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import napari_volumetry
+import numpy as np
+import pytest
+from conftest import ROOT, SAMPLES, needs_screen
+from napari.utils.shortcuts import default_shortcuts
+from napari_volumetry.keys import KEYS, key_of, keys_table
+from napari_volumetry.tracer import Tracer
+from npe2 import PluginManifest
+from qtpy.QtWidgets import QMenu
+
+import volumetry
+import volumetry.tracing
+
+SOURCES = sorted((ROOT / "plugins" / "napari-volumetry" / "src").rglob("*.py"))
+
+
+def trees():
+    return [(path, ast.parse(path.read_text())) for path in SOURCES]
+
+
+def test_one_version():
+    project = tomllib.loads((ROOT / "plugins" / "napari-volumetry" / "pyproject.toml").read_text())["project"]
+    assert project["version"] == napari_volumetry.__version__ == volumetry.__version__
+    assert f"volumetry=={volumetry.__version__}" in project["dependencies"]
+
+
+def test_manifest_and_entry_points():
+    manifest = PluginManifest.from_distribution("napari-volumetry")
+    manifest.validate_imports()
+    assert {widget.display_name for widget in manifest.contributions.widgets} == {"Tracer", "Keys and help"}
+    (tracer,) = entry_points(group="volumetry.tracer", name="open")
+    assert callable(tracer.load())
+
+
+def test_only_public_names_of_volumetry_are_used():
+    public = {"volumetry": set(volumetry.__all__), "volumetry.tracing": set(volumetry.tracing.__all__)}
+    found = 0
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "volumetry":
+                names = {alias.name for alias in node.names}
+                assert node.module in public, f"{path.name} imports from {node.module}"
+                assert names <= public[node.module], f"{path.name}: {names - public[node.module]}"
+                found += 1
+            elif isinstance(node, ast.Import):
+                assert not any(alias.name.split(".")[0] == "volumetry" for alias in node.names), path.name
+    assert found > 5
+
+
+def test_no_private_names_of_others_are_used():
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr.startswith("_")
+                and not node.attr.startswith("__")
+            ):
+                assert isinstance(node.value, ast.Name), f"{path.name}:{node.lineno} {node.attr}"
+                assert node.value.id == "self", f"{path.name}:{node.lineno} {node.attr}"
+            if isinstance(node, ast.ImportFrom):
+                parts = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+                assert not any(part.startswith("_") and part != "__future__" for part in parts), path.name
+
+
+def test_keys_have_commands_and_are_none_of_naparis():
+    assert len({key.key for key in KEYS}) == len(KEYS)
+    for key in KEYS:
+        assert callable(getattr(Tracer, key.command)), key
+    taken = {
+        str(binding).replace("Ctrl", "Control").replace("+", "-")
+        for found in default_shortcuts.values()
+        for binding in found
+    }
+    assert {"P", "Control-G", "Shift-P"} <= taken
+    assert not {key.key for key in KEYS} & taken
+    assert key_of("copy_to_next") == "Shift+W"
+    assert "| Shift+W |" in keys_table()
+
+
+def test_no_menu_has_our_keys(person):
+    in_menus = {
+        shortcut.toString().replace("Ctrl", "Control").replace("+", "-").replace("PgDown", "PageDown")
+        for menu in person.widget.window().findChildren(QMenu)
+        for action in menu.actions()
+        for shortcut in action.shortcuts()
+    }
+    assert in_menus
+    assert not {key.key for key in KEYS} & in_menus
+
+
+@needs_screen
+@pytest.mark.parametrize(
+    ("path", "shape", "scale"),
+    [
+        ("study/hip01/2021-03-02/t1_cor", None, 4.4),
+        ("orientation/axial/axial.nii.gz", None, None),
+    ],
+)
+def test_file_open_gives_true_pixels(make_napari_viewer, path, shape, scale):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open(SAMPLES / path, plugin="napari-volumetry")
+    scan = volumetry.read_scan(SAMPLES / path)
+    assert layer.data.shape == volumetry.tracing.display_orientation(scan.geometry).shape
+    assert layer.scale[0] == pytest.approx(scale or scan.geometry.regular_step_mm)
+    assert sorted(layer.scale[1:]) == pytest.approx(sorted(scan.geometry.pixel_spacing_mm))
+    assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
+
+
+@needs_screen
+@pytest.mark.parametrize(
+    "path",
+    [
+        "study/hip05/2021-06-01/L1.trace.json",
+        "study/hip01/2021-03-02/rtstruct.dcm",
+        "orientation/axial/axial_mask.nii.gz",
+    ],
+)
+def test_file_open_gives_editable_outlines(make_napari_viewer, path):
+    viewer = make_napari_viewer()
+    layers = viewer.open(SAMPLES / path, plugin="napari-volumetry")
+    assert layers
+    for layer in layers:
+        assert type(layer).__name__ == "Shapes"
+        assert set(layer.shape_type) == {"polygon"}
+        assert layer.editable
+    sections = volumetry.read_sections(SAMPLES / path)
+    geometry = sections[0].geometry
+    orientation = volumetry.tracing.display_orientation(geometry)
+    from napari_volumetry.layers import contours_of_polygons
+
+    for layer, section in zip(layers, sections, strict=True):
+        holes = list(layer.features["is_hole"])
+        contours = contours_of_polygons(layer.data, orientation, holes)
+        area = sum((-1 if c.is_hole else 1) * c.area_pixels for c in contours) * geometry.pixel_area_mm2
+        assert area == pytest.approx(section.areas_mm2.sum(), rel=1e-6)
+
+
+def test_ring_of_shape_has_the_area_of_the_shape():
+    from napari_volumetry.layers import ring_of_shape
+
+    box = np.array([(0.0, 0.0), (0.0, 20.0), (10.0, 20.0), (10.0, 0.0)])
+    ring = ring_of_shape("ellipse", box)
+    assert volumetry.Contour(slice_index=0, vertices=ring).area_pixels == pytest.approx(
+        np.pi * 5 * 10, rel=1e-9
+    )
+    assert np.array_equal(ring_of_shape("rectangle", box), box)
+    assert ring_of_shape("line", box[:2]) is None
+
+
+def test_dashes_cover_half_the_way():
+    from napari_volumetry.layers import dashes
+
+    square = np.array([(0.0, 0.0), (0.0, 40.0), (40.0, 40.0), (40.0, 0.0)])
+    pieces = dashes(square, dash_pixels=2, gap_pixels=2)
+    assert np.linalg.norm(pieces[:, 1], axis=1).sum() == pytest.approx(80, rel=0.05)
+    assert len(dashes(np.zeros((3, 2)))) == 0
+
+
+def test_sources_are_found():
+    assert len(SOURCES) > 12
+    assert all(isinstance(path, Path) for path in SOURCES)
