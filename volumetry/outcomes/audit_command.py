@@ -18,8 +18,7 @@ COLUMNS = ("item", "check", "method", "printed", "gives", "verdict", "note")
 def audit_file(path: Path | str) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Return the findings about a summary file, a row each, and the names of the columns to show.
 
-    Rows hold more than is shown: ``recomputed``, ``low`` and ``high`` in full precision, of which ``gives`` is
-    the text.
+    Rows hold more than is shown: ``recomputed``, ``low`` and ``high`` in full precision, as JSON has them.
 
     Parameters
     ----------

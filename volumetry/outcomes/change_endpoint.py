@@ -7,33 +7,31 @@ from dataclasses import asdict
 from typing import Any
 
 from volumetry.change import ChangeRule
-from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask
+from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Tidy, ask
 from volumetry.outcomes.binary_endpoint import recommended_binary
+from volumetry.outcomes.change_figures import change_drawings
 from volumetry.outcomes.lesion_volumes import (
+    CLASSES,
     HeightRule,
     UnitVolume,
     change_rule,
     changes_by_height,
     chosen_visits,
     is_of_reader,
+    three_classes,
     volumes_of_changes,
     volumes_of_columns,
 )
-from volumetry.outcomes.number_endpoint import paired_drawing
-from volumetry.outcomes.plan import Change, Sensitivity, file_name
+from volumetry.outcomes.plan import Change, Sensitivity
 from volumetry.statistics.result import StatisticResult
 
-CLASSES = ("decrease", "no_change", "increase")
 NAN = float("nan")
-
-_AS = {"new": "increase", "resolved": "decrease", "absent": "no_change"}
-"""What the classes without a percentage count as where three classes are compared."""
 
 
 def analyse_change(context: Context, endpoint: Change) -> Outcome:
     """Analyse the classes of volume change."""
     volumes = context.cohort.volumes
-    classes = [_three(volume.category) for volume in volumes]
+    classes = [three_classes(volume.category) for volume in volumes]
     analyses = [
         *(_relative(context, endpoint, label) for label in context.cohort.labels),
         _published(context, endpoint, classes),
@@ -50,15 +48,11 @@ def analyse_change(context: Context, endpoint: Change) -> Outcome:
         kind="change",
         analyses=tuple(analyses),
         tables=tuple(tables),
-        drawings=_drawings(context, endpoint),
+        drawings=change_drawings(context, endpoint),
         notes=(
             "new counts as increase, resolved as decrease, absent as no change in tests of three classes",
         ),
     )
-
-
-def _three(category: str) -> str | None:
-    return None if category == "not_evaluable" else _AS.get(category, category)
 
 
 def _question(context: Context, name: str, role: Any, what: str, **more: Any) -> Question:
@@ -225,7 +219,7 @@ def _volumes(
 
 
 def _sensitivity(context: Context, volumes: Sequence[UnitVolume | None]) -> Mapping[str, Any]:
-    classes = [None if volume is None else _three(volume.category) for volume in volumes]
+    classes = [None if volume is None else three_classes(volume.category) for volume in volumes]
     row: dict[str, Any] = {}
     for label in context.cohort.labels:
         own = [c for c, group in zip(classes, context.cohort.group, strict=True) if group == label]
@@ -245,72 +239,3 @@ def _sensitivity(context: Context, volumes: Sequence[UnitVolume | None]) -> Mapp
         "p_clustered": ordered.result.p_value if ordered.result else None,
         "reason": ordered.reason or published.reason,
     }
-
-
-# -- figures ------------------------------------------------------------------------------------------------
-
-
-def _drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
-    slug = file_name(endpoint.name)
-    volumes, groups = context.cohort.volumes, context.cohort.group
-    evaluable = [v if v.category != "not_evaluable" else None for v in volumes]
-    if not any(evaluable):
-        return ()
-    rule = change_rule(context.plan.volumes)
-    band = (-rule.decrease_percent, rule.threshold_percent)
-
-    def waterfall() -> Any:
-        from volumetry.report.statistics_figures import draw_waterfall
-
-        known = [
-            (v.percent, group)
-            for v, group in zip(evaluable, groups, strict=True)
-            if v is not None and v.percent is not None
-        ]
-        return draw_waterfall(
-            [p for p, _ in known],
-            [g for _, g in known],
-            band=band,
-            labels=context.cohort.labels,
-            unit=context.plan.volumes.unit,
-        )
-
-    def responders() -> Any:
-        from volumetry.report.statistics_figures import draw_responders
-
-        counts = {
-            label: [
-                sum(
-                    v is not None and _three(v.category) == name
-                    for v, group in zip(evaluable, groups, strict=True)
-                    if group == label
-                )
-                for name in CLASSES
-            ]
-            for label in context.cohort.labels
-        }
-        return draw_responders(
-            counts, classes=("decrease", "no change", "increase"), band=band, unit=context.plan.volumes.unit
-        )
-
-    frame = context.frame(
-        {
-            "baseline": [NAN if v is None or v.baseline_cm3 is None else v.baseline_cm3 for v in evaluable],
-            "value": [NAN if v is None or v.followup_cm3 is None else v.followup_cm3 for v in evaluable],
-        }
-    )
-    limits = f"{band[0]:g} % and +{band[1]:g} %"
-    return (
-        Drawing(
-            name=f"{slug}-waterfall",
-            caption=f"Change of volume of each row in percent of its baseline; band: no change ({limits}). "
-            "Rows with baseline 0 have no percentage and are not drawn.",
-            draw=waterfall,
-        ),
-        Drawing(
-            name=f"{slug}-responders",
-            caption=f"Classes of volume change ({limits}), with counts.",
-            draw=responders,
-        ),
-        paired_drawing(context, "lesion volume", frame, "cm\N{SUPERSCRIPT THREE}"),
-    )

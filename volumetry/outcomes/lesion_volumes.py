@@ -18,6 +18,11 @@ HeightRule = Literal["as measured", "thickness", "spacing"]
 
 ANY_READER = "any"
 
+CLASSES = ("decrease", "no_change", "increase")
+
+_AS = {"new": "increase", "resolved": "decrease", "absent": "no_change"}
+"""What the classes without a percentage count as where three classes are compared."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnitVolume:
@@ -48,6 +53,11 @@ class UnitVolume:
         if self.followup_cm3 is None or not self.baseline_cm3:
             return None
         return 100 * (self.followup_cm3 - self.baseline_cm3) / self.baseline_cm3
+
+
+def three_classes(category: str) -> str | None:
+    """Return a class as one of `CLASSES`; None where it is not evaluable."""
+    return None if category == "not_evaluable" else _AS.get(category, category)
 
 
 def change_rule(volumes: Volumes, threshold_percent: float | None = None) -> ChangeRule:

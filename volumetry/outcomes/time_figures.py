@@ -8,7 +8,6 @@ from typing import Any
 from volumetry.outcomes.analysis import Analysis, Context, Drawing
 from volumetry.outcomes.plan import TimeToEvent, file_name
 
-
 LEAST_EVENTS = 8
 """With fewer, residuals show nothing."""
 

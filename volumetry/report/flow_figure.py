@@ -18,6 +18,7 @@ Step = tuple[str, str, str, int, int]
 _LINE_MM = 3.0
 _PAD_MM = 2.6
 _GAP_MM = 5.0
+_SPAN = 85.0
 
 
 def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Figure:
@@ -32,47 +33,48 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Fig
     unit : str
         What a row is: hip, lesion, patient.
     """
-    texts = {stage: _lines([s for s in steps if s[0] == stage], 42) for stage in ("input", "left out")}
+    top, left_out = (_lines([s for s in steps if s[0] == stage], 42) for stage in ("input", "left out"))
     columns = [_column(steps, label) for label in labels]
-    top = (
-        [_height(texts["input"]), _height(texts["left out"])]
-        if texts["left out"]
-        else [_height(texts["input"])]
-    )
+    above = sum(_height(lines) + _GAP_MM for lines in (top, left_out) if lines)
     body = max(sum(_height(lines) + _GAP_MM for lines in column) for column in columns)
-    height = sum(top) + _GAP_MM * len(top) + body + 6
+    height = above + body + 4
     figure = new_figure(height)
     axes = figure.subplots()
     axes.set_axis_off()
-    axes.set_xlim(0, 85)
+    axes.set_xlim(0, _SPAN)
     axes.set_ylim(height, 0)
-    y = _box(axes, 42.5, 2.0, 60, texts["input"], INK)
-    if texts["left out"]:
-        bottom = _box(axes, 54, y + _GAP_MM, 58, texts["left out"], NEUTRAL)
-        axes.plot([14, 14], [y, bottom + 1], color=INK, lw=0.7)
-        middle = (y + _GAP_MM + bottom) / 2
-        axes.annotate("", (25, middle), (14, middle), arrowprops={"arrowstyle": "-|>", "lw": 0.7})
-        y = bottom + 1
-        axes.plot([14, 14], [y, y + 2], color=INK, lw=0.7)
-    centres = [85 * (place + 0.5) / len(labels) for place in range(len(labels))]
-    axes.plot(
-        [min(14 if texts["left out"] else 42.5, centres[0]), centres[-1]], [y + 2, y + 2], color=INK, lw=0.7
-    )
-    if not texts["left out"]:
-        axes.plot([42.5, 42.5], [y, y + 2], color=INK, lw=0.7)
+    y = _box(axes, _SPAN / 2, 2.0, 60, top, INK)
+    stem = _SPAN / 2
+    if left_out:
+        stem = 14.0
+        y = _left_out(axes, stem, y, left_out)
+    centres = [_SPAN * (place + 0.5) / len(labels) for place in range(len(labels))]
+    axes.plot([stem, stem], [y, y + 2], color=INK, lw=0.7)
+    axes.plot([min(stem, centres[0]), max(stem, centres[-1])], [y + 2, y + 2], color=INK, lw=0.7)
     for place, (centre, column) in enumerate(zip(centres, columns, strict=True)):
-        start = y + 2
-        for number, lines in enumerate(column):
-            axes.annotate(
-                "",
-                (centre, start + _GAP_MM - 0.4),
-                (centre, start),
-                arrowprops={"arrowstyle": "-|>", "lw": 0.7},
-            )
-            colour = colour_of(place) if number == 0 else INK
-            start = _box(axes, centre, start + _GAP_MM - 0.4, 84 / len(labels) - 3, lines, colour)
+        _draw_column(axes, centre, y + 2, column, _SPAN / len(labels) - 3, colour_of(place))
     axes.set_title(f"{unit}s (patients)", fontsize=6.5, loc="left")
     return figure
+
+
+def _left_out(axes: Axes, stem: float, y: float, lines: Sequence[str]) -> float:
+    """Draw the box of those left out beside the stem and return where the stem ends."""
+    bottom = _box(axes, 54, y + _GAP_MM, 58, lines, NEUTRAL)
+    axes.plot([stem, stem], [y, bottom + 1], color=INK, lw=0.7)
+    _arrow(axes, (stem, (y + _GAP_MM + bottom) / 2), (25, (y + _GAP_MM + bottom) / 2))
+    return bottom + 1
+
+
+def _draw_column(
+    axes: Axes, centre: float, y: float, column: Sequence[Sequence[str]], width: float, colour: str
+) -> None:
+    for number, lines in enumerate(column):
+        _arrow(axes, (centre, y), (centre, y + _GAP_MM - 0.4))
+        y = _box(axes, centre, y + _GAP_MM - 0.4, width, lines, INK if number else colour)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "lw": 0.7, "color": INK})
 
 
 def _column(steps: Sequence[Step], label: str) -> list[list[str]]:

@@ -44,7 +44,8 @@ def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure
         for end, limit, marker in ((ends[0], low, "<"), (ends[1], high, ">")):
             if end == limit:
                 axes.plot(end, centre, marker, color=INK, ms=3, clip_on=False)
-        axes.plot(min(max(row.value, low), high), centre, "s", color=FIRST, ms=4)
+        if low < row.value < high:
+            axes.plot(row.value, centre, "s", color=FIRST, ms=4)
         text = f"{row.value:.2f} ({_shown(row.low)}, {_shown(row.high)})"
         axes.annotate(
             text, (1.0, centre), xycoords=("axes fraction", "data"), xytext=(3, 0),
