@@ -75,7 +75,8 @@ def describe_flow(context: Context) -> Outcome:
             unit=unit,
         )
 
-    drawing = Drawing(name="flow", caption=f"Participant flow: {unit}s, and patients in brackets.", draw=draw)
+    units = "patients" if unit == "patient" else f"{unit}s, and patients in brackets"
+    drawing = Drawing(name="flow", caption=f"Participant flow: {units}.", draw=draw)
     table = Tidy(name="flow", rows=tuple(vars(step) for step in steps))
     return Outcome(name="participant flow", kind="flow", tables=(table,), drawings=(drawing,))
 

@@ -24,7 +24,7 @@ def results_page(context: Context, outcomes: Sequence[Outcome], further: Sequenc
     lines = [
         f"# {context.plan.study.title}",
         "",
-        f"{cohort.n_rows} {unit}s of {len(set(cohort.patient))} patients in two groups: "
+        f"{_size(context)} in two groups: "
         + ", ".join(f"{cohort.group.count(label)} {unit}s {label}" for label in cohort.labels)
         + f". Differences and ratios are of {cohort.labels[0]} against {cohort.labels[1]}. "
         f"Intervals are {100 * context.level:g} % intervals.",
@@ -36,6 +36,12 @@ def results_page(context: Context, outcomes: Sequence[Outcome], further: Sequenc
     for drawing in further:
         lines += ["", f"## {drawing.name.capitalize()}", "", *_figure(drawing)]
     return "\n".join([*lines, "", *_reading(context)])
+
+
+def _size(context: Context) -> str:
+    rows, patients = context.cohort.n_rows, len(set(context.cohort.patient))
+    unit = context.plan.volumes.unit
+    return f"{rows} patients" if unit == "patient" else f"{rows} {unit}s of {patients} patients"
 
 
 def _accounts(context: Context) -> list[str]:

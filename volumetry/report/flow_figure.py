@@ -53,7 +53,7 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Fig
     axes.plot([min(stem, centres[0]), max(stem, centres[-1])], [y + 2, y + 2], color=INK, lw=0.7)
     for place, (centre, column) in enumerate(zip(centres, columns, strict=True)):
         _draw_column(axes, centre, y + 2, column, _SPAN / len(labels) - 3, colour_of(place))
-    axes.set_title(f"{unit}s (patients)", fontsize=6.5, loc="left")
+    axes.set_title("patients" if unit == "patient" else f"{unit}s (patients)", fontsize=6.5, loc="left")
     return figure
 
 
