@@ -117,10 +117,11 @@ HOSTILE = {
 def limited(*arguments):
     """Run a command and return its exit code, its output, its seconds and its memory in MB."""
     code = (
-        "import resource, sys; from volumetry.cli import main\n"
+        "import re, sys; from volumetry.cli import main\n"
         "try: code = main(sys.argv[1:])\n"
         "except SystemExit as e: code = e.code\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        # Not ru_maxrss, which a process inherits from the one that started it.
+        "peak = int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
         "sys.stderr.write(f'\\npeak {peak}'); sys.exit(code)"
     )
     begin = time.monotonic()
