@@ -62,21 +62,23 @@ class Person:
         self.viewer.scene.camera.zoom = zoom
         self.look()
 
-    def mouse(self, kind: QEvent.Type, at: np.ndarray, *, held: bool, button: bool = True) -> None:
-        """Send one event of the left button."""
+    def event(self, kind: QEvent.Type, at: np.ndarray, *, held: bool, button: bool = True) -> QMouseEvent:
+        """Return an event of the left button."""
         left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-        position = QPointF(*at)
-        event = QMouseEvent(
+        return QMouseEvent(
             kind,
-            position,
+            QPointF(*at),
             QPointF(self.canvas.mapToGlobal(QPoint(*np.round(at).astype(int)))),
             left if button else none,
             left if held else none,
             Qt.KeyboardModifier.NoModifier,
         )
+
+    def mouse(self, kind: QEvent.Type, at: np.ndarray, *, held: bool, button: bool = True) -> None:
+        """Send one event of the left button."""
         # vispy drops moves that follow within 10 ms of each other, as no hand makes them.
         time.sleep(MOVE_S)
-        QApplication.sendEvent(self.canvas, event)
+        QApplication.sendEvent(self.canvas, self.event(kind, at, held=held, button=button))
         QApplication.processEvents()
 
     def drag(self, shown: np.ndarray) -> None:

@@ -64,6 +64,7 @@ class TracerWidget(QWidget):
         self.tracer.case_opened.connect(lambda: self.tabs.setCurrentWidget(self.panel))
         self.tracer.told.connect(self._say)
         self.setMinimumWidth(340)
+        self.setMaximumWidth(420)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.tracer.close_case)
