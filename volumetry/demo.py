@@ -12,6 +12,8 @@ from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.inventory import inventory
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
+PLAN = "study_plan.toml"
+
 _SERIES = (
     "path",
     "format",
@@ -26,6 +28,7 @@ _VOLUMES = (
     "patient", "side", "lesion", "visit", "status", "volume_cm3", "by_spacing_cm3", "n_slices",
     "change_percent", "class", "why", "flags",
 )  # fmt: skip
+_COMPARISONS = ("endpoint", "role", "method", "estimate", "value", "ci_low", "ci_high", "p_value", "n_used")
 
 
 def run_demo(out: Path, samples: Path | None = None) -> int:
@@ -36,15 +39,20 @@ def run_demo(out: Path, samples: Path | None = None) -> int:
     write(f"1. What is in {_short(study)} (volumetry series)\n\n{aligned(inventory(study), _SERIES)}\n")
     with progress_bar("measuring") as progress:
         summary = run_batch(study, out, BatchOptions(command=("volumetry", "demo")), progress=progress)
-    _outcomes(folder, out)
     write("2. Volumes and classes of change (volumetry batch)\n\n")
     write(aligned(_lines(out), _VOLUMES))
     counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items())
     write(
-        f"\n{counts}, in {summary.seconds:.1f} s. A class is against the first visit, by the 15 % rule.\n"
-        f"The files are in {_short(out)}: measurements.csv, slices.csv, changes.csv, run.json"
+        f"\n{counts}, in {summary.seconds:.1f} s. A class is against the first visit, by the 15 % rule.\n\n"
     )
-    write(", and outcomes/ with results.md\n" if (out / "outcomes" / "results.md").exists() else "\n")
+    write("3. Outcome statistics (volumetry outcomes): groups compared, as published and as recommended\n\n")
+    write(aligned(_comparisons(folder, out), _COMPARISONS))
+    results = _short(out / "outcomes" / "results.md")
+    write(
+        f"\nNine hips show how it works and prove nothing; 270 are in {_short(folder / 'cohort')}.\n\n"
+        f"The files are in {_short(out)}: measurements.csv, slices.csv, changes.csv, run.json;\n"
+        f"{results} tells the statistics, with tables and figures beside it\n"
+    )
     return 0
 
 
@@ -96,5 +104,21 @@ def _lines(out: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _outcomes(folder: Path, out: Path) -> None:
-    """The outcome statistics of the sample study, where its plan is there."""
+def _comparisons(folder: Path, out: Path) -> list[dict[str, Any]]:
+    """Run the plan of the sample study on the tables just written; return how its groups compare."""
+    import csv
+
+    from volumetry.outcomes.run import run_outcomes
+
+    with progress_bar("analysing") as progress:
+        run_outcomes(
+            folder / PLAN,
+            out / "outcomes",
+            progress=progress,
+            measurements=out / "measurements.csv",
+            changes=out / "changes.csv",
+        )
+    with (out / "outcomes" / "analyses.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["role"] in ("published", "recommended")]
+    numbers = ("value", "ci_low", "ci_high", "p_value")
+    return [row | {name: float(row[name]) if row[name] else None for name in numbers} for row in rows]
