@@ -208,6 +208,7 @@ ERRORS: Mapping[str, Callable[[Path], Any]] = {
     "read-only": lambda folder: vm.write_trace(trace_of([]), folder / "nothing" / "L1.trace.json"),
 }
 
+
 def named_elsewhere(code: str) -> bool:
     """Whether another test file names a code: what only a study, the command line or the tracer produces."""
     root = Path(__file__).parents[1]

@@ -17,7 +17,6 @@ CANARY = "CANARYBIRD"
 TEXT_KINDS = {"PN", "LO", "LT", "SH", "ST", "UT", "UC", "AS", "CS", "AE"}
 KEPT = {
     "PatientID",
-    "Modality",
     "SpecificCharacterSet",
     "ImageType",
     "PhotometricInterpretation",
@@ -40,6 +39,7 @@ def _plant(dataset):
         if kind in TEXT_KINDS and name not in KEPT and 0x0008 <= group <= 0x0040 and name not in dataset:
             dataset.add_new(tag, kind, CANARY + "^X" if kind == "PN" else CANARY)
     dataset.PatientBirthDate = "19010203"
+    dataset.Modality = CANARY
     dataset.StudyDescription = dataset.SeriesDescription = dataset.ProtocolName = CANARY
     block = dataset.private_block(0x0011, CANARY, create=True)
     block.add_new(1, "LO", CANARY)

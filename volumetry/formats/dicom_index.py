@@ -19,7 +19,7 @@ from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom_elements import walk_open_file
 from volumetry.formats.dicom_source import open_regular, truncated
 from volumetry.formats.dicom_syntax import EXPLICIT_BIG_ENDIAN
-from volumetry.formats.dicom_values import Value, decode_value
+from volumetry.formats.dicom_values import MODALITIES, Value, decode_value
 from volumetry.formats.dicom_walk import ElementSelection, PixelElement
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits
 
@@ -126,8 +126,9 @@ class DicomHeader:
 
     @property
     def modality(self) -> str | None:
-        """``MR``, ``CT``, ``SEG``, ``RTSTRUCT``, ..."""
-        return self._code(0x00080060)
+        """``MR``, ``CT``, ``SEG``, ``RTSTRUCT``, ...; None where it is none of `MODALITIES`."""
+        found = self._code(0x00080060)
+        return found if found in MODALITIES else None
 
     @property
     def image_type(self) -> tuple[str, ...]:

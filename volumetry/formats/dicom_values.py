@@ -107,6 +107,11 @@ _BINARY = MappingProxyType({"US": ("H", 2), "SS": ("h", 2), "UL": ("I", 4), "FL"
 _TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UI", "UT", "UC"})
 _PADDING = " \0"
 
+MODALITIES = frozenset(
+    "BMD CR CT DX ES IO IVOCT IVUS MG MR NM OCT OP OPT OT PT PX RF RTIMAGE RTSTRUCT SC SEG US XA XC".split()  # noqa: SIM905
+)
+"""Modalities of images (DICOM PS3.3 C.7.3.1.1.1) that are passed on: a file may hold any text there."""
+
 
 def decode_value(
     tag: int,

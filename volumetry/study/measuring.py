@@ -11,6 +11,7 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.errors import MismatchError, ReadError, VolumetryError, WorkerError, internal_error
 from volumetry.formats import read_regions, read_scan, recognise
+from volumetry.formats.dicom_values import MODALITIES
 from volumetry.formats.scan_facts import scan_facts
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
@@ -22,7 +23,6 @@ from volumetry.trace import canonical_json, check_trace
 from volumetry.volume import LesionVolume, measure_volume
 
 _VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
-_MODALITIES = frozenset({"CR", "CT", "DX", "MG", "MR", "NM", "OT", "PT", "RF", "SC", "US", "XA", "XC"})
 _TEXTS = ("patient", "visit", "side", "lesion", "reader", "message", "scan", "trace")
 
 
@@ -279,7 +279,7 @@ def _row(
     if error is not None:
         status = "failed" if isinstance(error, ReadError | WorkerError) else "not_measurable"
         row |= {"status": status, "code": error.code, "message": _about(error, case)}
-    if row["modality"] not in _MODALITIES:
+    if row["modality"] not in MODALITIES:
         row["modality"] = None  # a code by the standard, but a file may hold any text there
     return row
 
