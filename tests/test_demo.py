@@ -48,6 +48,7 @@ def test_classes_are_the_expected_ones(out):
         key = (truth["patient"], truth["side"], truth["lesion"], truth["visit"])
         if key in changes and truth["expected_category"]:
             assert changes[key]["category"] == truth["expected_category"], key
+            assert changes[key]["reason"] == truth["expected_reason"], key
             classes.add(truth["expected_category"])
     assert {"increase", "no_change", "decrease", "new", "resolved", "not_evaluable"} <= classes
 

@@ -132,7 +132,7 @@ def _threshold_category(first: Expected, second: Expected) -> str:
 def _reason(first: Expected, second: Expected) -> str:
     """Why a change is not evaluable under the thickness rule, or nothing."""
     if not second.traced:
-        return "followup-not-measured"
+        return "followup-not-traced"
     present = [visit for visit in (first, second) if visit.body is not None]
     if any(len(visit.areas_mm2) < MINIMUM_SLICES for visit in present):
         return "few-slices"
