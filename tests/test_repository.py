@@ -9,7 +9,6 @@ import subprocess
 import sysconfig
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -177,7 +176,6 @@ def words_in(files: Iterable[Path]) -> set[str]:
     return {word for file in files for word in words(ast.parse(file.read_text(encoding="utf-8")))}
 
 
-@pytest.mark.skipif(find_spec("volumetry.cli") is None, reason="not all that use them is written yet")
 def test_declared_codes_and_flags_are_used_and_tested() -> None:
     own = Path(__file__)
     source = words_in(path for path in python_files() if path.name != "codes.py")
