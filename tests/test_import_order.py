@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scan", "contour"),
     ("sections",),
     ("mask",),
-    ("trace",),
+    ("trace", "outlines"),
     ("volume",),
     ("change",),
     ("tables",),

@@ -7,16 +7,8 @@ from phantoms import SQUARE, mask_of, ring, squares, stack, trace_of
 
 from volumetry.contour import points_inside, slice_area_pixels
 from volumetry.errors import GeometryError, TraceError
-from volumetry.mask import (
-    LabelCounter,
-    Mask,
-    MaskLabel,
-    contours_from_mask,
-    fill_contours,
-    find_label,
-    mask_from_contours,
-    outline_pixels,
-)
+from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
+from volumetry.outlines import contours_from_mask, fill_contours, mask_from_contours, outline_pixels
 from volumetry.volume import measure_volume
 
 PATTERNS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from phantoms import circle, ellipsoid, ring, stack, torus, trace_body, trace_of
 
-from volumetry.mask import mask_from_contours
+from volumetry.outlines import mask_from_contours
 from volumetry.volume import MeasurementRule, measure_volume
 
 SPACING = MeasurementRule(height="spacing")

@@ -12,7 +12,7 @@ from phantoms import mask_of, ring, rotation, stack, trace_of
 
 from volumetry.contour import Contour, signed_area
 from volumetry.geometry import ScanGeometry, sorted_by_position
-from volumetry.mask import mask_from_contours
+from volumetry.outlines import mask_from_contours
 from volumetry.trace import Trace
 from volumetry.volume import MeasurementRule, measure_volume
 

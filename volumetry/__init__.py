@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from volumetry.errors import VolumetryError
     from volumetry.formats import read_mask, read_scan, read_sections, read_trace, write_mask, write_trace
     from volumetry.geometry import ScanGeometry
-    from volumetry.mask import Mask, MaskLabel, contours_from_mask, mask_from_contours
+    from volumetry.mask import Mask, MaskLabel
+    from volumetry.outlines import contours_from_mask, mask_from_contours
     from volumetry.scan import Scan, ScanSource
     from volumetry.sections import CrossSections
     from volumetry.trace import Provenance, Trace, check_trace
@@ -72,8 +73,8 @@ _HOMES = {
     "VolumetryError": "errors",
     "check_trace": "trace",
     "classify_change": "change",
-    "contours_from_mask": "mask",
-    "mask_from_contours": "mask",
+    "contours_from_mask": "outlines",
+    "mask_from_contours": "outlines",
     "measure_volume": "volume",
     "read_mask": "formats",
     "read_scan": "formats",

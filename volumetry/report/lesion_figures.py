@@ -20,7 +20,7 @@ from volumetry.contour import Contour
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.formats import read_mask, read_scan, read_trace, recognise
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import contours_from_mask
+from volumetry.outlines import contours_from_mask
 from volumetry.scan import Scan
 from volumetry.trace import Trace, check_trace
 from volumetry.volume import HeightRule, LesionVolume, MeasurementRule, measure_volume

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from volumetry.contour import Contour, signed_area
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import fill_contours
+from volumetry.outlines import fill_contours
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from volumetry.contour import Contour
-from volumetry.mask import outline_pixels
+from volumetry.outlines import outline_pixels
 from volumetry.tracing.pixels import Runs, count_pixels, image_from_runs
 from volumetry.tracing.records import PaintedSlice, TracedContour
 

@@ -21,7 +21,7 @@ from volumetry.change import ChangeRule
 from volumetry.contour import Contour
 from volumetry.errors import TraceError, UsageError
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import fill_contours
+from volumetry.outlines import fill_contours
 from volumetry.scan import ScanSource
 from volumetry.trace import Provenance, Trace
 from volumetry.tracing.interpolate import interpolate_slice

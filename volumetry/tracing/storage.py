@@ -25,7 +25,7 @@ from volumetry.atomic import make_folder
 from volumetry.change import ChangeRule
 from volumetry.errors import OutputError, UsageError, VolumetryError
 from volumetry.formats import write_mask
-from volumetry.mask import mask_from_contours
+from volumetry.outlines import mask_from_contours
 from volumetry.scan import Scan
 from volumetry.trace import Trace, check_trace
 from volumetry.tracing.journal import JournalWriter
