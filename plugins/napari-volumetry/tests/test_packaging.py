@@ -13,7 +13,9 @@ import pytest
 from conftest import ROOT, SAMPLES, needs_screen
 from napari.utils.shortcuts import default_shortcuts
 from napari_volumetry.keys import KEYS, key_of, keys_table
+from napari_volumetry.launch import add_tracer
 from napari_volumetry.tracer import Tracer
+from napari_volumetry.widget import find_tracer
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QMenu
 
@@ -36,7 +38,8 @@ def test_one_version():
 def test_manifest_and_entry_points():
     manifest = PluginManifest.from_distribution("napari-volumetry")
     manifest.validate_imports()
-    assert {widget.display_name for widget in manifest.contributions.widgets} == {"Tracer", "Keys and help"}
+    names = {widget.display_name for widget in manifest.contributions.widgets}
+    assert names == {"Tracer", "Open study...", "Open series...", "Keys and help"}
     (tracer,) = entry_points(group="volumetry.tracer", name="open")
     assert callable(tracer.load())
 
@@ -83,7 +86,7 @@ def test_keys_have_commands_and_are_none_of_naparis():
     assert {"P", "Control-G", "Shift-P"} <= taken
     assert not {key.key for key in KEYS} & taken
     assert key_of("copy_to_next") == "Shift+W"
-    assert "| Shift+W |" in keys_table()
+    assert keys_table() in (ROOT / "docs" / "tutorials" / "trace-a-lesion.md").read_text()
 
 
 def test_no_menu_has_our_keys(person):
@@ -97,15 +100,25 @@ def test_no_menu_has_our_keys(person):
     assert not {key.key for key in KEYS} & in_menus
 
 
+def test_menu_opens_a_study_and_there_is_one_tracer(person, study, monkeypatch):
+    monkeypatch.setattr("napari_volumetry.widget.QFileDialog.getExistingDirectory", lambda *_: str(study))
+    assert add_tracer(person.viewer) is person.widget
+    assert person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.viewer.window.add_plugin_dock_widget("napari-volumetry", "Open study...")
+    person.look(0.1)
+    tracer = find_tracer(person.viewer)
+    assert tracer is not None
+    assert tracer is not person.widget
+    assert person.tracer.case is None
+    assert tracer.worklist.table.rowCount() > 10
+    tracer.tracer.close_case()
+
+
 @needs_screen
 @pytest.mark.parametrize(
-    ("path", "shape", "scale"),
-    [
-        ("study/hip01/2021-03-02/t1_cor", None, 4.4),
-        ("orientation/axial/axial.nii.gz", None, None),
-    ],
+    ("path", "scale"), [("study/hip01/2021-03-02/t1_cor", 4.4), ("orientation/axial/axial.nii.gz", None)]
 )
-def test_file_open_gives_true_pixels(make_napari_viewer, path, shape, scale):
+def test_file_open_gives_true_pixels(make_napari_viewer, path, scale):
     viewer = make_napari_viewer()
     (layer,) = viewer.open(SAMPLES / path, plugin="napari-volumetry")
     scan = volumetry.read_scan(SAMPLES / path)

@@ -150,13 +150,13 @@ class CaseDesk(QObject):
         self, path: Path | str, *, place: CasePlace | None = None, take_over: bool = False
     ) -> bool:
         """Open one scan without a study; return whether it is open."""
-        self.close_case()
-        self.worklist = self.study = None
-        self.worklist_read.emit()
         path = Path(path)
         where = place or place_for(path, place=self.place)
         try:
-            return self._open(read_scan(path), path, where, name=path.name, number=None, take_over=take_over)
+            scan = read_scan(path)
+            self.worklist = self.study = None
+            self.worklist_read.emit()
+            return self._open(scan, path, where, name=path.name, number=None, take_over=take_over)
         except VolumetryError as error:
             self.tell(error)
             return False
@@ -164,7 +164,7 @@ class CaseDesk(QObject):
     def _open(
         self, scan: Scan, path: Path, place: CasePlace, *, name: str, number: int | None, take_over: bool
     ) -> bool:
-        self.close_case()
+        held = self._let_go()
         try:
             case = self._case(scan, place, take_over=take_over)
             if case.holder is not None and case.holder.is_gone:
@@ -172,6 +172,8 @@ class CaseDesk(QObject):
                 case.close()
                 case = self._case(scan, place, take_over=True)
         except VolumetryError as error:
+            if held is not None:
+                held.close()
             if error.code not in ("read-only", "disk-full"):
                 raise
             self._ask_place(
@@ -180,7 +182,9 @@ class CaseDesk(QObject):
             )
             return False
         self.case, self.name, self.number, self._scan_path = case, name, number, path
-        self.scene = Scene(self.viewer, scan, name=name, on_edit=self.take_edit, on_paint=self.take_paint)
+        self.scene = Scene(
+            self.viewer, scan, name=name, on_edit=self.take_edit, on_paint=self.take_paint, held=held
+        )
         self.viewer.title = f"{name} — Volumetry tracer"
         self._said_error = ""
         self.begin_drawing(self.scene)
@@ -228,6 +232,12 @@ class CaseDesk(QObject):
 
     def close_case(self) -> None:
         """Close the case in view; what is drawn and not saved stays in its journal."""
+        scene = self._let_go()
+        if scene is not None:
+            scene.close()
+
+    def _let_go(self) -> Scene | None:
+        """Close the case but leave its layers, for the next to go on with."""
         self._heart.stop()
         self.end_drawing()
         case, scene = self.case, self.scene
@@ -235,11 +245,10 @@ class CaseDesk(QObject):
         self._slice_shown = -1
         if case is not None:
             case.close()
-        if scene is not None:
-            scene.close()
         if case is not None:
             self.case_closed.emit()
             self.drawn.emit()
+        return scene
 
     def next_case(self) -> None:
         """Open the next scan of the worklist."""

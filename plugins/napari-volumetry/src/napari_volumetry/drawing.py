@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from napari.components import ViewerModel
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
 from napari_volumetry.layers import strokes
 from napari_volumetry.scene import Scene
@@ -114,7 +115,7 @@ class Drawing:
             self._preview(strokes(points))
             yield
         points.append(self._position(event))
-        self.scene.show_stroke(np.zeros((0, 2, 2)), "white")
+        self._drop_stroke_later()
         ring = self._cleaned(np.array(points))
         if ring is not None:
             self._on_outline(ring)
@@ -135,13 +136,17 @@ class Drawing:
             event.handled = True
             self._close_polygon()
 
+    def _drop_stroke_later(self) -> None:
+        """Take the finished stroke off the picture, when the numbers are there."""
+        QTimer.singleShot(0, lambda: self.scene.show_stroke(np.zeros((0, 2, 2)), "white"))
+
     def _is_near_first(self, here: Array) -> bool:
         apart = (here - self._clicked[0]) * np.array(self.scene.orientation.scale_mm[1:])
         return float(np.hypot(*apart)) * float(self.viewer.scene.camera.zoom) <= CLOSE_PIXELS
 
     def _close_polygon(self) -> None:
         points, self._clicked = self._clicked, []
-        self.scene.show_stroke(np.zeros((0, 2, 2)), "white")
+        self._drop_stroke_later()
         if len(points) >= 3:
             self._on_outline(np.array(points))
 
@@ -159,7 +164,7 @@ class Drawing:
                     np.concatenate((strokes(_closed(ring)), self._circle(path[-1]))), self._colour()
                 )
             yield
-        self.scene.show_stroke(np.zeros((0, 2, 2)), "white")
+        self._drop_stroke_later()
         if found is not None:
             ring = self._pushed(found[1], path)
             if not np.array_equal(ring, found[1]):

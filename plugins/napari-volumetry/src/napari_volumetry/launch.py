@@ -1,4 +1,4 @@
-"""Starting the tracer: from the command line, and from napari's menus."""
+"""Starting the tracer: from the command line, or in a viewer that is there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import napari
 
-from napari_volumetry.widget import TracerWidget
+from napari_volumetry.widget import TracerWidget, find_tracer
 
 DOCK = "Volumetry tracer"
 
@@ -40,25 +40,3 @@ def add_tracer(viewer: napari.Viewer, *, reader: str = "", place: Path | None = 
     widget = TracerWidget(viewer, reader=reader, place=place)
     viewer.window.add_dock_widget(widget, name=DOCK, area="right", add_vertical_stretch=False)
     return widget
-
-
-def find_tracer(viewer: napari.Viewer) -> TracerWidget | None:
-    """Return the tracer of a viewer, or None."""
-    for docked in viewer.window.dock_widgets.values():
-        if isinstance(docked, TracerWidget):
-            return docked
-    return None
-
-
-def open_study() -> None:
-    """*Plugins > Volumetry > Open study...*."""
-    viewer = napari.current_viewer()
-    if viewer is not None:
-        add_tracer(viewer).ask_study()
-
-
-def open_series() -> None:
-    """*Plugins > Volumetry > Open series...*."""
-    viewer = napari.current_viewer()
-    if viewer is not None:
-        add_tracer(viewer).ask_series()

@@ -50,7 +50,9 @@ SLICE_COMMANDS = (
     ("Reject slice", "reject_slice"),
     ("Undo", "undo"),
     ("Redo", "redo"),
+    ("Delete lesion", "delete_lesion"),
     ("Paint to outline", "outline_paint"),
+    ("Outline to paint", "paint_outlines"),
 )
 SIDES = (("left", "L"), ("right", "R"), ("no side", ""))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from napari.components import ViewerModel
 from napari.components.overlays import TextOverlay
-from napari.layers import Image, Labels, Layer, Shapes, Vectors
+from napari.layers import Image, Labels, Shapes, Vectors
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
@@ -65,6 +65,8 @@ class Scene:
         Given an `Edit` when the reader uses napari's own tools.
     on_paint : callable
         Called when the reader has finished a stroke of napari's brush.
+    held : Scene, optional
+        The case before, whose layers are gone on with.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Scene:
         name: str,
         on_edit: Callable[[Edit], None],
         on_paint: Callable[[], None],
+        held: Scene | None = None,
     ) -> None:
         self.viewer, self.scan = viewer, scan
         self.orientation = display_orientation(scan.geometry)
@@ -83,29 +86,59 @@ class Scene:
         self._shown: list[tuple[str, Array, str]] = []
         self._is_showing = False
         self._edge_width = max(self.orientation.shape[1:]) / 300
-        self.image = Image(
-            self.orientation.to_display(scan.voxels),
-            name=name,
-            **image_arguments(scan, self.orientation, window=self.windows[0]),
-        )
-        plane = plane_arguments(self.orientation)
-        nothing = np.zeros((0, 2, 2))
-        dash_width = self._edge_width * 1.2
-        self.proposed = Vectors(
-            nothing, name="proposed (dashed)", vector_style="line", edge_width=dash_width, **plane
-        )
-        self.stroke = Vectors(
-            nothing, name="stroke", vector_style="line", edge_width=dash_width, edge_color="white", **plane
-        )
-        self.outlines = Shapes(None, name="outlines", face_color="transparent", **plane)
         self.paint: Labels | None = None
-        self._layers: list[Layer] = [self.image, self.proposed, self.stroke, self.outlines]
-        for layer in self._layers:
-            viewer.add_layer(layer)
+        if held is not None and held.is_open:
+            self._take_layers(held, name)
+        else:
+            self._make_layers(name)
         self.outlines.events.data.connect(self._on_data)
         self._add_overlays()
         viewer.reset_view()
         viewer.layers.selection.active = self.outlines
+
+    def _make_layers(self, name: str) -> None:
+        self.image = Image(
+            self.orientation.to_display(self.scan.voxels),
+            name=name,
+            **image_arguments(self.scan, self.orientation, window=self.windows[0]),
+        )
+        plane = plane_arguments(self.orientation)
+        nothing, width = np.zeros((0, 2, 2)), self._edge_width * 1.2
+        self.proposed = Vectors(
+            nothing, name="proposed (dashed)", vector_style="line", edge_width=width, **plane
+        )
+        self.stroke = Vectors(
+            nothing, name="stroke", vector_style="line", edge_width=width, edge_color="white", **plane
+        )
+        self.outlines = Shapes(None, name="outlines", face_color="transparent", **plane)
+        for layer in (self.image, self.proposed, self.stroke, self.outlines):
+            self.viewer.add_layer(layer)
+
+    def _take_layers(self, held: Scene, name: str) -> None:
+        """Go on with the layers of the case before: to make new ones takes napari seconds."""
+        held.detach()
+        self.image, self.proposed, self.stroke, self.outlines = (
+            held.image,
+            held.proposed,
+            held.stroke,
+            held.outlines,
+        )
+        self.outlines.mode = "pan_zoom"
+        self.outlines.selected_data = set()
+        self.outlines.data = []
+        for layer in (self.proposed, self.stroke):
+            layer.data = np.zeros((0, 2, 2))
+            layer.edge_width = self._edge_width * 1.2
+        if held.paint is not None:
+            self.viewer.layers.remove(held.paint)
+        self.image.data = self.orientation.to_display(self.scan.voxels)
+        self.image.name, self.image.visible = name, True
+        self.image.scale = self.orientation.scale_mm
+        for layer in (self.proposed, self.stroke, self.outlines):
+            layer.scale, layer.visible = self.orientation.scale_mm[1:], True
+        limits = (self.windows[0].low, self.windows[0].high)
+        self.image.contrast_limits_range = limits
+        self.image.contrast_limits = limits
 
     # -- the view ---------------------------------------------------------------------------------------
 
@@ -157,11 +190,17 @@ class Scene:
         )
         self.image.contrast_limits = (window.low, window.high)
 
+    def detach(self) -> None:
+        """Listen to the layers no longer."""
+        self.outlines.events.data.disconnect(self._on_data)
+        if self.paint is not None:
+            self.paint.events.paint.disconnect(self._on_painted)
+
     def close(self) -> None:
         """Take the layers and the letters out of the viewer."""
-        self.outlines.events.data.disconnect(self._on_data)
-        for layer in [*self._layers, *([self.paint] if self.paint is not None else [])]:
-            if layer in self.viewer.layers:
+        self.detach()
+        for layer in (self.paint, self.outlines, self.stroke, self.proposed, self.image):
+            if layer is not None and layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
         overlays = self.viewer.canvas.overlays
         for key in [*(f"volumetry_{edge}" for edge in EDGES), "volumetry_note"]:
@@ -306,6 +345,11 @@ class Scene:
             if closed is not None and len(closed) >= 3:
                 added.append(closed)
         return Edit(added=tuple(added), changed=changed, is_refused=refused)
+
+
+def warm_up() -> None:
+    """Make napari import what its first layers need, before somebody waits for a case."""
+    Vectors(np.zeros((0, 2, 2)), ndim=2)
 
 
 def paint_number(colour: int) -> int:

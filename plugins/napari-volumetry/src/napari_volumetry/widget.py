@@ -8,7 +8,7 @@ from pathlib import Path
 
 import napari
 from napari.components import ViewerModel
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_volumetry.help_panel import HelpPanel
 from napari_volumetry.panel import TracerPanel
+from napari_volumetry.scene import warm_up
 from napari_volumetry.tracer import Tracer
 from napari_volumetry.worklist_panel import WorklistPanel
 
@@ -50,8 +51,13 @@ class TracerWidget(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        before = find_tracer(viewer)
+        if before is not None:
+            # Two tracers would share one picture and one set of keys.
+            before.tracer.close_case()
+            viewer.window.remove_dock_widget(before)
         model: ViewerModel = viewer
-        self.tracer = Tracer(model, reader=reader or _reader(), place=place)
+        self.tracer: Tracer = Tracer(model, reader=reader or _reader(), place=place)
         self.worklist = WorklistPanel(self.tracer)
         self.panel = TracerPanel(self.tracer)
         self.tabs = QTabWidget()
@@ -65,6 +71,7 @@ class TracerWidget(QWidget):
         self.tracer.told.connect(self._say)
         self.setMinimumWidth(340)
         self.setMaximumWidth(420)
+        QTimer.singleShot(0, warm_up)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.tracer.close_case)
@@ -134,6 +141,30 @@ class TracerWidget(QWidget):
             self.tabs.setCurrentWidget(self.worklist)
             return True
         return self.tracer.open_series(worklist.scan_path(numbers[0]))
+
+
+class StudyWidget(TracerWidget):
+    """The tracer, asking for a study: *Plugins > Volumetry > Open study...*."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__(viewer)
+        QTimer.singleShot(0, self.ask_study)
+
+
+class SeriesWidget(TracerWidget):
+    """The tracer, asking for a series: *Plugins > Volumetry > Open series...*."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__(viewer)
+        QTimer.singleShot(0, self.ask_series)
+
+
+def find_tracer(viewer: napari.Viewer) -> TracerWidget | None:
+    """Return the tracer of a viewer, or None."""
+    for docked in viewer.window.dock_widgets.values():
+        if isinstance(docked, TracerWidget):
+            return docked
+    return None
 
 
 def _reader() -> str:
