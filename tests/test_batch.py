@@ -13,6 +13,7 @@ from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from study_phantoms import box_contours, box_trace, coronal, small_study, write_box, write_box_trace
 
 from volumetry import ChangeRule, ScanSource, VolumetryError, write_trace
+from volumetry.cli import main
 from volumetry.study import batch as batch_module
 from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.protocol import Protocol
@@ -217,14 +218,11 @@ def test_a_dask_cluster_writes_the_same_bytes(tmp_path):
     distributed = pytest.importorskip("distributed")
     study = small_study(tmp_path / "study", 10)
     run_batch(study, tmp_path / "here")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        options = BatchOptions(executor=client.get_executor(pure=False))
-        run_batch(study, tmp_path / "there", options)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
+    ) as cluster:
+        out = str(tmp_path / "there")
+        assert main(["batch", str(study), "--out", out, "--scheduler", cluster.scheduler_address]) == 0
     assert tables(tmp_path / "here") == tables(tmp_path / "there")
 
 
