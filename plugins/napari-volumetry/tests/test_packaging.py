@@ -100,7 +100,7 @@ def test_no_menu_has_our_keys(person):
     assert not {key.key for key in KEYS} & in_menus
 
 
-def test_menu_opens_a_study_and_there_is_one_tracer(person, study, monkeypatch):
+def test_menu_opens_a_study_and_there_is_one_tracer(person, study, disc, monkeypatch):
     monkeypatch.setattr("napari_volumetry.widget.QFileDialog.getExistingDirectory", lambda *_: str(study))
     assert add_tracer(person.viewer) is person.widget
     assert person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
@@ -111,7 +111,12 @@ def test_menu_opens_a_study_and_there_is_one_tracer(person, study, monkeypatch):
     assert tracer is not person.widget
     assert person.tracer.case is None
     assert tracer.worklist.table.rowCount() > 10
-    tracer.tracer.close_case()
+    person.widget, person.tracer = tracer, tracer.tracer
+    person.panel, person.worklist = tracer.panel, tracer.worklist
+    person.pick(person.row_of(name="hip04, 2022-10-18"))
+    person.key("G")
+    person.drag(disc(40, 40, 8))
+    assert person.number("slice_area_mm2") > 0
 
 
 @needs_screen

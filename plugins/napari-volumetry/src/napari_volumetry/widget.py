@@ -6,7 +6,7 @@ import getpass
 import os
 from pathlib import Path
 
-import napari
+import napari.viewer
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
@@ -44,13 +44,15 @@ class TracerWidget(QWidget):
 
     def __init__(
         self,
-        viewer: napari.Viewer,
+        viewer: napari.viewer.Viewer,
         *,
         reader: str = "",
         place: Path | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        # napari hands a wrapped viewer to what its menus open, and layers seen through it are other objects.
+        viewer = getattr(viewer, "__wrapped__", viewer)
         before = find_tracer(viewer)
         if before is not None:
             # Two tracers would share one picture and one set of keys.
@@ -146,7 +148,7 @@ class TracerWidget(QWidget):
 class StudyWidget(TracerWidget):
     """The tracer, asking for a study: *Plugins > Volumetry > Open study...*."""
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         QTimer.singleShot(0, self.ask_study)
 
@@ -154,12 +156,12 @@ class StudyWidget(TracerWidget):
 class SeriesWidget(TracerWidget):
     """The tracer, asking for a series: *Plugins > Volumetry > Open series...*."""
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         QTimer.singleShot(0, self.ask_series)
 
 
-def find_tracer(viewer: napari.Viewer) -> TracerWidget | None:
+def find_tracer(viewer: napari.viewer.Viewer) -> TracerWidget | None:
     """Return the tracer of a viewer, or None."""
     for docked in viewer.window.dock_widgets.values():
         if isinstance(docked, TracerWidget):
