@@ -7,6 +7,7 @@ from pathlib import Path
 import napari
 
 from napari_volumetry.widget import TracerWidget, find_tracer
+from volumetry import VolumetryError
 
 DOCK = "Volumetry tracer"
 
@@ -23,7 +24,16 @@ def open_tracer(path: Path | str | None = None) -> int:
     -------
     int
         0.
+
+    Raises
+    ------
+    VolumetryError
+        ``not-found``.
     """
+    if path is not None and not Path(path).exists():
+        raise VolumetryError(
+            "not-found", "there is no such file or folder", where=path, todo="Check the name."
+        )
     viewer = napari.Viewer(title="Volumetry tracer")
     widget = add_tracer(viewer)
     if path is not None:
