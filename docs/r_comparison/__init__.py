@@ -1,0 +1,1 @@
+"""Our answers beside R's on the oracle's cohort, section by section; written by ``make_r_comparison.py``."""
