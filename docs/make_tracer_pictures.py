@@ -38,6 +38,7 @@ def trace(study: Path, out: Path) -> None:
     """Go through the tutorial, taking a picture at every step."""
     import napari
     from person import Person
+    from PIL import Image
 
     viewer = napari.Viewer(show=True)
     person = Person(viewer, reader="AB")
@@ -45,7 +46,9 @@ def trace(study: Path, out: Path) -> None:
 
     def picture(name: str) -> None:
         person.look(0.4)
-        viewer.screenshot(str(out / f"trace-{name}.png"), canvas_only=False, flash=False)
+        pixels = viewer.screenshot(canvas_only=False, flash=False)
+        few = Image.fromarray(pixels[..., :3]).quantize(128, dither=Image.Dither.NONE)
+        few.save(out / f"trace-{name}.png", optimize=True)
 
     person.tracer.open_study(study)
     person.look(0.3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 import numpy as np
+import pytest
 from conftest import SAMPLES
 
 from volumetry import measure_volume, read_trace
@@ -78,3 +79,33 @@ def check_letters_and_centroid(person, place, plane, kind):
     person.tracer.go_to_slice(round(float(shown[0])))
     ring = np.asarray(scene.outlines.data[0])
     assert np.abs(ring.mean(axis=0) - shown[1:]).max() < 1.5
+
+
+def test_uneven_slices_are_said_and_measured_where_they_are(person, tmp_path):
+    import pydicom
+
+    series = tmp_path / "series"
+    series.mkdir()
+    for number, path in enumerate(sorted((SAMPLES / "orientation" / "axial" / "images").glob("*.dcm"))):
+        image = pydicom.dcmread(path)
+        x, y, z = (float(value) for value in image.ImagePositionPatient)
+        # Every second slice lies a little higher: steps of 0.8 and 1.2 of the regular one.
+        image.ImagePositionPatient = [x, y, z + (0.4 if number % 2 else 0.0)]
+        image.save_as(series / path.name)
+    assert person.tracer.open_series(series)
+    note = person.viewer.canvas.overlays["volumetry_note"]
+    assert note.visible
+    assert "measured at their true positions" in note.text
+    scene, session = person.tracer.scene, person.tracer.session
+    assert scene.image.scale[0] == pytest.approx(scene.scan.geometry.regular_step_mm)
+    session.add_lesion("L1", "")
+    for index in range(6, 11):
+        session.add_outline(index, [(20, 20), (20, 30), (30, 30), (30, 20)])
+    person.tracer.update_view()
+    person.look()
+    geometry = scene.scan.geometry
+    heights = geometry.slice_heights_mm()[6:11]
+    assert np.ptp(heights) >= 0
+    wanted = 100 * geometry.pixel_area_mm2 * heights.sum() / 1000
+    assert person.number("volume_spacing_cm3") == pytest.approx(wanted, rel=1e-9)
+    assert geometry.is_uneven

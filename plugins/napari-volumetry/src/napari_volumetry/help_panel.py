@@ -7,7 +7,7 @@ from html import escape
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from napari_volumetry.keys import KEYS
+from napari_volumetry.keys import KEYS, written
 
 STEPS = (
     "Open a study (Plugins > Volumetry > Open study...) and double click a case in the worklist.",
@@ -39,7 +39,7 @@ def help_text() -> str:
     """Return the help as rich text."""
     steps = "".join(f"<li>{escape(step)}</li>" for step in STEPS)
     rows = "".join(
-        f"<tr><td><b>{escape(key.key.replace('-', '+'))}</b>&nbsp;&nbsp;</td><td>{escape(key.does)}</td></tr>"
+        f"<tr><td><b>{escape(written(key.key))}</b>&nbsp;&nbsp;</td><td>{escape(key.does)}</td></tr>"
         for key in KEYS
     )
     return f"<ol>{steps}</ol><table>{rows}</table>"

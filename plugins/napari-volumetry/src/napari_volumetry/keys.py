@@ -56,12 +56,17 @@ KEYS = (
 )  # fmt: skip
 
 
+def written(key: str) -> str:
+    """Return a key as people write it: ``Shift+W``, ``Ctrl+Z``."""
+    return key.replace("Control", "Ctrl").replace("-", "+")
+
+
 def key_of(command: str) -> str:
     """Return the key of a command, as people write it (``Shift+W``); empty where it has none."""
-    return next((key.key.replace("-", "+") for key in KEYS if key.command == command), "")
+    return next((written(key.key) for key in KEYS if key.command == command), "")
 
 
 def keys_table() -> str:
     """Return the keys as a Markdown table, for the documentation."""
-    rows = [f"| {key.key.replace('-', '+')} | {key.does} |" for key in KEYS]
+    rows = [f"| {written(key.key)} | {key.does} |" for key in KEYS]
     return "\n".join(("| key | does |", "|---|---|", *rows))

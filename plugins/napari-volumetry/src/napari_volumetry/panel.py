@@ -103,7 +103,6 @@ class TracerPanel(QWidget):
         column.addWidget(self._slice_grid())
         column.addWidget(self.compare)
         column.addWidget(self._view_row())
-        column.addWidget(self._save_row())
         column.addStretch()
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -112,6 +111,8 @@ class TracerPanel(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
+        # Always in reach, however many warnings there are.
+        outer.addWidget(self._save_row())
         self.setMinimumWidth(330)
 
     def _lesion_row(self) -> QWidget:

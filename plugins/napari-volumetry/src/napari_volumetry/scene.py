@@ -350,6 +350,8 @@ class Scene:
 def warm_up() -> None:
     """Make napari import what its first layers need, before somebody waits for a case."""
     Vectors(np.zeros((0, 2, 2)), ndim=2)
+    Shapes(None, ndim=2)
+    Image(np.zeros((2, 2, 2), dtype=np.int16))
 
 
 def paint_number(colour: int) -> int:
