@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from study_phantoms import box_contours, box_trace, coronal, small_study, write_box, write_box_trace
+from worker_functions import measure_or_die
 
 from volumetry import ChangeRule, ScanSource, VolumetryError, write_trace
 from volumetry.cli import main
@@ -169,17 +170,8 @@ def test_pseudonyms_stand_for_patients_everywhere(tmp_path):
     assert {r["patient"] for r in rows(tmp_path / "out")} == {key.pseudonym("p000"), key.pseudonym("p001")}
 
 
-def _kill_self(job):
-    if job.case.patient == "p003" and job.case.visit == "v1":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return _do_job(job)
-
-
-_do_job = batch_module.do_job
-
-
 def test_a_case_that_kills_its_worker_says_so_and_the_rest_finish(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch_module, "do_job", _kill_self)
+    monkeypatch.setattr(batch_module, "do_job", measure_or_die)
     study = small_study(tmp_path / "study", 10)
     summary = run_batch(study, tmp_path / "out", BatchOptions(jobs=3))
     assert summary.counts == {"failed": 1, "measured": 19}

@@ -1,20 +1,13 @@
-import os
-import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from worker_functions import square
 
 from volumetry.errors import WorkerError
 from volumetry.study.workers import chunk_size, run_in_executor, run_in_processes
-
-
-def square(number):
-    if number < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * number
 
 
 def outcomes(cases, jobs=2):
