@@ -33,7 +33,6 @@ import sys, nibabel, numpy
 image = nibabel.load(sys.argv[1])
 print(numpy.count_nonzero(image.get_fdata() == 1) * abs(numpy.linalg.det(image.affine[:3, :3])))
 """
-CALL = "import sys; from volumetry.cli import main; sys.exit(main())"
 
 
 def commands(mask: str) -> dict[str, list[str]]:
@@ -42,8 +41,8 @@ def commands(mask: str) -> dict[str, list[str]]:
         "python alone": [*python, "pass"],
         "import numpy": [*python, "import numpy"],
         "import volumetry": [*python, "import volumetry"],
-        "volumetry --help": [*python, CALL, "--help"],
-        "volumetry measure MASK": [*python, CALL, "measure", mask],
+        "volumetry --help": [sys.executable, "-m", "volumetry", "--help"],
+        "volumetry measure MASK": [sys.executable, "-m", "volumetry", "measure", mask],
         "SimpleITK measures MASK": [*python, BY_SIMPLEITK, mask],
         "nibabel measures MASK": [*python, BY_NIBABEL, mask],
     }
