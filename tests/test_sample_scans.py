@@ -417,7 +417,7 @@ def test_every_class_and_guard_occurs() -> None:
         *("increase", "no_change", "decrease", "new", "resolved", "not_evaluable"),
     }
     assert {row["expected_reason"] for row in EXPECTED} == {
-        *("", "few-slices", "gap-ratio-changed", "followup-not-measured"),
+        *("", "few-slices", "gap-ratio-changed", "followup-not-traced"),
     }
     assert {row["status"] for row in EXPECTED} == {"measured", "absent", "not_traced"}
 
