@@ -6,6 +6,7 @@ from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from study_phantoms import box_trace, coronal, write_box, write_box_trace
 
 from volumetry import ScanSource, VolumetryError, write_trace
+from volumetry.study import discovery
 from volumetry.study.discovery import discover
 
 
@@ -139,3 +140,16 @@ def test_sts_finds_all_six_without_a_manifest(shared):
     )
     assert all(case.scan and len(case.scan_files) > 10 for case in cases)
     assert np.all([case.study_date != "" for case in cases])
+
+
+def test_the_work_grows_with_the_files_and_not_with_their_square(tmp_path, monkeypatch):
+    write_box(tmp_path / "p0/v/mask.nii.gz")
+    content = (tmp_path / "p0/v/mask.nii.gz").read_bytes()
+    for number in range(1, 60):
+        folder = tmp_path / f"p{number}/v"
+        folder.mkdir(parents=True)
+        (folder / "mask.nii.gz").write_bytes(content)
+    asked = []
+    monkeypatch.setattr(discovery, "is_mask_name", lambda name: asked.append(name) or "mask" in name)
+    assert len(discover(tmp_path)) == 60
+    assert len(asked) <= 5 * 60

@@ -15,7 +15,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats import dicom_rtstruct, dicom_seg
@@ -26,6 +28,9 @@ from volumetry.formats.trace_json import SUFFIX as TRACE_SUFFIX
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import Case
 from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -66,6 +71,22 @@ class _Found:
     traces: list[str] = field(default_factory=list)
     traced_series: set[str] = field(default_factory=set)
     traced_volumes: set[str] = field(default_factory=set)
+
+    @cached_property
+    def images_by_folder(self) -> dict[str, list[str]]:
+        """Volume files that are no masks, by the folder that holds them."""
+        return _grouped((_folder_of(name), name) for name in self.volumes if not is_mask_name(name))
+
+    @cached_property
+    def images_by_who(self) -> dict[tuple[str, str], list[str]]:
+        """Volume files that are no masks, by the patient and visit of their BIDS names."""
+        images = (name for name in self.volumes if not is_mask_name(name))
+        return _grouped((who, name) for name in images if (who := _bids_who(name)) is not None)
+
+    @cached_property
+    def series_by_folder(self) -> dict[str, list[ImageSeries]]:
+        """DICOM series, by the folder that holds their files."""
+        return _grouped((series.folder or ".", series) for series in self.series.values())
 
     def relative(self, path: str) -> str:
         return os.path.relpath(path, self.root).replace(os.sep, "/")
@@ -139,6 +160,17 @@ def look_around(folder: Path | str) -> _Found:
         elif name.lower().endswith(VOLUME_SUFFIXES):
             found.volumes.append(name)
     return found
+
+
+def _folder_of(name: str) -> str:
+    return str(PurePosixPath(name).parent)
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    groups: dict[K, list[V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 def _is_hidden(name: str) -> bool:
@@ -286,9 +318,8 @@ def _bids_reader(name: str) -> str:
 
 def _image_of(found: _Found, mask: str) -> tuple[str, tuple[str, ...]]:
     """The image a mask belongs to: of its name, in BIDS by entities, or the only one in its folder."""
-    folder = str(PurePosixPath(mask).parent)
-    images = [name for name in found.volumes if not is_mask_name(name)]
-    beside = [name for name in images if str(PurePosixPath(name).parent) == folder]
+    folder = _folder_of(mask)
+    beside = found.images_by_folder.get(folder, [])
     stem = image_stem(mask)
     for wanted in (stem, f"{stem}_image", f"{stem}_img"):
         named = [name for name in beside if _without_suffix(PurePosixPath(name).name) == wanted]
@@ -296,9 +327,9 @@ def _image_of(found: _Found, mask: str) -> tuple[str, tuple[str, ...]]:
             return named[0], (named[0],)
     who = _bids_who(mask)
     if who is not None:
-        same = [name for name in images if _bids_who(name) == who and _same_entities(name, mask)]
+        same = [name for name in found.images_by_who.get(who, []) if _same_entities(name, mask)]
         return (same[0], (same[0],)) if len(same) == 1 else ("", ())
-    series = [s for s in found.series.values() if s.folder == ("" if folder == "." else folder)]
+    series = found.series_by_folder.get(folder, [])
     if len(beside) == 1 and not series:
         return beside[0], (beside[0],)
     if len(series) == 1 and not beside:
