@@ -88,7 +88,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
 lock: $(VENV)/.setup
 	$(COMPILE) --group setup -o requirements-setup.lock
-	$(COMPILE) pyproject.toml --all-extras --group build --group test --group dev --group gui -o requirements-test.lock
+	$(COMPILE) pyproject.toml --all-extras --group build --group test --group docs --group bench --group dev --group gui -o requirements-test.lock
 	$(COMPILE) pyproject.toml --group build -c requirements-test.lock -o requirements.lock
 
 clean:
