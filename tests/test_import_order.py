@@ -24,11 +24,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mask",),
     ("trace", "outlines"),
     ("volume",),
-    ("change",),
+    ("change", "error_model"),
+    ("comparability",),
     ("tables",),
     ("console",),
     ("formats", "statistics"),
-    ("report",),
+    ("clinical",),
+    ("report", "figures"),
+    ("pages",),
     ("study", "outcomes"),
     ("tracing",),
     ("demo",),
@@ -40,7 +43,8 @@ LEVEL = {name: level for level, row in enumerate(LAYERS) for name in row}
 
 # Rows above their own that these may not use either.
 FORBIDDEN = {
-    "formats": {"volume", "change", "tables"},  # formats know no volumes
+    # formats know no volumes
+    "formats": {"volume", "change", "error_model", "comparability", "tables"},
     # statistics know tables, but no scans
     "statistics": {"geometry", "scan", "contour", "sections", "mask", "trace", "volume", "change"},
 }
