@@ -24,7 +24,7 @@ from volumetry.tracing import (
     project_contours,
     window_presets,
 )
-from volumetry.tracing.pixels import (
+from volumetry.tracing.session.pixels import (
     combine_runs,
     count_pixels,
     image_from_runs,

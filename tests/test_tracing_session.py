@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from volumetry import LesionVolume, MeasurementRule, ScanGeometry, VolumetryError, measure_volume
 from volumetry.errors import TraceError, UsageError
 from volumetry.tracing import Event, TracingSession, brush_pixels, replay
-from volumetry.tracing.state import TracingState, state_document, state_from_document
+from volumetry.tracing.session.state import TracingState, state_document, state_from_document
 
 ANGLES = np.linspace(0, 2 * np.pi, 40, endpoint=False)
 

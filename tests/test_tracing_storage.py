@@ -21,8 +21,8 @@ from volumetry.errors import OutputError, ReadError, UsageError
 from volumetry.tracing import CasePlace, JournalWriter, TracingCase, open_case, place_for, read_journal
 from volumetry.tracing import journal as journal_module
 from volumetry.tracing import storage as storage_module
-from volumetry.tracing.recovery import recover
-from volumetry.tracing.revisions import read_saved, save_revision
+from volumetry.tracing.disk.recovery import recover
+from volumetry.tracing.disk.revisions import read_saved, save_revision
 
 KILLS = int(os.environ.get("TRACING_KILLS", "40"))
 SAVES = int(os.environ.get("TRACING_SAVES", "60"))

@@ -4,22 +4,27 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 `read_scan`, `open_case`, then the commands of `TracingSession`, shows `TracingSession.readout`, and saves.
 """
 
-from volumetry.tracing.display import DisplayOrientation, WindowPreset, display_orientation, window_presets
-from volumetry.tracing.interpolate import interpolate_slice
-from volumetry.tracing.journal import JournalContent, JournalWriter, read_journal
-from volumetry.tracing.linking import LinkedSlice, link_pixel, link_slice, project_contours
-from volumetry.tracing.lock import LockHolder
-from volumetry.tracing.nudge import nudge_outline
-from volumetry.tracing.pixels import brush_pixels
-from volumetry.tracing.places import CasePlace, place_for
-from volumetry.tracing.readout import LesionReadout, ReadoutChange, ReadoutWarning
-from volumetry.tracing.records import Event, PaintedSlice, Replacement, TracedContour, TracedLesion
-from volumetry.tracing.registration import CancelToken, RegistrationBox, register_rigid
-from volumetry.tracing.session import TracingSession
-from volumetry.tracing.simplify import clean_outline
-from volumetry.tracing.state import TracingState, apply_event, replay
-from volumetry.tracing.storage import SavedTrace, TracingCase, open_case
-from volumetry.tracing.transform import RigidTransform
+from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
+from volumetry.tracing.disk.lock import LockHolder
+from volumetry.tracing.disk.places import CasePlace, place_for
+from volumetry.tracing.disk.storage import SavedTrace, TracingCase, open_case
+from volumetry.tracing.planes.display import (
+    DisplayOrientation,
+    WindowPreset,
+    display_orientation,
+    window_presets,
+)
+from volumetry.tracing.planes.interpolate import interpolate_slice
+from volumetry.tracing.planes.linking import LinkedSlice, link_pixel, link_slice, project_contours
+from volumetry.tracing.planes.nudge import nudge_outline
+from volumetry.tracing.planes.registration import CancelToken, RegistrationBox, register_rigid
+from volumetry.tracing.planes.simplify import clean_outline
+from volumetry.tracing.planes.transform import RigidTransform
+from volumetry.tracing.session.pixels import brush_pixels
+from volumetry.tracing.session.readout import LesionReadout, ReadoutChange, ReadoutWarning
+from volumetry.tracing.session.records import Event, PaintedSlice, Replacement, TracedContour, TracedLesion
+from volumetry.tracing.session.session import TracingSession
+from volumetry.tracing.session.state import TracingState, apply_event, replay
 from volumetry.tracing.worklist import Worklist, WorklistRow, read_worklist, release_blinded
 
 __all__ = [

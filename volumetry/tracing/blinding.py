@@ -11,7 +11,7 @@ from typing import Any
 
 from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import ReadError
-from volumetry.tracing.places import HIDDEN, CasePlace
+from volumetry.tracing.disk.places import HIDDEN, CasePlace
 
 KEY_NAME = "key.json"
 

@@ -15,9 +15,9 @@ from volumetry.study.pairing import visit_ranks
 from volumetry.study.protocol import Blinding, Protocol, read_protocol
 from volumetry.trace import Trace
 from volumetry.tracing.blinding import BlindingKey, complete_key, read_key
-from volumetry.tracing.places import CasePlace, place_for, safe_name
-from volumetry.tracing.recovery import recover
-from volumetry.tracing.revisions import read_saved, save_revision
+from volumetry.tracing.disk.places import CasePlace, place_for, safe_name
+from volumetry.tracing.disk.recovery import recover
+from volumetry.tracing.disk.revisions import read_saved, save_revision
 
 CaseState = Literal["untraced", "in progress", "saved", "signed", "conflict"]
 

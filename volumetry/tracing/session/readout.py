@@ -16,8 +16,8 @@ from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
 from volumetry.errors import GeometryError, TraceError, VolumetryError
 from volumetry.geometry import ScanGeometry
 from volumetry.sections import CrossSections, section_bounds
-from volumetry.tracing.records import PaintedSlice, TracedContour, TracedLesion
-from volumetry.tracing.state import TracingState
+from volumetry.tracing.session.records import PaintedSlice, TracedContour, TracedLesion
+from volumetry.tracing.session.state import TracingState
 from volumetry.volume import HeightRule, LesionVolume, MeasurementRule, measure_volume
 
 Array = NDArray[np.float64]

@@ -28,16 +28,16 @@ from volumetry.formats import write_mask
 from volumetry.outlines import mask_from_contours
 from volumetry.scan import Scan
 from volumetry.trace import Trace, check_trace
-from volumetry.tracing.journal import JournalWriter
-from volumetry.tracing.loading import same_contours
-from volumetry.tracing.lock import CaseLock, LockHolder, acquire, read_holder
-from volumetry.tracing.places import CasePlace, scan_key
-from volumetry.tracing.records import Event
-from volumetry.tracing.recovery import Recovered, recover
-from volumetry.tracing.revisions import file_sha256, read_saved, roll_forward, save_revision
-from volumetry.tracing.session import TracingSession, now
-from volumetry.tracing.snapshot import write_snapshot
-from volumetry.tracing.state import TracingState, state_document
+from volumetry.tracing.disk.journal import JournalWriter
+from volumetry.tracing.disk.lock import CaseLock, LockHolder, acquire, read_holder
+from volumetry.tracing.disk.places import CasePlace, scan_key
+from volumetry.tracing.disk.recovery import Recovered, recover
+from volumetry.tracing.disk.revisions import file_sha256, read_saved, roll_forward, save_revision
+from volumetry.tracing.disk.snapshot import write_snapshot
+from volumetry.tracing.session.loading import same_contours
+from volumetry.tracing.session.records import Event
+from volumetry.tracing.session.session import TracingSession, now
+from volumetry.tracing.session.state import TracingState, state_document
 from volumetry.volume import MeasurementRule
 
 SNAPSHOT_EVERY = 50

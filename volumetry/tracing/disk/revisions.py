@@ -18,7 +18,7 @@ from volumetry.atomic import named_output_errors
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.trace_json import SUFFIX, decode_trace, encode_trace
 from volumetry.trace import Trace
-from volumetry.tracing.exclusive import (
+from volumetry.tracing.disk.exclusive import (
     create_exclusively,
     link_exclusively,
     sync_folder,

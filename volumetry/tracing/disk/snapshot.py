@@ -10,8 +10,8 @@ from pathlib import Path
 from volumetry.atomic import named_output_errors, write_atomically
 from volumetry.errors import VolumetryError
 from volumetry.trace import canonical_json
-from volumetry.tracing.journal import checked_line, good_lines
-from volumetry.tracing.state import TracingState, state_from_document, state_summary
+from volumetry.tracing.disk.journal import checked_line, good_lines
+from volumetry.tracing.session.state import TracingState, state_from_document, state_summary
 
 SNAPSHOT_FORMAT = "volumetry-snapshot"
 SNAPSHOT_VERSION = 1

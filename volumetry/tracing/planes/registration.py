@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, UsageError
 from volumetry.scan import Scan
-from volumetry.tracing.transform import RigidTransform
+from volumetry.tracing.planes.transform import RigidTransform
 
 Array = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from volumetry.contour import Contour
 from volumetry.geometry import ScanGeometry
-from volumetry.tracing.display import locate
-from volumetry.tracing.transform import RigidTransform
+from volumetry.tracing.planes.display import locate
+from volumetry.tracing.planes.transform import RigidTransform
 
 
 @dataclass(frozen=True, kw_only=True)

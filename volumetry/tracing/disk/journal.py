@@ -23,8 +23,8 @@ from typing import Any
 from volumetry.atomic import named_output_errors
 from volumetry.errors import OutputError, ReadError, VolumetryError
 from volumetry.trace import canonical_json
-from volumetry.tracing.exclusive import sync_folder
-from volumetry.tracing.records import Event
+from volumetry.tracing.disk.exclusive import sync_folder
+from volumetry.tracing.session.records import Event
 
 JOURNAL_FORMAT = "volumetry-journal"
 JOURNAL_VERSION = 1

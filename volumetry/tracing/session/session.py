@@ -2,7 +2,7 @@
 
 A session holds the events and their fold, `TracingState`. Every command makes one event, applies it, and
 hands it to the journal; nothing else changes the state. What is saved, and where, is decided in
-`volumetry.tracing.storage`.
+`volumetry.tracing.disk.storage`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from volumetry.geometry import ScanGeometry
 from volumetry.outlines import fill_contours
 from volumetry.scan import ScanSource
 from volumetry.trace import Provenance, Trace
-from volumetry.tracing.interpolate import interpolate_slice
-from volumetry.tracing.loading import loading
-from volumetry.tracing.paint import follows_pixels, outlines_of_paint
-from volumetry.tracing.pixels import (
+from volumetry.tracing.planes.interpolate import interpolate_slice
+from volumetry.tracing.session.loading import loading
+from volumetry.tracing.session.paint import follows_pixels, outlines_of_paint
+from volumetry.tracing.session.pixels import (
     NO_RUNS,
     Runs,
     combine_runs,
@@ -35,8 +35,8 @@ from volumetry.tracing.pixels import (
     runs_from_image,
     runs_from_pixels,
 )
-from volumetry.tracing.readout import LesionReadout, SectionCache, read_out
-from volumetry.tracing.records import (
+from volumetry.tracing.session.readout import LesionReadout, SectionCache, read_out
+from volumetry.tracing.session.records import (
     Action,
     Event,
     PaintedSlice,
@@ -46,7 +46,7 @@ from volumetry.tracing.records import (
     TracedContour,
     TracedLesion,
 )
-from volumetry.tracing.state import TracingState, apply_event, replay
+from volumetry.tracing.session.state import TracingState, apply_event, replay
 from volumetry.volume import LesionVolume, MeasurementRule
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from volumetry.errors import TraceError
-from volumetry.tracing.records import (
+from volumetry.tracing.session.records import (
     Event,
     PaintedSlice,
     Record,

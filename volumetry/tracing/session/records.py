@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.contour import Contour
-from volumetry.tracing.pixels import Runs, count_pixels, frozen_runs
+from volumetry.tracing.session.pixels import Runs, count_pixels, frozen_runs
 
 Status = Literal["confirmed", "proposed"]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from volumetry.contour import Contour
 from volumetry.outlines import outline_pixels
-from volumetry.tracing.pixels import Runs, count_pixels, image_from_runs
-from volumetry.tracing.records import PaintedSlice, TracedContour
+from volumetry.tracing.session.pixels import Runs, count_pixels, image_from_runs
+from volumetry.tracing.session.records import PaintedSlice, TracedContour
 
 
 def outlines_of_paint(painted: PaintedSlice) -> tuple[Contour, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from volumetry.atomic import named_output_errors
 from volumetry.trace import canonical_json
-from volumetry.tracing.exclusive import create_exclusively
+from volumetry.tracing.disk.exclusive import create_exclusively
 
 STALE_AFTER_S = 120.0
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from volumetry.contour import points_inside
-from volumetry.tracing.simplify import resampled
+from volumetry.tracing.planes.simplify import resampled
 
 Array = NDArray[np.float64]
 

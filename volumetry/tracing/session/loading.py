@@ -8,8 +8,8 @@ import numpy as np
 
 from volumetry.contour import Contour
 from volumetry.trace import Trace
-from volumetry.tracing.records import Record, Replacement, TracedContour, TracedLesion
-from volumetry.tracing.state import TracingState
+from volumetry.tracing.session.records import Record, Replacement, TracedContour, TracedLesion
+from volumetry.tracing.session.state import TracingState
 
 
 def loading(

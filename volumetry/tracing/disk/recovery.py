@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from volumetry.errors import ReadError, VolumetryError
-from volumetry.tracing.journal import JournalContent, read_journal
-from volumetry.tracing.places import CasePlace
-from volumetry.tracing.records import Event
-from volumetry.tracing.snapshot import read_snapshot
-from volumetry.tracing.state import TracingState, apply_event, state_from_document
+from volumetry.tracing.disk.journal import JournalContent, read_journal
+from volumetry.tracing.disk.places import CasePlace
+from volumetry.tracing.disk.snapshot import read_snapshot
+from volumetry.tracing.session.records import Event
+from volumetry.tracing.session.state import TracingState, apply_event, state_from_document
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Where a session is kept: journal, snapshots, saved versions, locks and the places of files."""
