@@ -19,8 +19,8 @@ import volumetry as vm
 from volumetry import Scan, ScanGeometry, ScanSource
 from volumetry.errors import OutputError, ReadError, UsageError
 from volumetry.tracing import CasePlace, JournalWriter, TracingCase, open_case, place_for, read_journal
-from volumetry.tracing import journal as journal_module
-from volumetry.tracing import storage as storage_module
+from volumetry.tracing.disk import journal as journal_module
+from volumetry.tracing.disk import storage as storage_module
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved, save_revision
 
