@@ -34,7 +34,7 @@ from volumetry.statistics import (
     propensity_score,
     proportional_hazards_test,
 )
-from volumetry.statistics.partial_likelihood import TieRule
+from volumetry.statistics.models.partial_likelihood import TieRule
 
 SLOW_SECONDS = 20
 COVARIATES = ["group", "age", "male", "bmi", "steroid", "arco", "volume_cm3"]

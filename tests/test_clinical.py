@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.clinical_collapse import collapse_progression, fit_circle, head_depression
-from volumetry.statistics.clinical_follow_up import (
+from volumetry.clinical.collapse import collapse_progression, fit_circle, head_depression
+from volumetry.clinical.follow_up import (
     HipFollowUp,
     failure_time,
     films_between,
     replacement_time,
 )
-from volumetry.statistics.clinical_hip_scores import (
+from volumetry.clinical.hip_scores import (
     HARRIS_DOMAINS,
     good_or_excellent_share,
     harris_category,
@@ -26,7 +25,7 @@ from volumetry.statistics.clinical_hip_scores import (
     womac_total,
     womac_total_from_items,
 )
-from volumetry.statistics.clinical_spine import (
+from volumetry.clinical.spine import (
     bone_density_category,
     check_pain_vas,
     disc_height_loss,
@@ -35,8 +34,9 @@ from volumetry.statistics.clinical_spine import (
     oozing_time,
     segmental_motion_degrees,
 )
-from volumetry.statistics.clinical_staging import HipFindings, arco_stage, check_arco_stage
-from volumetry.statistics.clinical_threshold import Threshold
+from volumetry.clinical.staging import HipFindings, arco_stage, check_arco_stage
+from volumetry.clinical.threshold import Threshold
+from volumetry.errors import StatisticsError, UsageError
 
 
 def test_harris_domains_make_a_hundred() -> None:

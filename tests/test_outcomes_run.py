@@ -380,7 +380,7 @@ def test_what_cannot_be_estimated_is_said_and_the_others_go_on(case: str, tmp_pa
 @pytest.mark.parametrize("table", [(0, 4, 2, 2), (1, 5, 1, 1), (0, 3, 3, 3), (0, 20, 1, 1), (5, 5, 0, 40)])
 def test_firth_answers_where_a_small_table_is_separated(table: tuple[int, int, int, int]) -> None:
     """A saturated fourfold table has its Firth estimate where 0.5 is added to every cell."""
-    from volumetry.statistics.firth import firth_logistic
+    from volumetry.statistics.models.firth import firth_logistic
 
     k1, n1, k2, n2 = table
     outcome = [1.0] * k1 + [0.0] * (n1 - k1) + [1.0] * k2 + [0.0] * (n2 - k2)

@@ -7,9 +7,9 @@ from conftest import ROOT
 
 from volumetry.outcomes.papers_page import PAPERS, papers_page
 from volumetry.outcomes.summary import audit_summary, read_summary
-from volumetry.statistics.ordered import linear_by_linear_test
-from volumetry.statistics.printed import Finding
-from volumetry.statistics.summary_audit import reproducing
+from volumetry.statistics.audit.checks import reproducing
+from volumetry.statistics.audit.printed import Finding
+from volumetry.statistics.groups.ordered import linear_by_linear_test
 
 PAGE = ROOT / "docs" / "explanation" / "reproducing-the-papers.md"
 

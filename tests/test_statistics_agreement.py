@@ -11,7 +11,7 @@ from scipy import stats
 
 import volumetry.statistics as vs
 from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.intraclass import ICC_FORMS
+from volumetry.statistics.agreement.intraclass import ICC_FORMS
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges.
 SHROUT_FLEISS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]

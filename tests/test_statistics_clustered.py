@@ -10,7 +10,7 @@ from test_statistics_survival import ROWS
 
 import volumetry.statistics as vs
 from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.clustering import ClusteredDataWarning
+from volumetry.statistics.clusters import ClusteredDataWarning
 
 COVARIATES = ["group", "age", "arco", "vol0_r1"]
 # R's glm stops when the deviance does, and takes its errors from the step before: 2e-7 in the errors.

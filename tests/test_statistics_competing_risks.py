@@ -8,7 +8,7 @@ from r_reference import HIPS, R, close
 
 import volumetry.statistics as vs
 from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.clustering import ClusteredDataWarning
+from volumetry.statistics.clusters import ClusteredDataWarning
 
 CIF = R["cif_hips"]
 CAUSES = {1: "collapse", 2: "tha"}

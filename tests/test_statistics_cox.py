@@ -10,8 +10,8 @@ from test_statistics_survival import ROWS, table_of
 
 import volumetry.statistics as vs
 from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.clustering import ClusteredDataWarning
-from volumetry.statistics.partial_likelihood import evaluate, score_residuals
+from volumetry.statistics.clusters import ClusteredDataWarning
+from volumetry.statistics.models.partial_likelihood import evaluate, score_residuals
 
 AETIOLOGY = ["idiopathic", "steroid", "alcohol"]
 MANY = ["group", "age", "male", "bmi", "aetiology", "arco", "vol0_r1"]

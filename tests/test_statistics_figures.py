@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from volumetry.report.flow_figure import draw_flow
-from volumetry.report.forest_figure import ForestRow, draw_forest
-from volumetry.report.statistics_figures import (
+from volumetry.figures.flow_figure import draw_flow
+from volumetry.figures.forest_figure import ForestRow, draw_forest
+from volumetry.figures.statistics_figures import (
     Bar,
     draw_bars,
     draw_bland_altman,
@@ -23,11 +23,11 @@ from volumetry.report.statistics_figures import (
     draw_responders,
     draw_waterfall,
 )
-from volumetry.report.statistics_style import GROUP_COLOURS, STYLE, WIDTH_MM, rendered
-from volumetry.report.survival_figures import draw_incidence, draw_schoenfeld, draw_survival
-from volumetry.statistics.agreement import bland_altman
-from volumetry.statistics.competing_risks import cumulative_incidence
-from volumetry.statistics.survival import kaplan_meier
+from volumetry.figures.statistics_style import GROUP_COLOURS, STYLE, WIDTH_MM, rendered
+from volumetry.figures.survival_figures import draw_incidence, draw_schoenfeld, draw_survival
+from volumetry.statistics.agreement.limits import bland_altman
+from volumetry.statistics.time.competing_risks import cumulative_incidence
+from volumetry.statistics.time.survival import kaplan_meier
 
 RANDOM = np.random.default_rng(3)
 TIMES = RANDOM.exponential(20, 80).round(1)

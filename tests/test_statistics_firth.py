@@ -8,7 +8,7 @@ from test_statistics_survival import ROWS
 
 import volumetry.statistics as vs
 from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.clustering import ClusteredDataWarning
+from volumetry.statistics.clusters import ClusteredDataWarning
 
 # logistf stops at a change of 1e-5 in the coefficients; its limits are found from the likelihood alone.
 LOGISTF_COEFFICIENTS = 1e-4

@@ -10,7 +10,7 @@ from scipy import stats
 
 import volumetry.statistics as vs
 from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.fisher_power import fisher_power
+from volumetry.statistics.planning.fisher_power import fisher_power
 
 POWER = R["power"]
 

@@ -12,8 +12,8 @@ from r_reference import HIPS, R, close
 
 import volumetry.statistics as vs
 from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.clustering import ClusteredDataWarning, check_clusters
-from volumetry.statistics.survival_rows import distinct_times
+from volumetry.statistics.clusters import ClusteredDataWarning, check_clusters
+from volumetry.statistics.time.survival_rows import distinct_times
 
 LUNG_FILE = SHARED / "oracle" / "lung.csv"
 needs_lung = pytest.mark.skipif(not LUNG_FILE.is_file(), reason="lung.csv is not beside this repository")

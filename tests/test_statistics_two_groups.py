@@ -15,7 +15,7 @@ from scipy import stats
 
 import volumetry.statistics as vs
 from volumetry.errors import StatisticsError, UsageError
-from volumetry.statistics.rank_distributions import rank_sum_tail, signed_rank_tail
+from volumetry.statistics.groups.rank_distributions import rank_sum_tail, signed_rank_tail
 
 TWO_GROUP = {name: answer for name, answer in R["two_group"].items() if name != "mtcars_like_small"}
 

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 
 from volumetry.errors import ReadError, UsageError
 from volumetry.outcomes.audit_command import COLUMNS, audit_file
-from volumetry.statistics.printed import Printed, PrintedSummary
-from volumetry.statistics.summary_audit import (
+from volumetry.statistics.audit.bounds import (
+    audit_difference_sd,
+    audit_exceedance,
+    audit_paired,
+    audit_relative_change,
+    audit_subgroups,
+    audit_survival_interval,
+    audit_total,
+)
+from volumetry.statistics.audit.checks import (
     audit_counts,
     audit_means,
     audit_percentage,
@@ -23,15 +31,7 @@ from volumetry.statistics.summary_audit import (
     reproducing,
     tables_behind_shares,
 )
-from volumetry.statistics.summary_bounds import (
-    audit_difference_sd,
-    audit_exceedance,
-    audit_paired,
-    audit_relative_change,
-    audit_subgroups,
-    audit_survival_interval,
-    audit_total,
-)
+from volumetry.statistics.audit.printed import Printed, PrintedSummary
 
 
 def printed(mean: str, sd: str, n: int) -> PrintedSummary:
@@ -75,7 +75,7 @@ def test_a_table_without_an_answer_says_so() -> None:
 def test_rounding_a_summary_never_hides_its_own_test(
     mean: float, sd: float, n: int, other: float, m: int
 ) -> None:
-    from volumetry.statistics.t_tests import SampleSummary, t_test_from_summary
+    from volumetry.statistics.groups.t_tests import SampleSummary, t_test_from_summary
 
     exact = t_test_from_summary(
         SampleSummary(mean=mean, sd=sd, n=n), SampleSummary(mean=other, sd=sd, n=m), variances="equal"

@@ -214,7 +214,7 @@ def run_change(chosen: argparse.Namespace) -> int:
 
 def run_figure(chosen: argparse.Namespace) -> int:
     """``volumetry figure``."""
-    from volumetry.report.lesion_figures import draw_file
+    from volumetry.figures.lesion_figures import draw_file
 
     label = chosen.roi if chosen.label is None else chosen.label
     rule = MeasurementRule(height=chosen.height)

@@ -54,13 +54,13 @@ def analyse_agreement(context: Context, part: Agreement) -> Outcome:
 
 
 def _icc(ratings: Ratings, patients: Sequence[str], level: float) -> Any:
-    from volumetry.statistics.intraclass import icc
+    from volumetry.statistics.agreement.intraclass import icc
 
     return icc(ratings, cluster=patients, level=level)
 
 
 def _repeatability(ratings: Ratings, patients: Sequence[str], threshold: float, level: float) -> Any:
-    from volumetry.statistics.repeated_reads import repeatability
+    from volumetry.statistics.agreement.repeated_reads import repeatability
 
     positive = [[value if value > 0 else float("nan") for value in row] for row in ratings]
     return repeatability(positive, threshold_percent=threshold, cluster=patients, level=level)
@@ -74,13 +74,13 @@ def _limits(
     patients: Sequence[str],
     level: float,
 ) -> Any:
-    from volumetry.statistics.agreement import bland_altman
+    from volumetry.statistics.agreement.limits import bland_altman
 
     return bland_altman(first, second, scale=scale, unit=unit, cluster=patients, level=level)  # type: ignore[arg-type]
 
 
 def _kappa(classes: Sequence[tuple[str, str, str]], level: float) -> Any:
-    from volumetry.statistics.kappa import cohen_kappa_of_readers
+    from volumetry.statistics.agreement.kappa import cohen_kappa_of_readers
 
     order = ("resolved", "decrease", "no_change", "absent", "increase", "new")
     one, two, patients = ([row[place] for row in classes] for place in range(3))
@@ -138,7 +138,7 @@ def _drawings(part: Agreement, analyses: Sequence[Analysis], pair: str) -> tuple
         if result is not None:
 
             def draw(result: Any = result, unit: str = unit) -> Any:
-                from volumetry.report.statistics_figures import draw_bland_altman
+                from volumetry.figures.statistics_figures import draw_bland_altman
 
                 return draw_bland_altman(result, unit=unit, mean_unit=part.unit, contrast=pair)
 

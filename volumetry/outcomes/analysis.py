@@ -193,7 +193,7 @@ def ask(question: Question, answer: Callable[[], StatisticResult]) -> Analysis:
 
 def adjusted(analyses: Sequence[Analysis], method: str) -> list[Analysis]:
     """Return the analyses with the primary p values adjusted for their number."""
-    from volumetry.statistics.multiplicity import adjust_p_values
+    from volumetry.statistics.planning.multiplicity import adjust_p_values
 
     if method == "none":
         return list(analyses)

@@ -10,7 +10,7 @@ from volumetry.errors import VolumetryError
 from volumetry.outcomes.summary import audit_summary, read_summary
 
 if TYPE_CHECKING:
-    from volumetry.statistics.printed import Finding
+    from volumetry.statistics.audit.printed import Finding
 
 COLUMNS = ("item", "check", "method", "printed", "gives", "verdict", "note")
 

@@ -37,7 +37,7 @@ def recommended_binary(
     Where the estimating equations have no answer (an empty cell separates the groups) Firth's penalised model
     takes their place as the primary analysis.
     """
-    from volumetry.statistics.two_groups import compare_groups
+    from volumetry.statistics.groups.two_groups import compare_groups
 
     levels = context.cohort.labels
 
@@ -78,8 +78,8 @@ def recommended_binary(
 
 
 def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]) -> StatisticResult:
-    from volumetry.statistics.gee import FEW_CLUSTERS, GeeOptions, estimating_equations
-    from volumetry.statistics.regression import RegressionOptions, logistic_regression
+    from volumetry.statistics.models.gee import FEW_CLUSTERS, GeeOptions, estimating_equations
+    from volumetry.statistics.models.regression import RegressionOptions, logistic_regression
 
     context.require_groups(frame, ["value", *covariates])
     known = frame.dropna(subset=["value", *covariates])
@@ -95,7 +95,7 @@ def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]
 
 
 def _firth(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]) -> StatisticResult:
-    from volumetry.statistics.firth import firth_logistic
+    from volumetry.statistics.models.firth import firth_logistic
 
     context.require_groups(frame, ["value", *covariates])
     fitted = firth_logistic("value", ["first", *covariates], data=frame, level=context.level)
@@ -115,7 +115,7 @@ def with_p(result: StatisticResult, measure: str, name: str = "first") -> Statis
 
 
 def _share(context: Context, name: str, values: list[int | None], *, first: bool) -> Analysis:
-    from volumetry.statistics.proportions import proportion
+    from volumetry.statistics.groups.proportions import proportion
 
     label = context.cohort.labels[0 if first else 1]
     entries = [v for v, own in zip(values, context.cohort.first, strict=True) if own == first]
@@ -131,7 +131,7 @@ def _share(context: Context, name: str, values: list[int | None], *, first: bool
 
 
 def _published(context: Context, endpoint: Binary, frame: pd.DataFrame) -> list[Analysis]:
-    from volumetry.statistics.two_groups import compare_groups
+    from volumetry.statistics.groups.two_groups import compare_groups
 
     def answer() -> StatisticResult:
         return compare_groups(
@@ -167,7 +167,7 @@ def _bars(
     primary = next((a for a in recommended if a.primary), recommended[-1])
 
     def draw() -> Any:
-        from volumetry.report.statistics_figures import Bar, draw_bars
+        from volumetry.figures.statistics_figures import Bar, draw_bars
 
         bars = []
         for analysis in described:

@@ -67,7 +67,7 @@ def _question(context: Context, name: str, role: Any, what: str, **more: Any) ->
 
 
 def _relative(context: Context, endpoint: Change, label: str) -> Analysis:
-    from volumetry.statistics.responders import relative_change
+    from volumetry.statistics.groups.responders import relative_change
 
     rows = [
         (volume.baseline_cm3, volume.followup_cm3, patient)
@@ -94,8 +94,8 @@ def class_test(context: Context, test: str, classes: Sequence[str | None]) -> St
     from dataclasses import replace
 
     from volumetry.statistics.clusters import independence_note
-    from volumetry.statistics.contingency import contingency_test, cross_tabulate
-    from volumetry.statistics.ordered import linear_by_linear_test
+    from volumetry.statistics.groups.contingency import contingency_test, cross_tabulate
+    from volumetry.statistics.groups.ordered import linear_by_linear_test
 
     counts, missing = cross_tabulate(
         context.cohort.group, classes, group_levels=context.cohort.labels, class_levels=CLASSES
@@ -111,8 +111,8 @@ def class_test(context: Context, test: str, classes: Sequence[str | None]) -> St
 
 
 def _ordered(context: Context, name: str, classes: Sequence[str | None]) -> list[Analysis]:
-    from volumetry.statistics.contingency import compare_classes
-    from volumetry.statistics.two_groups import compare_groups
+    from volumetry.statistics.groups.contingency import compare_classes
+    from volumetry.statistics.groups.two_groups import compare_groups
 
     table: dict[str, Any] = {
         "patient": list(context.cohort.patient),
@@ -168,7 +168,7 @@ def responder_rows(context: Context, name: str) -> list[dict[str, Any]]:
     import warnings
 
     from volumetry.statistics.clusters import ClusteredDataWarning
-    from volumetry.statistics.responders import responder_table
+    from volumetry.statistics.groups.responders import responder_table
 
     table = {
         "patient": list(context.cohort.patient),

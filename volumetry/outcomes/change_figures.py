@@ -46,7 +46,7 @@ def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
 
 
 def _waterfall(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:
-    from volumetry.report.statistics_figures import draw_waterfall
+    from volumetry.figures.statistics_figures import draw_waterfall
 
     known = [
         (volume.percent, group)
@@ -63,7 +63,7 @@ def _waterfall(context: Context, volumes: Evaluable, band: tuple[float, float]) 
 
 
 def _responders(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:
-    from volumetry.report.statistics_figures import draw_responders
+    from volumetry.figures.statistics_figures import draw_responders
 
     counts: dict[str, list[int]] = {}
     for label in context.cohort.labels:

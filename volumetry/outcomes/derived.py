@@ -85,19 +85,19 @@ def _of_text(table: SourceTable, entry: Derived) -> Cells:
 
 
 def _rule(entry: Derived) -> Callable[..., Any]:
-    from volumetry.statistics import clinical_hip_scores, clinical_spine
-    from volumetry.statistics.clinical_threshold import Threshold
+    from volumetry.clinical import hip_scores, spine
+    from volumetry.clinical.threshold import Threshold
 
     if entry.rule in ("at-least", "more-than"):
         cut = Threshold(value=float(entry.value or 0), inclusive=entry.rule == "at-least")
         return lambda value: int(cut.reached(value))
     rules: dict[str, Callable[..., Any]] = {
         "difference": lambda a, b: a - b,
-        "harris-category": clinical_hip_scores.harris_category,
-        "good-or-excellent": lambda total: int(clinical_hip_scores.is_good_or_excellent(total)),
-        "subsidence": lambda a, b: int(clinical_spine.disc_height_loss(a, b).subsided),
-        "nonunion": lambda a, b: int(clinical_spine.is_nonunion(a, b)),
-        "bone-density": clinical_spine.bone_density_category,
+        "harris-category": hip_scores.harris_category,
+        "good-or-excellent": lambda total: int(hip_scores.is_good_or_excellent(total)),
+        "subsidence": lambda a, b: int(spine.disc_height_loss(a, b).subsided),
+        "nonunion": lambda a, b: int(spine.is_nonunion(a, b)),
+        "bone-density": spine.bone_density_category,
     }
     return rules[entry.rule]
 

@@ -67,7 +67,7 @@ def describe_flow(context: Context) -> Outcome:
     steps = participant_flow(context.cohort, unit)
 
     def draw() -> Any:
-        from volumetry.report.flow_figure import draw_flow
+        from volumetry.figures.flow_figure import draw_flow
 
         return draw_flow(
             [(s.stage, s.group, s.what, s.n_rows, s.n_patients) for s in steps],
@@ -83,7 +83,7 @@ def describe_flow(context: Context) -> Outcome:
 
 def describe_baseline(context: Context, plan: TableOne) -> Outcome:
     """Return Table 1."""
-    from volumetry.statistics.baseline_table import table_one
+    from volumetry.statistics.groups.baseline_table import table_one
 
     table: dict[str, Any] = {"patient": list(context.cohort.patient), "group": context.cohort.group}
     for name in plan.numeric:
@@ -108,7 +108,7 @@ def describe_baseline(context: Context, plan: TableOne) -> Outcome:
 
 def plan_size(context: Context, plan: SampleSizePlan) -> Outcome:
     """Return a sample size, and the same with the design effect of the cohort's own patients."""
-    from volumetry.statistics.power import design_effect, power_two_proportions
+    from volumetry.statistics.planning.power import design_effect, power_two_proportions
 
     sizes = list(Counter(context.cohort.patient).values())
 

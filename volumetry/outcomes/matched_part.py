@@ -15,9 +15,9 @@ from volumetry.outcomes.time_endpoint import read_times
 from volumetry.statistics.result import Estimate, StatisticResult
 
 if TYPE_CHECKING:
-    from volumetry.statistics.balance import BalanceTable
-    from volumetry.statistics.matching import Matching
-    from volumetry.statistics.propensity import PropensityScore
+    from volumetry.statistics.matching.balance import BalanceTable
+    from volumetry.statistics.matching.pairs import Matching
+    from volumetry.statistics.matching.propensity import PropensityScore
 
 NAME = "matching"
 
@@ -61,8 +61,8 @@ def analyse_matching(context: Context, plan: MatchingPlan) -> Outcome:
 
 
 def _match(context: Context, plan: MatchingPlan) -> Pairs:
-    from volumetry.statistics.matching import MatchOptions, match_pairs
-    from volumetry.statistics.propensity import propensity_score
+    from volumetry.statistics.matching.pairs import MatchOptions, match_pairs
+    from volumetry.statistics.matching.propensity import propensity_score
 
     frame = context.frame({}, plan.covariates)
     rows = list(range(len(frame)))
@@ -100,14 +100,14 @@ def _summary(plan: MatchingPlan, pairs: Pairs) -> StatisticResult:
 
 
 def _rows(pairs: Pairs) -> tuple[Any, Any]:
-    from volumetry.statistics.matched_outcome import rows_of_pairs
+    from volumetry.statistics.matching.matched_outcome import rows_of_pairs
 
     return rows_of_pairs(pairs.matching, np.array(pairs.unit_of_row, dtype=float))
 
 
 def _binary(context: Context, plan: MatchingPlan, pairs: Pairs, endpoint: Binary) -> list[Analysis]:
-    from volumetry.statistics.regression import logistic_regression
-    from volumetry.statistics.weighting import propensity_weights, weighted_effect
+    from volumetry.statistics.matching.weighting import propensity_weights, weighted_effect
+    from volumetry.statistics.models.regression import logistic_regression
 
     values = np.array(
         [np.nan if v is None else v for v in context.cohort.table.events(endpoint.column)], dtype=float
@@ -136,7 +136,7 @@ def _binary(context: Context, plan: MatchingPlan, pairs: Pairs, endpoint: Binary
 
 
 def _time(context: Context, pairs: Pairs, endpoint: TimeToEvent) -> Analysis:
-    from volumetry.statistics.cox import cox_regression
+    from volumetry.statistics.models.cox import cox_regression
 
     times = read_times(context, endpoint)
     arm = np.array(context.cohort.first, dtype=float)
@@ -157,7 +157,7 @@ def _time(context: Context, pairs: Pairs, endpoint: TimeToEvent) -> Analysis:
 
 
 def _balance(pairs: Pairs) -> tuple[BalanceTable, BalanceTable]:
-    from volumetry.statistics.balance import matched_balance
+    from volumetry.statistics.matching.balance import matched_balance
 
     return matched_balance(pairs.score), matched_balance(pairs.score, pairs.matching)
 
@@ -197,7 +197,7 @@ def _pair_rows(pairs: Pairs) -> list[dict[str, Any]]:
 
 def _love_plot(before: BalanceTable, after: BalanceTable) -> Drawing:
     def draw() -> Any:
-        from volumetry.report.statistics_figures import draw_love_plot
+        from volumetry.figures.statistics_figures import draw_love_plot
 
         names = [row.name for row in before.rows]
         values = [[table[name].standardised_difference for name in names] for table in (before, after)]

@@ -59,7 +59,7 @@ def paired_drawing(context: Context, name: str, frame: pd.DataFrame, unit: str) 
     known = frame.dropna(subset=["baseline", "value"])
 
     def draw() -> Any:
-        from volumetry.report.statistics_figures import draw_paired_lines
+        from volumetry.figures.statistics_figures import draw_paired_lines
 
         groups = {
             label: known.loc[known["group"] == label, ["baseline", "value"]].to_numpy()
@@ -75,7 +75,7 @@ def paired_drawing(context: Context, name: str, frame: pd.DataFrame, unit: str) 
 
 
 def _published(context: Context, name: str, frame: pd.DataFrame, test: str) -> Analysis:
-    from volumetry.statistics.two_groups import compare_groups
+    from volumetry.statistics.groups.two_groups import compare_groups
 
     question = Question(
         endpoint=name,
@@ -100,8 +100,8 @@ def _published(context: Context, name: str, frame: pd.DataFrame, test: str) -> A
 def _models(
     context: Context, name: str, frame: pd.DataFrame, adjust: tuple[str, ...], kind: str
 ) -> list[Analysis]:
-    from volumetry.statistics.mixed import MixedOptions, mixed_model
-    from volumetry.statistics.regression import RegressionOptions, linear_regression
+    from volumetry.statistics.models.mixed import MixedOptions, mixed_model
+    from volumetry.statistics.models.regression import RegressionOptions, linear_regression
 
     terms = ["first", *adjust]
     what = "mean difference, adjusted" if adjust else "mean difference"
@@ -141,8 +141,8 @@ def _models(
 
 def _within(context: Context, endpoint: Paired, frame: pd.DataFrame, label: str) -> list[Analysis]:
     from volumetry.statistics.clusters import independence_note
-    from volumetry.statistics.rank_tests import wilcoxon_signed_rank_test
-    from volumetry.statistics.t_tests import paired_t_test
+    from volumetry.statistics.groups.rank_tests import wilcoxon_signed_rank_test
+    from volumetry.statistics.groups.t_tests import paired_t_test
 
     part = frame[frame["group"] == label]
     after, before = part["value"].to_numpy(), part["baseline"].to_numpy()
@@ -167,7 +167,7 @@ def _within(context: Context, endpoint: Paired, frame: pd.DataFrame, label: str)
 def _described(
     context: Context, name: str, frame: pd.DataFrame, column: str, visit: str = ""
 ) -> list[dict[str, Any]]:
-    from volumetry.statistics.baseline_table import table_one
+    from volumetry.statistics.groups.baseline_table import table_one
 
     table = table_one(columns_of(frame), group="group", levels=context.cohort.labels, numeric=[column])
     return [

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from volumetry.outcomes.summary import Summary, audit_summary, read_summary
-from volumetry.statistics.power import design_effect
-from volumetry.statistics.printed import Finding
-from volumetry.statistics.summary_audit import reproducing
+from volumetry.statistics.audit.checks import reproducing
+from volumetry.statistics.audit.printed import Finding
+from volumetry.statistics.planning.power import design_effect
 
 PAPERS = Path(__file__).parent / "papers"
 

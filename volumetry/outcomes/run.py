@@ -132,7 +132,7 @@ def _forest(context: Context, outcomes: Sequence[Outcome]) -> Drawing | None:
         return None
 
     def draw() -> object:
-        from volumetry.report.forest_figure import ForestRow, draw_forest
+        from volumetry.figures.forest_figure import ForestRow, draw_forest
 
         rows = [
             ForestRow(endpoint=endpoint, what=what, value=e.value, low=e.ci_low, high=e.ci_high)

@@ -12,7 +12,7 @@ from volumetry.errors import UsageError
 from volumetry.outcomes.schema import build, read_document, setting
 
 if TYPE_CHECKING:
-    from volumetry.statistics.printed import Finding, PrintedSummary
+    from volumetry.statistics.audit.printed import Finding, PrintedSummary
 
 _P = "p value as printed, a text: `0.012` or `<0.001`"
 _ITEM = "what the number is of"
@@ -221,8 +221,8 @@ def audit_summary(summary: Summary) -> list[Finding]:
 
 
 def _tests(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.summary_audit import audit_counts, audit_means
-    from volumetry.statistics.summary_bounds import audit_paired
+    from volumetry.statistics.audit.bounds import audit_paired
+    from volumetry.statistics.audit.checks import audit_counts, audit_means
 
     for counts in summary.counts:
         yield from audit_counts(counts.item, counts.table, counts.p, ordered=counts.ordered)
@@ -233,8 +233,8 @@ def _tests(summary: Summary) -> Iterator[Finding]:
 
 
 def _percentages(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.printed import Finding
-    from volumetry.statistics.summary_audit import audit_percentage, audit_share, tables_behind_shares
+    from volumetry.statistics.audit.checks import audit_percentage, audit_share, tables_behind_shares
+    from volumetry.statistics.audit.printed import Finding
 
     for entry in summary.percentages:
         yield audit_percentage(entry.item, entry.count, _positive(entry.item, entry.n), entry.percent)
@@ -258,8 +258,8 @@ def _percentages(summary: Summary) -> Iterator[Finding]:
 
 
 def _totals(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.printed import Printed
-    from volumetry.statistics.summary_bounds import audit_relative_change, audit_subgroups, audit_total
+    from volumetry.statistics.audit.bounds import audit_relative_change, audit_subgroups, audit_total
+    from volumetry.statistics.audit.printed import Printed
 
     for group in summary.subgroups:
         yield from audit_subgroups(group.item, _of(group.whole), [_of(part) for part in group.parts])
@@ -272,12 +272,12 @@ def _totals(summary: Summary) -> Iterator[Finding]:
 
 
 def _bounds(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.printed import Printed
-    from volumetry.statistics.summary_bounds import (
+    from volumetry.statistics.audit.bounds import (
         audit_difference_sd,
         audit_exceedance,
         audit_survival_interval,
     )
+    from volumetry.statistics.audit.printed import Printed
 
     for curve in summary.survival:
         share, low, high = (Printed.of(text) for text in (curve.percent, curve.low, curve.high))
@@ -291,7 +291,7 @@ def _bounds(summary: Summary) -> Iterator[Finding]:
 
 
 def _sizes(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.summary_audit import audit_sample_size
+    from volumetry.statistics.audit.checks import audit_sample_size
 
     for size in summary.sample_sizes:
         yield from audit_sample_size(
@@ -300,7 +300,7 @@ def _sizes(summary: Summary) -> Iterator[Finding]:
 
 
 def _of(entry: MeanSd) -> PrintedSummary:
-    from volumetry.statistics.printed import Printed, PrintedSummary
+    from volumetry.statistics.audit.printed import Printed, PrintedSummary
 
     sd = Printed.of(entry.sd) if entry.sd else None
     return PrintedSummary(mean=Printed.of(entry.mean), sd=sd, n=entry.n)

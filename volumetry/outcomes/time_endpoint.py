@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from volumetry.clinical.follow_up import DAYS_PER
 from volumetry.errors import UsageError
 from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Tidy, ask
 from volumetry.outcomes.binary_endpoint import with_p
 from volumetry.outcomes.plan import TimeToEvent
 from volumetry.outcomes.time_figures import time_drawings
-from volumetry.statistics.clinical_follow_up import DAYS_PER
 from volumetry.statistics.result import Estimate, StatisticResult
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _question(context: Context, endpoint: TimeToEvent, role: Any, what: str, **m
 
 
 def _curves(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> Analysis:
-    from volumetry.statistics.survival import CurveOptions, kaplan_meier
+    from volumetry.statistics.time.survival import CurveOptions, kaplan_meier
 
     dated = bool(endpoint.last_negative_date)
     options = CurveOptions(
@@ -183,15 +183,15 @@ def _at_horizon(context: Context, endpoint: TimeToEvent, curves: Analysis) -> li
 
 
 def _published(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
-    from volumetry.statistics.logrank import logrank_test
+    from volumetry.statistics.time.logrank import logrank_test
 
     question = _question(context, endpoint, "published", "log-rank test")
     return [ask(question, lambda: logrank_test("time", "event", "group", data=frame))]
 
 
 def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
-    from volumetry.statistics.logrank import logrank_test
-    from volumetry.statistics.restricted_mean import restricted_mean_time
+    from volumetry.statistics.time.logrank import logrank_test
+    from volumetry.statistics.time.restricted_mean import restricted_mean_time
 
     def question(what: str, primary: bool = False) -> Question:
         return _question(context, endpoint, "recommended", what, primary=primary)
@@ -220,9 +220,9 @@ def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -
 
 def _hazards(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
     """Return hazard ratios plain and adjusted, with Firth's where there is none, and their PH test."""
-    from volumetry.statistics.cox import CoxOptions, cox_regression
-    from volumetry.statistics.firth import firth_cox
-    from volumetry.statistics.proportional_hazards import proportional_hazards_test
+    from volumetry.statistics.models.cox import CoxOptions, cox_regression
+    from volumetry.statistics.models.firth import firth_cox
+    from volumetry.statistics.models.proportional_hazards import proportional_hazards_test
 
     options = CoxOptions(level=context.level)
     analyses = []
@@ -259,8 +259,8 @@ def _hazards(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> li
 
 
 def _incidence(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
-    from volumetry.statistics.competing_risks import IncidenceOptions, cumulative_incidence
-    from volumetry.statistics.gray import gray_test
+    from volumetry.statistics.time.competing_risks import IncidenceOptions, cumulative_incidence
+    from volumetry.statistics.time.gray import gray_test
 
     if not endpoint.competing:
         return []

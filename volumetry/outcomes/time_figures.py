@@ -73,19 +73,19 @@ def _residuals(analyses: Sequence[Analysis]) -> Any:
 
 
 def _survival(endpoint: TimeToEvent, curves: tuple[Any, ...], p_value: float | None, *, falling: bool) -> Any:
-    from volumetry.report.survival_figures import draw_survival
+    from volumetry.figures.survival_figures import draw_survival
 
     return draw_survival(curves, event=endpoint.name, unit=endpoint.unit, p_value=p_value, falling=falling)
 
 
 def _incidence(endpoint: TimeToEvent, curves: tuple[Any, ...], p_value: float | None) -> Any:
-    from volumetry.report.survival_figures import draw_incidence
+    from volumetry.figures.survival_figures import draw_incidence
 
     return draw_incidence(curves, unit=endpoint.unit, p_value=p_value)
 
 
 def _schoenfeld(endpoint: TimeToEvent, residuals: Any) -> Any:
-    from volumetry.report.survival_figures import draw_schoenfeld
+    from volumetry.figures.survival_figures import draw_schoenfeld
 
     return draw_schoenfeld(
         residuals.times, residuals.values[:, 0], unit=endpoint.unit, label="log hazard ratio"

@@ -57,7 +57,7 @@ def write_report(report: Report, out: Path) -> None:
     OutputError
         ``read-only``, ``disk-full``.
     """
-    from volumetry.report.statistics_style import rendered
+    from volumetry.figures.statistics_style import rendered
 
     files: dict[str, bytes] = {}
     for drawing in report.drawings:

@@ -7,52 +7,23 @@ that would treat them so takes ``cluster=``; this module holds what those functi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import UsageError
+from volumetry.statistics.rows import BoolArray, Column, Labels, Table, cluster_codes, read_labels
 
 INDEPENDENT = "analysed as independent"
+
+#: Columns taken as the patient, in any case, when a table is given and ``cluster=`` is not.
+PATIENT_COLUMNS = ("patient", "patient_id", "patientid", "subject", "subject_id")
 
 
 class ClusteredDataWarning(UserWarning):
     """Rows that share a patient were analysed as if they were independent."""
-
-
-def is_missing(value: Any) -> bool:
-    """Whether `value` is None, NaN or another of pandas' missing values."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except TypeError:
-        # pandas.NA cannot say whether it differs from itself.
-        return True
-
-
-def cluster_codes(labels: Iterable[Any]) -> NDArray[np.intp]:
-    """Return cluster numbers from 0, in the order of first appearance.
-
-    Raises
-    ------
-    UsageError
-        `usage` if a label is missing: a row without a patient belongs to no cluster.
-    """
-    seen: dict[Any, int] = {}
-    codes = []
-    for row, label in enumerate(labels):
-        if is_missing(label):
-            raise UsageError(
-                "usage",
-                "a cluster label is missing",
-                values={"row": row},
-                todo="Give every row its patient, or leave the row out.",
-            )
-        codes.append(seen.setdefault(label, len(seen)))
-    return np.asarray(codes, dtype=np.intp)
 
 
 def has_repeats(labels: Sequence[Any] | NDArray[Any]) -> bool:
@@ -91,3 +62,88 @@ def cluster_sums(contributions: NDArray[np.float64], codes: NDArray[np.intp]) ->
     total = np.zeros((n_clusters, *contributions.shape[1:]))
     np.add.at(total, codes, contributions)
     return total
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """What `check_clusters` found.
+
+    Attributes
+    ----------
+    labels : Labels or None
+        Cluster of each row of the whole table; None if rows are taken as independent.
+    n_clusters : int or None
+        Clusters among the rows used; None if rows are taken as independent.
+    notes : tuple of str
+        For `StatisticResult.notes`.
+    """
+
+    labels: Labels | None = None
+    n_clusters: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def check_clusters(
+    cluster: Column | None,
+    data: Table | None = None,
+    *,
+    used: BoolArray | None = None,
+    accounted: bool = True,
+    stacklevel: int = 3,
+) -> Clusters:
+    """Read the clusters of a call, and warn if clustered rows are about to be taken as independent.
+
+    Parameters
+    ----------
+    cluster : column or None
+        The caller's ``cluster=``.
+    data : DataFrame or None
+        The caller's ``data=``. With no `cluster`, a column named like one of `PATIENT_COLUMNS` in which
+        a value comes twice is taken as proof that the rows are clustered.
+    used : (n,) array of bool, optional
+        Rows that the analysis uses; all by default.
+    accounted : bool
+        False if the method cannot allow for clusters even when it is told about them.
+    stacklevel : int
+        As in `warnings.warn`, counted from here; 3 points to the caller of the calling function.
+
+    Returns
+    -------
+    Clusters
+
+    Warns
+    -----
+    ClusteredDataWarning
+        If several rows of one cluster are used and the method takes them as independent.
+    """
+    labels = None if cluster is None else read_labels(cluster, data, name="cluster")
+    if labels is not None and accounted:
+        return Clusters(labels=labels, n_clusters=_count(labels, used)[0])
+    name, found = ("cluster", labels) if labels is not None else _patients(data)
+    if found is None:
+        return Clusters()
+    n_clusters, n_rows = _count(found, used)
+    if n_rows == n_clusters:
+        return Clusters()
+    note = (
+        f"clustered data analysed as independent: {n_rows} rows of {n_clusters} clusters ({name}); "
+        "intervals are too narrow and p values too small"
+    )
+    warnings.warn(note, ClusteredDataWarning, stacklevel=stacklevel)
+    return Clusters(notes=(note,))
+
+
+def _patients(data: Table | None) -> tuple[str, Labels | None]:
+    if data is None:
+        return "", None
+    for column in data.columns:
+        if str(column).lower() in PATIENT_COLUMNS:
+            return f"column {column!r}", read_labels(data[column])
+    return "", None
+
+
+def _count(labels: Labels, used: BoolArray | None) -> tuple[int, int]:
+    """Return the numbers of clusters and of rows that belong to one."""
+    codes = labels.codes if used is None else labels.codes[used]
+    counts = np.bincount(codes[codes >= 0], minlength=1)
+    return int((counts > 0).sum()), int(counts.sum())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from volumetry.atomic import make_folder
 from volumetry.errors import VolumetryError
+from volumetry.figures.lesion_figures import LesionView, draw_lesion, view_of, write_figure
 from volumetry.formats import read_scan
-from volumetry.report.lesion_figures import LesionView, draw_lesion, view_of, write_figure
 from volumetry.study.batch import BatchOptions, Progress, rows_with_cases
 from volumetry.study.cases import Case
 from volumetry.tables import Row

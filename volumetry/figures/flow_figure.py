@@ -1,0 +1,115 @@
+"""Participant flow: boxes from all rows to those analysed, with who was left out and why."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from volumetry.figures.statistics_style import INK, NEUTRAL, colour_of, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Step = tuple[str, str, str, int, int]
+"""Stage, group, what, rows, patients."""
+
+_LINE_MM = 3.0
+_PAD_MM = 2.6
+_GAP_MM = 5.0
+_SPAN = 85.0
+
+
+def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Figure:
+    """Draw the flow of rows, patients in brackets.
+
+    Parameters
+    ----------
+    steps : sequence of (stage, group, what, rows, patients)
+        Stages are ``input``, ``left out``, ``group``, ``volume`` and ``no volume``.
+    labels : sequence of str
+        Groups in order.
+    unit : str
+        What a row is: hip, lesion, patient.
+    """
+    top, left_out = (_lines([s for s in steps if s[0] == stage], 42) for stage in ("input", "left out"))
+    columns = [_column(steps, label) for label in labels]
+    above = sum(_height(lines) + _GAP_MM for lines in (top, left_out) if lines)
+    body = max(sum(_height(lines) + _GAP_MM for lines in column) for column in columns)
+    height = above + body + 4
+    figure = new_figure(height)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(0, _SPAN)
+    axes.set_ylim(height, 0)
+    y = _box(axes, _SPAN / 2, 2.0, 60, top, INK)
+    stem = _SPAN / 2
+    if left_out:
+        stem = 14.0
+        y = _left_out(axes, stem, y, left_out)
+    centres = [_SPAN * (place + 0.5) / len(labels) for place in range(len(labels))]
+    axes.plot([stem, stem], [y, y + 2], color=INK, lw=0.7)
+    axes.plot([min(stem, centres[0]), max(stem, centres[-1])], [y + 2, y + 2], color=INK, lw=0.7)
+    for place, (centre, column) in enumerate(zip(centres, columns, strict=True)):
+        _draw_column(axes, centre, y + 2, column, _SPAN / len(labels) - 3, colour_of(place))
+    axes.set_title("patients" if unit == "patient" else f"{unit}s (patients)", fontsize=6.5, loc="left")
+    return figure
+
+
+def _left_out(axes: Axes, stem: float, y: float, lines: Sequence[str]) -> float:
+    """Draw the box of those left out beside the stem and return where the stem ends."""
+    bottom = _box(axes, 54, y + _GAP_MM, 58, lines, NEUTRAL)
+    axes.plot([stem, stem], [y, bottom + 1], color=INK, lw=0.7)
+    _arrow(axes, (stem, (y + _GAP_MM + bottom) / 2), (25, (y + _GAP_MM + bottom) / 2))
+    return bottom + 1
+
+
+def _draw_column(
+    axes: Axes, centre: float, y: float, column: Sequence[Sequence[str]], width: float, colour: str
+) -> None:
+    for number, lines in enumerate(column):
+        _arrow(axes, (centre, y), (centre, y + _GAP_MM - 0.4))
+        y = _box(axes, centre, y + _GAP_MM - 0.4, width, lines, INK if number else colour)
+
+
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "lw": 0.7, "color": INK})
+
+
+def _column(steps: Sequence[Step], label: str) -> list[list[str]]:
+    own = [step for step in steps if step[1] == label]
+    boxes = [_lines([s for s in own if s[0] == stage], 23) for stage in ("group", "no volume", "volume")]
+    return [lines for lines in boxes if lines]
+
+
+def _lines(steps: Sequence[Step], width: int) -> list[str]:
+    """Return the text of one box: a count and its reason for each step."""
+    heading = {"no volume": ["no change of volume:"], "left out": ["left out:"]}
+    lines: list[str] = list(heading.get(steps[0][0], [])) if steps else []
+    for _, _, what, rows, patients in steps:
+        lines += textwrap.wrap(f"{what.replace('-', ' ')}: {rows}\N{NO-BREAK SPACE}({patients})", width) or [
+            ""
+        ]
+    return lines
+
+
+def _height(lines: Sequence[str]) -> float:
+    return _LINE_MM * len(lines) + _PAD_MM
+
+
+def _box(axes: Axes, centre: float, top: float, width: float, lines: Sequence[str], colour: str) -> float:
+    """Draw a box and return its lower edge."""
+    from matplotlib.patches import FancyBboxPatch
+
+    height = _height(lines)
+    axes.add_patch(
+        FancyBboxPatch(
+            (centre - width / 2, top), width, height, boxstyle="round,pad=0,rounding_size=1", fill=False,
+            edgecolor=colour, lw=0.9,
+        )
+    )  # fmt: skip
+    axes.text(
+        centre, top + height / 2, "\n".join(lines), ha="center", va="center", fontsize=6, linespacing=1.25
+    )
+    return top + height

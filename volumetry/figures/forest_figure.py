@@ -1,0 +1,83 @@
+"""Ratios with their intervals on one logarithmic scale."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from volumetry.figures.statistics_style import FIRST, INK, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_WIDEST = 32.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForestRow:
+    """One ratio with its interval; an end that is not known is None or infinite."""
+
+    endpoint: str
+    what: str
+    value: float
+    low: float | None
+    high: float | None
+
+
+def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure:
+    """Draw ratios of the first group against the second; arrows where an interval leaves the axis."""
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
+    names = [textwrap.fill(f"{row.endpoint}: {row.what}", 30) for row in rows]
+    heights = np.array([1.0 + 0.75 * name.count("\n") for name in names])
+    centres = np.cumsum(heights) - heights / 2
+    figure = new_figure(22 + 4.2 * float(heights.sum()))
+    axes = figure.subplots()
+    low, high = _limits(rows)
+    for centre, row in zip(centres, rows, strict=True):
+        ends = [_within(end, low, high, other) for end, other in ((row.low, low), (row.high, high))]
+        axes.plot(ends, [centre, centre], color=INK, lw=0.9)
+        for end, limit, marker in ((ends[0], low, "<"), (ends[1], high, ">")):
+            if end == limit:
+                axes.plot(end, centre, marker, color=INK, ms=3, clip_on=False)
+        if low < row.value < high:
+            axes.plot(row.value, centre, "s", color=FIRST, ms=4)
+        text = f"{row.value:.2f} ({_shown(row.low)}, {_shown(row.high)})"
+        axes.annotate(
+            text, (1.0, centre), xycoords=("axes fraction", "data"), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize=6, annotation_clip=False,
+        )  # fmt: skip
+    axes.axvline(1, color=INK, lw=0.6, ls=(0, (4, 2)))
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.set_ylim(float(heights.sum()), 0)
+    axes.set_yticks(centres, names)
+    axes.tick_params(axis="y", length=0, labelsize=6)
+    choices = (0.25, 0.5, 1, 2, 4) if high / low < 40 else (0.03, 0.1, 0.3, 1, 3, 10, 30)
+    ticks = [t for t in choices if low <= t <= high]
+    axes.set_xticks(ticks)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.tick_params(axis="x", labelsize=6)
+    axes.set_xlabel(f"Ratio (log scale), {labels[0]} against {labels[1]}")
+    return figure
+
+
+def _limits(rows: Sequence[ForestRow]) -> tuple[float, float]:
+    ends = [v for row in rows for v in (row.low, row.value, row.high) if v is not None and 0 < v < np.inf]
+    low = max(min([*ends, 0.5]) / 1.15, 1 / _WIDEST)
+    return low, min(max([*ends, 2.0]) * 1.15, _WIDEST)
+
+
+def _within(value: float | None, low: float, high: float, missing: float) -> float:
+    return missing if value is None or not np.isfinite(value) else float(min(max(value, low), high))
+
+
+def _shown(value: float | None) -> str:
+    if value is None or not np.isfinite(value):
+        return "-"
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"

@@ -1,0 +1,248 @@
+"""Agreement of two measurements: limits of agreement, and Lin's concordance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from volumetry.statistics.clusters import independence_note
+from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.rows import check_choice, check_level, clean_pairs, not_estimable
+
+Scale = Literal["absolute", "log", "percent"]
+_UNITS = {"log": "", "percent": "%"}
+
+
+def bland_altman(
+    first: ArrayLike | Sequence[Any],
+    second: ArrayLike | Sequence[Any],
+    *,
+    scale: Scale = "absolute",
+    unit: str = "",
+    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    level: float = 0.95,
+) -> StatisticResult:
+    """Estimate bias and limits of agreement of two measurements of the same lesions.
+
+    Parameters
+    ----------
+    first, second : array_like
+        Measurements; a pair lacking either is left out and counted.
+    scale : {'absolute', 'log', 'percent'}
+        Differences first less second; differences of natural logarithms; or differences in percent of the
+        pair's mean.
+    unit : str
+        Of the measurements, for the absolute scale.
+    cluster : sequence, optional
+        The intervals take pairs as independent; where patients repeat this is warned about and recorded.
+    level : float
+        Of the limits (0.95: bias +- 1.96 SD) and of all intervals.
+
+    Returns
+    -------
+    StatisticResult
+        Estimates ``bias``, ``lower limit``, ``upper limit``; on the log scale also ``ratio``, ``lower ratio``
+        and ``upper ratio``, their exponentials. Intervals of the limits use the variance
+        SD**2 (1/n + z**2 / (2 (n - 1))). The p value is that of proportional bias (slope of the difference on
+        the mean). In ``details``: ``sd_of_differences``, ``within_subject_sd`` (root of the mean squared
+        difference / 2), ``repeatability_coefficient``, ``slope`` (Estimate), ``limit_error_1986``
+        (root of 3 SD**2 / n, Lancet 1986), ``means`` and ``differences`` for the figure.
+
+    Notes
+    -----
+    Bland JM, Altman DG, Lancet 1986;1:307-310 and Stat Methods Med Res 1999;8:135-160.
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` for fewer than three pairs, or values not above 0 on the log or percent scale.
+    """
+    check_level(level)
+    check_choice("scale", scale, ("absolute", "log", "percent"))
+    one, two, codes, n_missing = clean_pairs(first, second, cluster)
+    if one.size < 3:
+        raise not_estimable("limits of agreement need three pairs", n_pairs=one.size)
+    differences, means = _differences(one, two, scale)
+    notes = independence_note(codes, "Bland-Altman limits")
+    z = float(stats.norm.isf((1 - level) / 2))
+    within = math.sqrt(float((differences**2).mean()) / 2)
+    slope, slope_note = _slope(means, differences, level)
+    estimates = _limits(differences, _UNITS.get(scale, unit), level)
+    if scale == "log":
+        estimates += tuple(
+            _ratio(name, e)
+            for name, e in zip(("ratio", "lower ratio", "upper ratio"), estimates, strict=True)
+        )
+    return StatisticResult(
+        method=f"Bland-Altman limits of agreement, {scale} scale",
+        estimates=estimates,
+        statistic=None if slope is None else slope.statistic,
+        df=float(one.size - 2),
+        p_value=None if slope is None else slope.p_value,
+        alternative="two-sided",
+        n_used=one.size,
+        n_missing=n_missing,
+        notes=(*notes, *slope_note),
+        details={
+            "sd_of_differences": float(differences.std(ddof=1)),
+            "within_subject_sd": within,
+            "repeatability_coefficient": z * math.sqrt(2) * within,
+            "slope": slope,
+            "limit_error_1986": math.sqrt(3 * float(differences.var(ddof=1)) / one.size),
+            "means": means.tolist(),
+            "differences": differences.tolist(),
+        },
+    )
+
+
+def lin_concordance(
+    first: ArrayLike | Sequence[Any],
+    second: ArrayLike | Sequence[Any],
+    *,
+    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    level: float = 0.95,
+) -> StatisticResult:
+    """Estimate Lin's concordance correlation with its interval on Fisher's z scale.
+
+    Parameters
+    ----------
+    first, second : array_like
+        Measurements; a pair lacking either is left out and counted.
+    cluster : sequence, optional
+        Only to warn and record that pairs are taken as independent.
+    level : float
+
+    Notes
+    -----
+    Lin LI, Biometrics 1989;45:255-268, with the correction of 2000;56:324-325. As R's ``epiR::epi.ccc``.
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` for fewer than three pairs, or a constant measurement.
+    """
+    check_level(level)
+    one, two, codes, n_missing = clean_pairs(first, second, cluster)
+    n = one.size
+    if n < 3 or np.ptp(one) == 0 or np.ptp(two) == 0:
+        raise not_estimable("a concordance needs three pairs, and both measurements must vary", n_pairs=n)
+    notes = independence_note(codes, "Lin's concordance")
+    # The concordance does not depend on the unit; squares of tiny values would underflow.
+    scale = max(float(np.ptp(one)), float(np.ptp(two)))
+    one, two = one / scale, two / scale
+    variance_one, variance_two = float(one.var()), float(two.var())
+    covariance = float(((one - one.mean()) * (two - two.mean())).mean())
+    shift = float(one.mean() - two.mean())
+    value = 2 * covariance / (variance_one + variance_two + shift**2)
+    r = covariance / math.sqrt(variance_one * variance_two)
+    u = shift / (variance_one * variance_two) ** 0.25
+    if abs(r) >= 1 or r == 0 or abs(value) >= 1:
+        estimate = Estimate(name="concordance correlation", value=value, level=level)
+        notes += ("the interval is not defined for a correlation of 0 or 1",)
+    else:
+        estimate = _concordance_estimate(value, r, u, n, level)
+    return StatisticResult(
+        method="Lin's concordance correlation",
+        estimates=(estimate,),
+        n_used=n,
+        n_missing=n_missing,
+        notes=notes,
+        details={"pearson_r": r, "bias_correction": value / r if r else None},
+    )
+
+
+def _differences(
+    one: NDArray[np.float64], two: NDArray[np.float64], scale: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if scale == "absolute":
+        return one - two, (one + two) / 2
+    if (one <= 0).any() or (two <= 0).any():
+        raise not_estimable(
+            f"the {scale} scale needs values above 0",
+            n_not_above_zero=int(((one <= 0) | (two <= 0)).sum()),
+            todo="Leave such lesions out, or use the absolute scale.",
+        )
+    if scale == "log":
+        return np.log(one) - np.log(two), (np.log(one) + np.log(two)) / 2
+    return 200 * (one - two) / (one + two), (one + two) / 2
+
+
+def _limits(differences: NDArray[np.float64], unit: str, level: float) -> tuple[Estimate, ...]:
+    n = differences.size
+    bias, sd = float(differences.mean()), float(differences.std(ddof=1))
+    z, t = float(stats.norm.isf((1 - level) / 2)), float(stats.t.isf((1 - level) / 2, n - 1))
+    bias_error = sd / math.sqrt(n)
+    limit_error = sd * math.sqrt(1 / n + z**2 / (2 * (n - 1)))
+    places = (("bias", bias, bias_error), ("lower limit", bias - z * sd, limit_error))
+    return tuple(
+        Estimate(
+            name=name,
+            value=value,
+            ci_low=value - t * error,
+            ci_high=value + t * error,
+            level=level,
+            unit=unit,
+            standard_error=error,
+        )
+        for name, value, error in (*places, ("upper limit", bias + z * sd, limit_error))
+    )
+
+
+def _ratio(name: str, estimate: Estimate) -> Estimate:
+    assert estimate.ci_low is not None
+    assert estimate.ci_high is not None
+    return Estimate(
+        name=name,
+        value=math.exp(estimate.value),
+        ci_low=math.exp(estimate.ci_low),
+        ci_high=math.exp(estimate.ci_high),
+        level=estimate.level,
+    )
+
+
+def _slope(
+    means: NDArray[np.float64], differences: NDArray[np.float64], level: float
+) -> tuple[Estimate | None, tuple[str, ...]]:
+    n = means.size
+    spread = float(((means - means.mean()) ** 2).sum())
+    if spread == 0:
+        return None, ("proportional bias: the means do not vary",)
+    slope = float(((means - means.mean()) * differences).sum()) / spread
+    residual = differences - differences.mean() - slope * (means - means.mean())
+    error = math.sqrt(float((residual**2).sum()) / (n - 2) / spread)
+    if error <= 1e-14 * max(1.0, abs(slope)):
+        return None, ("proportional bias: the differences lie on a line, without error",)
+    t = slope / error
+    half = float(stats.t.isf((1 - level) / 2, n - 2)) * error
+    estimate = Estimate(
+        name="slope of difference on mean",
+        value=slope,
+        ci_low=slope - half,
+        ci_high=slope + half,
+        level=level,
+        standard_error=error,
+        statistic=t,
+        p_value=float(2 * stats.t.sf(abs(t), n - 2)),
+    )
+    return estimate, ()
+
+
+def _concordance_estimate(value: float, r: float, u: float, n: int, level: float) -> Estimate:
+    first = (1 - r**2) * value**2 * (1 - value**2) / r**2
+    second = 2 * value**3 * (1 - value) * u**2 / r
+    third = value**4 * u**4 / (2 * r**2)
+    error = math.sqrt(max(0.0, first + second - third) / (n - 2))
+    half = float(stats.norm.isf((1 - level) / 2)) * error / (1 - value**2)
+    return Estimate(
+        name="concordance correlation",
+        value=value,
+        ci_low=math.tanh(math.atanh(value) - half),
+        ci_high=math.tanh(math.atanh(value) + half),
+        level=level,
+        standard_error=error,
+    )

@@ -1,0 +1,1 @@
+"""Printed numbers of a paper, checked against each other."""

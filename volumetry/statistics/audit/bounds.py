@@ -1,0 +1,244 @@
+"""What printed summaries cannot be together: parts and wholes, and bounds on SDs, errors and correlations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import product
+
+from volumetry.statistics.audit.printed import Finding, Printed, PrintedSummary, Verdict
+from volumetry.statistics.groups.t_tests import (
+    SampleSummary,
+    correlation_of_paired_p,
+    paired_t_test_from_summary,
+)
+
+_Z95 = 1.959963984540054
+
+#: Two measurements of one thing correlate more than this, or they are of little use.
+LEAST_PLAUSIBLE_CORRELATION = 0.2
+
+
+# -- parts and wholes ---------------------------------------------------------------------------------------
+
+
+def audit_subgroups(item: str, whole: PrintedSummary, parts: Sequence[PrintedSummary]) -> tuple[Finding, ...]:
+    """Check that mean and SD of a whole are those that its parts make, within the rounding of all."""
+    sizes = [part.n for part in parts]
+    findings = []
+    if sum(sizes) != whole.n:
+        findings.append(audit_total(f"{item}, n", sizes, whole.n))
+    means = [_pooled_mean([p.mean.value for p in parts], sizes)]
+    means += [_pooled_mean([_ends(p.mean)[side] for p in parts], sizes) for side in (0, 1)]
+    findings.append(_part_finding(item, "mean of parts", whole.mean, means))
+    sds = [part.sd for part in parts]
+    if whole.sd is not None and None not in sds:
+        corners = list(product(*(part.corners() for part in parts)))
+        values = [_pooled_sd([part.printed() for part in parts])] + [_pooled_sd(corner) for corner in corners]
+        findings.append(_part_finding(item, "SD of parts", whole.sd, values))
+    return tuple(findings)
+
+
+def _part_finding(item: str, method: str, printed: Printed, values: Sequence[float]) -> Finding:
+    low, high = min(values), max(values)
+    return Finding(
+        item=item,
+        check="parts and whole",
+        method=method,
+        printed=printed.text,
+        recomputed=values[0],
+        low=low,
+        high=high,
+        verdict="consistent" if printed.fits(low, high) else "inconsistent",
+    )
+
+
+def _pooled_mean(means: Sequence[float], sizes: Sequence[int]) -> float:
+    return sum(m * n for m, n in zip(means, sizes, strict=True)) / sum(sizes)
+
+
+def _pooled_sd(parts: Sequence[SampleSummary]) -> float:
+    total = sum(part.n for part in parts)
+    mean = _pooled_mean([part.mean for part in parts], [part.n for part in parts])
+    squares = sum((part.n - 1) * part.sd**2 + part.n * (part.mean - mean) ** 2 for part in parts)
+    return math.sqrt(squares / (total - 1))
+
+
+def audit_total(item: str, parts: Sequence[int], total: int) -> Finding:
+    """Check that counts add up."""
+    made = sum(parts)
+    return Finding(
+        item=item,
+        check="parts and whole",
+        method=" + ".join(map(str, parts)),
+        printed=str(total),
+        recomputed=float(made),
+        verdict="consistent" if made == total else "inconsistent",
+    )
+
+
+def audit_relative_change(item: str, baseline: Printed, followup: Printed, printed: str = "") -> Finding:
+    """Recompute a change in percent of the baseline."""
+    values = [
+        100 * (b - a) / a
+        for a, b in [(baseline.value, followup.value), *product(_ends(baseline), _ends(followup))]
+    ]
+    fits = bool(printed) and Printed.of(printed).fits(min(values), max(values))
+    return Finding(
+        item=item,
+        check="relative change",
+        method=f"{baseline.text} to {followup.text}",
+        printed=printed,
+        recomputed=values[0],
+        low=min(values),
+        high=max(values),
+        verdict="recomputed" if not printed else "consistent" if fits else "inconsistent",
+    )
+
+
+# -- bounds -------------------------------------------------------------------------------------------------
+
+
+def audit_survival_interval(
+    item: str, survival: Printed, low: Printed, high: Printed, n: int
+) -> tuple[Finding, ...]:
+    """Check a printed 95 % interval of a survival percentage against the least error there can be.
+
+    Greenwood's variance is never below S (1 - S) / N, its value without any censoring. An interval that is
+    narrower is no 95 % interval; often S +- 1 SE was printed for S +- 1.96 SE.
+    """
+    share = survival.value / 100
+    half = (high.value - low.value) / 200
+    widest = (high.high - low.low) / 200
+    least = math.sqrt(share * (1 - share) / n)
+    smallest = min(math.sqrt(s * (1 - s) / n) for s in (survival.low / 100, survival.high / 100))
+    printed = f"{survival.text} ({low.text}-{high.text})"
+    possible = widest / _Z95 >= smallest
+    tight = possible and half / _Z95 < 1.05 * least
+    note = f"least possible standard error {least:.6f}"
+    if tight:
+        note += "; possible only with hardly any censoring"
+    ends = [100 * (share + sign * _Z95 * half) for sign in (-1, 1)]
+    return (
+        Finding(
+            item=item,
+            check="interval of a survival curve",
+            method="standard error if 95 %",
+            printed=printed,
+            recomputed=half / _Z95,
+            verdict="possible" if possible else "impossible",
+            note=note,
+        ),
+        Finding(
+            item=item,
+            check="interval of a survival curve",
+            method="95 % interval if the half-width is one standard error",
+            printed=printed,
+            recomputed=100 * share,
+            low=ends[0],
+            high=ends[1],
+            verdict="recomputed",
+        ),
+    )
+
+
+def audit_difference_sd(
+    item: str, first_sd: Printed, second_sd: Printed, mean: Printed, sd: Printed
+) -> tuple[Finding, ...]:
+    """Check the SD of a difference of two measurements, and of its size, against the SDs of the two.
+
+    SD(A - B) >= abs(SD(A) - SD(B)), whatever the correlation; and the mean square of abs(A - B), its mean
+    squared plus its variance, is at least that squared.
+    """
+    gap = abs(first_sd.value - second_sd.value)
+    surely = max(0.0, gap - first_sd.half_unit - second_sd.half_unit)
+    square = mean.high**2 + sd.high**2
+    return (
+        Finding(
+            item=item,
+            check="SD of a difference",
+            method="signed difference: least SD",
+            printed=sd.text,
+            recomputed=gap,
+            verdict="possible" if sd.high >= surely else "impossible",
+        ),
+        Finding(
+            item=item,
+            check="SD of a difference",
+            method="size of the difference: least mean square",
+            printed=f"{mean.text} ± {sd.text}",
+            recomputed=gap**2,
+            verdict="possible" if square >= surely**2 else "impossible",
+            note=f"printed mean and SD give {mean.value**2 + sd.value**2:.2f}",
+        ),
+    )
+
+
+def audit_exceedance(item: str, mean: Printed, sd: Printed, cut: float, count: int, n: int) -> Finding:
+    """Check an SD against how many values lie beyond a cut: SD >= abs(cut - mean) sqrt(q / (1 - q))."""
+    share = count / n
+    ends = [abs(cut - value) for value in (mean.low, mean.high)]
+    least = abs(cut - mean.value) * math.sqrt(share / (1 - share))
+    return Finding(
+        item=item,
+        check="SD and values beyond a cut",
+        method=f"least SD with {count} of {n} beyond {cut:g}",
+        printed=sd.text,
+        recomputed=least,
+        verdict="possible" if sd.high >= min(ends) * math.sqrt(share / (1 - share)) else "impossible",
+    )
+
+
+# -- pairs --------------------------------------------------------------------------------------------------
+
+
+def audit_paired(
+    item: str, first: PrintedSummary, second: PrintedSummary, printed_p: str
+) -> tuple[Finding, ...]:
+    """Find the correlation that a paired t test needs to give the printed p value.
+
+    The SD of the differences is seldom printed, so the test itself cannot be recomputed. But the correlation
+    lies between -1 and 1, and that of two measurements of one hip should not be near 0.
+    """
+    printed = Printed.of(printed_p)
+    before, after = first.printed(), second.printed()
+    needed = correlation_of_paired_p(before, after, printed.value)
+    verdict, note = _paired_verdict(printed.sign, needed)
+    main = Finding(
+        item=item,
+        check="paired t test",
+        method="correlation needed",
+        printed=printed_p,
+        recomputed=needed,
+        verdict=verdict,
+        note=note,
+    )
+    others = []
+    for correlation in (-1.0, 0.0, 0.5, 0.9):
+        p_value = paired_t_test_from_summary(before, after, correlation=correlation).p_value
+        others.append(
+            Finding(
+                item=item,
+                check="paired t test",
+                method=f"p at correlation {correlation:g}",
+                recomputed=p_value,
+                verdict="recomputed",
+            )
+        )
+    return (main, *others)
+
+
+def _paired_verdict(sign: str, needed: float) -> tuple[Verdict, str]:
+    if sign == "<":
+        if needed > 1:
+            return "impossible", "no correlation makes p as small"
+        return "possible", "any correlation" if needed < -1 else f"any correlation above {needed:.4f}"
+    if not -1 <= needed <= 1:
+        return "impossible", "a correlation lies between -1 and 1"
+    if needed < LEAST_PLAUSIBLE_CORRELATION:
+        return "implausible", "two measurements of the same hips correlate more than that"
+    return "possible", ""
+
+
+def _ends(printed: Printed) -> tuple[float, float]:
+    return printed.low, printed.high

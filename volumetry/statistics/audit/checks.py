@@ -1,0 +1,228 @@
+"""Checks of a published summary table by its own numbers: counts, percentages, means, curves.
+
+Nothing here says who is wrong, or why. A finding says what the printed numbers give, whether the printed
+result is one of them, and what cannot be true together. A number as printed is a *text*: "0.10"
+and "0.1" have been rounded differently.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import Any
+
+from volumetry.errors import StatisticsError
+from volumetry.statistics.audit.printed import Finding, Printed, PrintedSummary
+from volumetry.statistics.groups.contingency import contingency_test
+from volumetry.statistics.groups.ordered import linear_by_linear_test, mann_whitney_on_classes
+from volumetry.statistics.groups.t_tests import SampleSummary, t_test_from_summary
+from volumetry.statistics.groups.two_by_two import two_by_two
+from volumetry.statistics.planning.power import power_two_proportions
+
+FISHER_ONE_SIDED = "Fisher exact, one-sided"
+_FOURFOLD = {
+    "pearson": "Pearson chi-squared",
+    "yates": "Yates chi-squared",
+    "likelihood-ratio": "likelihood-ratio chi-squared",
+    "n-1": "N - 1 chi-squared",
+    "fisher": "Fisher exact, two-sided",
+    "mid-p": "mid-p, two-sided",
+}
+# -- p values -----------------------------------------------------------------------------------------------
+
+
+def audit_counts(
+    item: str, table: Sequence[Sequence[int]], printed_p: str = "", *, ordered: bool = False
+) -> tuple[Finding, ...]:
+    """Recompute the p value of a table of counts under every customary test.
+
+    Parameters
+    ----------
+    item : str
+    table : rows of int
+        Rows are groups.
+    printed_p : str
+        Empty where none is printed.
+    ordered : bool
+        Whether the classes have an order, so that tests of trend apply.
+    """
+    try:
+        p_values = _count_p_values(table, ordered)
+    except StatisticsError as error:
+        return (
+            Finding(
+                item=item, check="p value of counts", method="-", printed=printed_p,
+                verdict="impossible", note=error.message,
+            ),
+        )  # fmt: skip
+    return _beside(item, "p value of counts", printed_p, {name: (p, p, p) for name, p in p_values.items()})
+
+
+def _count_p_values(table: Sequence[Sequence[int]], ordered: bool) -> dict[str, float]:
+    if len(table) == 2 and all(len(row) == 2 for row in table):
+        known = two_by_two(table, primary="pearson").details["p_values"]
+        p_values = {name: known[key] for key, name in _FOURFOLD.items() if known[key] is not None}
+        # Of both one-sided values SPSS prints the one on the observed side, the smaller.
+        p_values[FISHER_ONE_SIDED] = min(known["fisher-less"], known["fisher-greater"])
+        return p_values
+    exact = contingency_test(table, primary="exact").details["p_values"]
+    p_values = {
+        "Pearson chi-squared": exact["pearson"],
+        "likelihood-ratio chi-squared": exact["likelihood-ratio"],
+        "Freeman-Halton exact": exact["exact"],
+    }
+    if ordered:
+        p_values["linear-by-linear"] = linear_by_linear_test(table).p_value or 0.0
+        if len(table) == 2:
+            p_values["Mann-Whitney"] = mann_whitney_on_classes(table).p_value or 0.0
+    return p_values
+
+
+def audit_means(
+    item: str, first: PrintedSummary, second: PrintedSummary, printed_p: str = ""
+) -> tuple[Finding, ...]:
+    """Recompute a two-sample t test from printed means and SDs, with its range over their rounding."""
+    answers = {}
+    for variances, name in (("equal", "Student"), ("unequal", "Welch")):
+        answers[name] = _t_range(first, second, variances)
+    return _beside(item, "p value of means", printed_p, answers)
+
+
+def _t_range(first: PrintedSummary, second: PrintedSummary, variances: Any) -> tuple[float, float, float]:
+    def p_of(one: SampleSummary, two: SampleSummary) -> float:
+        if one.mean == two.mean:
+            return 1.0
+        return t_test_from_summary(one, two, variances=variances).p_value or 0.0
+
+    p_values = [p_of(one, two) for one, two in product(first.corners(), second.corners())]
+    if first.mean.low <= second.mean.high and second.mean.low <= first.mean.high:
+        p_values.append(1.0)  # the true means may be equal
+    return p_of(first.printed(), second.printed()), min(p_values), max(p_values)
+
+
+def _beside(
+    item: str, check: str, printed_p: str, answers: dict[str, tuple[float, float, float]]
+) -> tuple[Finding, ...]:
+    printed = Printed.of(printed_p) if printed_p else None
+    findings = []
+    for name, (value, low, high) in answers.items():
+        fits = printed is not None and printed.fits(low, high)
+        only_by_rounding = printed is not None and fits and not printed.fits(value)
+        findings.append(
+            Finding(
+                item=item,
+                check=check,
+                method=name,
+                printed=printed_p,
+                recomputed=value,
+                low=None if low == high else low,
+                high=None if low == high else high,
+                verdict="recomputed" if printed is None else "reproduces" if fits else "differs",
+                note="only within the rounding of the printed means and SDs" if only_by_rounding else "",
+            )
+        )
+    return tuple(findings)
+
+
+def reproducing(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the methods that reproduce the printed number; empty: none does."""
+    return tuple(finding.method for finding in findings if finding.verdict == "reproduces")
+
+
+# -- percentages --------------------------------------------------------------------------------------------
+
+
+def audit_percentage(item: str, count: int, n: int, printed: str) -> Finding:
+    """Check that a printed percentage is that of its count."""
+    value = 100 * count / n
+    fits = Printed.of(printed).fits(value)
+    return Finding(
+        item=item,
+        check="percentage of count",
+        method=f"{count}/{n}",
+        printed=printed,
+        recomputed=value,
+        verdict="consistent" if fits else "inconsistent",
+    )
+
+
+def grim_counts(printed: str, n: int) -> list[int]:
+    """Return the counts out of n that round to a printed percentage; empty: impossible.
+
+    Brown NJL, Heathers JAJ, Soc Psychol Personal Sci 2017;8:363-369.
+    """
+    percent = Printed.of(printed)
+    first, last = math.floor(percent.low * n / 100), math.ceil(percent.high * n / 100)
+    return [k for k in range(max(0, first), min(n, last) + 1) if percent.fits(100 * k / n)]
+
+
+def audit_share(item: str, printed: str, sizes: Sequence[int]) -> tuple[Finding, ...]:
+    """Say for each possible denominator whether a whole count gives the printed percentage (GRIM)."""
+    findings = []
+    for n in sizes:
+        counts = grim_counts(printed, n)
+        findings.append(
+            Finding(
+                item=item,
+                check="GRIM",
+                method=f"n = {n}",
+                printed=printed,
+                recomputed=float(counts[0]) if counts else None,
+                verdict="possible" if counts else "impossible",
+                note=f"{counts[0]}/{n}" if counts else f"no whole number out of {n} is {printed} %",
+            )
+        )
+    return tuple(findings)
+
+
+def tables_behind_shares(
+    printed: tuple[str, str], largest: tuple[int, int], printed_p: str, *, smallest: int = 15
+) -> list[tuple[int, int, int, int, str]]:
+    """Return every table k1/n1 against k2/n2 that gives both percentages and the p value, with the test."""
+    groups = [
+        [(k, n) for n in range(smallest, most + 1) for k in grim_counts(share, n)]
+        for share, most in zip(printed, largest, strict=True)
+    ]
+    found = []
+    for (k1, n1), (k2, n2) in product(*groups):
+        findings = audit_counts("", [[k1, n1 - k1], [k2, n2 - k2]], printed_p)
+        found += [(k1, n1, k2, n2, method) for method in reproducing(findings)]
+    return found
+
+
+# -- sample sizes -------------------------------------------------------------------------------------------
+
+
+def audit_sample_size(
+    item: str, p1: float, p2: float, *, alpha: float, power: float, printed_n: int
+) -> tuple[Finding, ...]:
+    """Recompute a sample size per group for two proportions, by every customary method and sidedness."""
+    findings = []
+    for sides in ("one-sided", "two-sided"):
+        for method, name in _SIZE_METHODS.items():
+            result = power_two_proportions(
+                p1, p2, power=power, alpha=alpha, sides=sides, method=method  # type: ignore[arg-type]
+            )  # fmt: skip
+            size = result.estimates[0].value
+            findings.append(
+                Finding(
+                    item=item,
+                    check="sample size",
+                    method=f"{name}, {sides}",
+                    printed=str(printed_n),
+                    recomputed=size,
+                    verdict="reproduces" if size == printed_n else "differs",
+                    note=f"power {result.details['power_at_n']:.6f}",
+                )
+            )
+    return tuple(findings)
+
+
+_SIZE_METHODS = {
+    "normal-unpooled": "normal, unpooled",
+    "normal-pooled": "normal, pooled",
+    "arcsine": "arcsine",
+    "fleiss": "Fleiss, continuity-corrected",
+    "fisher-exact": "exact power of Fisher's test",
+}

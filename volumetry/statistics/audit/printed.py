@@ -1,0 +1,133 @@
+"""Numbers as they stand on paper, and what is found about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from volumetry.errors import UsageError
+from volumetry.statistics.groups.t_tests import SampleSummary
+
+Verdict = Literal[
+    "reproduces",
+    "differs",
+    "consistent",
+    "inconsistent",
+    "possible",
+    "implausible",
+    "impossible",
+    "recomputed",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """A number as it stands on paper.
+
+    Attributes
+    ----------
+    text : str
+        ``"0.012"``, ``"<0.001"``, ``"16.0"``.
+    value : float
+    half_unit : float
+        Half a unit of the last printed digit.
+    sign : {"=", "<", ">"}
+    """
+
+    text: str
+    value: float
+    half_unit: float
+    sign: Literal["=", "<", ">"]
+
+    @classmethod
+    def of(cls, text: str) -> Printed:
+        """Read a printed number.
+
+        Raises
+        ------
+        UsageError
+            ``usage`` if it is none.
+        """
+        bare = str(text).strip().replace("−", "-")
+        sign: Literal["=", "<", ">"] = "<" if bare[:1] == "<" else ">" if bare[:1] == ">" else "="
+        digits = bare.lstrip("<>= ").rstrip("% ")
+        try:
+            value = float(digits)
+        except ValueError:
+            raise UsageError(
+                "usage", f"{text!r} is no printed number", todo='Write it as printed: "0.012" or "<0.001".'
+            ) from None
+        decimals = len(digits.partition(".")[2])
+        return cls(text=str(text), value=value, half_unit=0.5 * 10.0**-decimals, sign=sign)
+
+    @property
+    def low(self) -> float:
+        """Least number that rounds to this one."""
+        return self.value - self.half_unit
+
+    @property
+    def high(self) -> float:
+        """Largest number that rounds to this one."""
+        return self.value + self.half_unit
+
+    def fits(self, low: float, high: float | None = None) -> bool:
+        """Say whether a number, or one from a range, is printed like this."""
+        high = low if high is None else high
+        noise = 1e-9 * max(1.0, abs(self.value))
+        if self.sign == "<":
+            return low < self.value
+        if self.sign == ">":
+            return high > self.value
+        return low <= self.high + noise and high >= self.low - noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One recomputed number beside the printed one.
+
+    Attributes
+    ----------
+    item : str
+        What the number is of.
+    check : str
+        Kind of check: ``"p value of counts"``.
+    method : str
+        How it was recomputed.
+    printed : str
+        Empty where nothing is printed.
+    recomputed, low, high : float or None
+        The number, and its range over the rounding of what it is computed from.
+    verdict : str
+        ``reproduces`` or ``differs`` for a test; ``consistent`` or ``inconsistent`` for arithmetic;
+        ``possible``, ``implausible`` or ``impossible`` for what can be true; ``recomputed`` for a number
+        with nothing beside it.
+    note : str
+    """
+
+    item: str
+    check: str
+    method: str
+    printed: str = ""
+    recomputed: float | None = None
+    low: float | None = None
+    high: float | None = None
+    verdict: Verdict
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintedSummary:
+    """Mean, SD and n as printed; ``sd`` None where only means are to be checked."""
+
+    mean: Printed
+    sd: Printed | None
+    n: int
+
+    def corners(self) -> list[SampleSummary]:
+        """Return the summaries at the ends of what rounds to the printed ones."""
+        sds = [0.0] if self.sd is None else [max(0.0, self.sd.low), self.sd.high]
+        return [SampleSummary(mean=m, sd=s, n=self.n) for m in (self.mean.low, self.mean.high) for s in sds]
+
+    def printed(self) -> SampleSummary:
+        """Return the summary as printed."""
+        return SampleSummary(mean=self.mean.value, sd=0.0 if self.sd is None else self.sd.value, n=self.n)

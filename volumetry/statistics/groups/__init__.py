@@ -1,0 +1,1 @@
+"""Two or more groups compared: means, ranks, shares, ordered classes; tables of patients."""

@@ -1,0 +1,290 @@
+"""Ordered classes (increase, no change, decrease): trend, ranks and the proportional-odds model."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from volumetry.errors import UsageError
+from volumetry.statistics.clusters import cluster_sums, has_repeats
+from volumetry.statistics.groups.rank_tests import Distribution, mann_whitney_test
+from volumetry.statistics.groups.two_by_two import count_table
+from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.rows import (
+    Alternative,
+    ClusterPair,
+    check_level,
+    cluster_codes,
+    is_missing,
+    not_estimable,
+)
+
+
+def linear_by_linear_test(
+    table: ArrayLike,
+    *,
+    row_scores: Sequence[float] | None = None,
+    column_scores: Sequence[float] | None = None,
+    level: float = 0.95,
+) -> StatisticResult:
+    """Test for a trend across ordered classes (linear-by-linear association, Mantel).
+
+    Parameters
+    ----------
+    table : array_like of int, shape (r, c)
+        Rows are groups, columns are classes in their order.
+    row_scores, column_scores : sequence of float, optional
+        Scores of rows and classes; 1, 2, 3, ... where not given.
+    level : float
+        Confidence level of the correlation (Fisher's z).
+
+    Returns
+    -------
+    StatisticResult
+        Statistic ``M2 = (N - 1) r**2`` with one df, as in SPSS and R's ``coin::lbl_test``. Estimate: the
+        correlation r of the scores.
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` if rows or classes do not vary.
+    """
+    check_level(level)
+    counts = count_table(table)
+    rows, columns = _scores(row_scores, counts.shape[0]), _scores(column_scores, counts.shape[1])
+    n = int(counts.sum())
+    row_spread = _weighted_variance(rows, counts.sum(1))
+    column_spread = _weighted_variance(columns, counts.sum(0))
+    if n < 2 or row_spread == 0 or column_spread == 0:
+        raise not_estimable("only one row or one class has counts", n=n)
+    centred_rows = rows - np.average(rows, weights=counts.sum(1))
+    centred_columns = columns - np.average(columns, weights=counts.sum(0))
+    covariance = float(centred_rows @ counts @ centred_columns) / n
+    correlation = max(-1.0, min(1.0, covariance / math.sqrt(row_spread * column_spread)))
+    statistic = (n - 1) * correlation**2
+    return StatisticResult(
+        method="Linear-by-linear association test",
+        estimates=(_correlation_estimate(correlation, n, level),),
+        statistic=statistic,
+        df=1.0,
+        p_value=float(stats.chi2.sf(statistic, 1)),
+        alternative="two-sided",
+        n_used=n,
+        details={"row_scores": rows.tolist(), "column_scores": columns.tolist(), "table": counts.tolist()},
+    )
+
+
+def mann_whitney_on_classes(
+    table: ArrayLike,
+    *,
+    distribution: Distribution = "asymptotic",
+    continuity: bool = True,
+    alternative: Alternative = "two-sided",
+    level: float = 0.95,
+) -> StatisticResult:
+    """Compare ordered classes of two groups by ranks, from counts.
+
+    Parameters
+    ----------
+    table : array_like of int, shape (2, c)
+        Rows are groups, columns are classes in their order.
+    distribution, continuity, alternative, level
+        As in `mann_whitney_test`, which also takes rows with clusters.
+    """
+    counts = count_table(table)
+    if counts.shape[0] != 2:
+        raise UsageError(
+            "usage", "the Mann-Whitney test compares two groups", values={"n_rows": counts.shape[0]}
+        )
+    classes = np.arange(counts.shape[1], dtype=float)
+    first, second = np.repeat(classes, counts[0]), np.repeat(classes, counts[1])
+    return mann_whitney_test(
+        first, second, distribution=distribution, continuity=continuity, alternative=alternative, level=level
+    )
+
+
+def proportional_odds(
+    first: ArrayLike | Sequence[Any],
+    second: ArrayLike | Sequence[Any],
+    *,
+    classes: Sequence[Any],
+    cluster: ClusterPair | None = None,
+    level: float = 0.95,
+) -> StatisticResult:
+    """Compare ordered classes of two groups by the proportional-odds model.
+
+    Parameters
+    ----------
+    first, second : sequence
+        The class of each row; missing ones are left out and counted.
+    classes : sequence
+        All classes, lowest first, for example ``("decrease", "no_change", "increase")``.
+    cluster : pair of sequences, optional
+        Patients of both groups' rows. Where patients repeat the standard error is cluster-robust, with the
+        factor G/(G-1).
+    level : float
+
+    Returns
+    -------
+    StatisticResult
+        Estimate: common odds ratio of a higher class in the first group; statistic z.
+        ``details["log_likelihood"]``, ``details["likelihood_ratio"]`` (statistic and p against the model
+        without groups), ``details["table"]``.
+
+    Notes
+    -----
+    Fitted by statsmodels' ``OrderedModel`` (McCullagh, J R Stat Soc B 1980;42:109-142).
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` if a group or all but one class is empty, the groups are perfectly separated, or the
+        fit does not converge.
+    """
+    check_level(level)
+    outcome, indicator, labels, n_missing = _class_rows(first, second, classes, cluster)
+    table = np.array([np.bincount(outcome[indicator == side], minlength=len(classes)) for side in (1, 0)])
+    _refuse_separated(table)
+    _, dense = np.unique(outcome, return_inverse=True)
+    fit = _fit(dense, indicator)
+    covariance, clustered, n_clusters = _covariance(fit, labels)
+    slope, error = float(fit.params[0]), math.sqrt(float(covariance[0, 0]))
+    z, half = slope / error, float(stats.norm.isf((1 - level) / 2)) * error
+    p_value = float(2 * stats.norm.sf(abs(z)))
+    estimate = Estimate(
+        name="common odds ratio",
+        value=math.exp(slope),
+        ci_low=math.exp(slope - half),
+        ci_high=math.exp(slope + half),
+        level=level,
+        standard_error=error,
+        statistic=z,
+        p_value=p_value,
+    )
+    ratio = max(0.0, 2 * (float(fit.llf) - _null_log_likelihood(table)))
+    return StatisticResult(
+        method="Proportional-odds model" + (", cluster-robust" if clustered else ""),
+        estimates=(estimate,),
+        statistic=z,
+        p_value=p_value,
+        alternative="two-sided",
+        correction="clusters / (clusters - 1)" if clustered else "none",
+        n_used=outcome.size,
+        n_missing=n_missing,
+        n_clusters=n_clusters,
+        details={
+            "log_likelihood": float(fit.llf),
+            "likelihood_ratio": {"statistic": ratio, "p_value": float(stats.chi2.sf(ratio, 1))},
+            "classes": list(classes),
+            "table": table.tolist(),
+        },
+    )
+
+
+def _scores(scores: Sequence[float] | None, size: int) -> NDArray[np.float64]:
+    if scores is None:
+        return np.arange(1, size + 1, dtype=float)
+    if len(scores) != size:
+        raise UsageError("usage", "there must be one score for each row or class", values={"n": len(scores)})
+    return np.asarray(scores, dtype=float)
+
+
+def _weighted_variance(scores: NDArray[np.float64], weights: NDArray[np.int64]) -> float:
+    if weights.sum() == 0:
+        return 0.0
+    mean = np.average(scores, weights=weights)
+    return float(np.average((scores - mean) ** 2, weights=weights))
+
+
+def _correlation_estimate(correlation: float, n: int, level: float) -> Estimate:
+    name = "correlation of scores"
+    if n < 4 or abs(correlation) == 1:
+        return Estimate(name=name, value=correlation, level=level)
+    half = float(stats.norm.isf((1 - level) / 2)) / math.sqrt(n - 3)
+    z = math.atanh(correlation)
+    return Estimate(
+        name=name, value=correlation, ci_low=math.tanh(z - half), ci_high=math.tanh(z + half), level=level
+    )
+
+
+def _class_rows(
+    first: ArrayLike | Sequence[Any],
+    second: ArrayLike | Sequence[Any],
+    classes: Sequence[Any],
+    cluster: ClusterPair | None,
+) -> tuple[NDArray[np.intp], NDArray[np.float64], list[Any] | None, int]:
+    values = [*np.asarray(first, dtype=object), *np.asarray(second, dtype=object)]
+    n_first = len(np.asarray(first, dtype=object))
+    order = {name: number for number, name in enumerate(classes)}
+    kept = [row for row, value in enumerate(values) if not is_missing(value)]
+    unknown = sorted({str(values[row]) for row in kept if values[row] not in order})
+    if unknown:
+        raise UsageError(
+            "invalid-table",
+            "a class is not among the classes",
+            values={"found": ", ".join(unknown[:5]), "classes": ", ".join(map(str, classes))},
+        )
+    outcome = np.array([order[values[row]] for row in kept], dtype=np.intp)
+    indicator = np.array([float(row < n_first) for row in kept])
+    labels = None if cluster is None else [*cluster[0], *cluster[1]]
+    if labels is not None and len(labels) != len(values):
+        raise UsageError(
+            "usage", "cluster= must have one label for every row", values={"n_labels": len(labels)}
+        )
+    return (
+        outcome,
+        indicator,
+        None if labels is None else [labels[row] for row in kept],
+        len(values) - len(kept),
+    )
+
+
+def _refuse_separated(table: NDArray[np.int64]) -> None:
+    if (table.sum(1) == 0).any() or (table.sum(0) > 0).sum() < 2:
+        raise not_estimable("a group is empty or only one class occurs", table=str(table.tolist()))
+    used = [np.flatnonzero(row) for row in table]
+    if used[0].min() >= used[1].max() or used[1].min() >= used[0].max():
+        raise not_estimable(
+            "the groups are separated: the odds ratio has no finite estimate",
+            table=str(table.tolist()),
+            todo="Report the table with an exact test.",
+        )
+
+
+def _fit(outcome: NDArray[np.intp], indicator: NDArray[np.float64]) -> Any:
+    from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = OrderedModel(outcome, indicator[:, None], distr="logit")
+        start = model.fit(method="bfgs", disp=False, maxiter=500, gtol=1e-6)
+        fit = model.fit(method="newton", start_params=start.params, disp=False, maxiter=50, tol=1e-12)
+    if not np.isfinite(fit.params).all():
+        raise not_estimable("the proportional-odds model does not converge")
+    return fit
+
+
+def _covariance(fit: Any, labels: list[Any] | None) -> tuple[NDArray[np.float64], bool, int | None]:
+    plain = np.asarray(fit.normalized_cov_params, dtype=float)
+    if not np.isfinite(plain).all() or plain[0, 0] <= 0:
+        raise not_estimable("the proportional-odds model has no finite standard error")
+    if labels is None:
+        return plain, False, None
+    codes = cluster_codes(labels)
+    n_clusters = int(codes.max()) + 1
+    if not has_repeats(labels):
+        return plain, False, n_clusters
+    sums = cluster_sums(np.asarray(fit.model.score_obs(fit.params), dtype=float), codes)
+    meat = sums.T @ sums * n_clusters / (n_clusters - 1)
+    return plain @ meat @ plain, True, n_clusters
+
+
+def _null_log_likelihood(table: NDArray[np.int64]) -> float:
+    totals = table.sum(0)[table.sum(0) > 0]
+    return float((totals * np.log(totals / totals.sum())).sum())

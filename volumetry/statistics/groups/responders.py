@@ -1,0 +1,291 @@
+"""Who responded: classes of change with their denominators, and the three averages of a relative change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from volumetry.errors import UsageError
+from volumetry.statistics.clusters import cluster_sums
+from volumetry.statistics.groups.proportions import wilson_interval
+from volumetry.statistics.groups.two_groups import Table, column, patient_column, patient_repeats
+from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.rows import (
+    check_level,
+    clean_pairs,
+    cluster_codes,
+    is_missing,
+    not_estimable,
+    to_numbers,
+)
+
+CHANGE_CLASSES = ("increase", "no_change", "decrease", "new", "resolved", "absent")
+NOT_EVALUABLE = "not_evaluable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponderRow:
+    """One class of change in one group.
+
+    Attributes
+    ----------
+    group : Any
+        Value of the grouping column; None where there is none.
+    category : str
+        One of `CHANGE_CLASSES`, or ``not_evaluable``.
+    reason : str
+        Why not evaluable; empty for classes.
+    n : int
+    denominator : int
+        Evaluable rows of the group for a class; all its rows for ``not_evaluable``.
+    percent, ci_low_percent, ci_high_percent : float or None
+        Share of the denominator with Wilson's interval; None where the denominator is 0.
+    """
+
+    group: Any
+    category: str
+    reason: str = ""
+    n: int
+    denominator: int
+    percent: float | None = None
+    ci_low_percent: float | None = None
+    ci_high_percent: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponderTable:
+    """The responder table as tidy rows.
+
+    Attributes
+    ----------
+    rows : tuple of ResponderRow
+        Classes by group, then the reasons of those not evaluable.
+    n_rows : int
+        Rows of the changes table; the counts of all rows add up to it.
+    notes : tuple of str
+    """
+
+    rows: tuple[ResponderRow, ...]
+    n_rows: int
+    notes: tuple[str, ...] = ()
+
+    def counts(self, group: Any = None) -> dict[str, int]:
+        """Return the number of rows by category in one group."""
+        total: Counter[str] = Counter()
+        for row in self.rows:
+            if row.group == group:
+                total[row.category] += row.n
+        return dict(total)
+
+
+def responder_table(
+    changes: Table,
+    *,
+    group: str | None = None,
+    category: str = "category",
+    reason: str = "reason",
+    level: float = 0.95,
+) -> ResponderTable:
+    """Count the classes of change by group, with the reasons of those who cannot be classed.
+
+    Parameters
+    ----------
+    changes : DataFrame or mapping of columns
+        A changes table: a row per lesion and follow-up visit.
+    group : str, optional
+        Column to count by.
+    category, reason : str
+        Columns of the class and of why there is none. An empty class counts as ``not_evaluable``.
+    level : float
+        Confidence level; the intervals take rows as independent, and a repeated ``patient`` is warned about.
+
+    Raises
+    ------
+    UsageError
+        `invalid-table` for an unknown class or a missing column.
+    """
+    check_level(level)
+    categories = [NOT_EVALUABLE if _blank(entry) else str(entry) for entry in column(changes, category)]
+    unknown = sorted({entry for entry in categories if entry not in (*CHANGE_CLASSES, NOT_EVALUABLE)})
+    if unknown:
+        raise UsageError(
+            "invalid-table",
+            f"column {category!r} holds unknown classes: {', '.join(unknown[:5])}",
+            todo=f"Classes are {', '.join((*CHANGE_CLASSES, NOT_EVALUABLE))}.",
+        )
+    blanks = [""] * len(categories)
+    reasons = (
+        ["" if _blank(entry) else str(entry) for entry in column(changes, reason)]
+        if reason in changes
+        else blanks
+    )
+    groups = [None] * len(categories) if group is None else _groups(column(changes, group))
+    evaluable = np.array([entry != NOT_EVALUABLE for entry in categories], dtype=bool)
+    notes = patient_repeats(changes, evaluable, "responder table")
+    rows: list[ResponderRow] = []
+    for name in _in_order(groups):
+        members = [row for row, entry in enumerate(groups) if entry == name]
+        rows += _group_rows(name, [(categories[row], reasons[row]) for row in members], level)
+    return ResponderTable(rows=tuple(rows), n_rows=len(categories), notes=notes)
+
+
+def relative_change(
+    baseline: Sequence[Any] | NDArray[Any],
+    followup: Sequence[Any] | NDArray[Any],
+    *,
+    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    level: float = 0.95,
+) -> StatisticResult:
+    """Average a relative change in the three ways that papers confuse.
+
+    Parameters
+    ----------
+    baseline, followup : sequence
+        Volumes of the same lesions. A pair lacking either is missing; a pair with baseline 0 has no relative
+        change and is left out of the first two, and counted in ``details["n_baseline_zero"]``.
+    cluster : sequence, optional
+        Patient of each pair; where patients repeat, whole patients are counted in the standard errors and the
+        median's interval is left out.
+    level : float
+
+    Returns
+    -------
+    StatisticResult
+        Estimates in percent: ``median relative change`` (interval from order statistics),
+        ``mean relative change`` (t interval), ``relative change of means`` (delta method).
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` without a pair with a baseline above 0.
+    """
+    check_level(level)
+    before, after, codes, n_missing = clean_pairs(baseline, followup, cluster)
+    if (before < 0).any() or (after < 0).any():
+        raise UsageError("invalid-table", "a volume is negative")
+    positive = before > 0
+    if not positive.any():
+        raise not_estimable("no pair has a baseline above 0", n_pairs=before.size)
+    percent = 100 * (after[positive] - before[positive]) / before[positive]
+    rows = np.arange(before.size) if codes is None else codes
+    clustered = codes is not None and len(np.unique(codes)) < codes.size
+    estimates = (
+        _median_estimate(percent, level, clustered),
+        _mean_estimate(percent, rows[positive], level),
+        _ratio_of_means(before, after, rows, level),
+    )
+    return StatisticResult(
+        method="Relative change: median, mean, and of the means",
+        estimates=estimates,
+        n_used=before.size,
+        n_missing=n_missing,
+        n_clusters=None if codes is None else len(np.unique(codes)),
+        notes=("the median's interval does not heed clusters and is left out",) if clustered else (),
+        details={"n_baseline_zero": int((~positive).sum()), "mean_baseline": float(before.mean())},
+    )
+
+
+def changes_relative_change(changes: Table, *, level: float = 0.95) -> StatisticResult:
+    """Apply `relative_change` to the evaluable rows of a changes table, with ``patient`` as the cluster."""
+    evaluable = np.array([not _blank(e) and e != NOT_EVALUABLE for e in column(changes, "category")], bool)
+    before, after = (
+        to_numbers(column(changes, name)[evaluable], name)
+        for name in ("baseline_volume_mm3", "followup_volume_mm3")
+    )
+    patient = patient_column(changes)
+    cluster = None if patient is None else column(changes, patient)[evaluable]
+    return relative_change(before, after, cluster=cluster, level=level)
+
+
+def _blank(entry: Any) -> bool:
+    return is_missing(entry) or entry == ""
+
+
+def _groups(entries: NDArray[Any]) -> list[Any]:
+    return ["" if _blank(entry) else entry for entry in entries]
+
+
+def _in_order(groups: Sequence[Any]) -> list[Any]:
+    return list(dict.fromkeys(groups))
+
+
+def _group_rows(name: Any, members: Sequence[tuple[str, str]], level: float) -> list[ResponderRow]:
+    counts = Counter(category for category, _ in members)
+    evaluable = len(members) - counts[NOT_EVALUABLE]
+    rows = [
+        _row(name, category, "", counts[category], evaluable, level)
+        for category in CHANGE_CLASSES
+        if counts[category] or category in CHANGE_CLASSES[:3]
+    ]
+    reasons = Counter(why or "no reason given" for category, why in members if category == NOT_EVALUABLE)
+    rows += [_row(name, NOT_EVALUABLE, why, n, len(members), level) for why, n in sorted(reasons.items())]
+    return rows
+
+
+def _row(group: Any, category: str, reason: str, n: int, denominator: int, level: float) -> ResponderRow:
+    if denominator == 0:
+        return ResponderRow(group=group, category=category, reason=reason, n=n, denominator=0)
+    low, high = wilson_interval(n, denominator, level)
+    return ResponderRow(
+        group=group,
+        category=category,
+        reason=reason,
+        n=n,
+        denominator=denominator,
+        percent=100 * n / denominator,
+        ci_low_percent=100 * low,
+        ci_high_percent=100 * high,
+    )
+
+
+def _median_estimate(percent: NDArray[np.float64], level: float, clustered: bool) -> Estimate:
+
+    name = "median relative change"
+    ordered = np.sort(percent)
+    value = float(np.median(ordered))
+    # The k-th from either end, with k - 1 the largest that leaves at most half of 1 - level outside.
+    place = int(stats.binom.ppf((1 - level) / 2, ordered.size, 0.5))
+    if clustered or place < 1:
+        return Estimate(name=name, value=value, level=level, unit="%")
+    low, high = float(ordered[place - 1]), float(ordered[-place])
+    return Estimate(name=name, value=value, ci_low=low, ci_high=high, level=level, unit="%")
+
+
+def _mean_estimate(percent: NDArray[np.float64], rows: NDArray[np.intp], level: float) -> Estimate:
+    value = float(percent.mean())
+    return _with_t_interval("mean relative change", value, (percent - value) / percent.size, rows, level)
+
+
+def _ratio_of_means(
+    before: NDArray[np.float64], after: NDArray[np.float64], rows: NDArray[np.intp], level: float
+) -> Estimate:
+    ratio = float(after.sum() / before.sum())
+    influence = 100 * (after - ratio * before) / before.sum()
+    return _with_t_interval("relative change of means", 100 * (ratio - 1), influence, rows, level)
+
+
+def _with_t_interval(
+    name: str, value: float, influence: NDArray[np.float64], rows: NDArray[np.intp], level: float
+) -> Estimate:
+
+    sums = cluster_sums(influence, cluster_codes(rows.tolist()))
+    n = sums.size
+    if n < 2:
+        return Estimate(name=name, value=value, level=level, unit="%")
+    error = float(np.sqrt(n / (n - 1) * (sums**2).sum()))
+    half = float(stats.t.isf((1 - level) / 2, n - 1)) * error
+    return Estimate(
+        name=name,
+        value=value,
+        ci_low=value - half,
+        ci_high=value + half,
+        level=level,
+        unit="%",
+        standard_error=error,
+    )

@@ -1,0 +1,136 @@
+"""Spread and shape of samples: Levene's test, Shapiro and Wilk's test (only reported), quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from volumetry.errors import UsageError
+from volumetry.statistics.clusters import independence_note
+from volumetry.statistics.result import StatisticResult
+from volumetry.statistics.rows import (
+    ClusterPair,
+    check_choice,
+    clean_sample,
+    clean_two_samples,
+    not_estimable,
+)
+
+_QUANTILE_METHODS = {
+    2: "averaged_inverted_cdf",
+    6: "weibull",
+    7: "linear",
+}
+
+
+def levene_test(
+    first: ArrayLike | Sequence[Any],
+    second: ArrayLike | Sequence[Any],
+    *,
+    center: Literal["median", "mean"] = "median",
+    cluster: ClusterPair | None = None,
+) -> StatisticResult:
+    """Test whether two groups vary equally.
+
+    Parameters
+    ----------
+    first, second : array_like
+        Missing values are left out and counted.
+    center : {'median', 'mean'}
+        Median is Brown and Forsythe's version (R's default), mean is Levene's own (SPSS).
+    cluster : pair of sequences, optional
+        The test cannot heed clusters; where patients repeat it warns and records it.
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` if a group has fewer than two values or no group varies.
+    """
+    check_choice("center", center, ("median", "mean"))
+    one, two = clean_two_samples(first, second, cluster)
+    if min(one.size, two.size) < 2:
+        raise not_estimable("a group is too small for Levene's test", n_first=one.size, n_second=two.size)
+    if np.ptp(one.values) == 0 and np.ptp(two.values) == 0:
+        raise not_estimable("neither group varies")
+    method = f"Levene's test about the {center}"
+    labels = None
+    if one.clusters is not None and two.clusters is not None:
+        labels = np.concatenate([one.clusters, two.clusters])
+    notes = independence_note(labels, method)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        answer = stats.levene(one.values, two.values, center=center)
+    if not np.isfinite(answer.statistic):
+        raise not_estimable("the distances from the centre do not vary within the groups")
+    return StatisticResult(
+        method=method,
+        statistic=float(answer.statistic),
+        df=(1.0, float(one.size + two.size - 2)),
+        p_value=float(answer.pvalue),
+        alternative="two-sided",
+        n_used=one.size + two.size,
+        n_missing=one.n_missing + two.n_missing,
+        notes=notes,
+        details={"sd_first": float(one.values.std(ddof=1)), "sd_second": float(two.values.std(ddof=1))},
+    )
+
+
+def shapiro_wilk_test(values: ArrayLike | Sequence[Any]) -> StatisticResult:
+    """Report Shapiro and Wilk's test of normality.
+
+    It is reported only: choosing between tests by its p value would spoil theirs.
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` for fewer than three values, more than 5000, or a constant.
+    """
+    sample = clean_sample(values)
+    if not 3 <= sample.size <= 5000:
+        raise not_estimable("Shapiro and Wilk's test takes 3 to 5000 values", n=sample.size)
+    if np.ptp(sample.values) == 0:
+        raise not_estimable("all values are equal", n=sample.size)
+    # The statistic does not depend on place and scale; tiny values would underflow.
+    answer = stats.shapiro((sample.values - sample.values.min()) / np.ptp(sample.values))
+    return StatisticResult(
+        method="Shapiro-Wilk test",
+        statistic=float(answer.statistic),
+        p_value=float(answer.pvalue),
+        alternative="two-sided",
+        n_used=sample.size,
+        n_missing=sample.n_missing,
+        notes=("reported only; no test was chosen by it",),
+    )
+
+
+def quantiles(
+    values: ArrayLike | Sequence[Any], probabilities: Sequence[float] = (0.25, 0.5, 0.75), *, kind: int = 7
+) -> tuple[float, ...]:
+    """Return quantiles by a named rule of Hyndman and Fan (Am Stat 1996;50:361-365).
+
+    Parameters
+    ----------
+    values : array_like
+        Missing values are left out.
+    probabilities : sequence of float
+        In [0, 1].
+    kind : {7, 6, 2}
+        7 is the default of R, numpy and pandas; 6 that of SPSS (HAVERAGE) and Minitab; 2 that of SAS.
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` without any value.
+    """
+    if kind not in _QUANTILE_METHODS:
+        raise UsageError("usage", "the kind of quantile is 2, 6 or 7", values={"kind": kind})
+    if any(not 0 <= probability <= 1 for probability in probabilities):
+        raise UsageError("usage", "probabilities lie between 0 and 1")
+    sample = clean_sample(values)
+    if sample.size == 0:
+        raise not_estimable("an empty sample has no quantiles")
+    found = np.quantile(sample.values, list(probabilities), method=_QUANTILE_METHODS[kind])  # type: ignore[call-overload]
+    return tuple(float(value) for value in found)

@@ -1,0 +1,238 @@
+"""Two groups, one event: every customary p value of a 2 x 2 table, and the effects with their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from volumetry.errors import UsageError
+from volumetry.statistics.groups.conditional_odds import log_ways
+from volumetry.statistics.groups.proportions import (
+    conditional_odds_ratio,
+    risk_difference,
+    risk_ratio,
+    sample_odds_ratio,
+    wald_risk_difference,
+)
+from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.rows import check_choice, check_level, not_estimable
+
+Primary = Literal[
+    "pearson",
+    "yates",
+    "likelihood-ratio",
+    "n-1",
+    "fisher",
+    "fisher-less",
+    "fisher-greater",
+    "mid-p",
+    "mid-p-less",
+    "mid-p-greater",
+]
+
+METHODS = {
+    "pearson": "Pearson's chi-squared test",
+    "yates": "Chi-squared test with Yates' continuity correction",
+    "likelihood-ratio": "Likelihood-ratio chi-squared test",
+    "n-1": "N - 1 chi-squared test",
+    "fisher": "Fisher's exact test",
+    "fisher-less": "Fisher's exact test, one-sided",
+    "fisher-greater": "Fisher's exact test, one-sided",
+    "mid-p": "Fisher's exact test, mid-p",
+    "mid-p-less": "Fisher's exact test, mid-p, one-sided",
+    "mid-p-greater": "Fisher's exact test, mid-p, one-sided",
+}
+
+# Two tables count as equally probable within this relative difference, as in R's fisher.test.
+_TIE = 1 + 1e-7
+
+
+def two_by_two(table: ArrayLike, *, primary: Primary, level: float = 0.95) -> StatisticResult:
+    """Compare two proportions given as counts, with all customary p values at once.
+
+    Parameters
+    ----------
+    table : array_like of int, shape (2, 2)
+        Rows are groups, columns are event and no event: ``[[36, 110], [48, 78]]``.
+    primary : str
+        Which p value is *the* p value, to be named before looking: ``"pearson"``, ``"yates"``,
+        ``"likelihood-ratio"``, ``"n-1"``, ``"fisher"``, ``"fisher-less"``, ``"fisher-greater"``,
+        ``"mid-p"``, ``"mid-p-less"`` or ``"mid-p-greater"``. "less": fewer events in the first group.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    StatisticResult
+        Estimates: risk difference (Newcombe), risk ratio, odds ratio (sample, Woolf), odds ratio
+        (conditional, exact interval), risk difference (Wald). ``details["p_values"]`` holds every p value
+        by the names above, None where it is not determined; ``details["statistics"]`` the chi-squared
+        values; ``details["expected_minimum"]`` the least expected count; ``details["table"]`` the counts.
+        A two-sided mid-p is twice the smaller one-sided one; ``details["mid_p_by_probability"]`` is the
+        other convention, Fisher's two-sided p less half the probability of the table.
+
+    Raises
+    ------
+    StatisticsError
+        `not-estimable` if a group is empty.
+    UsageError
+        `usage` if the table is not 2 x 2 counts or `primary` is unknown.
+    """
+    check_level(level)
+    check_choice("primary", primary, tuple(METHODS))
+    counts = count_table(table, shape=(2, 2))
+    a, b, c, d = (int(count) for count in counts.ravel())
+    if min(a + b, c + d) == 0:
+        raise not_estimable("one of the groups is empty", n_first=a + b, n_second=c + d)
+    p_values, statistics = _p_values(counts)
+    estimates, notes = _effects(a, b, c, d, level)
+    expected = counts.sum(0) * counts.sum(1)[:, None] / counts.sum()
+    if p_values[primary] is None:
+        notes += (f"{METHODS[primary]}: not estimable, nobody or everybody has the event",)
+    if expected.min() < 5 and primary in ("pearson", "likelihood-ratio"):
+        notes += (
+            f"the least expected count is {expected.min():.2f}, below 5: prefer an exact or mid-p test",
+        )
+    return StatisticResult(
+        method=METHODS[primary],
+        estimates=estimates,
+        statistic=statistics.get(primary),
+        df=1.0 if primary in statistics else None,
+        p_value=p_values[primary],
+        alternative=_alternative(primary),
+        correction="Yates" if primary == "yates" else "mid-p" if "mid-p" in primary else "none",
+        n_used=int(counts.sum()),
+        notes=notes,
+        details={
+            "p_values": p_values,
+            "statistics": statistics,
+            "primary": primary,
+            "table": counts.tolist(),
+            "expected_minimum": float(expected.min()),
+            "mid_p_by_probability": _mid_p_by_probability(counts),
+        },
+    )
+
+
+def count_table(table: ArrayLike | Sequence[Any], shape: tuple[int, int] | None = None) -> NDArray[np.int64]:
+    """Return `table` as integer counts.
+
+    Raises
+    ------
+    UsageError
+        `usage` if it is not a table of whole, non-negative counts, or has another shape.
+    """
+    try:
+        numbers = np.asarray(table, dtype=float)
+    except (TypeError, ValueError):
+        raise UsageError(
+            "usage", "the table does not hold counts", todo="Give rows of whole numbers."
+        ) from None
+    if numbers.ndim != 2 or (shape is not None and numbers.shape != shape):
+        raise UsageError(
+            "usage",
+            "the table has another shape than it must have",
+            values={"shape": numbers.shape, "must_be": shape or "two-dimensional"},
+        )
+    if not np.isfinite(numbers).all() or (numbers < 0).any() or (numbers != np.rint(numbers)).any():
+        raise UsageError("usage", "counts are whole and not negative", todo="Give counts, not percentages.")
+    return numbers.astype(np.int64)
+
+
+def pearson_statistic(counts: NDArray[np.int64]) -> float:
+    """Return Pearson's chi-squared of a table without empty rows or columns."""
+    expected = _expected(counts)
+    return float(((counts - expected) ** 2 / expected).sum())
+
+
+def likelihood_ratio_statistic(counts: NDArray[np.int64]) -> float:
+    """Return the likelihood-ratio chi-squared (G) of a table without empty rows or columns."""
+    seen = counts > 0
+    return float(2 * (counts[seen] * np.log(counts[seen] / _expected(counts)[seen])).sum())
+
+
+def _expected(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(counts.sum(1)[:, None] * counts.sum(0) / counts.sum(), dtype=np.float64)
+
+
+def _p_values(counts: NDArray[np.int64]) -> tuple[dict[str, float | None], dict[str, float]]:
+    statistics = _chi_squared_statistics(counts)
+    p_values: dict[str, float | None] = {
+        name: float(stats.chi2.sf(statistics[name], 1)) if name in statistics else None
+        for name in ("pearson", "yates", "likelihood-ratio", "n-1")
+    }
+    p_values.update(_exact_p_values(counts))
+    return p_values, statistics
+
+
+def _chi_squared_statistics(counts: NDArray[np.int64]) -> dict[str, float]:
+    if not counts.sum(0).all():
+        return {}
+    n = int(counts.sum())
+    expected = _expected(counts)
+    pearson = pearson_statistic(counts)
+    # Yates' half is not taken further than the difference itself (as in R).
+    shift = min(0.5, float(np.abs(counts - expected).min()))
+    yates = float(((np.abs(counts - expected) - shift) ** 2 / expected).sum())
+    likelihood = likelihood_ratio_statistic(counts)
+    return {"pearson": pearson, "yates": yates, "likelihood-ratio": likelihood, "n-1": pearson * (n - 1) / n}
+
+
+def _null_distribution(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
+    """Return the hypergeometric probabilities of the first cell and the index of the observed one."""
+    a, b, c, d = (int(count) for count in counts.ravel())
+    cells, ways = log_ways(a, b, c, d)
+    probabilities = np.exp(ways - ways.max())
+    return probabilities / probabilities.sum(), a - int(cells[0])
+
+
+def _exact_p_values(counts: NDArray[np.int64]) -> dict[str, float]:
+    probabilities, observed = _null_distribution(counts)
+    here = float(probabilities[observed])
+    less, greater = float(probabilities[: observed + 1].sum()), float(probabilities[observed:].sum())
+    two_sided = float(probabilities[probabilities <= here * _TIE].sum())
+    return {
+        "fisher": min(1.0, two_sided),
+        "fisher-less": min(1.0, less),
+        "fisher-greater": min(1.0, greater),
+        "mid-p": min(1.0, 2 * min(less - here / 2, greater - here / 2)),
+        "mid-p-less": less - here / 2,
+        "mid-p-greater": greater - here / 2,
+    }
+
+
+def _mid_p_by_probability(counts: NDArray[np.int64]) -> float:
+    probabilities, observed = _null_distribution(counts)
+    here = float(probabilities[observed])
+    return float(probabilities[probabilities <= here * _TIE].sum()) - here / 2
+
+
+def _effects(a: int, b: int, c: int, d: int, level: float) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    ratios: list[Estimate] = []
+    if a + c and b + d:
+        ratios = [
+            risk_ratio(a, b, c, d, level=level),
+            sample_odds_ratio(a, b, c, d, level=level),
+            conditional_odds_ratio(a, b, c, d, level=level),
+        ]
+        if 0 in (a, b, c, d):
+            notes += ("a cell is zero: 0.5 was added for the ratios; the conditional odds ratio is exact",)
+        if math.isinf(ratios[-1].value):
+            notes += ("the conditional odds ratio is infinite; its lower limit stands",)
+    else:
+        notes += ("nobody or everybody has the event: ratios are not estimable",)
+    difference = risk_difference(a, b, c, d, level=level)
+    return (difference, *ratios, wald_risk_difference(a, b, c, d, level=level)), notes
+
+
+def _alternative(primary: str) -> str:
+    for side in ("less", "greater"):
+        if primary.endswith(side):
+            return side
+    return "two-sided"

@@ -1,0 +1,1 @@
+"""Propensity scores: matching, weighting, balance, and the effects after them."""

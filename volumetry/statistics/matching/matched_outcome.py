@@ -1,0 +1,142 @@
+"""Outcomes after matching: a model clustered on the pair, with McNemar's test as a check."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special, stats
+
+from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.matching.pairs import Matching
+from volumetry.statistics.models.regression import linear_regression, logistic_regression
+from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, read_numbers
+
+
+def matched_effect(matching: Matching, outcome: Column, *, data: Table | None = None) -> StatisticResult:
+    """Compare an outcome between matched arms, with errors clustered on the pair.
+
+    A 0/1 outcome gets an odds ratio from a logistic model, any other a difference of means.
+
+    Parameters
+    ----------
+    matching : Matching
+    outcome : column
+        Of the table that was matched, in its order.
+    data : DataFrame, optional
+        That table.
+
+    Returns
+    -------
+    StatisticResult
+        As from `logistic_regression` or `linear_regression`; the first estimate is named ``"treated"``.
+    """
+    y = _matched_values(matching, outcome, data)
+    arm = np.repeat([1.0, 0.0], matching.n_pairs)
+    known = y[~np.isnan(y)]
+    fit = logistic_regression if np.isin(known, (0.0, 1.0)).all() else linear_regression
+    return fit(y, {"treated": arm}, cluster=matching.pair)
+
+
+def mcnemar_test(matching: Matching, outcome: Column, *, data: Table | None = None) -> StatisticResult:
+    """Compare a 0/1 outcome within matched pairs (McNemar 1947).
+
+    Parameters
+    ----------
+    matching, outcome, data
+        As in `matched_effect`.
+
+    Returns
+    -------
+    StatisticResult
+        The exact test. The estimate is the odds ratio of discordant pairs (treated only over control only)
+        with its exact interval. ``details``: ``table`` (outcome of the control by that of the treated, 0
+        first), ``chi_square`` and ``chi_square_corrected`` (each statistic and p).
+
+    Raises
+    ------
+    StatisticsError
+        ``not-estimable`` if no pair is discordant.
+    UsageError
+        ``invalid-table`` if the outcome is not coded 0 and 1.
+    """
+    y = _matched_values(matching, outcome, data).reshape(2, -1)
+    complete = ~np.isnan(y).any(axis=0)
+    treated, control = y[:, complete]
+    if not np.isin(y[:, complete], (0.0, 1.0)).all():
+        raise UsageError("invalid-table", "the outcome is not coded 0 and 1")
+    table = np.array(
+        [[int(((control == i) & (treated == j)).sum()) for j in (0, 1)] for i in (0, 1)], dtype=np.int64
+    )
+    b, c = int(table[0, 1]), int(table[1, 0])
+    if b + c == 0:
+        raise StatisticsError(
+            "not-estimable", "no pair differs in the outcome", values={"pairs": int(complete.sum())}
+        )
+    exact = stats.binomtest(b, b + c)
+    share = exact.proportion_ci(0.95, method="exact")
+    infinite = c == 0
+    estimates = () if infinite else (_odds_ratio(b, c, share.low, share.high),)
+    return StatisticResult(
+        method="McNemar's exact test",
+        estimates=estimates,
+        p_value=float(exact.pvalue),
+        alternative="two-sided",
+        n_used=2 * int(complete.sum()),
+        n_missing=2 * int((~complete).sum()),
+        n_clusters=int(complete.sum()),
+        notes=("the odds ratio is infinite: no pair has the outcome in the control only",)
+        if infinite
+        else (),
+        details={
+            "table": table,
+            "chi_square": _chi_square((b - c) ** 2 / (b + c)),
+            "chi_square_corrected": _chi_square(max(abs(b - c) - 1, 0) ** 2 / (b + c)),
+        },
+    )
+
+
+def rows_of_pairs(
+    matching: Matching, unit: Column, *, data: Table | None = None
+) -> tuple[IntArray, IntArray]:
+    """Return rows of a finer table (hips) that belong to the matched units (patients), and their pairs.
+
+    Parameters
+    ----------
+    matching : Matching
+        Of a table with one row per unit (patient).
+    unit : column of int
+        For each row of the finer table, the row of its unit in the matched table.
+    data : DataFrame, optional
+        The finer table.
+
+    Returns
+    -------
+    rows, pair : (m,) arrays of int
+        Rows of the finer table, ascending, and the pair of each.
+    """
+    position = read_numbers(unit, data, name="unit").astype(np.int64)
+    pair_of = np.full(int(max(position.max(initial=-1), matching.rows.max())) + 1, -1, dtype=np.int64)
+    pair_of[matching.rows] = matching.pair
+    pair = pair_of[position]
+    rows = np.flatnonzero(pair >= 0)
+    return rows, pair[rows]
+
+
+def _matched_values(matching: Matching, outcome: Column, data: Table | None) -> FloatArray:
+    values = read_numbers(outcome, data, name="outcome")
+    if len(values) <= int(matching.rows.max()):
+        raise UsageError("usage", "the outcome is not of the table that was matched")
+    return values[matching.rows]
+
+
+def _odds_ratio(b: int, c: int, low: float, high: float) -> Estimate:
+    return Estimate(
+        name="odds ratio",
+        value=b / c,
+        ci_low=low / (1 - low),
+        ci_high=high / (1 - high) if high < 1 else None,
+    )
+
+
+def _chi_square(statistic: float) -> tuple[float, float]:
+    return float(statistic), float(special.chdtrc(1, statistic))

@@ -1,0 +1,206 @@
+"""Effects by propensity weights: inverse probability, overlap, and the doubly robust AIPW."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.clusters import check_clusters
+from volumetry.statistics.matching.propensity import PropensityScore, propensity_score
+from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
+from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
+from volumetry.statistics.models.regression import RegressionOptions, linear_regression, logistic_regression
+from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.rows import (
+    Column,
+    FloatArray,
+    IntArray,
+    Table,
+    complete_rows,
+    read_numbers,
+    sum_by,
+)
+from volumetry.statistics.time.survival import normal_quantile
+
+Estimand = Literal["ate", "att", "overlap"]
+
+
+def propensity_weights(score: PropensityScore, estimand: Estimand) -> FloatArray:
+    """Return each row's weight, for the whole input; NaN for rows without a score.
+
+    Parameters
+    ----------
+    score : PropensityScore
+    estimand : "ate", "att" or "overlap"
+        Effect in everybody (1/e and 1/(1-e)), in the treated (1 and e/(1-e)), or in those who could have
+        been either (1-e and e; Li, Morgan and Zaslavsky 2018), with e the score.
+
+    Returns
+    -------
+    (N,) array
+
+    Raises
+    ------
+    UsageError
+        ``usage`` for an unknown estimand.
+    """
+    e, t = score.probability, score.treated
+    if estimand == "ate":
+        values = np.where(t, 1 / e, 1 / (1 - e))
+    elif estimand == "att":
+        values = np.where(t, 1.0, e / (1 - e))
+    elif estimand == "overlap":
+        values = np.where(t, 1 - e, e)
+    else:
+        raise UsageError("usage", f"unknown estimand {estimand!r}", todo="Take ate, att or overlap.")
+    weights = np.full(len(score.used), np.nan)
+    weights[score.rows] = values
+    return weights
+
+
+def weighted_effect(
+    outcome: Column,
+    treated: Column,
+    weights: Column,
+    *,
+    data: Table | None = None,
+    cluster: Column | None = None,
+    measure: Literal["odds ratio", "difference"] = "odds ratio",
+) -> StatisticResult:
+    """Compare an outcome between arms under weights, with robust errors (as R's svyglm).
+
+    The weights are taken as known; their estimation makes the interval slightly too wide for the effect in
+    everybody (Lunceford and Davidian 2004).
+
+    Parameters
+    ----------
+    outcome, treated, weights : column
+        Names of columns of `data`, or arrays; weights from `propensity_weights`.
+    data : DataFrame, optional
+    cluster : column, optional
+    measure : "odds ratio" or "difference"
+        Of a 0/1 outcome by a logistic model; or of means (risks) by a linear one.
+
+    Returns
+    -------
+    StatisticResult
+        As from `logistic_regression` or `linear_regression`, the first estimate named ``"treated"``; t tests
+        on clusters less 2 degrees of freedom.
+    """
+    arm = read_numbers(treated, data, name="treated")
+    options = RegressionOptions(weights=weights)
+    fit = {"odds ratio": logistic_regression, "difference": linear_regression}.get(measure)
+    if fit is None:
+        raise UsageError("usage", f"unknown measure {measure!r}", todo="Take odds ratio or difference.")
+    return fit(outcome, {"treated": arm}, data=data, cluster=cluster, options=options)
+
+
+def augmented_weighting(
+    outcome: Column,
+    treated: Column,
+    covariates: Covariates,
+    *,
+    data: Table | None = None,
+    cluster: Column | None = None,
+    level: float = 0.95,
+) -> StatisticResult:
+    """Estimate the risk (or mean) difference by augmented inverse probability weighting (AIPW).
+
+    Right if either the propensity model or the outcome models are (Robins, Rotnitzky and Zhao 1994). Both
+    use the same covariates; outcomes are modelled in each arm apart, by logistic regression if they are 0
+    and 1 and by least squares otherwise. The error is from the influence function, with n - 1.
+
+    Parameters
+    ----------
+    outcome, treated : column
+    covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
+    data : DataFrame, optional
+    cluster : column, optional
+    level : float
+
+    Returns
+    -------
+    StatisticResult
+        Estimates ``"difference"``, ``"mean treated"``, ``"mean control"``. ``details["influence"]``: each
+        used row's influence.
+
+    Raises
+    ------
+    StatisticsError
+        ``not-estimable``: a model cannot be fitted (separation, redundant covariates, an empty arm).
+    """
+    y = read_numbers(outcome, data, name="outcome")
+    arm = read_numbers(treated, data, name="treated")
+    read = read_covariates(covariates, data)
+    clusters = check_clusters(cluster, data, used=complete_rows(y, arm, *read.values))
+    used = complete_rows(y, arm, clusters.labels, *read.values)
+    score = propensity_score(np.where(used, arm, np.nan), covariates, data=data)
+    design = read.design(used).with_intercept()
+    e, t, y = score.probability, score.treated, y[used]
+    in_treated, in_control = (
+        _predict(replace(design, values=design.values[arm_rows]), y[arm_rows], design.values)
+        for arm_rows in (t, ~t)
+    )
+    one = in_treated + t * (y - in_treated) / e
+    zero = in_control + ~t * (y - in_control) / (1 - e)
+    codes = np.arange(len(y)) if clusters.labels is None else clusters.labels.codes[used]
+    return StatisticResult(
+        method="augmented inverse probability weighting (AIPW)",
+        estimates=(
+            _mean("difference", one - zero, codes, level),
+            _mean("mean treated", one, codes, level),
+            _mean("mean control", zero, codes, level),
+        ),
+        alternative="two-sided",
+        correction="n - 1",
+        n_used=len(y),
+        n_missing=int((~used).sum()),
+        n_clusters=clusters.n_clusters,
+        notes=clusters.notes + _overlap_notes(e),
+        details={"influence": one - zero - (one - zero).mean()},
+    )
+
+
+def _predict(design: Design, y: FloatArray, X: FloatArray) -> FloatArray:
+    """Fit the outcome on one arm's rows and predict it on all."""
+    if np.isin(y, (0.0, 1.0)).all():
+        model = build_model(design, y, np.ones(len(y)))
+        return np.asarray(special.expit(X @ fit_logistic(model).coefficients), dtype=np.float64)
+    require_full_rank(design, centred=False)
+    return np.asarray(X @ np.linalg.lstsq(design.values, y, rcond=None)[0], dtype=np.float64)
+
+
+def _mean(name: str, values: FloatArray, cluster: IntArray, level: float) -> Estimate:
+    """Return the mean with the error of its clusters' sums."""
+    n = len(values)
+    _, index = np.unique(cluster, return_inverse=True)
+    g = int(index.max()) + 1
+    if g < 2:
+        raise StatisticsError("not-estimable", "there is one cluster only; no error can be estimated from it")
+    value = float(values.mean())
+    sums = sum_by(index, values - value, g)
+    error = math.sqrt(float(sums @ sums) * g / (g - 1)) / n
+    half = normal_quantile(level) * error
+    z = value / error if error > 0 else None
+    return Estimate(
+        name=name,
+        value=value,
+        ci_low=value - half,
+        ci_high=value + half,
+        level=level,
+        standard_error=error,
+        statistic=z,
+        p_value=None if z is None else float(2 * special.ndtr(-abs(z))),
+    )
+
+
+def _overlap_notes(e: FloatArray) -> tuple[str, ...]:
+    outside = int(((e < 0.01) | (e > 0.99)).sum())
+    if outside == 0:
+        return ()
+    return (f"poor overlap: {outside} rows have a propensity score below 0.01 or above 0.99",)

@@ -1,0 +1,1 @@
+"""Regression: linear, logistic, Cox, Firth, estimating equations, mixed models."""

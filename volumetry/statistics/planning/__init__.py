@@ -1,0 +1,1 @@
+"""Power, sample size, and p-values adjusted for many tests."""

@@ -1,0 +1,390 @@
+"""Rows as the statistics read them: columns of a table or bare arrays, finite numbers, complete rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from volumetry.errors import StatisticsError, UsageError
+
+#: What every ``data=`` takes, and what every column argument takes: a column's name, or its values.
+Table = pd.DataFrame
+Column = Any
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+Alternative = Literal["two-sided", "less", "greater"]
+ClusterPair = tuple[Sequence[Any] | NDArray[Any], Sequence[Any] | NDArray[Any]]
+
+# Squares of what is larger would leave the range of floats.
+_LARGEST = 1e100
+
+
+def is_missing(value: Any) -> bool:
+    """Whether `value` is None, NaN or another of pandas' missing values."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:
+        # pandas.NA cannot say whether it differs from itself.
+        return True
+
+
+def cluster_codes(labels: Iterable[Any]) -> NDArray[np.intp]:
+    """Return cluster numbers from 0, in the order of first appearance.
+
+    Raises
+    ------
+    UsageError
+        `usage` if a label is missing: a row without a patient belongs to no cluster.
+    """
+    seen: dict[Any, int] = {}
+    codes = []
+    for row, label in enumerate(labels):
+        if is_missing(label):
+            raise UsageError(
+                "usage",
+                "a cluster label is missing",
+                values={"row": row},
+                todo="Give every row its patient, or leave the row out.",
+            )
+        codes.append(seen.setdefault(label, len(seen)))
+    return np.asarray(codes, dtype=np.intp)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Values that name things (groups, strata, patients), as whole numbers and what they stand for.
+
+    Attributes
+    ----------
+    codes : (n,) array of int
+        Position in `levels` of each row's label; -1 where it is missing.
+    levels : tuple
+        The labels, in the order of a categorical column, else sorted.
+    """
+
+    codes: IntArray
+    levels: tuple[Any, ...]
+
+    def take(self, rows: BoolArray | IntArray) -> Labels:
+        """Return the labels of some rows; levels stay as they are."""
+        return Labels(codes=self.codes[rows], levels=self.levels)
+
+    @property
+    def counts(self) -> IntArray:
+        """Rows of each level."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels)).astype(np.int64)
+
+    def without_empty(self) -> Labels:
+        """Return the same labels without the levels that no row has."""
+        used = self.counts > 0
+        new = np.append(np.cumsum(used) - 1, -1)
+        levels = tuple(level for level, keep in zip(self.levels, used, strict=True) if keep)
+        return Labels(codes=new[self.codes].astype(np.int64), levels=levels)
+
+
+def column_values(column: Column, data: Table | None, name: str) -> Any:
+    """Return the values of `column`: looked up in `data` if it is a name, else as they are.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` if `data` has no such column; ``usage`` if a name comes without `data`.
+    """
+    if not isinstance(column, str):
+        return column
+    if data is None:
+        raise UsageError("usage", f"{name} is the column name {column!r} without a table", todo="Give data=.")
+    if column not in data.columns:
+        known = ", ".join(map(str, data.columns))
+        raise UsageError(
+            "invalid-table", f"there is no column {column!r} for {name}", todo=f"Columns: {known}."
+        )
+    return data[column]
+
+
+def read_numbers(column: Column, data: Table | None = None, *, name: str = "values") -> FloatArray:
+    """Return a column as floats, missing as NaN.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` if a value is neither a number nor missing.
+    """
+    values = column_values(column, data, name)
+    series = pd.Series(np.asarray(values) if not isinstance(values, pd.Series) else values)
+    if series.dtype.kind in "biuf" and isinstance(series.dtype, np.dtype):
+        return np.ascontiguousarray(series.to_numpy(dtype=np.float64))
+    try:
+        numbers = pd.to_numeric(series.astype(object).where(series.notna(), np.nan), errors="raise")
+    except (ValueError, TypeError) as error:
+        label = column if isinstance(column, str) else name
+        raise UsageError("invalid-table", f"{label} holds a value that is not a number: {error}") from None
+    return np.ascontiguousarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def read_labels(column: Column, data: Table | None = None, *, name: str = "labels") -> Labels:
+    """Return a column as `Labels`. The order of a categorical column is kept; others are sorted."""
+    values = column_values(column, data, name)
+    series = values if isinstance(values, pd.Series) else pd.Series(values)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        positions: IntArray = np.asarray(series.cat.codes, dtype=np.int64)
+        return Labels(codes=positions, levels=_plain_levels(series.cat.categories))
+    try:
+        codes, levels = pd.factorize(series, sort=True)
+    except TypeError:  # mixed types have no order; their first appearance has
+        codes, levels = pd.factorize(series)
+    return Labels(codes=codes.astype(np.int64), levels=_plain_levels(levels))
+
+
+def is_categorical(values: Any) -> bool:
+    """Say whether a column holds labels (text, categories) rather than numbers."""
+    dtype = getattr(values, "dtype", None)
+    if dtype is None:
+        dtype = np.asarray(values).dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return True
+    if not (pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)):
+        return False
+    present = [value for value in values if not is_missing(value)]
+    return any(isinstance(value, str) for value in present)
+
+
+def complete_rows(*columns: FloatArray | Labels | None) -> BoolArray:
+    """Return which rows are missing nothing; None among the columns is skipped.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` if the columns differ in length.
+    StatisticsError
+        ``not-estimable`` if no row is complete.
+    """
+    present = [column for column in columns if column is not None]
+    sizes = {len(column.codes) if isinstance(column, Labels) else len(column) for column in present}
+    if len(sizes) > 1:
+        raise UsageError("usage", "the columns differ in length", values={"rows": tuple(sorted(sizes))})
+    kept = np.ones(sizes.pop() if sizes else 0, dtype=bool)
+    for column in present:
+        if isinstance(column, Labels):
+            kept &= column.codes >= 0
+        else:
+            known = ~np.isnan(column)
+            kept &= known if known.ndim == 1 else known.all(axis=1)
+    if not kept.any():
+        raise StatisticsError(
+            "not-estimable", "no row is complete", values={"rows": len(kept)}, todo="Look at what is missing."
+        )
+    return kept
+
+
+def _plain_levels(levels: Any) -> tuple[Any, ...]:
+    """Return Python values, 1 for 1.0: whole numbers with a missing value among them come as floats."""
+    values = levels.tolist()
+    if any(isinstance(value, float) for value in values[:1]):
+        values = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    return tuple(values)
+
+
+def sum_by(index: IntArray, values: FloatArray, size: int) -> FloatArray:
+    """Return the sum of `values` at each index from 0 to `size` - 1."""
+    result: FloatArray = np.bincount(index, np.asarray(values, dtype=np.float64), size).astype(np.float64)
+    return result
+
+
+def present_values(index: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the values that occur in whole numbers from 0, and the position of each row's among them."""
+    seen = np.bincount(index) > 0
+    position = np.cumsum(seen) - 1
+    return np.flatnonzero(seen).astype(np.int64), position[index].astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Values without the missing ones.
+
+    Attributes
+    ----------
+    values : ndarray of float
+    clusters : ndarray of int or None
+        Cluster number of each value; None where no cluster was given.
+    n_missing : int
+        How many values were missing and left out.
+    """
+
+    values: NDArray[np.float64]
+    clusters: NDArray[np.intp] | None = None
+    n_missing: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(self.values.size)
+
+
+def not_estimable(what: str, *, todo: str = "", **values: Any) -> StatisticsError:
+    """Return the error that says why the data do not determine the statistic."""
+    return StatisticsError("not-estimable", what, values=values, todo=todo)
+
+
+def to_numbers(values: ArrayLike | Sequence[Any], name: str = "values") -> NDArray[np.float64]:
+    """Return `values` as a float array in which every kind of missing value is NaN.
+
+    Raises
+    ------
+    UsageError
+        `invalid-table` for text that is no number, for infinity (or beyond 1e100), and for more than one
+        dimension.
+    """
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array([_number(value, name) for value in np.asarray(values, dtype=object).ravel()])
+    if numbers.ndim != 1:
+        raise UsageError("invalid-table", f"{name} must be one column", values={"dimensions": numbers.ndim})
+    if np.isinf(numbers).any():
+        raise UsageError("invalid-table", f"{name} holds infinity", todo="Leave such cells empty.")
+    if (np.abs(numbers) > _LARGEST).any():
+        raise UsageError(
+            "invalid-table", f"{name} holds a number beyond {_LARGEST:g}, which is no measurement"
+        )
+    return numbers
+
+
+def clean_sample(
+    values: ArrayLike | Sequence[Any],
+    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    name: str = "values",
+) -> Sample:
+    """Drop and count missing values; number the clusters of what remains."""
+    numbers = to_numbers(values, name)
+    kept = ~np.isnan(numbers)
+    clusters = _kept_codes(cluster, kept, name)
+    return Sample(values=numbers[kept], clusters=clusters, n_missing=int((~kept).sum()))
+
+
+def clean_two_samples(
+    first: ArrayLike | Sequence[Any], second: ArrayLike | Sequence[Any], cluster: ClusterPair | None
+) -> tuple[Sample, Sample]:
+    """Drop and count missing values in both samples; clusters are numbered across both."""
+    one, two = to_numbers(first, "first"), to_numbers(second, "second")
+    kept = ~np.isnan(np.concatenate([one, two]))
+    n_first = int(kept[: one.size].sum())
+    codes = None
+    if cluster is not None:
+        labels = _two_label_lists(cluster, one.size, two.size)
+        codes = cluster_codes([label for label, keep in zip(labels, kept, strict=True) if keep])
+    samples = []
+    for numbers, part in ((one, slice(None, n_first)), (two, slice(n_first, None))):
+        finite = numbers[~np.isnan(numbers)]
+        clusters = None if codes is None else codes[part]
+        samples.append(Sample(values=finite, clusters=clusters, n_missing=numbers.size - finite.size))
+    return samples[0], samples[1]
+
+
+def clean_pairs(
+    first: ArrayLike | Sequence[Any],
+    second: ArrayLike | Sequence[Any],
+    cluster: Sequence[Any] | NDArray[Any] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp] | None, int]:
+    """Return both columns without the rows in which either is missing, the clusters, and the rows lost.
+
+    Raises
+    ------
+    UsageError
+        `invalid-table` if the columns differ in length.
+    """
+    one, two = to_numbers(first, "first"), to_numbers(second, "second")
+    if one.size != two.size:
+        raise UsageError(
+            "invalid-table",
+            "paired columns differ in length",
+            values={"n_first": one.size, "n_second": two.size},
+            todo="Give one value per pair and visit; leave missing ones empty.",
+        )
+    kept = ~(np.isnan(one) | np.isnan(two))
+    clusters = _kept_codes(cluster, kept, "pairs")
+    return one[kept], two[kept], clusters, int((~kept).sum())
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level outside (0, 1)."""
+    if not 0 < level < 1:
+        raise UsageError("usage", "the confidence level lies between 0 and 1", values={"level": level})
+
+
+def check_alternative(alternative: str) -> None:
+    """Refuse an unknown alternative."""
+    check_choice("alternative", alternative, ("two-sided", "less", "greater"))
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is not among the choices, and list them."""
+    if value not in choices:
+        raise UsageError(
+            "usage", f"{name} {value!r} is not known", todo=f"Choose one of: {', '.join(map(str, choices))}."
+        )
+
+
+def _number(value: Any, name: str) -> float:
+    if is_missing(value) or value == "":
+        return float("nan")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise UsageError("invalid-table", f"{name} holds {value!r}, which is no number") from None
+
+
+def kept_labels(
+    cluster: Sequence[Any] | NDArray[Any] | None, kept: NDArray[np.bool_], name: str
+) -> list[Any] | None:
+    """Return the cluster labels of the kept rows, None where there are no labels.
+
+    Raises
+    ------
+    UsageError
+        `usage` if there is not one label for each row.
+    """
+    if cluster is None:
+        return None
+    labels = list(cluster)
+    if len(labels) != kept.size:
+        raise UsageError(
+            "usage",
+            f"cluster= must have one label for each of the {name}",
+            values={"n_labels": len(labels), "n_values": kept.size},
+        )
+    return [label for label, keep in zip(labels, kept, strict=True) if keep]
+
+
+def _two_label_lists(cluster: ClusterPair, n_first: int, n_second: int) -> list[Any]:
+    if not isinstance(cluster, tuple) or len(cluster) != 2:
+        raise UsageError(
+            "usage",
+            "cluster= of two samples is a pair",
+            todo="Pass cluster=(labels of the first sample, labels of the second).",
+        )
+    labels = [list(part) for part in cluster]
+    if [len(part) for part in labels] != [n_first, n_second]:
+        raise UsageError(
+            "usage",
+            "cluster= must have one label for every value",
+            values={"n_labels": [len(part) for part in labels], "n_values": [n_first, n_second]},
+        )
+    return labels[0] + labels[1]
+
+
+def _kept_codes(
+    cluster: Sequence[Any] | NDArray[Any] | None, kept: NDArray[np.bool_], name: str
+) -> NDArray[np.intp] | None:
+    labels = kept_labels(cluster, kept, name)
+    return None if labels is None else cluster_codes(labels)

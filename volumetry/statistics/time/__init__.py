@@ -1,0 +1,1 @@
+"""Times to an event: curves, tests of curves, competing events, restricted means."""

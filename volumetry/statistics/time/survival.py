@@ -1,0 +1,373 @@
+"""Kaplan-Meier curves with their intervals, numbers at risk, and medians."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import special
+
+from volumetry.errors import UsageError
+from volumetry.statistics.clusters import check_clusters
+from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.rows import (
+    BoolArray,
+    Column,
+    FloatArray,
+    Table,
+    present_values,
+    read_numbers,
+    sum_by,
+)
+from volumetry.statistics.time.influence import Leaving, curve_variance
+from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+
+IntervalKind = Literal["log-log", "log", "plain"]
+
+_TOLERANCE = float(np.sqrt(np.finfo(float).eps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveOptions:
+    """How a survival curve is computed.
+
+    Attributes
+    ----------
+    interval : "log-log", "log" or "plain"
+        Scale of the pointwise confidence interval. ``log`` is R's default; ``plain`` is the one that SPSS's
+        standard errors lead to.
+    level : float
+        Confidence level.
+    weights : column, optional
+        Case weights, for example inverse probability weights; the standard error is then robust.
+    last_negative : column, optional
+        Time of the last visit known to be free of the event. Only the width of the gap before each event
+        is taken from it, for a note: the curve takes an event to happen on the day it is seen.
+    """
+
+    interval: IntervalKind = "log-log"
+    level: float = 0.95
+    weights: Column | None = None
+    last_negative: Column | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurvivalQuantile:
+    """A quantile of the survival time, None where the curve (or its limit) does not fall that far."""
+
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurvivalCurve:
+    """A Kaplan-Meier curve.
+
+    Attributes
+    ----------
+    label : str
+        Its group.
+    times : (m,) array
+        Every distinct follow-up time of the group, in the unit of the input.
+    n_at_risk, n_events, n_censored : (m,) array
+        Before, at, and just after each time; weighted if there are weights.
+    survival, standard_error, ci_low, ci_high : (m,) array
+        From each time on. The limits are NaN where survival is 0, since no interval is defined there.
+    interval, level
+        As in `CurveOptions`.
+    """
+
+    label: str
+    times: FloatArray
+    n_at_risk: FloatArray
+    n_events: FloatArray
+    n_censored: FloatArray
+    survival: FloatArray
+    standard_error: FloatArray
+    ci_low: FloatArray
+    ci_high: FloatArray
+    interval: IntervalKind
+    level: float
+
+    def at(self, times: Any) -> dict[str, FloatArray]:
+        """Return the curve at some times: a dict of ``times, n_at_risk, n_events, survival, ...``.
+
+        ``n_events`` counts from after the time before (the first: from 0) up to each time.
+        """
+        wanted = np.asarray(times, dtype=np.float64)
+        index = np.searchsorted(self.times, wanted + _TOLERANCE, side="right") - 1
+        before = index < 0
+
+        def step(values: FloatArray, start: float) -> FloatArray:
+            return np.where(before, start, values[np.maximum(index, 0)])
+
+        counted = np.append(0.0, np.cumsum(self.n_events))[index + 1]
+        return {
+            "times": wanted,
+            "n_at_risk": self.numbers_at_risk(wanted),
+            "n_events": np.diff(counted, prepend=0.0),
+            "survival": step(self.survival, 1.0),
+            "standard_error": step(self.standard_error, 0.0),
+            "ci_low": step(self.ci_low, 1.0),
+            "ci_high": step(self.ci_high, 1.0),
+        }
+
+    def numbers_at_risk(self, times: Any) -> FloatArray:
+        """Return how many are followed up to each time or longer."""
+        index = np.searchsorted(self.times, np.asarray(times, dtype=np.float64) - _TOLERANCE, side="left")
+        result: FloatArray = np.append(self.n_at_risk, 0.0)[index]
+        return result
+
+    def quantile(self, share: float = 0.5) -> SurvivalQuantile:
+        """Return the time by which `share` have had the event, with limits where the band crosses."""
+        return SurvivalQuantile(
+            value=_crossing(self.times, self.survival, 1 - share),
+            ci_low=_crossing(self.times, self.ci_low, 1 - share),
+            ci_high=_crossing(self.times, self.ci_high, 1 - share),
+        )
+
+    def restricted_mean(self, tau: float) -> Estimate:
+        """Return the mean survival time up to `tau`, the curve kept flat behind its last time.
+
+        The variance is the sum over event times of (area from there to tau)^2 d / (n (n - d)).
+        """
+        mean, variance = _restricted_mean(self, tau)
+        half = normal_quantile(self.level) * math.sqrt(variance)
+        return Estimate(
+            name=f"restricted mean {self.label}",
+            value=mean,
+            ci_low=mean - half,
+            ci_high=mean + half,
+            level=self.level,
+            standard_error=math.sqrt(variance),
+        )
+
+
+def kaplan_meier(
+    duration: Column,
+    event: Column,
+    group: Column | None = None,
+    *,
+    data: Table | None = None,
+    cluster: Column | None = None,
+    options: CurveOptions | None = None,
+) -> StatisticResult:
+    """Estimate survival by group after Kaplan and Meier (1958), with Greenwood's variance.
+
+    With `cluster` or weights the variance is the grouped infinitesimal jackknife (as in R's
+    ``survfit(..., cluster=)``).
+
+    Parameters
+    ----------
+    duration, event : column
+        Follow-up time and event (1) or censoring (0): names of columns of `data`, or arrays.
+    group : column, optional
+    data : DataFrame, optional
+    cluster : column, optional
+        The patient, if there are several rows of one.
+    options : CurveOptions, optional
+
+    Returns
+    -------
+    StatisticResult
+        Estimates are the medians, named ``"median <group>"``, of the groups that reach them;
+        ``details["curves"]`` holds a `SurvivalCurve` per group, ``details["medians"]`` a
+        `SurvivalQuantile` per group.
+
+    Warns
+    -----
+    ClusteredDataWarning
+        If `data` shows several rows of a patient and `cluster` is not given.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` for wrong columns.
+    StatisticsError
+        ``not-estimable`` if no row is complete.
+    """
+    chosen = options or CurveOptions()
+    columns = SurvivalColumns(
+        duration=duration, event=event, group=group, weights=chosen.weights, cluster=cluster
+    )
+    rows = read_survival(columns, data)
+    clusters = check_clusters(cluster, data, used=rows.used)
+    robust = cluster is not None or chosen.weights is not None
+    curves, notes = curves_by_group(rows, chosen, robust=robust)
+    medians = {curve.label: curve.quantile() for curve in curves}
+    notes += tuple(f"median not reached: {label}" for label, m in medians.items() if m.value is None)
+    if chosen.last_negative is not None:
+        notes += _film_note(chosen.last_negative, data, rows)
+    variance = "grouped infinitesimal jackknife" if robust else "Greenwood"
+    return StatisticResult(
+        method=f"Kaplan-Meier, {chosen.interval} interval, {variance} variance",
+        estimates=_median_estimates(medians, chosen.level),
+        n_used=len(rows.time_index),
+        n_missing=rows.n_missing,
+        n_clusters=clusters.n_clusters,
+        notes=clusters.notes + notes,
+        details={"curves": curves, "medians": medians},
+    )
+
+
+def interval_limits(
+    survival: FloatArray, standard_error: FloatArray, interval: IntervalKind, level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return pointwise limits of a survival probability; NaN where it is 0, 1 where it is 1 without error.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` for an unknown `interval`.
+    """
+    half = normal_quantile(level)
+    inside = np.where((survival > 0) & (survival < 1), survival, np.nan)
+    if interval == "plain":
+        low, high = inside - half * standard_error, inside + half * standard_error
+    elif interval == "log":
+        factor = np.exp(half * standard_error / inside)
+        low, high = inside / factor, inside * factor
+    elif interval == "log-log":
+        power = np.exp(half * standard_error / (inside * np.log(inside)))
+        low, high = inside ** (1 / power), inside**power
+    else:
+        raise UsageError("usage", f"unknown interval {interval!r}", todo="Take log-log, log or plain.")
+    certain = survival >= 1
+    return (
+        np.where(certain, 1.0, np.maximum(low, 0.0)),
+        np.where(certain, 1.0, np.minimum(high, 1.0)),
+    )
+
+
+def curves_by_group(
+    rows: SurvivalRows, options: CurveOptions, *, robust: bool
+) -> tuple[tuple[SurvivalCurve, ...], tuple[str, ...]]:
+    """Return the curve of every group that has rows, and notes on what they lack."""
+    curves = []
+    notes: tuple[str, ...] = ()
+    for code, level in enumerate(rows.group.levels):
+        inside = rows.group.codes == code
+        if not inside.any():
+            notes += (f"empty group left out: {level}",)
+            continue
+        curves.append(_curve(rows, inside, str(level), options, robust))
+        if not (rows.event[inside] == 1).any():
+            notes += (f"every row is censored: {level}",)
+    return tuple(curves), notes
+
+
+def _curve(
+    rows: SurvivalRows, inside: BoolArray, label: str, options: CurveOptions, robust: bool
+) -> SurvivalCurve:
+    present, index = present_values(rows.time_index[inside])
+    weights = rows.weights[inside]
+    event = rows.event[inside] == 1
+    deaths = sum_by(index, weights * event, len(present))
+    gone = sum_by(index, weights, len(present))
+    at_risk = np.cumsum(gone[::-1])[::-1]
+    kept: FloatArray = np.where(at_risk - deaths > _TOLERANCE * at_risk, 1 - deaths / at_risk, 0.0)
+    survival = kept.cumprod()
+    if robust:
+        leaving = Leaving(
+            index=index, weights=weights, cluster=rows.cluster.codes[inside], n_times=len(present)
+        )
+        error = survival * np.sqrt(_jackknife_variance(leaving, event, deaths, at_risk))
+    else:
+        error = survival * np.sqrt(np.cumsum(greenwood_terms(deaths, at_risk)))
+    low, high = interval_limits(survival, error, options.interval, options.level)
+    return SurvivalCurve(
+        label=label,
+        times=rows.times[present],
+        n_at_risk=at_risk,
+        n_events=deaths,
+        n_censored=gone - deaths,
+        survival=survival,
+        standard_error=error,
+        ci_low=low,
+        ci_high=high,
+        interval=options.interval,
+        level=options.level,
+    )
+
+
+def greenwood_terms(deaths: FloatArray, at_risk: FloatArray) -> FloatArray:
+    """Return d / (n (n - d)), 0 where nobody is left (survival is 0 there, and needs no variance)."""
+    left = at_risk - deaths
+    safe = np.where(left > _TOLERANCE * at_risk, at_risk * left, np.inf)
+    result: FloatArray = deaths / safe
+    return result
+
+
+def _jackknife_variance(
+    leaving: Leaving, event: BoolArray, deaths: FloatArray, at_risk: FloatArray
+) -> FloatArray:
+    """Return the variance of log S(t): the sum over clusters of their squared influence.
+
+    The influence of a row with time T on -log S(t) is event / (n - d)(T) - H(T) once T <= t, and -H(t)
+    before, with H the running sum of Greenwood's terms.
+    """
+    hazard_square = np.cumsum(greenwood_terms(deaths, at_risk))
+    left = at_risk - deaths
+    jump = np.where(left > _TOLERANCE * at_risk, 1 / np.where(left > 0, left, np.inf), 0.0)
+    finished = event * jump[leaving.index] - hazard_square[leaving.index]
+    return curve_variance(
+        leaving, finished[:, None], np.column_stack([np.ones_like(hazard_square), -hazard_square])
+    )
+
+
+def _crossing(times: FloatArray, values: FloatArray, level: float) -> float | None:
+    """Return where a falling step curve passes `level`; the middle of the step if it runs along it."""
+    known = ~np.isnan(values)
+    below = np.flatnonzero(known & (values < level + _TOLERANCE))
+    if len(below) == 0:
+        return None
+    first = below[0]
+    if abs(values[first] - level) < _TOLERANCE:
+        lower = below[values[below] < values[first] - _TOLERANCE]
+        if len(lower):
+            return float((times[first] + times[lower[0]]) / 2)
+    return float(times[first])
+
+
+def _restricted_mean(curve: SurvivalCurve, tau: float) -> tuple[float, float]:
+    inside = curve.times < tau
+    edges = np.concatenate([[0.0], curve.times[inside], [tau]])
+    areas = np.diff(edges) * np.append(1.0, curve.survival[inside])
+    after = areas.sum() - np.cumsum(areas)[:-1]
+    terms = greenwood_terms(curve.n_events, curve.n_at_risk)[inside]
+    return float(areas.sum()), float((after**2 * terms).sum())
+
+
+def _median_estimates(medians: dict[str, SurvivalQuantile], level: float) -> tuple[Estimate, ...]:
+    return tuple(
+        Estimate(name=f"median {label}", value=m.value, ci_low=m.ci_low, ci_high=m.ci_high, level=level)
+        for label, m in medians.items()
+        if m.value is not None
+    )
+
+
+def _film_note(last_negative: Column, data: Table | None, rows: SurvivalRows) -> tuple[str, ...]:
+    before = read_numbers(last_negative, data, name="last_negative")[rows.used]
+    gap = (rows.duration - before)[(rows.event == 1) & ~np.isnan(before)]
+    if len(gap) == 0:
+        return ()
+    return (
+        f"interval-censored: {len(gap)} events lie between two visits a median of {np.median(gap):.4g} "
+        f"(at most {gap.max():.4g}) apart; each is taken to happen at the later one",
+    )
+
+
+def normal_quantile(level: float) -> float:
+    """Return the two-sided normal quantile of a confidence level; 1.96 for 0.95.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` if `level` is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise UsageError("usage", "the confidence level is not between 0 and 1", values={"level": level})
+    return float(special.ndtri(0.5 + level / 2))
