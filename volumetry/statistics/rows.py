@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from volumetry.errors import StatisticsError, UsageError
 
 #: What every ``data=`` takes, and what every column argument takes: a column's name, or its values.
 Table = pd.DataFrame
-Column = Any
+Column = str | Iterable[Any]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -236,7 +236,7 @@ def not_estimable(what: str, *, todo: str = "", **values: Any) -> StatisticsErro
     return StatisticsError("not-estimable", what, values=values, todo=todo)
 
 
-def to_numbers(values: ArrayLike | Sequence[Any], name: str = "values") -> NDArray[np.float64]:
+def to_numbers(values: Column, name: str = "values") -> NDArray[np.float64]:
     """Return `values` as a float array in which every kind of missing value is NaN.
 
     Raises
@@ -261,7 +261,7 @@ def to_numbers(values: ArrayLike | Sequence[Any], name: str = "values") -> NDArr
 
 
 def clean_sample(
-    values: ArrayLike | Sequence[Any],
+    values: Column,
     cluster: Sequence[Any] | NDArray[Any] | None = None,
     name: str = "values",
 ) -> Sample:
@@ -272,9 +272,7 @@ def clean_sample(
     return Sample(values=numbers[kept], clusters=clusters, n_missing=int((~kept).sum()))
 
 
-def clean_two_samples(
-    first: ArrayLike | Sequence[Any], second: ArrayLike | Sequence[Any], cluster: ClusterPair | None
-) -> tuple[Sample, Sample]:
+def clean_two_samples(first: Column, second: Column, cluster: ClusterPair | None) -> tuple[Sample, Sample]:
     """Drop and count missing values in both samples; clusters are numbered across both."""
     one, two = to_numbers(first, "first"), to_numbers(second, "second")
     kept = ~np.isnan(np.concatenate([one, two]))
@@ -292,8 +290,8 @@ def clean_two_samples(
 
 
 def clean_pairs(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     cluster: Sequence[Any] | NDArray[Any] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp] | None, int]:
     """Return both columns without the rows in which either is missing, the clusters, and the rows lost.

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.clusters import independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_choice, check_level, kept_labels, not_estimable, to_numbers
+from volumetry.statistics.rows import (
+    Column,
+    check_choice,
+    check_level,
+    kept_labels,
+    not_estimable,
+    to_numbers,
+)
 
 IccForm = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)"]
 
@@ -23,7 +30,7 @@ ICC_FORMS = ("ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,
 
 
 def icc(
-    ratings: ArrayLike,
+    ratings: Column,
     *,
     form: IccForm = "ICC(A,1)",
     cluster: Sequence[Any] | NDArray[Any] | None = None,
@@ -108,7 +115,7 @@ def icc(
     )
 
 
-def _complete_rows(ratings: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _complete_rows(ratings: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     table = np.asarray(ratings, dtype=object)
     if table.ndim != 2:
         raise UsageError("usage", "ratings have a row per subject and a column per reader")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -16,12 +16,19 @@ from volumetry.statistics.clusters import independence_note
 from volumetry.statistics.groups.contingency import cross_tabulate
 from volumetry.statistics.groups.two_by_two import count_table
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_choice, check_level, is_missing, kept_labels, not_estimable
+from volumetry.statistics.rows import (
+    Column,
+    check_choice,
+    check_level,
+    is_missing,
+    kept_labels,
+    not_estimable,
+)
 
 KappaWeights = Literal["none", "linear", "quadratic"]
 
 
-def cohen_kappa(table: ArrayLike, *, weights: KappaWeights = "none", level: float = 0.95) -> StatisticResult:
+def cohen_kappa(table: Column, *, weights: KappaWeights = "none", level: float = 0.95) -> StatisticResult:
     """Estimate Cohen's kappa from a square table of counts.
 
     Parameters

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.statistics.clusters import independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_choice, check_level, clean_pairs, not_estimable
+from volumetry.statistics.rows import Column, check_choice, check_level, clean_pairs, not_estimable
 
 Scale = Literal["absolute", "log", "percent"]
 _UNITS = {"log": "", "percent": "%"}
 
 
 def bland_altman(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     *,
     scale: Scale = "absolute",
     unit: str = "",
@@ -101,8 +101,8 @@ def bland_altman(
 
 
 def lin_concordance(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     *,
     cluster: Sequence[Any] | NDArray[Any] | None = None,
     level: float = 0.95,

@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.clusters import independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_level, kept_labels, not_estimable, to_numbers
+from volumetry.statistics.rows import Column, check_level, kept_labels, not_estimable, to_numbers
 
 # Beyond it one read is typically a thousand times another, and percentages soon leave the range of floats.
 _LARGEST_LOG_SD = 10.0
 
 
 def repeatability(
-    reads: ArrayLike,
+    reads: Column,
     *,
     threshold_percent: float = 15.0,
     cluster: Sequence[Any] | NDArray[Any] | None = None,
@@ -120,7 +120,7 @@ def repeatability(
     )
 
 
-def _within(reads: ArrayLike) -> tuple[float, int, NDArray[np.bool_]]:
+def _within(reads: Column) -> tuple[float, int, NDArray[np.bool_]]:
     """Return the within-lesion sum of squared log deviations, its df, and which lesions were used."""
     table = np.asarray(reads, dtype=object)
     if table.ndim != 2:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.clusters import cluster_sums, has_repeats
 from volumetry.statistics.groups.two_by_two import Primary, two_by_two
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import ClusterPair, Sample, clean_two_samples, not_estimable
+from volumetry.statistics.rows import ClusterPair, Column, Sample, clean_two_samples, not_estimable
 
 
 def compare_proportions(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     *,
     primary: Primary,
     cluster: ClusterPair | None = None,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import optimize, stats
 from scipy.special import gammaln
 
@@ -17,7 +17,14 @@ from volumetry.statistics.clusters import cluster_sums, has_repeats
 from volumetry.statistics.groups.exact_tables import TooManyTablesError, freeman_halton_p
 from volumetry.statistics.groups.two_by_two import count_table, likelihood_ratio_statistic, pearson_statistic
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_choice, check_level, cluster_codes, is_missing, not_estimable
+from volumetry.statistics.rows import (
+    Column,
+    check_choice,
+    check_level,
+    cluster_codes,
+    is_missing,
+    not_estimable,
+)
 
 TablePrimary = Literal["pearson", "likelihood-ratio", "exact"]
 
@@ -31,7 +38,7 @@ _MONTE_CARLO_TABLES = 100_000
 
 
 def contingency_test(
-    table: ArrayLike,
+    table: Column,
     *,
     primary: TablePrimary = "pearson",
     level: float = 0.95,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -19,6 +19,7 @@ from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
     Alternative,
     ClusterPair,
+    Column,
     check_level,
     cluster_codes,
     is_missing,
@@ -27,7 +28,7 @@ from volumetry.statistics.rows import (
 
 
 def linear_by_linear_test(
-    table: ArrayLike,
+    table: Column,
     *,
     row_scores: Sequence[float] | None = None,
     column_scores: Sequence[float] | None = None,
@@ -81,7 +82,7 @@ def linear_by_linear_test(
 
 
 def mann_whitney_on_classes(
-    table: ArrayLike,
+    table: Column,
     *,
     distribution: Distribution = "asymptotic",
     continuity: bool = True,
@@ -110,8 +111,8 @@ def mann_whitney_on_classes(
 
 
 def proportional_odds(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     *,
     classes: Sequence[Any],
     cluster: ClusterPair | None = None,
@@ -214,8 +215,8 @@ def _correlation_estimate(correlation: float, n: int, level: float) -> Estimate:
 
 
 def _class_rows(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     classes: Sequence[Any],
     cluster: ClusterPair | None,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[Any] | None, int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -17,6 +17,7 @@ from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
     Alternative,
     ClusterPair,
+    Column,
     Sample,
     check_alternative,
     check_choice,
@@ -37,8 +38,8 @@ _MIDRANKS = "midranks"
 
 
 def mann_whitney_test(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     *,
     distribution: Distribution = "auto",
     continuity: bool = True,
@@ -124,8 +125,8 @@ def mann_whitney_test(
 
 
 def wilcoxon_signed_rank_test(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any] | None = None,
+    first: Column,
+    second: Column | None = None,
     *,
     distribution: Distribution = "auto",
     continuity: bool = True,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -14,6 +13,7 @@ from volumetry.statistics.clusters import independence_note
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import (
     ClusterPair,
+    Column,
     check_choice,
     clean_sample,
     clean_two_samples,
@@ -28,8 +28,8 @@ _QUANTILE_METHODS = {
 
 
 def levene_test(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     *,
     center: Literal["median", "mean"] = "median",
     cluster: ClusterPair | None = None,
@@ -78,7 +78,7 @@ def levene_test(
     )
 
 
-def shapiro_wilk_test(values: ArrayLike | Sequence[Any]) -> StatisticResult:
+def shapiro_wilk_test(values: Column) -> StatisticResult:
     """Report Shapiro and Wilk's test of normality.
 
     It is reported only: choosing between tests by its p value would spoil theirs.
@@ -107,7 +107,7 @@ def shapiro_wilk_test(values: ArrayLike | Sequence[Any]) -> StatisticResult:
 
 
 def quantiles(
-    values: ArrayLike | Sequence[Any], probabilities: Sequence[float] = (0.25, 0.5, 0.75), *, kind: int = 7
+    values: Column, probabilities: Sequence[float] = (0.25, 0.5, 0.75), *, kind: int = 7
 ) -> tuple[float, ...]:
     """Return quantiles by a named rule of Hyndman and Fan (Am Stat 1996;50:361-365).
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_level, clean_two_samples, not_estimable
+from volumetry.statistics.rows import Column, check_level, clean_two_samples, not_estimable
 
 SMD_POOLED = "SMD, pooled SD"
 SMD_FIRST = "SMD, first group's SD"
 
 
-def standardized_mean_difference(
-    first: ArrayLike | Sequence[Any], second: ArrayLike | Sequence[Any], *, level: float = 0.95
-) -> StatisticResult:
+def standardized_mean_difference(first: Column, second: Column, *, level: float = 0.95) -> StatisticResult:
     """Estimate the difference of two means, first less second, in standard deviations.
 
     Parameters

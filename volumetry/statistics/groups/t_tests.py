@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -17,6 +17,7 @@ from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
     Alternative,
     ClusterPair,
+    Column,
     Sample,
     check_alternative,
     check_choice,
@@ -47,8 +48,8 @@ class SampleSummary:
 
 
 def t_test(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     *,
     variances: Variances = "unequal",
     alternative: Alternative = "two-sided",
@@ -113,8 +114,8 @@ def t_test_from_summary(
 
 
 def paired_t_test(
-    first: ArrayLike | Sequence[Any],
-    second: ArrayLike | Sequence[Any],
+    first: Column,
+    second: Column,
     *,
     alternative: Alternative = "two-sided",
     cluster: Sequence[Any] | NDArray[Any] | None = None,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -20,7 +19,7 @@ from volumetry.statistics.groups.proportions import (
     wald_risk_difference,
 )
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_choice, check_level, not_estimable
+from volumetry.statistics.rows import Column, check_choice, check_level, not_estimable
 
 Primary = Literal[
     "pearson",
@@ -52,7 +51,7 @@ METHODS = {
 _TIE = 1 + 1e-7
 
 
-def two_by_two(table: ArrayLike, *, primary: Primary, level: float = 0.95) -> StatisticResult:
+def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> StatisticResult:
     """Compare two proportions given as counts, with all customary p values at once.
 
     Parameters
@@ -119,7 +118,7 @@ def two_by_two(table: ArrayLike, *, primary: Primary, level: float = 0.95) -> St
     )
 
 
-def count_table(table: ArrayLike | Sequence[Any], shape: tuple[int, int] | None = None) -> NDArray[np.int64]:
+def count_table(table: Column, shape: tuple[int, int] | None = None) -> NDArray[np.int64]:
     """Return `table` as integer counts.
 
     Raises

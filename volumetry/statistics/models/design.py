@@ -25,7 +25,7 @@ from volumetry.statistics.rows import (
 
 #: What ``covariates=`` takes: names of columns of ``data`` (``"a:b"`` is the product of two), a mapping
 #: of names to values, a DataFrame, or an (n, p) array.
-Covariates = Any
+Covariates = str | Iterable[Any] | Mapping[str, Any]
 
 #: A direction in which the columns vary less than this share of their length is no direction.
 _RANK_TOLERANCE = 1e-9
