@@ -73,7 +73,7 @@ def test_what_is_no_outline_is_refused(vertices):
     with pytest.raises(TraceError) as caught:
         Contour(slice_index=2, vertices=vertices)
     assert caught.value.code == "invalid-contour"
-    assert caught.value.values["slice"] == 2
+    assert caught.value.values["slice_index"] == 2
 
 
 @pytest.mark.parametrize(

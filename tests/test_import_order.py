@@ -16,7 +16,7 @@ PACKAGE = Path(volumetry.__file__).parent
 
 # A module may import from the rows above its own, and a package from itself. The core knows no file format.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_version", "codes"),
+    ("_version", "codes", "numbering"),
     ("errors",),
     ("geometry", "atomic"),
     ("scan", "contour"),

@@ -108,7 +108,7 @@ def test_a_file_cut_anywhere_is_no_trace():
 
 
 def test_a_newer_version_is_not_half_read():
-    document = {**example().document(), "version": 2, "new": "something"}
+    document = {**example().document(), "version": 3, "new": "something"}
     assert code_of(signed(document)) == "newer-format"
     assert code_of(signed({**example().document(), "version": "2"})) == "newer-format"
 

@@ -38,7 +38,7 @@ def trace_one(worklist: Worklist, number: int, *, reader: str = "A", save: bool 
     scan = vm.read_scan(worklist.scan_path(number), series_uid=worklist.series_uid(number) or None)
     case = open_case(scan, worklist.place(number), reader=reader, take_over=True)
     held = [x.id for x in case.session.state.lesions.values() if x.name == "L1"]
-    lesion = held[0] if held else case.session.add_lesion("L1", "L")
+    lesion = held[0] if held else case.session.add_lesion("L1")
     if case.session.state.lesions[lesion].is_signed:
         case.session.reopen("again", lesion)
     case.session.clear_slice(5, lesion_id=lesion)

@@ -87,7 +87,7 @@ def test_an_untraced_slice_is_refused():
     with pytest.raises(TraceError) as caught:
         measure_volume(trace_of(squares([1, 2, 4, 5]), stack(8)))
     assert caught.value.code == "untraced-slice"
-    assert caught.value.values == {"slices": "3"}
+    assert caught.value.values == {"slice_index": "3"}
 
 
 def test_an_untraced_slice_is_absent_if_the_user_says_so():
@@ -128,7 +128,7 @@ def test_a_missing_slice_inside_the_lesion_is_refused():
     with pytest.raises(GeometryError) as caught:
         measure_volume(trace)
     assert caught.value.code == "missing-slice"
-    assert caught.value.values["between slices"] == (3, 4)
+    assert caught.value.values["between slice_index"] == (3, 4)
     assert caught.value.values["positions_mm"] == (42.0, 50.0)
 
 

@@ -26,6 +26,7 @@ ERROR_CODES = MappingProxyType(
         "self-intersection": "an outline crosses itself",
         "invalid-contour": "an outline has fewer than three vertices, or a vertex that is not finite",
         "ambiguous-overlap": "outlines on one slice are nested or overlap, and nothing says hole or sum",
+        "not-measurable": "the reader found the lesion not measurable: prosthesis, artefact, cut off",
         "untraced-slice": "a slice without contour lies between traced slices of one lesion",
         "patient-mismatch": "the trace belongs to another patient",
         "wrong-series": "the trace belongs to another series",

@@ -52,7 +52,7 @@ class Contour:
             raise TraceError(
                 "invalid-contour",
                 "an outline has a vertex that is not finite",
-                values={"slice": self.slice_index},
+                values={"slice_index": self.slice_index},
                 todo="Draw the outline again.",
             )
         if len(vertices):
@@ -61,7 +61,7 @@ class Contour:
             raise TraceError(
                 "invalid-contour",
                 "an outline has fewer than three vertices",
-                values={"slice": self.slice_index, "vertices": len(vertices)},
+                values={"slice_index": self.slice_index, "vertices": len(vertices)},
                 todo="Draw the outline again, or delete it.",
             )
         vertices.flags.writeable = False
@@ -281,7 +281,7 @@ def check_slice_contours(contours: Sequence[Contour]) -> None:
             raise TraceError(
                 "self-intersection",
                 "an outline crosses itself",
-                values={"slice": contour.slice_index, "at row, column": crossing},
+                values={"slice_index": contour.slice_index, "at row, column": crossing},
                 todo="Draw the outline without a loop.",
             )
     outlines = [c for c in contours if not c.is_hole]
@@ -311,7 +311,7 @@ def _ambiguous(contour: Contour, what: str) -> TraceError:
     return TraceError(
         "ambiguous-overlap",
         what,
-        values={"slice": contour.slice_index},
+        values={"slice_index": contour.slice_index},
         todo="Say which ring is a hole, or join them into one outline.",
     )
 

@@ -38,6 +38,8 @@ class CrossSections:
         Number of the label in a mask.
     source : ScanSource
     flags : tuple of str
+    not_measurable : str
+        Why the reader found the lesion not measurable (`Trace.not_measurable`); else empty.
     """
 
     geometry: ScanGeometry
@@ -51,6 +53,7 @@ class CrossSections:
     label: int | None = None
     source: ScanSource = field(default_factory=ScanSource)
     flags: tuple[str, ...] = ()
+    not_measurable: str = ""
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__

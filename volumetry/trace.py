@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,18 @@ from volumetry.scan import Scan, ScanSource
 from volumetry.sections import CrossSections, section_bounds
 
 TRACE_FORMAT = "volumetry-trace"
-TRACE_VERSION = 1
+TRACE_VERSION = 2
+"""The newest version that is read. Version 2 adds ``not_measurable``; a trace without it is written as
+version 1, so that equal traces have equal hashes whichever program wrote them."""
+
+NOT_MEASURABLE_REASONS = MappingProxyType(
+    {
+        "prosthesis": "a prosthesis has replaced or hides it",
+        "artefact": "an artefact hides its margin",
+        "cut-off": "the scan does not cover it whole",
+    }
+)
+"""Why a reader may find a lesion not measurable: the id that is kept, and its sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,18 +99,22 @@ class Trace:
     side : str
         ``L``, ``R`` or empty where the lesion has no side.
     contours : tuple of Contour
-        In order of their slices; none means that the reader found the lesion absent.
+        In order of their slices; none means that the reader found the lesion absent, unless `not_measurable`.
     geometry : ScanGeometry
         Of the scan it was drawn on.
     source : ScanSource
         Of the scan it was drawn on, with the hash of its voxels where they were read.
     provenance : Provenance
     flags : tuple of str
+    not_measurable : str
+        Why the reader found that the lesion has no volume that can be measured: a key of
+        `NOT_MEASURABLE_REASONS`; empty where it has one. Outlines may be there, of what is seen.
 
     Raises
     ------
     TraceError
-        ``invalid-contour``: an outline on a slice that the geometry does not have.
+        ``invalid-contour``: an outline on a slice that the geometry does not have; ``side-mismatch``: another
+        side; ``unreadable``: a reason that is not known.
     """
 
     lesion: str
@@ -108,8 +124,16 @@ class Trace:
     source: ScanSource = field(default_factory=ScanSource)
     provenance: Provenance = field(default_factory=Provenance)
     flags: tuple[str, ...] = ()
+    not_measurable: str = ""
 
     def __post_init__(self) -> None:
+        if self.not_measurable and self.not_measurable not in NOT_MEASURABLE_REASONS:
+            raise TraceError(
+                "unreadable",
+                "the reason why the lesion is not measurable is not known",
+                values={"reason": self.not_measurable},
+                todo=f"Use one of {', '.join(NOT_MEASURABLE_REASONS)}.",
+            )
         if self.side not in ("", "L", "R"):
             raise TraceError(
                 "side-mismatch", "a side is neither L nor R", values={"side": self.side}, todo="Write L or R."
@@ -120,7 +144,7 @@ class Trace:
                 raise TraceError(
                     "invalid-contour",
                     "an outline lies on a slice that the scan does not have",
-                    values={"slice": contour.slice_index, "slices": self.geometry.n_slices},
+                    values={"slice_index": contour.slice_index, "n_slices": self.geometry.n_slices},
                     todo="Open the trace with the scan it was drawn on.",
                 )
         object.__setattr__(self, "contours", contours)
@@ -162,6 +186,7 @@ class Trace:
             side=self.side,
             source=self.source,
             flags=self.flags,
+            not_measurable=self.not_measurable,
         )
 
     # -- the document -----------------------------------------------------------------------------------
@@ -169,9 +194,10 @@ class Trace:
     def document(self) -> dict[str, Any]:
         """Return the trace as plain values, without its hash: what is hashed and written."""
         geometry = self.geometry
-        return {
+        added = {"not_measurable": self.not_measurable} if self.not_measurable else {}
+        return added | {
             "format": TRACE_FORMAT,
-            "version": TRACE_VERSION,
+            "version": 2 if added else 1,
             "lesion": self.lesion,
             "side": self.side,
             "geometry": {
@@ -218,6 +244,7 @@ class Trace:
             source=_plain_record(ScanSource, document["source"]),
             provenance=_plain_record(Provenance, document["provenance"]),
             flags=tuple(str(flag) for flag in document["flags"]),
+            not_measurable=str(document.get("not_measurable", "")),
             contours=tuple(
                 Contour(
                     slice_index=int(c["slice"]), is_hole=bool(c["hole"]), vertices=np.array(c["vertices"])

@@ -210,7 +210,8 @@ def measure_volume(
     Raises
     ------
     TraceError
-        ``untraced-slice``, ``self-intersection``, ``ambiguous-overlap``, ``no-such-label``...
+        ``not-measurable``: the reader said so; ``untraced-slice``, ``self-intersection``,
+        ``ambiguous-overlap``, ``no-such-label``...
     GeometryError
         ``missing-slice`` inside the lesion; ``single-slice`` where no height is known.
     MismatchError
@@ -218,6 +219,13 @@ def measure_volume(
     """
     rule = rule or MeasurementRule()
     sections = traced if isinstance(traced, CrossSections) else _sections(traced, label)
+    if sections.not_measurable:
+        raise TraceError(
+            "not-measurable",
+            "the reader found the lesion not measurable",
+            values={"reason": sections.not_measurable},
+            todo="Count it as not measurable; it has no volume.",
+        )
     flags = set(sections.flags) - {"missing-slice-outside"} | _geometry_flags(sections.geometry)
     if "sheared-grid" in flags:  # the file's own axes are oblique: no gantry was tilted
         flags.discard("sheared-stack")
@@ -296,7 +304,7 @@ def _check_skipped(sections: CrossSections, rule: MeasurementRule) -> set[str]:
         raise TraceError(
             "untraced-slice",
             "slices between traced slices have no outline",
-            values={"slices": " ".join(map(str, skipped))},
+            values={"slice_index": " ".join(map(str, skipped))},
             todo="Trace them, or say what they mean: --skipped absent (no lesion there) or --skipped bridge.",
         )
     return {"skipped-slices"}
@@ -316,7 +324,7 @@ def _check_holes(sections: CrossSections, rule: MeasurementRule) -> set[str]:
             "missing-slice",
             "slices are missing from the scan inside the lesion",
             values={
-                "between slices": (hole, hole + 1),
+                "between slice_index": (hole, hole + 1),
                 "positions_mm": (float(positions[hole]), float(positions[hole + 1])),
                 "regular step_mm": sections.geometry.regular_step_mm,
             },

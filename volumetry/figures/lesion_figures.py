@@ -20,6 +20,7 @@ from volumetry.contour import Contour
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.formats import read_mask, read_scan, read_trace, recognise
 from volumetry.geometry import ScanGeometry
+from volumetry.numbering import slice_name
 from volumetry.outlines import contours_from_mask
 from volumetry.scan import Scan
 from volumetry.trace import Trace, check_trace
@@ -192,7 +193,7 @@ def _draw_slice(
     panel.set_ylim(centre[1] + side_mm / 2, centre[1] - side_mm / 2)
     panel.set_aspect("equal")
     place = int(np.flatnonzero(view.volume.slice_indices == index)[0])
-    text = f"slice {index + 1}\n{view.volume.areas_mm2[place]:.0f} mm²"
+    text = f"{slice_name(index, view.volume.geometry.n_slices)}\n{view.volume.areas_mm2[place]:.0f} mm²"
     _write(panel, 0.97, 0.03, text, ha="right", va="bottom")
     _write(panel, 0.03, 0.97, _side_letter(geometry), ha="left", va="top")
 

@@ -20,10 +20,12 @@ from volumetry.tracing.planes.nudge import nudge_outline
 from volumetry.tracing.planes.registration import CancelToken, RegistrationBox, register_rigid
 from volumetry.tracing.planes.simplify import clean_outline
 from volumetry.tracing.planes.transform import RigidTransform
+from volumetry.tracing.session.answer import VolumeAnswer, number_or_reason
 from volumetry.tracing.session.pixels import brush_pixels
 from volumetry.tracing.session.readout import LesionReadout, ReadoutChange, ReadoutWarning
 from volumetry.tracing.session.records import Event, PaintedSlice, Replacement, TracedContour, TracedLesion
 from volumetry.tracing.session.session import TracingSession
+from volumetry.tracing.session.signing import SigningCheck
 from volumetry.tracing.session.state import TracingState, apply_event, replay
 from volumetry.tracing.worklist import Worklist, WorklistRow, read_worklist, release_blinded
 
@@ -44,11 +46,13 @@ __all__ = [
     "Replacement",
     "RigidTransform",
     "SavedTrace",
+    "SigningCheck",
     "TracedContour",
     "TracedLesion",
     "TracingCase",
     "TracingSession",
     "TracingState",
+    "VolumeAnswer",
     "WindowPreset",
     "Worklist",
     "WorklistRow",
@@ -60,6 +64,7 @@ __all__ = [
     "link_pixel",
     "link_slice",
     "nudge_outline",
+    "number_or_reason",
     "open_case",
     "place_for",
     "project_contours",

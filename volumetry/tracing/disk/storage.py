@@ -23,7 +23,7 @@ from pathlib import Path
 from volumetry._version import __version__
 from volumetry.atomic import make_folder
 from volumetry.change import ChangeRule
-from volumetry.errors import OutputError, UsageError, VolumetryError
+from volumetry.errors import OutputError, TraceError, UsageError, VolumetryError
 from volumetry.formats import write_mask
 from volumetry.outlines import mask_from_contours
 from volumetry.scan import Scan
@@ -177,7 +177,7 @@ class TracingCase:
         state = self.session.state
         wanted = list(state.lesions) if lesion_ids is None else list(lesion_ids)
         if lesion_ids is None:
-            wanted = [i for i in wanted if state.lesions[i].is_absent or not state.is_empty(i)]
+            wanted = [i for i in wanted if state.lesions[i].is_judged or not state.is_empty(i)]
         make_folder(self.place.folder)
         # What is saved must not be ahead of the journal, or after a crash it would look like another's.
         self.wait(timeout_s=2.0)
@@ -198,6 +198,15 @@ class TracingCase:
         is_saved = held is not None and lesion_id not in self.session.state.unsaved_lesions
         if path is not None and is_saved and file_sha256(path) == parent:
             return SavedTrace(lesion_id=lesion_id, path=path, sha256=parent, is_unchanged=True)
+        lesion = self.session.state.lesions.get(lesion_id)
+        if lesion is not None and not lesion.is_judged and self.session.state.is_empty(lesion_id):
+            # A file without outlines says that the lesion is absent.
+            raise TraceError(
+                "untraced-slice",
+                "the lesion is not traced",
+                values={"lesion": lesion.name},
+                todo="Trace it, or mark it absent or not measurable.",
+            )
         trace = self.session.trace(lesion_id, parent_sha256=parent)
         if path is None:
             target, expected = self.place.trace(trace.lesion, trace.provenance.reader), ""
@@ -457,5 +466,5 @@ def _load(case: TracingCase, saved: list[tuple[Path, Trace]]) -> None:
 def _is_own(session: TracingSession, lesion_id: str, trace: Trace) -> bool:
     """Whether a saved trace is what the session holds: it ended after saving, before it noted that."""
     held = session.trace(lesion_id)
-    same = (held.side, held.provenance.signed_time) == (trace.side, trace.provenance.signed_time)
-    return same and same_contours(held.contours, trace.contours)
+    parts = [(t.side, t.not_measurable, t.provenance.signed_time) for t in (held, trace)]
+    return parts[0] == parts[1] and same_contours(held.contours, trace.contours)

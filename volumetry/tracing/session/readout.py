@@ -15,7 +15,18 @@ from volumetry.codes import ERROR_CODES, FLAGS
 from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
 from volumetry.errors import GeometryError, TraceError, VolumetryError
 from volumetry.geometry import ScanGeometry
+from volumetry.numbering import slice_names
 from volumetry.sections import CrossSections, section_bounds
+from volumetry.trace import NOT_MEASURABLE_REASONS
+from volumetry.tracing.session.answer import (
+    NOT_TRACED,
+    VolumeAnswer,
+    answer_of,
+    in_cm3,
+    refused,
+    sentence,
+    words_of,
+)
 from volumetry.tracing.session.records import PaintedSlice, TracedContour, TracedLesion
 from volumetry.tracing.session.state import TracingState
 from volumetry.volume import HeightRule, LesionVolume, MeasurementRule, measure_volume
@@ -75,24 +86,24 @@ class LesionReadout:
     lesion_id, lesion, side : str
     slice_index : int
         The slice that is looked at.
-    slice_area_mm2 : float
-        Its confirmed area, 0 where it is not traced.
-    volume_thickness_cm3, volume_spacing_cm3 : float or None
-        None where thickness or spacing is unknown.
-    volume_cm3 : float or None
-        The primary one; None where it is refused (`code`).
+    slice_area_mm2 : float or None
+        Its confirmed area, 0 where it is not traced; None where its outlines do not say one area.
+    answer : VolumeAnswer
+        The number, or the reason why there is none: as `volumetry measure` answers for the saved file.
     height_rule : {"thickness", "spacing"}
     slices_traced, slices_skipped, slices_unconfirmed : tuple of int
         With a confirmed area; without one between those; with proposed outlines.
     max_area_mm2 : float
+        Of the slices whose outlines say one area.
     max_area_slice : int or None
     area_by_slice_mm2 : (n_slices,) array
         Confirmed, for the bar chart.
     unconfirmed_area_by_slice_mm2 : (n_slices,) array
         Proposed.
+        Both are 0 where the outlines of a slice do not say one area.
+    slices_refused : tuple of int
+        Slices whose outlines do not say one area: they cross, or overlap.
     warnings : tuple of ReadoutWarning
-    code : str
-        What `measure_volume` would refuse the trace with under the session's rule; empty if nothing.
     change : ReadoutChange or None
         With a baseline.
     """
@@ -101,10 +112,8 @@ class LesionReadout:
     lesion: str
     side: str
     slice_index: int
-    slice_area_mm2: float
-    volume_thickness_cm3: float | None
-    volume_spacing_cm3: float | None
-    volume_cm3: float | None
+    slice_area_mm2: float | None
+    answer: VolumeAnswer
     height_rule: HeightRule
     slices_traced: tuple[int, ...]
     slices_skipped: tuple[int, ...]
@@ -114,8 +123,28 @@ class LesionReadout:
     area_by_slice_mm2: Array
     unconfirmed_area_by_slice_mm2: Array
     warnings: tuple[ReadoutWarning, ...]
-    code: str = ""
+    slices_refused: tuple[int, ...] = ()
     change: ReadoutChange | None = None
+
+    @property
+    def volume_cm3(self) -> float | None:
+        """The primary volume; None where there is none (`answer.reason`)."""
+        return self.answer.volume_cm3
+
+    @property
+    def volume_thickness_cm3(self) -> float | None:
+        """Sum of area x slice thickness; None where there is no volume, or the thickness is unknown."""
+        return self.answer.volume_thickness_cm3
+
+    @property
+    def volume_spacing_cm3(self) -> float | None:
+        """Sum of area x slice spacing; None where there is no volume, or the spacing is unknown."""
+        return self.answer.volume_spacing_cm3
+
+    @property
+    def code(self) -> str:
+        """With what `volumetry measure` would refuse the saved trace; empty if with nothing."""
+        return self.answer.code
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -240,37 +269,64 @@ def read_out(
     """Return the live numbers of a lesion. See `TracingSession.readout`."""
     geometry = cache.geometry
     traced, proposed = cache.sections(state, lesion.id)
+    faults = {index: section.error for index, section in traced.items() if section.error is not None}
     sections = _cross_sections(geometry, lesion, traced)
-    volume, warnings = _measured_volume(sections, rule)
-    faults = [
-        _warning(section.error, index) for index, section in traced.items() if section.error is not None
+    volume, objections = _measured_volume(sections, rule)
+    warnings = [
+        *(_warning(error, geometry.n_slices, index) for index, error in faults.items()),
+        *_judgement(lesion),
+        *objections,
+        *([_unconfirmed(tuple(proposed), geometry.n_slices)] if proposed else []),
     ]
-    unconfirmed = [_unconfirmed(tuple(proposed))] if proposed else []
-    areas = sections.areas_mm2
-    largest = int(sections.slice_indices[int(np.argmax(areas))]) if len(areas) else None
-    refused = next((w.code for w in (*faults, *warnings) if w.refuses), "")
-    by_slice = _by_slice(geometry, traced)
+    answer = _answer(volume, warnings, is_traced=bool(traced) or lesion.is_judged)
+    sound = {index: section for index, section in traced.items() if index not in faults}
+    by_slice = _by_slice(geometry, sound)
+    largest = int(np.argmax(by_slice)) if sound else None
     return LesionReadout(
         lesion_id=lesion.id,
         lesion=lesion.name,
         side=lesion.side,
         slice_index=slice_index,
-        slice_area_mm2=float(by_slice[slice_index]) if 0 <= slice_index < len(by_slice) else 0.0,
-        volume_thickness_cm3=_cm3(volume.volume_thickness_mm3 if volume else None),
-        volume_spacing_cm3=_cm3(volume.volume_spacing_mm3 if volume else None),
-        volume_cm3=None if refused or volume is None else volume.volume_cm3,
+        slice_area_mm2=_area_on(slice_index, by_slice, faults),
+        answer=answer,
         height_rule=volume.height_rule if volume else rule.height,
         slices_traced=tuple(traced),
         slices_skipped=sections.untraced_slices,
         slices_unconfirmed=tuple(proposed),
-        max_area_mm2=float(areas.max()) if len(areas) else 0.0,
+        slices_refused=tuple(faults),
+        max_area_mm2=0.0 if largest is None else float(by_slice[largest]),
         max_area_slice=largest,
         area_by_slice_mm2=by_slice,
-        unconfirmed_area_by_slice_mm2=_by_slice(geometry, proposed),
-        warnings=(*faults, *warnings, *unconfirmed),
-        code=refused,
-        change=_change(baseline, volume, refused, change_rule, traced=bool(traced) or lesion.is_absent),
+        unconfirmed_area_by_slice_mm2=_by_slice(
+            geometry, {index: section for index, section in proposed.items() if section.error is None}
+        ),
+        warnings=tuple(warnings),
+        change=_change(baseline, volume, answer, change_rule),
     )
+
+
+def _answer(volume: LesionVolume | None, warnings: list[ReadoutWarning], *, is_traced: bool) -> VolumeAnswer:
+    if not is_traced:
+        return VolumeAnswer(status="not_traced", reason=NOT_TRACED)
+    refusal = next((w for w in warnings if w.refuses), None)
+    if refusal is not None:
+        return refused(refusal.code, refusal.text)
+    assert volume is not None  # without a volume there is an objection that refuses
+    return answer_of(volume)
+
+
+def _judgement(lesion: TracedLesion) -> list[ReadoutWarning]:
+    """What the reader said of a lesion that keeps it from being measured."""
+    if not lesion.not_measurable:
+        return []
+    text = f"Not measurable: {NOT_MEASURABLE_REASONS[lesion.not_measurable]}."
+    return [ReadoutWarning(code="not-measurable", text=text, refuses=True)]
+
+
+def _area_on(slice_index: int, by_slice: Array, faults: dict[int, TraceError]) -> float | None:
+    if slice_index in faults:
+        return None
+    return float(by_slice[slice_index]) if 0 <= slice_index < len(by_slice) else 0.0
 
 
 def _cross_sections(
@@ -298,17 +354,17 @@ def _measured_volume(
         try:
             volume = measure_volume(sections, rule=rule)
         except VolumetryError as error:
-            objections.append(_warning(error))
+            objections.append(_warning(error, sections.geometry.n_slices))
             relaxed = _relaxed(rule, error)
             if relaxed is None:
                 return None, objections
             rule = relaxed
             continue
         if volume.code:
-            objections.append(ReadoutWarning(code=volume.code, text=_sentence(volume.message), refuses=True))
+            objections.append(ReadoutWarning(code=volume.code, text=sentence(volume.message), refuses=True))
         known = {objection.code for objection in objections}
         told = [flag for flag in volume.flags if flag not in known and not _is_told(flag, known)]
-        return volume, objections + [ReadoutWarning(code=f, text=_sentence(FLAGS[f])) for f in told]
+        return volume, objections + [ReadoutWarning(code=f, text=sentence(FLAGS[f])) for f in told]
 
 
 def _relaxed(rule: MeasurementRule, error: VolumetryError) -> MeasurementRule | None:
@@ -329,23 +385,16 @@ def _is_told(flag: str, codes: set[str]) -> bool:
     }
 
 
-def _warning(error: VolumetryError, slice_index: int | None = None) -> ReadoutWarning:
-    # Without its remedy, which speaks of the command line.
-    said = type(error)(error.code, error.what, values=error.values).message
-    return ReadoutWarning(code=error.code, text=_sentence(said), slice_index=slice_index, refuses=True)
+def _warning(error: VolumetryError, n_slices: int, slice_index: int | None = None) -> ReadoutWarning:
+    text = words_of(error, n_slices)
+    return ReadoutWarning(code=error.code, text=text, slice_index=slice_index, refuses=True)
 
 
-def _unconfirmed(slices: tuple[int, ...]) -> ReadoutWarning:
-    named = ", ".join(map(str, slices))
+def _unconfirmed(slices: tuple[int, ...], n_slices: int) -> ReadoutWarning:
+    named = slice_names(slices, n_slices)
     return ReadoutWarning(
-        code="unconfirmed",
-        text=f"Proposed outlines are not counted until they are accepted (slices {named}).",
+        code="unconfirmed", text=f"Proposed outlines are not counted until they are accepted ({named})."
     )
-
-
-def _sentence(text: str) -> str:
-    """Capital and full stop."""
-    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def _by_slice(geometry: ScanGeometry, sections: dict[int, _Section]) -> Array:
@@ -356,23 +405,18 @@ def _by_slice(geometry: ScanGeometry, sections: dict[int, _Section]) -> Array:
     return areas
 
 
-def _cm3(volume_mm3: float | None) -> float | None:
-    return None if volume_mm3 is None else volume_mm3 / 1000
-
-
 def _change(
     baseline: LesionVolume | None,
     volume: LesionVolume | None,
-    refused: str,
+    answer: VolumeAnswer,
     rule: ChangeRule | None,
-    *,
-    traced: bool,
 ) -> ReadoutChange | None:
     if baseline is None:
         return None
-    known = _cm3(baseline.volume_mm3)
-    if volume is None or refused or not traced:
-        reason = refused or ("followup-not-measured" if traced else "followup-not-traced")
+    known = in_cm3(baseline.volume_mm3)
+    if volume is None or not answer.has_number:
+        no_number = "followup-not-traced" if answer.status == "not_traced" else "followup-not-measured"
+        reason = answer.code or no_number
         return ReadoutChange(
             baseline_volume_cm3=known,
             percent=None,
@@ -391,4 +435,4 @@ def _change(
 
 
 def _reason_text(reason: str) -> str:
-    return _sentence(REASONS.get(reason) or ERROR_CODES.get(reason, reason)) if reason else ""
+    return sentence(REASONS.get(reason) or ERROR_CODES.get(reason, reason)) if reason else ""

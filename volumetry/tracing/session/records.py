@@ -25,6 +25,7 @@ Action = Literal[
     "change-lesion",
     "delete-lesion",
     "mark-absent",
+    "mark-not-measurable",
     "add-outline",
     "add-hole",
     "replace-vertices",
@@ -63,6 +64,8 @@ class TracedLesion:
     is_absent : bool
         The reader says that there is no lesion: it is saved with volume 0. A lesion without outlines that
         is not marked so is merely not traced yet.
+    not_measurable : str
+        Why the reader found it not measurable: a key of `volumetry.trace.NOT_MEASURABLE_REASONS`, or empty.
     read : int
         Which read of this lesion by this reader, from 1.
     signed_time : str
@@ -79,6 +82,7 @@ class TracedLesion:
     read: int = 1
     signed_time: str = ""
     reason: str = ""
+    not_measurable: str = ""
 
     @property
     def key(self) -> str:
@@ -95,9 +99,16 @@ class TracedLesion:
         """Whether the reader has signed it."""
         return bool(self.signed_time)
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether the reader said something of it that needs no outline: absent, or not measurable."""
+        return self.is_absent or bool(self.not_measurable)
+
     def document(self) -> dict[str, Any]:
         """Return plain values."""
-        return {
+        # Left out where empty: what was journalled before there was such an entry stays what it is.
+        added = {"not_measurable": self.not_measurable} if self.not_measurable else {}
+        return added | {
             "kind": "lesion",
             "id": self.id,
             "name": self.name,
@@ -273,7 +284,8 @@ class Event:
     target : int
         For ``undo`` and ``redo``: the number of the event taken back or done again; else 0.
     reason : str
-        Why a signed lesion was opened again, or changes were thrown away.
+        Why a signed lesion was opened again, or changes were thrown away; what the reader acknowledged when
+        signing; what is to be known of a stroke.
     saved : mapping of lesion id to SHA-256
         For ``save`` and ``open``: the trace files the lesions equal now.
     """

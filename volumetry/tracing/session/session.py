@@ -23,7 +23,7 @@ from volumetry.errors import TraceError, UsageError
 from volumetry.geometry import ScanGeometry
 from volumetry.outlines import fill_contours
 from volumetry.scan import ScanSource
-from volumetry.trace import Provenance, Trace
+from volumetry.trace import NOT_MEASURABLE_REASONS, Provenance, Trace
 from volumetry.tracing.planes.interpolate import interpolate_slice
 from volumetry.tracing.session.loading import loading
 from volumetry.tracing.session.paint import follows_pixels, outlines_of_paint
@@ -46,6 +46,7 @@ from volumetry.tracing.session.records import (
     TracedContour,
     TracedLesion,
 )
+from volumetry.tracing.session.signing import SigningCheck, signing_check
 from volumetry.tracing.session.state import TracingState, apply_event, replay
 from volumetry.volume import LesionVolume, MeasurementRule
 
@@ -189,7 +190,36 @@ class TracingSession:
                 todo="Delete its outlines first.",
             )
         if lesion.is_absent != is_absent:
-            self._do("mark-absent", [Replacement(before=lesion, after=replace(lesion, is_absent=is_absent))])
+            after = replace(lesion, is_absent=is_absent, not_measurable="")
+            self._do("mark-absent", [Replacement(before=lesion, after=after)])
+
+    def mark_not_measurable(self, lesion_id: str, reason: str) -> None:
+        """Say that a lesion has no volume that can be measured, and why; an empty reason takes it back.
+
+        Outlines of what is seen may stay; they are saved, and not counted.
+
+        Parameters
+        ----------
+        lesion_id : str
+        reason : str
+            A key of `volumetry.trace.NOT_MEASURABLE_REASONS`, or empty.
+
+        Raises
+        ------
+        UsageError
+            ``usage``: the reason is another.
+        """
+        lesion = self._open_lesion(lesion_id)
+        if reason and reason not in NOT_MEASURABLE_REASONS:
+            raise UsageError(
+                "usage",
+                "the reason why a lesion is not measurable is not known",
+                values={"reason": reason},
+                todo=f"Use one of {', '.join(NOT_MEASURABLE_REASONS)}.",
+            )
+        after = replace(lesion, not_measurable=reason, is_absent=lesion.is_absent and not reason)
+        if after != lesion:
+            self._do("mark-not-measurable", [Replacement(before=lesion, after=after)])
 
     # -- outlines ---------------------------------------------------------------------------------------
 
@@ -201,6 +231,7 @@ class TracingSession:
         lesion_id: str | None = None,
         is_hole: bool = False,
         status: Status = "confirmed",
+        note: str = "",
     ) -> str:
         """Add an outline, freehand or polygon, and return its id.
 
@@ -213,6 +244,9 @@ class TracingSession:
             The current lesion by default.
         is_hole : bool
         status : {"confirmed", "proposed"}
+        note : str
+            What is to be known of the stroke, for instance that its points lie far apart; kept in the
+            journal.
 
         Raises
         ------
@@ -227,7 +261,7 @@ class TracingSession:
         contour = Contour(slice_index=slice_index, vertices=np.asarray(vertices), is_hole=is_hole)
         (added,) = self._new_contours(lesion.id, [contour], status)
         changes = [Replacement(before=None, after=added), *self._no_longer_absent(lesion)]
-        self._do("add-hole" if is_hole else "add-outline", changes)
+        self._do("add-hole" if is_hole else "add-outline", changes, reason=note)
         return added.id
 
     def add_hole(self, slice_index: int, vertices: ArrayLike, *, lesion_id: str | None = None) -> str:
@@ -446,33 +480,40 @@ class TracingSession:
         target = self._event(self.state.redo_numbers[-1])
         return self._repeat("redo", target, list(target.replacements))
 
-    def sign(self, lesion_id: str | None = None) -> None:
+    def signing_check(self, lesion_id: str | None = None) -> SigningCheck:
+        """Return what keeps a lesion from being signed, and what the reader should acknowledge first."""
+        lesion = self._lesion(lesion_id)
+        return signing_check(self.state, lesion, self.readout(lesion_id=lesion.id), self.geometry.n_slices)
+
+    def sign(self, lesion_id: str | None = None, *, acknowledged: Iterable[str] = ()) -> None:
         """Lock the read of a lesion.
+
+        Parameters
+        ----------
+        lesion_id : str, optional
+        acknowledged : iterable of str
+            Codes of the warnings (`signing_check`) that the reader acknowledged; kept in the journal.
 
         Raises
         ------
         TraceError
             ``unconfirmed``: proposed outlines are neither accepted nor rejected; ``untraced-slice``: the
-            lesion is neither traced nor marked absent.
+            lesion is neither traced, nor marked absent or not measurable; or the code with which
+            `volumetry measure` would refuse what would be saved.
         """
         lesion = self._open_lesion(lesion_id)
-        proposed = self.state.slices_of(lesion.id, status="proposed")
-        if proposed:
+        errors = self.signing_check(lesion.id).errors
+        if errors:
+            first = errors[0]
             raise TraceError(
-                "unconfirmed",
-                "proposed outlines are neither accepted nor rejected",
-                values={"lesion": lesion.name, "slices": " ".join(map(str, proposed))},
-                todo="Accept or reject them, then sign.",
-            )
-        if self.state.is_empty(lesion.id) and not lesion.is_absent:
-            raise TraceError(
-                "untraced-slice",
-                "the lesion is not traced",
+                first.code,
+                first.text[:1].lower() + first.text[1:].rstrip("."),
                 values={"lesion": lesion.name},
-                todo="Trace it, or mark it absent.",
+                todo="Correct it, then sign.",
             )
         signed = replace(lesion, signed_time=self._clock())
-        self._do("sign", [Replacement(before=lesion, after=signed)])
+        said = " ".join(acknowledged)
+        self._do("sign", [Replacement(before=lesion, after=signed)], reason=said and f"acknowledged: {said}")
 
     def reopen(self, reason: str, lesion_id: str | None = None) -> None:
         """Open a signed lesion again; what is saved next is a new version that names its parent and why.
@@ -558,6 +599,7 @@ class TracingSession:
             geometry=self.geometry,
             source=self.source,
             provenance=provenance,
+            not_measurable=lesion.not_measurable,
         )
 
     # -- what saving and opening record -----------------------------------------------------------------
@@ -682,7 +724,7 @@ class TracingSession:
             raise UsageError(
                 "usage",
                 "there is no such slice",
-                values={"slice": slice_index, "slices": self.geometry.n_slices},
+                values={"slice_index": slice_index, "n_slices": self.geometry.n_slices},
                 todo="Choose a slice of the scan.",
             )
 
@@ -705,7 +747,7 @@ class TracingSession:
             raise TraceError(
                 "ambiguous-overlap",
                 "the slice is painted, and an outline over paint has no one area",
-                values={"lesion": lesion.name, "slice": slice_index},
+                values={"lesion": lesion.name, "slice_index": slice_index},
                 todo="Turn the paint into an outline first, or clear the slice.",
             )
 
@@ -754,7 +796,7 @@ class TracingSession:
             raise TraceError(
                 "ambiguous-overlap",
                 "the slice has outlines, and paint over an outline has no one area",
-                values={"lesion": lesion.name, "slice": slice_index},
+                values={"lesion": lesion.name, "slice_index": slice_index},
                 todo="Turn the outlines into paint first, or clear the slice.",
             )
         return runs, outlines

@@ -116,7 +116,7 @@ class TracingState:
         return tuple(
             lesion_id
             for lesion_id, lesion in self.lesions.items()
-            if (lesion_id in self.saved or lesion.is_absent or not self.is_empty(lesion_id))
+            if (lesion_id in self.saved or lesion.is_judged or not self.is_empty(lesion_id))
             and not (lesion_id in self.saved and self.saved[lesion_id].content == self.content(lesion_id))
         )
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_volumetry.chart import AreaChart
+from volumetry.numbering import slice_name, slice_names
 from volumetry.tracing import LesionReadout
 
 ROWS = (
@@ -61,7 +62,7 @@ class NumbersPanel(QWidget):
         self._show_number("max_area_mm2", readout.max_area_mm2, "mm²", digits=1)
         if readout.max_area_slice is not None:
             self.values["max_area_mm2"].setText(
-                f"{self.values['max_area_mm2'].text()} (slice {readout.max_area_slice})"
+                f"{self.values['max_area_mm2'].text()} ({slice_name(readout.max_area_slice)})"
             )
         self.values["slices"].setText(_slices(readout))
         self.values["slices"].setToolTip(_slices_named(readout))
@@ -78,7 +79,7 @@ class NumbersPanel(QWidget):
         self, name: str, value: float | None, unit: str, *, digits: int, bold: bool = False
     ) -> None:
         label = self.values[name]
-        text = "not known" if value is None else f"{value:.{digits}f} {unit}"
+        text = "–" if value is None else f"{value:.{digits}f} {unit}"
         label.setText(f"<b>{text}</b>" if bold else text)
         label.setToolTip("" if value is None else f"{value!r} {unit}")
 
@@ -96,4 +97,4 @@ def _slices_named(readout: LesionReadout) -> str:
         ("skipped", readout.slices_skipped),
         ("unconfirmed", readout.slices_unconfirmed),
     )
-    return "\n".join(f"{name}: {', '.join(map(str, found)) or 'none'}" for name, found in groups)
+    return "\n".join(f"{name}: {slice_names(found)}" for name, found in groups)
