@@ -29,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PYTEST := $(BIN)/pytest
 
 .NOTPARALLEL:
-.PHONY: demo test check test-screen test-core lock clean
+.PHONY: demo prove test check test-screen test-core lock clean
 
 demo: $(VENV)/.package
 	@$(BIN)/volumetry demo --out $(OUT)
@@ -53,6 +53,10 @@ endif
 
 test-core: $(VENV)/.test $(VENV)/.package
 	$(PYTEST) tests --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov --cov-report=term
+
+# The long proofs whole, of which the tests run a seeded twentieth.
+prove: $(VENV)/.test $(VENV)/.package
+	VOLUMETRY_PROVE=1 $(PYTEST) tests -m prove --numprocesses=logical --maxprocesses=4
 
 $(VENV)/.setup: requirements-setup.lock
 	@echo "setting up $(VENV) with $(SETUP_PYTHON)"

@@ -111,6 +111,7 @@ def check_state(session: TracingSession, path: Path, capsys: pytest.CaptureFixtu
             assert shown.volume_cm3 == pytest.approx(number, rel=1e-12)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("seed", range(SESSIONS))
 def test_no_state_shows_a_volume_that_measure_refuses(
     seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
