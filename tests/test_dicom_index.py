@@ -8,8 +8,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage
 
 from volumetry.errors import ReadError
-from volumetry.formats.dicom_index import DicomHeader, index_folder, read_header
-from volumetry.formats.dicom_syntax import DICOMDIR_SOP_CLASS
+from volumetry.formats.dicom.file.syntax import DICOMDIR_SOP_CLASS
+from volumetry.formats.dicom.headers import DicomHeader, index_folder, read_header
 from volumetry.formats.limits import Limits
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

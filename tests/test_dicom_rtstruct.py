@@ -26,8 +26,14 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom_reference import find_series_folder
-from volumetry.formats.dicom_rtstruct import list_rois, read_regions, read_sections, read_trace, referenced
+from volumetry.formats.dicom.traced.references import find_series_folder
+from volumetry.formats.dicom.traced.rtstruct import (
+    list_rois,
+    read_regions,
+    read_sections,
+    read_trace,
+    referenced,
+)
 from volumetry.scan import ScanSource
 
 SERIES = "1.2.826.0.1.3680043.10.77"

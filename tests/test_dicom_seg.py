@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom_seg import list_segments, read_mask, read_sections, referenced
+from volumetry.formats.dicom.traced.seg import list_segments, read_mask, read_sections, referenced
 from volumetry.scan import ScanSource
 
 SERIES = "1.2.826.0.1.3680043.10.78"

@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom import find_stack, read_scan
-from volumetry.formats.dicom_index import index_folder
-from volumetry.formats.dicom_series import SeriesStack, StackRefusal, stacks_of
+from volumetry.formats.dicom.headers import index_folder
+from volumetry.formats.dicom.reader import find_stack, read_scan
+from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, stacks_of
 from volumetry.geometry import ScanGeometry
 
 Change = Callable[[Dataset, int], None]

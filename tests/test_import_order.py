@@ -71,7 +71,7 @@ def module_files() -> list[Path]:
 
 
 def part_of(file: Path) -> str:
-    """The module or subpackage of volumetry that a file belongs to: ``formats/nifti.py`` to ``formats``."""
+    """The module or subpackage of volumetry that a file belongs to: ``formats/recognise.py`` to ``formats``."""
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -138,7 +138,7 @@ def test_rooms_of_statistics_import_one_way(file: Path) -> None:
     [
         ("geometry", "volumetry.scan.Scan"),
         ("contour", "volumetry.scan.Scan"),
-        ("trace", "volumetry.formats.nifti"),
+        ("trace", "volumetry.formats.voxels.nifti"),
         ("formats", "volumetry.volume.measure_volume"),
         ("statistics", "volumetry.trace.Trace"),
         ("tables", "volumetry.Scan"),

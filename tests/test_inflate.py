@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volumetry.errors import ReadError
-from volumetry.formats.inflate import ByteStream, Encoding, MemoryStream, goes_on, open_stream, skip
+from volumetry.formats.voxels.streams import ByteStream, Encoding, MemoryStream, goes_on, open_stream, skip
 
 PACK: dict[Encoding, Any] = {
     "raw": bytes,

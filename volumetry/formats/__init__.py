@@ -13,7 +13,6 @@ The modules are imported when a file of theirs is met, never before.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,89 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volumetry.errors import ReadError, UsageError, VolumetryError
+from volumetry.formats.recognise import FORMATS, RTSTRUCT_CLASS, Format, recognise
 from volumetry.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 
 if TYPE_CHECKING:
     from volumetry.trace import Trace
-
-HEAD_BYTES = 512
-RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Format:
-    """A kind of file: how it is recognised, and the module that reads it."""
-
-    name: str
-    module: str
-    matches: Callable[[str, bytes], bool]
-    """Given the lower-case file name and the first `HEAD_BYTES` bytes."""
-
-
-def _is_nifti(name: str, head: bytes) -> bool:
-    if name.endswith((".nii.gz", ".nii")):
-        return True
-    sizes = (head[:4], head[3::-1] if len(head) >= 4 else b"")
-    return any(int.from_bytes(size, "little") in (348, 540) for size in sizes) and len(head) >= 348
-
-
-FORMATS = (
-    Format(
-        name="trace",
-        module="volumetry.formats.trace_json",
-        matches=lambda name, head: name.endswith(".trace.json") or head.lstrip()[:1] == b"{",
-    ),
-    Format(
-        name="nrrd",
-        module="volumetry.formats.nrrd",
-        matches=lambda name, head: head[:4] == b"NRRD" or name.endswith((".nrrd", ".nhdr")),
-    ),
-    Format(
-        name="metaimage",
-        module="volumetry.formats.metaimage",
-        matches=lambda name, _: name.endswith((".mha", ".mhd")),
-    ),
-    Format(name="nifti", module="volumetry.formats.nifti", matches=_is_nifti),
-    Format(name="dicom", module="volumetry.formats.dicom", matches=lambda _name, _head: True),
-)
-"""In the order they are tried; DICOM last, whose module refuses what is not DICOM."""
-
-
-def recognise(path: Path | str) -> Format:
-    """Return the format of a file or folder (a folder is a DICOM series).
-
-    Raises
-    ------
-    ReadError
-        ``not-found``, ``unreadable``, ``truncated`` (an empty file).
-    """
-    path = Path(path)
-    dicom = FORMATS[-1]
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            return dicom
-        if not stat.S_ISREG(mode):
-            raise ReadError(
-                "unsupported-format", "this is no regular file", where=path, todo="Name a file or a folder."
-            )
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except FileNotFoundError:
-        raise ReadError("not-found", "there is no such file", where=path, todo="Check the name.") from None
-    except (OSError, ValueError) as error:
-        raise ReadError(
-            "unreadable",
-            "the file cannot be read",
-            where=path,
-            values={"reason": getattr(error, "strerror", None) or type(error).__name__},
-            todo="Check the rights of the file.",
-        ) from None
-    if not head:
-        raise ReadError("truncated", "the file is empty", where=path, todo="Copy the file again.")
-    return next(f for f in FORMATS if f.matches(path.name.lower(), head))
 
 
 def _reader(path: Path | str, function: str, kind: str) -> Callable[..., Any]:
@@ -243,7 +166,7 @@ def read_regions(
     from volumetry.formats.lesion_names import side_of_name
 
     if recognise(path).name == "dicom" and not Path(path).is_dir():
-        from volumetry.formats.dicom_index import read_header
+        from volumetry.formats.dicom.headers import read_header
 
         if read_header(path).sop_class_uid == RTSTRUCT_CLASS:
             return _structure_regions(path, label, scan)
@@ -260,7 +183,7 @@ def read_regions(
 def _structure_regions(
     path: Path | str, label: int | str | None, scan: Scan | Path | str | None
 ) -> tuple[RegionSections, ...]:
-    from volumetry.formats.dicom_rtstruct import read_regions
+    from volumetry.formats.dicom.traced.rtstruct import read_regions
     from volumetry.formats.lesion_names import side_of_name
 
     regions = []
@@ -299,7 +222,7 @@ def write_mask(mask: Mask, path: Path | str) -> None:
     """
     if not str(path).endswith((".nii", ".nii.gz")):
         raise UsageError("usage", "a mask is written as NIfTI", where=path, todo="Name it like L1.nii.gz.")
-    import_module("volumetry.formats.nifti").write_mask(mask, path)
+    import_module("volumetry.formats.voxels.nifti").write_mask(mask, path)
 
 
 __all__ = [

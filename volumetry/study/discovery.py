@@ -20,11 +20,17 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from volumetry.errors import ReadError, VolumetryError
-from volumetry.formats import dicom_rtstruct, dicom_seg
-from volumetry.formats.dicom_index import DicomHeader, FolderIndex, index_folder
-from volumetry.formats.dicom_reference import References, iso_date
+from volumetry.formats.dicom.headers import DicomHeader, FolderIndex, index_folder
+from volumetry.formats.dicom.traced import rtstruct, seg
+from volumetry.formats.dicom.traced.references import References, iso_date
 from volumetry.formats.lesion_names import side_of_name
-from volumetry.formats.trace_json import SUFFIX as TRACE_SUFFIX
+from volumetry.formats.recognise import (
+    RTSTRUCT_CLASS,
+    SEG_CLASSES,
+    TRACE_SUFFIX,
+    is_voxel_file,
+    without_suffix,
+)
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import Case
 from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
@@ -32,9 +38,6 @@ from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
 K = TypeVar("K")
 V = TypeVar("V")
 
-RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
-SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-VOLUME_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".nhdr", ".mha", ".mhd")
 _MASK_NAME = re.compile(r"^(?P<image>.*?)(?:^|[_.-])(?:mask|label|labels|seg|dseg)$", re.IGNORECASE)
 _ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
 _DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
@@ -157,7 +160,7 @@ def look_around(folder: Path | str) -> _Found:
             continue
         if name.endswith(TRACE_SUFFIX):
             found.traces.append(name)
-        elif name.lower().endswith(VOLUME_SUFFIXES):
+        elif is_voxel_file(name):
             found.volumes.append(name)
     return found
 
@@ -199,22 +202,15 @@ def folders_of(name: str) -> tuple[str, str]:
 
 def image_stem(name: str) -> str:
     """Return the file name without folder, format suffix and mask suffix."""
-    stem = _without_suffix(PurePosixPath(name).name)
+    stem = without_suffix(PurePosixPath(name).name)
     matched = _MASK_NAME.match(stem)
     return (matched["image"] or stem) if matched else stem
-
-
-def _without_suffix(name: str) -> str:
-    for suffix in (*VOLUME_SUFFIXES, TRACE_SUFFIX):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return PurePosixPath(name).stem
 
 
 def is_mask_name(name: str) -> bool:
     """Return whether a file's name says that it is a mask."""
     base = PurePosixPath(name).name
-    return base.lower().endswith(".seg.nrrd") or bool(_MASK_NAME.match(_without_suffix(base)))
+    return base.lower().endswith(".seg.nrrd") or bool(_MASK_NAME.match(without_suffix(base)))
 
 
 def _dicom_who(found: _Found, header: DicomHeader) -> tuple[str, str, str]:
@@ -237,7 +233,7 @@ def _dicom_cases(found: _Found) -> Iterator[Case]:
         patient, visit, date = _dicom_who(found, header)
         trace = found.relative(header.path)
         try:
-            module = dicom_rtstruct if header.sop_class_uid == RTSTRUCT_CLASS else dicom_seg
+            module = rtstruct if header.sop_class_uid == RTSTRUCT_CLASS else seg
             references = module.referenced(header.path)
         except VolumetryError as error:
             yield Case(patient=patient, visit=visit, study_date=date, trace=trace, error=error)
@@ -322,7 +318,7 @@ def _image_of(found: _Found, mask: str) -> tuple[str, tuple[str, ...]]:
     beside = found.images_by_folder.get(folder, [])
     stem = image_stem(mask)
     for wanted in (stem, f"{stem}_image", f"{stem}_img"):
-        named = [name for name in beside if _without_suffix(PurePosixPath(name).name) == wanted]
+        named = [name for name in beside if without_suffix(PurePosixPath(name).name) == wanted]
         if len(named) == 1:
             return named[0], (named[0],)
     who = _bids_who(mask)

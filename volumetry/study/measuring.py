@@ -11,8 +11,9 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.errors import MismatchError, ReadError, VolumetryError, WorkerError, internal_error
 from volumetry.formats import read_regions, read_scan, recognise
-from volumetry.formats.dicom_values import MODALITIES
-from volumetry.formats.scan_facts import scan_facts
+from volumetry.formats.dicom.file.values import MODALITIES
+from volumetry.formats.recognise import files_of, is_voxel_file
+from volumetry.formats.scan_header import scan_header
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
@@ -22,7 +23,6 @@ from volumetry.tables import Row
 from volumetry.trace import canonical_json, check_trace
 from volumetry.volume import LesionVolume, measure_volume
 
-_VOLUME_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 _TEXTS = ("patient", "visit", "side", "lesion", "reader", "message", "scan", "trace")
 
 
@@ -71,13 +71,10 @@ def case_id(case: Case, settings: Settings) -> str:
 def input_files(case: Case, root: str) -> tuple[str, ...]:
     """Return the files that decide a case's rows, relative: scan, trace, and their sidecars."""
     named = [*case.scan_files, *([case.trace] if case.trace else [])]
-    sidecars = []
-    for name in named:
-        for suffix in _VOLUME_SUFFIXES:
-            if name.lower().endswith(suffix):
-                sidecars.append(name[: -len(suffix)] + ".json")
-                break
-    return tuple(dict.fromkeys([*named, *(s for s in sidecars if Path(f"{root}/{s}").is_file())]))
+    base = Path(root)
+    return tuple(
+        dict.fromkeys(file.relative_to(base).as_posix() for name in named for file in files_of(base / name))
+    )
 
 
 def stat_signature(case: Case, root: str) -> str:
@@ -171,10 +168,10 @@ def _outcomes(case: Case, settings: Settings, patients: set[str]) -> Iterator[Ou
 
 def _unreadable(case: Case, settings: Settings) -> VolumetryError | None:
     """Why an image that nobody traced cannot be read either, as far as its header tells."""
-    if not case.scan.lower().endswith(_VOLUME_SUFFIXES):
+    if not is_voxel_file(case.scan):
         return None  # the headers of a series were read when it was found
     try:
-        scan_facts(f"{settings.root}/{case.scan}")
+        scan_header(f"{settings.root}/{case.scan}")
     except ReadError as error:
         return None if error.code == "not-3d" else error
     except VolumetryError:

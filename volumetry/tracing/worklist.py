@@ -269,7 +269,7 @@ def _traced_in(case: Case, study: Path) -> Iterator[_Traced]:
 
 
 def _region_names(path: Path) -> list[str]:
-    from volumetry.formats.dicom_rtstruct import list_rois
+    from volumetry.formats.dicom.traced.rtstruct import list_rois
 
     try:
         return [region.name for region in list_rois(path)]

@@ -1,0 +1,1 @@
+"""DICOM: files, series, pixels, and what is traced on them."""

@@ -1,0 +1,1 @@
+"""The elements of one DICOM file, read within bounds."""

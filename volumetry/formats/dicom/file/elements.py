@@ -1,0 +1,209 @@
+"""The guarded walk through the elements of a DICOM file.
+
+Every DICOM file passes here before anything else reads it. The walk reads no more than the header, takes no
+memory for what a file merely declares, uses no recursion, and has an answer for every file: its elements, or
+an error with a code. What pydicom would guess (a wrong transfer syntax, an unknown value representation, an
+element that comes twice) is refused by name.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from volumetry.errors import ReadError
+from volumetry.formats.dicom.file.source import FileSource, InflateSource
+from volumetry.formats.dicom.file.syntax import (
+    DEFLATED_LITTLE_ENDIAN,
+    DICOMDIR_SOP_CLASS,
+    EXPLICIT_BIG_ENDIAN,
+    encoding_of,
+    first_element,
+    is_encapsulated,
+)
+from volumetry.formats.dicom.file.values import Value, decode_value
+from volumetry.formats.dicom.file.walk import ElementSelection, ElementWalk, Item, PixelElement
+from volumetry.formats.limits import DEFAULT_LIMITS, Limits
+from volumetry.formats.opening import open_regular
+
+_FIRST_WINDOW_BYTES = 8 << 10
+_META = ElementSelection(tags=(0x00020010, 0x00020002))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DicomElements:
+    """What a walk found.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    file_bytes : int
+        Its size.
+    transfer_syntax_uid : str
+        As declared; where there is no declaration, as the elements are written.
+    media_storage_sop_class_uid : str
+        Of the file meta information; empty without it.
+    selection : ElementSelection
+        What was asked for.
+    values : tuple of (bytes or None)
+        Raw values in the order of ``selection.tags``; None where absent.
+    sequences : dict of int to list of Item
+        The sequences asked for.
+    pixel : PixelElement or None
+        The pixels of the image.
+    little_endian : bool
+        Byte order of binary values and pixels.
+    trailing_bytes : int
+        Bytes after the end of the contents.
+    """
+
+    path: str
+    file_bytes: int
+    transfer_syntax_uid: str
+    media_storage_sop_class_uid: str
+    selection: ElementSelection
+    values: tuple[bytes | None, ...]
+    sequences: dict[int, list[Item]]
+    pixel: PixelElement | None
+    little_endian: bool
+    trailing_bytes: int
+
+    @property
+    def is_dicomdir(self) -> bool:
+        """Whether this is a DICOMDIR, a list of other files; its elements were not walked."""
+        return self.media_storage_sop_class_uid == DICOMDIR_SOP_CLASS
+
+    def raw(self, tag: int) -> bytes | None:
+        """Return the bytes of a selected element, None where absent."""
+        return self.values[self.selection.slots[tag]]
+
+    def value(self, tag: int) -> Value | None:
+        """Return a selected element, decoded by `decode_value`; None where absent or empty."""
+        raw = self.raw(tag)
+        if raw is None:
+            return None
+        slot = self.selection.slots.get(0x00080005)
+        charset = (slot is not None and self.values[slot]) or b""
+        return decode_value(
+            tag, raw, little_endian=self.little_endian, character_set=charset, where=self.path
+        )
+
+
+def walk_file(
+    path: Path | str,
+    selection: ElementSelection,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    follow_link: bool = True,
+) -> DicomElements:
+    """Walk the elements of a DICOM file.
+
+    Parameters
+    ----------
+    path : path or str
+        A file with or without preamble and meta information, in implicit or explicit little endian, explicit
+        big endian, deflated, or with encapsulated pixels.
+    selection : ElementSelection
+        What to keep of it.
+    limits : Limits, optional
+        Sizes and depth to hold it to.
+    follow_link : bool, optional
+        Whether `path` may be a symbolic link.
+
+    Returns
+    -------
+    DicomElements
+        The raw values; for a DICOMDIR only that it is one.
+
+    Raises
+    ------
+    ReadError
+        ``unsupported-format`` where it is not DICOM, ``truncated`` where it ends too early (also where it is
+        empty), ``too-deep``, ``too-large``, ``unsupported-codec`` for an unknown transfer syntax,
+        ``unreadable`` where elements contradict each other or the standard; ``not-found``.
+    """
+    descriptor, file_bytes = open_regular(path, follow_link=follow_link)
+    try:
+        return walk_descriptor(descriptor, file_bytes, path, selection, limits=limits)
+    except OSError as error:
+        raise ReadError(
+            "unreadable",
+            f"reading failed: {error.strerror}",
+            where=path,
+            todo="Check the disk or copy the file again.",
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def walk_descriptor(
+    descriptor: int,
+    file_bytes: int,
+    path: Path | str,
+    selection: ElementSelection,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> DicomElements:
+    """Walk the elements of an open file; see `walk_file`."""
+    syntax, media_class, walk = walk_open_file(descriptor, file_bytes, path, selection, limits)
+    return _elements(path, file_bytes, syntax, media_class, selection, walk)
+
+
+def walk_open_file(
+    descriptor: int, file_bytes: int, path: Path | str, selection: ElementSelection, limits: Limits
+) -> tuple[str, str, ElementWalk | None]:
+    """Walk the elements of an open file, for callers that make another record of them.
+
+    Returns
+    -------
+    transfer_syntax_uid, media_storage_sop_class_uid : str
+        As in `DicomElements`.
+    walk : ElementWalk or None
+        With values, sequences and pixels; None for a DICOMDIR.
+    """
+    source = FileSource(descriptor, file_bytes, path)
+    head = source.read(0, _FIRST_WINDOW_BYTES)
+    start = first_element(head, file_bytes, path)
+    walk = ElementWalk(source, path, _META, limits)
+    walk.buffer = head
+    position = walk.meta(start, head)
+    declared, media_class = _uid(walk.values[0]), _uid(walk.values[1])
+    if media_class == DICOMDIR_SOP_CLASS:
+        return declared, media_class, None
+    syntax, encoding = encoding_of(declared, walk.peek(position), file_bytes - position, path)
+    if syntax == DEFLATED_LITTLE_ENDIAN:
+        deflated = InflateSource(descriptor, position, file_bytes, path, limits)
+        walk = ElementWalk(deflated, path, _META, limits)
+        position = 0
+    walk.data_set(position, encoding, is_encapsulated(syntax), selection)
+    return syntax, media_class, walk
+
+
+def _elements(
+    path: Path | str,
+    file_bytes: int,
+    syntax: str,
+    media_class: str,
+    selection: ElementSelection,
+    walk: ElementWalk | None,
+) -> DicomElements:
+    return DicomElements(
+        path=os.fspath(path),
+        file_bytes=file_bytes,
+        transfer_syntax_uid=syntax,
+        media_storage_sop_class_uid=media_class,
+        selection=selection,
+        values=tuple(walk.values) if walk else (None,) * len(selection.tags),
+        sequences=walk.sequences if walk else {},
+        pixel=walk.pixel if walk else None,
+        little_endian=syntax != EXPLICIT_BIG_ENDIAN,
+        trailing_bytes=walk.trailing_bytes if walk else 0,
+    )
+
+
+@lru_cache(maxsize=256)
+def _uid(raw: bytes | None) -> str:
+    return (raw or b"").decode("ascii", "replace").strip(" \0")

@@ -1,0 +1,573 @@
+"""The state machine that passes the elements of one DICOM data set; see `dicom_elements`."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from volumetry.errors import ReadError
+from volumetry.formats.dicom.file.header_table import HeaderTable, Step
+from volumetry.formats.dicom.file.source import ByteSource
+from volumetry.formats.dicom.file.syntax import (
+    DEFLATED_LITTLE_ENDIAN,
+    EXPLICIT,
+    IMPLICIT,
+    KNOWN_REPRESENTATIONS,
+    LONG_LENGTH,
+    PIXEL_TAGS,
+    SHORT_LENGTH,
+    Encoding,
+)
+from volumetry.formats.dicom.file.values import SEQUENCES, VALUE_REPRESENTATIONS, is_compatible, tag_name
+from volumetry.formats.limits import Limits
+from volumetry.formats.opening import truncated
+
+_WINDOW_BYTES = 64 << 10
+# Counted are elements that were not met before, and items; the others are bounded by _MAX_RUN_BYTES.
+_MAX_ELEMENTS = 1_000_000
+_MAX_TOP_ELEMENTS = 50_000
+_MAX_LEARNING_ELEMENTS = 10_000
+_MAX_RUN_BYTES = 64 << 20
+_MAX_PADDING_BYTES = 64 << 20
+_PADDING_WINDOW_BYTES = 1 << 20
+_MAX_VALUE_BYTES = 1 << 20
+_MAX_COLLECTED_BYTES = 64 << 20
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_VERSION_ELEMENT = b"\x02\0\x01\0OB\0\0\x02\0\0\0\0\x01"
+_ITEM_BYTES = b"\xfe\xff\x00\xe0"
+_EXPORT_AGAIN = "Export the file again."
+
+_Tables = tuple[HeaderTable, HeaderTable, HeaderTable]
+
+
+def _tables() -> _Tables:
+    return HeaderTable(), HeaderTable(), HeaderTable()
+
+
+# Headers of elements inside sequences; shared, as nothing of them is kept.
+_NESTED_TABLES = _tables()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ElementSelection:
+    """The elements of the top level that a walk is to keep.
+
+    Parameters
+    ----------
+    tags : tuple of int
+        Keys of `VALUE_REPRESENTATIONS`; each has its slot in `DicomElements.values`, in this order.
+    sequences : frozenset of int, optional
+        Members of `SEQUENCES` whose items are kept, with all that is whitelisted inside them.
+    """
+
+    tags: tuple[int, ...]
+    sequences: frozenset[int] = frozenset()
+    slots: dict[int, int] = field(init=False, repr=False, compare=False)
+    tables: _Tables = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        unknown = set(self.tags) - VALUE_REPRESENTATIONS.keys() | self.sequences - SEQUENCES
+        if unknown:
+            raise ValueError(f"not in the whitelist: {sorted(map(tag_name, unknown))}")
+        object.__setattr__(self, "slots", {tag: slot for slot, tag in enumerate(self.tags)})
+        object.__setattr__(self, "tables", _tables())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PixelElement:
+    """Where the pixels lie.
+
+    Parameters
+    ----------
+    tag : int
+        PixelData, or FloatPixelData (7FE0,0008) or DoubleFloatPixelData (7FE0,0009).
+    representation : str
+        Value representation, ``OW`` where the file does not say.
+    offset : int
+        First byte of the value, in the file or, for a deflated one, in its inflated data set.
+    length_bytes : int
+        Bytes of the value; with all item headers where it is encapsulated.
+    fragments : int or None
+        Number of items of encapsulated pixels, the offset table included; None for native pixels.
+    """
+
+    tag: int
+    representation: str
+    offset: int
+    length_bytes: int
+    fragments: int | None = None
+
+
+Item = dict[int, Any]
+"""Whitelisted elements of a sequence item: raw bytes, or a list of items, by tag."""
+
+
+class _Header(NamedTuple):
+    tag: int
+    representation: str
+    length: int
+    start: int
+
+
+class _Container:
+    """A sequence or an item that is being walked."""
+
+    __slots__ = ("encoding", "end", "is_item", "items", "limit")
+
+    def __init__(
+        self, is_item: bool, end: int | None, limit: int, encoding: Encoding, items: list[Item] | None
+    ) -> None:
+        self.is_item = is_item
+        self.end = end  # None: ended by a delimiter
+        self.limit = limit  # where the innermost enclosing length ends
+        self.encoding = encoding
+        self.items = items  # of the sequence, where they are kept
+
+
+class ElementWalk:
+    """The state of one walk: a window of bytes, open sequences, and what is kept."""
+
+    __slots__ = (
+        "base",
+        "buffer",
+        "collected_bytes",
+        "elements",
+        "encapsulated",
+        "encoding",
+        "limits",
+        "path",
+        "pixel",
+        "run_bytes",
+        "selection",
+        "sequences",
+        "source",
+        "stack",
+        "top_elements",
+        "trailing_bytes",
+        "values",
+    )
+
+    def __init__(
+        self,
+        source: ByteSource,
+        path: Path | str,
+        selection: ElementSelection,
+        limits: Limits,
+    ) -> None:
+        self.source = source
+        self.path = path
+        self.selection = selection
+        self.values: list[bytes | None] = [None] * len(selection.tags)
+        self.sequences: dict[int, list[Item]] = {}
+        self.limits = limits
+        self.buffer = b""
+        self.base = 0
+        self.stack: list[_Container] = []
+        self.elements = 0
+        self.top_elements = 0
+        self.run_bytes = 0
+        self.collected_bytes = 0
+        self.pixel: PixelElement | None = None
+        self.trailing_bytes = 0
+        self.encoding = EXPLICIT
+        self.encapsulated = False
+
+    # -- bytes
+
+    def _offset(self, position: int, count: int) -> int:
+        """Return where `position` lies in the window, moving it so that it holds `count` bytes if it can."""
+        offset = position - self.base
+        if offset + count > len(self.buffer) or offset < 0:
+            self.buffer = self.source.read(position, max(count, _WINDOW_BYTES))
+            self.base = position
+            return 0
+        return offset
+
+    def peek(self, position: int) -> bytes:
+        """Return the next 8 bytes, fewer at the end."""
+        offset = self._offset(position, 8)
+        return self.buffer[offset : offset + 8]
+
+    def _read(self, position: int, count: int) -> bytes:
+        """Return exactly `count` bytes."""
+        offset = self._offset(position, count)
+        value = self.buffer[offset : offset + count]
+        if len(value) < count:
+            raise truncated(
+                "the file ends within an element", self.path, position + count, position + len(value)
+            )
+        return value
+
+    # -- the two levels of a file
+
+    def meta(self, start: int, head: bytes) -> int:
+        """Walk the file meta information, and return where the data set begins."""
+        end = None
+        position = start
+        if head[start : start + 8] == b"\x02\0\0\0UL\x04\0" and len(head) >= start + 12:
+            position = start + 12
+            end = position + int.from_bytes(head[start + 8 : position], "little")
+            if head[position : position + 14] == _VERSION_ELEMENT:
+                position += 14
+        while end is None or position < end:
+            position = self._known(position, EXPLICIT, None)
+            if self.peek(position)[:2] != b"\x02\0":
+                break
+            header = self._header(position, EXPLICIT)
+            if header is None or header.length == _UNDEFINED:
+                self._unreadable("the file meta information is not readable", offset_bytes=position)
+            position = self._plain(header, EXPLICIT, position)
+        if end is not None and position != end and self.values[0] == DEFLATED_LITTLE_ENDIAN.encode() + b"\0":
+            self._unreadable("the file meta information has another length than it says", length_bytes=end)
+        return position
+
+    def data_set(
+        self, position: int, encoding: Encoding, encapsulated: bool, selection: ElementSelection
+    ) -> None:
+        """Walk the data set to its end, keeping what is selected of it instead of the meta information."""
+        self.selection = selection
+        self.values = [None] * len(selection.tags)
+        self.encoding = encoding
+        self.encapsulated = encapsulated
+        following: int | None = position
+        stack, end = self.stack, self.source.known_bytes
+        while following is not None and (stack or following != end):
+            following = self._step(following, stack[-1] if stack else None)
+
+    def _step(self, position: int, container: _Container | None) -> int | None:
+        """Go on by a run of known elements and one other, or by one item; None at the end."""
+        if container is not None:
+            if position == container.end:
+                self.stack.pop()
+                return position
+            if not container.is_item:
+                return self._item(position, container)
+        encoding = container.encoding if container else self.encoding
+        if self.pixel is None or container is not None:
+            position = self._known(position, encoding, container)
+            if container is not None and position == container.end:
+                return position
+        elif not self._follows_pixels(position):
+            self.trailing_bytes = self._bytes_after(position)
+            return None
+        if container is None and self.peek(position)[:4] == b"\0\0\0\0":
+            self._check_padding(position)
+            return None
+        header = self._header(position, encoding)
+        if header is None:
+            self._at_end(position, container)
+            return None
+        if header.tag == _ITEM_END and container is not None and container.end is None:
+            self.stack.pop()
+            return header.start
+        return self._element(header, position, container)
+
+    # -- elements
+
+    def _known(self, position: int, encoding: Encoding, container: _Container | None) -> int:
+        """Pass elements whose header bytes were met before."""
+        first = position - self.base
+        stop = len(self.buffer)
+        if container is None:
+            table = self.selection.tables[encoding.number]
+        elif container.items is None:
+            table = _NESTED_TABLES[encoding.number]
+            stop = min(stop, container.limit - self.base)
+        else:
+            return position
+        offset = table.follow(
+            self.buffer, first, stop, self.values, learn=self.elements < _MAX_LEARNING_ELEMENTS
+        )
+        self.run_bytes += offset - first
+        if self.run_bytes > _MAX_RUN_BYTES:
+            self._too_large("the header is larger than is read", header_bytes=self.run_bytes)
+        return self.base + offset
+
+    def _header(self, position: int, encoding: Encoding) -> _Header | None:
+        """Read an element's header; None at the end of the data, also within a header."""
+        self.elements += 1
+        if self.elements > _MAX_ELEMENTS:
+            self._too_large("there are more elements than are read", elements=self.elements)
+        offset = self._offset(position, 12)
+        available = len(self.buffer) - offset
+        if available < 8:
+            return None
+        group, element, representation, length = (
+            encoding.header.unpack_from(self.buffer, offset)
+            if encoding.explicit
+            else (*IMPLICIT.header.unpack_from(self.buffer, offset)[:2], b"", 0)
+        )
+        tag = group << 16 | element
+        if not encoding.explicit or group == 0xFFFE:
+            (length,) = encoding.length.unpack_from(self.buffer, offset + 4)
+            return _Header(tag, "", length, position + 8)
+        if representation in SHORT_LENGTH:
+            return _Header(tag, representation.decode(), length, position + 8)
+        if representation not in LONG_LENGTH:
+            self._unreadable(
+                "an element has an unknown value representation", tag=tag_name(tag), offset_bytes=position
+            )
+        if available < 12:
+            return None
+        (length,) = encoding.length.unpack_from(self.buffer, offset + 8)
+        return _Header(tag, representation.decode(), length, position + 12)
+
+    def _element(self, header: _Header, position: int, container: _Container | None) -> int:
+        """Pass one element: into it where it is a sequence, else beyond it."""
+        tag, representation, length, start = header
+        encoding = container.encoding if container else self.encoding
+        if tag >> 16 in (0xFFFE, 0):
+            self._unreadable("a delimiter stands where an element should", offset_bytes=position)
+        if container is None and tag in PIXEL_TAGS:
+            return self._pixels(header)
+        if length == _UNDEFINED:
+            return self._undefined(header, position, container)
+        end = start + length
+        self.source.check(end)
+        if container is not None and end > container.limit:
+            self._unreadable(
+                "an element ends beyond the item that holds it", tag=tag_name(tag), length_bytes=length
+            )
+        if self._is_sequence(header, encoding):
+            # Implicit: as a value representation UN has no other content.
+            inner = IMPLICIT if representation == "UN" else encoding
+            self._open_sequence(tag, start, end, inner, container)
+            return start
+        if container is not None:
+            self._keep_nested(header, encoding, container, position)
+            return end
+        return self._plain(header, encoding, position)
+
+    def _plain(self, header: _Header, encoding: Encoding, position: int) -> int:
+        """Pass an element of the top level that is no sequence, keeping it where it is selected."""
+        tag, _, length, start = header
+        end = start + length
+        self.source.check(end)
+        self.top_elements += 1
+        if self.top_elements > _MAX_TOP_ELEMENTS:
+            self._too_large("there are more elements than are read", elements=self.top_elements)
+        slot = self.selection.slots.get(tag, -1)
+        if slot >= 0:
+            if self.values[slot] is not None:
+                self._unreadable("an element comes twice", tag=tag_name(tag), offset_bytes=position)
+            self._check_kept(header)
+            self.values[slot] = self._read(start, length)
+        if start == position + 8:
+            self._remember(self.selection.tables[encoding.number], header, slot, encoding, position)
+        return end
+
+    def _check_kept(self, header: _Header) -> None:
+        tag, representation, length, _ = header
+        if representation and not is_compatible(tag, representation):
+            self._unreadable(
+                "an element has another value representation than the data dictionary",
+                tag=tag_name(tag),
+                found=representation,
+            )
+        if length > _MAX_VALUE_BYTES:
+            self._too_large("an element is larger than is read", tag=tag_name(tag), length_bytes=length)
+
+    def _remember(
+        self, table: HeaderTable, header: _Header, slot: int, encoding: Encoding, position: int
+    ) -> None:
+        """Remember what these 8 header bytes mean. They say all: tag, representation and length."""
+        may_nest = not encoding.explicit and not header.tag & 0x10000 and header.length >= 8
+        offset = position - self.base
+        if 0 <= offset <= len(self.buffer) - 8 and header.length <= _MAX_VALUE_BYTES:
+            raw = self.buffer[offset : offset + 8]
+            table.remember(Step(raw, slot, 8 + header.length, may_nest))
+
+    def _is_sequence(self, header: _Header, encoding: Encoding) -> bool:
+        """Return whether an element of defined length holds items that are to be walked.
+
+        Private ones are passed by unseen: nobody here opens them.
+        """
+        tag, representation, length, start = header
+        if tag & 0x10000:
+            return False
+        if encoding.explicit and representation != "UN":
+            return representation == "SQ"
+        if representation == "UN" and tag not in SEQUENCES:
+            return False
+        return length >= 8 and self.peek(start)[:4] == _ITEM_BYTES
+
+    def _undefined(self, header: _Header, position: int, container: _Container | None) -> int:
+        """Enter an element that is ended by a delimiter."""
+        tag, representation, _, start = header
+        if representation in ("OB", "OW"):
+            return self._fragments(start)[0]
+        if representation not in ("", "SQ", "UN"):
+            self._unreadable("an element has no length", tag=tag_name(tag), offset_bytes=position)
+        encoding = container.encoding if container else self.encoding
+        self._open_sequence(tag, start, None, IMPLICIT if representation == "UN" else encoding, container)
+        return start
+
+    # -- sequences
+
+    def _open_sequence(
+        self, tag: int, start: int, end: int | None, encoding: Encoding, container: _Container | None
+    ) -> None:
+        depth = len(self.stack) // 2 + 1
+        if depth > self.limits.max_depth:
+            raise ReadError(
+                "too-deep",
+                "sequences are nested deeper than is read",
+                where=self.path,
+                values={"depth": depth, "allowed_depth": self.limits.max_depth},
+                todo="Check where the file comes from.",
+            )
+        items: list[Item] | None = None
+        if container is None and tag in self.selection.sequences:
+            if tag in self.sequences:
+                self._unreadable("an element comes twice", tag=tag_name(tag), offset_bytes=start)
+            items = self.sequences.setdefault(tag, [])
+        elif container is not None and container.items is not None and tag in SEQUENCES:
+            items = container.items[-1].setdefault(tag, [])
+        limit = container.limit if container else 1 << 63
+        self.stack.append(_Container(False, end, limit if end is None else end, encoding, items))
+
+    def _item(self, position: int, sequence: _Container) -> int:
+        """Enter the next item of a sequence, or leave the sequence."""
+        head = self.peek(position)
+        if len(head) < 8:
+            raise truncated("the file ends within a sequence", self.path, position + 8, position + len(head))
+        self.elements += 1
+        if self.elements > _MAX_ELEMENTS:
+            self._too_large("there are more elements than are read", elements=self.elements)
+        group, element, length = struct.unpack("<HHI" if sequence.encoding.little_endian else ">HHI", head)
+        tag, start = group << 16 | element, position + 8
+        if tag == _SEQUENCE_END and sequence.end is None:
+            self.stack.pop()
+            return start
+        if tag != _ITEM:
+            self._unreadable("a sequence holds something else than items", offset_bytes=position)
+        end = None if length == _UNDEFINED else start + length
+        if end is not None:
+            self.source.check(end)
+            if end > sequence.limit:
+                self._unreadable(
+                    "an item ends beyond its sequence", offset_bytes=position, length_bytes=length
+                )
+        if sequence.items is not None:
+            sequence.items.append({})
+        limit = sequence.limit if end is None else end
+        self.stack.append(_Container(True, end, limit, sequence.encoding, sequence.items))
+        return start
+
+    def _keep_nested(self, header: _Header, encoding: Encoding, container: _Container, position: int) -> None:
+        if container.items is None:
+            if header.start == position + 8:
+                self._remember(_NESTED_TABLES[encoding.number], header, -1, encoding, position)
+            return
+        if header.tag not in VALUE_REPRESENTATIONS:
+            return
+        self._check_kept(header)
+        self.collected_bytes += header.length
+        if self.collected_bytes > _MAX_COLLECTED_BYTES:
+            self._too_large("sequences are larger than is read", sequence_bytes=self.collected_bytes)
+        container.items[-1][header.tag] = self._read(header.start, header.length)
+
+    # -- pixels and the end
+
+    def _pixels(self, header: _Header) -> int:
+        """Note where the pixels lie, and pass them."""
+        tag, representation, length, start = header
+        if self.pixel is not None:
+            self._unreadable("an image has two elements of pixels", tag=tag_name(tag))
+        if (length == _UNDEFINED) != self.encapsulated:
+            self._unreadable(
+                "the pixels are not stored as the transfer syntax says",
+                tag=tag_name(tag),
+                encapsulated=length == _UNDEFINED,
+            )
+        fragments = None
+        if length == _UNDEFINED:
+            end, fragments = self._fragments(start)
+        else:
+            end = start + length
+            self.source.check(end)
+        self.pixel = PixelElement(
+            tag=tag,
+            representation=representation or "OW",
+            offset=start,
+            length_bytes=end - start,
+            fragments=fragments,
+        )
+        return end
+
+    def _fragments(self, position: int) -> tuple[int, int]:
+        """Pass encapsulated pixels; return where they end and how many items they have."""
+        count = 0
+        while True:
+            head = self.source.read(position, 8)
+            if len(head) < 8:
+                raise truncated(
+                    "the file ends within its compressed pixels",
+                    self.path,
+                    position + 8,
+                    position + len(head),
+                )
+            group, element, length = struct.unpack("<HHI", head)
+            position += 8
+            if (group << 16 | element) == _SEQUENCE_END:
+                return position, count
+            if (group << 16 | element) != _ITEM or length == _UNDEFINED:
+                self._unreadable(
+                    "the compressed pixels are not a sequence of items", offset_bytes=position - 8
+                )
+            position += length
+            self.source.check(position)
+            count += 1
+            if count > _MAX_ELEMENTS:
+                self._too_large("there are more items of pixels than are read", items=count)
+
+    def _follows_pixels(self, position: int) -> bool:
+        """Return whether the bytes after the pixels are elements; else they are trailing data."""
+        if position >= self.source.known_bytes:
+            return False
+        head = self.peek(position)
+        if len(head) < 8:
+            return False
+        group = int.from_bytes(head[:2], "little" if self.encoding.little_endian else "big")
+        known = not self.encoding.explicit or head[4:6] in KNOWN_REPRESENTATIONS
+        return known and group in (0x7FE0, 0x7FE1, 0xFFFA, 0xFFFC)
+
+    def _check_padding(self, position: int) -> None:
+        """Pass zeros after the contents; anything after them would be lost, so it is refused."""
+        for offset in range(position, position + _MAX_PADDING_BYTES, _PADDING_WINDOW_BYTES):
+            zeros = self.source.read(offset, _PADDING_WINDOW_BYTES)
+            if zeros.count(0) < len(zeros):
+                break
+            if len(zeros) < _PADDING_WINDOW_BYTES:
+                return
+        self._unreadable("the elements are interrupted by zeros", offset_bytes=position)
+
+    def _at_end(self, position: int, container: _Container | None) -> None:
+        """Answer the end of the data: complete here, or cut."""
+        if container is not None:
+            raise truncated(
+                "the file ends within a sequence", self.path, position + 8, self.source.size_bytes()
+            )
+        rest = self.peek(position)
+        # A few zeros are padding, except where a tag begins with a zero.
+        if self._bytes_after(position) and (any(rest) or not self.encoding.little_endian):
+            raise truncated(
+                "the file ends within an element", self.path, position + 8, self.source.size_bytes()
+            )
+
+    def _bytes_after(self, position: int) -> int:
+        end = self.source.size_bytes()
+        if position > end:
+            raise truncated("the last element ends beyond the end of the file", self.path, position, end)
+        return end - position
+
+    def _unreadable(self, what: str, **values: Any) -> NoReturn:
+        raise ReadError("unreadable", what, where=self.path, values=values, todo=_EXPORT_AGAIN)
+
+    def _too_large(self, what: str, **values: Any) -> NoReturn:
+        raise ReadError(
+            "too-large", what, where=self.path, values=values, todo="Check where the file comes from."
+        )

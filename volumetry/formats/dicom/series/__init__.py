@@ -1,0 +1,1 @@
+"""Which DICOM images are one stack of slices, and its geometry."""

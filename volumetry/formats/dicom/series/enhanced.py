@@ -1,0 +1,243 @@
+"""Enhanced multi-frame images (MR, CT, PET, legacy converted): the stacks of one file.
+
+Every frame has its own place, in the functional groups: per frame, or shared by all. Frames come in any
+order. A multi-frame image without functional groups (NM, ultrasound, secondary capture) does not say where
+its frames lie, and is refused.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.dicom.headers import DicomHeader
+from volumetry.formats.dicom.pixels.frames import frame_format, frame_of
+from volumetry.formats.dicom.series.slices import Repetition, Slice, SliceKind, groups_of
+from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, refusal_of, stacks_of_group
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_SPACE_DIMENSIONS = frozenset({0x00209056, 0x00209057, 0x00200032, 0x00209113})
+"""StackID, InStackPositionNumber, ImagePositionPatient, PlanePositionSequence."""
+
+_FRAME_TYPES = (
+    "MRImageFrameTypeSequence",
+    "CTImageFrameTypeSequence",
+    "PETFrameTypeSequence",
+    "ParametricMapFrameTypeSequence",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _FrameFacts:
+    """What the functional groups say of one frame, as numbers and codes."""
+
+    kind: SliceKind | None
+    origin_mm: tuple[float, ...] | None
+    slope: float | None
+    intercept: float | None
+    repetition: Repetition
+
+
+def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
+    """Find the stacks of a multi-frame image.
+
+    Parameters
+    ----------
+    header : DicomHeader
+        Of a file that passed the guarded walk.
+
+    Returns
+    -------
+    list of SeriesStack or StackRefusal
+
+    Raises
+    ------
+    ReadError
+        ``unsupported-format`` where frames do not say where they lie; ``unreadable``.
+    GeometryError
+        ``not-3d`` for colour.
+    """
+    frame_format(header)
+    slices = _slices(header, _scan_header_of_frames(header))
+    found: list[SeriesStack | StackRefusal] = []
+    for group in groups_of(slices):
+        try:
+            found += stacks_of_group(group)
+        except VolumetryError as error:
+            found.append(refusal_of(error, [header]))
+    return found
+
+
+def _slices(header: DicomHeader, facts: Sequence[_FrameFacts]) -> list[Slice]:
+    slices = []
+    for index, frame in enumerate(facts):
+        if frame.kind is None or frame.origin_mm is None or len(frame.origin_mm) != 3:
+            raise _unplaced(header, index)
+        slices.append(
+            Slice(
+                header=header,
+                kind=frame.kind,
+                origin_mm=frame.origin_mm,
+                frame=frame_of(header, index, frame.slope, frame.intercept),
+                frame_repetition=frame.repetition,
+            )
+        )
+    return slices
+
+
+def _unplaced(header: DicomHeader, index: int) -> ReadError:
+    return ReadError(
+        "unsupported-format",
+        "a frame does not say where it lies in the patient",
+        where=header.path,
+        values={"frame": index + 1, "sop_class_uid": header.sop_class_uid},
+        todo="Export the series as classic images, or as an Enhanced image with functional groups.",
+    )
+
+
+def _scan_header_of_frames(header: DicomHeader) -> list[_FrameFacts]:
+    """Read the functional groups: the thin edge to pydicom, which raises anything at corrupt input."""
+    from pydicom import dcmread
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = dcmread(header.path, stop_before_pixels=True, force=True)
+            return _facts(dataset, header)
+    except VolumetryError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        raise ReadError(
+            "unreadable",
+            "the functional groups cannot be read",
+            where=header.path,
+            values={"reason": type(error).__name__},
+            todo="Export the file again.",
+        ) from None
+
+
+def _facts(dataset: Dataset, header: DicomHeader) -> list[_FrameFacts]:
+    groups = dataset.get("PerFrameFunctionalGroupsSequence")
+    if not groups:
+        raise ReadError(
+            "unsupported-format",
+            "a multi-frame image does not say where its frames lie",
+            where=header.path,
+            values={"frames": header.number_of_frames, "sop_class_uid": header.sop_class_uid},
+            todo="Export the series as classic images, or as an Enhanced image with functional groups.",
+        )
+    if len(groups) != header.number_of_frames:
+        raise ReadError(
+            "unreadable",
+            "there are not as many functional groups as frames",
+            where=header.path,
+            values={"frames": header.number_of_frames, "functional groups": len(groups)},
+            todo="Export the file again.",
+        )
+    shared = dataset.get("SharedFunctionalGroupsSequence")
+    fixed = shared[0] if shared else None
+    time_dimensions = [
+        place
+        for place, dimension in enumerate(dataset.get("DimensionIndexSequence") or ())
+        if int(dimension.get("DimensionIndexPointer", 0)) not in _SPACE_DIMENSIONS
+    ]
+    kinds: dict[SliceKind, SliceKind] = {}
+    return [
+        _frame_facts(group, fixed, header, index, time_dimensions, kinds)
+        for index, group in enumerate(groups)
+    ]
+
+
+def _frame_facts(
+    group: Dataset,
+    fixed: Dataset | None,
+    header: DicomHeader,
+    index: int,
+    time_dimensions: Sequence[int],
+    kinds: dict[SliceKind, SliceKind],
+) -> _FrameFacts:
+    def macro(keyword: str) -> Any:
+        """First item of a functional group, of this frame or of all; an empty mapping without it."""
+        for place in (group, fixed):
+            items = place.get(keyword) if place is not None else None
+            if items:
+                return items[0]
+        return {}
+
+    content, rescale = macro("FrameContentSequence"), macro("PixelValueTransformationSequence")
+    kind = _kind(macro, content, header)
+    indices = [int(i) for i in _several(content.get("DimensionIndexValues"))]
+    return _FrameFacts(
+        kind=None if kind is None else kinds.setdefault(kind, kind),
+        origin_mm=_numbers(macro("PlanePositionSequence").get("ImagePositionPatient")),
+        slope=_number(rescale.get("RescaleSlope")),
+        intercept=_number(rescale.get("RescaleIntercept")),
+        repetition=Repetition(
+            temporal_position=_integer(content.get("TemporalPositionIndex")),
+            acquisition_number=_integer(content.get("FrameAcquisitionNumber")),
+            trigger_time_ms=_number(
+                macro("CardiacSynchronizationSequence").get("NominalCardiacTriggerDelayTime")
+            ),
+            acquisition_time=str(content.get("FrameReferenceDateTime") or ""),
+            dimensions=tuple(indices[i] for i in time_dimensions if i < len(indices)),
+            number=index + 1,
+        ),
+    )
+
+
+def _kind(macro: Any, content: Any, header: DicomHeader) -> SliceKind | None:
+    orientation = _numbers(macro("PlaneOrientationSequence").get("ImageOrientationPatient"))
+    if orientation is None or len(orientation) != 6:
+        return None
+    measures = macro("PixelMeasuresSequence")
+    spacing = _numbers(measures.get("PixelSpacing"))
+    if spacing is not None and len(spacing) != 2:
+        raise ValueError("PixelSpacing")
+    types = [macro(keyword) for keyword in _FRAME_TYPES]
+    image_type = next((_codes(t.get("FrameType")) for t in types if t), ()) or header.image_type
+    echo_time_ms = _number(macro("MREchoSequence").get("EffectiveEchoTime"))
+    return SliceKind(
+        contrast=(
+            image_type,
+            *[str(t.get("ComplexImageComponent") or "") for t in types if t],
+            str(content.get("StackID") or ""),
+            None if echo_time_ms is None else round(echo_time_ms, 2),
+            _number(macro("MRDiffusionSequence").get("DiffusionBValue")),
+        ),
+        orientation=orientation,
+        matrix=(header.rows or 0, header.columns or 0),
+        pixel_spacing_mm=spacing,
+        slice_thickness_mm=_number(measures.get("SliceThickness")),
+        spacing_between_slices_mm=_number(measures.get("SpacingBetweenSlices")),
+        image_type=image_type,
+    )
+
+
+def _several(value: Any) -> list[Any]:
+    """Return the values of an element that may hold none, one or several."""
+    if value is None or value == "":
+        return []
+    return list(value) if not isinstance(value, str | bytes) and hasattr(value, "__iter__") else [value]
+
+
+def _numbers(value: Any) -> tuple[float, ...] | None:
+    return tuple(float(v) for v in _several(value)) or None
+
+
+def _number(value: Any) -> float | None:
+    numbers = _numbers(value)
+    return None if numbers is None else numbers[0]
+
+
+def _integer(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
+def _codes(value: Any) -> tuple[str, ...]:
+    return tuple(str(v) for v in _several(value))

@@ -1,0 +1,154 @@
+"""Several images at one position: repetitions of a volume, copies of a file, or a fault."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+
+from volumetry.errors import GeometryError
+from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
+from volumetry.formats.dicom.series.slices import Repetition, Slice, positions_along_normal
+from volumetry.formats.opening import open_regular
+from volumetry.geometry import JITTER
+
+_KEYS: tuple[Callable[[Repetition], Hashable], ...] = (
+    lambda image: image.temporal_position,
+    lambda image: image.acquisition_number,
+    lambda image: image.dimensions,
+    lambda image: image.trigger_time_ms,
+    lambda image: image.acquisition_time,
+    lambda image: (image.temporal_position, image.acquisition_number, image.trigger_time_ms),
+)
+
+
+def without_copies(slices: Sequence[Slice]) -> list[Slice]:
+    """Return the slices without those whose SOPInstanceUID came before at the same place.
+
+    Raises
+    ------
+    GeometryError
+        ``inconsistent-series`` where one UID names images at different places.
+    """
+    seen: dict[str, Slice] = {}
+    kept = []
+    for image in sorted(slices, key=lambda s: s.header.path):
+        uid = image.header.sop_instance_uid
+        first = seen.setdefault(uid, image) if uid else image
+        if first is image:
+            kept.append(image)
+        elif max(abs(a - b) for a, b in zip(first.origin_mm, image.origin_mm, strict=True)) > JITTER:
+            raise GeometryError(
+                "inconsistent-series",
+                "one SOPInstanceUID names images at different positions",
+                where=image.header.path,
+                values={"position_mm": image.origin_mm, "first position_mm": first.origin_mm},
+                todo="Export the series again.",
+            )
+    return kept
+
+
+def repetitions(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Take images of one grid apart into stacks with one image at each position.
+
+    Raises
+    ------
+    GeometryError
+        ``duplicate-position`` where different images lie at one position and nothing takes them apart.
+    """
+    places = _places(slices)
+    if len(set(places)) == len(slices):
+        return [list(slices)]
+    keys = [s.repetition for s in slices]
+    for key in _KEYS:
+        parts = _parted(slices, [key(k) for k in keys])
+        if _are_volumes(parts):
+            return parts
+    parts = _by_instance_number(slices, places)
+    if parts:
+        return parts
+    kept = _without_equal_pixels(slices, places)
+    if len(kept) != len(set(places)):
+        raise _duplicate_position(slices, places)
+    return [kept]
+
+
+def _places(slices: Sequence[Slice]) -> list[int]:
+    """Number the distinct positions: the same number is the same position, within rounding."""
+    positions = positions_along_normal(slices)
+    order = np.argsort(positions, kind="stable")
+    steps = np.diff(positions[order])
+    largest = float(steps.max()) if steps.size else 0.0
+    numbers = np.concatenate(([0], np.cumsum(steps > max(JITTER * largest, JITTER * 1e-3))))
+    places = np.empty(len(slices), int)
+    places[order] = numbers
+    return [int(place) for place in places]
+
+
+def _parted(slices: Sequence[Slice], keys: Sequence[Hashable]) -> list[list[Slice]]:
+    parts: dict[Hashable, list[Slice]] = {}
+    for image, key in zip(slices, keys, strict=True):
+        parts.setdefault(key, []).append(image)
+    return list(parts.values())
+
+
+def _are_volumes(parts: Sequence[Sequence[Slice]]) -> bool:
+    """Whether every part is more than one image, with one image at each position."""
+    return len(parts) > 1 and all(len(part) > 1 and len(set(_places(part))) == len(part) for part in parts)
+
+
+def _by_instance_number(slices: Sequence[Slice], places: Sequence[int]) -> list[list[Slice]]:
+    """Part volumes that are numbered one after the other, or position by position; else nothing."""
+    numbers = [s.repetition.number for s in slices]
+    n_places = len(set(places))
+    repeats, rest = divmod(len(slices), n_places)
+    if rest or n_places < 2 or None in numbers or len(set(numbers)) < len(numbers):
+        return []
+    order = sorted(range(len(slices)), key=lambda i: numbers[i] or 0)
+    one_by_one = [rank // n_places for rank in range(len(slices))]
+    by_position = [rank % repeats for rank in range(len(slices))]
+    for ranks in (one_by_one, by_position):
+        parts = _parted([slices[i] for i in order], ranks)
+        if all(len(part) == n_places for part in parts) and _are_volumes(parts):
+            return parts
+    return []
+
+
+def _without_equal_pixels(slices: Sequence[Slice], places: Sequence[int]) -> list[Slice]:
+    """Return the slices without those that repeat the stored pixels of another at their position."""
+    kept: dict[Hashable, Slice] = {}
+    crowded = {place for place in places if places.count(place) > 1}
+    for image, place in zip(slices, places, strict=True):
+        key = (place, _pixel_digest(image) if place in crowded else b"")
+        kept.setdefault(key, image)
+    return list(kept.values())
+
+
+def _pixel_digest(image: Slice) -> bytes:
+    """Digest of the pixels as they are stored, and of how."""
+    header = image.header
+    digest = hashlib.sha256(repr((header.transfer_syntax_uid, header.rescale_slope)).encode())
+    if header.pixel is None or image.frame or header.transfer_syntax_uid == DEFLATED_LITTLE_ENDIAN:
+        digest.update(repr((header.path, image.frame)).encode())  # not compared: counts as different
+        return digest.digest()
+    descriptor, _ = open_regular(header.path)
+    try:
+        digest.update(os.pread(descriptor, header.pixel.length_bytes, header.pixel.offset))
+    finally:
+        os.close(descriptor)
+    return digest.digest()
+
+
+def _duplicate_position(slices: Sequence[Slice], places: Sequence[int]) -> GeometryError:
+    place = next(p for p in places if places.count(p) > 1)
+    crowd = [s for s, p in zip(slices, places, strict=True) if p == place]
+    position = float(positions_along_normal(slices)[places.index(place)])
+    return GeometryError(
+        "duplicate-position",
+        "different images lie at one position",
+        where=crowd[1].header.path,
+        values={"position_mm": position, "images": len(crowd), "positions with images": len(set(places))},
+        todo="Keep one of them, or name the acquisition that is meant.",
+    )

@@ -1,0 +1,281 @@
+"""The slices of classic DICOM images, and which of them can belong to one stack."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from volumetry.errors import GeometryError, ReadError, VolumetryError
+from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
+from volumetry.formats.dicom.pixels.frames import Frame, frame_format
+from volumetry.geometry import HOLE, JITTER
+
+SAME_DIRECTION = 2e-3
+"""Largest difference of direction cosines that is rounding."""
+
+SAME_FAMILY_DEGREES = 15.0
+"""Images tilted by less against each other are not told apart by their orientation alone."""
+
+SAME_SPACING = 1e-4
+"""Largest relative difference of pixel spacing that is rounding."""
+
+_KIND_TAGS = (
+    0x00080008,  # ImageType
+    0x00080016,  # SOPClassUID
+    0x00100020,  # PatientID
+    0x00180050,  # SliceThickness
+    0x00180081,  # EchoTime
+    0x00180086,  # EchoNumbers
+    0x00180088,  # SpacingBetweenSlices
+    0x00189087,  # DiffusionBValue
+    0x00200037,  # ImageOrientationPatient
+    0x00200052,  # FrameOfReferenceUID
+    0x00280010,  # Rows
+    0x00280011,  # Columns
+    0x00280030,  # PixelSpacing
+)
+_KIND_SLOTS = tuple(HEADER_SELECTION.slots[tag] for tag in _KIND_TAGS)
+
+Contrast = tuple[object, ...]
+Numbers = tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SliceKind:
+    """What the slices of one stack have in common.
+
+    Parameters
+    ----------
+    contrast : tuple
+        Patient, frame of reference, image type, echo and b-value: what makes two images different images.
+    orientation : tuple of float
+        Direction along a row, then along a column.
+    matrix : (int, int)
+        Rows and columns.
+    pixel_spacing_mm : tuple of float or None
+    slice_thickness_mm, spacing_between_slices_mm : float or None
+        As declared.
+    image_type : tuple of str
+        ImageType, or FrameType in a multi-frame image.
+    """
+
+    contrast: Contrast
+    orientation: Numbers
+    matrix: tuple[int, int]
+    pixel_spacing_mm: Numbers | None
+    slice_thickness_mm: float | None
+    spacing_between_slices_mm: float | None
+    image_type: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repetition:
+    """What tells images at one position apart: which time point or acquisition they belong to."""
+
+    temporal_position: int | None
+    acquisition_number: int | None
+    trigger_time_ms: float | None
+    acquisition_time: str | None
+    dimensions: tuple[int, ...]
+    """Indices of the dimensions of a multi-frame image, without those of space."""
+    number: int | None
+    """InstanceNumber, or number of the frame."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slice:
+    """One image, or one frame of a multi-frame image, with its place in the patient."""
+
+    header: DicomHeader
+    kind: SliceKind
+    origin_mm: Numbers
+    frame: Frame | None = None
+    frame_repetition: Repetition | None = None
+
+    @property
+    def repetition(self) -> Repetition:
+        """Decoded only where it is needed: of images that lie at one position."""
+        if self.frame_repetition is not None:
+            return self.frame_repetition
+        header = self.header
+        return Repetition(
+            temporal_position=header.temporal_position,
+            acquisition_number=header.acquisition_number,
+            trigger_time_ms=header.trigger_time_ms,
+            acquisition_time=header.acquisition_time,
+            dimensions=(),
+            number=header.instance_number,
+        )
+
+
+def slices_of(headers: Iterable[DicomHeader]) -> tuple[list[Slice], list[DicomHeader]]:
+    """Return the images that say where they lie, and the headers of those that do not.
+
+    Raises
+    ------
+    ReadError
+        ``unreadable`` where an element is no value of its kind.
+    """
+    kinds: dict[tuple[bytes | None, ...], SliceKind | None] = {}
+    slices, unplaced = [], []
+    for header in headers:
+        raw = tuple([header.raw_values[slot] for slot in _KIND_SLOTS])
+        if raw not in kinds:
+            kinds[raw] = _kind(header)
+        kind, origin = kinds[raw], header.image_position_mm
+        if kind is None or origin is None:
+            unplaced.append(header)
+        else:
+            slices.append(Slice(header=header, kind=kind, origin_mm=origin))
+    return slices, unplaced
+
+
+def _kind(header: DicomHeader) -> SliceKind | None:
+    orientation = header.image_orientation
+    if orientation is None:
+        return None
+    echo_time_ms = header.echo_time_ms
+    image_type = header.image_type
+    return SliceKind(
+        contrast=(
+            header.patient_id,
+            header.frame_of_reference_uid,
+            header.sop_class_uid,
+            image_type,
+            header.echo_number,
+            None if echo_time_ms is None or not math.isfinite(echo_time_ms) else round(echo_time_ms, 2),
+            header.diffusion_b_value,
+        ),
+        orientation=orientation,
+        matrix=(header.rows or 0, header.columns or 0),
+        pixel_spacing_mm=header.pixel_spacing_mm,
+        slice_thickness_mm=header.slice_thickness_mm,
+        spacing_between_slices_mm=header.spacing_between_slices_mm,
+        image_type=image_type,
+    )
+
+
+def groups_of(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Group slices by contrast, then by orientation as far as it tells them apart.
+
+    Each group is a candidate for a stack: its slices differ by less than `SAME_FAMILY_DEGREES`.
+    """
+    by_contrast: dict[Contrast, list[Slice]] = {}
+    for image in slices:
+        by_contrast.setdefault(image.kind.contrast, []).append(image)
+    groups: list[list[Slice]] = []
+    for images in by_contrast.values():
+        families: list[tuple[Numbers, list[Slice]]] = []
+        for image in images:
+            for orientation, members in families:
+                same = orientation is image.kind.orientation
+                if same or degrees_between(orientation, image.kind.orientation) < SAME_FAMILY_DEGREES:
+                    members.append(image)
+                    break
+            else:
+                families.append((image.kind.orientation, [image]))
+        groups += [members for _, members in families]
+    return groups
+
+
+def grids_of(group: Sequence[Slice]) -> list[list[Slice]]:
+    """Split slices by orientation, matrix and pixel spacing where each part is whole without the others.
+
+    Raises
+    ------
+    GeometryError
+        ``no-pixel-spacing``; ``inconsistent-series`` where a part is a single image, or has holes.
+    """
+    parts: list[list[Slice]] = []
+    for image in group:
+        part = next((p for p in parts if _same_grid(p[0].kind, image.kind)), None)
+        if part is None:
+            parts.append([image])
+        else:
+            part.append(image)
+    for part in parts:
+        if part[0].kind.pixel_spacing_mm is None:
+            raise _no_pixel_spacing(part[0].header)
+    if len(parts) > 1 and not all(_is_whole(part) for part in parts):
+        raise _inconsistent(parts)
+    return parts
+
+
+def positions_along_normal(slices: Sequence[Slice]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the position of every slice along the normal of the first, in mm."""
+    row, column = np.reshape(slices[0].kind.orientation, (2, 3))
+    normal = np.cross(row, column)
+    length = float(np.linalg.norm(normal))
+    return np.asarray([s.origin_mm for s in slices]) @ (normal / (length or 1.0))
+
+
+def degrees_between(first: Numbers, second: Numbers) -> float:
+    """Return the larger of the angles between two row directions and two column directions, in degrees."""
+    cosines = (sum(a * b for a, b in zip(first[i : i + 3], second[i : i + 3], strict=True)) for i in (0, 3))
+    return max(math.degrees(math.acos(min(1.0, max(-1.0, c)))) if math.isfinite(c) else 180 for c in cosines)
+
+
+def _same_grid(first: SliceKind, second: SliceKind) -> bool:
+    if first is second:
+        return True
+    if first.matrix != second.matrix:
+        return False
+    if any(abs(a - b) > SAME_DIRECTION for a, b in zip(first.orientation, second.orientation, strict=True)):
+        return False
+    one, other = first.pixel_spacing_mm, second.pixel_spacing_mm
+    if one is None or other is None:
+        return one is other
+    return all(abs(a - b) <= SAME_SPACING * abs(a) for a, b in zip(one, other, strict=True))
+
+
+def _is_whole(part: Sequence[Slice]) -> bool:
+    positions = np.unique(positions_along_normal(part))
+    steps = np.diff(positions)
+    steps = steps[steps > JITTER * steps.max()] if steps.size else steps
+    return bool(steps.size and steps.max() < HOLE * np.median(steps))
+
+
+def _no_pixel_spacing(header: DicomHeader) -> GeometryError:
+    return GeometryError(
+        "no-pixel-spacing",
+        "PixelSpacing is absent",
+        where=header.path,
+        values={"has ImagerPixelSpacing": header.has_imager_pixel_spacing},
+        todo="Export the series with its pixel spacing; ImagerPixelSpacing is measured at the detector.",
+    )
+
+
+def _inconsistent(parts: Sequence[Sequence[Slice]]) -> GeometryError:
+    parts = sorted(parts, key=len)
+    odd, most = parts[0][0], parts[-1][0]
+    return GeometryError(
+        "inconsistent-series",
+        "images of one stack differ in matrix, pixel spacing or orientation",
+        where=odd.header.path,
+        values={
+            "matrix": odd.kind.matrix,
+            "pixel_spacing_mm": odd.kind.pixel_spacing_mm,
+            "tilt_degrees": degrees_between(odd.kind.orientation, most.kind.orientation),
+            "matrix of the others": most.kind.matrix,
+            "pixel_spacing_mm of the others": most.kind.pixel_spacing_mm,
+        },
+        todo="Remove the image that does not belong there, or export the series again.",
+    )
+
+
+def unplaced_error(header: DicomHeader) -> VolumetryError:
+    """Return the error for an image that does not say where it lies: ``not-3d`` where it is in colour."""
+    try:
+        frame_format(header)
+    except VolumetryError as error:
+        return error
+    return ReadError(
+        "unsupported-format",
+        "the image does not say where it lies in the patient",
+        where=header.path,
+        values={"sop_class_uid": header.sop_class_uid},
+        todo="Name the original series; a screenshot or a projection has no volume.",
+    )

@@ -1,0 +1,388 @@
+"""From headers to stacks: which DICOM images are the slices of one volume, and where each of them lies.
+
+No pixels are decoded here, so that a folder can be listed, and contours placed, at the speed of headers.
+
+A series is taken apart by what its images say of themselves (patient, frame of reference, image type, echo,
+b-value), then by orientation, matrix and pixel spacing. Several images at one position are taken apart by
+temporal position, acquisition, trigger or acquisition time, or by their numbers, where that gives whole
+volumes; what still lies at one position is refused. Slices are sorted by position along the normal and by
+nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+import numpy as np
+
+from volumetry.errors import GeometryError, VolumetryError
+from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
+from volumetry.formats.dicom.pixels.codecs import LOSSY_SYNTAXES
+from volumetry.formats.dicom.pixels.frames import Frame, classic_frame, frame_format
+from volumetry.formats.dicom.series.repetitions import repetitions, without_copies
+from volumetry.formats.dicom.series.slices import (
+    SAME_FAMILY_DEGREES,
+    Slice,
+    degrees_between,
+    grids_of,
+    groups_of,
+    slices_of,
+    unplaced_error,
+)
+from volumetry.formats.recognise import ENHANCED_CLASSES
+from volumetry.geometry import GAP, ScanGeometry, sorted_by_position
+from volumetry.scan import ScanSource
+
+FEW_SLICES = 4
+"""A lesion on a stack of fewer slices lies on few slices, whichever it is."""
+
+_STORAGE_SLOTS = tuple(HEADER_SELECTION.slots[tag] for tag in (0x00080008, 0x00080016, 0x00280008))
+"""ImageType, SOPClassUID, NumberOfFrames: how the slices of a volume are laid out in files."""
+
+THICKNESS_VARIES = 1e-3
+"""Relative difference of slice thickness from which no one thickness is known."""
+
+_NO_IMAGES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(66\.[47]|481\.\d+|11\.\d+|88\.\d+|104\.\d+)")
+"""SEG, RT objects (also dose, which is no scan), presentation states, reports and documents."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MosaicTile:
+    """Where the tile of one slice lies in a mosaic: its first row and column."""
+
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SeriesStack:
+    """One volume of a series: its frames in slice order, and where they lie.
+
+    Attributes
+    ----------
+    frames : tuple of Frame
+        One for each slice, ascending along the normal. Slices of an Enhanced image or mosaic share a file.
+    geometry : ScanGeometry
+    source : ScanSource
+    flags : tuple of str
+        Of the files (``duplicate-file``, ``lossy``, ``spacing-tag-disagrees``, ``split-series``,
+        ``trailing-data``) and of the geometry (``slice-gap``, ``sheared-stack``...).
+    slice_uids : tuple of str
+        SOPInstanceUID of every slice; with ``#`` and the frame number, from 1, in a multi-frame image.
+    image_type : tuple of str
+    tiles : tuple of MosaicTile
+        Of every slice in a mosaic; else empty.
+    """
+
+    frames: tuple[Frame, ...]
+    geometry: ScanGeometry
+    source: ScanSource
+    flags: tuple[str, ...] = ()
+    slice_uids: tuple[str, ...] = ()
+    image_type: tuple[str, ...] = ()
+    tiles: tuple[MosaicTile, ...] = ()
+
+    @property
+    def headers(self) -> tuple[DicomHeader, ...]:
+        """Headers of the files, each once, in slice order."""
+        return tuple({frame.header.path: frame.header for frame in self.frames}.values())
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices."""
+        return self.geometry.n_slices
+
+    @property
+    def is_localizer(self) -> bool:
+        """Whether the images say that they are localizers."""
+        return "LOCALIZER" in self.image_type
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StackRefusal:
+    """Images that should be slices of a volume, and why they are none.
+
+    Attributes
+    ----------
+    error : VolumetryError
+    headers : tuple of DicomHeader
+    source : ScanSource
+    """
+
+    error: VolumetryError
+    headers: tuple[DicomHeader, ...]
+    source: ScanSource
+
+
+def is_image(header: DicomHeader) -> bool:
+    """Return whether a file holds an image that could be part of a scan: pixels, and no segmentation."""
+    return header.pixel is not None and _NO_IMAGES.fullmatch(header.sop_class_uid or "") is None
+
+
+def stacks_of(headers: Iterable[DicomHeader]) -> tuple[SeriesStack | StackRefusal, ...]:
+    """Find the stacks of every series among the headers; files that hold no image are passed over.
+
+    Parameters
+    ----------
+    headers : iterable of DicomHeader
+        Of one series or of many, in any order.
+
+    Returns
+    -------
+    tuple of SeriesStack or StackRefusal
+        In the order of series UID, and within a series of the first file's path. Nothing is raised: what
+        cannot be a stack is a refusal with its error.
+    """
+    series: dict[str, list[DicomHeader]] = {}
+    found: list[SeriesStack | StackRefusal] = []
+    for header in sorted(headers, key=lambda h: h.path):
+        try:
+            if header.pixel is not None and is_image(header):
+                series.setdefault(header.series_instance_uid or "", []).append(header)
+        except VolumetryError as error:
+            found.append(refusal_of(error, [header]))
+    for uid in sorted(series):
+        found += _stacks_of_series(series[uid])
+    return tuple(found)
+
+
+def stacks_of_group(group: Sequence[Slice], flags: tuple[str, ...] = ()) -> list[SeriesStack]:
+    """Take slices of one contrast and orientation apart into stacks.
+
+    Raises
+    ------
+    GeometryError
+        ``inconsistent-series``, ``no-pixel-spacing``, ``bad-spacing``, ``duplicate-position``, ``not-3d``.
+    """
+    stacks = []
+    for grid in grids_of(group):
+        parts = repetitions(grid)
+        copies = ("duplicate-file",) if sum(map(len, parts)) < len(grid) else ()
+        stacks += [stack_of_slices(part, (*flags, *copies)) for part in parts]
+    return stacks
+
+
+def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+    """Find the stacks of one series."""
+    try:
+        classic: list[DicomHeader] = []
+        found: list[SeriesStack | StackRefusal] = []
+        modules: dict[tuple[bytes | None, ...], str] = {}
+        for header in headers:
+            raw = tuple([header.raw_values[slot] for slot in _STORAGE_SLOTS])
+            if raw not in modules:
+                modules[raw] = _module_of(header)
+            if modules[raw]:
+                found += _from_one_file(modules[raw], header)
+            else:
+                classic.append(header)
+        if classic:
+            found += _classic_stacks(classic)
+    except VolumetryError as error:
+        return [refusal_of(error, headers)]
+    if len(found) > 1:
+        found = [with_flag(s, "split-series") if isinstance(s, SeriesStack) else s for s in found]
+    return found
+
+
+def _module_of(header: DicomHeader) -> str:
+    """Return the module that finds the stacks of one file; empty for a classic image."""
+    if header.number_of_frames > 1 or _is_enhanced(header):
+        return "volumetry.formats.dicom.series.enhanced"
+    return "volumetry.formats.dicom.series.mosaic" if header.is_mosaic else ""
+
+
+def _is_enhanced(header: DicomHeader) -> bool:
+    """Whether the storage class keeps geometry in functional groups: Enhanced MR, CT, PET, legacy ones."""
+    return (header.sop_class_uid or "") in ENHANCED_CLASSES
+
+
+def _from_one_file(module: str, header: DicomHeader) -> list[SeriesStack | StackRefusal]:
+    """Find the stacks of a file that holds whole volumes."""
+    try:
+        stacks: list[SeriesStack | StackRefusal] = import_module(module).stacks_of_file(header)
+        return stacks
+    except VolumetryError as error:
+        return [refusal_of(error.at(header.path), [header])]
+
+
+def _classic_stacks(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+    slices, unplaced = slices_of(headers)
+    found: list[SeriesStack | StackRefusal] = []
+    for group in groups_of(slices):
+        try:
+            kept = without_copies(group)
+            found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else ())
+        except VolumetryError as error:
+            found.append(refusal_of(error, [s.header for s in group]))
+    classes = {s.header.sop_class_uid for s in slices}
+    for header in unplaced:
+        if header.sop_class_uid in classes:
+            raise unplaced_error(header)  # a slice of the series that lost its place
+    found += [refusal_of(unplaced_error(header), [header]) for header in unplaced]
+    return found
+
+
+def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> SeriesStack:
+    """Sort the slices of one stack by position, and gather their geometry.
+
+    Raises
+    ------
+    GeometryError, ReadError
+    """
+    kind = slices[0].kind
+    frame_format(slices[0].header)  # refuses colour before anything is measured on it
+    orientation = np.reshape(kind.orientation, (2, 3))
+    origins = np.array([s.origin_mm for s in slices])
+    order = sorted_by_position(orientation[0], orientation[1], origins)
+    slices = [slices[i] for i in order]
+    header = slices[0].header
+    between_rows_mm, between_columns_mm = kind.pixel_spacing_mm or (math.nan, math.nan)
+    try:
+        geometry = ScanGeometry(
+            rows=kind.matrix[0],
+            columns=kind.matrix[1],
+            pixel_spacing_mm=(between_rows_mm, between_columns_mm),
+            row_direction=orientation[0],
+            column_direction=orientation[1],
+            slice_origins_mm=origins[order],
+            slice_thickness_mm=common_thickness([s.kind.slice_thickness_mm for s in slices]),
+            frame_of_reference_uid=header.frame_of_reference_uid,
+        )
+    except VolumetryError as error:
+        raise error.at(header.path) from None
+    spacing_tags = {s.kind.spacing_between_slices_mm for s in slices}
+    headers = list({s.header.path: s.header for s in slices}.values())
+    found = {*flags, *file_flags(headers), *spacing_flags(geometry, spacing_tags), *geometry_flags(geometry)}
+    return SeriesStack(
+        frames=tuple([s.frame or classic_frame(s.header) for s in slices]),
+        geometry=geometry,
+        source=source_of(header),
+        flags=tuple(sorted(found)),
+        slice_uids=tuple([_slice_uid(s) for s in slices]),
+        image_type=kind.image_type,
+    )
+
+
+def _slice_uid(image: Slice) -> str:
+    uid = image.header.sop_instance_uid or ""
+    return uid if image.frame is None else f"{uid}#{image.frame.index + 1}"
+
+
+def geometry_flags(geometry: ScanGeometry) -> set[str]:
+    """Return the flags that every measurement on such a stack will raise."""
+    flags = set()
+    ratio = geometry.gap_ratio
+    if ratio is not None and abs(ratio - 1) > GAP:
+        flags.add("slice-gap" if ratio > 1 else "slices-overlap")
+    for name, is_so in (
+        ("nonuniform-spacing", geometry.is_uneven),
+        ("sheared-stack", geometry.is_sheared_stack),
+        ("sheared-grid", geometry.is_sheared_grid),
+        ("missing-slice-outside", bool(geometry.holes)),
+        ("few-slices", geometry.n_slices < FEW_SLICES),
+    ):
+        if is_so:
+            flags.add(name)
+    return flags
+
+
+def common_thickness(thicknesses_mm: Sequence[float | None]) -> float | None:
+    """Return the thickness that all slices declare; None where one declares none or they differ.
+
+    Raises
+    ------
+    GeometryError
+        ``bad-spacing`` where one is zero, negative or not finite.
+    """
+    known = {thickness for thickness in thicknesses_mm if thickness is not None}
+    for thickness in known:
+        if not (math.isfinite(thickness) and thickness > 0):
+            raise GeometryError(
+                "bad-spacing",
+                "a slice thickness is declared that is none",
+                values={"slice_thickness_mm": thickness},
+                todo="Correct SliceThickness or export the series again.",
+            )
+    if not known or None in thicknesses_mm or max(known) - min(known) > THICKNESS_VARIES * max(known):
+        return None
+    return min(known)
+
+
+def spacing_flags(geometry: ScanGeometry, spacing_tags_mm: Iterable[float | None]) -> set[str]:
+    """Return ``spacing-tag-disagrees`` where SpacingBetweenSlices is not the distance of the positions."""
+    step = geometry.regular_step_mm
+    if step is None:
+        return set()
+    tags = [abs(tag) for tag in spacing_tags_mm if tag is not None]
+    return {"spacing-tag-disagrees"} if any(not abs(tag - step) <= GAP * step for tag in tags) else set()
+
+
+def file_flags(headers: Iterable[DicomHeader]) -> set[str]:
+    """Return the flags that files raise by themselves: ``lossy``, ``trailing-data``."""
+    headers = list(headers)
+    flags = {"trailing-data"} if any(header.trailing_bytes for header in headers) else set()
+    syntaxes = {header.transfer_syntax_uid for header in headers}
+    if syntaxes & LOSSY_SYNTAXES or any(header.is_lossy for header in _distinct(headers, 0x00282110)):
+        flags.add("lossy")
+    return flags
+
+
+def source_of(header: DicomHeader) -> ScanSource:
+    """Return what was scanned, from the header of any of its files."""
+    date, laterality = header.study_date or "", header.laterality or ""
+    found = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", date)
+    return ScanSource(
+        patient=header.patient_id or "",
+        series_uid=header.series_instance_uid or "",
+        modality=header.modality or "",
+        study_date="-".join(found.groups()) if found else "",
+        format="dicom",
+        laterality=laterality if laterality in ("L", "R") else "",
+    )
+
+
+def is_lost_slice(image: SeriesStack, stack: SeriesStack) -> bool:
+    """Return whether a single image fills a hole of a stack, or goes on where the stack ends.
+
+    Such an image is a slice of it that says something else of itself; to set it aside would lose tissue.
+    """
+    one, many = image.geometry, stack.geometry
+    if image.is_localizer or many.regular_step_mm is None:
+        return False
+    if image.source.series_uid != stack.source.series_uid or _tilt_degrees(one, many) > SAME_FAMILY_DEGREES:
+        return False
+    position = float(one.slice_origins_mm[0] @ many.normal)
+    distances = np.abs(many.slice_positions_mm - position)
+    return bool(0.25 * many.regular_step_mm < distances.min() < 1.75 * many.regular_step_mm)
+
+
+def _tilt_degrees(one: ScanGeometry, other: ScanGeometry) -> float:
+    return degrees_between(
+        (*one.row_direction.tolist(), *one.column_direction.tolist()),
+        (*other.row_direction.tolist(), *other.column_direction.tolist()),
+    )
+
+
+def _distinct(headers: Iterable[DicomHeader], tag: int) -> list[DicomHeader]:
+    """Return one header for each stored value of an element: decoding the same value twice is slow."""
+    slot = HEADER_SELECTION.slots[tag]
+    return list({header.raw_values[slot]: header for header in headers}.values())
+
+
+def with_flag(stack: SeriesStack, flag: str) -> SeriesStack:
+    """Return the stack with one more flag."""
+    return replace(stack, flags=tuple(sorted({*stack.flags, flag})))
+
+
+def refusal_of(error: VolumetryError, headers: Sequence[DicomHeader]) -> StackRefusal:
+    """Return the refusal of some images, with what is known of them."""
+    try:
+        source = source_of(headers[0])
+    except VolumetryError:
+        source = ScanSource(format="dicom")
+    return StackRefusal(error=error.at(headers[0].path), headers=tuple(headers), source=source)

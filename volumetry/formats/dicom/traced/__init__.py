@@ -1,0 +1,1 @@
+"""What was traced on DICOM images: RTSTRUCT and SEG."""

@@ -1,0 +1,222 @@
+"""What a DICOM Segmentation says of itself: its segments, its frames, and where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.errors import GeometryError, ReadError
+from volumetry.formats.dicom.file.elements import DicomElements, walk_file
+from volumetry.formats.dicom.file.values import decode_text, decode_value
+from volumetry.formats.dicom.file.walk import ElementSelection, Item
+from volumetry.formats.dicom.traced.references import (
+    REFERENCE_SEQUENCES,
+    REFERENCE_TAGS,
+    References,
+    references_of,
+)
+from volumetry.formats.recognise import SEG_CLASSES
+from volumetry.mask import MaskLabel
+
+_SELECTION = ElementSelection(
+    tags=(
+        *REFERENCE_TAGS,
+        0x00280002,  # SamplesPerPixel
+        0x00280008,  # NumberOfFrames
+        0x00280010,  # Rows
+        0x00280011,  # Columns
+        0x00280100,  # BitsAllocated
+        0x00280120,  # PixelPaddingValue
+        0x00282110,  # LossyImageCompression
+        0x00620001,  # SegmentationType
+        0x0062000E,  # MaximumFractionalValue
+    ),
+    sequences=REFERENCE_SEQUENCES | {0x00620002, 0x52009229, 0x52009230},
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentFrame:
+    """One frame: its place in the file, the segment it shows (None: a label map), and where it lies."""
+
+    number: int
+    segment: int | None
+    origin_mm: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation:
+    """A segmentation as its header declares it."""
+
+    elements: DicomElements
+    references: References
+    kind: str
+    rows: int
+    columns: int
+    labels: tuple[MaskLabel, ...]
+    frames: tuple[SegmentFrame, ...]
+    orientation: NDArray[np.float64]
+    pixel_spacing_mm: tuple[float, float]
+    slice_thickness_mm: float | None
+    spacing_between_slices_mm: float | None
+    maximum_fractional_value: int
+    padding_value: int
+    is_lossy: bool
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.elements.path
+
+
+def read_segmentation_header(path: Path | str) -> Segmentation:
+    """Read the header of a segmentation; its pixels are not touched.
+
+    Raises
+    ------
+    ReadError
+        ``unsupported-format`` where it is none; ``unreadable`` where it contradicts itself.
+    GeometryError
+        ``no-pixel-spacing``; ``inconsistent-series`` where frames differ in orientation or spacing.
+    """
+    elements = walk_file(path, _SELECTION)
+    if elements.value(0x00080016) not in SEG_CLASSES:
+        raise ReadError(
+            "unsupported-format", "the file is no segmentation", where=path, todo="Name a DICOM SEG file."
+        )
+    declared = elements.value(0x00620001)
+    kind = declared[0] if isinstance(declared, tuple) else None
+    if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
+        raise ReadError(
+            "unsupported-format",
+            "the segmentation is of an unknown type",
+            where=path,
+            values={"type": str(kind)[:16]},
+            todo="Export it as a binary, fractional or label map segmentation.",
+        )
+    shared = (elements.sequences.get(0x52009229) or [{}])[0]
+    groups = elements.sequences.get(0x52009230, [])
+    n_frames = _number(elements, 0x00280008, 1)
+    if not groups or len(groups) != n_frames:
+        raise unreadable(
+            path, "frames lack their functional groups", frames=n_frames, functional_groups=len(groups)
+        )
+    padding = _number(elements, 0x00280120, 0)
+    segments = _labels(elements, {0, padding} if kind == "LABELMAP" else set())
+    measures = _shared_values(shared, groups, 0x00289110, 0x00280030, 2, path)
+    if measures is None:
+        raise GeometryError(
+            "no-pixel-spacing",
+            "the segmentation has no PixelSpacing",
+            where=path,
+            todo="Export the segmentation again.",
+        )
+    orientation = _shared_values(shared, groups, 0x00209116, 0x00200037, 6, path)
+    if orientation is None:
+        raise unreadable(path, "the segmentation does not say how its frames lie in the patient")
+    return Segmentation(
+        elements=elements,
+        references=references_of(elements),
+        kind=str(kind),
+        rows=_number(elements, 0x00280010, 0),
+        columns=_number(elements, 0x00280011, 0),
+        labels=segments,
+        frames=_frames(elements, shared, groups, str(kind), segments),
+        orientation=np.array(orientation),
+        pixel_spacing_mm=(measures[0], measures[1]),
+        slice_thickness_mm=_one(_shared_values(shared, groups, 0x00289110, 0x00180050, 1, path)),
+        spacing_between_slices_mm=_one(_shared_values(shared, groups, 0x00289110, 0x00180088, 1, path)),
+        maximum_fractional_value=_number(elements, 0x0062000E, 255),
+        padding_value=padding,
+        is_lossy=elements.value(0x00282110) == ("01",),
+    )
+
+
+def _labels(elements: DicomElements, background: set[int]) -> tuple[MaskLabel, ...]:
+    character_set = elements.raw(0x00080005) or b""
+    labels: dict[int, MaskLabel] = {}
+    for item in elements.sequences.get(0x00620002, []):
+        number = _item_number(item, 0x00620004, elements)
+        if number is None or number in labels:
+            raise unreadable(elements.path, "segments have no number, or the same", number=number)
+        name = decode_text(item.get(0x00620005, b""), character_set)
+        labels[number] = MaskLabel(number=number, name=name)
+    return tuple(labels[n] for n in sorted(labels) if n not in background)
+
+
+def _frames(
+    elements: DicomElements, shared: Item, groups: Sequence[Item], kind: str, labels: Sequence[MaskLabel]
+) -> tuple[SegmentFrame, ...]:
+    known = {label.number for label in labels}
+    frames = []
+    for number, group in enumerate(groups):
+        segment = None
+        if kind != "LABELMAP":
+            # A file of one segment may name it once for all frames, or not at all.
+            item = (group.get(0x0062000A) or shared.get(0x0062000A) or [{}])[0]
+            segment = _item_number(item, 0x0062000B, elements)
+            if segment is None and len(known) == 1:
+                (segment,) = known
+            if segment not in known:
+                raise unreadable(elements.path, "a frame shows a segment that is not listed", segment=segment)
+        plane = (group.get(0x00209113) or shared.get(0x00209113) or [{}])[0]
+        origin = _item_values(plane, 0x00200032, 3, elements.path)
+        if origin is None:
+            raise unreadable(elements.path, "a frame does not say where it lies", frame=number + 1)
+        frames.append(SegmentFrame(number=number, segment=segment, origin_mm=np.array(origin)))
+    return tuple(frames)
+
+
+def _shared_values(
+    shared: Item, groups: Sequence[Item], sequence: int, tag: int, count: int, path: Path | str
+) -> tuple[float, ...] | None:
+    """Values that all frames share, wherever they stand; frames that differ are no one stack."""
+    items = [group[sequence][0] for group in groups if group.get(sequence)]
+    if not items:
+        return _item_values((shared.get(sequence) or [{}])[0], tag, count, path)
+    raw = {item.get(tag, b"") for item in items}
+    values = {_item_values({tag: one}, tag, count, path) for one in raw}
+    first = next(iter(values))
+    for other in values - {first}:
+        if first is None or other is None or not np.allclose(first, other, rtol=1e-4, atol=1e-5):
+            raise GeometryError(
+                "inconsistent-series",
+                "frames of the segmentation differ in orientation or spacing",
+                where=path,
+                values={"one": first, "other": other},
+                todo="Export one segmentation for each stack.",
+            )
+    return first
+
+
+def _item_values(item: Item, tag: int, count: int, path: Path | str) -> tuple[float, ...] | None:
+    value = decode_value(tag, item.get(tag, b""), where=path)
+    if value is None:
+        return None
+    if len(value) != count:
+        raise unreadable(path, "an element has another number of values than it should", found=len(value))
+    return cast("tuple[float, ...]", value)
+
+
+def _item_number(item: Item, tag: int, elements: DicomElements) -> int | None:
+    value = decode_value(tag, item.get(tag, b""), little_endian=elements.little_endian, where=elements.path)
+    return value[0] if isinstance(value, tuple) and isinstance(value[0], int) else None
+
+
+def _number(elements: DicomElements, tag: int, default: int) -> int:
+    value = elements.value(tag)
+    return value[0] if isinstance(value, tuple) and isinstance(value[0], int) else default
+
+
+def _one(values: tuple[float, ...] | None) -> float | None:
+    return None if values is None else values[0]
+
+
+def unreadable(where: Path | str, what: str, **values: Any) -> ReadError:
+    """Return the error for a segmentation that contradicts itself."""
+    return ReadError("unreadable", what, where=where, values=values, todo="Export the segmentation again.")

@@ -1,0 +1,71 @@
+"""Opening a file to read it: regular files alone, without waiting, without changing them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from volumetry.errors import ReadError
+
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: opening a FIFO must not wait
+
+
+def open_regular(path: Path | str, *, follow_link: bool = True) -> tuple[int, int]:
+    """Open a regular file for reading.
+
+    Parameters
+    ----------
+    path : path or str
+        The file.
+    follow_link : bool, optional
+        Whether `path` may itself be a symbolic link: yes for one that a user names, no for one found.
+
+    Returns
+    -------
+    descriptor : int
+        To be closed by the caller.
+    size_bytes : int
+        Its size in bytes.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``; ``unreadable`` where it cannot be opened; ``unsupported-format`` where it is a folder,
+        FIFO or device.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS if follow_link else _OPEN_FLAGS | os.O_NOFOLLOW)
+    except (OSError, ValueError) as error:
+        raise _not_opened(error, path) from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise ReadError(
+            "unsupported-format", "this is not a regular file", where=path, todo="Name a file of a scan."
+        )
+    return descriptor, status.st_size
+
+
+def truncated(what: str, path: Path | str, needed_bytes: int, file_bytes: int) -> ReadError:
+    """Return the error for a file that ends before its contents do."""
+    return ReadError(
+        "truncated",
+        what,
+        where=path,
+        values={"needed_bytes": needed_bytes, "present_bytes": file_bytes},
+        todo="Copy or export the file again.",
+    )
+
+
+def _not_opened(error: OSError | ValueError, path: Path | str) -> ReadError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return ReadError("not-found", "there is no such file", where=path, todo="Check the path.")
+    reason = error.strerror if isinstance(error, OSError) else "the name is no file name"
+    return ReadError(
+        "unreadable",
+        f"the file cannot be opened: {reason}",
+        where=path,
+        todo="Check the file and its permissions.",
+    )

@@ -1,0 +1,202 @@
+"""MetaImage: ``.mha``, and ``.mhd`` with its data beside it.
+
+The fields are those of ITK's MetaIO; lengths are millimetres and coordinates LPS, as ITK writes them. Read
+here and not through SimpleITK, which takes the memory that a header claims before it looks at the file, and
+which the tests hold these readings to.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.errors import GeometryError, ReadError
+from volumetry.formats.scan_header import ScanHeader
+from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
+from volumetry.formats.voxels.header_text import (
+    HeaderLines,
+    cut_short,
+    data_file_beside,
+    finite,
+    floats,
+    integers,
+    unreadable,
+)
+from volumetry.formats.voxels.reading import mask_of, scan_header_of, scan_of, sections_of
+from volumetry.formats.voxels.streams import open_stream
+from volumetry.mask import Mask
+from volumetry.scan import Scan
+from volumetry.sections import CrossSections
+
+Array = NDArray[np.float64]
+
+_DTYPES = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
+
+
+def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:  # noqa: ARG001
+    """Read a scan; MetaImage has no series to choose from.
+
+    Raises
+    ------
+    ReadError, GeometryError
+    """
+    return scan_of(read_header(path))
+
+
+def read_scan_header(path: Path | str) -> ScanHeader:
+    """Return the geometry of a scan without reading its voxels. Raises as `read_scan`."""
+    return scan_header_of(read_header(path))
+
+
+def read_mask(
+    path: Path | str, *, threshold: float | None = None, scan: Scan | Path | str | None = None
+) -> Mask:
+    """Read a mask, as `volumetry.formats.read_mask`."""
+    return mask_of(read_header(path), threshold=threshold, scan=scan)
+
+
+def read_sections(
+    path: Path | str,
+    *,
+    label: int | str | None = None,
+    threshold: float | None = None,
+    scan: Scan | Path | str | None = None,
+) -> tuple[CrossSections, ...]:
+    """Measure the areas of every label, or of the named one, as `volumetry.formats.read_sections`."""
+    return sections_of(read_header(path), label=label, threshold=threshold, scan=scan)
+
+
+def read_header(path: Path | str) -> VoxelFile:
+    """Read the header, and check the declared size against the file before any memory is taken.
+
+    Raises
+    ------
+    ReadError, GeometryError
+    """
+    path = Path(path)
+    with open_stream(path) as (stream, on_disk_bytes):
+        fields, header_bytes = _fields(HeaderLines(stream, path), path)
+    data_path, file_offset = path, header_bytes
+    if fields["elementdatafile"].upper() != "LOCAL":
+        data_path, file_offset = data_file_beside(path, fields["elementdatafile"]), 0
+        with open_stream(data_path, follow_link=False) as (_, on_disk_bytes):
+            pass
+    if integers(fields.get("headersize", "0"), "HeaderSize", path) not in ((0,), ()):
+        raise ReadError(
+            "unsupported-format",
+            "the data begin where they are not looked for here",
+            where=path,
+            values={"HeaderSize": fields["headersize"]},
+            todo="Write header and data to one file.",
+        )
+    steps, origin, flags = _grid(fields, path)
+    file = VoxelFile(
+        path=path,
+        format="metaimage",
+        dtype=_dtype(fields, path),
+        sizes=_sizes(fields, path),
+        steps_mm=steps,
+        origin_mm=origin,
+        data_path=data_path,
+        encoding=_encoding(fields),
+        file_offset=file_offset,
+        flags=flags,
+    )
+    file.check_size(on_disk_bytes - file_offset)
+    return file
+
+
+def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], int]:
+    """Return the fields up to ElementDataFile, which ends the header, and its size in bytes."""
+    fields: dict[str, str] = {}
+    while (line := lines.next()) is not None:
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise unreadable("a line of the header is no field", path)
+        fields[name.strip().lower()] = value.strip()
+        if name.strip().lower() == "elementdatafile" and value.strip():
+            return fields, lines.n_bytes
+    raise cut_short(path, lines.n_bytes)
+
+
+def _is_true(fields: dict[str, str], name: str) -> bool:
+    return fields.get(name, "").lower() in ("true", "t", "1", "yes")
+
+
+def _encoding(fields: dict[str, str]) -> str:
+    if "binarydata" in fields and not _is_true(fields, "binarydata"):
+        return "text"
+    return "zlib" if _is_true(fields, "compresseddata") else "raw"
+
+
+def _dtype(fields: dict[str, str], path: Path) -> np.dtype[Any]:
+    code = _DTYPES.get(fields.get("elementtype", "").upper())
+    if code is None:
+        raise ReadError(
+            "unsupported-format",
+            "the type of the voxels is not read here",
+            where=path,
+            values={"ElementType": fields.get("elementtype", "none")},
+            todo="Write the voxels as integers or floats.",
+        )
+    big = _is_true(fields, "binarydatabyteordermsb") or _is_true(fields, "elementbyteordermsb")
+    return np.dtype((">" if big else "<") + code)
+
+
+def _sizes(fields: dict[str, str], path: Path) -> tuple[int, int, int]:
+    sizes = integers(fields.get("dimsize", ""), "DimSize", path)
+    if fields.get("ndims") != str(len(sizes)) or any(size < 1 for size in sizes) or not sizes:
+        raise unreadable("the header declares no possible matrix", path, DimSize=fields.get("dimsize", ""))
+    channels = integers(fields.get("elementnumberofchannels", "1"), "ElementNumberOfChannels", path)
+    if len(sizes) != 3 or channels != (1,):
+        raise GeometryError(
+            "not-3d",
+            "the image is flat, in colour, or holds more than one volume",
+            where=path,
+            values={"size": sizes, "channels": channels},
+            todo="Extract the one volume that is meant.",
+        )
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _first(fields: dict[str, str], *names: str) -> str | None:
+    return next((fields[name] for name in names if name in fields), None)
+
+
+def _grid(fields: dict[str, str], path: Path) -> tuple[Array, Array, tuple[str, ...]]:
+    """Return steps and origin in LPS mm, and flags."""
+    spacing = floats(_first(fields, "elementspacing", "elementsize") or "", "ElementSpacing", path)
+    if not finite(spacing, 3) or min(spacing) <= 0:
+        raise GeometryError(
+            "bad-spacing",
+            "the header does not say how large a voxel is",
+            where=path,
+            values={"ElementSpacing": spacing},
+            todo="Write the file again with its spacing.",
+        )
+    origin = floats(_first(fields, "offset", "position", "origin") or "0 0 0", "Offset", path)
+    matrix = _first(fields, "transformmatrix", "rotation", "orientation")
+    if matrix is None:
+        lps = np.diag(LPS_FROM_RAS)
+        return lps * np.array(spacing)[:, np.newaxis], np.array(origin), ("orientation-unknown",)
+    directions = floats(matrix, "TransformMatrix", path)
+    if not finite(origin, 3) or not finite(directions, 9):
+        raise unreadable("origin or directions are no numbers", path)
+    # One axis after the other, as ITK writes the columns of its direction matrix.
+    return np.array(directions).reshape(3, 3) * np.array(spacing)[:, np.newaxis], np.array(origin), ()

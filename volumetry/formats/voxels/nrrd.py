@@ -1,0 +1,353 @@
+"""NRRD: ``.nrrd``, ``.nhdr`` with its data beside it, and the segmentations of 3D Slicer, ``.seg.nrrd``.
+
+The fields are those of the NRRD definition (teem, format NRRD0001 to NRRD0005); segments are named by
+``Segment0_Name``, ``Segment0_LabelValue`` and ``Segment0_Layer``, as 3D Slicer writes them. Lengths are
+millimetres unless ``space units`` says otherwise: the programs that write medical NRRD leave it out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.errors import GeometryError, ReadError
+from volumetry.formats.scan_header import ScanHeader
+from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
+from volumetry.formats.voxels.header_text import (
+    HeaderLines,
+    cut_short,
+    data_file_beside,
+    finite,
+    floats,
+    integers,
+    unreadable,
+)
+from volumetry.formats.voxels.reading import mask_of, scan_header_of, scan_of, sections_of
+from volumetry.formats.voxels.streams import open_stream
+from volumetry.mask import Mask, MaskLabel
+from volumetry.scan import Scan
+from volumetry.sections import CrossSections
+
+Array = NDArray[np.float64]
+
+_TYPES = {
+    "i1": "signed char|int8|int8_t",
+    "u1": "uchar|unsigned char|uint8|uint8_t",
+    "i2": "short|short int|signed short|signed short int|int16|int16_t",
+    "u2": "ushort|unsigned short|unsigned short int|uint16|uint16_t",
+    "i4": "int|signed int|int32|int32_t",
+    "u4": "uint|unsigned int|uint32|uint32_t",
+    "i8": "longlong|long long|long long int|signed long long|signed long long int|int64|int64_t",
+    "u8": "ulonglong|unsigned long long|unsigned long long int|uint64|uint64_t",
+    "f4": "float",
+    "f8": "double",
+}
+_DTYPES = {name: code for code, names in _TYPES.items() for name in names.split("|")}
+_ENCODINGS = {
+    "raw": "raw",
+    "gzip": "gzip",
+    "gz": "gzip",
+    "bzip2": "bzip2",
+    "bz2": "bzip2",
+    "txt": "text",
+    "text": "text",
+    "ascii": "text",
+}
+_SPACES = {
+    "left-posterior-superior": np.ones(3),
+    "lps": np.ones(3),
+    "right-anterior-superior": LPS_FROM_RAS,
+    "ras": LPS_FROM_RAS,
+    "left-anterior-superior": np.array([1.0, -1.0, 1.0]),
+    "las": np.array([1.0, -1.0, 1.0]),
+}
+_UNITS_MM = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "\u00b5m": 1e-3, "micron": 1e-3, "cm": 10.0, "m": 1e3}
+_SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID)")
+
+
+def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:  # noqa: ARG001
+    """Read a scan; NRRD has no series to choose from.
+
+    Raises
+    ------
+    ReadError, GeometryError
+    """
+    return scan_of(read_header(path))
+
+
+def read_scan_header(path: Path | str) -> ScanHeader:
+    """Return the geometry of a scan without reading its voxels. Raises as `read_scan`."""
+    return scan_header_of(read_header(path))
+
+
+def read_mask(
+    path: Path | str, *, threshold: float | None = None, scan: Scan | Path | str | None = None
+) -> Mask:
+    """Read a mask, as `volumetry.formats.read_mask`; segments of a ``.seg.nrrd`` are named labels."""
+    return mask_of(read_header(path), threshold=threshold, scan=scan)
+
+
+def read_sections(
+    path: Path | str,
+    *,
+    label: int | str | None = None,
+    threshold: float | None = None,
+    scan: Scan | Path | str | None = None,
+) -> tuple[CrossSections, ...]:
+    """Measure the areas of every label, or of the named one, as `volumetry.formats.read_sections`."""
+    return sections_of(read_header(path), label=label, threshold=threshold, scan=scan)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Axes:
+    """Which file axes are space, and what the other one is."""
+
+    spatial: tuple[int, int, int]
+    layers: int | None
+
+
+def read_header(path: Path | str) -> VoxelFile:
+    """Read the header, and check the declared size against the file before any memory is taken.
+
+    Raises
+    ------
+    ReadError, GeometryError
+    """
+    path = Path(path)
+    with open_stream(path) as (stream, on_disk_bytes):
+        fields, pairs, header_bytes = _fields(HeaderLines(stream, path), path)
+    encoding = _ENCODINGS.get(fields.get("encoding", "").lower())
+    if encoding is None:
+        raise ReadError(
+            "unsupported-codec",
+            "the encoding is not read here",
+            where=path,
+            values={"encoding": fields.get("encoding", "none")},
+            todo="Write the file with encoding gzip.",
+        )
+    data_path, file_offset = path, header_bytes
+    detached = fields.get("data file", fields.get("datafile"))
+    if detached is not None:
+        data_path, file_offset = data_file_beside(path, detached), 0
+        with open_stream(data_path, follow_link=False) as (_, on_disk_bytes):
+            pass
+    sizes = integers(fields.get("sizes", ""), "sizes", path)
+    axes = _axes(fields, sizes, path)
+    dtype = _dtype(fields, encoding, path)
+    n_layers = 1 if axes.layers is None else sizes[axes.layers]
+    labels = _segments(pairs, n_layers, path)
+    if n_layers > 1 and not labels:
+        raise _not_3d(sizes, path)
+    steps, origin, thickness, flags = _grid(fields, axes, path)
+    i, j, k = axes.spatial
+    file = VoxelFile(
+        path=path,
+        format="nrrd",
+        dtype=dtype,
+        sizes=(sizes[i], sizes[j], sizes[k]),
+        steps_mm=steps,
+        origin_mm=origin,
+        slice_thickness_mm=thickness,
+        data_path=data_path,
+        encoding=encoding,
+        file_offset=file_offset,
+        data_offset=0,
+        n_layers=n_layers,
+        layers_fastest=axes.layers == 0,
+        labels=labels,
+        flags=flags,
+    )
+    return _skipping(file, fields, on_disk_bytes - file_offset)
+
+
+def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], dict[str, str], int]:
+    """Return the fields, the key/value pairs, and the size of the header in bytes."""
+    magic = lines.next() or ""
+    if not re.fullmatch(r"NRRD000[1-5]", magic):
+        raise ReadError(
+            "newer-format" if re.fullmatch(r"NRRD\d{4}", magic) else "unreadable",
+            "this is no NRRD header, or one of a newer version",
+            where=path,
+            todo="Write the file again in format NRRD0005 or older.",
+        )
+    fields: dict[str, str] = {}
+    pairs: dict[str, str] = {}
+    while (line := lines.next()) is not None:
+        if not line:
+            return fields, pairs, lines.n_bytes
+        if line.startswith("#"):
+            continue
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise unreadable("a line of the header is neither a field nor a comment", path)
+        if value.startswith("="):
+            pairs[name] = value[1:]
+        else:
+            fields[name.strip().lower()] = value.strip()
+    if "data file" in fields or "datafile" in fields:
+        return fields, pairs, lines.n_bytes
+    raise cut_short(path, lines.n_bytes)
+
+
+def _dtype(fields: dict[str, str], encoding: str, path: Path) -> np.dtype[Any]:
+    code = _DTYPES.get(fields.get("type", "").lower())
+    if code is None:
+        raise ReadError(
+            "unsupported-format",
+            "the type of the voxels is not read here",
+            where=path,
+            values={"type": fields.get("type", "none")},
+            todo="Write the voxels as integers or floats.",
+        )
+    order = {"little": "<", "big": ">"}.get(fields.get("endian", "").lower())
+    if order is None and code[1] != "1" and encoding != "text":
+        raise unreadable("the byte order is not stated", path, endian=fields.get("endian", "none"))
+    return np.dtype((order or "<") + code)
+
+
+def _not_3d(sizes: tuple[int, ...], path: Path) -> GeometryError:
+    return GeometryError(
+        "not-3d",
+        "the image is flat, in colour, or holds more than one volume",
+        where=path,
+        values={"size": sizes},
+        todo="Extract the one volume that is meant.",
+    )
+
+
+def _axes(fields: dict[str, str], sizes: tuple[int, ...], path: Path) -> _Axes:
+    """Find the axis that is not space: the one without a direction, or of a kind that is none."""
+    if not sizes or any(size < 1 for size in sizes) or fields.get("dimension") != str(len(sizes)):
+        raise unreadable("the header declares no possible matrix", path, sizes=fields.get("sizes", ""))
+    if len(sizes) == 3 and _is_spatial(fields, 3) == [0, 1, 2]:
+        return _Axes(spatial=(0, 1, 2), layers=None)
+    if len(sizes) == 4:
+        spatial = _is_spatial(fields, 4)
+        if len(spatial) == 4 and 1 in (sizes[0], sizes[3]):
+            spatial = [0, 1, 2] if sizes[3] == 1 else [1, 2, 3]
+        if spatial in ([0, 1, 2], [1, 2, 3]):
+            return _Axes(spatial=(spatial[0], spatial[1], spatial[2]), layers=3 if spatial[0] == 0 else 0)
+    raise _not_3d(sizes, path)
+
+
+def _is_spatial(fields: dict[str, str], dimension: int) -> list[int]:
+    directions = _vectors(fields.get("space directions", ""))
+    kinds = fields.get("kinds", "").lower().split()
+    axes = []
+    for axis in range(dimension):
+        without = axis < len(directions) and directions[axis] is None
+        kind = kinds[axis] if axis < len(kinds) else "domain"
+        if not without and kind in ("domain", "space", "???", "none"):
+            axes.append(axis)
+    return axes
+
+
+def _vectors(text: str) -> list[str | None]:
+    """Return the words between parentheses, or None for each ``none``."""
+    return [
+        None if word.lower() == "none" else word[1:-1].replace(",", " ")
+        for word in re.findall(r"\([^()]*\)|none", text, flags=re.I)
+    ]
+
+
+def _grid(
+    fields: dict[str, str], axes: _Axes, path: Path
+) -> tuple[Array, Array, float | None, tuple[str, ...]]:
+    """Return steps and origin in LPS mm, the slice thickness, and flags."""
+    flags = []
+    to_lps = _SPACES.get(fields.get("space", "").lower())
+    directions = _vectors(fields.get("space directions", ""))
+    if directions:
+        steps = np.array([_direction(directions, axis, path) for axis in axes.spatial])
+    else:
+        to_lps = None
+        spacings = _per_axis(fields, "spacings", axes, path)
+        steps = np.diag(np.array(spacings))
+    origins = [v for v in _vectors(fields.get("space origin", "")) if v is not None]
+    origin = floats(origins[0], "space origin", path) if origins else (0.0, 0.0, 0.0)
+    if not finite(origin, 3):
+        raise unreadable("the space origin is no point", path)
+    if to_lps is None:
+        flags.append("orientation-unknown")
+        to_lps = LPS_FROM_RAS
+    unit_mm, unit_flags = _unit_mm(fields)
+    thickness = _per_axis(fields, "thicknesses", axes, path)[2] * unit_mm if "thicknesses" in fields else None
+    if thickness is not None and np.isnan(thickness):
+        thickness = None
+    scale = to_lps * unit_mm
+    return steps * scale, np.array(origin) * scale, thickness, (*flags, *unit_flags)
+
+
+def _direction(directions: list[str | None], axis: int, path: Path) -> tuple[float, ...]:
+    words = directions[axis] if axis < len(directions) else None
+    vector = floats(words or "", "space directions", path)
+    if len(vector) != 3:
+        raise unreadable("an axis has no direction in space", path)
+    return vector
+
+
+def _per_axis(fields: dict[str, str], name: str, axes: _Axes, path: Path) -> tuple[float, float, float]:
+    values = floats(fields.get(name, ""), name, path)
+    if len(values) <= axes.spatial[2]:
+        raise GeometryError(
+            "bad-spacing",
+            "the header does not say how large a voxel is",
+            where=path,
+            values={name: fields.get(name, "none")},
+            todo="Write the file again with its space directions.",
+        )
+    i, j, k = axes.spatial
+    return values[i], values[j], values[k]
+
+
+def _unit_mm(fields: dict[str, str]) -> tuple[float, tuple[str, ...]]:
+    units = set(re.findall(r'"([^"]*)"', fields.get("space units", "")))
+    if not units:
+        return 1.0, ()
+    known = _UNITS_MM.get(units.pop()) if len(units) == 1 else None
+    return (1.0, ("units-unknown",)) if known is None else (known, ())
+
+
+def _segments(pairs: dict[str, str], n_layers: int, path: Path) -> tuple[MaskLabel, ...]:
+    found: dict[int, dict[str, str]] = {}
+    for key, value in pairs.items():
+        match = _SEGMENT.fullmatch(key)
+        if match:
+            found.setdefault(int(match[1]), {})[match[2]] = value
+    labels = []
+    for index, segment in sorted(found.items()):
+        try:
+            # Before layers there was one segment an axis position, each with value 1.
+            layer = int(segment.get("Layer", index if n_layers > 1 else 0))
+            number = int(segment.get("LabelValue", 1))
+        except ValueError:
+            raise unreadable("a segment has no number", path, segment=str(index)) from None
+        if not 0 <= layer < n_layers:
+            raise unreadable("a segment lies on a layer that is not there", path, segment=str(index))
+        name = segment.get("Name") or segment.get("ID", "")
+        labels.append(MaskLabel(number=number, name=name, layer=layer))
+    return tuple(labels)
+
+
+def _skipping(file: VoxelFile, fields: dict[str, str], on_disk_bytes: int) -> VoxelFile:
+    """Return the file with its ``byte skip`` applied; sizes checked."""
+    (lines,) = integers(fields.get("line skip", fields.get("lineskip", "0")), "line skip", file.path) or (0,)
+    (count,) = integers(fields.get("byte skip", fields.get("byteskip", "0")), "byte skip", file.path) or (0,)
+    if lines or count < -1 or (count and file.encoding == "text") or (count == -1 and file.encoding != "raw"):
+        raise ReadError(
+            "unsupported-format",
+            "the data begin where they are not looked for here",
+            where=file.path,
+            values={"line skip": lines, "byte skip": count},
+            todo="Write header and data to one file.",
+        )
+    if count == -1:
+        count = max(on_disk_bytes - file.n_bytes, 0)
+    file = replace(file, data_offset=count)
+    file.check_size(on_disk_bytes)
+    return file

@@ -1,0 +1,303 @@
+"""Scans, masks and cross-sections from the header of a voxel file: what NIfTI, NRRD and MetaImage share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.limits import Limits, check_size
+from volumetry.formats.opening import truncated
+from volumetry.formats.voxels.grid_alignment import GridAlignment, align_grids
+from volumetry.formats.voxels.header import VoxelFile
+from volumetry.formats.voxels.labels import LabelRule, scaled
+from volumetry.formats.voxels.streams import ByteStream, Encoding, MemoryStream, goes_on, open_stream, skip
+from volumetry.geometry import ScanGeometry
+from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
+from volumetry.scan import Scan
+from volumetry.sections import CrossSections
+
+if TYPE_CHECKING:
+    from volumetry.formats.scan_header import ScanHeader
+
+
+def scan_header_of(file: VoxelFile) -> ScanHeader:
+    """Return geometry, source and flags without reading a voxel. Raises ``bad-spacing``."""
+    from volumetry.formats.scan_header import ScanHeader
+
+    return ScanHeader(geometry=file.geometry, source=file.source, flags=(*file.flags, *file.shear_flags))
+
+
+def scan_of(file: VoxelFile) -> Scan:
+    """Read the voxels of a scan, with their rescale applied.
+
+    Raises
+    ------
+    ReadError, GeometryError
+    """
+    reading = VoxelReading(file)
+    voxels = scaled(reading.volume()[..., 0], file.slope, file.intercept)
+    if voxels.dtype == np.float64 and file.dtype.itemsize < 4:
+        voxels = voxels.astype(np.float32)
+    return Scan(
+        voxels=np.ascontiguousarray(voxels[:: -1 if file.is_reversed else 1]),
+        geometry=file.geometry,
+        source=file.source,
+        flags=(*file.flags, *file.shear_flags, *reading.flags),
+    )
+
+
+def mask_of(file: VoxelFile, *, threshold: float | None, scan: Scan | Path | str | None) -> Mask:
+    """Read a mask, in the order of the slices and pixels of its scan where one is named.
+
+    Raises
+    ------
+    ReadError, GeometryError, TraceError, MismatchError
+    """
+    placed = _Placed(file, scan)
+    file = placed.file
+    rule = LabelRule(slope=file.slope, intercept=file.intercept, threshold=threshold)
+    shape = (file.geometry.n_slices, file.geometry.rows, file.geometry.columns)
+    found: set[int] = set()
+    reading = VoxelReading(file)
+    layers = [np.zeros(shape, dtype=rule.label_dtype(file.dtype)) for _ in range(file.n_layers)]
+    with _naming(file.path):
+        for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
+            labels = rule.labels(stored)
+            layers[layer][index] = labels
+            found.update(np.unique(labels).tolist())
+    return Mask(
+        layers=tuple(placed.alignment.aligned(layer) for layer in layers),
+        geometry=placed.geometry,
+        labels=file.labels or tuple(MaskLabel(number=n) for n in sorted(found) if n),
+        source=placed.facts.source if placed.facts else file.source,
+        flags=placed.flags(reading.flags),
+        declared=bool(file.labels),
+    )
+
+
+def sections_of(
+    file: VoxelFile,
+    *,
+    label: int | str | None,
+    threshold: float | None,
+    scan: Scan | Path | str | None,
+) -> tuple[CrossSections, ...]:
+    """Count the labels of a mask slice by slice, as they are decoded.
+
+    No more than one slice is in memory, unless the file's slices are not stored one after the other.
+
+    Raises
+    ------
+    ReadError, GeometryError, TraceError, MismatchError
+    """
+    placed = _Placed(file, scan)
+    file = placed.file
+    with _naming(file.path):
+        wanted = find_label(file.labels, label, declared=True) if file.labels and label is not None else None
+        only = wanted.number if wanted else label if isinstance(label, int) else None
+        counters = [LabelCounter(file.geometry, only=only) for _ in range(file.n_layers)]
+        rule = LabelRule(slope=file.slope, intercept=file.intercept, threshold=threshold)
+        reading = VoxelReading(file)
+        for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
+            if wanted is None or wanted.layer == layer:
+                counters[layer].add(index, rule.labels(stored))
+        labels = (wanted,) if wanted else _labels_met(file.labels, counters[0].found, label)
+    flags = placed.flags(reading.flags)
+    return tuple(
+        placed.sections(counters[one.layer].cross_sections(one, source=file.source, flags=flags))
+        for one in labels
+    )
+
+
+def _labels_met(
+    declared: tuple[MaskLabel, ...], found: tuple[int, ...], wanted: int | str | None
+) -> tuple[MaskLabel, ...]:
+    """Return the labels to answer with: those declared or met; an absent one where there is none."""
+    labels = declared or tuple(MaskLabel(number=n) for n in found if n)
+    return labels if labels and wanted is None else (find_label(labels, wanted),)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in errors about its labels."""
+    try:
+        yield
+    except VolumetryError as error:
+        raise error.at(path) from None
+
+
+class _Placed:
+    """A mask file on the grid of its scan, or on its own."""
+
+    def __init__(self, file: VoxelFile, scan: Scan | Path | str | None) -> None:
+        self.facts: ScanHeader | None = None
+        if scan is not None:
+            from volumetry.formats.scan_header import scan_header
+
+            self.facts = scan_header(scan)
+        self.alignment = GridAlignment()
+        self.file = file
+        if self.facts is not None:
+            self.file = file.sliced_like(self.facts.geometry)
+            self.alignment = align_grids(self.file.geometry, self.facts.geometry, where=file.path)
+
+    @property
+    def geometry(self) -> ScanGeometry:
+        """The scan's, with the mask's own thickness where it states one; without a scan the mask's."""
+        own = self.file.geometry
+        if self.facts is None:
+            return own
+        if own.slice_thickness_mm is None:
+            return self.facts.geometry
+        return replace(self.facts.geometry, slice_thickness_mm=own.slice_thickness_mm)
+
+    def flags(self, more: tuple[str, ...]) -> tuple[str, ...]:
+        """Without a scan the file's own; with one, its unit and its axes are the scan's."""
+        flags = {*self.file.flags, *more}
+        if self.facts is None:
+            return tuple(sorted({*flags, *self.file.shear_flags}))
+        return tuple(sorted(flags - {"units-unknown"} | set(self.facts.flags)))
+
+    def sections(self, own: CrossSections) -> CrossSections:
+        """Return cross-sections counted on the file's grid as those of the scan's."""
+        if self.facts is None:
+            return own
+        geometry = self.geometry
+        turn = -1 if self.alignment.reversed_slices else 1
+        indices = own.slice_indices[::turn]
+        pixels = np.rint(own.areas_mm2[::turn] / own.geometry.pixel_area_mm2)
+        return replace(
+            own,
+            geometry=geometry,
+            slice_indices=geometry.n_slices - 1 - indices if turn < 0 else indices,
+            areas_mm2=pixels * geometry.pixel_area_mm2,
+            centroids_mm=own.centroids_mm[::turn],
+            bounds_mm=own.bounds_mm[::turn],
+            source=self.facts.source,
+        )
+
+
+_TEXT_LIMITS = Limits(max_bytes=64 * 1024**2)  # numbers in words take many times the memory of numbers
+
+
+class VoxelReading:
+    """One pass over the voxels of a file.
+
+    Attributes
+    ----------
+    flags : tuple of str
+        What was found on the way: ``trailing-data``.
+    """
+
+    def __init__(self, file: VoxelFile) -> None:
+        self._file = file
+        self.flags: tuple[str, ...] = ()
+
+    def slices(self, *, keep_empty: bool = False) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        """Yield slice index, layer and stored pixels (rows, columns) of every slice that is not all zero.
+
+        The index is that of the geometry, ascending along the normal. `keep_empty` yields all slices.
+        """
+        file = self._file
+        numbered: Iterator[tuple[int, int, NDArray[Any]]]
+        if file.slice_axis != 2:
+            volume = self.volume()
+            numbered = (
+                (i, layer, volume[i, ..., layer])
+                for i in range(len(volume))
+                for layer in range(file.n_layers)
+            )
+        else:
+            numbered = self._stored_slices(keep_empty)
+        last = file.sizes[file.slice_axis] - 1
+        for index, layer, pixels in numbered:
+            yield (last - index if file.is_reversed else index), layer, pixels
+
+    def volume(self) -> NDArray[Any]:
+        """Return all stored values, (slices, rows, columns, layers), in the file's own order of slices."""
+        file = self._file
+        shape = (*file.sizes[::-1], file.n_layers)
+        order = (0, 1, 2, 3)
+        if not file.layers_fastest:
+            shape, order = (file.n_layers, *file.sizes[::-1]), (1, 2, 3, 0)
+        with self._open() as stream:
+            data = stream.read(file.n_bytes)
+            if len(data) < file.n_bytes:
+                raise self._truncated(len(data))
+            values = np.frombuffer(data, dtype=file.dtype)
+            self._end(stream)
+        return np.moveaxis(values.reshape(shape).transpose(order), 2 - file.slice_axis, 0)
+
+    def _stored_slices(self, keep_empty: bool) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        file = self._file
+        columns, rows, n_slices = file.sizes
+        together = file.n_layers if file.layers_fastest else 1
+        count = columns * rows * together * file.dtype.itemsize
+        blank = bytes(count)
+        with self._open() as stream:
+            for number in range(n_slices * file.n_layers // together):
+                # Most slices of most masks hold nothing, and memory is compared faster than counted.
+                data = stream.read(count) if keep_empty else stream.read_unless(blank)
+                if data is None:
+                    continue
+                if len(data) < count:
+                    raise self._truncated(number * count + len(data))
+                pixels = np.frombuffer(data, dtype=file.dtype).reshape(rows, columns, together)
+                for layer in range(together):
+                    yield number % n_slices, number // n_slices + layer, pixels[..., layer]
+            self._end(stream)
+
+    @contextmanager
+    def _open(self) -> Iterator[ByteStream]:
+        file = self._file
+        encoding = "raw" if file.encoding == "text" else cast(Encoding, file.encoding)
+        named = file.data_path == file.path
+        with open_stream(file.data_path, encoding, offset=file.file_offset, follow_link=named) as (
+            stream,
+            size_bytes,
+        ):
+            if file.encoding == "text":
+                yield self._numbers(stream, size_bytes)
+                return
+            passed = skip(stream, file.data_offset)
+            if passed < file.data_offset:
+                raise self._truncated(passed - file.data_offset)
+            yield stream
+
+    def _truncated(self, present_bytes: int) -> ReadError:
+        file = self._file
+        return truncated(
+            "the voxels end before they are all there",
+            file.data_path,
+            file.data_offset + file.n_bytes,
+            file.data_offset + present_bytes,
+        )
+
+    def _end(self, stream: ByteStream) -> None:
+        if goes_on(stream):
+            self.flags = ("trailing-data",)
+
+    def _numbers(self, stream: ByteStream, size_bytes: int) -> ByteStream:
+        """Return the bytes of values that are written as text."""
+        file = self._file
+        check_size(max(size_bytes, file.n_bytes), size_bytes, file.data_path, limits=_TEXT_LIMITS)
+        try:
+            values = np.array(stream.read(size_bytes).split(), dtype="S32").astype(np.float64)
+            with np.errstate(invalid="raise", over="raise"):
+                stored = values.astype(file.dtype)
+        except (ValueError, FloatingPointError, OverflowError):
+            raise ReadError(
+                "unreadable",
+                "the values are no numbers of their type",
+                where=file.data_path,
+                values={"type": file.dtype.name},
+                todo="Copy or export the file again.",
+            ) from None
+        return MemoryStream(stored.tobytes())
