@@ -71,7 +71,7 @@ def module_files() -> list[Path]:
 
 
 def part_of(file: Path) -> str:
-    """The module or subpackage of volumetry that a file belongs to: ``formats/recognise.py`` to ``formats``."""
+    """The module or subpackage that a file belongs to: ``formats/recognise.py`` to ``formats``."""
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
