@@ -82,6 +82,8 @@ FLAGS = MappingProxyType(
         "units-unknown": "the file does not say its unit of length; millimetres are assumed",
         "orientation-unknown": "the file does not say how it lies in the patient; left and right are unknown",
         "trailing-data": "the file goes on after its contents end",
+        "error-unknown": "the error of the change is not known: there are no repeated reads",
+        "outside-repeatability-range": "a volume lies outside the sizes of the repeated reads",
         "protocol-changed": "thickness, spacing or pixel size differ between the visits by more than 1 %",
     }
 )

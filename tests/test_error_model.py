@@ -1,0 +1,379 @@
+"""The error of slicing and of reading, and the verdict: held to simulations with a known truth."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from statistics import NormalDist
+
+import error_bodies
+import numpy as np
+import pytest
+
+from volumetry.change import ChangeRule
+from volumetry.error_model import (
+    ReadingError,
+    VerdictRule,
+    fit_reading_error,
+    judge_change,
+    reading_error_from_dict,
+    sampling_error,
+)
+from volumetry.errors import ReadError, StatisticsError, UsageError
+
+PROVE = bool(os.environ.get("VOLUMETRY_PROVE"))
+"""`make prove` runs the full size; CI runs a seeded part."""
+
+
+def size(full: int, part: int) -> int:
+    return full if PROVE else part
+
+
+# -- slicing ------------------------------------------------------------------------------------------------
+
+
+def test_the_rule_for_three_areas_by_hand() -> None:
+    areas = np.array([100.0, 200.0, 100.0])
+    a, b, c, s = 60000.0, 40000.0, 10000.0, 400.0
+    smooth = math.sqrt((3 * a - 4 * b + c) / 240) / s
+    ellipsoid = 1 / (math.sqrt(10) * (1.2 * s**2 / a) ** 2)
+    found = sampling_error(areas).percent
+    assert found == pytest.approx(120 * max(smooth, ellipsoid), rel=1e-12)
+
+
+@pytest.mark.parametrize("areas", [[], [0, 0], [5], [5, 6], [0, 5, 6, 0]])
+def test_below_three_slices_there_is_no_estimate(areas: list[float]) -> None:
+    assert sampling_error(areas).percent is None
+
+
+def test_scale_order_and_empty_ends_do_not_matter() -> None:
+    areas = [3.0, 9.0, 14.0, 8.0, 2.0]
+    one = sampling_error(areas).percent
+    assert one == pytest.approx(sampling_error([7.5 * a for a in areas]).percent)
+    assert one == pytest.approx(sampling_error(areas[::-1]).percent)
+    assert one == pytest.approx(sampling_error([0, 0, *areas, 0]).percent)
+    assert one == pytest.approx(sampling_error(areas, [4.4] * 5).percent)
+
+
+@pytest.mark.parametrize(
+    ("areas", "heights"), [([1, -1, 2], None), ([1, math.nan, 2], None), ([1, 2, 3], [1, 2])]
+)
+def test_areas_that_are_none_are_refused(areas: list[float], heights: list[float] | None) -> None:
+    with pytest.raises(UsageError):
+        sampling_error(areas, heights)
+
+
+def pooled_ratio(
+    rng: np.random.Generator, profiles: list[error_bodies.AreaProfile], n: int, phases: int
+) -> tuple[float, float]:
+    """Root mean square of the estimates over that of the true errors, and coverage of V (1 +- 1.96 CE)."""
+    true, told, covered = [], [], []
+    for body in profiles:
+        spacing = body.length / n
+        for phase in rng.uniform(size=phases):
+            areas = body.sampled(spacing, phase)
+            estimate = sampling_error(areas).percent
+            if estimate is None:
+                continue
+            volume = float(areas.sum() * spacing)
+            error = volume / body.volume - 1
+            true.append(error)
+            told.append(estimate / 100)
+            covered.append(abs(volume - body.volume) <= 1.96 * estimate / 100 * volume)
+    rms = [float(np.sqrt(np.mean(np.square(v)))) for v in (true, told)]
+    return rms[1] / rms[0], float(np.mean(covered))
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 8, 12])
+def test_convex_bodies(n: int) -> None:
+    rng = np.random.default_rng(20261125 + n)
+    bodies = [
+        error_bodies.ellipsoid((1, q, r), error_bodies.rotations(rng))
+        for q, r in rng.uniform(0.6, 1.0, (size(60, 12), 2))
+    ]
+    ratio, coverage = pooled_ratio(rng, bodies, n, size(300, 60))
+    assert 0.75 <= ratio <= 1.5
+    assert coverage >= 0.9
+
+
+def star_bodies(
+    rng: np.random.Generator, amplitude: float, degrees: tuple[int, ...], bodies: int, cuts: int
+) -> list[error_bodies.AreaProfile]:
+    shapes = [error_bodies.bumpy_radius(rng, amplitude, degree) for degree in degrees for _ in range(bodies)]
+    return [error_bodies.star(shape, error_bodies.rotations(rng)) for shape in shapes for _ in range(cuts)]
+
+
+@pytest.mark.parametrize("n", [3, 5, 8, 12])
+def test_moderately_bumpy_bodies(n: int) -> None:
+    rng = np.random.default_rng(7 + n)
+    ratio, coverage = pooled_ratio(rng, star_bodies(rng, 0.1, (2, 3, 4), size(8, 2), size(12, 4)), n, 60)
+    assert 0.75 <= ratio <= 1.5
+    assert coverage >= 0.9
+
+
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_lobed_bodies(n: int) -> None:
+    rng = np.random.default_rng(17 + n)
+    ratio, _ = pooled_ratio(rng, star_bodies(rng, 0.25, (3, 4, 5), size(8, 2), size(12, 4)), n, 60)
+    assert 0.5 <= ratio <= 2.0
+
+
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_tori(n: int) -> None:
+    """Thick ones: three slices of a thin ring miss most of its profile, and the estimate is 0.3 of the truth."""
+    rng = np.random.default_rng(27 + n)
+    bodies = [
+        error_bodies.torus(tube, error_bodies.rotations(rng))
+        for tube in (0.4, 0.5, 0.6)
+        for _ in range(size(30, 6))
+    ]
+    ratio, _ = pooled_ratio(rng, bodies, n, 60)
+    assert 0.5 <= ratio <= 2.0
+
+
+def test_flat_ends_are_told_from_rounded_ones() -> None:
+    rng = np.random.default_rng(3)
+    flat = [sampling_error([0, *[50.0] * n, 0]).flat_ends for n in (8, 10, 14)]
+    round_ = []
+    for phase in rng.uniform(size=50):
+        z = (np.arange(10) + phase - 5) / 5
+        round_.append(sampling_error(np.clip(1 - z**2, 0, None)).flat_ends)
+    assert all(flat)
+    assert not any(round_)
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+EXPONENTS = {"constant": 0.0, "boundary": 1 / 3, "power": 1 / 6}
+
+
+def simulated_reads(
+    rng: np.random.Generator, model: str, n: int, *, shared: float = 0.0, per_patient: int = 1
+) -> np.ndarray:
+    """Volumes of n lesions read twice, in mm3; `shared` is the part of the error that patients share."""
+    x = rng.uniform(math.log(0.5), math.log(25), n)
+    own = rng.standard_normal((n, 2))
+    common = np.repeat(rng.standard_normal((-(-n // per_patient), 2)), per_patient, axis=0)[:n]
+    noise = math.sqrt(1 - shared) * own + math.sqrt(shared) * common
+    s = 0.08 * np.exp(-EXPONENTS[model] * x)
+    return np.asarray(1000 * np.exp(x[:, None] + s[:, None] * noise))
+
+
+@pytest.mark.parametrize(
+    ("model", "n", "least"),
+    [
+        ("constant", 30, 0.85), ("boundary", 30, 0.85), ("constant", 100, 0.94), ("boundary", 100, 0.94),
+        ("constant", 300, 0.97), ("boundary", 300, 0.97), ("power", 300, 0.95),
+    ],
+)  # fmt: skip
+def test_the_model_is_recognised(model: str, n: int, least: float) -> None:
+    rng = np.random.default_rng(n)
+    runs = size(2000, 100)
+    right = sum(fit_reading_error(simulated_reads(rng, model, n)).model == model for _ in range(runs))
+    assert right / runs >= least - 2.5 * math.sqrt(least * (1 - least) / runs)
+
+
+@pytest.mark.parametrize("model", ["constant", "boundary", "power"])
+@pytest.mark.parametrize("n", [30, 100])
+def test_limits_cover_and_the_coefficient_is_unbiased(model: str, n: int) -> None:
+    rng = np.random.default_rng(100 + n)
+    runs = size(2000, 60)
+    found = [fit_reading_error(simulated_reads(rng, model, n), model=model) for _ in range(runs)]  # type: ignore[arg-type]
+    covered = np.mean([e.log_sd_limits[0] <= 0.08 <= e.log_sd_limits[1] for e in found if e.log_sd_limits])
+    slack = 2.5 * math.sqrt(0.05 * 0.95 / runs)
+    assert 0.94 - slack <= covered <= 0.96 + slack
+    true = 1.96 * math.sqrt(2) * 0.08 * 4.0 ** -EXPONENTS[model]
+    assert np.mean([e.coefficient_log(4000) for e in found]) == pytest.approx(true, rel=0.03)
+
+
+@pytest.mark.parametrize("model", ["constant", "boundary"])
+def test_limits_respect_patients(model: str) -> None:
+    rng = np.random.default_rng(42)
+    runs, n = size(2000, 80), 60
+    patients = np.repeat(np.arange(n // 2), 2)
+    found = [
+        fit_reading_error(
+            simulated_reads(rng, model, n, shared=0.3, per_patient=2),
+            patients=patients,
+            model=model,  # type: ignore[arg-type]
+        )
+        for _ in range(runs)
+    ]
+    covered = np.mean([e.log_sd_limits[0] <= 0.08 <= e.log_sd_limits[1] for e in found if e.log_sd_limits])
+    assert covered >= 0.9 - 2.5 * math.sqrt(0.09 / runs)
+    assert {e.limits_method for e in found} == {"jackknife over patients"}
+    assert {e.df for e in found} == {29.0}
+
+
+def test_closed_forms() -> None:
+    reads = np.array([[1000.0, 1100.0], [8000.0, 7600.0], [500.0, 540.0]])
+    d = np.log(reads[:, 0] / reads[:, 1])
+    constant = fit_reading_error(reads, model="constant").log_sd_at_1_cm3
+    assert constant == pytest.approx(math.sqrt((d**2).sum() / 6), rel=1e-12)
+    w = (np.sqrt(reads.prod(axis=1)) / 1000) ** (2 / 3)
+    boundary = fit_reading_error(reads, model="boundary").log_sd_at_1_cm3
+    assert boundary == pytest.approx(math.sqrt((w * d**2).sum() / 6), rel=1e-12)
+
+
+def test_three_reads_and_missing_ones_count_as_they_should() -> None:
+    reads = [[100.0, 110.0, 105.0], [200.0, math.nan, 190.0], [300.0, math.nan, math.nan]]
+    found = fit_reading_error(reads, model="constant")
+    assert (found.n_lesions, found.n_pairs, found.df) == (2, 4, 3.0)
+
+
+def test_an_undecided_choice_says_so() -> None:
+    rng = np.random.default_rng(5)
+    same_size = 5000 * np.exp(0.05 * rng.standard_normal((20, 2)))
+    assert fit_reading_error(same_size).undecided
+    assert not fit_reading_error(simulated_reads(rng, "boundary", 300)).undecided
+
+
+@pytest.mark.parametrize(
+    "reads", [[[100.0]], [[100.0, 100.0], [50.0, 50.0]], [[0.0, 100.0], [3.0, 4.0]], [[math.nan, 3.0]]]
+)
+def test_reads_that_tell_nothing_are_refused(reads: list[list[float]]) -> None:
+    with pytest.raises(StatisticsError, match="not-estimable"):
+        fit_reading_error(reads)
+
+
+def test_the_file_of_the_error_survives_and_damage_is_told() -> None:
+    rng = np.random.default_rng(9)
+    error = fit_reading_error(simulated_reads(rng, "power", 50), kind="between_readers")
+    values = json.loads(json.dumps(error.as_dict()))
+    again = reading_error_from_dict(values)
+    assert again == error
+    for key in ("kind", "model", "parameters", "limits", "df", "size_range_mm3", "n_pairs", "n_patients"):
+        with pytest.raises(ReadError, match="unreadable"):
+            reading_error_from_dict({k: v for k, v in values.items() if k != key}, "r.json")
+    with pytest.raises(ReadError, match="newer-format"):
+        reading_error_from_dict({**values, "version": 99})
+    with pytest.raises(ReadError, match="unreadable"):
+        reading_error_from_dict({**values, "df": -1})
+
+
+# -- verdict ------------------------------------------------------------------------------------------------
+
+
+def known_error(cv: float, df: float = math.inf) -> ReadingError:
+    return ReadingError(
+        model="constant", log_sd_at_1_cm3=cv, exponent=0.0, df=df, n_pairs=30, n_lesions=30, n_patients=30,
+        size_range_mm3=(100.0, 50_000.0),
+    )  # fmt: skip
+
+
+def stable_lesions(rng: np.random.Generator, cv: float, n: int) -> list[tuple[float, float, float, float]]:
+    """Volumes and slicing errors of unchanged ellipsoids of 0.5 to 25 cm3, cut every 4.4 mm, read twice."""
+    found = []
+    while len(found) < n:
+        volume = 1000 * math.exp(rng.uniform(math.log(0.5), math.log(25)))
+        q, r = rng.uniform(0.6, 1.0, 2)
+        scale = (volume / (4 / 3 * math.pi * q * r)) ** (1 / 3)
+        body = error_bodies.ellipsoid((scale, scale * q, scale * r), error_bodies.rotations(rng))
+        visits = [body.sampled(4.4, phase) for phase in rng.uniform(size=2)]
+        errors = [sampling_error(areas).percent for areas in visits]
+        if errors[0] is None or errors[1] is None:
+            continue
+        first, second = (a.sum() * 4.4 * math.exp(cv * rng.standard_normal()) for a in visits)
+        found.append((float(first), float(second), errors[0], errors[1]))
+    return found
+
+
+@pytest.mark.parametrize("cv", [0.03, 0.05, 0.08])
+def test_stable_lesions_are_rarely_called_changed(cv: float) -> None:
+    rng = np.random.default_rng(int(1000 * cv))
+    n = size(20_000, 1500)
+    lesions = stable_lesions(rng, cv, n)
+    known = sum(
+        judge_change(a, b, sampling_error_percent=(p, q), reading_error=known_error(cv)).verdict
+        in ("increase", "decrease")
+        for a, b, p, q in lesions
+    )
+    assert known / n <= 0.05 + 2.5 * math.sqrt(0.05 * 0.95 / n)
+    studies = size(200, 20)
+    shares = []
+    for _ in range(studies):
+        s = cv * math.sqrt(rng.chisquare(30) / 30)
+        some = rng.choice(len(lesions), 300, replace=False)
+        called = sum(
+            judge_change(
+                lesions[i][0], lesions[i][1], sampling_error_percent=lesions[i][2:],
+                reading_error=known_error(s, 30.0),
+            ).verdict
+            in ("increase", "decrease")
+            for i in some
+        )  # fmt: skip
+        shares.append(called / 300)
+    assert np.mean(shares) <= 0.055
+
+
+def test_the_tolerance_factor_holds_studies_below_five_percent() -> None:
+    """Error of reading only, and a threshold that never decides: the level alone is under test."""
+    rng = np.random.default_rng(1)
+    k = np.array([VerdictRule(critical_value="tolerance").multiple(30)])
+    s = np.sqrt(rng.chisquare(30, 20_000) / 30)
+    false_share = 2 * np.array([NormalDist().cdf(-k[0] * v) for v in s])
+    assert np.mean(false_share <= 0.05) >= 0.94
+
+
+def test_probabilities_equal_brute_force() -> None:
+    rng = np.random.default_rng(2)
+    for baseline, followup in ((2000.0, 2400.0), (2000.0, 1750.0), (9000.0, 9100.0)):
+        worth = judge_change(
+            baseline, followup, sampling_error_percent=(2.0, 3.0), reading_error=known_error(0.06)
+        )
+        s = math.sqrt(2 * 0.06**2 + (1.4 / 1.2) ** 2 * (0.02**2 + 0.03**2))
+        # A flat prior on the log ratio: the posterior is normal about what was measured.
+        true = math.log(followup / baseline) + s * rng.standard_normal(1_000_000)
+        assert worth.probability_increase == pytest.approx((true > math.log(1.15)).mean(), abs=0.005)
+        assert worth.probability_decrease == pytest.approx((true < math.log(0.85)).mean(), abs=0.005)
+
+
+def test_verdicts() -> None:
+    def verdict(followup: float, cv: float, **more: object) -> str:
+        return judge_change(
+            2000,
+            followup,
+            sampling_error_percent=(0.5, 0.5),
+            reading_error=known_error(cv),
+            **more,  # type: ignore[arg-type]
+        ).verdict
+
+    assert verdict(2600, 0.03) == "increase"
+    assert verdict(1400, 0.03) == "decrease"
+    assert verdict(2020, 0.03) == "no_change"
+    assert verdict(2400, 0.12) == "within_error"
+    assert verdict(2020, 0.12) == "within_error"
+    assert verdict(2300, 0.001) == "within_error"  # exactly 15 %: a true change beyond it is as likely as not
+    assert verdict(2600, 0.03, category="not_evaluable") == "not_evaluable"
+    assert verdict(2600, 0.03, change_rule=ChangeRule(threshold_percent=40)) == "no_change"
+    assert verdict(1400, 0.03, change_rule=ChangeRule(decrease_threshold_percent=100)) == "no_change"
+
+
+def test_without_repeated_reads_only_a_lower_bound() -> None:
+    worth = judge_change(2000, 2600, sampling_error_percent=(2.0, 2.0))
+    assert (worth.verdict, worth.flags) == ("", ("error-unknown",))
+    assert worth.change_error_percent is None
+    assert worth.error_lower_bound_percent == pytest.approx(100 * 0.02 * math.sqrt(2) * 1.4 / 1.2, rel=1e-3)
+    few = judge_change(2000, 2600, sampling_error_percent=(None, 2.0), reading_error=known_error(0.05))
+    assert few.flags == ("error-unknown",)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 5), (5, 0), (None, 5), (5, None), (0, 0)])
+def test_no_ratio_no_verdict(first: float | None, second: float | None) -> None:
+    found = judge_change(first, second, sampling_error_percent=(1.0, 1.0), reading_error=known_error(0.05))
+    assert found.verdict == "not_evaluable"
+
+
+def test_volumes_outside_the_reads_are_flagged() -> None:
+    found = judge_change(50, 80, sampling_error_percent=(1.0, 1.0), reading_error=known_error(0.05))
+    assert found.flags == ("outside-repeatability-range",)
+
+
+def test_a_rule_out_of_range_is_refused() -> None:
+    with pytest.raises(UsageError):
+        VerdictRule(level=1.5)
+    with pytest.raises(UsageError):
+        VerdictRule(critical_value="z")  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        fit_reading_error([[1.0, 2.0]], model="linear")  # type: ignore[arg-type]

@@ -1,0 +1,32 @@
+"""What a volume and a change of volume are worth: the errors of slicing and of reading.
+
+Three steps, a module each:
+
+``slicing``
+    The error of a volume that comes of cutting the lesion into slices, from its areas alone.
+``reading``
+    The error of reading, from a study's own repeated reads, as a function of lesion size.
+``verdict``
+    Both together beside the class of a change.
+"""
+
+from volumetry.error_model.reading import (
+    ErrorModel,
+    ReadingError,
+    fit_reading_error,
+    reading_error_from_dict,
+)
+from volumetry.error_model.slicing import SamplingError, sampling_error
+from volumetry.error_model.verdict import ChangeWorth, VerdictRule, judge_change
+
+__all__ = [
+    "ChangeWorth",
+    "ErrorModel",
+    "ReadingError",
+    "SamplingError",
+    "VerdictRule",
+    "fit_reading_error",
+    "judge_change",
+    "reading_error_from_dict",
+    "sampling_error",
+]
