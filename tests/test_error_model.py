@@ -121,7 +121,7 @@ def test_lobed_bodies(n: int) -> None:
 
 @pytest.mark.parametrize("n", [3, 5, 8])
 def test_tori(n: int) -> None:
-    """Thick ones: three slices of a thin ring miss most of its profile, and the estimate is 0.3 of the truth."""
+    """Thick ones: of a thin ring three slices miss the profile; the estimate is then 0.3 of the truth."""
     rng = np.random.default_rng(27 + n)
     bodies = [
         error_bodies.torus(tube, error_bodies.rotations(rng))
