@@ -10,8 +10,8 @@ DOCS = Path(__file__).resolve().parent
 
 def pages() -> dict[Path, str]:
     """Return the text of each generated page."""
-    from volumetry.outcomes.papers_page import papers_page
-    from volumetry.outcomes.plan_reference import plan_reference
+    from papers_page import papers_page
+    from plan_reference import plan_reference
 
     return {
         DOCS / "explanation" / "reproducing-the-papers.md": papers_page(),

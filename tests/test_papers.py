@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import ROOT
 
-from volumetry.outcomes.papers_page import PAPERS, papers_page
+from papers_page import PAPERS, papers_page
 from volumetry.outcomes.summary import audit_summary, read_summary
 from volumetry.statistics.audit.checks import reproducing
 from volumetry.statistics.audit.printed import Finding

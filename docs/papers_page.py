@@ -14,12 +14,12 @@ from volumetry.statistics.audit.checks import reproducing
 from volumetry.statistics.audit.printed import Finding
 from volumetry.statistics.planning.power import design_effect
 
-PAPERS = Path(__file__).parent / "papers"
+PAPERS = Path(__file__).resolve().parent / "papers"
 
 _INTRODUCTION = """\
 # Reproducing the papers
 
-Generated from `volumetry/outcomes/papers/*.toml` by `docs/make_outcome_pages.py`; do not edit by hand.
+Generated from `docs/papers/*.toml` by `docs/make_outcome_pages.py`; do not edit by hand.
 
 Two papers are recomputed here from the counts, means and standard deviations that they print. A number
 *reproduces* a printed one if it rounds to it; for means, if any means and SDs that round to the printed ones
