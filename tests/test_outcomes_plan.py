@@ -7,11 +7,11 @@ from typing import get_args
 
 import pytest
 from conftest import ROOT
+from plan_reference import plan_reference
 
 from volumetry.errors import ReadError, UsageError
 from volumetry.outcomes.derived import RULES
 from volumetry.outcomes.plan import Rule, file_name, read_plan
-from plan_reference import plan_reference
 from volumetry.outcomes.schema import key_lines
 from volumetry.outcomes.source_table import read_source
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from conftest import ROOT
-
 from papers_page import PAPERS, papers_page
+
 from volumetry.outcomes.summary import audit_summary, read_summary
 from volumetry.statistics.audit.checks import reproducing
 from volumetry.statistics.audit.printed import Finding
