@@ -16,6 +16,7 @@ from volumetry.tracing.planes.display import (
 )
 from volumetry.tracing.planes.interpolate import interpolate_slice
 from volumetry.tracing.planes.linking import LinkedSlice, link_pixel, link_slice, project_contours
+from volumetry.tracing.planes.live_wire import LiveWire
 from volumetry.tracing.planes.nudge import nudge_outline
 from volumetry.tracing.planes.registration import CancelToken, RegistrationBox, register_rigid
 from volumetry.tracing.planes.simplify import clean_outline
@@ -38,6 +39,7 @@ __all__ = [
     "JournalWriter",
     "LesionReadout",
     "LinkedSlice",
+    "LiveWire",
     "LockHolder",
     "PaintedSlice",
     "ReadoutChange",
