@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("trace", "outlines"),
     ("volume",),
     ("change",),
-    ("error_model",),
+    ("error_model", "reslice"),
     ("comparability",),
     ("tables",),
     ("console",),
