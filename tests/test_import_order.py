@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("figures",),
     ("pages",),
     ("study", "outcomes"),
+    ("agreement",),
     ("tracing",),
     ("demo",),
     ("commands",),
