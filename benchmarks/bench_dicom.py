@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from volumetry.formats.dicom.reader import read_scan
+from volumetry.formats.dicom.series.volume import read_scan
 
 itk: Any = SimpleITK
 SLICES = 40

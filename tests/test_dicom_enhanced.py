@@ -14,7 +14,8 @@ from pydicom.sequence import Sequence
 from test_dicom_pixels import mutants
 
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom.reader import find_stack, read_scan
+from volumetry.formats.dicom.series.choose import find_stack
+from volumetry.formats.dicom.series.volume import read_scan
 
 GEOMETRY = stack_geometry(n_slices=5, slice_spacing_mm=4.0)
 VOXELS = stack_voxels(GEOMETRY)

@@ -20,7 +20,7 @@ from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.headers import read_header
 from volumetry.formats.dicom.pixels.codecs import _jpeg_2000_size, _jpeg_size, split_frames
 from volumetry.formats.dicom.pixels.frames import classic_frame, read_voxels
-from volumetry.formats.dicom.reader import read_scan
+from volumetry.formats.dicom.series.volume import read_scan
 from volumetry.formats.limits import Limits
 
 IMPLICIT = "1.2.840.10008.1.2"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom.reader import read_scan
+from volumetry.formats.dicom.series.volume import read_scan
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import MaskLabel
 

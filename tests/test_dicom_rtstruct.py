@@ -351,7 +351,7 @@ def test_outlines_on_a_scan_of_another_format(tmp_path):
     geometry = stack(origin_mm=(0, 0, 0))
     drawn = trace_of(squares(range(1, 5)), geometry)
     path = write_rtstruct(tmp_path / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
-    measured = vm.measure_volume(read_trace(path, scan=tmp_path / "scan.nii.gz"))
+    measured = vm.measure_volume(vm.read_trace(path, scan=tmp_path / "scan.nii.gz"))
     assert measured.volume_mm3 == pytest.approx(1600, rel=1e-6)
 
 

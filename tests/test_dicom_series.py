@@ -16,8 +16,10 @@ from pydicom.dataset import Dataset
 import volumetry as vm
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.headers import index_folder
-from volumetry.formats.dicom.reader import find_stack, read_scan
-from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, stacks_of
+from volumetry.formats.dicom.series.choose import find_stack
+from volumetry.formats.dicom.series.find import stacks_of
+from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal
+from volumetry.formats.dicom.series.volume import read_scan
 from volumetry.geometry import ScanGeometry
 
 Change = Callable[[Dataset, int], None]

@@ -1,26 +1,18 @@
-"""Files in and out: one module a format, chosen by an ordered list and the file's own bytes.
+"""Files in and out: what a file is, its own bytes tell; its format's reader does the rest.
 
-Every format module offers some of
-
-- ``read_scan(path, *, series_uid=None) -> Scan``
-- ``read_mask(path, *, threshold=None, scan=None) -> Mask``
-- ``read_trace(path, *, roi=None, scan=None) -> Trace``
-- ``read_sections(path, *, label=None, threshold=None, scan=None) -> tuple[CrossSections, ...]``: every label
-  or region of the file (or the named one), measured without keeping more in memory than needed.
-
-The modules are imported when a file of theirs is met, never before.
+`recognise` lists the formats; each has a `FormatReader`, imported when a file of its format is met. Where a
+user names the scan of a traced file, it is resolved here and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from volumetry.errors import ReadError, UsageError, VolumetryError
-from volumetry.formats.recognise import FORMATS, RTSTRUCT_CLASS, Format, recognise
+from volumetry.errors import UsageError
+from volumetry.formats.reader import DicomImages, RegionSections, TracedScan
+from volumetry.formats.recognise import FORMATS, Format, recognise
+from volumetry.formats.scan_header import ScanHeader
 from volumetry.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
@@ -29,18 +21,29 @@ if TYPE_CHECKING:
     from volumetry.trace import Trace
 
 
-def _reader(path: Path | str, function: str, kind: str) -> Callable[..., Any]:
-    found = recognise(path)
-    reader = getattr(import_module(found.module), function, None)
-    if reader is None:
-        raise ReadError(
-            "unsupported-format",
-            f"a file of this format holds no {kind}",
-            where=path,
-            values={"format": found.name},
-            todo=f"Name a file that holds a {kind}.",
-        )
-    return reader  # type: ignore[no-any-return]
+def _resolved(scan: Scan | ScanHeader | Path | str | None, traced: Format) -> TracedScan:
+    """Resolve what a user named as the scan of a traced file: the one place where that is done.
+
+    A DICOM tracing names its images, so that it chooses among those of a DICOM folder by itself.
+    """
+    if scan is None or isinstance(scan, ScanHeader):
+        return scan
+    if isinstance(scan, Scan):
+        return ScanHeader.of(scan)
+    if traced.name == "dicom" and recognise(scan).name == "dicom":
+        return DicomImages(path=Path(scan))
+    return read_scan_header(scan)
+
+
+def read_scan_header(path: Path | str) -> ScanHeader:
+    """Return the geometry, source and flags of the scan of a file or folder; no voxel is decoded.
+
+    Raises
+    ------
+    ReadError, GeometryError
+        As `read_scan`.
+    """
+    return recognise(path).reader().read_scan_header(Path(path))
 
 
 def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:
@@ -57,8 +60,7 @@ def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:
     ReadError, GeometryError
         By code, naming the file and the values; see ``docs/reference/codes.md``.
     """
-    scan: Scan = _reader(path, "read_scan", "scan")(path, series_uid=series_uid)
-    return scan
+    return recognise(path).reader().read_scan(Path(path), series_uid=series_uid)
 
 
 def read_mask(path: Path | str, *, threshold: float | None = None, scan: Scan | None = None) -> Mask:
@@ -78,8 +80,8 @@ def read_mask(path: Path | str, *, threshold: float | None = None, scan: Scan | 
     ReadError, GeometryError, MismatchError
         ``not-labels``, ``non-finite``, ``not-3d``, ``grid-mismatch``...
     """
-    mask: Mask = _reader(path, "read_mask", "mask")(path, threshold=threshold, scan=scan)
-    return mask
+    found = recognise(path)
+    return found.reader().read_mask(Path(path), threshold=threshold, scan=_resolved(scan, found))
 
 
 def read_trace(path: Path | str, *, roi: str | None = None, scan: Scan | Path | str | None = None) -> Trace:
@@ -97,8 +99,8 @@ def read_trace(path: Path | str, *, roi: str | None = None, scan: Scan | Path | 
     ------
     ReadError, TraceError, MismatchError
     """
-    trace: Trace = _reader(path, "read_trace", "trace")(path, roi=roi, scan=scan)
-    return trace
+    found = recognise(path)
+    return found.reader().read_trace(Path(path), roi=roi, scan=_resolved(scan, found))
 
 
 def read_sections(
@@ -122,29 +124,10 @@ def read_sections(
     scan : Scan or path, optional
         The scan it belongs to.
     """
-    reader = _reader(path, "read_sections", "trace or mask")
-    sections: tuple[CrossSections, ...] = reader(path, label=label, threshold=threshold, scan=scan)
-    return sections
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegionSections:
-    """One lesion of a traced file: its cross-sections, or the error that says why there are none.
-
-    Attributes
-    ----------
-    name : str
-        Of the region, the label, or its number in words.
-    side : str
-        ``L``, ``R`` or empty, as the file says.
-    sections : CrossSections or None
-    error : VolumetryError or None
-    """
-
-    name: str
-    side: str = ""
-    sections: CrossSections | None = None
-    error: VolumetryError | None = None
+    found = recognise(path)
+    return found.reader().read_sections(
+        Path(path), label=label, threshold=threshold, scan=_resolved(scan, found)
+    )
 
 
 def read_regions(
@@ -163,39 +146,10 @@ def read_regions(
     VolumetryError
         Where the file as a whole cannot be read.
     """
-    from volumetry.formats.lesion_names import side_of_name
-
-    if recognise(path).name == "dicom" and not Path(path).is_dir():
-        from volumetry.formats.dicom.headers import read_header
-
-        if read_header(path).sop_class_uid == RTSTRUCT_CLASS:
-            return _structure_regions(path, label, scan)
-    return tuple(
-        RegionSections(
-            name=section.lesion or str(section.label),
-            side=section.side or side_of_name(section.lesion),
-            sections=section,
-        )
-        for section in read_sections(path, label=label, threshold=threshold, scan=scan)
+    found = recognise(path)
+    return found.reader().read_regions(
+        Path(path), label=label, threshold=threshold, scan=_resolved(scan, found)
     )
-
-
-def _structure_regions(
-    path: Path | str, label: int | str | None, scan: Scan | Path | str | None
-) -> tuple[RegionSections, ...]:
-    from volumetry.formats.dicom.traced.rtstruct import read_regions
-    from volumetry.formats.lesion_names import side_of_name
-
-    regions = []
-    for outcome in read_regions(path, roi=label, scan=scan):
-        name, sections, error = outcome.region.name, None, outcome.error
-        if outcome.trace is not None:
-            try:
-                sections = outcome.trace.cross_sections()
-            except VolumetryError as invalid:
-                error = invalid.at(path)
-        regions.append(RegionSections(name=name, side=side_of_name(name), sections=sections, error=error))
-    return tuple(regions)
 
 
 def write_trace(trace: Trace, path: Path | str) -> None:
@@ -209,7 +163,9 @@ def write_trace(trace: Trace, path: Path | str) -> None:
         raise UsageError(
             "usage", "a trace file ends in .trace.json", where=path, todo="Name it like L1.trace.json."
         )
-    import_module("volumetry.formats.trace_json").write_trace(trace, path)
+    from volumetry.formats import trace_json
+
+    trace_json.write_trace(trace, path)
 
 
 def write_mask(mask: Mask, path: Path | str) -> None:
@@ -222,7 +178,9 @@ def write_mask(mask: Mask, path: Path | str) -> None:
     """
     if not str(path).endswith((".nii", ".nii.gz")):
         raise UsageError("usage", "a mask is written as NIfTI", where=path, todo="Name it like L1.nii.gz.")
-    import_module("volumetry.formats.voxels.nifti").write_mask(mask, path)
+    from volumetry.formats.voxels import nifti
+
+    nifti.write_mask(mask, path)
 
 
 __all__ = [
@@ -232,6 +190,7 @@ __all__ = [
     "read_mask",
     "read_regions",
     "read_scan",
+    "read_scan_header",
     "read_sections",
     "read_trace",
     "recognise",

@@ -6,43 +6,29 @@ read?" asks here.
 
 from __future__ import annotations
 
-import re
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.classes import DICOM_SUFFIXES, RTSTRUCT_CLASS, SEG_CLASSES, TRACED_CLASSES
+from volumetry.formats.reader import FormatReader
 
 HEAD_BYTES = 512
-_TEXT_HEADER_BYTES = 1 << 16
-
-RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
-"""SOP class of an RT Structure Set."""
-
-SEG_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
-"""SOP classes of a Segmentation and of a Label Map Segmentation."""
-
-ENHANCED_CLASSES = frozenset(
-    f"1.2.840.10008.5.1.4.1.1.{suffix}"
-    for suffix in ("2.1", "2.2", "4.1", "4.3", "4.4", "128.1", "130", "30")
-)
-"""Enhanced and legacy converted CT, MR (also colour) and PET; parametric maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A kind of file: how it is recognised, and the module that reads it."""
+    """A kind of file: how it is recognised, and what reads it."""
 
     name: str
-    module: str
+    reader: Callable[[], FormatReader]
+    """Imports the reader, which nobody needs before a file of its format is met."""
     matches: Callable[[str, bytes], bool]
     """Given the lower-case file name and the first `HEAD_BYTES` bytes."""
     suffixes: tuple[str, ...]
     """Lower case, with the dot; a longer one before a shorter one that it ends with."""
-    companions: Callable[[Path], list[Path]] = lambda _path: []
-    """The other files, present or not, whose bytes decide what is read from a file."""
 
 
 def _is_nifti(name: str, head: bytes) -> bool:
@@ -52,78 +38,71 @@ def _is_nifti(name: str, head: bytes) -> bool:
     return any(int.from_bytes(size, "little") in (348, 540) for size in sizes) and len(head) >= 348
 
 
-_MASK_SUFFIX = re.compile(r"[_-](mask|dseg|label|labels|seg)$", re.I)
+def _trace() -> FormatReader:
+    from volumetry.formats.trace_json import READER
+
+    return READER
 
 
-def nifti_sidecars(path: Path) -> list[Path]:
-    """Return where the BIDS sidecar of a NIfTI file can be.
+def _nrrd() -> FormatReader:
+    from volumetry.formats.voxels.nrrd import READER
 
-    ``X.json`` for ``X.nii.gz``; for ``X_mask.nii.gz`` also ``X.json``, the sidecar of the image.
-    """
-    stem = re.sub(r"\.(nii|hdr|img)(\.gz)?$", "", path.name, flags=re.I)
-    stems = dict.fromkeys((stem, _MASK_SUFFIX.sub("", stem)))
-    return [path.with_name(f"{stem}.json") for stem in stems if stem]
+    return READER
 
 
-def _nifti_companions(path: Path) -> list[Path]:
-    pair = re.fullmatch(r"(.*)\.(hdr|img)(\.gz)?", path.name, re.I | re.S)
-    others = [] if pair is None else [path.with_name(f"{pair[1]}.{s}") for s in ("hdr", "img", "img.gz")]
-    return [*(other for other in others if other != path), *nifti_sidecars(path)]
+def _metaimage() -> FormatReader:
+    from volumetry.formats.voxels.metaimage import READER
+
+    return READER
 
 
-def _named_in_header(pattern: re.Pattern[bytes]) -> Callable[[Path], list[Path]]:
-    """Return what finds the data file that a text header names, which is read from beside it only."""
+def _nifti() -> FormatReader:
+    from volumetry.formats.voxels.nifti import READER
 
-    def companions(path: Path) -> list[Path]:
-        with suppress(OSError, ValueError), path.open("rb") as file:
-            found = pattern.search(file.read(_TEXT_HEADER_BYTES))
-            name = "" if found is None else found[1].decode("utf-8", "replace").strip()
-            if name and name.upper() not in ("LOCAL", "LIST") and "/" not in name and "\0" not in name:
-                return [path.with_name(name)]
-        return []
+    return READER
 
-    return companions
+
+def _dicom() -> FormatReader:
+    from volumetry.formats.dicom.reader import READER
+
+    return READER
 
 
 FORMATS = (
     Format(
         name="trace",
-        module="volumetry.formats.trace_json",
+        reader=_trace,
         matches=lambda name, head: name.endswith(".trace.json") or head.lstrip()[:1] == b"{",
         suffixes=(".trace.json",),
     ),
     Format(
         name="nrrd",
-        module="volumetry.formats.voxels.nrrd",
+        reader=_nrrd,
         matches=lambda name, head: head[:4] == b"NRRD" or name.endswith((".nrrd", ".nhdr")),
         suffixes=(".seg.nrrd", ".nrrd", ".nhdr"),
-        companions=_named_in_header(re.compile(rb"^data ?file\s*:=?([^\r\n]*)", re.I | re.M)),
     ),
     Format(
         name="metaimage",
-        module="volumetry.formats.voxels.metaimage",
+        reader=_metaimage,
         matches=lambda name, _: name.endswith((".mha", ".mhd")),
         suffixes=(".mha", ".mhd"),
-        companions=_named_in_header(re.compile(rb"^ElementDataFile\s*=([^\r\n]*)", re.I | re.M)),
     ),
     Format(
         name="nifti",
-        module="volumetry.formats.voxels.nifti",
+        reader=_nifti,
         matches=_is_nifti,
         suffixes=(".nii.gz", ".nii"),
-        companions=_nifti_companions,
     ),
     Format(
         name="dicom",
-        module="volumetry.formats.dicom.reader",
+        reader=_dicom,
         matches=lambda _name, _head: True,
-        suffixes=(".dcm", ".dicom", ".ima"),
+        suffixes=DICOM_SUFFIXES,
     ),
 )
 """In the order they are tried; DICOM last, whose module refuses what is not DICOM."""
 
 TRACE_SUFFIX = ".trace.json"
-DICOM_SUFFIXES = FORMATS[-1].suffixes
 VOXEL_SUFFIXES = tuple(s for f in FORMATS if f.name not in ("trace", "dicom") for s in f.suffixes)
 """Of files that hold one volume of voxels each, scan or mask."""
 SUFFIXES = tuple(suffix for f in FORMATS for suffix in f.suffixes)
@@ -202,5 +181,22 @@ def files_of(path: Path | str) -> tuple[Path, ...]:
         return (path,)
     if path.is_dir():
         return (path,)
-    others = (other for other in found.companions(path) if other.is_file())
+    others = (other for other in found.reader().companions(path) if other.is_file())
     return tuple(dict.fromkeys([path, *others]))
+
+
+__all__ = [
+    "DICOM_SUFFIXES",
+    "FORMATS",
+    "RTSTRUCT_CLASS",
+    "SEG_CLASSES",
+    "SUFFIXES",
+    "TRACED_CLASSES",
+    "TRACE_SUFFIX",
+    "VOXEL_SUFFIXES",
+    "Format",
+    "files_of",
+    "is_voxel_file",
+    "recognise",
+    "without_suffix",
+]

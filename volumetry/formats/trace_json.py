@@ -13,6 +13,7 @@ from typing import Any
 
 from volumetry.atomic import write_atomically
 from volumetry.errors import ReadError, TraceError, VolumetryError
+from volumetry.formats.reader import FormatReader, TracedScan
 from volumetry.sections import CrossSections
 from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace, canonical_json
 
@@ -37,7 +38,7 @@ def write_trace(trace: Trace, path: Path | str) -> None:
     write_atomically(path, encode_trace(trace))
 
 
-def read_trace(path: Path | str, *, roi: str | None = None, scan: object = None) -> Trace:  # noqa: ARG001
+def read_trace(path: Path | str, *, roi: str | None = None) -> Trace:
     """Read a trace file; it holds one lesion, so `roi` only checks its name, and needs no scan.
 
     Raises
@@ -75,18 +76,6 @@ def read_trace(path: Path | str, *, roi: str | None = None, scan: object = None)
             todo="Name that lesion, or none.",
         )
     return trace
-
-
-def read_sections(
-    path: Path | str,
-    *,
-    label: int | str | None = None,
-    threshold: float | None = None,  # noqa: ARG001
-    scan: object = None,
-) -> tuple[CrossSections, ...]:
-    """Return the cross-sections of the one lesion of a trace file. Raises as `read_trace`."""
-    roi = None if label is None else str(label)
-    return (read_trace(path, roi=roi, scan=scan).cross_sections(),)
 
 
 def decode_trace(content: bytes, *, where: Path | str) -> Trace:
@@ -154,3 +143,27 @@ def _canonical(document: dict[str, Any], where: Path | str) -> str:
             where=where,
             todo="Restore the file, or trace again.",
         ) from None
+
+
+class TraceReader(FormatReader):
+    """Reads the project's own traces."""
+
+    name = "trace"
+
+    def read_trace(self, path: Path, *, roi: str | None = None, scan: TracedScan = None) -> Trace:  # noqa: ARG002
+        """Read a trace; its file carries the geometry, so that it needs no scan."""
+        return read_trace(path, roi=roi)
+
+    def read_sections(
+        self,
+        path: Path,
+        *,
+        label: int | str | None = None,
+        threshold: float | None = None,  # noqa: ARG002
+        scan: TracedScan = None,  # noqa: ARG002
+    ) -> tuple[CrossSections, ...]:
+        """Measure the one lesion of a trace."""
+        return (read_trace(path, roi=None if label is None else str(label)).cross_sections(),)
+
+
+READER = TraceReader()

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from volumetry.errors import VolumetryError
-from volumetry.formats import recognise
-from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, stacks_of
-from volumetry.formats.scan_header import scan_header
+from volumetry.formats import read_scan_header, recognise
+from volumetry.formats.dicom.series.find import stacks_of
+from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal
 from volumetry.geometry import ScanGeometry
 from volumetry.study.cases import Case
 from volumetry.study.discovery import discover, look_around
@@ -95,7 +95,7 @@ def _stack_row(stack: SeriesStack | StackRefusal, folder: str, traces: list[str]
 def _file_row(path: Path, name: str, traces: list[str]) -> dict[str, Any]:
     try:
         row = _empty_row(name, recognise(path).name, traces)
-        facts = scan_header(path)
+        facts = read_scan_header(path)
     except VolumetryError as error:
         return _empty_row(name, None, traces) | {"problems": error.code, "n_files": 1}
     row |= {"modality": facts.source.modality or None, "series_uid": facts.source.series_uid or None}

@@ -10,10 +10,9 @@ from typing import Any
 
 from volumetry._version import __version__
 from volumetry.errors import MismatchError, ReadError, VolumetryError, WorkerError, internal_error
-from volumetry.formats import read_regions, read_scan, recognise
+from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
 from volumetry.formats.dicom.file.values import MODALITIES
 from volumetry.formats.recognise import files_of, is_voxel_file
-from volumetry.formats.scan_header import scan_header
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
@@ -171,7 +170,7 @@ def _unreadable(case: Case, settings: Settings) -> VolumetryError | None:
     if not is_voxel_file(case.scan):
         return None  # the headers of a series were read when it was found
     try:
-        scan_header(f"{settings.root}/{case.scan}")
+        read_scan_header(f"{settings.root}/{case.scan}")
     except ReadError as error:
         return None if error.code == "not-3d" else error
     except VolumetryError:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Literal, cast
 
 from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.dicom.classes import DICOM_SUFFIXES
 from volumetry.formats.dicom.file.elements import walk_open_file
 from volumetry.formats.dicom.file.syntax import EXPLICIT_BIG_ENDIAN
 from volumetry.formats.dicom.file.values import MODALITIES, Value, decode_value
 from volumetry.formats.dicom.file.walk import ElementSelection, PixelElement
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits
 from volumetry.formats.opening import open_regular, truncated
-from volumetry.formats.recognise import DICOM_SUFFIXES
 
 _IMAGE_TAGS = (
     *(0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080020, 0x00080032, 0x00080060, 0x00100020),

@@ -1,303 +1,86 @@
-"""DICOM files and folders: the entry of the format dispatch.
-
-``read_scan`` of a folder reads the one stack that it holds; of a file, the stack that the file belongs to
-within its own folder. Objects that trace (SEG, RTSTRUCT) are handed to their modules.
-"""
+"""The reader of DICOM files and folders: images are scans, a SEG a mask, an RTSTRUCT traces."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from volumetry.errors import GeometryError, ReadError, VolumetryError
-from volumetry.formats.dicom.headers import DicomHeader, FolderIndex, index_folder, read_header
-from volumetry.formats.dicom.pixels.frames import read_voxels
-from volumetry.formats.dicom.series.stacks import (
-    SeriesStack,
-    StackRefusal,
-    is_image,
-    is_lost_slice,
-    stacks_of,
-    with_flag,
-)
-from volumetry.formats.recognise import RTSTRUCT_CLASS, SEG_CLASSES
+from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.dicom.classes import RTSTRUCT_CLASS, SEG_CLASSES, TRACED_CLASSES
+from volumetry.formats.dicom.headers import read_header
+from volumetry.formats.dicom.series.choose import find_stack
+from volumetry.formats.dicom.series.volume import read_scan
+from volumetry.formats.dicom.traced import rtstruct, seg
+from volumetry.formats.lesion_names import side_of_name
+from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
+from volumetry.formats.scan_header import ScanHeader
 from volumetry.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 from volumetry.trace import Trace
 
-_LISTED = 12
+
+class DicomReader(FormatReader):
+    """Reads DICOM, each object by its SOP class."""
+
+    name = "dicom"
+
+    def read_scan(self, path: Path, *, series_uid: str | None = None) -> Scan:
+        """Read the scan of a folder or file; see `volumetry.formats.dicom.series.volume.read_scan`."""
+        return read_scan(path, series_uid=series_uid)
+
+    def read_scan_header(self, path: Path) -> ScanHeader:
+        """Return geometry, source and flags of the stack that a folder or file stands for."""
+        return find_stack(path).scan_header
+
+    def read_mask(self, path: Path, *, threshold: float | None = None, scan: TracedScan = None) -> Mask:
+        """Read a SEG; see `volumetry.formats.dicom.traced.seg.read_mask`."""
+        _check_class(path, "mask", SEG_CLASSES)
+        return seg.read_mask(path, threshold=threshold, scan=scan)
+
+    def read_trace(self, path: Path, *, roi: str | None = None, scan: TracedScan = None) -> Trace:
+        """Read a region of an RTSTRUCT; see `volumetry.formats.dicom.traced.rtstruct.read_trace`."""
+        _check_class(path, "trace", frozenset({RTSTRUCT_CLASS}))
+        return rtstruct.read_trace(path, roi=roi, scan=scan)
+
+    def read_sections(
+        self,
+        path: Path,
+        *,
+        label: int | str | None = None,
+        threshold: float | None = None,
+        scan: TracedScan = None,
+    ) -> tuple[CrossSections, ...]:
+        """Measure the sections of a SEG or RTSTRUCT."""
+        if _check_class(path, "trace or mask", TRACED_CLASSES) == RTSTRUCT_CLASS:
+            return rtstruct.read_sections(path, label=label, scan=scan)
+        return seg.read_sections(path, label=label, threshold=threshold, scan=scan)
+
+    def read_regions(
+        self,
+        path: Path,
+        *,
+        label: int | str | None = None,
+        threshold: float | None = None,
+        scan: TracedScan = None,
+    ) -> tuple[RegionSections, ...]:
+        """Measure every lesion; a region of an RTSTRUCT that fails hides no other."""
+        if _check_class(path, "trace or mask", TRACED_CLASSES) != RTSTRUCT_CLASS:
+            return super().read_regions(path, label=label, threshold=threshold, scan=scan)
+        regions = []
+        for outcome in rtstruct.read_regions(path, roi=label, scan=scan):
+            name, sections, error = outcome.region.name, None, outcome.error
+            if outcome.trace is not None:
+                try:
+                    sections = outcome.trace.cross_sections()
+                except VolumetryError as invalid:
+                    error = invalid.at(path)
+            regions.append(RegionSections(name=name, side=side_of_name(name), sections=sections, error=error))
+        return tuple(regions)
 
 
-def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:
-    """Read the scan of a DICOM folder or file.
-
-    Parameters
-    ----------
-    path : path
-        A folder, read with its sub-folders; or a file, which stands for the stack it belongs to among the
-        files of its folder (or for itself, where it is a multi-frame image or a mosaic).
-    series_uid : str, optional
-        SeriesInstanceUID of the series that is meant; with ``#2`` after it, the second stack of that series,
-        as the message of ``ambiguous-series`` numbers them.
-
-    Returns
-    -------
-    Scan
-
-    Raises
-    ------
-    ReadError, GeometryError
-        ``ambiguous-series`` where several stacks could be meant; else by what is wrong with it.
-    """
-    return read_stack(find_stack(path, series_uid=series_uid))
-
-
-def find_stack(path: Path | str, *, series_uid: str | None = None) -> SeriesStack:
-    """Find the stack that `read_scan` reads: its geometry and files, no pixels.
-
-    Parameters and errors are those of `read_scan`.
-    """
-    path = Path(path)
-    if path.is_dir():
-        index = index_folder(path)
-        _refuse_unread(index, path)
-        return choose_stack(index.headers, path, series_uid=series_uid)
-    header = read_header(path)
-    if not is_image(header):
-        raise ReadError(
-            "unsupported-format",
-            "this DICOM file is no image",
-            where=path,
-            values={"sop_class_uid": header.sop_class_uid},
-            todo="Name the images, or read it as a mask or trace.",
-        )
-    return choose_stack([header, *_siblings(header)], path, series_uid=series_uid, of_file=header)
-
-
-def _siblings(header: DicomHeader) -> list[DicomHeader]:
-    """Return the headers of the other files of a classic series in its folder."""
-    if header.number_of_frames > 1 or header.is_mosaic or header.image_position_mm is None:
-        return []
-    uid, siblings = header.series_instance_uid, []
-    for path in sorted(Path(header.path).parent.iterdir()):
-        if str(path) == header.path or path.is_symlink() or not path.is_file():
-            continue
-        try:
-            other = read_header(path)
-        except ReadError as error:
-            if error.code == "unsupported-format":
-                continue
-            raise
-        if other.series_instance_uid == uid:
-            siblings.append(other)
-    return siblings
-
-
-def _refuse_unread(index: FolderIndex, path: Path) -> None:
-    """Refuse a folder with a broken file: it could be a slice."""
-    if index.refusals:
-        where, error = index.refusals[0]
-        raise error.at(where)
-    if not any(map(_is_image_or_refused, index.headers)):
-        raise ReadError(
-            "unsupported-format",
-            "the folder holds no DICOM images",
-            where=path,
-            values={
-                "DICOM files": len(index.headers),
-                "other files": len(index.other_files),
-                "DICOMDIR files": len(index.dicomdirs),
-            },
-            todo="Name the folder of a series.",
-        )
-
-
-def _is_image_or_refused(header: DicomHeader) -> bool:
-    try:
-        return is_image(header)
-    except VolumetryError:
-        return True
-
-
-def choose_stack(
-    headers: Sequence[DicomHeader],
-    path: Path | str,
-    *,
-    series_uid: str | None = None,
-    of_file: DicomHeader | None = None,
-) -> SeriesStack:
-    """Choose the one stack that can be meant; localizers and single images beside it are set aside.
-
-    Parameters
-    ----------
-    headers : sequence of DicomHeader
-    path : path
-        For the message.
-    series_uid : str, optional
-        As in `read_scan`.
-    of_file : DicomHeader, optional
-        The stack must hold this file.
-
-    Raises
-    ------
-    GeometryError, ReadError
-        As `read_scan`.
-    """
-    found = list(stacks_of(headers))
-    if series_uid is not None:
-        found = _of_series(found, series_uid, path)
-    others = found
-    if of_file is not None:
-        found = [s for s in found if any(h.path == of_file.path for h in s.headers)]
-    if not found:
-        raise ReadError(
-            "unsupported-format", "there are no images here", where=path, todo="Name the folder of a series."
-        )
-    if len(found) == 1:
-        return _sole(found[0], others)
-    stacks = [s for s in found if isinstance(s, SeriesStack)]
-    real = [s for s in stacks if s.n_slices > 1 and not s.is_localizer] or stacks
-    refusals = [r for r in found if isinstance(r, StackRefusal) and (not real or len(r.headers) > 1)]
-    if refusals and (
-        not real or {r.source.series_uid for r in refusals} & {s.source.series_uid for s in real}
-    ):
-        raise max(refusals, key=lambda r: len(r.headers)).error
-    if len(real) > 1 or refusals:
-        raise _ambiguous([*real, *refusals], found, path)
-    return with_flag(_sole(real[0], found), "split-series")
-
-
-def _sole(stack: SeriesStack | StackRefusal, others: Sequence[SeriesStack | StackRefusal]) -> SeriesStack:
-    """Return the chosen stack, unless a single image beside it is a slice of it."""
-    if isinstance(stack, StackRefusal):
-        raise stack.error
-    for other in others:
-        if isinstance(other, SeriesStack) and other.n_slices == 1 and is_lost_slice(other, stack):
-            raise GeometryError(
-                "inconsistent-series",
-                "one image differs from its neighbours in image type, echo, b-value, patient or frame of "
-                "reference",
-                where=other.headers[0].path,
-                values={"position_mm": float(other.geometry.slice_origins_mm[0] @ stack.geometry.normal)},
-                todo="Remove it if it does not belong there, or export the series again.",
-            )
-    return stack
-
-
-def _of_series(
-    found: Sequence[SeriesStack | StackRefusal], series_uid: str, path: Path | str
-) -> list[SeriesStack | StackRefusal]:
-    uid, _, number = series_uid.partition("#")
-    series = [s for s in found if s.source.series_uid == uid]
-    if number:
-        series = series[int(number) - 1 : int(number)] if number.isdecimal() and int(number) > 0 else []
-    if not series:
-        raise ReadError(
-            "not-found",
-            "the series is not there",
-            where=path,
-            values={"series_uid": series_uid},
-            todo="List what is there with `volumetry series`.",
-        )
-    return series
-
-
-def _ambiguous(
-    meant: Sequence[SeriesStack | StackRefusal], found: Sequence[SeriesStack | StackRefusal], path: Path | str
-) -> GeometryError:
-    """Return the error that lists what could be meant, in numbers and UIDs alone."""
-    listed = {_name(stack, found): _facts(stack) for stack in meant[:_LISTED]}
-    return GeometryError(
-        "ambiguous-series",
-        f"{len(meant)} stacks could be meant",
-        where=path,
-        values=listed,
-        todo="Name one file of the stack that is meant, or give its series UID, with #number where listed.",
-    )
-
-
-def _name(stack: SeriesStack | StackRefusal, found: Sequence[SeriesStack | StackRefusal]) -> str:
-    series = [s for s in found if s.source.series_uid == stack.source.series_uid]
-    uid = stack.source.series_uid or "series without UID"
-    return uid if len(series) == 1 else f"{uid}#{series.index(stack) + 1}"
-
-
-def _facts(stack: SeriesStack | StackRefusal) -> str:
-    modality = stack.source.modality
-    if isinstance(stack, StackRefusal):
-        return f"{modality} {len(stack.headers)} images, {stack.error.code}"
-    geometry = stack.geometry
-    rows_mm, columns_mm = geometry.pixel_spacing_mm
-    step = "" if geometry.regular_step_mm is None else f", {geometry.regular_step_mm:.4g} mm apart"
-    return (
-        f"{modality} {geometry.rows} x {geometry.columns} pixels of {rows_mm:.4g} x {columns_mm:.4g} mm, "
-        f"{geometry.n_slices} slices{step}"
-    )
-
-
-def read_stack(stack: SeriesStack) -> Scan:
-    """Read the pixels of a stack.
-
-    Raises
-    ------
-    ReadError, GeometryError
-        As `volumetry.formats.dicom.pixels.frames.read_voxels`.
-    """
-    voxels = _unfolded(stack) if stack.tiles else read_voxels(stack.frames)
-    return Scan(
-        voxels=voxels,
-        geometry=stack.geometry,
-        source=stack.source,
-        flags=stack.flags,
-        slice_uids=stack.slice_uids,
-    )
-
-
-def _unfolded(stack: SeriesStack) -> NDArray[Any]:
-    """Cut a mosaic into its slices."""
-    image = read_voxels(stack.frames[:1])[0]
-    rows, columns = stack.geometry.rows, stack.geometry.columns
-    return np.stack(
-        [image[tile.row : tile.row + rows, tile.column : tile.column + columns] for tile in stack.tiles]
-    )
-
-
-def read_mask(path: Path | str, *, threshold: float | None = None, scan: Scan | None = None) -> Mask:
-    """Read a DICOM SEG; see `volumetry.formats.dicom.traced.seg.read_mask`."""
-    mask: Mask = _tracing(path, "mask", SEG_CLASSES).read_mask(path, threshold=threshold, scan=scan)
-    return mask
-
-
-def read_trace(path: Path | str, *, roi: str | None = None, scan: Scan | Path | str | None = None) -> Trace:
-    """Read a region of an RTSTRUCT; see `volumetry.formats.dicom.traced.rtstruct.read_trace`."""
-    trace: Trace = _tracing(path, "trace", {RTSTRUCT_CLASS}).read_trace(path, roi=roi, scan=scan)
-    return trace
-
-
-def read_sections(
-    path: Path | str,
-    *,
-    label: int | str | None = None,
-    threshold: float | None = None,
-    scan: Scan | Path | str | None = None,
-) -> tuple[CrossSections, ...]:
-    """Measure the sections of a SEG or RTSTRUCT; see their modules."""
-    module = _tracing(path, "trace or mask", {*SEG_CLASSES, RTSTRUCT_CLASS})
-    sections: tuple[CrossSections, ...] = module.read_sections(
-        path, label=label, threshold=threshold, scan=scan
-    )
-    return sections
-
-
-def _tracing(path: Path | str, kind: str, classes: frozenset[str] | set[str]) -> Any:
-    """Return the module that reads an object that traces."""
-    found = "folder" if Path(path).is_dir() else read_header(path).sop_class_uid
+def _check_class(path: Path, kind: str, classes: frozenset[str]) -> str:
+    """Return the SOP class of an object that traces; refuse what is none of `classes`."""
+    found = "folder" if path.is_dir() else read_header(path).sop_class_uid or ""
     if found not in classes:
         raise ReadError(
             "unsupported-format",
@@ -306,5 +89,7 @@ def _tracing(path: Path | str, kind: str, classes: frozenset[str] | set[str]) ->
             values={"sop_class_uid": found},
             todo="Name a DICOM SEG for a mask, an RTSTRUCT for a trace.",
         )
-    name = "rtstruct" if found == RTSTRUCT_CLASS else "seg"
-    return import_module(f"volumetry.formats.dicom.traced.{name}")
+    return found
+
+
+READER = DicomReader()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from volumetry.errors import ReadError
@@ -100,3 +102,16 @@ def data_file_beside(header: Path, name: str) -> Path:
             todo="Put header and data into one folder, or write both to one file.",
         )
     return header.with_name(bare)
+
+
+_TEXT_HEADER_BYTES = 1 << 16
+
+
+def data_files_named(pattern: re.Pattern[bytes], path: Path) -> list[Path]:
+    """Return the data file that a text header names, present or not; it is read from beside it only."""
+    with suppress(OSError, ValueError), path.open("rb") as file:
+        found = pattern.search(file.read(_TEXT_HEADER_BYTES))
+        name = "" if found is None else found[1].decode("utf-8", "replace").strip()
+        if name and name.upper() not in ("LOCAL", "LIST") and "/" not in name and "\0" not in name:
+            return [path.with_name(name)]
+    return []

@@ -7,6 +7,8 @@ which the tests hold these readings to.
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
-from volumetry.formats.scan_header import ScanHeader
 from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
 from volumetry.formats.voxels.header_text import (
     HeaderLines,
     cut_short,
     data_file_beside,
+    data_files_named,
     finite,
     floats,
     integers,
     unreadable,
 )
-from volumetry.formats.voxels.reading import mask_of, scan_header_of, scan_of, sections_of
+from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.streams import open_stream
-from volumetry.mask import Mask
-from volumetry.scan import Scan
-from volumetry.sections import CrossSections
 
 Array = NDArray[np.float64]
 
@@ -47,39 +46,6 @@ _DTYPES = {
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
-
-
-def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:  # noqa: ARG001
-    """Read a scan; MetaImage has no series to choose from.
-
-    Raises
-    ------
-    ReadError, GeometryError
-    """
-    return scan_of(read_header(path))
-
-
-def read_scan_header(path: Path | str) -> ScanHeader:
-    """Return the geometry of a scan without reading its voxels. Raises as `read_scan`."""
-    return scan_header_of(read_header(path))
-
-
-def read_mask(
-    path: Path | str, *, threshold: float | None = None, scan: Scan | Path | str | None = None
-) -> Mask:
-    """Read a mask, as `volumetry.formats.read_mask`."""
-    return mask_of(read_header(path), threshold=threshold, scan=scan)
-
-
-def read_sections(
-    path: Path | str,
-    *,
-    label: int | str | None = None,
-    threshold: float | None = None,
-    scan: Scan | Path | str | None = None,
-) -> tuple[CrossSections, ...]:
-    """Measure the areas of every label, or of the named one, as `volumetry.formats.read_sections`."""
-    return sections_of(read_header(path), label=label, threshold=threshold, scan=scan)
 
 
 def read_header(path: Path | str) -> VoxelFile:
@@ -200,3 +166,8 @@ def _grid(fields: dict[str, str], path: Path) -> tuple[Array, Array, tuple[str, 
         raise unreadable("origin or directions are no numbers", path)
     # One axis after the other, as ITK writes the columns of its direction matrix.
     return np.array(directions).reshape(3, 3) * np.array(spacing)[:, np.newaxis], np.array(origin), ()
+
+
+_DATA_FILE = re.compile(rb"^ElementDataFile\s*=([^\r\n]*)", re.I | re.M)
+
+READER = VoxelReader("metaimage", read_header, partial(data_files_named, _DATA_FILE))

@@ -7,58 +7,20 @@ Masks are counted slice by slice as they are inflated. The header is read by
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from volumetry.errors import GeometryError, ReadError, UsageError
 from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
 from volumetry.formats.voxels.nifti_header import HEADER_SIZES, header_size, parse_header
-from volumetry.formats.voxels.reading import mask_of, scan_header_of, scan_of, sections_of
-from volumetry.formats.voxels.sidecar import slice_thickness_mm
+from volumetry.formats.voxels.reader import VoxelReader
+from volumetry.formats.voxels.sidecar import sidecars, slice_thickness_mm
 from volumetry.formats.voxels.streams import ByteStream, Encoding, GzipStream, open_stream
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
-from volumetry.scan import Scan
-from volumetry.sections import CrossSections
-
-if TYPE_CHECKING:
-    from volumetry.formats.scan_header import ScanHeader
-
-
-def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:  # noqa: ARG001
-    """Read a scan; NIfTI has no series to choose from.
-
-    Raises
-    ------
-    ReadError, GeometryError
-    """
-    return scan_of(read_header(path))
-
-
-def read_scan_header(path: Path | str) -> ScanHeader:
-    """Return the geometry of a scan without reading its voxels. Raises as `read_scan`."""
-    return scan_header_of(read_header(path))
-
-
-def read_mask(
-    path: Path | str, *, threshold: float | None = None, scan: Scan | Path | str | None = None
-) -> Mask:
-    """Read a mask, as `volumetry.formats.read_mask`."""
-    return mask_of(read_header(path), threshold=threshold, scan=scan)
-
-
-def read_sections(
-    path: Path | str,
-    *,
-    label: int | str | None = None,
-    threshold: float | None = None,
-    scan: Scan | Path | str | None = None,
-) -> tuple[CrossSections, ...]:
-    """Measure the areas of every label, or of the named one, as `volumetry.formats.read_sections`."""
-    return sections_of(read_header(path), label=label, threshold=threshold, scan=scan)
 
 
 def read_header(path: Path | str) -> VoxelFile:
@@ -254,3 +216,13 @@ def _quaternion(rotation: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> 
     a, b, c, d = (quaternion if quaternion[0] >= 0 else -quaternion).tolist()
     del a
     return b, c, d
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the other half of a ``.hdr`` and ``.img`` pair, and the BIDS sidecars."""
+    pair = re.fullmatch(r"(.*)\.(hdr|img)(\.gz)?", path.name, re.I | re.S)
+    others = [] if pair is None else [path.with_name(f"{pair[1]}.{s}") for s in ("hdr", "img", "img.gz")]
+    return [*(other for other in others if other != path), *sidecars(path)]
+
+
+READER = VoxelReader("nifti", read_header, companions)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
-from volumetry.formats.scan_header import ScanHeader
 from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
 from volumetry.formats.voxels.header_text import (
     HeaderLines,
     cut_short,
     data_file_beside,
+    data_files_named,
     finite,
     floats,
     integers,
     unreadable,
 )
-from volumetry.formats.voxels.reading import mask_of, scan_header_of, scan_of, sections_of
+from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.streams import open_stream
-from volumetry.mask import Mask, MaskLabel
-from volumetry.scan import Scan
-from volumetry.sections import CrossSections
+from volumetry.mask import MaskLabel
 
 Array = NDArray[np.float64]
 
@@ -68,39 +67,6 @@ _SPACES = {
 }
 _UNITS_MM = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "\u00b5m": 1e-3, "micron": 1e-3, "cm": 10.0, "m": 1e3}
 _SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID)")
-
-
-def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:  # noqa: ARG001
-    """Read a scan; NRRD has no series to choose from.
-
-    Raises
-    ------
-    ReadError, GeometryError
-    """
-    return scan_of(read_header(path))
-
-
-def read_scan_header(path: Path | str) -> ScanHeader:
-    """Return the geometry of a scan without reading its voxels. Raises as `read_scan`."""
-    return scan_header_of(read_header(path))
-
-
-def read_mask(
-    path: Path | str, *, threshold: float | None = None, scan: Scan | Path | str | None = None
-) -> Mask:
-    """Read a mask, as `volumetry.formats.read_mask`; segments of a ``.seg.nrrd`` are named labels."""
-    return mask_of(read_header(path), threshold=threshold, scan=scan)
-
-
-def read_sections(
-    path: Path | str,
-    *,
-    label: int | str | None = None,
-    threshold: float | None = None,
-    scan: Scan | Path | str | None = None,
-) -> tuple[CrossSections, ...]:
-    """Measure the areas of every label, or of the named one, as `volumetry.formats.read_sections`."""
-    return sections_of(read_header(path), label=label, threshold=threshold, scan=scan)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -351,3 +317,8 @@ def _skipping(file: VoxelFile, fields: dict[str, str], on_disk_bytes: int) -> Vo
     file = replace(file, data_offset=count)
     file.check_size(on_disk_bytes)
     return file
+
+
+_DATA_FILE = re.compile(rb"^data ?file\s*:=?([^\r\n]*)", re.I | re.M)
+
+READER = VoxelReader("nrrd", read_header, partial(data_files_named, _DATA_FILE))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.limits import Limits, check_size
 from volumetry.formats.opening import truncated
+from volumetry.formats.scan_header import ScanHeader
 from volumetry.formats.voxels.grid_alignment import GridAlignment, align_grids
 from volumetry.formats.voxels.header import VoxelFile
 from volumetry.formats.voxels.labels import LabelRule, scaled
@@ -23,14 +24,9 @@ from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 
-if TYPE_CHECKING:
-    from volumetry.formats.scan_header import ScanHeader
-
 
 def scan_header_of(file: VoxelFile) -> ScanHeader:
     """Return geometry, source and flags without reading a voxel. Raises ``bad-spacing``."""
-    from volumetry.formats.scan_header import ScanHeader
-
     return ScanHeader(geometry=file.geometry, source=file.source, flags=(*file.flags, *file.shear_flags))
 
 
@@ -53,7 +49,7 @@ def scan_of(file: VoxelFile) -> Scan:
     )
 
 
-def mask_of(file: VoxelFile, *, threshold: float | None, scan: Scan | Path | str | None) -> Mask:
+def mask_of(file: VoxelFile, *, threshold: float | None, scan: ScanHeader | None) -> Mask:
     """Read a mask, in the order of the slices and pixels of its scan where one is named.
 
     Raises
@@ -87,7 +83,7 @@ def sections_of(
     *,
     label: int | str | None,
     threshold: float | None,
-    scan: Scan | Path | str | None,
+    scan: ScanHeader | None,
 ) -> tuple[CrossSections, ...]:
     """Count the labels of a mask slice by slice, as they are decoded.
 
@@ -136,12 +132,8 @@ def _naming(path: Path) -> Iterator[None]:
 class _Placed:
     """A mask file on the grid of its scan, or on its own."""
 
-    def __init__(self, file: VoxelFile, scan: Scan | Path | str | None) -> None:
-        self.facts: ScanHeader | None = None
-        if scan is not None:
-            from volumetry.formats.scan_header import scan_header
-
-            self.facts = scan_header(scan)
+    def __init__(self, file: VoxelFile, scan: ScanHeader | None) -> None:
+        self.facts = scan
         self.alignment = GridAlignment()
         self.file = file
         if self.facts is not None:

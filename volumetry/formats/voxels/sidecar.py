@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from volumetry.errors import ReadError
-from volumetry.formats.recognise import nifti_sidecars
 from volumetry.formats.voxels.streams import open_stream
 
 _MAX_BYTES = 1 << 20
+_MASK_SUFFIX = re.compile(r"[_-](mask|dseg|label|labels|seg)$", re.I)
+
+
+def sidecars(path: Path) -> list[Path]:
+    """Return where the BIDS sidecar of a NIfTI file can be.
+
+    ``X.json`` for ``X.nii.gz``; for ``X_mask.nii.gz`` also ``X.json``, the sidecar of the image.
+    """
+    stem = re.sub(r"\.(nii|hdr|img)(\.gz)?$", "", path.name, flags=re.I)
+    stems = dict.fromkeys((stem, _MASK_SUFFIX.sub("", stem)))
+    return [path.with_name(f"{stem}.json") for stem in stems if stem]
 
 
 def slice_thickness_mm(path: Path) -> float | None:
@@ -17,7 +28,7 @@ def slice_thickness_mm(path: Path) -> float | None:
 
     ``X.json`` for ``X.nii.gz``; for ``X_mask.nii.gz`` also ``X.json``. None where neither says it.
     """
-    for sidecar in nifti_sidecars(path):
+    for sidecar in sidecars(path):
         thickness = _stated(sidecar)
         if thickness is not None:
             return thickness

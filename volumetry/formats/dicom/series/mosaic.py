@@ -20,7 +20,7 @@ from volumetry.errors import ReadError
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import classic_frame
 from volumetry.formats.dicom.series.slices import Slice, slices_of
-from volumetry.formats.dicom.series.stacks import MosaicTile, SeriesStack, stack_of_slices
+from volumetry.formats.dicom.series.stacks import MosaicTile, SeriesStack, StackRefusal, stack_of_slices
 
 _CSA_CREATOR = "SIEMENS CSA HEADER"
 _CSA_IMAGE_HEADER = 0x10
@@ -28,7 +28,7 @@ _MAX_CSA_TAGS = 1000
 _MAX_TILES = 4096
 
 
-def stacks_of_file(header: DicomHeader) -> list[SeriesStack]:
+def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
     """Return the one stack of a mosaic.
 
     Parameters

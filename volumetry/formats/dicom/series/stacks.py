@@ -15,7 +15,6 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 
 import numpy as np
 
@@ -23,31 +22,22 @@ from volumetry.errors import GeometryError, VolumetryError
 from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
 from volumetry.formats.dicom.pixels.codecs import LOSSY_SYNTAXES
 from volumetry.formats.dicom.pixels.frames import Frame, classic_frame, frame_format
-from volumetry.formats.dicom.series.repetitions import repetitions, without_copies
+from volumetry.formats.dicom.series.repetitions import repetitions
 from volumetry.formats.dicom.series.slices import (
     SAME_FAMILY_DEGREES,
     Slice,
     degrees_between,
     grids_of,
-    groups_of,
-    slices_of,
-    unplaced_error,
 )
-from volumetry.formats.recognise import ENHANCED_CLASSES
+from volumetry.formats.scan_header import ScanHeader
 from volumetry.geometry import GAP, ScanGeometry, sorted_by_position
 from volumetry.scan import ScanSource
 
 FEW_SLICES = 4
 """A lesion on a stack of fewer slices lies on few slices, whichever it is."""
 
-_STORAGE_SLOTS = tuple(HEADER_SELECTION.slots[tag] for tag in (0x00080008, 0x00080016, 0x00280008))
-"""ImageType, SOPClassUID, NumberOfFrames: how the slices of a volume are laid out in files."""
-
 THICKNESS_VARIES = 1e-3
 """Relative difference of slice thickness from which no one thickness is known."""
-
-_NO_IMAGES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(66\.[47]|481\.\d+|11\.\d+|88\.\d+|104\.\d+)")
-"""SEG, RT objects (also dose, which is no scan), presentation states, reports and documents."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +87,13 @@ class SeriesStack:
         return self.geometry.n_slices
 
     @property
+    def scan_header(self) -> ScanHeader:
+        """The scan without its voxels."""
+        return ScanHeader(
+            geometry=self.geometry, source=self.source, flags=self.flags, slice_uids=self.slice_uids
+        )
+
+    @property
     def is_localizer(self) -> bool:
         """Whether the images say that they are localizers."""
         return "LOCALIZER" in self.image_type
@@ -118,38 +115,6 @@ class StackRefusal:
     source: ScanSource
 
 
-def is_image(header: DicomHeader) -> bool:
-    """Return whether a file holds an image that could be part of a scan: pixels, and no segmentation."""
-    return header.pixel is not None and _NO_IMAGES.fullmatch(header.sop_class_uid or "") is None
-
-
-def stacks_of(headers: Iterable[DicomHeader]) -> tuple[SeriesStack | StackRefusal, ...]:
-    """Find the stacks of every series among the headers; files that hold no image are passed over.
-
-    Parameters
-    ----------
-    headers : iterable of DicomHeader
-        Of one series or of many, in any order.
-
-    Returns
-    -------
-    tuple of SeriesStack or StackRefusal
-        In the order of series UID, and within a series of the first file's path. Nothing is raised: what
-        cannot be a stack is a refusal with its error.
-    """
-    series: dict[str, list[DicomHeader]] = {}
-    found: list[SeriesStack | StackRefusal] = []
-    for header in sorted(headers, key=lambda h: h.path):
-        try:
-            if header.pixel is not None and is_image(header):
-                series.setdefault(header.series_instance_uid or "", []).append(header)
-        except VolumetryError as error:
-            found.append(refusal_of(error, [header]))
-    for uid in sorted(series):
-        found += _stacks_of_series(series[uid])
-    return tuple(found)
-
-
 def stacks_of_group(group: Sequence[Slice], flags: tuple[str, ...] = ()) -> list[SeriesStack]:
     """Take slices of one contrast and orientation apart into stacks.
 
@@ -164,67 +129,6 @@ def stacks_of_group(group: Sequence[Slice], flags: tuple[str, ...] = ()) -> list
         copies = ("duplicate-file",) if sum(map(len, parts)) < len(grid) else ()
         stacks += [stack_of_slices(part, (*flags, *copies)) for part in parts]
     return stacks
-
-
-def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
-    """Find the stacks of one series."""
-    try:
-        classic: list[DicomHeader] = []
-        found: list[SeriesStack | StackRefusal] = []
-        modules: dict[tuple[bytes | None, ...], str] = {}
-        for header in headers:
-            raw = tuple([header.raw_values[slot] for slot in _STORAGE_SLOTS])
-            if raw not in modules:
-                modules[raw] = _module_of(header)
-            if modules[raw]:
-                found += _from_one_file(modules[raw], header)
-            else:
-                classic.append(header)
-        if classic:
-            found += _classic_stacks(classic)
-    except VolumetryError as error:
-        return [refusal_of(error, headers)]
-    if len(found) > 1:
-        found = [with_flag(s, "split-series") if isinstance(s, SeriesStack) else s for s in found]
-    return found
-
-
-def _module_of(header: DicomHeader) -> str:
-    """Return the module that finds the stacks of one file; empty for a classic image."""
-    if header.number_of_frames > 1 or _is_enhanced(header):
-        return "volumetry.formats.dicom.series.enhanced"
-    return "volumetry.formats.dicom.series.mosaic" if header.is_mosaic else ""
-
-
-def _is_enhanced(header: DicomHeader) -> bool:
-    """Whether the storage class keeps geometry in functional groups: Enhanced MR, CT, PET, legacy ones."""
-    return (header.sop_class_uid or "") in ENHANCED_CLASSES
-
-
-def _from_one_file(module: str, header: DicomHeader) -> list[SeriesStack | StackRefusal]:
-    """Find the stacks of a file that holds whole volumes."""
-    try:
-        stacks: list[SeriesStack | StackRefusal] = import_module(module).stacks_of_file(header)
-        return stacks
-    except VolumetryError as error:
-        return [refusal_of(error.at(header.path), [header])]
-
-
-def _classic_stacks(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
-    slices, unplaced = slices_of(headers)
-    found: list[SeriesStack | StackRefusal] = []
-    for group in groups_of(slices):
-        try:
-            kept = without_copies(group)
-            found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else ())
-        except VolumetryError as error:
-            found.append(refusal_of(error, [s.header for s in group]))
-    classes = {s.header.sop_class_uid for s in slices}
-    for header in unplaced:
-        if header.sop_class_uid in classes:
-            raise unplaced_error(header)  # a slice of the series that lost its place
-    found += [refusal_of(unplaced_error(header), [header]) for header in unplaced]
-    return found
 
 
 def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> SeriesStack:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +13,8 @@ from volumetry.errors import MismatchError, ReadError, VolumetryError
 from volumetry.formats.dicom.file.elements import DicomElements
 from volumetry.formats.dicom.file.walk import Item
 from volumetry.formats.dicom.headers import read_header
-from volumetry.formats.recognise import recognise
+from volumetry.formats.dicom.series.choose import find_stack
+from volumetry.formats.reader import DicomImages
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
 
@@ -154,6 +154,8 @@ def source_stack(path: Path | str, references: References, scan: object = None) 
     GeometryError
         What is wrong with the series.
     """
+    if isinstance(scan, DicomImages):
+        return _stack_at(scan.path, references)
     if isinstance(scan, Path | str):
         return _stack_at(scan, references)
     if scan is not None:
@@ -273,10 +275,8 @@ def slice_uids_of(stack: SourceStack) -> tuple[str, ...]:
 
 def _stack_at(path: Path | str, references: References) -> SourceStack:
     """Return the scan at a path that a user named, without reading its pixels."""
-    if recognise(path).name != "dicom":
-        return import_module("volumetry.formats.scan_header").scan_header(path)  # type: ignore[no-any-return]
     try:
-        return import_module("volumetry.formats.dicom.reader").find_stack(path)  # type: ignore[no-any-return]
+        return find_stack(path)
     except VolumetryError as error:
         if error.code != "ambiguous-series":
             raise
@@ -286,5 +286,4 @@ def _stack_at(path: Path | str, references: References) -> SourceStack:
 def _referenced_stack(folder: Path | str, references: References) -> SourceStack:
     """Return the series that a file names, from the folder that holds it."""
     uids = references.referenced_series_uids
-    find_stack = import_module("volumetry.formats.dicom.reader").find_stack
-    return find_stack(folder, series_uid=uids[0] if len(uids) == 1 else None)  # type: ignore[no-any-return]
+    return find_stack(folder, series_uid=uids[0] if len(uids) == 1 else None)

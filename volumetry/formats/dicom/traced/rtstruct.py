@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from volumetry.contour import Contour, ring_inside
 from volumetry.errors import GeometryError, MismatchError, ReadError, TraceError, VolumetryError
+from volumetry.formats.dicom.classes import RTSTRUCT_CLASS
 from volumetry.formats.dicom.file.elements import DicomElements, walk_file
 from volumetry.formats.dicom.file.values import decode_text, decode_value
 from volumetry.formats.dicom.file.walk import ElementSelection, Item
@@ -34,7 +35,6 @@ from volumetry.formats.dicom.traced.references import (
     source_stack,
 )
 from volumetry.formats.lesion_names import side_of_name
-from volumetry.formats.recognise import RTSTRUCT_CLASS
 from volumetry.geometry import ScanGeometry
 from volumetry.sections import CrossSections
 from volumetry.trace import Trace

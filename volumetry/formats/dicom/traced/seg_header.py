@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
+from volumetry.formats.dicom.classes import SEG_CLASSES
 from volumetry.formats.dicom.file.elements import DicomElements, walk_file
 from volumetry.formats.dicom.file.values import decode_text, decode_value
 from volumetry.formats.dicom.file.walk import ElementSelection, Item
@@ -20,7 +21,6 @@ from volumetry.formats.dicom.traced.references import (
     References,
     references_of,
 )
-from volumetry.formats.recognise import SEG_CLASSES
 from volumetry.mask import MaskLabel
 
 _SELECTION = ElementSelection(

@@ -1,0 +1,120 @@
+"""The stacks of all series among some headers: classic images, multi-frame images and mosaics.
+
+No pixels are decoded, so that a folder can be listed, and contours placed, at the speed of headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from volumetry.errors import VolumetryError
+from volumetry.formats.dicom.classes import ENHANCED_CLASSES
+from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
+from volumetry.formats.dicom.series import enhanced, mosaic
+from volumetry.formats.dicom.series.repetitions import without_copies
+from volumetry.formats.dicom.series.slices import groups_of, slices_of, unplaced_error
+from volumetry.formats.dicom.series.stacks import (
+    SeriesStack,
+    StackRefusal,
+    refusal_of,
+    stacks_of_group,
+    with_flag,
+)
+
+_STORAGE_SLOTS = tuple(HEADER_SELECTION.slots[tag] for tag in (0x00080008, 0x00080016, 0x00280008))
+"""ImageType, SOPClassUID, NumberOfFrames: how the slices of a volume are laid out in files."""
+
+_NO_IMAGES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(66\.[47]|481\.\d+|11\.\d+|88\.\d+|104\.\d+)")
+"""SEG, RT objects (also dose, which is no scan), presentation states, reports and documents."""
+
+
+def is_image(header: DicomHeader) -> bool:
+    """Return whether a file holds an image that could be part of a scan: pixels, and no segmentation."""
+    return header.pixel is not None and _NO_IMAGES.fullmatch(header.sop_class_uid or "") is None
+
+
+def stacks_of(headers: Iterable[DicomHeader]) -> tuple[SeriesStack | StackRefusal, ...]:
+    """Find the stacks of every series among the headers; files that hold no image are passed over.
+
+    Parameters
+    ----------
+    headers : iterable of DicomHeader
+        Of one series or of many, in any order.
+
+    Returns
+    -------
+    tuple of SeriesStack or StackRefusal
+        In the order of series UID, and within a series of the first file's path. Nothing is raised: what
+        cannot be a stack is a refusal with its error.
+    """
+    series: dict[str, list[DicomHeader]] = {}
+    found: list[SeriesStack | StackRefusal] = []
+    for header in sorted(headers, key=lambda h: h.path):
+        try:
+            if header.pixel is not None and is_image(header):
+                series.setdefault(header.series_instance_uid or "", []).append(header)
+        except VolumetryError as error:
+            found.append(refusal_of(error, [header]))
+    for uid in sorted(series):
+        found += _stacks_of_series(series[uid])
+    return tuple(found)
+
+
+def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+    """Find the stacks of one series."""
+    try:
+        classic: list[DicomHeader] = []
+        found: list[SeriesStack | StackRefusal] = []
+        finders: dict[tuple[bytes | None, ...], StackFinder | None] = {}
+        for header in headers:
+            raw = tuple([header.raw_values[slot] for slot in _STORAGE_SLOTS])
+            if raw not in finders:
+                finders[raw] = _finder_of(header)
+            finder = finders[raw]
+            if finder is None:
+                classic.append(header)
+            else:
+                found += _from_one_file(finder, header)
+        if classic:
+            found += _classic_stacks(classic)
+    except VolumetryError as error:
+        return [refusal_of(error, headers)]
+    if len(found) > 1:
+        found = [with_flag(s, "split-series") if isinstance(s, SeriesStack) else s for s in found]
+    return found
+
+
+StackFinder = Callable[[DicomHeader], list[SeriesStack | StackRefusal]]
+
+
+def _finder_of(header: DicomHeader) -> StackFinder | None:
+    """Return what finds the stacks of a file that holds whole volumes; None for a classic image."""
+    if header.number_of_frames > 1 or header.sop_class_uid in ENHANCED_CLASSES:
+        return enhanced.stacks_of_file
+    return mosaic.stacks_of_file if header.is_mosaic else None
+
+
+def _from_one_file(finder: StackFinder, header: DicomHeader) -> list[SeriesStack | StackRefusal]:
+    """Find the stacks of a file that holds whole volumes."""
+    try:
+        return finder(header)
+    except VolumetryError as error:
+        return [refusal_of(error.at(header.path), [header])]
+
+
+def _classic_stacks(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+    slices, unplaced = slices_of(headers)
+    found: list[SeriesStack | StackRefusal] = []
+    for group in groups_of(slices):
+        try:
+            kept = without_copies(group)
+            found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else ())
+        except VolumetryError as error:
+            found.append(refusal_of(error, [s.header for s in group]))
+    classes = {s.header.sop_class_uid for s in slices}
+    for header in unplaced:
+        if header.sop_class_uid in classes:
+            raise unplaced_error(header)  # a slice of the series that lost its place
+    found += [refusal_of(unplaced_error(header), [header]) for header in unplaced]
+    return found

@@ -1,0 +1,131 @@
+"""What a format offers: the one interface that every reader of files has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.lesion_names import side_of_name
+from volumetry.formats.scan_header import ScanHeader
+from volumetry.mask import Mask
+from volumetry.scan import Scan
+from volumetry.sections import CrossSections
+
+if TYPE_CHECKING:
+    from volumetry.trace import Trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionSections:
+    """One lesion of a traced file: its cross-sections, or the error that says why there are none.
+
+    Attributes
+    ----------
+    name : str
+        Of the region, the label, or its number in words.
+    side : str
+        ``L``, ``R`` or empty, as the file says.
+    sections : CrossSections or None
+    error : VolumetryError or None
+    """
+
+    name: str
+    side: str = ""
+    sections: CrossSections | None = None
+    error: VolumetryError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DicomImages:
+    """A DICOM folder or file named as the scan: which of its images are meant, the tracing says."""
+
+    path: Path
+
+
+TracedScan = ScanHeader | DicomImages | None
+"""The scan of a traced file, resolved at the door (`volumetry.formats`)."""
+
+
+class FormatReader(Protocol):
+    """Reads one format. A reader overrides what its files can hold; the rest is refused by name.
+
+    Attributes
+    ----------
+    name : str
+        Of the format: ``nifti``, ``dicom``...
+    """
+
+    name: str
+
+    def companions(self, path: Path) -> list[Path]:  # noqa: ARG002
+        """Return the other files, present or not, whose bytes decide what is read from a file."""
+        return []
+
+    def read_scan(self, path: Path, *, series_uid: str | None = None) -> Scan:  # noqa: ARG002
+        """Read a scan. Arguments and errors are those of `volumetry.formats.read_scan`."""
+        raise self.holds_no("scan", path)
+
+    def read_scan_header(self, path: Path) -> ScanHeader:
+        """Return the geometry, source and flags of a scan; no voxel is decoded."""
+        raise self.holds_no("scan", path)
+
+    def read_mask(
+        self,
+        path: Path,
+        *,
+        threshold: float | None = None,  # noqa: ARG002
+        scan: TracedScan = None,  # noqa: ARG002
+    ) -> Mask:
+        """Read a mask. Arguments and errors are those of `volumetry.formats.read_mask`."""
+        raise self.holds_no("mask", path)
+
+    def read_trace(
+        self,
+        path: Path,
+        *,
+        roi: str | None = None,  # noqa: ARG002
+        scan: TracedScan = None,  # noqa: ARG002
+    ) -> Trace:
+        """Read a trace. Arguments and errors are those of `volumetry.formats.read_trace`."""
+        raise self.holds_no("trace", path)
+
+    def read_sections(
+        self,
+        path: Path,
+        *,
+        label: int | str | None = None,  # noqa: ARG002
+        threshold: float | None = None,  # noqa: ARG002
+        scan: TracedScan = None,  # noqa: ARG002
+    ) -> tuple[CrossSections, ...]:
+        """Measure every lesion. Arguments and errors are those of `volumetry.formats.read_sections`."""
+        raise self.holds_no("trace or mask", path)
+
+    def read_regions(
+        self,
+        path: Path,
+        *,
+        label: int | str | None = None,
+        threshold: float | None = None,
+        scan: TracedScan = None,
+    ) -> tuple[RegionSections, ...]:
+        """Measure every lesion, failures among them, as `volumetry.formats.read_regions`."""
+        return tuple(
+            RegionSections(
+                name=section.lesion or str(section.label),
+                side=section.side or side_of_name(section.lesion),
+                sections=section,
+            )
+            for section in self.read_sections(path, label=label, threshold=threshold, scan=scan)
+        )
+
+    def holds_no(self, kind: str, path: Path) -> ReadError:
+        """Return the error for a format that cannot hold what is asked for."""
+        return ReadError(
+            "unsupported-format",
+            f"a file of this format holds no {kind}",
+            where=path,
+            values={"format": self.name},
+            todo=f"Name a file that holds a {kind}.",
+        )
