@@ -80,7 +80,7 @@ def test_without_any_edge_the_path_is_straight() -> None:
     wire = LiveWire(np.zeros((64, 64)))
     path = wire.path((10, 10), (50, 40))
     gap = (path - (10, 10)) @ (30 / 50, -40 / 50)
-    assert np.abs(gap).max() < 5
+    assert np.abs(gap).max() < 1e-9
     assert wire.snap((10.4, 10)).tolist() == [10.4, 10]
     assert wire.path((10, 10), (10.2, 10)).tolist() == [[10, 10], [10.2, 10]]
 

@@ -17,10 +17,21 @@ import pytest
 
 import volumetry as vm
 from volumetry import Scan, ScanGeometry, ScanSource
-from volumetry.errors import OutputError, ReadError, UsageError
-from volumetry.tracing import CasePlace, JournalWriter, TracingCase, open_case, place_for, read_journal
+from volumetry.errors import OutputError, ReadError, TraceError, UsageError
+from volumetry.tracing import (
+    CasePlace,
+    Event,
+    JournalWriter,
+    TracingCase,
+    open_case,
+    place_for,
+    read_journal,
+    remember_reader,
+    remembered_reader,
+)
 from volumetry.tracing.disk import journal as journal_module
 from volumetry.tracing.disk import storage as storage_module
+from volumetry.tracing.disk.journal import JournalContent, minutes_of
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved, save_revision
 
@@ -625,3 +636,93 @@ def test_a_journal_in_the_background_blocks_nobody_and_says_when_it_is_safe(tmp_
     case.close()
     with pytest.raises(UsageError, match="locked"):
         case.session.undo()
+
+
+def test_two_readers_have_one_case_open_at_the_same_time(place: CasePlace, opened) -> None:
+    first = traced(opened(place))
+    second = traced(opened(place, reader="B"), slices=3)
+    assert second.holder is None
+    assert not second.is_read_only
+    assert {case.save()[0].path.name for case in (first, second)} == {"L1_A.trace.json", "L1_B.trace.json"}
+    assert opened(place).is_read_only  # the same reader twice
+    assert first.heartbeat()
+    assert second.heartbeat()
+
+
+def test_a_reader_that_the_protocol_does_not_name_only_looks(place: CasePlace) -> None:
+    case = open_case(SCAN, place, reader="ZZ", readers=("AB", "CD"))
+    assert case.is_read_only
+    assert case.problems[0].code == "unknown-reader"
+    assert "AB CD" in str(case.problems[0])
+    with pytest.raises(UsageError, match="locked"):
+        case.session.add_lesion("L1")
+    with pytest.raises(UsageError, match="locked"):
+        case.save()
+    case.close()
+    assert not place.folder.exists()
+    case = open_case(SCAN, place, reader="AB", readers=("AB", "CD"))
+    assert not case.is_read_only
+    case.close()
+
+
+def test_only_looking_writes_nothing(place: CasePlace, opened) -> None:
+    traced(opened(place)).save()
+    before = sorted(place.folder.rglob("*"))
+    looking = open_case(SCAN, place, reader="A", only_look=True)
+    assert looking.is_read_only
+    assert [x.name for x in looking.session.state.lesions.values()] == ["L1"]
+    looking.close()
+    assert sorted(place.folder.rglob("*")) == before
+
+
+def test_an_untraced_lesion_is_not_saved_as_absent(place: CasePlace, opened) -> None:
+    case = opened(place)
+    lesion = case.session.add_lesion("L1")
+    assert case.save() == ()
+    with pytest.raises(TraceError, match="untraced-slice"):
+        case.save([lesion])
+    case.session.mark_not_measurable(lesion, "artefact")
+    (saved,) = case.save()
+    case.close()
+    assert vm.read_trace(saved.path).not_measurable == "artefact"
+    again = opened(place)
+    assert again.session.state.lesions[lesion].not_measurable == "artefact"
+    assert again.unsaved_events == 0
+
+
+def test_minutes_are_those_between_commands_without_long_pauses() -> None:
+    def at(minute: float) -> str:
+        return f"2026-03-02T10:{int(minute):02d}:{round(minute % 1 * 60):02d}+01:00"
+
+    def content(opened_at: float, *times: float) -> JournalContent:
+        events = tuple(
+            Event(number=n, time=at(time), reader="A", action="save") for n, time in enumerate(times, 1)
+        )
+        return JournalContent(
+            header={"time": at(opened_at)}, events=events, hashes=(), good_bytes=0, is_damaged=False
+        )
+
+    assert minutes_of([content(0, 1.5, 2)]) == 2
+    assert minutes_of([content(0, 1, 31), content(40, 41)]) == 1 + 5 + 1
+    assert minutes_of([]) == 0
+    older = JournalContent(
+        header={}, events=content(0, 1, 2).events, hashes=(), good_bytes=0, is_damaged=False
+    )
+    assert minutes_of([older]) == 1
+
+
+def test_initials_are_remembered_in_the_users_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOLUMETRY_CONFIG", str(tmp_path / "config"))
+    assert remembered_reader() == ""
+    remember_reader("AB")
+    assert remembered_reader() == "AB"
+    file = tmp_path / "config" / "settings.json"
+    for damaged in ("{", "[]", '{"reader": 3}', '{"reader": "a\\u0007"}', '{"reader": "<b>"}'):
+        file.write_text(damaged)
+        assert remembered_reader() == ("<b>" if "<b>" in damaged else "")
+    file.unlink()
+    file.mkdir()
+    remember_reader("CD")  # no place for it: no loss
+    assert remembered_reader() == ""

@@ -15,7 +15,7 @@ from conftest import ROOT
 import volumetry as vm
 from volumetry.errors import ReadError, UsageError
 from volumetry.study.protocol import Protocol, Reading
-from volumetry.tracing import Worklist, open_case, read_worklist, release_blinded
+from volumetry.tracing import Worklist, chosen_rows, open_case, read_worklist, release_blinded
 
 SAMPLE = ROOT / "sample_scans" / "study"
 
@@ -200,3 +200,68 @@ def test_no_scan_is_changed_by_tracing(study: Path) -> None:
     worklist = read_worklist(study, reader="A")
     trace_one(worklist, worklist.rows[0].number)
     assert {path: path.read_bytes() for path in study.rglob("*.dcm")} == before
+
+
+def test_the_next_untraced_scan_comes_after_the_open_one_and_then_from_the_start(study: Path) -> None:
+    worklist = read_worklist(study, reader="B")
+    left = [n for n in dict.fromkeys(row.number for row in worklist.rows) if worklist._is_left(n)]
+    assert len(left) == 2
+    assert worklist.next_untraced() == left[0]
+    assert worklist.next_untraced(left[0]) == left[1]
+    assert worklist.next_untraced(left[-1]) == left[0]
+    for number in left:
+        lesions = {row.lesion for row in worklist.rows if row.number == number}
+        scan = vm.read_scan(worklist.scan_path(number), series_uid=worklist.series_uid(number) or None)
+        case = open_case(scan, worklist.place(number), reader="B")
+        for lesion in lesions:
+            case.session.mark_absent(case.session.add_lesion(lesion or "L1"))
+        case.save()
+        case.close()
+    done = read_worklist(study, reader="B")
+    assert done.next_untraced() is None
+    assert {row.finding for row in done.rows if row.reader == "B"} == {"absent"}
+    assert done.minutes(left[0], "B") > 0
+    assert done.minutes(left[0], "C") == 0
+
+
+def test_rows_are_filtered_and_sorted(study: Path) -> None:
+    rows = read_worklist(study, reader="B").rows
+    assert chosen_rows(rows) == rows
+    assert {row.patient for row in chosen_rows(rows, words="HIP05 l1")} == {"hip05"}
+    assert {row.state for row in chosen_rows(rows, states=("untraced",))} == {"untraced"}
+    assert chosen_rows(rows, words="nobody") == ()
+    assert [row.lesion for row in chosen_rows(rows, by="lesion")] == sorted(row.lesion for row in rows)
+    assert chosen_rows(rows, by="state")[0].state == "untraced"
+
+
+def test_an_empty_folder_says_what_lies_there(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    assert read_worklist(folder).nothing_found == "There is no scan here: the folder is empty."
+    (folder / "p01").mkdir()
+    for number in range(3):
+        (folder / "p01" / f"letter{number}.docx").write_text("x")
+    (folder / "p01" / "<img src=x>").write_text("x")
+    said = read_worklist(folder).nothing_found
+    assert said == "There is no scan here. The folder holds 4 files: 3 *.docx, 1 without a known ending."
+    (folder / "scan.nii").write_text("x")
+    assert "could not be read" in read_worklist(folder).nothing_found or read_worklist(folder).rows
+
+
+def test_an_archive_that_cannot_be_written_has_its_traces_elsewhere(study: Path, tmp_path: Path) -> None:
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    (traces / "study.toml").write_text('[reading]\nreaders = ["AB"]\n')
+    before = {path: path.stat().st_mtime_ns for path in study.rglob("*")}
+    for folder in [study, *(path for path in study.rglob("*") if path.is_dir())]:
+        folder.chmod(0o555)
+    try:
+        worklist = read_worklist(study, reader="AB", place=traces)
+        assert worklist.may_trace("AB")
+        assert not worklist.may_trace("ZZ")
+        path = trace_one(worklist, worklist.rows[0].number, reader="AB")
+    finally:
+        for folder in [study, *(path for path in study.rglob("*") if path.is_dir())]:
+            folder.chmod(0o755)
+    assert path.is_relative_to(traces)
+    assert {path: path.stat().st_mtime_ns for path in study.rglob("*")} == before

@@ -158,6 +158,9 @@ def _add_figure(parser: Any) -> None:
 
 def _add_trace(parser: Any) -> None:
     parser.add_argument("path", nargs="?", metavar="PATH")
+    parser.add_argument(
+        "--traces", metavar="FOLDER", help="folder of the traces, for scans that cannot be written beside"
+    )
 
 
 def _add_outcomes(parser: Any) -> None:

@@ -50,6 +50,7 @@ ERROR_CODES = MappingProxyType(
         "disk-full": "there is no room for the output; what was there before is intact",
         "signed": "the read is signed; it is opened again with a reason",
         "unconfirmed": "proposed outlines are neither accepted nor rejected",
+        "unknown-reader": "the protocol does not name this reader",
         "locked": "another program has the case open",
         "cancelled": "it was stopped on request",
         "worker-died": "the process measuring this case ended",

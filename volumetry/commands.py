@@ -234,7 +234,7 @@ def run_trace(chosen: argparse.Namespace) -> int:
             "the tracer is not installed",
             todo="Install it: pip install napari-volumetry.",
         )
-    return int(next(iter(found)).load()(chosen.path) or DONE)
+    return int(next(iter(found)).load()(chosen.path, traces=chosen.traces) or DONE)
 
 
 def run_outcomes(chosen: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
 from volumetry.tracing.disk.lock import LockHolder
 from volumetry.tracing.disk.places import CasePlace, place_for
+from volumetry.tracing.disk.settings import remember_reader, remembered_reader
 from volumetry.tracing.disk.storage import SavedTrace, TracingCase, open_case
 from volumetry.tracing.planes.display import (
     DisplayOrientation,
@@ -28,7 +29,7 @@ from volumetry.tracing.session.records import Event, PaintedSlice, Replacement, 
 from volumetry.tracing.session.session import TracingSession
 from volumetry.tracing.session.signing import SigningCheck
 from volumetry.tracing.session.state import TracingState, apply_event, replay
-from volumetry.tracing.worklist import Worklist, WorklistRow, read_worklist, release_blinded
+from volumetry.tracing.worklist import Worklist, WorklistRow, chosen_rows, read_worklist, release_blinded
 
 __all__ = [
     "CancelToken",
@@ -60,6 +61,7 @@ __all__ = [
     "WorklistRow",
     "apply_event",
     "brush_pixels",
+    "chosen_rows",
     "clean_outline",
     "display_orientation",
     "interpolate_slice",
@@ -74,6 +76,8 @@ __all__ = [
     "read_worklist",
     "register_rigid",
     "release_blinded",
+    "remember_reader",
+    "remembered_reader",
     "replay",
     "window_presets",
 ]

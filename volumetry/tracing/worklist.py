@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from volumetry.errors import ReadError, UsageError, VolumetryError
 from volumetry.formats import read_trace
@@ -15,9 +16,11 @@ from volumetry.study.pairing import visit_ranks
 from volumetry.study.protocol import Blinding, Protocol, read_protocol
 from volumetry.trace import Trace
 from volumetry.tracing.blinding import BlindingKey, complete_key, read_key
+from volumetry.tracing.disk.journal import minutes_of, read_journal
 from volumetry.tracing.disk.places import CasePlace, place_for, safe_name
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved, save_revision
+from volumetry.tracing.folder_contents import what_lies_in
 
 CaseState = Literal["untraced", "in progress", "saved", "signed", "conflict"]
 
@@ -40,6 +43,8 @@ class WorklistRow:
         Empty for a scan that is not traced.
     state : str
         ``untraced``, ``in progress``, ``saved``, ``signed`` or ``conflict``.
+    finding : str
+        ``absent``, or ``not measurable`` and why, where the reader said so; else empty.
     """
 
     number: int
@@ -50,6 +55,44 @@ class WorklistRow:
     lesion: str
     reader: str
     state: CaseState
+    finding: str = ""
+
+
+ROW_COLUMNS = ("name", "side", "lesion", "reader", "state", "finding")
+"""The columns of a row that may be shown and sorted by, also under blinding."""
+
+STATES: tuple[CaseState, ...] = get_args(CaseState)
+
+
+def chosen_rows(
+    rows: Iterable[WorklistRow], *, words: str = "", states: Sequence[str] = (), by: str = ""
+) -> tuple[WorklistRow, ...]:
+    """Return the rows that hold all words and have one of the states, sorted.
+
+    Parameters
+    ----------
+    rows : iterable of WorklistRow
+    words : str
+        Separated by spaces; each must stand in one of the columns, in any case of letters.
+    states : sequence of str
+        Empty: any.
+    by : str
+        A name of `ROW_COLUMNS`; rows that are equal in it keep the reading order. Empty: the reading order.
+    """
+    wanted = words.casefold().split()
+    found = [
+        row
+        for row in rows
+        if (not states or row.state in states) and all(word in _text(row) for word in wanted)
+    ]
+    if by == "state":
+        return tuple(sorted(found, key=lambda row: STATES.index(row.state)))
+    order: Callable[[WorklistRow], str] = lambda row: str(getattr(row, by))  # noqa: E731
+    return tuple(sorted(found, key=order)) if by in ROW_COLUMNS else tuple(found)
+
+
+def _text(row: WorklistRow) -> str:
+    return "\n".join(str(getattr(row, name)) for name in ROW_COLUMNS).casefold()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +104,7 @@ class _Traced:
     reader: str
     state: CaseState
     path: Path | None = None
+    finding: str = ""
 
 
 @dataclass(kw_only=True)
@@ -89,6 +133,10 @@ class Worklist:
         In the order they are to be read.
     blinding : str
     protocol : Protocol
+    reader : str
+        For whom it was read.
+    nothing_found : str
+        What lies in the folder instead, where there is no scan to trace; else empty.
     """
 
     def __init__(
@@ -98,8 +146,12 @@ class Worklist:
         rows: tuple[WorklistRow, ...],
         protocol: Protocol,
         scans: dict[int, _Scan],
+        reader: str = "",
+        nothing_found: str = "",
     ) -> None:
         self.rows = rows
+        self.reader = reader
+        self.nothing_found = nothing_found
         self.protocol = protocol
         self.blinding: Blinding = protocol.reading.blinding
         self._study = study
@@ -130,6 +182,40 @@ class Worklist:
         order = list(dict.fromkeys(row.number for row in self.rows))
         place = order.index(number) + 1
         return order[place] if place < len(order) else None
+
+    def next_untraced(self, number: int | None = None) -> int | None:
+        """Return the next scan in reading order that has something left to trace by the reader.
+
+        After the last scan the search goes on at the first. A scan is left to trace where a lesion of it is
+        untraced or in progress; None where all is saved or signed.
+
+        Parameters
+        ----------
+        number : int, optional
+            The scan that is open; it comes last.
+        """
+        order = list(dict.fromkeys(row.number for row in self.rows))
+        start = order.index(number) + 1 if number in order else 0
+        return next((n for n in order[start:] + order[:start] if self._is_left(n)), None)
+
+    def _is_left(self, number: int) -> bool:
+        own = [r for r in self.rows if r.number == number and r.reader in ("", self.reader)]
+        return not own or any(row.state in ("untraced", "in progress") for row in own)
+
+    def may_trace(self, reader: str) -> bool:
+        """Return whether the protocol lets a reader trace; with no readers named, anybody."""
+        readers = self.protocol.reading.readers
+        return not readers or reader in readers
+
+    def minutes(self, number: int, reader: str) -> float:
+        """Return the minutes that a reader has worked on a scan, by the journals (`minutes_of`)."""
+        scan = self._scan(number)
+        contents = []
+        for key in _keys(scan, reader):
+            for path in scan.place.journals(key, reader):
+                with suppress(ReadError):
+                    contents.append(read_journal(path))
+        return minutes_of(contents)
 
     def baseline_number(self, number: int) -> int | None:
         """Return the baseline scan of a follow-up; None for a baseline, and under blinding ``time``."""
@@ -211,9 +297,11 @@ def read_worklist(
     study = Path(study)
     base = study if place is None else Path(place)
     if protocol is None:
-        known = study / PROTOCOL_NAME
-        protocol = read_protocol(known) if known.is_file() else Protocol()
-    scans = _scans_of(discover(study), study, base)
+        # An archive that cannot be written has its protocol beside the traces.
+        known = next((f / PROTOCOL_NAME for f in (base, study) if (f / PROTOCOL_NAME).is_file()), None)
+        protocol = read_protocol(known) if known is not None else Protocol()
+    cases = discover(study)
+    scans = _scans_of(cases, study, base)
     key = None
     if protocol.reading.blinding != "none":
         key = complete_key(
@@ -230,7 +318,14 @@ def read_worklist(
     rows = tuple(
         row for number, scan in numbered.items() for row in _rows(number, scan, scans, protocol, key, reader)
     )
-    return Worklist(study=study, rows=rows, protocol=protocol, scans=numbered)
+    return Worklist(
+        study=study,
+        rows=rows,
+        protocol=protocol,
+        scans=numbered,
+        reader=reader,
+        nothing_found="" if rows else what_lies_in(study, [case.error for case in cases if case.error]),
+    )
 
 
 def _scans_of(cases: Iterable[Case], study: Path, base: Path) -> list[_Scan]:
@@ -289,7 +384,14 @@ def _native(path: Path) -> Iterator[_Traced]:
         reader=trace.provenance.reader,
         state="conflict" if ".conflict-" in path.name else signed,
         path=path,
+        finding=_finding(is_absent=not trace.contours, not_measurable=trace.not_measurable),
     )
+
+
+def _finding(*, is_absent: bool, not_measurable: str) -> str:
+    if not_measurable:
+        return f"not measurable: {not_measurable}"
+    return "absent" if is_absent else ""
 
 
 def _look_up(scan: _Scan, reader: str) -> None:
@@ -305,8 +407,15 @@ def _look_up(scan: _Scan, reader: str) -> None:
         for lesion_id in state.unsaved_lesions:
             lesion = state.lesions[lesion_id]
             scan.traced = [t for t in scan.traced if (t.lesion, t.reader) != (lesion.name, reader)]
+            finding = _finding(is_absent=lesion.is_absent, not_measurable=lesion.not_measurable)
             scan.traced.append(
-                _Traced(lesion=lesion.name, side=lesion.side, reader=reader, state="in progress")
+                _Traced(
+                    lesion=lesion.name,
+                    side=lesion.side,
+                    reader=reader,
+                    state="in progress",
+                    finding=finding,
+                )
             )
 
 
@@ -375,6 +484,7 @@ def _rows(
             lesion=t.lesion,
             reader=t.reader,
             state=t.state,
+            finding=t.finding,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "sample_scans"
 
 os.environ.setdefault("QT_API", "pyside6")
+# What a tester writes as initials is not remembered for whoever uses this machine.
+os.environ["VOLUMETRY_CONFIG"] = tempfile.mkdtemp(prefix="volumetry-config-")
 
 
 def _has_screen() -> bool:

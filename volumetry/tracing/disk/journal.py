@@ -14,9 +14,11 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from volumetry.tracing.session.records import Event
 JOURNAL_FORMAT = "volumetry-journal"
 JOURNAL_VERSION = 1
 RETRY_AFTER_S = 1.0
+LONGEST_PAUSE_MIN = 5.0
 _HEADER = -1
 
 _sync = getattr(os, "fdatasync", os.fsync)
@@ -101,6 +104,33 @@ def read_journal(path: Path | str) -> JournalContent:
         good_bytes=good,
         is_damaged=good < len(content) or not hashes,
     )
+
+
+def minutes_of(contents: Iterable[JournalContent]) -> float:
+    """Return the minutes that a reader worked on a case, by its journals.
+
+    From opening to the last command; a pause of more than `LONGEST_PAUSE_MIN` minutes counts as that many.
+
+    Parameters
+    ----------
+    contents : iterable of JournalContent
+        One for every time the case was opened.
+    """
+    total = 0.0
+    for content in contents:
+        moments = [datetime.fromisoformat(time) for time in _times(content)]
+        gaps = [(later - earlier).total_seconds() / 60 for earlier, later in pairwise(moments)]
+        total += sum(min(max(gap, 0.0), LONGEST_PAUSE_MIN) for gap in gaps)
+    return total
+
+
+def _times(content: JournalContent) -> Iterator[str]:
+    opened = content.header.get("time")
+    if isinstance(opened, str) and opened:
+        yield opened
+    for event in content.events:
+        if event.time:
+            yield event.time
 
 
 def good_lines(content: bytes) -> Iterator[tuple[dict[str, Any], bytes]]:

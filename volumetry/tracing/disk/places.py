@@ -35,9 +35,9 @@ class CasePlace:
         """Folder of every saved version."""
         return self.hidden / "versions"
 
-    def lock(self, key: str) -> Path:
-        """Return the lock file of a scan."""
-        return self.hidden / f"{key}.lock"
+    def lock(self, key: str, reader: str) -> Path:
+        """Return the lock file of a scan and a reader: readers have files of their own."""
+        return self.hidden / f"{key}_{safe_name(reader)}.lock"
 
     def journals(self, key: str, reader: str) -> list[Path]:
         """Return the journals of a scan by a reader, oldest first."""

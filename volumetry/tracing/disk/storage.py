@@ -8,13 +8,13 @@
         .volumetry/
             <scan>_AB.0001.journal       events, a file for every time the case was opened
             <scan>_AB.snapshot-1.json    the state, two generations
-            <scan>.lock                  who has the case open
+            <scan>_AB.lock               who has the case open as AB
             versions/                    every saved version, by the hash of its parent
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -74,7 +74,7 @@ class TracingCase:
     session : TracingSession
     place : CasePlace
     holder : LockHolder or None
-        Who else has the case open; the session is then read-only.
+        Where the same reader has the case open already; the session is then read-only.
     unsaved_events : int
         How many events since the last save were found in the journal of an earlier session and are in this
         one: its work goes on, undo included. Offer `discard_unsaved` with it.
@@ -116,6 +116,7 @@ class TracingCase:
             "previous_hash": previous_hash,
             "reader": self.session.reader,
             "state": state_document(state),
+            "time": now(),
             "tool": f"volumetry {__version__}",
         }
         return JournalWriter(
@@ -171,8 +172,8 @@ class TracingCase:
         if self._was_read_only:
             raise UsageError(
                 "locked",
-                "the case was opened read-only, because another program has it open",
-                todo="Close it there, or take the case over.",
+                "the case was opened read-only",
+                todo="Close it where it is open, or take the case over.",
             )
         state = self.session.state
         wanted = list(state.lesions) if lesion_ids is None else list(lesion_ids)
@@ -308,7 +309,7 @@ class TracingCase:
             return False
         if not self._lock.beat():
             self.session.is_read_only = True
-            self.holder = read_holder(self.place.lock(self._key))
+            self.holder = read_holder(self.place.lock(self._key, self.session.reader))
             return False
         return True
 
@@ -326,7 +327,7 @@ def _locked(
     place: CasePlace, key: str, reader: str, *, take_over: bool
 ) -> tuple[CaseLock | None, LockHolder | None]:
     make_folder(place.hidden)
-    return acquire(place.lock(key), reader=reader, start_time=now(), take_over=take_over)
+    return acquire(place.lock(key, reader), reader=reader, start_time=now(), take_over=take_over)
 
 
 def open_case(
@@ -337,7 +338,9 @@ def open_case(
     rule: MeasurementRule | None = None,
     change_rule: ChangeRule | None = None,
     protocol: str = "",
+    readers: Collection[str] = (),
     take_over: bool = False,
+    only_look: bool = False,
     in_background: bool = True,
 ) -> TracingCase:
     """Open a scan for tracing: its saved traces, and the journal of a session that did not end.
@@ -351,15 +354,21 @@ def open_case(
     change_rule : ChangeRule, optional
     protocol : str
         Name of the study protocol.
+    readers : collection of str
+        Who may trace, as the protocol says; empty: anybody. For anybody else the case opens read-only, and
+        `TracingCase.problems` says so (``unknown-reader``).
     take_over : bool
-        Take the case from whoever has it open (`TracingCase.holder` of an earlier attempt).
+        Take the case from where the same reader has it open (`TracingCase.holder` of an earlier attempt).
+    only_look : bool
+        Open it read-only: nothing is written, so the folder need not be writable.
     in_background : bool
         Write the journal in a thread of its own.
 
     Returns
     -------
     TracingCase
-        Read-only where somebody else has the case open; nothing is written then.
+        Read-only where the same reader has the case open elsewhere, or may not trace; then nothing is
+        written.
 
     Raises
     ------
@@ -367,7 +376,10 @@ def open_case(
         ``read-only``, ``disk-full``: the journal cannot be begun; name another place.
     """
     key = scan_key(scan)
-    lock, holder = _locked(place, key, reader, take_over=take_over)
+    unknown = [_unknown_reader(reader, readers)] if readers and reader not in readers else []
+    lock, holder = None, None
+    if not unknown and not only_look:
+        lock, holder = _locked(place, key, reader, take_over=take_over)
     try:
         recovered = recover(place, key, reader)
         session = TracingSession(
@@ -390,7 +402,7 @@ def open_case(
             holder=holder,
             recovered=recovered,
             paths={},
-            problems=(*recovered.problems, *problems),
+            problems=(*unknown, *recovered.problems, *problems),
             in_background=in_background,
         )
     except BaseException:
@@ -402,6 +414,15 @@ def open_case(
     return case
 
 
+def _unknown_reader(reader: str, readers: Collection[str]) -> UsageError:
+    return UsageError(
+        "unknown-reader",
+        "the protocol does not name this reader",
+        values={"reader": reader, "readers": " ".join(readers)},
+        todo="Write the initials as the protocol has them, or add them to [reading] readers.",
+    )
+
+
 def _saved_traces(
     scan: Scan, place: CasePlace, reader: str, *, roll: bool
 ) -> tuple[list[tuple[Path, Trace]], list[VolumetryError]]:
@@ -409,11 +430,14 @@ def _saved_traces(
     found, problems = [], []
     for path in place.traces():
         try:
+            # Another reader may be saving at this moment: only what is the reader's own is carried on.
+            if read_saved(path).provenance.reader != reader:
+                continue
             if roll:
                 with suppress(OSError):
                     roll_forward(path, versions=place.versions)
             trace = read_saved(path)
-            if trace.provenance.reader == reader and _is_of(trace, scan):
+            if _is_of(trace, scan):
                 found.append((path, trace))
         except VolumetryError as error:
             problems.append(error)

@@ -140,7 +140,10 @@ class LiveWire:
             return np.stack((first, last))
         window = self._window(first, last, max_nodes)
         outward = self._outward(window, first, last, inside)
-        nodes = self._cheapest(window, outward, first, last)
+        rising = (window.gradient * outward).sum(axis=0)
+        if rising.max() <= 0:
+            return _smooth(first, np.zeros((0, 2)), last)
+        nodes = self._cheapest(window, rising, first, last)
         rough = nodes * window.step + window.corner
         normals = _directions(self._at(rough).T)
         expected = outward[:, *nodes.astype(int).T].T
@@ -174,10 +177,9 @@ class LiveWire:
             away = ends[0][:, None, None] * (1 - share) + ends[1][:, None, None] * share
         return np.asarray(away / np.maximum(np.hypot(*away), 1e-9))
 
-    def _cheapest(self, window: _Window, outward: Array, first: Array, last: Array) -> Array:
+    def _cheapest(self, window: _Window, rising: Array, first: Array, last: Array) -> Array:
         from skimage.graph import MCP_Geometric
 
-        rising = (window.gradient * outward).sum(axis=0)
         ends = [window.to_window(first), window.to_window(last)]
         # What is a full edge is said by the strong edges here, not by the strongest of the image.
         full = max(float(np.percentile(rising, 97)), 1e-9)

@@ -39,6 +39,10 @@ Desk = TypeVar("Desk", bound="CaseDesk")
 HEARTBEAT_MS = 30_000
 
 
+def _age(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
 def command(
     method: Callable[Concatenate[Desk, TracingSession, Given], None],
 ) -> Callable[Concatenate[Desk, Given], None]:
@@ -197,7 +201,7 @@ class CaseDesk(QObject):
         self._say_what_was_found(case)
         return True
 
-    def _case(self, scan: Scan, place: CasePlace, *, take_over: bool) -> TracingCase:
+    def _case(self, scan: Scan, place: CasePlace, *, take_over: bool, only_look: bool = False) -> TracingCase:
         protocol = None if self.worklist is None else self.worklist.protocol
         return open_case(
             scan,
@@ -206,7 +210,9 @@ class CaseDesk(QObject):
             rule=protocol.measurement if protocol else MeasurementRule(),
             change_rule=protocol.change if protocol else None,
             protocol=protocol.name if protocol else "",
+            readers=protocol.reading.readers if protocol else (),
             take_over=take_over,
+            only_look=only_look or not self.reader,
         )
 
     def _say_what_was_found(self, case: TracingCase) -> None:
@@ -214,9 +220,13 @@ class CaseDesk(QObject):
             self.tell(problem)
         if case.holder is not None:
             who = case.holder.reader or "somebody"
-            text = f"{who} has this case open, so it opens read-only: nothing can be drawn."
-            choices = [("Take over", self._take_over)] if case.holder.is_stale else []
-            self.asked.emit(text, (("Only look", lambda: None), *choices))
+            text = (
+                f"{who} has this case open on {case.holder.host}, last active "
+                f"{_age(case.holder.heartbeat_age_s)} ago. It opens read-only: nothing can be drawn."
+            )
+            self.asked.emit(text, (("Only look", lambda: None), ("Take over", self._take_over)))
+        elif not self.reader:
+            self.told.emit("Write your initials at the top first; until then nothing can be drawn.", True)
         elif case.unsaved_events:
             text = (
                 f"An earlier session ended without saving. Its last {case.unsaved_events} steps are here, "
@@ -257,6 +267,15 @@ class CaseDesk(QObject):
     def previous_case(self) -> None:
         """Open the previous scan of the worklist."""
         self._step_case(-1)
+
+    def next_untraced(self) -> None:
+        """Open the next scan that has something left to trace."""
+        number = None if self.worklist is None else self.worklist.next_untraced(self.number)
+        if number is None:
+            self.told.emit("Everything on the worklist is saved or signed.", False)
+            return
+        self.open_row(number)
+        self.refresh_worklist()
 
     def _step_case(self, step: int) -> None:
         numbers = list(dict.fromkeys(row.number for row in self.worklist.rows)) if self.worklist else []

@@ -12,13 +12,15 @@ from volumetry import VolumetryError
 DOCK = "Volumetry tracer"
 
 
-def open_tracer(path: Path | str | None = None) -> int:
-    """Open napari with the tracer, and stay until it is closed: ``volumetry trace [PATH]``.
+def open_tracer(path: Path | str | None = None, *, traces: Path | str | None = None) -> int:
+    """Open napari with the tracer, and stay until it is closed: ``volumetry trace [PATH] [--traces FOLDER]``.
 
     Parameters
     ----------
     path : path, optional
         A study folder or a scan.
+    traces : path, optional
+        The folder in which traces are kept, if not beside the scans; it is made when the first is.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def open_tracer(path: Path | str | None = None) -> int:
             "not-found", "there is no such file or folder", where=path, todo="Check the name."
         )
     viewer = napari.Viewer(title="Volumetry tracer")
-    widget = add_tracer(viewer)
+    widget = add_tracer(viewer, place=None if traces is None else Path(traces))
     if path is not None:
         widget.open_path(path)
     napari.run()

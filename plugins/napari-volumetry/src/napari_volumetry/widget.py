@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from napari_volumetry.panel import TracerPanel
 from napari_volumetry.scene import warm_up
 from napari_volumetry.tracer import Tracer
 from napari_volumetry.worklist_panel import WorklistPanel
+from volumetry.tracing import remember_reader, remembered_reader
 
 READER_VARIABLE = "VOLUMETRY_READER"
 
@@ -37,7 +37,7 @@ class TracerWidget(QWidget):
     ----------
     viewer : napari.Viewer
     reader : str, optional
-        Initials or number of who traces; that of the environment, or of the account, by default.
+        Initials or number of who traces; that of the environment, or what was written last, by default.
     place : Path, optional
         Where traces are written, if not in the study folder.
     """
@@ -103,6 +103,7 @@ class TracerWidget(QWidget):
             return
         self.tracer.close_case()
         self.tracer.reader = name
+        remember_reader(name)
         self.tracer.refresh_worklist()
 
     def _say(self, text: str, is_error: bool) -> None:
@@ -170,10 +171,4 @@ def find_tracer(viewer: napari.viewer.Viewer) -> TracerWidget | None:
 
 
 def _reader() -> str:
-    named = os.environ.get(READER_VARIABLE, "").strip()
-    if named:
-        return named
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "reader"
+    return os.environ.get(READER_VARIABLE, "").strip() or remembered_reader()

@@ -5,8 +5,12 @@ from __future__ import annotations
 from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
+    QLineEdit,
+    QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -14,15 +18,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_volumetry.tracer import Tracer
+from volumetry.tracing import WorklistRow, chosen_rows
+from volumetry.tracing.worklist import ROW_COLUMNS, STATES
 
-COLUMNS = ("case", "side", "lesion", "reader", "state")
-STATE_COLOURS = {
-    "untraced": "#a0a0a0",
-    "in progress": "#ffb35e",
-    "saved": "#9adf9a",
-    "signed": "#2ad4ff",
-    "conflict": "#ff6b5e",
-}
+HEADINGS = {"name": "Case", "finding": "Finding"}
+LEFT = "left to trace"
+CHOICES = ("all", LEFT, *STATES)
 
 
 class WorklistPanel(QWidget):
@@ -31,41 +32,94 @@ class WorklistPanel(QWidget):
     def __init__(self, tracer: Tracer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tracer = tracer
+        self.by = ""
         self.summary = QLabel("No study is open")
+        # Names come from files: they are shown as they are, and never read as HTML.
+        self.summary.setTextFormat(Qt.TextFormat.PlainText)
         self.summary.setWordWrap(True)
-        self.table = QTableWidget(0, len(COLUMNS))
-        self.table.setHorizontalHeaderLabels([name.capitalize() for name in COLUMNS])
-        self.table.verticalHeader().setVisible(False)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.table.activated.connect(self._open)
+        self.words = QLineEdit()
+        self.words.setPlaceholderText("Filter, e.g. hip04 L1")
+        self.words.setClearButtonEnabled(True)
+        self.words.textChanged.connect(self.refresh)
+        self.state = QComboBox()
+        self.state.addItems(CHOICES)
+        self.state.currentIndexChanged.connect(self.refresh)
+        self.next = QPushButton("Next untraced")
+        self.next.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.next.clicked.connect(lambda _checked=False: tracer.next_untraced())
+        row = QHBoxLayout()
+        for part in (self.words, self.state, self.next):
+            row.addWidget(part)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(self.summary)
+        column.addLayout(row)
+        self.table = self._made_table()
         column.addWidget(self.table)
         tracer.worklist_read.connect(self.refresh)
         tracer.case_opened.connect(self._mark_open)
         self.refresh()
 
+    def _made_table(self) -> QTableWidget:
+        table = QTableWidget(0, len(ROW_COLUMNS))
+        table.setHorizontalHeaderLabels([HEADINGS.get(name, name.capitalize()) for name in ROW_COLUMNS])
+        table.verticalHeader().setVisible(False)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self.sort_by)
+        table.activated.connect(self._open)
+        return table
+
+    def sort_by(self, column: int) -> None:
+        """Sort by a column; the same column again: back to the reading order."""
+        name = ROW_COLUMNS[column]
+        self.by = "" if self.by == name else name
+        self.refresh()
+
+    def shown_rows(self) -> tuple[WorklistRow, ...]:
+        """Return the rows that the filter lets through, in the order they are shown."""
+        worklist = self.tracer.worklist
+        if worklist is None:
+            return ()
+        state = self.state.currentText()
+        states = () if state == "all" else ("untraced", "in progress") if state == LEFT else (state,)
+        return chosen_rows(worklist.rows, words=self.words.text(), states=states, by=self.by)
+
     def refresh(self) -> None:
         """Show the rows as they are now."""
-        worklist = self.tracer.worklist
-        rows = worklist.rows if worklist is not None else ()
-        done = sum(row.state in ("saved", "signed") for row in rows)
-        said = f"{len(rows)} rows, {done} saved or signed" if worklist is not None else "No study is open"
-        if worklist is not None and worklist.blinding != "none":
-            said += f"; blinded: {worklist.blinding}"
-        self.summary.setText(said)
+        rows = self.shown_rows()
+        self.summary.setText(self._said(len(rows)))
+        self.summary.setStyleSheet("")
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
-            for place, value in enumerate((row.name, row.side, row.lesion, row.reader, row.state)):
-                item = QTableWidgetItem(value)
+            for place, name in enumerate(ROW_COLUMNS):
+                item = QTableWidgetItem(getattr(row, name))
                 item.setData(Qt.ItemDataRole.UserRole, row.number)
                 self.table.setItem(number, place, item)
         self._mark_open()
+
+    def _said(self, n_shown: int) -> str:
+        worklist = self.tracer.worklist
+        if worklist is None:
+            return "No study is open"
+        if worklist.nothing_found:
+            return worklist.nothing_found
+        rows = worklist.rows
+        done = sum(row.state in ("saved", "signed") for row in rows)
+        said = f"{len(rows)} rows, {done} saved or signed"
+        if n_shown < len(rows):
+            said += f"; {n_shown} shown"
+        if worklist.blinding != "none":
+            said += f"; blinded: {worklist.blinding}"
+        if self.tracer.reader and not worklist.may_trace(self.tracer.reader):
+            named = ", ".join(worklist.protocol.reading.readers)
+            said += f". The protocol does not name the reader {self.tracer.reader} (it names {named})"
+        return said
 
     def _mark_open(self) -> None:
         for row in range(self.table.rowCount()):
@@ -76,7 +130,7 @@ class WorklistPanel(QWidget):
 
     def _open(self, index: QModelIndex) -> None:
         item = self.table.item(index.row(), 0)
-        side, lesion = (self.table.item(index.row(), place) for place in (1, 2))
+        side, lesion = (self.table.item(index.row(), ROW_COLUMNS.index(name)) for name in ("side", "lesion"))
         if item is None or side is None or lesion is None:
             return
         name, where = lesion.text(), side.text()
