@@ -53,6 +53,25 @@ def test_wrong_usage_is_2_and_one_line(run, arguments):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("call", [("mesure", "demo"), ("-v", "mesure", "batch"), ("measur",)])
+def test_a_misspelt_command_is_named_with_the_nearest(run, call):
+    code, out, err = run(*call)
+    assert (code, out) == (2, "")
+    assert "there is no command mes" in err or "there is no command measur" in err
+    assert "Did you mean measure?" in err
+
+
+def test_quiet_and_verbose(run, tmp_path):
+    small_study(tmp_path / "s")
+    code, out, err = run("batch", tmp_path / "s", "--out", tmp_path / "o", "--quiet", "--height", "spacing")
+    assert (code, out, err) == (0, "", "")
+    with (tmp_path / "o/measurements.csv").open(encoding="utf-8") as file:
+        assert {row["height_rule"] for row in csv.DictReader(file)} == {"spacing"}
+    code, out, _ = run("-v", "batch", tmp_path / "s", "--out", tmp_path / "o")
+    assert "cases measured now" in out
+    assert run("batch", tmp_path / "s", "--out", tmp_path / "o", "-v", "--quiet")[0] == 2
+
+
 def test_measure_json_is_the_contract(run, tmp_path):
     path = tmp_path / "lesion.nii.gz"
     write_box(path)
@@ -244,7 +263,7 @@ def test_series_of_files_and_folders(run, tmp_path):
 
 def test_a_fault_of_ours_is_named_and_no_traceback(run, tmp_path, monkeypatch):
     write_box(tmp_path / "m.nii.gz")
-    monkeypatch.setattr("volumetry.commands.measure_volume", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("volumetry.volume.measure_volume", lambda *_, **__: 1 / 0)
     code, _, err = run("measure", tmp_path / "m.nii.gz")
     assert code == 4
     assert err.split(": ")[1] == "internal-error"
@@ -275,6 +294,7 @@ def test_the_tracer_is_a_distribution_of_its_own(run, monkeypatch):
 
 def test_the_parser_is_built_without_the_library(tmp_path):
     code = "import sys; from volumetry.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    code += "assert not {'pandas', 'pydicom', 'nibabel', 'rich', 'volumetry.commands'} & set(sys.modules)"
+    code += "heavy = {'pandas', 'pydicom', 'nibabel', 'rich', 'volumetry.formats', 'volumetry.study'}\n"
+    code += "assert not heavy & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
     assert build_parser().prog == "volumetry"

@@ -9,17 +9,17 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
-import atexit
+import difflib
 import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from volumetry._version import __version__
-from volumetry.console import DONE, NONE_SUCCEEDED, USAGE, write_error
+from volumetry.commands import NAMES, load
+from volumetry.commands.options import add_verbosity
+from volumetry.console import DONE, NONE_SUCCEEDED, USAGE, set_verbosity, write_error
 from volumetry.errors import UsageError, VolumetryError, internal_error
-
-_LAYOUTS = ("table", "csv", "json")
 
 
 class _Help(argparse.HelpFormatter):
@@ -58,173 +58,19 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         epilog="example: volumetry batch scans/ --out results/ --jobs 8",
     )
     parser.add_argument("--version", action="version", version=f"volumetry {__version__}")
+    add_verbosity(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="volumetry")
-    for name, (what, example, add_arguments) in _COMMANDS.items():
-        if chosen in (None, name):
-            about = what[0].upper() + what[1:] + "."
-            add_arguments(
-                commands.add_parser(name, help=what, description=about, epilog=f"example: {example}")
-            )
+    for name in (chosen,) if chosen else NAMES:
+        command = load(name)
+        added = commands.add_parser(
+            name,
+            help=command.WHAT,
+            description=f"{command.WHAT[0].upper()}{command.WHAT[1:]}.",
+            epilog=f"example: {command.EXAMPLE}",
+        )
+        add_verbosity(added)
+        command.add_arguments(added)
     return parser
-
-
-def _add_layout(parser: Any) -> None:
-    parser.add_argument("--format", choices=_LAYOUTS, default="table", dest="layout", help="default: table")
-
-
-def _add_protocol(parser: Any) -> None:
-    parser.add_argument("--protocol", metavar="TOML", help="study protocol; default: the published rules")
-
-
-def _add_series(parser: Any) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH")
-    _add_layout(parser)
-
-
-def _add_measure(parser: Any) -> None:
-    parser.add_argument("paths", nargs="+", metavar="TRACE_OR_MASK")
-    parser.add_argument("--scan", metavar="PATH", help="the scan the traces belong to")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--label", type=int, metavar="N", help="only the label of that number")
-    which.add_argument("--roi", metavar="NAME", help="only the region of that name")
-    parser.add_argument(
-        "--height",
-        choices=("thickness", "spacing"),
-        default="thickness",
-        help="primary rule; default: thickness",
-    )
-    _add_measurement_options(parser)
-    parser.add_argument("--per-slice", action="store_true", help="a row per slice")
-    _add_layout(parser)
-
-
-def _add_measurement_options(parser: Any) -> None:
-    parser.add_argument(
-        "--skipped",
-        choices=("refuse", "absent", "bridge"),
-        help="what a slice without outline between outlined ones means; default: refuse",
-    )
-    parser.add_argument(
-        "--interpolate-missing",
-        action="store_true",
-        default=None,
-        help="measure across slices that are missing from the scan",
-    )
-    parser.add_argument(
-        "--threshold", type=float, metavar="X", help="values from X on are lesion (probability maps)"
-    )
-
-
-def _add_batch(parser: Any) -> None:
-    parser.add_argument("folder", metavar="FOLDER")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the tables")
-    parser.add_argument(
-        "--manifest", metavar="CSV", help="names the cases; default: FOLDER/manifest.csv, if there"
-    )
-    _add_protocol(parser)
-    _add_measurement_options(parser)
-    parser.add_argument(
-        "--jobs", type=int, default=0, metavar="N", help="processes; default: as many as cores"
-    )
-    parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="a dask.distributed scheduler that takes the cases"
-    )
-    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
-    parser.add_argument("--figures", action="store_true", help="draw every lesion")
-    parser.add_argument("--parquet", action="store_true", help="write the tables as Parquet, too")
-    parser.add_argument(
-        "--pseudonyms",
-        metavar="KEYFILE",
-        help="write a keyed hash for PatientID; the key is made on first use",
-    )
-
-
-def _add_change(parser: Any) -> None:
-    parser.add_argument("measurements", metavar="MEASUREMENTS.csv")
-    parser.add_argument("--out", required=True, metavar="CHANGES.csv")
-    parser.add_argument("--threshold", type=float, default=15.0, metavar="PERCENT", help="default: 15")
-    parser.add_argument("--minimum-slices", type=int, default=3, metavar="N", help="default: 3")
-
-
-def _add_figure(parser: Any) -> None:
-    parser.add_argument("trace", metavar="TRACE")
-    parser.add_argument("--scan", required=True, metavar="SCAN")
-    parser.add_argument("--out", required=True, metavar="PNG")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--label", type=int, metavar="N")
-    which.add_argument("--roi", metavar="NAME")
-    parser.add_argument("--height", choices=("thickness", "spacing"), default="thickness")
-
-
-def _add_trace(parser: Any) -> None:
-    parser.add_argument("path", nargs="?", metavar="PATH")
-    parser.add_argument(
-        "--traces", metavar="FOLDER", help="folder of the traces, for scans that cannot be written beside"
-    )
-
-
-def _add_outcomes(parser: Any) -> None:
-    parser.add_argument("plan", metavar="PLAN.toml")
-    parser.add_argument("--out", required=True, metavar="DIR")
-
-
-def _add_audit(parser: Any) -> None:
-    parser.add_argument("summary", metavar="SUMMARY.toml")
-    _add_layout(parser)
-
-
-def _add_demo(parser: Any) -> None:
-    parser.add_argument("--out", default="results", metavar="DIR", help="default: results")
-
-
-_COMMANDS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
-    "series": (
-        "list every image series below the paths, with its problems",
-        "volumetry series scans/",
-        _add_series,
-    ),
-    "measure": (
-        "measure the lesion volumes of traced files",
-        "volumetry measure p01/lesion.nii.gz --height spacing --per-slice",
-        _add_measure,
-    ),
-    "batch": (
-        "find and measure every traced lesion below a folder",
-        "volumetry batch scans/ --out results/ --jobs 8",
-        _add_batch,
-    ),
-    "change": (
-        "pair visits and class the change of volume",
-        "volumetry change measurements.csv --out changes.csv",
-        _add_change,
-    ),
-    "figure": (
-        "draw the traced slices of a lesion with outline, areas and volume",
-        "volumetry figure L1.trace.json --scan p01/2024-03-02/ --out lesion.png",
-        _add_figure,
-    ),
-    "trace": (
-        "open napari with the tracer",
-        "volumetry trace scans/p01/2024-03-02/",
-        _add_trace,
-    ),
-    "outcomes": (
-        "run the outcome statistics of a plan",
-        "volumetry outcomes plan.toml --out results/",
-        _add_outcomes,
-    ),
-    "audit": (
-        "check a summary table: counts against p values, percentages, totals",
-        "volumetry audit summary.toml",
-        _add_audit,
-    ),
-    "demo": (
-        "run the main job on the sample scans",
-        "volumetry demo --out results/",
-        _add_demo,
-    ),
-}
-"""Every command: what it does, an example, and what declares its arguments."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -233,13 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all done; 2: wrong usage; 3: some cases failed; 4: none succeeded.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    name = next((word for word in arguments if word in _COMMANDS), None)
-    chosen = build_parser(name).parse_args(arguments)
-    from volumetry import commands
-
-    gc.enable()
     try:
-        return int(getattr(commands, f"run_{chosen.command}")(chosen))
+        chosen = build_parser(_command_of(arguments)).parse_args(arguments)
+        set_verbosity(getattr(chosen, "verbose", 0), quiet=getattr(chosen, "quiet", False))
+        gc.enable()
+        return load(chosen.command).run(chosen)
     except UsageError as error:
         write_error(error)
         return USAGE
@@ -259,21 +103,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NONE_SUCCEEDED
 
 
-def entry() -> NoReturn:
-    """Run the program: `main`, with a quick start and a quick end.
+def _command_of(arguments: Sequence[str]) -> str | None:
+    """Return the command of a call, None where it names none; options before it take no values.
 
-    Collecting garbage while modules are loaded, and taking the interpreter apart at the end, take longer than
-    measuring a mask. What was registered to be done at exit is done.
+    Raises
+    ------
+    UsageError
+        ``usage``, with the nearest name, where there is no such command.
     """
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    if name is None or name in NAMES:
+        return name
+    close = difflib.get_close_matches(name, NAMES, n=1)
+    raise UsageError(
+        "usage",
+        f"there is no command {name}",
+        todo=f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(NAMES)}.",
+    )
+
+
+def entry() -> NoReturn:
+    """Run the program: `main`, with a quick start: collecting garbage while modules are loaded takes time."""
     gc.disable()
     code = main()
-    atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
-    os._exit(code)
+    gc.freeze()  # the end is quicker, too
+    sys.exit(code)
 
 
 if __name__ == "__main__":

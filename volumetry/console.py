@@ -18,6 +18,39 @@ REFRESH_SECONDS = 0.1
 Rows = Sequence[Mapping[str, Any]]
 
 
+_quiet = False
+
+
+def set_verbosity(level: int = 0, *, quiet: bool = False) -> None:
+    """Say how much a command tells: what the library logs goes to stderr.
+
+    Parameters
+    ----------
+    level : int
+        0: warnings only; 1: what is done; 2 and more: in detail.
+    quiet : bool
+        Errors only; `write_note` and `progress_bar` are silent.
+    """
+    global _quiet
+    _quiet = quiet
+    if not (level or quiet):
+        return  # the logging module's own default: warnings on stderr
+    import logging
+
+    logger = logging.getLogger("volumetry")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+    logger.setLevel(logging.ERROR if quiet else logging.INFO if level == 1 else logging.DEBUG)
+
+
+def write_note(text: str) -> None:
+    """Write what a person wants to know and a program does not, to stdout; nothing where quiet."""
+    if not _quiet:
+        sys.stdout.write(f"{text}\n")
+
+
 def write_error(error: VolumetryError, text: str | None = None) -> None:
     """Write ``error: <code>: <what>, <where> (<values>). <what to do>`` to stderr."""
     sys.stderr.write(f"error: {error.code}: {error.message if text is None else text}\n")
@@ -67,7 +100,7 @@ def _shown(value: Any) -> str:
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on stderr, where that is a terminal; yields what to tell (done, total)."""
-    if not sys.stderr.isatty():
+    if _quiet or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
     from rich.console import Console

@@ -1,0 +1,129 @@
+"""``volumetry batch``: every traced lesion below a folder, into tables."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from volumetry.commands.options import (
+    HEIGHT_RULES,
+    add_measurement_options,
+    add_protocol,
+    chosen_protocol,
+    exit_code,
+)
+from volumetry.console import progress_bar, write_note
+from volumetry.errors import UsageError
+
+if TYPE_CHECKING:
+    from volumetry.study.batch import BatchSummary
+    from volumetry.study.pseudonyms import Pseudonymiser
+
+WHAT = "find and measure every traced lesion below a folder"
+EXAMPLE = "volumetry batch scans/ --out results/ --jobs 8"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("folder", metavar="FOLDER")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the tables")
+    parser.add_argument(
+        "--manifest", metavar="CSV", help="names the cases; default: FOLDER/manifest.csv, if there"
+    )
+    add_protocol(parser)
+    parser.add_argument(
+        "--height", choices=HEIGHT_RULES, help="primary rule; default: the protocol's, else thickness"
+    )
+    add_measurement_options(parser)
+    parser.add_argument(
+        "--jobs", type=int, default=0, metavar="N", help="processes; default: as many as cores"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a dask.distributed scheduler that takes the cases"
+    )
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
+    parser.add_argument("--figures", action="store_true", help="draw every lesion")
+    parser.add_argument("--parquet", action="store_true", help="write the tables as Parquet, too")
+    parser.add_argument(
+        "--pseudonyms",
+        metavar="KEYFILE",
+        help="write a keyed hash for PatientID; the key is made on first use",
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Find, measure, write the tables and, where asked for, the figures."""
+    from volumetry.study.batch import BatchOptions, run_batch
+
+    if chosen.jobs < 0:
+        raise UsageError("usage", "--jobs is negative", todo="Give the number of processes.")
+    options: dict[str, Any] = {
+        "protocol": chosen_protocol(chosen),
+        "manifest": chosen.manifest,
+        "jobs": chosen.jobs,
+        "fresh": chosen.fresh,
+        "threshold": chosen.threshold,
+        "parquet": chosen.parquet,
+        "command": _noted(chosen),
+    }
+    if chosen.pseudonyms:
+        options["pseudonymiser"] = _key(chosen)
+    with _executor(chosen) as executor, progress_bar("measuring") as progress:
+        batch = BatchOptions(**options, executor=executor)
+        summary = run_batch(chosen.folder, chosen.out, batch, progress=progress)
+    if chosen.figures:
+        from volumetry.study.figures import draw_batch
+
+        with progress_bar("drawing") as progress:
+            draw_batch(chosen.folder, chosen.out, batch, progress=progress)
+    _report(summary)
+    return exit_code(summary.n_succeeded, summary.n_failed)
+
+
+def _executor(chosen: argparse.Namespace) -> AbstractContextManager[Any]:
+    """A context: the executor of the scheduler that is named, or None."""
+    if not chosen.scheduler:
+        return nullcontext()
+    from volumetry.study.cluster import cluster_executor
+
+    return cluster_executor(chosen.scheduler)
+
+
+def _noted(chosen: argparse.Namespace) -> tuple[str, ...]:
+    """The command without its paths, which are this machine's."""
+    flags = ("fresh", "figures", "parquet", "interpolate_missing")
+    given = [f"--{name.replace('_', '-')}" for name in flags if getattr(chosen, name)]
+    given += [
+        f"--{name}={getattr(chosen, name)}"
+        for name in ("height", "skipped", "threshold")
+        if getattr(chosen, name) is not None
+    ]
+    given += [
+        f"--{name}" for name in ("manifest", "protocol", "pseudonyms", "scheduler") if getattr(chosen, name)
+    ]
+    return ("volumetry", "batch", *given)
+
+
+def _key(chosen: argparse.Namespace) -> Pseudonymiser:
+    from volumetry.study.pseudonyms import read_key
+
+    path = Path(chosen.pseudonyms)
+    for folder, what in ((chosen.out, "results"), (chosen.folder, "scans")):
+        if path.resolve().is_relative_to(Path(folder).resolve()):
+            raise UsageError(
+                "usage",
+                f"the key file may not lie among the {what}",
+                where=path,
+                todo="Keep it where those who get the results cannot read it.",
+            )
+    return read_key(path)
+
+
+def _report(summary: BatchSummary) -> None:
+    counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items()) or "nothing found"
+    write_note(
+        f"{counts}\n{summary.n_done} of {summary.n_cases} cases measured now, in {summary.seconds:.1f} s\n"
+        f"measurements.csv, slices.csv, changes.csv and run.json are in {summary.out}"
+    )

@@ -1,0 +1,98 @@
+"""Arguments that several commands share, and what the calls of several commands have in common."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from volumetry.console import DONE, NONE_SUCCEEDED, SOME_FAILED
+
+if TYPE_CHECKING:
+    from volumetry.study.protocol import Protocol
+
+LAYOUTS = ("table", "csv", "json")
+HEIGHT_RULES = ("thickness", "spacing")
+
+
+def exit_code(succeeded: int, failed: int) -> int:
+    """0 where nothing failed, 3 where some did, 4 where nothing succeeded."""
+    if not succeeded:
+        return NONE_SUCCEEDED
+    return SOME_FAILED if failed else DONE
+
+
+def add_verbosity(parser: argparse.ArgumentParser) -> None:
+    """Declare ``-v`` and ``--quiet``, which every command has."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "-v",
+        "--verbose",
+        action="count",
+        default=argparse.SUPPRESS,
+        help="say on stderr what is done; -vv: in detail",
+    )
+    which.add_argument(
+        "--quiet",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="no progress and no notes: results and errors only",
+    )
+
+
+def add_layout(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--format``."""
+    parser.add_argument("--format", choices=LAYOUTS, default="table", dest="layout", help="default: table")
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--protocol``."""
+    parser.add_argument("--protocol", metavar="TOML", help="study protocol; default: the published rules")
+
+
+def add_region(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--label`` and ``--roi``: which region of a file is meant."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--label", type=int, metavar="N", help="only the label of that number")
+    which.add_argument("--roi", metavar="NAME", help="only the region of that name")
+
+
+def add_measurement_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the rules of measurement that a call may set."""
+    parser.add_argument(
+        "--skipped",
+        choices=("refuse", "absent", "bridge"),
+        help="what a slice without outline between outlined ones means; default: refuse",
+    )
+    parser.add_argument(
+        "--interpolate-missing",
+        action="store_true",
+        default=None,
+        help="measure across slices that are missing from the scan",
+    )
+    parser.add_argument(
+        "--threshold", type=float, metavar="X", help="values from X on are lesion (probability maps)"
+    )
+
+
+def chosen_region(chosen: argparse.Namespace) -> int | str | None:
+    """Return the label or the name of the region that was asked for."""
+    region: int | str | None = chosen.roi if chosen.label is None else chosen.label
+    return region
+
+
+def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
+    """Return the protocol of a call: the file's, with the call's own options on top."""
+    from dataclasses import replace
+
+    from volumetry.study.protocol import Protocol, read_protocol
+
+    protocol = read_protocol(Path(chosen.protocol)) if chosen.protocol else Protocol()
+    measurement = protocol.measurement
+    if getattr(chosen, "height", None) is not None:
+        measurement = replace(measurement, height=chosen.height)
+    if getattr(chosen, "skipped", None) is not None:
+        measurement = replace(measurement, skipped_slices=chosen.skipped)
+    if getattr(chosen, "interpolate_missing", None):
+        measurement = replace(measurement, interpolate_missing=True)
+    return replace(protocol, measurement=measurement)
