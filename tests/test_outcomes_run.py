@@ -32,6 +32,11 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def key_of(outcome: Outcome) -> str:
+    population = "" if outcome.population == "all" else f" {outcome.population}"
+    return f"{outcome.kind} {outcome.name}{population}"
+
+
 # -- the sample cohort -------------------------------------------------------------------------------------
 
 
@@ -43,11 +48,14 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, dict[str,
     path.write_text(text, encoding="utf-8")
     plan, document = read_plan(path)
     context = Context(plan=plan, cohort=join(plan, document, read_inputs(plan, COHORT)))
-    return context, {f"{o.kind} {o.name}": o for o in (part() for part in _parts(context))}
+    return context, {key_of(o): o for o in (part() for part in _parts(context))}
 
 
-def analysis(outcomes: dict[str, Outcome], key: str, what: str, role: str = "recommended") -> Analysis:
-    found = [a for a in outcomes[key].analyses if a.what == what and a.role == role]
+MODELS = ("recommended", "sensitivity", "check")
+
+
+def analysis(outcomes: dict[str, Outcome], key: str, what: str, *roles: str) -> Analysis:
+    found = [a for a in outcomes[key].analyses if a.what == what and a.role in (roles or MODELS)]
     assert len(found) == 1, [a.what for a in outcomes[key].analyses]
     assert found[0].result is not None, found[0].reason
     return found[0]
@@ -68,7 +76,7 @@ def test_every_row_of_every_table_is_accounted_for_once(cohort: tuple[Context, d
 
 
 def test_matched_pairs_are_those_of_the_matcher(cohort: tuple[Context, dict[str, Outcome]]) -> None:
-    pairs = analysis(cohort[1], "matching matching", "pairs", "description").result
+    pairs = analysis(cohort[1], "matching matching matched", "pairs", "description").result
     assert pairs is not None
     assert pairs.estimate.value == 74  # MatchIt, 0.2 SD of the logit, largest first
 

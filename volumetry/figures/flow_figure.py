@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 Step = tuple[str, str, str, int, int]
 """Stage, group, what, rows, patients."""
 
+_STAGES = ("screened", "not in the table", "input", "left out")
+"""Boxes above the groups; those of the second and fourth stand beside the stem."""
+
+_COLUMN = ("group", "not matched", "matched", "no volume", "volume")
+
+_HEADINGS = {
+    "not in the table": "left out:",
+    "left out": "left out:",
+    "not matched": "left out:",
+    "no volume": "no change of volume:",
+}
+
 _LINE_MM = 3.0
 _PAD_MM = 2.6
 _GAP_MM = 5.0
@@ -27,27 +39,33 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Fig
     Parameters
     ----------
     steps : sequence of (stage, group, what, rows, patients)
-        Stages are ``input``, ``left out``, ``group``, ``volume`` and ``no volume``.
+        Stages of no group are ``screened``, ``not in the table``, ``input`` and ``left out``; of a group
+        ``group``, ``not matched``, ``matched``, ``no volume`` and ``volume``. Words are drawn as they are.
     labels : sequence of str
         Groups in order.
     unit : str
         What a row is: hip, lesion, patient.
     """
-    top, left_out = (_lines([s for s in steps if s[0] == stage], 42) for stage in ("input", "left out"))
-    columns = [_column(steps, label) for label in labels]
-    above = sum(_height(lines) + _GAP_MM for lines in (top, left_out) if lines)
+    boxes = [(stage, _lines([s for s in steps if s[0] == stage], 42, unit)) for stage in _STAGES]
+    boxes = [(stage, lines) for stage, lines in boxes if lines]
+    columns = [_column(steps, label, unit) for label in labels]
     body = max(sum(_height(lines) + _GAP_MM for lines in column) for column in columns)
-    height = above + body + 4
+    height = sum(_height(lines) + _GAP_MM for _, lines in boxes) + body + 6
     figure = new_figure(height)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_xlim(0, _SPAN)
     axes.set_ylim(height, 0)
-    y = _box(axes, _SPAN / 2, 2.0, 60, top, INK)
-    stem = _SPAN / 2
-    if left_out:
-        stem = 14.0
-        y = _left_out(axes, stem, y, left_out)
+    stem = 14.0
+    y = 2.0
+    for number, (stage, lines) in enumerate(boxes):
+        if stage in ("not in the table", "left out"):
+            y = _left_out(axes, stem, y, lines)
+            continue
+        if number:
+            _arrow(axes, (stem, y), (stem, y + _GAP_MM - 0.4))
+            y += _GAP_MM - 0.4
+        y = _box(axes, 32, y, 60, lines, INK)
     centres = [_SPAN * (place + 0.5) / len(labels) for place in range(len(labels))]
     axes.plot([stem, stem], [y, y + 2], color=INK, lw=0.7)
     axes.plot([min(stem, centres[0]), max(stem, centres[-1])], [y + 2, y + 2], color=INK, lw=0.7)
@@ -59,9 +77,10 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Fig
 
 def _left_out(axes: Axes, stem: float, y: float, lines: Sequence[str]) -> float:
     """Draw the box of those left out beside the stem and return where the stem ends."""
-    bottom = _box(axes, 54, y + _GAP_MM, 58, lines, NEUTRAL)
+    bottom = _box(axes, 54, y + _GAP_MM / 2, 58, lines, NEUTRAL)
+    middle = (y + _GAP_MM / 2 + bottom) / 2
     axes.plot([stem, stem], [y, bottom + 1], color=INK, lw=0.7)
-    _arrow(axes, (stem, (y + _GAP_MM + bottom) / 2), (25, (y + _GAP_MM + bottom) / 2))
+    _arrow(axes, (stem, middle), (25, middle))
     return bottom + 1
 
 
@@ -77,20 +96,18 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
     axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "lw": 0.7, "color": INK})
 
 
-def _column(steps: Sequence[Step], label: str) -> list[list[str]]:
+def _column(steps: Sequence[Step], label: str, unit: str) -> list[list[str]]:
     own = [step for step in steps if step[1] == label]
-    boxes = [_lines([s for s in own if s[0] == stage], 23) for stage in ("group", "no volume", "volume")]
+    boxes = [_lines([s for s in own if s[0] == stage], 23, unit) for stage in _COLUMN]
     return [lines for lines in boxes if lines]
 
 
-def _lines(steps: Sequence[Step], width: int) -> list[str]:
+def _lines(steps: Sequence[Step], width: int, unit: str) -> list[str]:
     """Return the text of one box: a count and its reason for each step."""
-    heading = {"no volume": ["no change of volume:"], "left out": ["left out:"]}
-    lines: list[str] = list(heading.get(steps[0][0], [])) if steps else []
+    lines = [_HEADINGS[steps[0][0]]] if steps and steps[0][0] in _HEADINGS else []
     for _, _, what, rows, patients in steps:
-        lines += textwrap.wrap(f"{what.replace('-', ' ')}: {rows}\N{NO-BREAK SPACE}({patients})", width) or [
-            ""
-        ]
+        count = f"{rows}" if unit == "patient" else f"{rows}\N{NO-BREAK SPACE}({patients})"
+        lines += textwrap.wrap(f"{what}: {count}", width, break_on_hyphens=False) or [""]
     return lines
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from volumetry.figures.statistics_style import FIRST, INK, new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _WIDEST = 32.0
@@ -19,25 +21,70 @@ _WIDEST = 32.0
 
 @dataclass(frozen=True, kw_only=True)
 class ForestRow:
-    """One ratio with its interval; an end that is not known is None or infinite."""
+    """One ratio with its interval; an end that is not known is None or infinite.
+
+    Attributes
+    ----------
+    endpoint, what : str
+    value : float
+    low, high : float or None
+    better : {"", "less", "more"}
+        Whether a ratio below or above 1 is good for the first group; empty where nobody says.
+    """
 
     endpoint: str
     what: str
     value: float
     low: float | None
     high: float | None
+    better: str = ""
+
+
+_PANELS = ("less", "more", "")
 
 
 def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure:
-    """Draw ratios of the first group against the second; arrows where an interval leaves the axis."""
-    from matplotlib.ticker import FuncFormatter, NullLocator
+    """Draw ratios of the first group against the second; arrows where an interval leaves the axis.
 
-    names = [textwrap.fill(f"{row.endpoint}: {row.what}", 30) for row in rows]
-    heights = np.array([1.0 + 0.75 * name.count("\n") for name in names])
+    Ratios that are good below 1, above 1, and of which nobody says so have a panel each.
+    """
+    panels = [(kind, [row for row in rows if row.better == kind]) for kind in _PANELS]
+    panels = [(kind, own) for kind, own in panels if own]
+    names = [[textwrap.fill(f"{row.endpoint}: {row.what}", 30) for row in own] for _, own in panels]
+    heights = [np.array([1.0 + 0.75 * name.count("\n") for name in own]) for own in names]
+    totals = [float(h.sum()) for h in heights]
+    figure = new_figure(14 + 4.2 * sum(totals) + 9 * len(panels))
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": totals})[
+        :, 0
+    ]
+    limits = _limits(rows)
+    for axes, (kind, own), own_names, own_heights in zip(grid, panels, names, heights, strict=True):
+        _panel(axes, own, own_names, own_heights, limits)
+        title = _title(kind, labels, len(panels))
+        if title:
+            axes.set_title(title, fontsize=6, loc="left")
+    _scale(grid[-1], *limits)
+    grid[-1].set_xlabel(f"Ratio (log scale), {labels[0]} against {labels[1]}")
+    return figure
+
+
+def _title(kind: str, labels: tuple[str, str], n_panels: int) -> str:
+    if kind == "less":
+        return f"\N{LEFTWARDS ARROW} better with {labels[0]}"
+    if kind == "more":
+        return f"better with {labels[0]} \N{RIGHTWARDS ARROW}"
+    return "which direction is better is not declared" if n_panels > 1 else ""
+
+
+def _panel(
+    axes: Axes,
+    rows: Sequence[ForestRow],
+    names: Sequence[str],
+    heights: NDArray[np.float64],
+    limits: tuple[float, float],
+) -> None:
+    low, high = limits
     centres = np.cumsum(heights) - heights / 2
-    figure = new_figure(22 + 4.2 * float(heights.sum()))
-    axes = figure.subplots()
-    low, high = _limits(rows)
     for centre, row in zip(centres, rows, strict=True):
         ends = [_within(end, low, high, other) for end, other in ((row.low, low), (row.high, high))]
         axes.plot(ends, [centre, centre], color=INK, lw=0.9)
@@ -52,19 +99,21 @@ def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure
             textcoords="offset points", va="center", fontsize=6, annotation_clip=False,
         )  # fmt: skip
     axes.axvline(1, color=INK, lw=0.6, ls=(0, (4, 2)))
+    axes.set_ylim(float(heights.sum()), 0)
+    axes.set_yticks(centres, list(names))
+    axes.tick_params(axis="y", length=0, labelsize=6)
+
+
+def _scale(axes: Axes, low: float, high: float) -> None:
+    from matplotlib.ticker import FuncFormatter, NullLocator
+
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.set_ylim(float(heights.sum()), 0)
-    axes.set_yticks(centres, names)
-    axes.tick_params(axis="y", length=0, labelsize=6)
     choices = (0.25, 0.5, 1, 2, 4) if high / low < 40 else (0.03, 0.1, 0.3, 1, 3, 10, 30)
-    ticks = [t for t in choices if low <= t <= high]
-    axes.set_xticks(ticks)
+    axes.set_xticks([t for t in choices if low <= t <= high])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.tick_params(axis="x", labelsize=6)
-    axes.set_xlabel(f"Ratio (log scale), {labels[0]} against {labels[1]}")
-    return figure
 
 
 def _limits(rows: Sequence[ForestRow]) -> tuple[float, float]:

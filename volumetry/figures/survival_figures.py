@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +30,30 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class AxisLimits:
+    """Where the axes of curves end; None: at the last follow-up, at what the curves reach.
+
+    Attributes
+    ----------
+    time : float or None
+        End of the time axis, in the curves' unit.
+    percent : float or None
+        Top of the axis of shares.
+    """
+
+    time: float | None = None
+    percent: float | None = None
+
+
 def draw_survival(
-    curves: Sequence[SurvivalCurve], *, event: str, unit: str, p_value: float | None, falling: bool = True
+    curves: Sequence[SurvivalCurve],
+    *,
+    event: str,
+    unit: str,
+    p_value: float | None,
+    falling: bool = True,
+    limits: AxisLimits = AxisLimits(),
 ) -> Figure:
     """Draw Kaplan-Meier curves, or one minus them, with intervals, censoring ticks and numbers at risk.
 
@@ -44,6 +67,7 @@ def draw_survival(
     p_value : float or None
     falling : bool
         Survival; False: cumulative share with the event.
+    limits : AxisLimits
     """
     figure = new_figure(62 + 4 * len(curves))
     axes, table = _panels(figure, len(curves))
@@ -53,13 +77,15 @@ def draw_survival(
         _steps(axes, curve.times, shown, 1.0 if falling else 0.0, place, curve.label)
         _ticks(axes, curve, shown[0], place)
     text = f"Free of {event} (%)" if falling else f"Cumulative {event} (%)"
-    _finish(axes, curves, text, unit, p_value)
+    _finish(axes, curves, text, unit, p_value, limits)
     axes.legend(loc="lower left" if falling else "upper left", handlelength=2.6)
     _at_risk(axes, table, [(c.label, c.numbers_at_risk) for c in curves])
     return figure
 
 
-def draw_incidence(curves: Sequence[IncidenceCurve], *, unit: str, p_value: float | None) -> Figure:
+def draw_incidence(
+    curves: Sequence[IncidenceCurve], *, unit: str, p_value: float | None, limits: AxisLimits = AxisLimits()
+) -> Figure:
     """Draw cumulative incidence by cause and group: a colour per group, a panel per cause."""
     causes = list(dict.fromkeys(curve.cause for curve in curves))
     labels = list(dict.fromkeys(curve.label for curve in curves))
@@ -75,8 +101,8 @@ def draw_incidence(curves: Sequence[IncidenceCurve], *, unit: str, p_value: floa
             values = [curve.incidence, curve.ci_low, curve.ci_high]
             _steps(axes, curve.times, values, 0.0, labels.index(curve.label), curve.label)
         axes.set_ylabel(f"{sentence(cause)} (%)")
-        axes.set_xlim(0, end)
-        axes.set_ylim(0, min(100.0, 100 * highest * 1.35 + 1))
+        axes.set_xlim(0, end if limits.time is None else limits.time)
+        axes.set_ylim(0, limits.percent or min(100.0, 100 * highest * 1.35 + 1))
         if row == 0:
             axes.legend(loc="upper left", handlelength=2.6)
             axes.set_title(format_p(p_value), loc="right")
@@ -113,7 +139,7 @@ def _steps(axes: Axes, times: Values, values: Sequence[Values], start: float, pl
     x = np.concatenate([[0.0], times])
     estimate, low, high = (100 * np.concatenate([[start], v]) for v in values)
     axes.step(
-        x, estimate, where="post", color=colour_of(place), ls=dashes_of(place), label=label, clip_on=False
+        x, estimate, where="post", color=colour_of(place), ls=dashes_of(place), label=label, clip_on=True
     )
     known = ~(np.isnan(low) | np.isnan(high))
     if known.any():
@@ -127,9 +153,12 @@ def _ticks(axes: Axes, curve: SurvivalCurve, values: Values, place: int) -> None
     axes.plot(curve.times[censored], 100 * values[censored], "|", color=colour_of(place), ms=3.5, mew=0.6)
 
 
-def _finish(axes: Axes, curves: Sequence[Any], text: str, unit: str, p_value: float | None) -> None:
-    axes.set_ylim(0, 101)
-    axes.set_xlim(0, max(float(curve.times[-1]) for curve in curves) * 1.01)
+def _finish(
+    axes: Axes, curves: Sequence[Any], text: str, unit: str, p_value: float | None, limits: AxisLimits
+) -> None:
+    axes.set_ylim(0, limits.percent or 101)
+    last = max(float(curve.times[-1]) for curve in curves)
+    axes.set_xlim(0, last * 1.01 if limits.time is None else limits.time)
     axes.set_ylabel(text)
     axes.set_xlabel(f"Time ({unit})")
     axes.set_title(format_p(p_value), loc="right")

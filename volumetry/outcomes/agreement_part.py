@@ -9,6 +9,7 @@ from typing import Any
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, ask
 from volumetry.outcomes.number_endpoint import as_numbers
 from volumetry.outcomes.plan import Agreement, file_name
+from volumetry.outcomes.questions import LIMITS
 from volumetry.tables import Row
 
 Ratings = list[list[float]]
@@ -19,28 +20,26 @@ def analyse_agreement(context: Context, part: Agreement) -> Outcome:
     names, ratings, patients, classes = _ratings(context, part)
     threshold = part.threshold_percent or context.plan.volumes.threshold_percent
 
-    def question(what: str, pair: str = "") -> Question:
+    def question(asks: str, pair: str = "") -> Question:
         return Question(
             endpoint=part.name,
             kind="agreement",
             role="recommended",
-            what=what,
+            id=asks,
             contrast=pair or ", ".join(names),
         )
 
     analyses = [
-        ask(question("intraclass correlation"), lambda: _icc(ratings, patients, context.level)),
+        ask(question("intraclass-correlation"), lambda: _icc(ratings, patients, context.level)),
         ask(question("repeatability"), lambda: _repeatability(ratings, patients, threshold, context.level)),
     ]
     pair = f"{names[0]} - {names[1]}"
     first, second = ([row[place] for row in ratings] for place in (0, 1))
     for scale in ("absolute", "log", "percent"):
         limits = partial(_limits, first, second, scale, part.unit, patients, context.level)
-        analyses += [ask(question(f"limits of agreement, {scale}", pair), limits)]
+        analyses += [ask(question(LIMITS[scale], pair), limits)]
     if classes:
-        analyses.append(
-            ask(question("kappa of classes of change", pair), lambda: _kappa(classes, context.level))
-        )
+        analyses.append(ask(question("kappa-of-classes", pair), lambda: _kappa(classes, context.level)))
     return Outcome(
         name=part.name,
         kind="agreement",
@@ -129,9 +128,8 @@ def _classes(changes: Sequence[Row], readers: Sequence[str]) -> list[tuple[str, 
 
 
 def _drawings(part: Agreement, analyses: Sequence[Analysis], pair: str) -> tuple[Drawing, ...]:
-    limits = {
-        a.what.rpartition(", ")[2]: a.result for a in analyses if a.what.startswith("limits") and a.result
-    }
+    known = {analysis.id: analysis.result for analysis in analyses}
+    limits = {scale: known.get(asks) for scale, asks in LIMITS.items()}
     drawings = []
     for scale, unit in (("absolute", part.unit), ("percent", "%")):
         result = limits.get(scale)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from volumetry.errors import StatisticsError, VolumetryError, internal_error
+from volumetry.errors import StatisticsError, UsageError, VolumetryError, internal_error
 from volumetry.outcomes.joining import Cohort
-from volumetry.outcomes.plan import Plan
+from volumetry.outcomes.plan import Plan, file_name
+from volumetry.outcomes.questions import QUESTIONS, Asked
 from volumetry.statistics.result import StatisticResult
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FEW_PATIENTS = 20
 """Below this, cluster-robust errors are said to be too small."""
 
-Role = Literal["description", "published", "recommended", "sensitivity"]
+Role = Literal["description", "published", "recommended", "sensitivity", "check"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +30,12 @@ class Analysis:
     Attributes
     ----------
     endpoint, kind : str
-    role : {"description", "published", "recommended", "sensitivity"}
-        Published: the test as papers print it, rows taken as independent. Recommended: what allows for two
-        hips of one patient.
-    what : str
-        What is asked: ``"odds ratio, adjusted"``.
+    role : {"description", "published", "recommended", "sensitivity", "check"}
+        Published: the test as papers print it, rows taken as independent. Recommended: the answer, which
+        allows for two hips of one patient. Sensitivity: other answers to the same question. Check: whether
+        the model of an answer fits.
+    id : str
+        What is asked, one of `volumetry.outcomes.questions.QUESTIONS`. Programs read this.
     contrast : str
         ``"denosumab - control"``, or one group.
     result : StatisticResult or None
@@ -42,21 +44,48 @@ class Analysis:
     warned : tuple of str
         Warnings that the method gave beyond the result's notes.
     primary : bool
-        Whether this is the endpoint's recommended p value, the one that is adjusted for their number.
+        Whether this is the one answer to the endpoint's question, whose p value is adjusted for the number
+        of endpoints; every other recommended method is a sensitivity analysis of it.
     p_adjusted : float or None
+    population : str
+        Whose rows: ``"all"``, ``"matched"``, or the name of a subgroup.
+    subject : str
+        Which class or variant of the endpoint is asked about, where it has several.
+    detail : str
+        What the label adds in words: the horizon, the weights.
+    cluster : {"patient", "pair"}
+        What ``result.n_clusters`` counts.
+    better : {"", "more", "less"}
+        Which direction of the effect is good for the first group.
     """
 
     endpoint: str
     kind: str
     role: Role
-    what: str
-    contrast: str
+    id: str
+    contrast: str = ""
     result: StatisticResult | None = None
     code: str = ""
     reason: str = ""
     warned: tuple[str, ...] = ()
     primary: bool = False
     p_adjusted: float | None = None
+    population: str = "all"
+    subject: str = ""
+    detail: str = ""
+    cluster: str = "patient"
+    better: str = ""
+
+    @property
+    def asked(self) -> Asked:
+        """The question in full."""
+        return QUESTIONS[self.id]
+
+    @property
+    def what(self) -> str:
+        """The question in words. Labels are for people; see `id`."""
+        label = " ".join(part for part in (self.asked.label, self.detail) if part)
+        return f"{self.subject}: {label}" if self.subject else label
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -88,6 +117,7 @@ class Outcome:
 
     name: str
     kind: str
+    population: str = "all"
     analyses: tuple[Analysis, ...] = ()
     tables: tuple[Tidy, ...] = ()
     drawings: tuple[Drawing, ...] = ()
@@ -101,18 +131,114 @@ class Question:
     endpoint: str
     kind: str
     role: Role
-    what: str
+    id: str
     contrast: str = ""
     primary: bool = False
+    population: str = "all"
+    subject: str = ""
+    detail: str = ""
+    cluster: str = "patient"
+    better: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Plan and cohort, as every endpoint needs them."""
+    """Plan and rows, as every endpoint needs them.
+
+    Attributes
+    ----------
+    plan : Plan
+    cohort : Cohort
+        The rows that are analysed here: all of them, a subgroup, or those in matched pairs.
+    population : str
+        What these rows are called: ``"all"``, ``"matched"``, or the name of a subgroup.
+    pairs : tuple of str
+        The matched pair of each row, which is then its cluster (patients lie within pairs); empty otherwise.
+    leading : bool
+        Whether analyses of these rows give the primary answers of the plan.
+    """
 
     plan: Plan
     cohort: Cohort
-    extra: dict[str, Sequence[Any]] = field(default_factory=dict)
+    population: str = "all"
+    pairs: tuple[str, ...] = ()
+    leading: bool = True
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """The cluster of each row: its pair in matched data, else its patient."""
+        return self.pairs or self.cohort.patient
+
+    def subset(
+        self, rows: Sequence[int], population: str, *, pairs: Sequence[Any] = (), leading: bool = False
+    ) -> Context:
+        """Return the context of some of the rows."""
+        return replace(
+            self,
+            cohort=self.cohort.take(rows),
+            population=population,
+            pairs=tuple(f"pair {pair}" for pair in pairs),
+            leading=leading,
+        )
+
+    def question(self, endpoint: str, kind: str, role: Role, asks: str, **more: Any) -> Question:
+        """Return a question about these rows; of rows that do not lead nothing is more than sensitivity."""
+        primary = bool(more.pop("primary", False)) and self.leading
+        if role == "recommended" and not self.leading:
+            role = "sensitivity"
+        return Question(
+            endpoint=endpoint,
+            kind=kind,
+            role=role,
+            id=asks,
+            contrast=more.pop("contrast", self.contrast),
+            primary=primary,
+            population=self.population,
+            cluster="pair" if self.pairs else "patient",
+            **more,
+        )
+
+    def per_unit(self, per: str, *columns: str) -> Context:
+        """Return the rows themselves, or the first row of each patient where the columns are of the patient.
+
+        Raises
+        ------
+        UsageError
+            ``invalid-table`` where a column has two values in one patient, naming both lines.
+        """
+        if per == "row":
+            return self
+        table, seen, rows = self.cohort.table, dict[str, int](), list[int]()
+        for row, patient in enumerate(self.cohort.patient):
+            if patient not in seen:
+                seen[patient] = row
+                rows.append(row)
+                continue
+            for name in columns:
+                cells = table.text(name)
+                if cells[row] != cells[seen[patient]]:
+                    raise UsageError(
+                        "invalid-table", f"{name} has two values in one patient", where=table.name,
+                        values={
+                            "patient": patient, "lines": (table.lines[seen[patient]], table.lines[row]),
+                            "cells": (cells[seen[patient]], cells[row]),
+                        },
+                        todo='Correct the cells, or analyse rows: per = "row" in the plan.',
+                    )  # fmt: skip
+        return replace(
+            self,
+            cohort=self.cohort.take(rows),
+            pairs=tuple(self.pairs[row] for row in rows) if self.pairs else (),
+        )
+
+    def drawing_name(self, name: str) -> str:
+        """Return the file name of a figure of these rows."""
+        return name if self.population == "all" else f"{file_name(self.population)}-{name}"
+
+    @property
+    def among(self) -> str:
+        """These rows in a caption: empty for all of them."""
+        return "" if self.population == "all" else f" ({self.population})"
 
     @property
     def contrast(self) -> str:
@@ -132,7 +258,7 @@ class Context:
         import pandas as pd
 
         columns: dict[str, Any] = {
-            "patient": list(self.cohort.patient),
+            "patient": list(self.clusters),
             "group": pd.Categorical(self.cohort.group, categories=list(self.cohort.labels)),
             "first": [int(first) for first in self.cohort.first],
             **{name: list(cells) for name, cells in values.items()},
@@ -186,8 +312,9 @@ def ask(question: Question, answer: Callable[[], StatisticResult]) -> Analysis:
     from volumetry.statistics.clusters import ClusteredDataWarning
 
     warned = [str(w.message) for w in caught if not issubclass(w.category, ClusteredDataWarning)]
-    if question.role == "recommended" and result.n_clusters is not None and result.n_clusters < FEW_PATIENTS:
-        warned.append(f"{result.n_clusters} patients are too few for errors that rest on clusters")
+    clustered = question.role in ("recommended", "sensitivity") and result.n_clusters is not None
+    if clustered and (result.n_clusters or 0) < FEW_PATIENTS:
+        warned.append(f"{result.n_clusters} {question.cluster}s are too few for errors that rest on clusters")
     return Analysis(**known, result=result, warned=tuple(dict.fromkeys(warned)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask, columns_of
@@ -15,64 +15,90 @@ if TYPE_CHECKING:
 
 def analyse_binary(context: Context, endpoint: Binary) -> Outcome:
     """Analyse one yes-or-no endpoint."""
+    context = context.per_unit(endpoint.per, endpoint.column)
     values = context.cohort.table.events(endpoint.column)
     frame = context.frame({"value": [float("nan") if v is None else v for v in values]}, endpoint.adjust)
     described = [_share(context, endpoint.name, values, first=first) for first in (True, False)]
     published = _published(context, endpoint, frame)
-    recommended = recommended_binary(context, endpoint.name, frame, endpoint.adjust)
+    recommended = recommended_binary(context, BinaryQuestion.of(endpoint), frame)
     return Outcome(
         name=endpoint.name,
         kind="binary",
+        population=context.population,
         analyses=(*described, *published, *recommended),
-        tables=(Tidy(name="p_values", rows=tuple(_p_rows(endpoint.name, published))),),
-        drawings=(_bars(context, endpoint, described, recommended),),
+        tables=(Tidy(name="p_values", rows=tuple(_p_rows(context, endpoint.name, published))),),
+        drawings=(_bars(context, endpoint, described, published, recommended),),
     )
 
 
-def recommended_binary(
-    context: Context, name: str, frame: pd.DataFrame, adjust: tuple[str, ...], kind: str = "binary"
-) -> list[Analysis]:
-    """Return risk difference, odds ratio and adjusted odds ratio, all clustered on the patient.
+@dataclass(frozen=True, kw_only=True)
+class BinaryQuestion:
+    """What `recommended_binary` needs to know of an endpoint."""
 
-    Where the estimating equations have no answer (an empty cell separates the groups) Firth's penalised model
-    takes their place as the primary analysis.
+    name: str
+    adjust: tuple[str, ...] = ()
+    effect: str = "odds-ratio"
+    better: str = ""
+    kind: str = "binary"
+    subject: str = ""
+    leads: bool = True
+
+    @classmethod
+    def of(cls, endpoint: Binary) -> BinaryQuestion:
+        """Return what a yes-or-no endpoint of the plan asks."""
+        return cls(name=endpoint.name, adjust=endpoint.adjust, effect=endpoint.effect, better=endpoint.better)
+
+
+def binary_question(name: str, *, kind: str, subject: str, better: str = "") -> BinaryQuestion:
+    """Return the question of a class among others, which leads nothing."""
+    return BinaryQuestion(name=name, kind=kind, subject=subject, leads=False, better=better)
+
+
+def recommended_binary(context: Context, asked: BinaryQuestion, frame: pd.DataFrame) -> list[Analysis]:
+    """Return risk difference, odds ratio and adjusted odds ratio, all clustered.
+
+    One of them is the endpoint's answer: the adjusted odds ratio where covariates are named, else the effect
+    that the plan names. Where the estimating equations have no answer (an empty cell separates the groups)
+    Firth's penalised model takes their place.
     """
     from volumetry.statistics.groups.two_groups import compare_groups
 
-    levels = context.cohort.labels
+    leading = "odds-ratio-adjusted" if asked.adjust else asked.effect
 
-    def question(what: str, primary: bool = False) -> Question:
-        return Question(
-            endpoint=name,
-            kind=kind,
-            role="recommended",
-            what=what,
-            contrast=context.contrast,
-            primary=primary,
+    def question(asks: str) -> Question:
+        first = asked.leads and asks.removesuffix("-firth") == leading
+        return context.question(
+            asked.name,
+            asked.kind,
+            "recommended" if first else "sensitivity",
+            asks,
+            primary=first,
+            subject=asked.subject,
+            better=asked.better,
         )
 
     analyses = [
         ask(
-            question("risk difference"),
+            question("risk-difference"),
             lambda: compare_groups(
                 columns_of(frame),
                 "value",
                 group="group",
-                levels=levels,
+                levels=context.cohort.labels,
                 test="pearson",
                 cluster="patient",
                 level=context.level,
             ),
         )
     ]
-    models = [("odds ratio", ()), *([("odds ratio, adjusted", adjust)] if adjust else [])]
-    for what, covariates in models:
-        last = covariates == models[-1][1]
-        fitted = ask(question(what, last), lambda c=covariates: _marginal(context, frame, c))  # type: ignore[misc]
+    models: list[tuple[str, tuple[str, ...]]] = [("odds-ratio", ())]
+    if asked.adjust:
+        models.append(("odds-ratio-adjusted", asked.adjust))
+    for asks, covariates in models:
+        fitted = ask(question(asks), lambda c=covariates: _marginal(context, frame, c))  # type: ignore[misc]
         if fitted.result is None:
             analyses.append(replace(fitted, primary=False))
-            firth = f"{what}, Firth"
-            fitted = ask(question(firth, last), lambda c=covariates: _firth(context, frame, c))  # type: ignore[misc]
+            fitted = ask(question(f"{asks}-firth"), lambda c=covariates: _firth(context, frame, c))  # type: ignore[misc]
         analyses.append(fitted)
     return analyses
 
@@ -84,6 +110,10 @@ def _marginal(context: Context, frame: pd.DataFrame, covariates: tuple[str, ...]
     context.require_groups(frame, ["value", *covariates])
     known = frame.dropna(subset=["value", *covariates])
     terms = ["first", *covariates]
+    if context.pairs:
+        options = RegressionOptions(level=context.level)
+        fitted = logistic_regression("value", terms, data=frame, cluster="patient", options=options)
+        return with_p(fitted, "odds ratio")
     if known["patient"].is_unique:
         options = RegressionOptions(level=context.level)
         return with_p(logistic_regression("value", terms, data=frame, options=options), "odds ratio")
@@ -126,7 +156,7 @@ def _share(context: Context, name: str, values: list[int | None], *, first: bool
         details = {"events": sum(known), "n": len(known)}
         return replace(result, n_missing=len(entries) - len(known), details=details)
 
-    question = Question(endpoint=name, kind="binary", role="description", what="share", contrast=label)
+    question = context.question(name, "binary", "description", "share", contrast=label)
     return ask(question, answer)
 
 
@@ -143,28 +173,38 @@ def _published(context: Context, endpoint: Binary, frame: pd.DataFrame) -> list[
             level=context.level,
         )
 
-    question = Question(
-        endpoint=endpoint.name, kind="binary", role="published", what="comparison of shares",
-        contrast=context.contrast,
-    )  # fmt: skip
+    question = context.question(
+        endpoint.name, "binary", "published", "shares-compared", better=endpoint.better
+    )
     return [ask(question, answer)]
 
 
-def _p_rows(name: str, published: list[Analysis]) -> list[dict[str, Any]]:
+def _p_rows(context: Context, name: str, published: list[Analysis]) -> list[dict[str, Any]]:
     result = published[0].result
     if result is None:
         return []
     named = result.details["primary"]
     return [
-        {"endpoint": name, "test": test, "p_value": value, "named_by_the_plan": test == named}
+        {
+            "endpoint": name,
+            "population": context.population,
+            "test": test,
+            "p_value": value,
+            "named_by_the_plan": test == named,
+        }
         for test, value in result.details["p_values"].items()
     ]
 
 
 def _bars(
-    context: Context, endpoint: Binary, described: list[Analysis], recommended: list[Analysis]
+    context: Context,
+    endpoint: Binary,
+    described: list[Analysis],
+    published: list[Analysis],
+    recommended: list[Analysis],
 ) -> Drawing:
-    primary = next((a for a in recommended if a.primary), recommended[-1])
+    """Return the bars with the p of a comparison of what they show: unadjusted, of the same rows."""
+    drawn = published[0] if context.plan.study.figure_p == "published" else recommended[0]
 
     def draw() -> Any:
         from volumetry.figures.statistics_figures import Bar, draw_bars
@@ -184,12 +224,11 @@ def _bars(
                         n=share.details["n"],
                     )
                 )
-        p_value = primary.result.p_value if primary.result else None
-        return draw_bars(bars, title=endpoint.name, p_value=p_value)
+        return draw_bars(bars, title=endpoint.name, p_value=drawn.result.p_value if drawn.result else None)
 
     return Drawing(
-        name=f"{file_name(endpoint.name)}-bars",
-        caption=f"{endpoint.name}: share by group with Wilson's {100 * context.level:g} % interval. "
-        f"p: {primary.what}, {primary.result.method if primary.result else primary.reason}.",
+        name=context.drawing_name(f"{file_name(endpoint.name)}-bars"),
+        caption=f"{endpoint.name}{context.among}: share by group with Wilson's {100 * context.level:g} % "
+        f"interval. p (unadjusted): {drawn.what}, {drawn.result.method if drawn.result else drawn.reason}.",
         draw=draw,
     )

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from volumetry.change import ChangeRule
-from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Tidy, ask
-from volumetry.outcomes.binary_endpoint import recommended_binary
+from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Role, Tidy, ask
+from volumetry.outcomes.binary_endpoint import binary_question, recommended_binary
 from volumetry.outcomes.change_figures import change_drawings
 from volumetry.outcomes.lesion_volumes import (
     CLASSES,
@@ -35,17 +35,20 @@ def analyse_change(context: Context, endpoint: Change) -> Outcome:
     analyses = [
         *(_relative(context, endpoint, label) for label in context.cohort.labels),
         _published(context, endpoint, classes),
-        *_ordered(context, endpoint.name, classes),
+        *_ordered(context, endpoint, classes),
         *_responders(context, endpoint, classes),
         *_composite(context, endpoint, classes),
     ]
-    sensitivity = sensitivity_rows(context) if context.plan.sensitivity else []
+    sensitivity = (
+        sensitivity_rows(context) if context.plan.sensitivity and context.population == "all" else []
+    )
     tables = [Tidy(name="responders", rows=tuple(responder_rows(context, endpoint.name)))]
     if sensitivity:
         tables.append(Tidy(name="sensitivity", rows=tuple(sensitivity)))
     return Outcome(
         name=endpoint.name,
         kind="change",
+        population=context.population,
         analyses=tuple(analyses),
         tables=tuple(tables),
         drawings=change_drawings(context, endpoint),
@@ -55,15 +58,11 @@ def analyse_change(context: Context, endpoint: Change) -> Outcome:
     )
 
 
-def _question(context: Context, name: str, role: Any, what: str, **more: Any) -> Question:
-    return Question(
-        endpoint=name,
-        kind="change",
-        role=role,
-        what=what,
-        contrast=more.get("contrast", context.contrast),
-        primary=more.get("primary", False),
-    )
+def _question(
+    context: Context, endpoint: Change, role: Role, asks: str, *, contrast: str = "", **more: Any
+) -> Question:
+    known = {"contrast": contrast} if contrast else {}
+    return context.question(endpoint.name, "change", role, asks, **known, **more)
 
 
 def _relative(context: Context, endpoint: Change, label: str) -> Analysis:
@@ -72,7 +71,7 @@ def _relative(context: Context, endpoint: Change, label: str) -> Analysis:
     rows = [
         (volume.baseline_cm3, volume.followup_cm3, patient)
         for volume, patient, group in zip(
-            context.cohort.volumes, context.cohort.patient, context.cohort.group, strict=True
+            context.cohort.volumes, context.clusters, context.cohort.group, strict=True
         )
         if group == label and volume.category != "not_evaluable"
     ]
@@ -81,11 +80,11 @@ def _relative(context: Context, endpoint: Change, label: str) -> Analysis:
         before, after, patients = ([row[place] for row in rows] for place in range(3))
         return relative_change(before, after, cluster=patients, level=context.level)
 
-    return ask(_question(context, endpoint.name, "description", "relative change", contrast=label), answer)
+    return ask(_question(context, endpoint, "description", "relative-change", contrast=label), answer)
 
 
 def _published(context: Context, endpoint: Change, classes: Sequence[str | None]) -> Analysis:
-    question = _question(context, endpoint.name, "published", "comparison of classes")
+    question = _question(context, endpoint, "published", "classes-compared")
     return ask(question, lambda: class_test(context, endpoint.published, classes))
 
 
@@ -105,31 +104,37 @@ def class_test(context: Context, test: str, classes: Sequence[str | None]) -> St
         if test == "linear-by-linear"
         else contingency_test(counts, primary=test, level=context.level)  # type: ignore[arg-type]
     )
-    known = [p for p, entry in zip(context.cohort.patient, classes, strict=True) if entry is not None]
+    known = [p for p, entry in zip(context.clusters, classes, strict=True) if entry is not None]
     notes = (*result.notes, *independence_note(known, result.method))
     return replace(result, n_missing=missing, notes=notes)
 
 
-def _ordered(context: Context, name: str, classes: Sequence[str | None]) -> list[Analysis]:
+def _ordered(
+    context: Context, endpoint: Change, classes: Sequence[str | None], subject: str = ""
+) -> list[Analysis]:
+    """Return the ordered model, which answers where no variant is its subject, and the shares of classes."""
     from volumetry.statistics.groups.contingency import compare_classes
     from volumetry.statistics.groups.two_groups import compare_groups
 
     table: dict[str, Any] = {
-        "patient": list(context.cohort.patient),
+        "patient": list(context.clusters),
         "group": context.cohort.group,
         "value": list(classes),
     }
     levels = context.cohort.labels
     return [
         ask(
-            _question(context, name, "recommended", "odds of a higher class", primary=True),
+            _question(
+                context, endpoint, "sensitivity" if subject else "recommended", "odds-of-higher-class",
+                primary=not subject, subject=subject, better="less",
+            ),
             lambda: compare_groups(
                 table, "value", group="group", levels=levels, test="proportional-odds", classes=CLASSES,
                 cluster="patient", level=context.level,
             ),
         ),
         ask(
-            _question(context, name, "recommended", "shares of classes, clustered"),
+            _question(context, endpoint, "sensitivity", "class-shares-clustered", subject=subject),
             lambda: compare_classes(
                 table["group"], table["value"], group_levels=levels, class_levels=CLASSES,
                 cluster=table["patient"], level=context.level,
@@ -141,8 +146,8 @@ def _ordered(context: Context, name: str, classes: Sequence[str | None]) -> list
 def _responders(context: Context, endpoint: Change, classes: Sequence[str | None]) -> list[Analysis]:
     """Return the comparison of those with a decrease against all other evaluable rows."""
     values = [NAN if entry is None else float(entry == "decrease") for entry in classes]
-    found = recommended_binary(context, endpoint.name, context.frame({"value": values}), (), "change")
-    return [Analysis(**{**vars(a), "what": f"decrease: {a.what}", "primary": False}) for a in found]
+    asked = binary_question(endpoint.name, kind="change", subject="decrease", better="more")
+    return recommended_binary(context, asked, context.frame({"value": values}))
 
 
 def _composite(context: Context, endpoint: Change, classes: Sequence[str | None]) -> list[Analysis]:
@@ -154,10 +159,7 @@ def _composite(context: Context, endpoint: Change, classes: Sequence[str | None]
         return []
     events = context.cohort.table.events(endpoint.worst)
     with_worst = ["increase" if event == 1 else entry for event, entry in zip(events, classes, strict=True)]
-    return [
-        Analysis(**{**vars(a), "what": f"{a.what}, {endpoint.worst} as increase", "primary": False})
-        for a in _ordered(context, endpoint.name, with_worst)
-    ]
+    return _ordered(context, endpoint, with_worst, f"{endpoint.worst} as increase")
 
 
 # -- tables -------------------------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def responder_rows(context: Context, name: str) -> list[dict[str, Any]]:
     from volumetry.statistics.groups.responders import responder_table
 
     table = {
-        "patient": list(context.cohort.patient),
+        "patient": list(context.clusters),
         "group": context.cohort.group,
         "category": [volume.category for volume in context.cohort.volumes],
         "reason": [volume.reason for volume in context.cohort.volumes],
@@ -179,7 +181,7 @@ def responder_rows(context: Context, name: str) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClusteredDataWarning)  # the table describes rows; tests say more
         found = responder_table(table, group="group", level=context.level)
-    return [{"endpoint": name, **asdict(row)} for row in found.rows]
+    return [{"endpoint": name, "population": context.population, **asdict(row)} for row in found.rows]
 
 
 def sensitivity_rows(context: Context) -> list[dict[str, Any]]:
@@ -226,9 +228,10 @@ def _sensitivity(context: Context, volumes: Sequence[UnitVolume | None]) -> Mapp
         row |= {f"{label}: {name}": own.count(name) for name in CLASSES}
         row[f"{label}: not evaluable"] = own.count(None)
     published = ask(
-        _question(context, "", "sensitivity", ""), lambda: class_test(context, "linear-by-linear", classes)
+        _question(context, Change(), "published", "classes-compared"),
+        lambda: class_test(context, "linear-by-linear", classes),
     )
-    ordered = _ordered(context, "", classes)[0]
+    ordered = _ordered(context, Change(), classes)[0]
     estimate = ordered.result.estimate if ordered.result else None
     return {
         **row,

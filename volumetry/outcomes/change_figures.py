@@ -16,7 +16,7 @@ Evaluable = Sequence[UnitVolume | None]
 
 def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
     """Return waterfall, responder bars and paired lines of the evaluable rows; none if there are none."""
-    slug = file_name(endpoint.name)
+    slug = context.drawing_name(file_name(endpoint.name))
     volumes = [v if v.category != "not_evaluable" else None for v in context.cohort.volumes]
     if not any(volumes):
         return ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from volumetry.outcomes.analysis import Context, Drawing, Outcome, Question, Tidy, ask
 from volumetry.outcomes.joining import Cohort
-from volumetry.outcomes.plan import SampleSizePlan, TableOne
+from volumetry.outcomes.plan import SampleSizePlan, Screening, TableOne
 from volumetry.statistics.result import StatisticResult
 
 
@@ -19,7 +19,9 @@ class FlowStep:
 
     Attributes
     ----------
-    stage : {"input", "left out", "group", "volume", "no volume"}
+    stage : str
+        ``screened``, ``not in the table``, ``input``, ``left out``, ``group``, ``not matched``, ``matched``,
+        ``volume`` or ``no volume``.
     group : str
         Empty before rows are in groups.
     what : str
@@ -33,38 +35,65 @@ class FlowStep:
     n_patients: int
 
 
-def participant_flow(cohort: Cohort, unit: str) -> list[FlowStep]:
-    """Return the flow of the clinical table's rows; every row is in one box of each level."""
+def participant_flow(
+    cohort: Cohort, unit: str, *, screening: Screening | None = None, matched: Cohort | None = None
+) -> list[FlowStep]:
+    """Return the flow from those screened to those analysed; every row is in one box of each level."""
     clinical = [d for d in cohort.dispositions if d.table == "clinical"]
 
     def step(stage: str, group: str, what: str, patients: Sequence[str]) -> FlowStep:
         known = {patient for patient in patients if patient}
         return FlowStep(stage=stage, group=group, what=what, n_rows=len(patients), n_patients=len(known))
 
-    steps = [step("input", "", f"{unit}s in the clinical table", [d.patient for d in clinical])]
+    steps = _screened(screening)
+    steps.append(step("input", "", f"{unit}s in the clinical table", [d.patient for d in clinical]))
     steps += [
         step("left out", "", reason, [d.patient for d in clinical if d.reason == reason])
-        for reason in sorted({d.reason for d in clinical if not d.used})
+        for reason in dict.fromkeys(d.reason for d in clinical if not d.used)
     ]
     for label in cohort.labels:
         rows = [row for row, group in enumerate(cohort.group) if group == label]
         steps.append(step("group", label, label, [cohort.patient[row] for row in rows]))
+        if matched is not None:
+            keys = set(matched.keys)
+            inside = [cohort.patient[row] for row in rows if cohort.keys[row] in keys]
+            outside = [cohort.patient[row] for row in rows if cohort.keys[row] not in keys]
+            steps.append(step("not matched", label, "no match within the caliper", outside))
+            steps.append(step("matched", label, "matched and analysed", inside))
         reasons = Counter(cohort.volumes[row].reason for row in rows)
         if set(reasons) == {"no-measurements"}:
             continue
         for reason in sorted(reasons):
             patients = [cohort.patient[row] for row in rows if cohort.volumes[row].reason == reason]
             if reason:
-                steps.append(step("no volume", label, reason, patients))
+                steps.append(step("no volume", label, reason.replace("-", " "), patients))
             else:
                 steps.append(step("volume", label, "volume change evaluable", patients))
     return steps
 
 
-def describe_flow(context: Context) -> Outcome:
+def _screened(screening: Screening | None) -> list[FlowStep]:
+    if screening is None:
+        return []
+    return [
+        FlowStep(
+            stage=stage, group="", what=part.what, n_rows=part.n,
+            n_patients=part.n if part.patients is None else part.patients,
+        )
+        for stage, parts in (("screened", (screening.assessed,)), ("not in the table", screening.left_out))
+        for part in parts
+    ]  # fmt: skip
+
+
+def describe_flow(context: Context, matched: Context | None = None) -> Outcome:
     """Return the participant flow as a table and a figure."""
     unit = context.plan.volumes.unit
-    steps = participant_flow(context.cohort, unit)
+    steps = participant_flow(
+        context.cohort,
+        unit,
+        screening=context.plan.screening,
+        matched=None if matched is None else matched.cohort,
+    )
 
     def draw() -> Any:
         from volumetry.figures.flow_figure import draw_flow
@@ -123,11 +152,16 @@ def plan_size(context: Context, plan: SampleSizePlan) -> Outcome:
             design_effect=effect,
         )
 
-    def question(what: str) -> Question:
-        return Question(endpoint=plan.name, kind="sample_size", role="description", what=what)
+    def question(asks: str, detail: str = "") -> Question:
+        return Question(endpoint=plan.name, kind="sample_size", role="description", id=asks, detail=detail)
 
-    analyses = [ask(question("rows as independent"), lambda: answer(1.0))]
+    analyses = [ask(question("sample-size"), lambda: answer(1.0))]
     if plan.rows_correlation:
-        what = f"with the design effect of this cohort at correlation {plan.rows_correlation:g}"
-        analyses.append(ask(question(what), lambda: answer(design_effect(sizes, plan.rows_correlation))))
+        detail = f"at correlation {plan.rows_correlation:g}"
+        analyses.append(
+            ask(
+                question("sample-size-clustered", detail),
+                lambda: answer(design_effect(sizes, plan.rows_correlation)),
+            )
+        )
     return Outcome(name=plan.name, kind="sample_size", analyses=tuple(analyses))

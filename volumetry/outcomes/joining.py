@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from volumetry.errors import UsageError
+from volumetry.outcomes.conditions import truths
 from volumetry.outcomes.derived import derive
 from volumetry.outcomes.lesion_volumes import (
     ANY_READER,
@@ -20,7 +21,7 @@ from volumetry.outcomes.lesion_volumes import (
     volumes_of_changes,
     volumes_of_columns,
 )
-from volumetry.outcomes.plan import VOLUME_COLUMNS, Plan, column_uses
+from volumetry.outcomes.plan import VOLUME_COLUMNS, Condition, Plan, column_uses
 from volumetry.outcomes.schema import Document
 from volumetry.outcomes.source_table import SourceTable, read_source
 from volumetry.tables import CHANGES, MEASUREMENTS, Row, read_table
@@ -90,6 +91,17 @@ class Cohort:
     inputs: Inputs
     dispositions: tuple[Disposition, ...]
 
+    def take(self, rows: Sequence[int]) -> Cohort:
+        """Return some of the rows, in that order; the account of all inputs stays whole."""
+        return replace(
+            self,
+            table=self.table.take(rows),
+            patient=tuple(self.patient[row] for row in rows),
+            first=tuple(self.first[row] for row in rows),
+            keys=tuple(self.keys[row] for row in rows),
+            volumes=tuple(self.volumes[row] for row in rows),
+        )
+
     @property
     def n_rows(self) -> int:
         """Rows analysed."""
@@ -128,12 +140,13 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
     """
     table = derive(inputs.clinical, plan.derived, document)
     _check_columns(plan, document, [*table.columns, *VOLUME_COLUMNS])
+    _check_screening(plan, document, table.n_rows)
     reader = _reader(plan, document, inputs.changes)
     keys = _keys(plan, table)
     used = _used_changes(plan, inputs.changes, reader)
     changes = [inputs.changes[place] for place in used]
     volumes = _volumes(plan, table, keys, changes)
-    outside = _outside(plan, table, keys)
+    outside = _outside(plan, _with_volumes(table, volumes), keys)
     rows = [row for row, reason in enumerate(outside) if not reason]
     if not rows:
         raise document.fault(("groups", "column"), "no row is in either group", "Check both values.")
@@ -144,7 +157,7 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
         for line, key, reason in zip(table.lines, keys, outside, strict=True)
     ]
     return Cohort(
-        table=_with_volumes(table, volumes).take(rows),
+        table=_with_sides(_with_volumes(table, volumes).take(rows), [keys[row] for row in rows]),
         patient=tuple(keys[row][0] for row in rows),
         first=tuple(first[row] for row in rows),
         labels=(
@@ -175,6 +188,18 @@ def _check_columns(plan: Plan, document: Document, known: Sequence[str]) -> None
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {close[0]}? " if close else ""
             raise document.fault(path, f"there is no column {name!r}", f"{hint}Known are {', '.join(known)}.")
+
+
+def _check_screening(plan: Plan, document: Document, n_rows: int) -> None:
+    if plan.screening is None:
+        return
+    left_out = sum(part.n for part in plan.screening.left_out)
+    if plan.screening.assessed.n - left_out != n_rows:
+        raise document.fault(
+            ("screening",),
+            f"{plan.screening.assessed.n} less {left_out} left out are not the table's {n_rows} rows",
+            "Correct the numbers; everybody must be accounted for.",
+        )
 
 
 def _keys(plan: Plan, table: SourceTable) -> list[Key]:
@@ -213,18 +238,42 @@ def _sides(plan: Plan, table: SourceTable) -> list[str]:
 
 
 def _outside(plan: Plan, table: SourceTable, keys: Sequence[Key]) -> list[str]:
-    """Why each clinical row is not analysed; empty if it is."""
-    reasons = []
-    for key, cell in zip(keys, table.text(plan.groups.column), strict=True):
-        if not key[0]:
-            reasons.append("no patient")
-        elif cell is None:
-            reasons.append("no group")
+    """Why each clinical row is not analysed; empty if it is. The first reason counts."""
+    reasons = ["" if key[0] else "no patient" for key in keys]
+    for criterion in plan.eligibility:
+        unknown = f"not recorded: {criterion.column}"
+        for row, answer in enumerate(truths(table, criterion)):
+            if answer is False:
+                reasons[row] = reasons[row] or criterion.reason
+            elif answer is None and criterion.unknown == "leave-out":
+                reasons[row] = reasons[row] or unknown
+    for row, cell in enumerate(table.text(plan.groups.column)):
+        if cell is None:
+            reasons[row] = reasons[row] or "no group"
         elif not (_same(cell, plan.groups.first) or _same(cell, plan.groups.second)):
-            reasons.append(f"another group: {cell}")
-        else:
-            reasons.append("")
+            reasons[row] = reasons[row] or f"another group: {cell}"
+    for condition in plan.filter:
+        for row, answer in enumerate(truths(table, condition)):
+            if not answer:
+                reasons[row] = reasons[row] or f"outside the filter: {_condition_in_words(condition)}"
     return reasons
+
+
+def _condition_in_words(condition: Condition) -> str:
+    shown = ", ".join(condition.values) if condition.values else condition.value
+    return " ".join(str(part) for part in (condition.column, condition.rule, shown) if part is not None)
+
+
+def _with_sides(table: SourceTable, keys: Sequence[Key]) -> SourceTable:
+    """Add how many analysed rows a patient has, and whether both sides are among them."""
+    rows: dict[str, int] = {}
+    sides: dict[str, set[str]] = {}
+    for patient, side, _ in keys:
+        rows[patient] = rows.get(patient, 0) + 1
+        sides.setdefault(patient, set()).update({side} - {""})
+    number = {0: None, 1: "unilateral", 2: "bilateral"}
+    table = table.with_column("patient_rows", [rows[patient] for patient, _, _ in keys])
+    return table.with_column("laterality", [number[len(sides[patient])] for patient, _, _ in keys])
 
 
 def _check_one_reader(document: Document, changes: Sequence[Row]) -> None:
@@ -297,7 +346,7 @@ def _with_volumes(table: SourceTable, volumes: Sequence[UnitVolume]) -> SourceTa
         [volume.reason or None for volume in volumes],
         [volume.days for volume in volumes],
     )
-    for name, cells in zip(VOLUME_COLUMNS, values, strict=True):
+    for name, cells in zip(VOLUME_COLUMNS, values, strict=False):  # those of sides come later
         table = table.with_column(name, cells)
     return table
 

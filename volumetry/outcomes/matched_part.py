@@ -1,7 +1,8 @@
-"""Propensity score matching: pairs, balance, and the endpoints among the pairs and under weights."""
+"""Propensity score matching: the pairs, their rows as a population of their own, balance, and weights."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,7 @@ import numpy as np
 from volumetry.errors import VolumetryError
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask
 from volumetry.outcomes.binary_endpoint import with_p
-from volumetry.outcomes.plan import Binary, MatchingPlan, TimeToEvent
-from volumetry.outcomes.time_endpoint import read_times
+from volumetry.outcomes.plan import Binary, MatchingPlan
 from volumetry.statistics.result import Estimate, StatisticResult
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from volumetry.statistics.matching.propensity import PropensityScore
 
 NAME = "matching"
+MATCHED = "matched"
+BALANCED = 0.1
+"""Standardised differences up to this are commonly taken as balanced (Austin 2011)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,32 +35,61 @@ class Pairs:
     unit_of_row: list[int]
 
 
-def analyse_matching(context: Context, plan: MatchingPlan) -> Outcome:
-    """Match, look at the balance, and analyse the binary and time-to-event endpoints again."""
-    question = Question(
-        endpoint=NAME, kind="matching", role="description", what="pairs", contrast=context.contrast
-    )
+def match(context: Context, plan: MatchingPlan) -> Pairs | VolumetryError:
+    """Return the pairs, or why there are none."""
     try:
-        pairs = _match(context, plan)
+        return _match(context, plan)
     except VolumetryError as error:
-        failed = Analysis(**vars(question), code=error.code, reason=error.message)
-        return Outcome(name=NAME, kind="matching", analyses=(failed,))
+        return error
+
+
+def matched_context(context: Context, plan: MatchingPlan, pairs: Pairs) -> Context:
+    """Return the rows of matched units; their pairs are the clusters, and patients lie within pairs."""
+    rows, pair = _rows(pairs)
+    return context.subset(
+        [int(row) for row in rows], MATCHED, pairs=[int(number) + 1 for number in pair], leading=plan.primary
+    )
+
+
+def describe_matching(context: Context, plan: MatchingPlan, pairs: Pairs | VolumetryError) -> Outcome:
+    """Return the pairs, the balance before and after, and weighted analyses."""
+    question = Question(
+        endpoint=NAME, kind="matching", role="description", id="pairs", contrast=context.contrast,
+        population=MATCHED, cluster="pair",
+    )  # fmt: skip
+    if isinstance(pairs, VolumetryError):
+        failed = Analysis(**vars(question), code=pairs.code, reason=pairs.message)
+        return Outcome(name=NAME, kind="matching", population=MATCHED, analyses=(failed,))
     analyses = [ask(question, lambda: _summary(plan, pairs))]
     for binary in context.plan.binary:
-        analyses += _binary(context, plan, pairs, binary)
-    for timed in context.plan.time_to_event:
-        analyses.append(_time(context, pairs, timed))
+        analyses += _weighted(context, plan, pairs, binary)
     before, after = _balance(pairs)
     return Outcome(
         name=NAME,
         kind="matching",
+        population=MATCHED,
         analyses=tuple(analyses),
         tables=(
             Tidy(name="balance", rows=tuple(_balance_rows(before, after))),
             Tidy(name="pairs", rows=tuple(_pair_rows(pairs))),
         ),
         drawings=(_love_plot(before, after),),
+        notes=tuple(_imbalances(before, after)),
     )
+
+
+def _imbalances(before: BalanceTable, after: BalanceTable) -> Iterator[str]:
+    """Say which covariates matching left unbalanced, and which it made worse."""
+    for row in after.rows:
+        now, then = row.standardised_difference, before[row.name].standardised_difference
+        if row.name == "distance" or now is None or abs(now) <= BALANCED:
+            continue
+        worse = then is not None and abs(now) > abs(then)
+        yield (
+            f"{row.name}: standardised difference {0.0 if then is None else then:.3f} before and "
+            f"{now:.3f} after matching, beyond {BALANCED:g}; "
+            + ("matching made it worse" if worse else "it stays unbalanced")
+        )
 
 
 def _match(context: Context, plan: MatchingPlan) -> Pairs:
@@ -105,55 +137,31 @@ def _rows(pairs: Pairs) -> tuple[Any, Any]:
     return rows_of_pairs(pairs.matching, np.array(pairs.unit_of_row, dtype=float))
 
 
-def _binary(context: Context, plan: MatchingPlan, pairs: Pairs, endpoint: Binary) -> list[Analysis]:
+def _weighted(context: Context, plan: MatchingPlan, pairs: Pairs, endpoint: Binary) -> list[Analysis]:
     from volumetry.statistics.matching.weighting import propensity_weights, weighted_effect
-    from volumetry.statistics.models.regression import logistic_regression
 
+    if endpoint.per == "patient":
+        return []
     values = np.array(
         [np.nan if v is None else v for v in context.cohort.table.events(endpoint.column)], dtype=float
     )
     arm = np.array(context.cohort.first, dtype=float)
 
-    def question(what: str) -> Question:
-        return Question(
-            endpoint=endpoint.name, kind="matching", role="sensitivity", what=what, contrast=context.contrast
+    def weighted(estimand: Any) -> StatisticResult:
+        weights = propensity_weights(pairs.score, estimand)[pairs.unit_of_row]
+        result = weighted_effect(values, arm, weights, cluster=list(context.cohort.patient))
+        return with_p(result, "odds ratio", "treated")
+
+    return [
+        ask(
+            Question(
+                endpoint=endpoint.name, kind="matching", role="sensitivity", id="weighted-odds-ratio",
+                contrast=context.contrast, detail=f"({estimand})", better=endpoint.better,
+            ),
+            lambda estimand=estimand: weighted(estimand),  # type: ignore[misc]
         )
-
-    def matched() -> StatisticResult:
-        rows, pair = _rows(pairs)
-        return with_p(logistic_regression(values[rows], {"first": arm[rows]}, cluster=pair), "odds ratio")
-
-    analyses = [ask(question("odds ratio in matched pairs, clustered on pairs"), matched)]
-    for estimand in plan.weights:
-
-        def weighted(estimand: Any = estimand) -> StatisticResult:
-            weights = propensity_weights(pairs.score, estimand)[pairs.unit_of_row]
-            result = weighted_effect(values, arm, weights, cluster=list(context.cohort.patient))
-            return with_p(result, "odds ratio", "treated")
-
-        analyses.append(ask(question(f"odds ratio under {estimand} weights"), weighted))
-    return analyses
-
-
-def _time(context: Context, pairs: Pairs, endpoint: TimeToEvent) -> Analysis:
-    from volumetry.statistics.models.cox import cox_regression
-
-    times = read_times(context, endpoint)
-    arm = np.array(context.cohort.first, dtype=float)
-
-    def matched() -> StatisticResult:
-        rows, pair = _rows(pairs)
-        time, event = np.array(times.time)[rows], np.array(times.event)[rows]
-        return with_p(cox_regression(time, event, {"first": arm[rows]}, cluster=pair), "hazard ratio")
-
-    question = Question(
-        endpoint=endpoint.name,
-        kind="matching",
-        role="sensitivity",
-        what="hazard ratio in matched pairs, clustered on pairs",
-        contrast=context.contrast,
-    )
-    return ask(question, matched)
+        for estimand in plan.weights
+    ]  # fmt: skip
 
 
 def _balance(pairs: Pairs) -> tuple[BalanceTable, BalanceTable]:
@@ -166,7 +174,7 @@ def _balance_rows(before: BalanceTable, after: BalanceTable) -> list[dict[str, A
     return [
         {
             "matching": when,
-            "covariate": row.name,
+            "covariate": "propensity score (as matched)" if row.name == "distance" else row.name,
             "mean_treated": row.mean_treated,
             "mean_control": row.mean_control,
             "standardised_difference": row.standardised_difference,

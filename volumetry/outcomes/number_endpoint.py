@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask, columns_of
+from volumetry.outcomes.analysis import (
+    Analysis,
+    Context,
+    Drawing,
+    Outcome,
+    Question,
+    Role,
+    Tidy,
+    ask,
+    columns_of,
+)
 from volumetry.outcomes.binary_endpoint import with_p
 from volumetry.outcomes.plan import Continuous, Paired, file_name
 from volumetry.statistics.result import StatisticResult
@@ -16,14 +26,16 @@ if TYPE_CHECKING:
 
 def analyse_continuous(context: Context, endpoint: Continuous) -> Outcome:
     """Compare a number between the groups."""
+    context = context.per_unit(endpoint.per, endpoint.column)
     frame = context.frame({"value": as_numbers(context, endpoint.column)}, endpoint.adjust)
-    analyses = [_published(context, endpoint.name, frame, endpoint.published)]
-    analyses += _models(context, endpoint.name, frame, endpoint.adjust, "continuous")
-    analyses = [_with_unit(a, endpoint.unit) for a in analyses]
+    analyses = [_published(context, endpoint, frame)]
+    asks = "mean-difference-adjusted" if endpoint.adjust else "mean-difference"
+    analyses += _models(context, endpoint, frame, endpoint.adjust, asks)
     return Outcome(
         name=endpoint.name,
         kind="continuous",
-        analyses=tuple(analyses),
+        population=context.population,
+        analyses=tuple(_with_unit(a, endpoint.unit) for a in analyses),
         tables=(Tidy(name="numbers", rows=tuple(_described(context, endpoint.name, frame, "value"))),),
     )
 
@@ -34,7 +46,7 @@ def analyse_paired(context: Context, endpoint: Paired) -> Outcome:
     frame = context.frame({"baseline": before, "value": after}, endpoint.adjust)
     analyses = [a for label in context.cohort.labels for a in _within(context, endpoint, frame, label)]
     adjust = ("baseline", *endpoint.adjust)
-    analyses += _models(context, endpoint.name, frame, adjust, "paired")
+    analyses += _models(context, endpoint, frame, adjust, "difference-given-baseline")
     rows = [
         row
         for column, visit in (("baseline", "baseline"), ("value", "follow-up"))
@@ -43,6 +55,7 @@ def analyse_paired(context: Context, endpoint: Paired) -> Outcome:
     return Outcome(
         name=endpoint.name,
         kind="paired",
+        population=context.population,
         analyses=tuple(_with_unit(a, endpoint.unit) for a in analyses),
         tables=(Tidy(name="numbers", rows=tuple(rows)),),
         drawings=(paired_drawing(context, endpoint.name, frame, endpoint.unit),),
@@ -68,21 +81,17 @@ def paired_drawing(context: Context, name: str, frame: pd.DataFrame, unit: str) 
         return draw_paired_lines(groups, label=f"{name} ({unit})" if unit else name)
 
     return Drawing(
-        name=f"{file_name(name)}-paired",
-        caption=f"{name} at baseline and follow-up: a line per row, the mean in bold.",
+        name=context.drawing_name(f"{file_name(name)}-paired"),
+        caption=f"{name}{context.among} at baseline and follow-up: a line per row, the mean in bold.",
         draw=draw,
     )
 
 
-def _published(context: Context, name: str, frame: pd.DataFrame, test: str) -> Analysis:
+def _published(context: Context, endpoint: Continuous, frame: pd.DataFrame) -> Analysis:
     from volumetry.statistics.groups.two_groups import compare_groups
 
-    question = Question(
-        endpoint=name,
-        kind="continuous",
-        role="published",
-        what="comparison of groups",
-        contrast=context.contrast,
+    question = context.question(
+        endpoint.name, "continuous", "published", "means-compared", better=endpoint.better
     )
     return ask(
         question,
@@ -91,31 +100,29 @@ def _published(context: Context, name: str, frame: pd.DataFrame, test: str) -> A
             "value",
             group="group",
             levels=context.cohort.labels,
-            test=test,
+            test=endpoint.published,
             level=context.level,
         ),
     )
 
 
 def _models(
-    context: Context, name: str, frame: pd.DataFrame, adjust: tuple[str, ...], kind: str
+    context: Context,
+    endpoint: Continuous | Paired,
+    frame: pd.DataFrame,
+    adjust: tuple[str, ...],
+    asks: str,
 ) -> list[Analysis]:
+    """Return the linear model, which answers, and the mixed model where clusters have several rows."""
     from volumetry.statistics.models.mixed import MixedOptions, mixed_model
     from volumetry.statistics.models.regression import RegressionOptions, linear_regression
 
     terms = ["first", *adjust]
-    what = "mean difference, adjusted" if adjust else "mean difference"
-    if kind == "paired":
-        what = "difference at follow-up, given the baseline"
+    kind = "paired" if isinstance(endpoint, Paired) else "continuous"
 
-    def question(text: str, primary: bool = False) -> Question:
-        return Question(
-            endpoint=name,
-            kind=kind,
-            role="recommended",
-            what=text,
-            contrast=context.contrast,
-            primary=primary,
+    def question(asks: str, role: Role) -> Question:
+        return context.question(
+            endpoint.name, kind, role, asks, primary=role == "recommended", better=endpoint.better
         )
 
     def linear() -> StatisticResult:
@@ -133,9 +140,9 @@ def _models(
             mixed_model("value", terms, cluster="patient", data=frame, options=options), "mean difference"
         )
 
-    analyses = [ask(question(what, primary=True), linear)]
+    analyses = [ask(question(asks, "recommended"), linear)]
     if not frame.dropna(subset=["value", *adjust])["patient"].is_unique:
-        analyses.append(ask(question(f"{what}, mixed model"), mixed))
+        analyses.append(ask(question(f"{asks}-mixed", "sensitivity"), mixed))
     return analyses
 
 
@@ -146,20 +153,18 @@ def _within(context: Context, endpoint: Paired, frame: pd.DataFrame, label: str)
 
     part = frame[frame["group"] == label]
     after, before = part["value"].to_numpy(), part["baseline"].to_numpy()
-    patients = part.dropna(subset=["baseline", "value"])["patient"].tolist()
+    clusters = part.dropna(subset=["baseline", "value"])["patient"].tolist()
+    test = {"paired-t": paired_t_test, "wilcoxon": wilcoxon_signed_rank_test}[endpoint.published]
 
     def published() -> StatisticResult:
-        test = paired_t_test if endpoint.published == "paired-t" else wilcoxon_signed_rank_test
         result = test(after, before, level=context.level)
-        return replace(result, notes=(*result.notes, *independence_note(patients, result.method)))
+        return replace(result, notes=(*result.notes, *independence_note(clusters, result.method)))
 
     def clustered() -> StatisticResult:
         return paired_t_test(after, before, cluster=part["patient"].tolist(), level=context.level)
 
-    def question(role: Any) -> Question:
-        return Question(
-            endpoint=endpoint.name, kind="paired", role=role, what="change within the group", contrast=label
-        )
+    def question(role: Role) -> Question:
+        return context.question(endpoint.name, "paired", role, "change-within-group", contrast=label)
 
     return [ask(question("published"), published), ask(question("recommended"), clustered)]
 
@@ -173,6 +178,7 @@ def _described(
     return [
         {
             "endpoint": name,
+            "population": context.population,
             "visit": visit,
             "group": row.group,
             "n": row.n,

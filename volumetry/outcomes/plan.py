@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from volumetry.errors import UsageError
 from volumetry.outcomes.schema import Document, build, read_document, setting
 
 Unit = Literal["hip", "lesion", "patient"]
+Better = Literal["", "more", "less"]
+Per = Literal["row", "patient"]
 FourfoldTest = Literal[
     "pearson", "yates", "likelihood-ratio", "n-1", "fisher", "fisher-less", "fisher-greater", "mid-p"
 ]
@@ -25,6 +27,8 @@ Rule = Literal[
 HeightRuleChoice = Literal["thickness", "spacing"]
 
 _NAME = "name of the endpoint, used in tables and file names"
+_PER = "`row`; or `patient`: one value a patient, its rows must agree"
+_BETTER = "which is good for a patient: `more` or `less` of it; a forest plot sorts by it"
 _ADJUST = "columns of covariates that the recommended model adjusts for; text columns become factors"
 
 
@@ -36,6 +40,12 @@ class Study:
     level: float = setting("confidence level of every interval", 0.95)
     multiplicity: Literal["none", "holm", "benjamini-hochberg"] = setting(
         "adjustment of the recommended p values over all endpoints", "holm"
+    )
+
+    figure_p: Literal["clustered", "published"] = setting(
+        "whose p value figures show: of the unadjusted comparison with patients as clusters, or of the "
+        "published test",
+        "clustered",
     )
 
     def __post_init__(self) -> None:
@@ -127,13 +137,18 @@ class Binary:
     column: str = setting("column with 1 for the event and 0 for none (also yes/no, true/false)")
     published: FourfoldTest = setting("the test as papers print it, rows taken as independent", "fisher")
     adjust: tuple[str, ...] = setting(_ADJUST, ())
+    effect: Literal["odds-ratio", "risk-difference"] = setting(
+        "which effect answers where nothing is adjusted for; the other is named as sensitivity", "odds-ratio"
+    )
+    better: Better = setting(_BETTER, "")
+    per: Per = setting(_PER, "row")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeToEvent:
     """Time to an event, from dates or from a time and a status."""
 
-    name: str = setting(_NAME)
+    name: str = setting("name of the event (collapse), not of being free of it; used in axes and file names")
     time: str = setting("column of the follow-up time, a number; or give dates", "")
     event: str = setting("column of the event: 1 yes, 0 censored; 2 for the competing event", "")
     start: str = setting("column of the date from which time counts", "")
@@ -145,7 +160,15 @@ class TimeToEvent:
     unit: Literal["days", "months", "years"] = setting("unit of time in tables and figures", "years")
     horizon: float | None = setting("time at which curves are read off and restricted means end", None)
     interval: Literal["log-log", "log", "plain"] = setting("interval of the curves", "log-log")
+    published_interval: Literal["log-log", "log", "plain"] = setting(
+        "interval of the curves as papers print them, rows taken as independent (SPSS: `plain`)", "plain"
+    )
+    axis_end: float | None = setting(
+        "where the time axis of figures ends, in `unit`; empty: at the last follow-up", None
+    )
+    axis_percent: float | None = setting("top of the axis of cumulative shares, in percent", None)
     adjust: tuple[str, ...] = setting(_ADJUST, ())
+    better: Better = setting("`less` where the event is harm, `more` where it is the goal", "less")
 
     def __post_init__(self) -> None:
         numeric, dated = bool(self.time and self.event), bool(self.start and self.last_date)
@@ -165,6 +188,8 @@ class Continuous:
     unit: str = setting("its unit", "")
     published: MeanTest = setting("the test as papers print it, rows taken as independent", "student")
     adjust: tuple[str, ...] = setting(_ADJUST, ())
+    better: Better = setting(_BETTER, "")
+    per: Per = setting(_PER, "row")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +202,99 @@ class Paired:
     unit: str = setting("its unit", "")
     published: PairedTest = setting("the test within each group, rows taken as independent", "paired-t")
     adjust: tuple[str, ...] = setting(_ADJUST, ())
+    better: Better = setting(_BETTER, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Categorical:
+    """Classes without an order: aetiology, side."""
+
+    name: str = setting(_NAME)
+    column: str = setting("column of the class")
+    classes: tuple[str, ...] = setting("the classes, in the order of the table; empty: as they occur", ())
+    published: Literal["pearson", "likelihood-ratio", "exact"] = setting(
+        "the test as papers print it, rows taken as independent", "pearson"
+    )
+    per: Per = setting(_PER, "row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ordinal:
+    """Classes with an order: stage, grade of a score."""
+
+    name: str = setting(_NAME)
+    column: str = setting("column of the class")
+    classes: tuple[str, ...] = setting("the classes, lowest first")
+    published: Literal["pearson", "likelihood-ratio", "exact", "linear-by-linear"] = setting(
+        "the test as papers print it, rows taken as independent", "linear-by-linear"
+    )
+    better: Better = setting("which is good for a patient: `more` (a higher class) or `less`", "")
+    per: Per = setting(_PER, "row")
+
+    def __post_init__(self) -> None:
+        if len(set(self.classes)) < 2:
+            raise UsageError(
+                "usage", f"{self.name} has fewer than two classes", values={"key": "classes"},
+                todo="Name them, lowest first.",
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Rows of which a statement is true."""
+
+    column: str = setting("column of the clinical table, or a derived or joined one")
+    rule: Literal[
+        "equals", "not-equals", "one-of", "none-of", "at-least", "at-most", "more-than", "less-than",
+        "present", "absent",
+    ] = setting("the statement; dates and numbers compare by size", "equals")  # fmt: skip
+    value: str | float | int | None = setting("what the cell is compared with", None)
+    values: tuple[str, ...] = setting("the same for `one-of` and `none-of`", ())
+
+    def __post_init__(self) -> None:
+        listed, bare = self.rule in ("one-of", "none-of"), self.rule in ("present", "absent")
+        if listed != bool(self.values) or (not listed and not bare and self.value is None):
+            raise UsageError(
+                "usage", f"{self.rule} on {self.column} has nothing to compare with", values={"key": "rule"},
+                todo="Give values = [...] for one-of and none-of, value = ... for the others.",
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eligibility(Condition):
+    """A criterion: rows of which it is not true are left out, with reason and number in the flow."""
+
+    reason: str = setting("why such rows are left out, for the flow: `younger than 18 years`")
+    unknown: Literal["leave-out", "keep"] = setting(
+        "what becomes of rows whose cell is missing; those left out have a reason of their own", "leave-out"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screened:
+    """Who was left out before the clinical table begins: numbers, typed in."""
+
+    what: str = setting("who they are: `assessed for eligibility`, or a reason why they were left out")
+    n: int = setting("how many rows (hips, lesions, patients)")
+    patients: int | None = setting("how many patients, where rows are not patients", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screening:
+    """The flow before the clinical table."""
+
+    assessed: Screened = setting("all that were screened")
+    left_out: tuple[Screened, ...] = setting("why some are not in the clinical table", ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subgroup:
+    """Some of the rows, analysed by themselves; such analyses are sensitivity, never primary."""
+
+    name: str = setting("name of the subgroup, used in tables and file names")
+    where: tuple[Condition, ...] = setting("conditions that are all true of its rows")
+    endpoints: tuple[str, ...] = setting("names of the endpoints that are analysed; empty: all", ())
+    table_one: bool = setting("whether Table 1 is made of it, too", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,11 +311,38 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableOne:
-    """Table 1: the groups at baseline."""
+class TableOneVariable:
+    """One variable of Table 1, with what is printed of it."""
 
-    numeric: tuple[str, ...] = setting("columns described by mean, SD and quartiles", ())
-    categorical: tuple[str, ...] = setting("columns described by counts", ())
+    column: str = setting("column of the clinical table, or a derived or joined one")
+    label: str = setting("its name and unit as printed; empty: the column's name", "")
+    show: Literal["mean-sd", "mean-range", "mean-sd-range", "median-quartiles", "median-range", "counts"] = (
+        setting("what is printed: `counts` are counts and percent of classes", "mean-sd")
+    )
+    test: Literal[
+        "student", "welch", "mann-whitney", "pearson", "yates", "fisher", "linear-by-linear", "exact", "none"
+    ] = setting("test of the p value, rows taken as independent", "none")  # fmt: skip
+    per: Per = setting(_PER, "row")
+    classes: tuple[str, ...] = setting("the classes in their order; empty: as they occur", ())
+    digits: int = setting("decimal places of means, SDs and ranges", 1)
+
+    def __post_init__(self) -> None:
+        counted = self.show == "counts"
+        numeric = ("student", "welch", "mann-whitney")
+        if self.test != "none" and counted == (self.test in numeric):
+            raise UsageError(
+                "usage", f"{self.test} does not compare what {self.show} shows", values={"key": "test"},
+                todo="Take student, welch or mann-whitney for numbers, another test for counts.",
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOne:
+    """Table 1: the groups at baseline, a column each, as journals print it."""
+
+    numeric: tuple[str, ...] = setting("columns described by mean and SD, without a test", ())
+    categorical: tuple[str, ...] = setting("columns described by counts, without a test", ())
+    variable: tuple[TableOneVariable, ...] = setting("variables with all that is said of them, in order", ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +365,7 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class MatchingPlan:
-    """1:1 matching on the propensity score of the first group, and the endpoints after it."""
+    """1:1 matching on the propensity score of the first group, and everything again among the pairs."""
 
     covariates: tuple[str, ...] = setting("columns of the score")
     caliper: float = setting("largest distance of a pair, in units of `scale`", 0.2)
@@ -234,7 +379,10 @@ class MatchingPlan:
     seed: int | None = setting("for `random`", None)
     by: Literal["patient", "row"] = setting("whether patients or rows are matched", "patient")
     weights: tuple[Literal["ate", "att", "overlap"], ...] = setting(
-        "weighted analyses beside the matched one", ()
+        "weighted analyses of yes-or-no endpoints beside the matched ones", ()
+    )
+    primary: bool = setting(
+        "whether the matched rows give the primary answers, and the whole cohort the sensitivity", False
     )
 
 
@@ -274,10 +422,18 @@ class Plan:
     volumes: Volumes = setting("lesion volumes", Volumes())
     groups: Groups = setting("the two groups")
     derived: tuple[Derived, ...] = setting("columns made by rules", ())
+    screening: Screening | None = setting("who was left out before the clinical table begins", None)
+    eligibility: tuple[Eligibility, ...] = setting(
+        "criteria, in order; the first that fails is the reason", ()
+    )
+    filter: tuple[Condition, ...] = setting("what else is true of the rows that are analysed", ())
+    subgroup: tuple[Subgroup, ...] = setting("some of the rows by themselves", ())
     binary: tuple[Binary, ...] = setting("yes-or-no endpoints", ())
     time_to_event: tuple[TimeToEvent, ...] = setting("time-to-event endpoints", ())
     continuous: tuple[Continuous, ...] = setting("numbers", ())
     paired: tuple[Paired, ...] = setting("numbers before and after", ())
+    categorical: tuple[Categorical, ...] = setting("classes without an order", ())
+    ordinal: tuple[Ordinal, ...] = setting("classes with an order", ())
     change: tuple[Change, ...] = setting("classes of volume change", ())
     table_one: TableOne | None = setting("Table 1", None)
     agreement: tuple[Agreement, ...] = setting("agreement of readers", ())
@@ -288,14 +444,16 @@ class Plan:
     @property
     def endpoint_names(self) -> list[str]:
         """Names of all endpoints, in the order of the sections."""
-        parts: list[Any] = [*self.binary, *self.time_to_event, *self.continuous, *self.paired, *self.change]
-        return [part.name for part in parts]
+        return [part.name for kind in ENDPOINTS for part in getattr(self, kind)]
 
+
+#: Sections of endpoints, in the order of the results.
+ENDPOINTS = ("binary", "time_to_event", "continuous", "paired", "categorical", "ordinal", "change")
 
 #: Columns that joining adds to the clinical table.
 VOLUME_COLUMNS = (
     "volume_baseline_cm3", "volume_followup_cm3", "volume_change_cm3", "volume_change_percent",
-    "change_category", "change_reason", "change_days",
+    "change_category", "change_reason", "change_days", "patient_rows", "laterality",
 )  # fmt: skip
 
 
@@ -317,7 +475,7 @@ def read_plan(path: Path | str) -> tuple[Plan, Document]:
 
 def _check_names(plan: Plan, document: Document) -> None:
     seen: set[str] = set()
-    for kind in ("binary", "time_to_event", "continuous", "paired", "change", "agreement"):
+    for kind in (*ENDPOINTS, "agreement", "subgroup"):
         for number, part in enumerate(getattr(plan, kind)):
             slug = file_name(part.name)
             if not slug or slug in seen:
@@ -331,6 +489,13 @@ def _check_names(plan: Plan, document: Document) -> None:
             "a hip or lesion has a side",
             'Name its column, or set volumes.unit = "patient".',
         )
+    for number, group in enumerate(plan.subgroup):
+        for name in group.endpoints:
+            if name not in plan.endpoint_names:
+                known = ", ".join(plan.endpoint_names)
+                raise document.fault(
+                    ("subgroup", number, "endpoints"), f"there is no endpoint {name!r}", f"Known are {known}."
+                )
     if str(plan.groups.first) == str(plan.groups.second):
         raise document.fault(("groups", "second"), "both groups are the same", "Name two values.")
 
@@ -346,6 +511,10 @@ def column_uses(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], str]]:
     single = {
         "binary": ("column",),
         "continuous": ("column",),
+        "categorical": ("column",),
+        "ordinal": ("column",),
+        "eligibility": ("column",),
+        "filter": ("column",),
         "paired": ("baseline", "followup"),
         "change": ("worst",),
         "time_to_event": (
@@ -361,6 +530,11 @@ def column_uses(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if plan.table_one:
         for key in ("numeric", "categorical"):
             yield from ((("table_one", key), name) for name in getattr(plan.table_one, key))
+        for number, variable in enumerate(plan.table_one.variable):
+            yield ("table_one", "variable", number, "column"), variable.column
+    for number, group in enumerate(plan.subgroup):
+        for place, condition in enumerate(group.where):
+            yield ("subgroup", number, "where", place, "column"), condition.column
     if plan.matching:
         yield from ((("matching", "covariates"), name) for name in plan.matching.covariates)
 

@@ -13,8 +13,9 @@ _ROLES = {
     "published": "as published (rows as independent)",
     "recommended": "recommended",
     "sensitivity": "sensitivity",
+    "check": "check of a model",
 }
-_SHOWN_TABLES = ("table_one", "responders", "sensitivity", "numbers", "balance")
+_SHOWN_TABLES = ("table_one_printed", "classes", "responders", "sensitivity", "numbers", "balance")
 
 
 def results_page(context: Context, outcomes: Sequence[Outcome], further: Sequence[Drawing]) -> str:
@@ -32,7 +33,8 @@ def results_page(context: Context, outcomes: Sequence[Outcome], further: Sequenc
         *_accounts(context),
     ]
     for outcome in outcomes:
-        lines += ["", f"## {outcome.name}", *_outcome(outcome)]
+        heading = outcome.name if outcome.population == "all" else f"{outcome.name} ({outcome.population})"
+        lines += ["", f"## {heading}", *_outcome(outcome)]
     for drawing in further:
         lines += ["", f"## {drawing.name.capitalize()}", "", *_figure(drawing)]
     return "\n".join([*lines, "", *_reading(context)])
@@ -57,14 +59,32 @@ def _accounts(context: Context) -> list[str]:
 
 def _outcome(outcome: Outcome) -> list[str]:
     lines: list[str] = []
-    rows = [_row(a) for a in outcome.analyses]
+    several = any(a.endpoint != outcome.name for a in outcome.analyses)
+    rows = [[*([a.endpoint] if several else []), *_row(a)] for a in outcome.analyses]
     if rows:
-        header = ["", "what", "contrast", "estimate", "p", "adjusted p", "n", "method"]
+        header = [
+            *(["endpoint"] if several else []),
+            "",
+            "what",
+            "contrast",
+            "estimate",
+            "p",
+            "adjusted p",
+            "n",
+            "method",
+        ]
         lines += ["", *_table(header, rows)]
     for table in outcome.tables:
         if table.name in _SHOWN_TABLES and table.rows:
             lines += ["", *_tidy(table.rows)]
-    notes = [*outcome.notes, *(f"{a.what}: {note}" for a in outcome.analyses for note in a.notes)]
+    notes = [
+        *outcome.notes,
+        *(
+            f"{a.endpoint}, {a.what}: {note}" if several else f"{a.what}: {note}"
+            for a in outcome.analyses
+            for note in a.notes
+        ),
+    ]
     if notes:
         lines += ["", *(f"- {note}" for note in dict.fromkeys(notes))]
     for drawing in outcome.drawings:
@@ -80,7 +100,7 @@ def _row(analysis: Analysis) -> list[str]:
         return [role, analysis.what, analysis.contrast, reason, "-", "-", "-", "-"]
     shown = [_estimate(e) for e in _main_estimates(analysis)]
     missing = f", {result.n_missing} missing" if result.n_missing else ""
-    clusters = f", {result.n_clusters} patients" if result.n_clusters else ""
+    clusters = f", {result.n_clusters} {analysis.cluster}s" if result.n_clusters else ""
     n = f"{result.n_used}{clusters}{missing}"
     p = format_p(result.p_value)
     return [
@@ -91,13 +111,8 @@ def _row(analysis: Analysis) -> list[str]:
 
 def _main_estimates(analysis: Analysis) -> Iterable[Any]:
     """All estimates of what describes; of a model the group's, its covariates are in `estimates.csv`."""
-    result = analysis.result
-    assert result is not None
-    if analysis.what.startswith("proportional hazards"):
-        return ()
-    few = {"relative change": 3, "repeatability": 7, "survival curves": 2, "pairs": 3, "risk difference": 1}
-    limits = 3 if analysis.what.startswith("limits") else 1
-    return result.estimates[: few.get(analysis.what, 2 if analysis.kind == "sample_size" else limits)]
+    assert analysis.result is not None
+    return analysis.result.estimates[: analysis.asked.shown]
 
 
 def _estimate(estimate: Any) -> str:
@@ -139,10 +154,13 @@ def _reading(context: Context) -> list[str]:
     return [
         "## How to read this",
         "",
-        "- *As published*: the test that papers print, which takes two hips of one patient as two patients.",
+        "- *As published*: the test that papers print, which takes two hips of a patient as two patients.",
         "  It is here to be compared with the literature; notes say where it is too sure of itself.",
-        "- *Recommended*: patients are clusters, and effects come with intervals. *Adjusted p*: the main p",
-        f"  of each endpoint, adjusted by {context.plan.study.multiplicity} for the number of endpoints.",
+        "- *Recommended*: the answer. Patients are clusters (in matched data pairs are, with their patients)",
+        "  and effects come with intervals. *Adjusted p*: the p of each endpoint's answer, adjusted by",
+        f"  {context.plan.study.multiplicity} for the number of endpoints.",
+        "- *Sensitivity*: other answers to the same question. That they differ somewhat is no",
+        "  contradiction: an adjusted odds ratio, a risk difference and a hazard ratio are three quantities.",
         "- *Not estimable* is an answer: the reason is beside it, and the other analyses went on.",
         "- Everything is in `results.json`; `analyses.csv` has a row per analysis, `estimates.csv` one per",
         "  number, `disposition.csv` one per row of the inputs.",

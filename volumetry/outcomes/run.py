@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from volumetry.outcomes.analysis import Context, Drawing, Outcome, adjusted
+from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, adjusted
 from volumetry.outcomes.joining import join, read_inputs
-from volumetry.outcomes.plan import Plan, read_plan
+from volumetry.outcomes.plan import ENDPOINTS, Plan, read_plan
 
 Progress = Callable[[int, int], None]
 Part = Callable[[], Outcome]
@@ -82,49 +83,97 @@ def _tell(progress: Progress | None, done: int, total: int) -> None:
 
 
 def _parts(context: Context) -> list[Part]:
+    """Return what is run, in order: flow, all rows, subgroups, matched rows, agreement, sample sizes."""
     from volumetry.outcomes.agreement_part import analyse_agreement
-    from volumetry.outcomes.binary_endpoint import analyse_binary
-    from volumetry.outcomes.change_endpoint import analyse_change
-    from volumetry.outcomes.description import describe_baseline, describe_flow, plan_size
-    from volumetry.outcomes.matched_part import analyse_matching
-    from volumetry.outcomes.number_endpoint import analyse_continuous, analyse_paired
-    from volumetry.outcomes.time_endpoint import analyse_time
+    from volumetry.outcomes.conditions import rows_where
+    from volumetry.outcomes.description import describe_flow, plan_size
+    from volumetry.outcomes.matched_part import describe_matching, match, matched_context
 
     plan = context.plan
-    parts: list[Part] = [lambda: describe_flow(context)]
-    if plan.table_one:
-        table = plan.table_one
-        parts.append(lambda: describe_baseline(context, table))
-    parts += [lambda e=e: analyse_binary(context, e) for e in plan.binary]  # type: ignore[misc]
-    parts += [lambda e=e: analyse_time(context, e) for e in plan.time_to_event]  # type: ignore[misc]
-    parts += [lambda e=e: analyse_continuous(context, e) for e in plan.continuous]  # type: ignore[misc]
-    parts += [lambda e=e: analyse_paired(context, e) for e in plan.paired]  # type: ignore[misc]
-    parts += [lambda e=e: analyse_change(context, e) for e in plan.change]  # type: ignore[misc]
-    parts += [lambda e=e: analyse_agreement(context, e) for e in plan.agreement]  # type: ignore[misc]
-    if plan.matching:
+    pairs = match(context, plan.matching) if plan.matching else None
+    matched = None
+    if plan.matching and pairs is not None and not isinstance(pairs, Exception):
+        matched = matched_context(context, plan.matching, pairs)
+    whole = replace(context, leading=not (plan.matching and plan.matching.primary))
+    parts: list[Part] = [lambda: describe_flow(context, matched), *_analyses(whole)]
+    for subgroup in plan.subgroup:
+        rows = rows_where(context.cohort.table, subgroup.where)
+        own = context.subset(rows, subgroup.name)
+        parts += _analyses(own, subgroup.endpoints, table_one=subgroup.table_one)
+    if plan.matching and pairs is not None:
         matching = plan.matching
-        parts.append(lambda: analyse_matching(context, matching))
+        parts.append(lambda: describe_matching(context, matching, pairs))
+        parts += _analyses(matched) if matched else []
+    parts += [lambda e=e: analyse_agreement(context, e) for e in plan.agreement]  # type: ignore[misc]
     parts += [lambda e=e: plan_size(context, e) for e in plan.sample_size]  # type: ignore[misc]
     return parts
 
 
+def _analyses(context: Context, names: Sequence[str] = (), *, table_one: bool = True) -> list[Part]:
+    """Return Table 1 and the endpoints of one population; of those named, if any are."""
+    from volumetry.outcomes.binary_endpoint import analyse_binary
+    from volumetry.outcomes.change_endpoint import analyse_change
+    from volumetry.outcomes.class_endpoint import analyse_categorical, analyse_ordinal
+    from volumetry.outcomes.description import describe_baseline
+    from volumetry.outcomes.number_endpoint import analyse_continuous, analyse_paired
+    from volumetry.outcomes.time_endpoint import analyse_time
+
+    analyse: dict[str, Callable[[Context, Any], Outcome]] = {
+        "binary": analyse_binary,
+        "time_to_event": analyse_time,
+        "continuous": analyse_continuous,
+        "paired": analyse_paired,
+        "categorical": analyse_categorical,
+        "ordinal": analyse_ordinal,
+        "change": analyse_change,
+    }
+    parts: list[Part] = []
+    table = context.plan.table_one
+    if table and table_one:
+        parts.append(lambda: describe_baseline(context, table))
+    for kind in ENDPOINTS:
+        parts += [
+            lambda kind=kind, e=endpoint: analyse[kind](context, e)  # type: ignore[misc]
+            for endpoint in getattr(context.plan, kind)
+            if not names or endpoint.name in names
+        ]
+    return parts
+
+
 def _with_adjusted(outcomes: Sequence[Outcome], plan: Plan) -> list[Outcome]:
-    """Adjust the primary p values for the number of endpoints."""
+    """Adjust the primary p values for the number of endpoints; one answer that is given twice counts once."""
+    outcomes = _without_repeats(outcomes)
     every = [analysis for outcome in outcomes for analysis in outcome.analyses]
     answers = iter(adjusted(every, plan.study.multiplicity))
     return [replace(o, analyses=tuple(next(answers) for _ in o.analyses)) for o in outcomes]
 
 
+def _without_repeats(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Name as sensitivity what has the same model and numbers as an earlier primary answer."""
+    seen: dict[Any, str] = {}
+
+    def checked(analysis: Analysis) -> Analysis:
+        if not analysis.primary or analysis.result is None:
+            return analysis
+        known = (analysis.result.method, analysis.result.n_used, analysis.result.estimate)
+        first = seen.setdefault(repr(known), analysis.endpoint)
+        if first == analysis.endpoint:
+            return analysis
+        note = f"the same answer as that of {first}, which is counted there"
+        return replace(analysis, primary=False, role="sensitivity", warned=(*analysis.warned, note))
+
+    return [replace(o, analyses=tuple(checked(a) for a in o.analyses)) for o in outcomes]
+
+
 def _forest(context: Context, outcomes: Sequence[Outcome]) -> Drawing | None:
-    """Return the forest plot of all recommended ratios, if there are any."""
+    """Return the forest plot of the ratios that answer a question, sorted by which direction is good."""
     found = [
-        (analysis.endpoint, analysis.what, analysis.result.estimate)
+        (analysis, analysis.result.estimate)
         for outcome in outcomes
         for analysis in outcome.analyses
         if analysis.result is not None
         and analysis.role in ("recommended", "sensitivity")
-        and "ratio" in analysis.what
-        and "proportional" not in analysis.what
+        and analysis.asked.scale == "ratio"
         and analysis.result.estimate.ci_low is not None
         and analysis.result.estimate.value > 0
     ]
@@ -135,14 +184,22 @@ def _forest(context: Context, outcomes: Sequence[Outcome]) -> Drawing | None:
         from volumetry.figures.forest_figure import ForestRow, draw_forest
 
         rows = [
-            ForestRow(endpoint=endpoint, what=what, value=e.value, low=e.ci_low, high=e.ci_high)
-            for endpoint, what, e in found
+            ForestRow(
+                endpoint=a.endpoint if a.population == "all" else f"{a.endpoint} ({a.population})",
+                what=a.what,
+                value=e.value,
+                low=e.ci_low,
+                high=e.ci_high,
+                better=a.better,
+            )
+            for a, e in found
         ]
         return draw_forest(rows, labels=context.cohort.labels)
 
     return Drawing(
         name="forest",
-        caption=f"Ratios of {context.contrast.replace(' - ', ' against ')} with {100 * context.level:g} % "
-        "intervals, on a logarithmic scale.",
+        caption=f"Ratios of {context.cohort.labels[0]} against {context.cohort.labels[1]} with "
+        f"{100 * context.level:g} % intervals, on a logarithmic scale. Ratios that are better below 1, that "
+        "are better above 1, and of which the plan does not say so have a panel each.",
         draw=draw,  # type: ignore[arg-type]
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from volumetry.clinical.follow_up import DAYS_PER
 from volumetry.errors import UsageError
-from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Tidy, ask
+from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Role, Tidy, ask
 from volumetry.outcomes.binary_endpoint import with_p
 from volumetry.outcomes.plan import TimeToEvent
 from volumetry.outcomes.time_figures import time_drawings
@@ -43,10 +43,13 @@ def analyse_time(context: Context, endpoint: TimeToEvent) -> Outcome:
         endpoint.adjust,
     )
     curves = _curves(context, endpoint, frame)
+    published = _curves(context, endpoint, frame, "published")
     incidence = _incidence(context, endpoint, frame)
     analyses = [
         curves,
         *_at_horizon(context, endpoint, curves),
+        published,
+        *_at_horizon(context, endpoint, published),
         *_published(context, endpoint, frame),
         *_recommended(context, endpoint, frame),
         *incidence,
@@ -54,8 +57,9 @@ def analyse_time(context: Context, endpoint: TimeToEvent) -> Outcome:
     return Outcome(
         name=endpoint.name,
         kind="time_to_event",
+        population=context.population,
         analyses=tuple(analyses),
-        tables=(Tidy(name="curves", rows=tuple(_curve_rows(endpoint, curves, incidence))),),
+        tables=(Tidy(name="curves", rows=tuple(_curve_rows(context, endpoint, curves, incidence))),),
         drawings=time_drawings(context, endpoint, analyses),
     )
 
@@ -128,28 +132,34 @@ def _from_numbers(context: Context, endpoint: TimeToEvent) -> Times:
 # -- analyses -----------------------------------------------------------------------------------------------
 
 
-def _question(context: Context, endpoint: TimeToEvent, role: Any, what: str, **more: Any) -> Question:
-    return Question(
-        endpoint=endpoint.name,
-        kind="time_to_event",
-        role=role,
-        what=what,
-        contrast=more.get("contrast", context.contrast),
-        primary=more.get("primary", False),
+def _question(
+    context: Context, endpoint: TimeToEvent, role: Role, asks: str, *, contrast: str = "", **more: Any
+) -> Question:
+    known = {"contrast": contrast} if contrast else {}
+    return context.question(
+        endpoint.name, "time_to_event", role, asks, better=endpoint.better, **known, **more
     )
 
 
-def _curves(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> Analysis:
+def _curves(
+    context: Context, endpoint: TimeToEvent, frame: pd.DataFrame, role: Role = "description"
+) -> Analysis:
+    """Return the curves with patients as clusters, or as published: rows independent, the named interval."""
     from volumetry.statistics.time.survival import CurveOptions, kaplan_meier
 
     dated = bool(endpoint.last_negative_date)
+    published = role == "published"
     options = CurveOptions(
-        interval=endpoint.interval, level=context.level, last_negative="free" if dated else None
+        interval=endpoint.published_interval if published else endpoint.interval,
+        level=context.level,
+        last_negative="free" if dated else None,
     )
-    question = _question(context, endpoint, "description", "survival curves", contrast="both groups")
+    question = _question(context, endpoint, role, "survival-curves", contrast="both groups")
+    cluster = None if published else "patient"
+    rows = frame.drop(columns="patient") if published else frame
     return ask(
         question,
-        lambda: kaplan_meier("time", "event", "group", data=frame, cluster="patient", options=options),
+        lambda: kaplan_meier("time", "event", "group", data=rows, cluster=cluster, options=options),
     )
 
 
@@ -175,9 +185,7 @@ def _at_horizon(context: Context, endpoint: TimeToEvent, curves: Analysis) -> li
             notes=("nobody is followed that long",) if late else (),
             details={"n_at_risk": read["n_at_risk"]},
         )
-        question = _question(
-            context, endpoint, "description", "survival at the horizon", contrast=curve.label
-        )
+        question = _question(context, endpoint, curves.role, "survival-at-horizon", contrast=curve.label)
         analyses.append(Analysis(**vars(question), result=result))
     return analyses
 
@@ -185,7 +193,7 @@ def _at_horizon(context: Context, endpoint: TimeToEvent, curves: Analysis) -> li
 def _published(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
     from volumetry.statistics.time.logrank import logrank_test
 
-    question = _question(context, endpoint, "published", "log-rank test")
+    question = _question(context, endpoint, "published", "log-rank")
     return [ask(question, lambda: logrank_test("time", "event", "group", data=frame))]
 
 
@@ -193,12 +201,9 @@ def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -
     from volumetry.statistics.time.logrank import logrank_test
     from volumetry.statistics.time.restricted_mean import restricted_mean_time
 
-    def question(what: str, primary: bool = False) -> Question:
-        return _question(context, endpoint, "recommended", what, primary=primary)
-
     analyses = [
         ask(
-            question("log-rank test, clustered"),
+            _question(context, endpoint, "sensitivity", "log-rank-clustered"),
             lambda: logrank_test("time", "event", "group", data=frame, cluster="patient"),
         )
     ]
@@ -209,7 +214,13 @@ def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -
         reversed_groups = frame["group"].cat.reorder_categories(list(context.cohort.labels[::-1]))
         analyses.append(
             ask(
-                question(f"restricted mean up to {tau:g} {endpoint.unit}"),
+                _question(
+                    context,
+                    endpoint,
+                    "sensitivity",
+                    "restricted-mean",
+                    detail=f"up to {tau:g} {endpoint.unit}",
+                ),
                 lambda: restricted_mean_time(
                     "time", "event", reversed_groups, tau=tau, data=frame, cluster="patient"
                 ),
@@ -226,11 +237,12 @@ def _hazards(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> li
 
     options = CoxOptions(level=context.level)
     analyses = []
-    models = [("hazard ratio", ["first"])]
+    models = [("hazard-ratio", "proportional-hazards", ["first"])]
     if endpoint.adjust:
-        models.append(("hazard ratio, adjusted", ["first", *endpoint.adjust]))
-    for place, (what, terms) in enumerate(models):
+        models.append(("hazard-ratio-adjusted", "proportional-hazards-adjusted", ["first", *endpoint.adjust]))
+    for place, (asks, check, terms) in enumerate(models):
         last = place == len(models) - 1
+        role: Role = "recommended" if last else "sensitivity"
 
         def cox(terms: Sequence[str] = terms) -> StatisticResult:
             context.require_groups(frame, ["time", "event", *terms])
@@ -241,17 +253,17 @@ def _hazards(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> li
             context.require_groups(frame, ["time", "event", *terms])
             return with_p(firth_cox("time", "event", terms, data=frame, options=options), "hazard ratio")
 
-        fitted = ask(_question(context, endpoint, "recommended", what, primary=last), cox)
+        fitted = ask(_question(context, endpoint, role, asks, primary=last), cox)
         if fitted.result is None:
-            analyses.append(Analysis(**{**vars(fitted), "primary": False}))
-            fitted = ask(_question(context, endpoint, "recommended", f"{what}, Firth", primary=last), firth)
+            analyses.append(replace(fitted, primary=False))
+            fitted = ask(_question(context, endpoint, role, f"{asks}-firth", primary=last), firth)
             analyses.append(fitted)
             continue
         analyses.append(fitted)
         model = fitted.result
         analyses.append(
             ask(
-                _question(context, endpoint, "recommended", f"proportional hazards of the {what}"),
+                _question(context, endpoint, "check", check),
                 lambda model=model: proportional_hazards_test(model),  # type: ignore[misc]
             )
         )
@@ -268,20 +280,20 @@ def _incidence(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> 
     options = IncidenceOptions(level=context.level, causes=causes)
     return [
         ask(
-            _question(context, endpoint, "recommended", "cumulative incidence", contrast="both groups"),
+            _question(context, endpoint, "description", "cumulative-incidence", contrast="both groups"),
             lambda: cumulative_incidence(
                 "time", "code", "group", data=frame, cluster="patient", options=options
             ),
         ),
         ask(
-            _question(context, endpoint, "recommended", "Gray's test"),
+            _question(context, endpoint, "sensitivity", "gray-test"),
             lambda: gray_test("time", "code", "group", data=frame),
         ),
     ]
 
 
 def _curve_rows(
-    endpoint: TimeToEvent, curves: Analysis, incidence: Sequence[Analysis]
+    context: Context, endpoint: TimeToEvent, curves: Analysis, incidence: Sequence[Analysis]
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     found = [("survival", curve) for curve in _details(curves)]
@@ -292,6 +304,7 @@ def _curve_rows(
             rows.append(
                 {
                     "endpoint": endpoint.name,
+                    "population": context.population,
                     "curve": kind if kind == "survival" else f"cumulative incidence of {curve.cause}",
                     "group": curve.label,
                     "time": float(time),

@@ -22,6 +22,9 @@ from volumetry.outcomes.results_page import results_page
 from volumetry.tables import csv_cell
 
 _OWN_FILE = re.compile(r"(figures/)?[a-z0-9_-]+\.(csv|svg|png|md|json)")
+_LONG = ("curves", "pairs")
+"""Tables that are only written as CSV."""
+
 _PACKAGES = ("numpy", "scipy", "statsmodels", "pandas")
 
 
@@ -119,7 +122,9 @@ def _analysis_row(analysis: Analysis) -> dict[str, Any]:
     row: dict[str, Any] = {
         "endpoint": analysis.endpoint,
         "kind": analysis.kind,
+        "population": analysis.population,
         "role": analysis.role,
+        "id": analysis.id,
         "what": analysis.what,
         "contrast": analysis.contrast,
         "status": "estimated" if result else "not-estimable",
@@ -135,6 +140,8 @@ def _analysis_row(analysis: Analysis) -> dict[str, Any]:
         "level": main.level if main else None,
         "unit": main.unit if main else "",
     }
+    row["better"] = analysis.better
+    row["clusters_are"] = f"{analysis.cluster}s" if result and result.n_clusters else ""
     names = ("alternative", "correction", "ties", "n_used", "n_missing", "n_clusters")
     df = result.df if result else None
     return {
@@ -152,7 +159,10 @@ def _analysis_row(analysis: Analysis) -> dict[str, Any]:
 def _estimate_rows(analysis: Analysis) -> list[dict[str, Any]]:
     if analysis.result is None:
         return []
-    key = {name: getattr(analysis, name) for name in ("endpoint", "kind", "role", "what", "contrast")}
+    key = {
+        name: getattr(analysis, name)
+        for name in ("endpoint", "kind", "population", "role", "id", "what", "contrast")
+    }
     return [
         {**key, **{name: finite(value) for name, value in asdict(estimate).items()}}
         for estimate in analysis.result.estimates
@@ -201,6 +211,12 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": outcome.name,
         "kind": outcome.kind,
+        "population": outcome.population,
+        "tables": {
+            table.name: [plain(dict(row)) for row in table.rows]
+            for table in outcome.tables
+            if table.name not in _LONG
+        },
         "notes": list(outcome.notes),
         "figures": [f"figures/{drawing.name}.svg" for drawing in outcome.drawings],
         "analyses": [_analysis(analysis) for analysis in outcome.analyses],
