@@ -174,7 +174,7 @@ def _balance_rows(before: BalanceTable, after: BalanceTable) -> list[dict[str, A
     return [
         {
             "matching": when,
-            "covariate": "propensity score (as matched)" if row.name == "distance" else row.name,
+            "covariate": _DISTANCE[when] if row.name == "distance" else row.name,
             "mean_treated": row.mean_treated,
             "mean_control": row.mean_control,
             "standardised_difference": row.standardised_difference,
@@ -186,6 +186,9 @@ def _balance_rows(before: BalanceTable, after: BalanceTable) -> list[dict[str, A
         for when, table in (("before", before), ("after", after))
         for row in table.rows
     ]
+
+
+_DISTANCE = {"before": "propensity score", "after": "propensity score on the scale of the caliper"}
 
 
 def _pair_rows(pairs: Pairs) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def time_drawings(
         Drawing(
             name=f"{slug}-cumulative",
             caption=f"One minus Kaplan-Meier{context.among}: cumulative {endpoint.name}. p: log-rank, "
-            f"{rows}. It overstates the incidence where competing events are censored.{_shown_until(endpoint)}",
+            f"{rows}. It overstates incidence where competing events are censored.{_shown_until(endpoint)}",
             draw=lambda: _survival(endpoint, survival, p_value, falling=False),
         ),
     ]
