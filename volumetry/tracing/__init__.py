@@ -15,7 +15,7 @@ from volumetry.tracing.planes.display import (
     display_orientation,
     window_presets,
 )
-from volumetry.tracing.planes.interpolate import interpolate_slice
+from volumetry.tracing.planes.interpolate import fill_between, interpolate_slice
 from volumetry.tracing.planes.linking import LinkedSlice, link_pixel, link_slice, project_contours
 from volumetry.tracing.planes.live_wire import LiveWire
 from volumetry.tracing.planes.nudge import nudge_outline
@@ -64,6 +64,7 @@ __all__ = [
     "chosen_rows",
     "clean_outline",
     "display_orientation",
+    "fill_between",
     "interpolate_slice",
     "link_pixel",
     "link_slice",

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import pairwise
 from typing import Protocol as Interface
 
 import numpy as np
@@ -24,7 +23,7 @@ from volumetry.geometry import ScanGeometry
 from volumetry.outlines import fill_contours
 from volumetry.scan import ScanSource
 from volumetry.trace import NOT_MEASURABLE_REASONS, Provenance, Trace
-from volumetry.tracing.planes.interpolate import interpolate_slice
+from volumetry.tracing.planes.interpolate import fill_between
 from volumetry.tracing.session.loading import loading
 from volumetry.tracing.session.paint import follows_pixels, outlines_of_paint
 from volumetry.tracing.session.pixels import (
@@ -330,16 +329,11 @@ class TracingSession:
             Ids of the proposed outlines; earlier proposals on those slices are replaced.
         """
         lesion = self._open_lesion(lesion_id)
-        traced = [
-            index
+        traced = {
+            index: self.confirmed_contours(lesion.id, index)
             for index in self.state.slices_of(lesion.id, status="confirmed")
-            if (first is None or index >= first) and (last is None or index <= last)
-        ]
-        proposed: list[Contour] = []
-        for before, after in pairwise(traced):
-            ends = (self.confirmed_contours(lesion.id, before), self.confirmed_contours(lesion.id, after))
-            for index in range(before + 1, after):
-                proposed += interpolate_slice(*ends, index, self.geometry)
+        }
+        proposed = fill_between(traced, self.geometry, first=first, last=last)
         return self._propose(lesion, proposed)
 
     def propose(self, contours: Sequence[Contour], *, lesion_id: str | None = None) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class WorklistPanel(QWidget):
         self.summary.setTextFormat(Qt.TextFormat.PlainText)
         self.summary.setWordWrap(True)
         self.words = QLineEdit()
-        self.words.setPlaceholderText("Filter, e.g. hip04 L1")
+        self.words.setPlaceholderText("Only rows with these words")
         self.words.setClearButtonEnabled(True)
         self.words.textChanged.connect(self.refresh)
         self.state = QComboBox()

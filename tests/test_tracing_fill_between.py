@@ -1,0 +1,136 @@
+"""Fill between: half of the slices of a lesion traced by a hand that shakes, its volume near the formula."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_phantoms import stack_geometry, stack_voxels, write_series
+from numpy.typing import NDArray
+from test_tracing_session import coronal, disc
+
+import volumetry as vm
+from volumetry.contour import Contour
+from volumetry.tracing import TracingSession, fill_between, open_case, read_worklist
+
+N_SLICES = 12
+"""Of the hip; its lesion lies on all of them."""
+
+ALLOWED_ACTIONS = 22
+TRACED = (0, 1, 4, 7, 10, 11)
+"""Both ends, where a lesion changes fastest, and the slices beside them; every third between."""
+HALF_AXES_MM = np.array([14.0, 10.0])
+
+
+def write_hip(folder: Path) -> None:
+    """A scan of 12 slices, 3 mm thick and 3.3 mm apart; `hand` knows where the lesion is."""
+    geometry = stack_geometry(
+        n_slices=N_SLICES,
+        rows=128,
+        columns=128,
+        pixel_spacing_mm=(0.5, 0.5),
+        slice_spacing_mm=3.3,
+        slice_thickness_mm=3.0,
+        origin_mm=(60, 0, 40),
+    )
+    write_series(folder, geometry, stack_voxels(geometry))
+
+
+def scale(index: int) -> float:
+    """How large an ellipsoid's section is, against the largest."""
+    middle = (N_SLICES - 1) / 2
+    return float(np.sqrt(1 - ((index - middle) / (middle + 0.5)) ** 2))
+
+
+def hand(index: int, chance: np.random.Generator, jitter_mm: float = 0.25) -> NDArray[np.float64]:
+    """A stroke round the section: 60 places of the mouse, with a shake that goes on from one to the next."""
+    angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    shake = chance.normal(0, 1, 60)
+    shake = np.convolve(np.concatenate((shake, shake[:4])), np.ones(5) / np.sqrt(5), mode="valid")
+    radii_mm = HALF_AXES_MM * scale(index) + jitter_mm * shake[:, None]
+    return np.array([64.2, 63.7]) + radii_mm * np.column_stack((np.sin(angles), np.cos(angles))) / 0.5
+
+
+def true_volume_cm3() -> float:
+    areas = [np.pi * HALF_AXES_MM.prod() * scale(index) ** 2 for index in range(N_SLICES)]
+    return sum(areas) * 3.0 / 1000
+
+
+class Hand:
+    """What a reader does, counted: a double click, a stroke, a step to the next slice, a key, an answer."""
+
+    def __init__(self) -> None:
+        self.actions = 0
+
+    def does(self, times: int = 1) -> None:
+        self.actions += times
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_hip_of_twelve_slices_from_the_worklist_to_the_signature(seed: int, tmp_path: Path) -> None:
+    chance, person = np.random.default_rng(seed), Hand()
+    write_hip(tmp_path / "study" / "p01" / "2024-03-02" / "t1")
+    worklist = read_worklist(tmp_path / "study", reader="AB")
+    number = worklist.next_untraced()
+    assert number is not None
+    scan = vm.read_scan(worklist.scan_path(number))
+    case = open_case(scan, worklist.place(number), reader="AB")
+    person.does()  # double click on the row, which begins at the first slice
+    session = case.session
+    session.add_lesion("L1", "L")
+    place = 0
+    for index in TRACED:
+        person.does(index - place)  # the wheel
+        place = index
+        session.add_outline(index, hand(index, chance))
+        person.does()  # the stroke
+    session.propose_between()
+    person.does()
+    session.accept()
+    person.does()
+    check = session.signing_check()
+    assert check.can_be_signed, check
+    person.does()  # S opens the check list
+    session.sign(acknowledged=[warning.code for warning in check.warnings])
+    person.does()  # its answer
+    (saved,) = case.save()
+    case.close()
+    assert person.actions <= ALLOWED_ACTIONS
+    measured = vm.measure_volume(vm.read_trace(saved.path))
+    assert measured.n_slices == N_SLICES
+    assert measured.volume_cm3 == pytest.approx(true_volume_cm3(), rel=0.03)
+    assert read_worklist(tmp_path / "study", reader="AB").rows[0].state == "signed"
+
+
+def test_one_step_fills_all_gaps_and_one_undo_takes_them_back() -> None:
+    session = TracingSession(geometry=coronal(), reader="A")
+    session.add_lesion("L1", "L")
+    for index, radius in ((0, 5), (3, 9), (6, 10), (9, 6)):
+        session.add_outline(index, disc(radius))
+    before = session.state.contours
+    proposed = session.propose_between()
+    assert {session.state.contours[name].slice_index for name in proposed} == {1, 2, 4, 5, 7, 8}
+    assert {session.state.contours[name].status for name in proposed} == {"proposed"}
+    session.undo()
+    assert session.state.contours == before
+
+
+def test_between_two_slices_it_is_the_straight_line() -> None:
+    geometry = coronal()
+    ends = {2: [Contour(slice_index=2, vertices=disc(6))], 6: [Contour(slice_index=6, vertices=disc(10))]}
+    found = fill_between(ends, geometry)
+    assert [c.slice_index for c in found] == [3, 4, 5]
+    assert [np.sqrt(c.area_pixels / np.pi) for c in found] == pytest.approx([7, 8, 9], rel=0.01)
+    assert fill_between(ends, geometry, first=3) == ()
+    assert fill_between({2: ends[2]}, geometry) == ()
+
+
+def test_it_never_goes_beyond_its_neighbours() -> None:
+    geometry = coronal()
+    radii = {0: 4.0, 2: 4.0, 4: 12.0, 6: 12.0}
+    traced = {i: [Contour(slice_index=i, vertices=disc(r))] for i, r in radii.items()}
+    found = {c.slice_index: float(np.sqrt(c.area_pixels / np.pi)) for c in fill_between(traced, geometry)}
+    assert found[1] == pytest.approx(4, rel=0.02)
+    assert 4 < found[3] < 12
+    assert found[5] == pytest.approx(12, rel=0.02)
