@@ -25,16 +25,21 @@ def row(**cells):
 
 
 CONTRACT = {
-    MEASUREMENTS: """patient side lesion visit visit_order study_date reader read status code message
-        volume_mm3 volume_cm3 height_rule volume_thickness_mm3 volume_spacing_mm3 n_slices max_area_mm2
-        slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2 modality series_uid scan trace scan_sha256
+    MEASUREMENTS: """site patient side lesion visit visit_order visit_order_by study_date reader read
+        status code message
+        volume_mm3 volume_cm3 height_rule volume_thickness_mm3 volume_spacing_mm3 sampling_error_percent
+        n_slices max_area_mm2
+        slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2 modality plane weighting repetition_time_ms
+        echo_time_ms inversion_time_ms field_strength_t contrast fat_suppression series_uid
+        scan trace scan_sha256
         trace_sha256 flags
         volumetry_version""",
-    SLICES: """patient side lesion visit reader read slice_index position_mm area_mm2 height_thickness_mm
+    SLICES: """site patient side lesion visit reader read slice_index position_mm area_mm2 height_thickness_mm
         height_spacing_mm""",
-    CHANGES: """patient side lesion reader baseline_visit followup_visit days baseline_volume_mm3
+    CHANGES: """site patient side lesion reader baseline_visit followup_visit days baseline_volume_mm3
         followup_volume_mm3 change_mm3 change_percent change_percent_per_year threshold_percent
-        threshold_category category reason height_rule flags""",
+        threshold_category category reason height_rule comparable reservations change_error_percent
+        detectable_change_percent probability_increase probability_decrease verdict flags""",
 }
 
 
@@ -59,7 +64,7 @@ def test_formulas_are_neutralised_and_numbers_never(tmp_path, text):
     path = tmp_path / "m.csv"
     write_table(path, MEASUREMENTS, [row(patient=text, volume_mm3=-3.0)])
     line = path.read_text(encoding="utf-8").splitlines()[1]
-    assert line.startswith("'" + text.replace("\t", " ").replace("\r", " ") + ",")
+    assert line.startswith(",'" + text.replace("\t", " ").replace("\r", " ") + ",")
     assert ",-3.0," in line
 
 

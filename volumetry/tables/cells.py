@@ -1,0 +1,54 @@
+"""A value as the text of a cell, and back."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date
+from typing import Any
+
+from volumetry.tables.columns import Column
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_TRUE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def neutralised(text: str) -> str:
+    """Return text that a spreadsheet takes for text: no formula, no control characters."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return f"'{shown}" if text.startswith(_FORMULA) else shown
+
+
+def csv_cell(value: Any) -> str:
+    """Return the text of a cell: text neutralised for spreadsheets, floats in full, None empty."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        # A volume of more than 15 digits is noise, but the shortest text that reads back the same is exact.
+        return repr(value)
+    return neutralised(str(value))
+
+
+def cell_value(text: str, column: Column) -> Any:
+    """Return the value of a cell's text; raises ValueError where it does not fit the column."""
+    text = text.strip()
+    if text == "" or (text == "NA" and column.kind != "text"):
+        return None
+    if column.kind == "text":
+        return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    if column.kind == "date":
+        if not _TRUE_DATE.fullmatch(text):
+            raise ValueError
+        return date.fromisoformat(text).isoformat()
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    if column.kind == "number":
+        return number
+    if number != int(number):
+        raise ValueError
+    return int(number)

@@ -1,0 +1,140 @@
+"""CSV into checked rows; data frames and their checks."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from volumetry.errors import ReadError, UsageError
+from volumetry.tables.cells import cell_value
+from volumetry.tables.columns import Column, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_table(path: Path | str, table: Table, *, required: Sequence[str] | None = None) -> list[Row]:
+    """Read a CSV table and check it.
+
+    Parameters
+    ----------
+    path : path
+    table : Table
+    required : sequence of str, optional
+        Columns that must be there; by default those that every version of this program has written.
+        Others that are missing are empty.
+
+    Returns
+    -------
+    list of dict
+        One per row, typed, empty cells None.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``, ``unreadable``.
+    UsageError
+        ``invalid-table``, naming all faults at once.
+    """
+    names, texts = _csv_rows(path)
+    faults = _missing_columns(required or table.first_names, names)
+    columns = {column.name: column for column in table.columns}
+    rows: list[Row] = []
+    for number, cells in enumerate(texts, start=2):
+        row: Row = dict.fromkeys(table.column_names)
+        for name, text in zip(names, cells, strict=False):
+            if name not in columns:
+                continue
+            try:
+                row[name] = cell_value(text, columns[name])
+            except (ValueError, OverflowError):
+                faults.append(f"line {number}: {name} is no {columns[name].kind}")
+        rows.append(row)
+    present = [columns[name] for name in names if name in columns]
+    faults += _row_faults(rows, present)
+    _raise_faults(faults, path)
+    return rows
+
+
+def _missing_columns(required: Iterable[str], present: Iterable[str]) -> list[str]:
+    missing = sorted(set(required) - set(present))
+    return [f"missing columns: {', '.join(missing)}"] if missing else []
+
+
+def _csv_rows(path: Path | str) -> tuple[list[str], list[list[str]]]:
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+    except FileNotFoundError:
+        raise ReadError("not-found", "there is no such table", where=path, todo="Check the name.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReadError(
+            "unreadable",
+            "the table cannot be read",
+            where=path,
+            values={"reason": type(error).__name__},
+            todo="Save it as CSV in UTF-8.",
+        ) from None
+    if not lines:
+        raise ReadError("truncated", "the table is empty", where=path, todo="It needs a header line.")
+    return [name.strip() for name in lines[0]], lines[1:]
+
+
+def _row_faults(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
+    for number, row in enumerate(rows, start=2):
+        for column in columns:
+            value = row.get(column.name)
+            if value is None:
+                if not column.nullable:
+                    yield f"line {number}: {column.name} is empty"
+            elif column.allowed and value not in column.allowed:
+                yield f"line {number}: {column.name} is {value!r}, not one of {', '.join(column.allowed)}"
+
+
+def _raise_faults(faults: Sequence[str], where: Path | str | None) -> None:
+    if faults:
+        shown = "; ".join(faults[:20]) + (f"; and {len(faults) - 20} more" if len(faults) > 20 else "")
+        raise UsageError(
+            "invalid-table",
+            shown,
+            where=where,
+            todo="Correct the table; docs/reference/tables.md names the columns.",
+        )
+
+
+def check_table(frame: pd.DataFrame, table: Table) -> None:
+    """Check that a data frame has the declared columns, and cells that fit them.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table``, naming all faults at once.
+    """
+    faults = _missing_columns(table.column_names, frame.columns)
+    present = [column for column in table.columns if column.name in frame.columns]
+    rows = []
+    for number, record in enumerate(frame.to_dict("records"), start=2):
+        row: Row = {}
+        for column in present:
+            value = record[column.name]
+            empty = value is None or value != value  # NaN, NaT
+            try:
+                row[column.name] = None if empty else cell_value(str(value), column)
+            except (ValueError, OverflowError):
+                faults.append(f"line {number}: {column.name} is no {column.kind}")
+        rows.append(row)
+    faults += _row_faults(rows, present)
+    _raise_faults(faults, None)
+
+
+def to_frame(rows: Iterable[Mapping[str, Any]], table: Table) -> pd.DataFrame:
+    """Return rows as a pandas data frame with the declared columns and types."""
+    import pandas as pd
+
+    types = {"text": "object", "date": "object", "integer": "Int64", "number": "float64"}
+    plain = [{name: row.get(name) for name in table.column_names} for row in rows]
+    frame = pd.DataFrame(plain, columns=list(table.column_names))
+    return frame.astype({column.name: types[column.kind] for column in table.columns})

@@ -1,0 +1,56 @@
+"""Rows into CSV and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from volumetry.atomic import atomic_output
+from volumetry.errors import UsageError
+from volumetry.tables.cells import csv_cell
+from volumetry.tables.columns import Table
+
+
+def write_table(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows as CSV (UTF-8, one header line), atomically, and return how many there were.
+
+    Rows are written as they come, so any number of them fits into memory. Text that a spreadsheet would
+    take for a formula is neutralised; numbers never are.
+
+    Raises
+    ------
+    OutputError
+        ``read-only`` or ``disk-full``; what was there before is intact.
+    """
+    count = 0
+    with atomic_output(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(table.column_names)
+        for row in rows:
+            writer.writerow([csv_cell(row.get(name)) for name in table.column_names])
+            count += 1
+        text.flush()
+        text.detach()
+    return count
+
+
+def write_parquet(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as Parquet with the same columns, atomically (extra ``[parquet]``)."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UsageError(
+            "missing-dependency",
+            "writing Parquet needs pyarrow",
+            todo='Install it: pip install "volumetry[parquet]".',
+        ) from None
+    kinds = {"text": pyarrow.string(), "date": pyarrow.string(), "integer": pyarrow.int64()}
+    schema = pyarrow.schema([(c.name, kinds.get(c.kind, pyarrow.float64())) for c in table.columns])
+    plain = [{name: row.get(name) for name in table.column_names} for row in rows]
+    with atomic_output(path) as file:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(plain, schema=schema), file)
