@@ -298,3 +298,38 @@ def test_the_parser_is_built_without_the_library(tmp_path):
     code += "assert not heavy & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
     assert build_parser().prog == "volumetry"
+
+
+def _shell(command, tmp_path):
+    """Run a command line of a shell; ``V`` stands for the program."""
+    program = f"{sys.executable} -m volumetry"
+    return subprocess.run(
+        ["sh", "-c", command.replace("V ", f"{program} ")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_standard_output_is_named(tmp_path):
+    told = _shell("V series . --format csv > /dev/full", tmp_path)
+    assert told.stderr.startswith("error: disk-full: ")
+    assert told.stderr.count("\n") == 1
+    assert told.returncode == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_silence_and_no_file_takes_their_place(tmp_path, closed):
+    from study_phantoms import small_study
+
+    small_study(tmp_path / "study", 2)
+    told = _shell(f"V batch study --out out {closed}", tmp_path)
+    assert "Traceback" not in told.stderr
+    assert told.returncode == 0
+    assert (tmp_path / "out/measurements.csv").read_text(encoding="utf-8").count("measured") == 4
+    again = _shell("V batch study --out out", tmp_path)
+    assert "0 of 4 cases" in again.stdout + again.stderr

@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from volumetry.errors import OutputError
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of the system that mean a full disk, a quota or a limit of size."""
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def named_output_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise OutputError(
                 "disk-full",
                 "there is no room for the output; what was there before is intact",

@@ -13,13 +13,15 @@ import difflib
 import gc
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from volumetry._version import __version__
 from volumetry.commands import NAMES, load
 from volumetry.commands.options import add_verbosity
-from volumetry.console import DONE, NONE_SUCCEEDED, USAGE, set_verbosity, write_error
-from volumetry.errors import UsageError, VolumetryError, internal_error
+from volumetry.atomic import NO_ROOM
+from volumetry.console import DONE, INTERRUPTED, NONE_SUCCEEDED, USAGE, set_verbosity, write_error
+from volumetry.errors import OutputError, UsageError, VolumetryError, internal_error
 
 
 class _Help(argparse.HelpFormatter):
@@ -83,7 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = build_parser(_command_of(arguments)).parse_args(arguments)
         set_verbosity(getattr(chosen, "verbose", 0), quiet=getattr(chosen, "quiet", False))
         gc.enable()
-        return load(chosen.command).run(chosen)
+        code = load(chosen.command).run(chosen)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         write_error(error)
         return USAGE
@@ -94,13 +98,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was done is kept\n")
+        with suppress(OSError):  # the terminal may have gone
+            sys.stderr.write(INTERRUPTED)
         return 130
     except Exception as fault:
         if os.environ.get("VOLUMETRY_DEBUG"):
             raise
-        write_error(internal_error(fault))
+        no_room = isinstance(fault, OSError) and fault.errno in NO_ROOM
+        write_error(_OUTPUT_FULL if no_room else internal_error(fault))
+        if no_room:  # so that nothing is tried again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NONE_SUCCEEDED
+
+
+_OUTPUT_FULL = OutputError(
+    "disk-full", "there is no room for what goes to the standard output", todo="Make room, or name another place."
+)
 
 
 def _command_of(arguments: Sequence[str]) -> str | None:
@@ -125,14 +138,29 @@ def _command_of(arguments: Sequence[str]) -> str | None:
 def entry() -> NoReturn:
     """Run the program: `main`, with a quick start: collecting garbage while modules are loaded takes time."""
     gc.disable()
+    _fill_closed_streams()
     code = main()
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+    except OSError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = DONE
+        code = code or DONE
     gc.freeze()  # the end is quicker, too
     sys.exit(code)
+
+
+def _fill_closed_streams() -> None:
+    """Give a process that was started without standard streams silent ones.
+
+    Otherwise the first file that is opened takes the place of the standard output, and what is printed goes
+    into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False, encoding="utf-8"))  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ ERROR_CODES = MappingProxyType(
         "locked": "another program has the case open",
         "cancelled": "it was stopped on request",
         "worker-died": "the process measuring this case ended",
+        "timed-out": "measuring this case took longer than --case-timeout",
         "missing-dependency": "an optional package is not installed",
         "internal-error": "a fault of this program, not of the input; please report it",
     }

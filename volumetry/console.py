@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from volumetry.errors import VolumetryError
@@ -14,6 +17,8 @@ DONE, USAGE, SOME_FAILED, NONE_SUCCEEDED = 0, 2, 3, 4
 """Exit codes of every command."""
 
 REFRESH_SECONDS = 0.1
+
+INTERRUPTED = "interrupted; what was done is kept\n"
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -95,6 +100,34 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " ".join(_shown(item) for item in value) or "-"
     return "".join(c if c.isprintable() else "?" for c in str(value))
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """End by SIGTERM and SIGHUP at once, with a line that says so, and with all workers.
+
+    What was done is in the ledger already. An exception would be lost where Python drops exceptions, in a
+    destructor, and the program would go on.
+    """
+
+    import multiprocessing
+
+    def end(number: int, _frame: Any) -> None:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        with suppress(OSError):  # the terminal may have gone
+            os.write(2, INTERRUPTED.encode())
+        os._exit(128 + number)
+
+    names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # One that is ignored stays so: under nohup a batch goes on when the terminal closes.
+    old = {n: signal.signal(n, end) for n in numbers if signal.getsignal(n) is signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from volumetry.commands.options import (
     chosen_protocol,
     exit_code,
 )
-from volumetry.console import progress_bar, write_note
+from volumetry.console import ended_by_signals, progress_bar, write_note
 from volumetry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=0, metavar="N", help="processes; default: as many as cores"
     )
     parser.add_argument(
+        "--case-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="end a case that takes longer (code timed-out)",
+    )
+    parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="a dask.distributed scheduler that takes the cases"
     )
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
@@ -59,10 +65,13 @@ def run(chosen: argparse.Namespace) -> int:
 
     if chosen.jobs < 0:
         raise UsageError("usage", "--jobs is negative", todo="Give the number of processes.")
+    if chosen.case_timeout is not None and not chosen.case_timeout > 0:
+        raise UsageError("usage", "--case-timeout is not above 0", todo="Give a number of seconds.")
     options: dict[str, Any] = {
         "protocol": chosen_protocol(chosen),
         "manifest": chosen.manifest,
         "jobs": chosen.jobs,
+        "case_timeout": chosen.case_timeout,
         "fresh": chosen.fresh,
         "threshold": chosen.threshold,
         "parquet": chosen.parquet,
@@ -70,7 +79,7 @@ def run(chosen: argparse.Namespace) -> int:
     }
     if chosen.pseudonyms:
         options["pseudonymiser"] = _key(chosen)
-    with _executor(chosen) as executor, progress_bar("measuring") as progress:
+    with ended_by_signals(), _executor(chosen) as executor, progress_bar("measuring") as progress:
         batch = BatchOptions(**options, executor=executor)
         summary = run_batch(chosen.folder, chosen.out, batch, progress=progress)
     if chosen.figures:

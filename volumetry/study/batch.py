@@ -27,7 +27,7 @@ from volumetry.study.measuring import Job, Settings, case_id, do_job, failed_rec
 from volumetry.study.pairing import changes_of, natural, visit_ranks
 from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser
-from volumetry.study.workers import run_in_executor, run_in_processes
+from volumetry.study.workers import refuse_unguarded, run_in_executor, run_in_processes
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, write_parquet, write_table
 
 _FEW = 4
@@ -47,6 +47,8 @@ class BatchOptions:
     manifest : path or None
     jobs : int
         Processes on this machine; 1 measures in this one. 0: as many as there are cores.
+    case_timeout : float or None
+        Seconds that one case may take; it is then ``timed-out``. Not with an `executor`, whose owner decides.
     executor : Executor or None
         Takes the cases instead, for example ``dask.distributed.Client(...).get_executor()``.
     fresh : bool
@@ -63,6 +65,7 @@ class BatchOptions:
     protocol: Protocol = field(default_factory=Protocol)
     manifest: Path | str | None = None
     jobs: int = 1
+    case_timeout: float | None = None
     executor: Executor | None = None
     fresh: bool = False
     threshold: float | None = None
@@ -130,6 +133,7 @@ def run_batch(
     UsageError, ReadError, OutputError
         Of the batch as a whole. What goes wrong with a case is in its row.
     """
+    refuse_unguarded()
     begin = time.monotonic()
     options = options or BatchOptions()
     _check_out(Path(folder), Path(out))
@@ -223,9 +227,9 @@ def _results(
     if options.executor is not None:
         return run_in_executor(do_job, jobs, options.executor)
     workers = options.jobs or os.cpu_count() or 1
-    if workers == 1 or len(jobs) < _FEW:
+    if options.case_timeout is None and (workers == 1 or len(jobs) < _FEW):
         return ((job, do_job(job)) for job in jobs)
-    return run_in_processes(do_job, jobs, jobs=workers)
+    return run_in_processes(do_job, jobs, jobs=workers, case_timeout=options.case_timeout)
 
 
 # -- tables -------------------------------------------------------------------------------------------------

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from volumetry.atomic import named_output_errors
 from volumetry.errors import OutputError
 
 LEDGER_NAME = "ledger.jsonl"
 _SYNC_EVERY = 256
+
+
+_BEGINNING = b'00000000 {"case":'
+"""How a ledger begins, whatever the eight digits."""
+_OPEN: weakref.WeakSet[Ledger] = weakref.WeakSet()
 
 
 class Ledger:
@@ -42,12 +48,35 @@ class Ledger:
         self.path = Path(path)
         self._places: dict[str, int] = {}
         self._unsynced = 0
-        with named_output_errors(self.path):
-            self._file = self.path.open("a+b")
+        self._file = _opened(self.path)
         self._lock()
+        _OPEN.add(self)
+        try:
+            self._check_own()
+        except OutputError:
+            self._file.close()
+            raise
         if fresh:
             self._file.truncate(0)
         self._end = self._load()
+
+    def _check_own(self) -> None:
+        """Refuse a file that no batch has written, rather than cut it off at its first line."""
+        self._file.seek(0)
+        if not _is_own(self._file.read(len(_BEGINNING))):
+            raise OutputError(
+                "read-only",
+                "there is a file of that name which no batch has written",
+                where=self.path,
+                todo="Name another folder with --out, or move that file.",
+            )
+
+    def let_go(self) -> None:
+        """Give up the file in a process that was forked: the lock is the parent's alone."""
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, self._file.fileno(), inheritable=False)
+            os.close(null)
 
     def _lock(self) -> None:
         try:
@@ -85,7 +114,6 @@ class Ledger:
 
     def __getitem__(self, case: str) -> dict[str, Any]:
         """Return the result of a case. Raises KeyError where there is none."""
-        self._file.flush()
         self._file.seek(self._places[case])
         record = _decoded(self._file.readline())
         if record is None:
@@ -108,6 +136,7 @@ class Ledger:
         line = b"%08x %s\n" % (zlib.crc32(body), body)
         with named_output_errors(self.path):
             self._file.write(line)
+            self._file.flush()  # whatever ends this process now, the line is the system's
         self._places[record["case"]] = self._end
         self._end += len(line)
         self._unsynced += 1
@@ -145,3 +174,35 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) and isinstance(record.get("case"), str) else None
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a ledger, or make it: a regular file, and no link to one that lies elsewhere."""
+    linked = path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_nlink > 1))
+    if linked:
+        raise OutputError(
+            "read-only",
+            "the ledger is a link, or no regular file, and is not written to",
+            where=path,
+            todo="Name another folder with --out, or remove the link.",
+        )
+    with named_output_errors(path):
+        return path.open("a+b")
+
+
+def _is_own(head: bytes) -> bool:
+    """Whether a file begins like a ledger, whole or cut; one damaged byte is damage, more is another file."""
+    fits = (
+        found == wanted or (wanted == ord("0") and found in b"123456789abcdef")
+        for found, wanted in zip(head, _BEGINNING, strict=False)
+    )
+    return sum(not fit for fit in fits) <= 1
+
+
+def _let_go_of_all() -> None:
+    for ledger in list(_OPEN):
+        ledger.let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_of_all)
