@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -324,8 +325,6 @@ def test_a_full_standard_output_is_named(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs sh")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_are_silence_and_no_file_takes_their_place(tmp_path, closed):
-    from study_phantoms import small_study
-
     small_study(tmp_path / "study", 2)
     told = _shell(f"V batch study --out out {closed}", tmp_path)
     assert "Traceback" not in told.stderr

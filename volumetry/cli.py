@@ -17,9 +17,9 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from volumetry._version import __version__
+from volumetry.atomic import NO_ROOM
 from volumetry.commands import NAMES, load
 from volumetry.commands.options import add_verbosity
-from volumetry.atomic import NO_ROOM
 from volumetry.console import DONE, INTERRUPTED, NONE_SUCCEEDED, USAGE, set_verbosity, write_error
 from volumetry.errors import OutputError, UsageError, VolumetryError, internal_error
 
@@ -112,7 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 _OUTPUT_FULL = OutputError(
-    "disk-full", "there is no room for what goes to the standard output", todo="Make room, or name another place."
+    "disk-full",
+    "there is no room for what goes to the standard output",
+    todo="Make room, or name another place.",
 )
 
 

@@ -109,7 +109,6 @@ def ended_by_signals() -> Iterator[None]:
     What was done is in the ledger already. An exception would be lost where Python drops exceptions, in a
     destructor, and the program would go on.
     """
-
     import multiprocessing
 
     def end(number: int, _frame: Any) -> None:
