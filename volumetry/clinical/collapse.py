@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from volumetry.clinical.threshold import Threshold
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.result import Result
 
 #: The paper writes both ">= 2 mm" and "more than 2 mm"; its definition of failure has ">=".
 COLLAPSE_MM = Threshold(value=2.0, inclusive=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class FittedCircle:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FittedCircle(Result):
     """A circle through the intact arc.
 
     Attributes
@@ -37,8 +38,8 @@ class FittedCircle:
     residual_mm: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Depression:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Depression(Result):
     """The largest gap between circle and outline.
 
     Attributes
@@ -57,8 +58,8 @@ class Depression:
     circle: FittedCircle
 
 
-@dataclass(frozen=True, kw_only=True)
-class CollapseProgression:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CollapseProgression(Result):
     """Depression at two dates, view by view.
 
     Attributes

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Literal
 
 from volumetry.errors import UsageError
+from volumetry.statistics.result import Result
 
 TimeUnit = Literal["days", "months", "years"]
 Event = Literal["none", "radiological", "clinical"]
@@ -37,8 +38,8 @@ class HipFollowUp:
     last: date
 
 
-@dataclass(frozen=True, kw_only=True)
-class FailureTime:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FailureTime(Result):
     """Time to radiological failure, with replacement as the competing event.
 
     Attributes

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from volumetry.clinical.threshold import require_range
 from volumetry.errors import UsageError
 from volumetry.statistics.groups.proportions import proportion
-from volumetry.statistics.result import StatisticResult
+from volumetry.statistics.result import Result, StatisticResult
 
 HarrisCategory = Literal["excellent", "good", "fair", "poor"]
 WomacVersion = Literal["LK3.1", "VA3.1", "NRS3.1"]
@@ -117,8 +117,8 @@ def good_or_excellent_share(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class WomacTotal:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class WomacTotal(Result):
     """A WOMAC total that says which WOMAC it is; higher is worse.
 
     Attributes

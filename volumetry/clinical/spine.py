@@ -14,6 +14,7 @@ from typing import Literal
 
 from volumetry.clinical.threshold import Threshold, require_finite, require_range
 from volumetry.errors import UsageError
+from volumetry.statistics.result import Result
 
 SUBSIDENCE_MM = Threshold(value=2.0, inclusive=True)
 NONUNION_DEGREES = Threshold(value=4.0, inclusive=False)
@@ -22,8 +23,8 @@ OOZING_CHANGES_PER_DAY = Threshold(value=2.0, inclusive=False)
 BoneDensity = Literal["normal", "osteopenia", "osteoporosis"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class DiscHeightLoss:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DiscHeightLoss(Result):
     """Loss of disc height between two films; negative where the disc is higher than before."""
 
     loss_mm: float
@@ -83,8 +84,8 @@ def has_osteolysis(volume_mm3: float, *, threshold: Threshold | None = None) -> 
     return (threshold or Threshold(value=0.0, inclusive=False)).reached(volume_mm3)
 
 
-@dataclass(frozen=True, kw_only=True)
-class OozingTime:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class OozingTime(Result):
     """Days from surgery to the first day of oozing, or to the last day known (``oozed`` False)."""
 
     days: int

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from volumetry.clinical.threshold import Threshold, require_range
 from volumetry.errors import UsageError
+from volumetry.statistics.result import Result
 
 ArcoStage = Literal["0", "I", "II", "IIIA", "IIIB", "IV"]
 
@@ -45,8 +46,8 @@ class HipFindings:
     osteoarthritis: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class StageCheck:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class StageCheck(Result):
     """A read stage against the one that follows from the findings.
 
     Attributes

@@ -38,28 +38,6 @@ def is_missing(value: Any) -> bool:
         return True
 
 
-def cluster_codes(labels: Iterable[Any]) -> NDArray[np.intp]:
-    """Return cluster numbers from 0, in the order of first appearance.
-
-    Raises
-    ------
-    UsageError
-        `usage` if a label is missing: a row without a patient belongs to no cluster.
-    """
-    seen: dict[Any, int] = {}
-    codes = []
-    for row, label in enumerate(labels):
-        if is_missing(label):
-            raise UsageError(
-                "usage",
-                "a cluster label is missing",
-                values={"row": row},
-                todo="Give every row its patient, or leave the row out.",
-            )
-        codes.append(seen.setdefault(label, len(seen)))
-    return np.asarray(codes, dtype=np.intp)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Labels:
     """Values that name things (groups, strata, patients), as whole numbers and what they stand for.
@@ -112,6 +90,25 @@ def column_values(column: Column, data: Table | None, name: str) -> Any:
     return data[column]
 
 
+def one_column(values: Any, name: str) -> pd.Series[Any]:
+    """Return values as a series.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` for a single value, or for more than one column.
+    """
+    if isinstance(values, pd.Series):
+        return values
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise UsageError("invalid-table", f"{name} is a single value and no column", values={"value": values})
+    entries = values if isinstance(values, np.ndarray | pd.api.extensions.ExtensionArray) else list(values)
+    dimensions = getattr(entries, "ndim", 1)
+    if dimensions != 1:
+        raise UsageError("invalid-table", f"{name} must be one column", values={"dimensions": dimensions})
+    return pd.Series(entries, dtype=object if len(entries) == 0 else None)
+
+
 def read_numbers(column: Column, data: Table | None = None, *, name: str = "values") -> FloatArray:
     """Return a column as floats, missing as NaN.
 
@@ -121,21 +118,21 @@ def read_numbers(column: Column, data: Table | None = None, *, name: str = "valu
         ``invalid-table`` if a value is neither a number nor missing.
     """
     values = column_values(column, data, name)
-    series = pd.Series(np.asarray(values) if not isinstance(values, pd.Series) else values)
+    label = column if isinstance(column, str) else name
+    series = one_column(values, label)
     if series.dtype.kind in "biuf" and isinstance(series.dtype, np.dtype):
-        return np.ascontiguousarray(series.to_numpy(dtype=np.float64))
+        return _require_finite(np.ascontiguousarray(series.to_numpy(dtype=np.float64)), label)
     try:
         numbers = pd.to_numeric(series.astype(object).where(series.notna(), np.nan), errors="raise")
     except (ValueError, TypeError) as error:
-        label = column if isinstance(column, str) else name
         raise UsageError("invalid-table", f"{label} holds a value that is not a number: {error}") from None
-    return np.ascontiguousarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
+    return _require_finite(np.ascontiguousarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan)), label)
 
 
 def read_labels(column: Column, data: Table | None = None, *, name: str = "labels") -> Labels:
     """Return a column as `Labels`. The order of a categorical column is kept; others are sorted."""
     values = column_values(column, data, name)
-    series = values if isinstance(values, pd.Series) else pd.Series(values)
+    series = one_column(values, column if isinstance(column, str) else name)
     if isinstance(series.dtype, pd.CategoricalDtype):
         positions: IntArray = np.asarray(series.cat.codes, dtype=np.int64)
         return Labels(codes=positions, levels=_plain_levels(series.cat.categories))
@@ -144,6 +141,22 @@ def read_labels(column: Column, data: Table | None = None, *, name: str = "label
     except TypeError:  # mixed types have no order; their first appearance has
         codes, levels = pd.factorize(series)
     return Labels(codes=codes.astype(np.int64), levels=_plain_levels(levels))
+
+
+def read_block(columns: Any, data: Table | None, *, name: str, shape: str) -> FloatArray:
+    """Return a rectangle of numbers: names of columns of `data`, or rows of values; missing as NaN.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` if the values are no rectangle.
+    """
+    if data is not None and all(isinstance(column, str) for column in columns):
+        return np.column_stack([read_numbers(column, data, name=name) for column in columns])
+    table = np.asarray(columns, dtype=object)
+    if table.ndim != 2:
+        raise UsageError("usage", f"{name} have {shape}", todo="Or name the columns of data=.")
+    return to_numbers(table.ravel(), name).reshape(table.shape)
 
 
 def is_categorical(values: Any) -> bool:
@@ -208,29 +221,6 @@ def present_values(index: IntArray) -> tuple[IntArray, IntArray]:
     return np.flatnonzero(seen).astype(np.int64), position[index].astype(np.int64)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """Values without the missing ones.
-
-    Attributes
-    ----------
-    values : ndarray of float
-    clusters : ndarray of int or None
-        Cluster number of each value; None where no cluster was given.
-    n_missing : int
-        How many values were missing and left out.
-    """
-
-    values: NDArray[np.float64]
-    clusters: NDArray[np.intp] | None = None
-    n_missing: int = 0
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(self.values.size)
-
-
 def not_estimable(what: str, *, todo: str = "", **values: Any) -> StatisticsError:
     """Return the error that says why the data do not determine the statistic."""
     return StatisticsError("not-estimable", what, values=values, todo=todo)
@@ -251,67 +241,18 @@ def to_numbers(values: Column, name: str = "values") -> NDArray[np.float64]:
         numbers = np.array([_number(value, name) for value in np.asarray(values, dtype=object).ravel()])
     if numbers.ndim != 1:
         raise UsageError("invalid-table", f"{name} must be one column", values={"dimensions": numbers.ndim})
-    if np.isinf(numbers).any():
-        raise UsageError("invalid-table", f"{name} holds infinity", todo="Leave such cells empty.")
-    if (np.abs(numbers) > _LARGEST).any():
-        raise UsageError(
-            "invalid-table", f"{name} holds a number beyond {_LARGEST:g}, which is no measurement"
-        )
+    return _require_finite(numbers, name)
+
+
+def _require_finite(numbers: FloatArray, name: str) -> FloatArray:
+    """Refuse infinity, and what is too large to be a measurement; NaN passes."""
+    with np.errstate(invalid="ignore"):
+        beyond = np.abs(numbers) > _LARGEST
+    if beyond.any():
+        infinite = bool(np.isinf(numbers[beyond]).any())
+        what = "infinity" if infinite else f"a number beyond {_LARGEST:g}, which is no measurement"
+        raise UsageError("invalid-table", f"{name} holds {what}", todo="Leave such cells empty.")
     return numbers
-
-
-def clean_sample(
-    values: Column,
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
-    name: str = "values",
-) -> Sample:
-    """Drop and count missing values; number the clusters of what remains."""
-    numbers = to_numbers(values, name)
-    kept = ~np.isnan(numbers)
-    clusters = _kept_codes(cluster, kept, name)
-    return Sample(values=numbers[kept], clusters=clusters, n_missing=int((~kept).sum()))
-
-
-def clean_two_samples(first: Column, second: Column, cluster: ClusterPair | None) -> tuple[Sample, Sample]:
-    """Drop and count missing values in both samples; clusters are numbered across both."""
-    one, two = to_numbers(first, "first"), to_numbers(second, "second")
-    kept = ~np.isnan(np.concatenate([one, two]))
-    n_first = int(kept[: one.size].sum())
-    codes = None
-    if cluster is not None:
-        labels = _two_label_lists(cluster, one.size, two.size)
-        codes = cluster_codes([label for label, keep in zip(labels, kept, strict=True) if keep])
-    samples = []
-    for numbers, part in ((one, slice(None, n_first)), (two, slice(n_first, None))):
-        finite = numbers[~np.isnan(numbers)]
-        clusters = None if codes is None else codes[part]
-        samples.append(Sample(values=finite, clusters=clusters, n_missing=numbers.size - finite.size))
-    return samples[0], samples[1]
-
-
-def clean_pairs(
-    first: Column,
-    second: Column,
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp] | None, int]:
-    """Return both columns without the rows in which either is missing, the clusters, and the rows lost.
-
-    Raises
-    ------
-    UsageError
-        `invalid-table` if the columns differ in length.
-    """
-    one, two = to_numbers(first, "first"), to_numbers(second, "second")
-    if one.size != two.size:
-        raise UsageError(
-            "invalid-table",
-            "paired columns differ in length",
-            values={"n_first": one.size, "n_second": two.size},
-            todo="Give one value per pair and visit; leave missing ones empty.",
-        )
-    kept = ~(np.isnan(one) | np.isnan(two))
-    clusters = _kept_codes(cluster, kept, "pairs")
-    return one[kept], two[kept], clusters, int((~kept).sum())
 
 
 def check_level(level: float) -> None:
@@ -340,49 +281,3 @@ def _number(value: Any, name: str) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise UsageError("invalid-table", f"{name} holds {value!r}, which is no number") from None
-
-
-def kept_labels(
-    cluster: Sequence[Any] | NDArray[Any] | None, kept: NDArray[np.bool_], name: str
-) -> list[Any] | None:
-    """Return the cluster labels of the kept rows, None where there are no labels.
-
-    Raises
-    ------
-    UsageError
-        `usage` if there is not one label for each row.
-    """
-    if cluster is None:
-        return None
-    labels = list(cluster)
-    if len(labels) != kept.size:
-        raise UsageError(
-            "usage",
-            f"cluster= must have one label for each of the {name}",
-            values={"n_labels": len(labels), "n_values": kept.size},
-        )
-    return [label for label, keep in zip(labels, kept, strict=True) if keep]
-
-
-def _two_label_lists(cluster: ClusterPair, n_first: int, n_second: int) -> list[Any]:
-    if not isinstance(cluster, tuple) or len(cluster) != 2:
-        raise UsageError(
-            "usage",
-            "cluster= of two samples is a pair",
-            todo="Pass cluster=(labels of the first sample, labels of the second).",
-        )
-    labels = [list(part) for part in cluster]
-    if [len(part) for part in labels] != [n_first, n_second]:
-        raise UsageError(
-            "usage",
-            "cluster= must have one label for every value",
-            values={"n_labels": [len(part) for part in labels], "n_values": [n_first, n_second]},
-        )
-    return labels[0] + labels[1]
-
-
-def _kept_codes(
-    cluster: Sequence[Any] | NDArray[Any] | None, kept: NDArray[np.bool_], name: str
-) -> NDArray[np.intp] | None:
-    labels = kept_labels(cluster, kept, name)
-    return None if labels is None else cluster_codes(labels)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from volumetry.errors import UsageError
-from volumetry.statistics.clusters import independence_note
+from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
     Column,
+    Table,
     check_choice,
     check_level,
-    kept_labels,
     not_estimable,
-    to_numbers,
+    read_block,
 )
 
 IccForm = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)"]
@@ -33,7 +31,8 @@ def icc(
     ratings: Column,
     *,
     form: IccForm = "ICC(A,1)",
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Estimate the intraclass correlation, in all six forms at once.
@@ -46,7 +45,9 @@ def icc(
         Which form comes first and gives the test: McGraw and Wong's names, A for absolute agreement, C for
         consistency, 1 for one reader, k for the mean of all. ICC(1,1), ICC(A,1), ICC(C,1) are Shrout and
         Fleiss's ICC1, ICC2, ICC3.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         Patient of each row. The intervals take rows as independent; where patients repeat this is warned
         about and recorded.
     level : float
@@ -71,8 +72,7 @@ def icc(
     """
     check_level(level)
     check_choice("form", form, ICC_FORMS)
-    table, kept = _complete_rows(ratings)
-    n_missing = int((~kept).sum())
+    table, codes, n_missing = _complete_rows(ratings, cluster, data)
     n, k = table.shape
     if n < 2 or k < 2:
         raise not_estimable("an ICC needs two subjects and two ratings of each", n_subjects=n, n_readers=k)
@@ -83,7 +83,10 @@ def icc(
         raise not_estimable("the subjects' mean ratings do not differ", n_subjects=n, n_readers=k)
     if squares["within"] == 0:
         raise not_estimable("all reads of each subject are equal: the ICC is 1 and has no interval")
-    notes = independence_note(kept_labels(cluster, kept, "ratings"), f"Intraclass correlation {form}")
+    notes = (
+        *(check_clusters(cluster, data).notes if cluster is None else ()),
+        *independence_note(codes, f"Intraclass correlation {form}"),
+    )
     tail = (1 - level) / 2
     found = {name: _estimate(name, squares, n, k, tail) for name in ICC_FORMS}
     estimates = {name: estimate for name, estimate in found.items() if estimate is not None}
@@ -115,13 +118,14 @@ def icc(
     )
 
 
-def _complete_rows(ratings: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    table = np.asarray(ratings, dtype=object)
-    if table.ndim != 2:
-        raise UsageError("usage", "ratings have a row per subject and a column per reader")
-    numbers = to_numbers(table.ravel(), "ratings").reshape(table.shape)
-    complete: NDArray[np.bool_] = ~np.asarray(np.isnan(numbers).any(axis=1))
-    return numbers[complete], complete
+def _complete_rows(
+    ratings: Column, cluster: Column | None, data: Table | None
+) -> tuple[NDArray[np.float64], NDArray[np.intp] | None, int]:
+    """Return the rows without a gap, their clusters, and how many were left out."""
+    numbers = read_block(ratings, data, name="ratings", shape="a row per subject and a column per reader")
+    codes, kept = labelled_rows(cluster, len(numbers), data=data, each="each of the ratings")
+    kept = kept & ~np.isnan(numbers).any(axis=1)
+    return numbers[kept], None if codes is None else codes[kept], int((~kept).sum())
 
 
 def _mean_squares(table: NDArray[np.float64]) -> dict[str, float]:

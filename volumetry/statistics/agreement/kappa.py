@@ -12,18 +12,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import independence_note
-from volumetry.statistics.groups.contingency import cross_tabulate
+from volumetry.statistics.clusters import check_clusters, independence_note
+from volumetry.statistics.groups.contingency import count_levels, level_numbers
 from volumetry.statistics.groups.two_by_two import count_table
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import (
-    Column,
-    check_choice,
-    check_level,
-    is_missing,
-    kept_labels,
-    not_estimable,
-)
+from volumetry.statistics.rows import Column, Table, check_choice, check_level, not_estimable
 
 KappaWeights = Literal["none", "linear", "quadratic"]
 
@@ -93,12 +86,13 @@ def cohen_kappa(table: Column, *, weights: KappaWeights = "none", level: float =
 
 
 def cohen_kappa_of_readers(
-    first: Sequence[Any] | NDArray[Any],
-    second: Sequence[Any] | NDArray[Any],
+    first: Column,
+    second: Column,
     *,
     classes: Sequence[Any],
     weights: KappaWeights = "none",
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Estimate Cohen's kappa from two readers' classes, row by row.
@@ -109,15 +103,20 @@ def cohen_kappa_of_readers(
         Classes by either reader; rows lacking one are left out and counted.
     classes : sequence
         All classes, in their order.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         Patient of each row. The interval takes rows as independent; where patients repeat this is warned
         about and recorded.
     weights, level
         As in `cohen_kappa`.
     """
-    table, n_missing = cross_tabulate(first, second, group_levels=classes, class_levels=classes)
-    kept = np.array([not (is_missing(a) or is_missing(b)) for a, b in zip(first, second, strict=True)], bool)
-    notes = independence_note(kept_labels(cluster, kept, "rows"), "Cohen's kappa")
+    rows, columns, codes, n_missing = level_numbers(
+        first, second, classes, classes, data=data, cluster=cluster
+    )
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
+    notes = (*warned, *independence_note(codes, "Cohen's kappa"))
+    table = count_levels(rows, columns, len(classes), len(classes))
     result = cohen_kappa(table, weights=weights, level=level)
     return replace(result, n_missing=n_missing, notes=(*result.notes, *notes))
 

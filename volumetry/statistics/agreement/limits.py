@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from volumetry.statistics.clusters import independence_note
+from volumetry.statistics.clusters import check_clusters, clean_pairs, independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, check_choice, check_level, clean_pairs, not_estimable
+from volumetry.statistics.rows import Column, Table, check_choice, check_level, not_estimable
 
 Scale = Literal["absolute", "log", "percent"]
 _UNITS = {"log": "", "percent": "%"}
@@ -24,7 +23,8 @@ def bland_altman(
     *,
     scale: Scale = "absolute",
     unit: str = "",
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Estimate bias and limits of agreement of two measurements of the same lesions.
@@ -38,7 +38,9 @@ def bland_altman(
         pair's mean.
     unit : str
         Of the measurements, for the absolute scale.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         The intervals take pairs as independent; where patients repeat this is warned about and recorded.
     level : float
         Of the limits (0.95: bias +- 1.96 SD) and of all intervals.
@@ -64,11 +66,12 @@ def bland_altman(
     """
     check_level(level)
     check_choice("scale", scale, ("absolute", "log", "percent"))
-    one, two, codes, n_missing = clean_pairs(first, second, cluster)
+    one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     if one.size < 3:
         raise not_estimable("limits of agreement need three pairs", n_pairs=one.size)
     differences, means = _differences(one, two, scale)
-    notes = independence_note(codes, "Bland-Altman limits")
+    notes = (*warned, *independence_note(codes, "Bland-Altman limits"))
     z = float(stats.norm.isf((1 - level) / 2))
     within = math.sqrt(float((differences**2).mean()) / 2)
     slope, slope_note = _slope(means, differences, level)
@@ -104,7 +107,8 @@ def lin_concordance(
     first: Column,
     second: Column,
     *,
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Estimate Lin's concordance correlation with its interval on Fisher's z scale.
@@ -113,7 +117,9 @@ def lin_concordance(
     ----------
     first, second : array_like
         Measurements; a pair lacking either is left out and counted.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         Only to warn and record that pairs are taken as independent.
     level : float
 
@@ -127,11 +133,12 @@ def lin_concordance(
         `not-estimable` for fewer than three pairs, or a constant measurement.
     """
     check_level(level)
-    one, two, codes, n_missing = clean_pairs(first, second, cluster)
+    one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     n = one.size
     if n < 3 or np.ptp(one) == 0 or np.ptp(two) == 0:
         raise not_estimable("a concordance needs three pairs, and both measurements must vary", n_pairs=n)
-    notes = independence_note(codes, "Lin's concordance")
+    notes = (*warned, *independence_note(codes, "Lin's concordance"))
     # The concordance does not depend on the unit; squares of tiny values would underflow.
     scale = max(float(np.ptp(one)), float(np.ptp(two)))
     one, two = one / scale, two / scale

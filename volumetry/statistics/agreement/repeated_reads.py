@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import independence_note
+from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, check_level, kept_labels, not_estimable, to_numbers
+from volumetry.statistics.rows import Column, Table, check_level, not_estimable, read_block
 
 # Beyond it one read is typically a thousand times another, and percentages soon leave the range of floats.
 _LARGEST_LOG_SD = 10.0
@@ -23,7 +22,8 @@ def repeatability(
     reads: Column,
     *,
     threshold_percent: float = 15.0,
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Estimate within-lesion variation on the log scale, and what it does to a change threshold.
@@ -35,7 +35,9 @@ def repeatability(
         lesion with fewer than two reads is left out and counted as missing.
     threshold_percent : float
         A change of more than this, up or down, is called a change; below 100.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         Patient of each lesion. The intervals take lesions as independent; where patients repeat this is
         warned about and recorded.
     level : float
@@ -71,9 +73,10 @@ def repeatability(
         raise UsageError(
             "usage", "a threshold lies between 0 and 100 %", values={"threshold": threshold_percent}
         )
-    square_sum, df, used = _within(reads)
+    square_sum, df, used, codes = _within(reads, cluster, data)
     n_used, n_missing = int(used.sum()), int((~used).sum())
-    notes = independence_note(kept_labels(cluster, used, "lesions"), "Repeatability")
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
+    notes = (*warned, *independence_note(codes, "Repeatability"))
     if square_sum == 0:
         raise not_estimable(
             "all reads of each lesion are equal: there is no error to estimate", n_lesions=n_used
@@ -120,16 +123,16 @@ def repeatability(
     )
 
 
-def _within(reads: Column) -> tuple[float, int, NDArray[np.bool_]]:
-    """Return the within-lesion sum of squared log deviations, its df, and which lesions were used."""
-    table = np.asarray(reads, dtype=object)
-    if table.ndim != 2:
-        raise UsageError("usage", "reads have a row per lesion and a column per read")
-    numbers: NDArray[np.float64] = to_numbers(table.ravel(), "reads").reshape(table.shape)
+def _within(
+    reads: Column, cluster: Column | None, data: Table | None
+) -> tuple[float, int, NDArray[np.bool_], NDArray[np.intp] | None]:
+    """Return the within-lesion sum of squares of logs, its df, which lesions were used, their clusters."""
+    numbers = read_block(reads, data, name="reads", shape="a row per lesion and a column per read")
+    codes, labelled = labelled_rows(cluster, len(numbers), data=data, each="each of the lesions")
     if (numbers <= 0).any():
         raise not_estimable("a volume is not above 0 and has no logarithm", todo="Leave absent lesions out.")
     known = ~np.isnan(numbers)
-    used = known.sum(1) >= 2
+    used = (known.sum(1) >= 2) & labelled
     if not used.any():
         raise not_estimable("no lesion has two reads", n_lesions=len(numbers))
     logs, known = np.log(numbers[used]), known[used]
@@ -138,7 +141,7 @@ def _within(reads: Column) -> tuple[float, int, NDArray[np.bool_]]:
     # Equal reads leave a rounding error about their mean.
     deviations[np.abs(deviations) < 1e-14] = 0.0
     df = int(known.sum() - used.sum())
-    return float((deviations**2).sum()), df, used
+    return float((deviations**2).sum()), df, used, None if codes is None else codes[used]
 
 
 def _cv(log_sd: float) -> float:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from volumetry.errors import UsageError
 from volumetry.statistics.groups.t_tests import SampleSummary
+from volumetry.statistics.result import Result
 
 Verdict = Literal[
     "reproduces",
@@ -20,8 +21,8 @@ Verdict = Literal[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Printed:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Printed(Result):
     """A number as it stands on paper.
 
     Attributes
@@ -81,8 +82,8 @@ class Printed:
         return low <= self.high + noise and high >= self.low - noise
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Finding(Result):
     """One recomputed number beside the printed one.
 
     Attributes
@@ -115,8 +116,8 @@ class Finding:
     note: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PrintedSummary:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PrintedSummary(Result):
     """Mean, SD and n as printed; ``sd`` None where only means are to be checked."""
 
     mean: Printed

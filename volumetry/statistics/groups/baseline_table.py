@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.clusters import cluster_codes
 from volumetry.statistics.groups.spread import quantiles
 from volumetry.statistics.groups.standardized_difference import (
     SMD_FIRST,
@@ -17,12 +18,14 @@ from volumetry.statistics.groups.standardized_difference import (
     categorical_difference,
     standardized_mean_difference,
 )
-from volumetry.statistics.groups.two_groups import Table, column, patient_column
-from volumetry.statistics.rows import cluster_codes, is_missing, to_numbers
+from volumetry.statistics.groups.two_groups import TableLike as Table
+from volumetry.statistics.groups.two_groups import column, patient_column
+from volumetry.statistics.result import Result
+from volumetry.statistics.rows import is_missing, to_numbers
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableOneRow:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TableOneRow(Result):
     """One variable, or one class of it, in one group.
 
     Attributes
@@ -53,8 +56,8 @@ class TableOneRow:
     percent: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableOneDifference:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TableOneDifference(Result):
     """Standardised difference of one variable between two groups.
 
     Attributes
@@ -74,8 +77,8 @@ class TableOneDifference:
     note: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableOne:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TableOne(Result):
     """Table 1 as tidy rows.
 
     Attributes

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import cluster_sums, has_repeats
+from volumetry.statistics.clusters import Sample, check_clusters, clean_two_samples, cluster_sums, has_repeats
 from volumetry.statistics.groups.two_by_two import Primary, two_by_two
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import ClusterPair, Column, Sample, clean_two_samples, not_estimable
+from volumetry.statistics.rows import ClusterPair, Column, Table, not_estimable
 
 
 def compare_proportions(
     first: Column,
-    second: Column,
+    second: Column | None = None,
     *,
     primary: Primary,
-    cluster: ClusterPair | None = None,
+    data: Table | None = None,
+    group: Column | None = None,
+    levels: Sequence[Any] | None = None,
+    cluster: Column | ClusterPair | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Compare the proportions of events in two groups given row by row.
@@ -32,7 +37,13 @@ def compare_proportions(
         1 (or True) for an event, 0 (or False) for none; missing ones are left out and counted.
     primary : str
         As in `two_by_two`: the p value where rows are independent.
-    cluster : pair of sequences, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    group : column, optional
+        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
+    levels : pair, optional
+        The two groups, the first one first; by default the two that occur, in their order.
+    cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat, the intervals are cluster-robust and the p value
         is that of the Rao-Scott chi-squared test if no patient is in both groups (Rao and Scott, Biometrics
         1992;48:577-585: ratio estimator), else that of the cluster-robust z test of the difference.
@@ -50,12 +61,14 @@ def compare_proportions(
     StatisticsError
         `not-estimable` if a group is empty, or there are fewer than two clusters in a group.
     """
-    one, two = clean_two_samples(first, second, cluster)
+    one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     for sample in (one, two):
         if not np.isin(sample.values, (0, 1)).all():
             raise UsageError("invalid-table", "an event is neither 0 nor 1", todo="Code events as 0 and 1.")
     plain = two_by_two(_counts(one, two), primary=primary, level=level)
-    plain = replace(plain, n_missing=one.n_missing + two.n_missing)
+    n_missing = one.n_missing + two.n_missing
+    plain = replace(plain, n_missing=n_missing, notes=(*plain.notes, *warned))
     if one.clusters is None or two.clusters is None:
         return plain
     if not has_repeats(np.concatenate([one.clusters, two.clusters])):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,17 +13,25 @@ from scipy import optimize, stats
 from scipy.special import gammaln
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import cluster_sums, has_repeats
+from volumetry.statistics.clusters import (
+    check_clusters,
+    cluster_codes,
+    cluster_sums,
+    has_repeats,
+    labelled_rows,
+)
 from volumetry.statistics.groups.exact_tables import TooManyTablesError, freeman_halton_p
 from volumetry.statistics.groups.two_by_two import count_table, likelihood_ratio_statistic, pearson_statistic
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
     Column,
+    Table,
     check_choice,
     check_level,
-    cluster_codes,
+    column_values,
     is_missing,
     not_estimable,
+    one_column,
 )
 
 TablePrimary = Literal["pearson", "likelihood-ratio", "exact"]
@@ -112,11 +120,12 @@ def contingency_test(
 
 
 def cross_tabulate(
-    groups: Sequence[Any] | NDArray[Any],
-    classes: Sequence[Any] | NDArray[Any],
+    groups: Column,
+    classes: Column,
     *,
     group_levels: Sequence[Any],
     class_levels: Sequence[Any],
+    data: Table | None = None,
 ) -> tuple[NDArray[np.int64], int]:
     """Count classes by group; return the table and the number of rows missing either.
 
@@ -125,33 +134,34 @@ def cross_tabulate(
     UsageError
         `invalid-table` for a value that is not among the levels.
     """
-    rows, columns, kept = _level_numbers(groups, classes, group_levels, class_levels)
-    counts = np.zeros((len(group_levels), len(class_levels)), dtype=np.int64)
-    np.add.at(counts, (rows, columns), 1)
-    return counts, int((~kept).sum())
+    rows, columns, _, n_missing = level_numbers(groups, classes, group_levels, class_levels, data=data)
+    return count_levels(rows, columns, len(group_levels), len(class_levels)), n_missing
 
 
 def compare_classes(
-    groups: Sequence[Any] | NDArray[Any],
-    classes: Sequence[Any] | NDArray[Any],
+    groups: Column,
+    classes: Column,
     *,
     group_levels: Sequence[Any],
     class_levels: Sequence[Any],
     primary: TablePrimary = "pearson",
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Compare the shares of classes between groups, row by row, so that clusters can be heeded.
 
     Parameters
     ----------
-    groups, classes : sequence
+    groups, classes : column
         Group and class of each row; missing ones are left out and counted.
     group_levels, class_levels : sequence
         What may occur, in the order of the table.
     primary : {'pearson', 'likelihood-ratio', 'exact'}
         As in `contingency_test`; used where rows are independent.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         Patient of each row. Where patients repeat the test is a Wald test of equal shares with a
         cluster-robust covariance, and ``details["p_value_as_independent"]`` keeps the other p value.
     level : float
@@ -160,14 +170,16 @@ def compare_classes(
     -------
     StatisticResult
     """
-    counts, n_missing = cross_tabulate(groups, classes, group_levels=group_levels, class_levels=class_levels)
+    rows, columns, codes, n_missing = level_numbers(
+        groups, classes, group_levels, class_levels, data=data, cluster=cluster
+    )
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
+    counts = count_levels(rows, columns, len(group_levels), len(class_levels))
     plain = contingency_test(counts, primary=primary, level=level)
-    rows, columns, kept = _level_numbers(groups, classes, group_levels, class_levels)
-    labels = None if cluster is None else [c for c, keep in zip(cluster, kept, strict=True) if keep]
     details = {**plain.details, "group_levels": list(group_levels), "class_levels": list(class_levels)}
-    if labels is None or not has_repeats(labels):
-        return replace(plain, n_missing=n_missing, details=details)
-    statistic, df, n_clusters = _cluster_wald(counts, rows, columns, cluster_codes(labels))
+    if codes is None or not has_repeats(codes):
+        return replace(plain, n_missing=n_missing, details=details, notes=(*plain.notes, *warned))
+    statistic, df, n_clusters = _cluster_wald(counts, rows, columns, cluster_codes(codes))
     details["p_value_as_independent"] = plain.p_value
     return StatisticResult(
         method="Wald test of equal shares, cluster-robust",
@@ -185,34 +197,73 @@ def compare_classes(
     )
 
 
-def _level_numbers(
-    groups: Sequence[Any] | NDArray[Any],
-    classes: Sequence[Any] | NDArray[Any],
+def count_levels(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], n_rows: int, n_columns: int
+) -> NDArray[np.int64]:
+    """Return the table that numbered rows and columns make."""
+    counts = np.zeros((n_rows, n_columns), dtype=np.int64)
+    np.add.at(counts, (rows, columns), 1)
+    return counts
+
+
+def level_numbers(
+    groups: Column,
+    classes: Column,
     group_levels: Sequence[Any],
     class_levels: Sequence[Any],
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
-    if len(groups) != len(classes):
+    *,
+    data: Table | None = None,
+    cluster: Column | None = None,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp] | None, int]:
+    """Return group and class of each complete row as numbers, its cluster, and how many rows were left out.
+
+    Raises
+    ------
+    UsageError
+        `invalid-table` for a value that is not among the levels, or columns that differ in length.
+    """
+    given = {
+        name: one_column(column_values(column, data, name), name).to_numpy(dtype=object)
+        for name, column in (("group", groups), ("class", classes))
+    }
+    sizes = [len(values) for values in given.values()]
+    if sizes[0] != sizes[1]:
         raise UsageError(
             "invalid-table",
             "groups and classes differ in length",
-            values={"n_groups": len(groups), "n_classes": len(classes)},
+            values={"n_groups": sizes[0], "n_classes": sizes[1]},
         )
-    kept = np.array(
-        [not (is_missing(g) or is_missing(c)) for g, c in zip(groups, classes, strict=True)], bool
+    codes, kept = labelled_rows(cluster, sizes[0], data=data)
+    kept = kept & np.array(
+        [not (is_missing(g) or is_missing(c)) for g, c in zip(*given.values(), strict=True)], bool
     )
-    numbered = []
-    for name, values, levels in (("group", groups, group_levels), ("class", classes, class_levels)):
-        order = {level: number for number, level in enumerate(levels)}
-        present = [value for value, keep in zip(values, kept, strict=True) if keep]
-        unknown = sorted({str(value) for value in present if value not in order})
-        if unknown:
-            raise UsageError(
-                "invalid-table",
-                f"a {name} is not among its levels",
-                values={"found": ", ".join(unknown[:5]), "levels": ", ".join(map(str, levels))},
-            )
-        numbered.append(np.array([order[value] for value in present], dtype=np.intp))
-    return numbered[0], numbered[1], kept
+    numbered = [
+        number_levels(values[kept], levels, name)
+        for (name, values), levels in zip(given.items(), (group_levels, class_levels), strict=True)
+    ]
+    return numbered[0], numbered[1], None if codes is None else codes[kept], int((~kept).sum())
+
+
+def number_levels(
+    values: Iterable[Any], levels: Sequence[Any], name: str, *, among: str = "its levels"
+) -> NDArray[np.intp]:
+    """Return the position of each value among the levels.
+
+    Raises
+    ------
+    UsageError
+        `invalid-table` for a value that is not among the levels.
+    """
+    order = {level: number for number, level in enumerate(levels)}
+    present = list(values)
+    unknown = sorted({str(value) for value in present if value not in order})
+    if unknown:
+        raise UsageError(
+            "invalid-table",
+            f"a {name} is not among {among}",
+            values={"found": ", ".join(unknown[:5]), among.split()[-1]: ", ".join(map(str, levels))},
+        )
+    return np.array([order[value] for value in present], dtype=np.intp)
 
 
 def _without_empty(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import cluster_sums, has_repeats
+from volumetry.statistics.clusters import (
+    check_clusters,
+    cluster_codes,
+    cluster_sums,
+    has_repeats,
+    labelled_rows,
+    split_groups,
+)
+from volumetry.statistics.groups.contingency import number_levels
 from volumetry.statistics.groups.rank_tests import Distribution, mann_whitney_test
 from volumetry.statistics.groups.two_by_two import count_table
 from volumetry.statistics.result import Estimate, StatisticResult
@@ -20,10 +28,11 @@ from volumetry.statistics.rows import (
     Alternative,
     ClusterPair,
     Column,
+    Table,
     check_level,
-    cluster_codes,
     is_missing,
     not_estimable,
+    one_column,
 )
 
 
@@ -112,10 +121,13 @@ def mann_whitney_on_classes(
 
 def proportional_odds(
     first: Column,
-    second: Column,
+    second: Column | None = None,
     *,
     classes: Sequence[Any],
-    cluster: ClusterPair | None = None,
+    data: Table | None = None,
+    group: Column | None = None,
+    levels: Sequence[Any] | None = None,
+    cluster: Column | ClusterPair | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Compare ordered classes of two groups by the proportional-odds model.
@@ -126,7 +138,13 @@ def proportional_odds(
         The class of each row; missing ones are left out and counted.
     classes : sequence
         All classes, lowest first, for example ``("decrease", "no_change", "increase")``.
-    cluster : pair of sequences, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    group : column, optional
+        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
+    levels : pair, optional
+        The two groups, the first one first; by default the two that occur, in their order.
+    cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat the standard error is cluster-robust, with the
         factor G/(G-1).
     level : float
@@ -149,7 +167,9 @@ def proportional_odds(
         fit does not converge.
     """
     check_level(level)
-    outcome, indicator, labels, n_missing = _class_rows(first, second, classes, cluster)
+    one, two, pair = split_groups(first, second, data=data, group=group, levels=levels, cluster=cluster)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
+    outcome, indicator, labels, n_missing = _class_rows(one, two, classes, pair)
     table = np.array([np.bincount(outcome[indicator == side], minlength=len(classes)) for side in (1, 0)])
     _refuse_separated(table)
     _, dense = np.unique(outcome, return_inverse=True)
@@ -179,6 +199,7 @@ def proportional_odds(
         n_used=outcome.size,
         n_missing=n_missing,
         n_clusters=n_clusters,
+        notes=warned,
         details={
             "log_likelihood": float(fit.llf),
             "likelihood_ratio": {"statistic": ratio, "p_value": float(stats.chi2.sf(ratio, 1))},
@@ -215,35 +236,16 @@ def _correlation_estimate(correlation: float, n: int, level: float) -> Estimate:
 
 
 def _class_rows(
-    first: Column,
-    second: Column,
-    classes: Sequence[Any],
-    cluster: ClusterPair | None,
-) -> tuple[NDArray[np.intp], NDArray[np.float64], list[Any] | None, int]:
-    values = [*np.asarray(first, dtype=object), *np.asarray(second, dtype=object)]
-    n_first = len(np.asarray(first, dtype=object))
-    order = {name: number for number, name in enumerate(classes)}
-    kept = [row for row, value in enumerate(values) if not is_missing(value)]
-    unknown = sorted({str(values[row]) for row in kept if values[row] not in order})
-    if unknown:
-        raise UsageError(
-            "invalid-table",
-            "a class is not among the classes",
-            values={"found": ", ".join(unknown[:5]), "classes": ", ".join(map(str, classes))},
-        )
-    outcome = np.array([order[values[row]] for row in kept], dtype=np.intp)
-    indicator = np.array([float(row < n_first) for row in kept])
+    first: Any, second: Any, classes: Sequence[Any], cluster: ClusterPair | None
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp] | None, int]:
+    parts = [one_column(part, "classes").to_numpy(dtype=object) for part in (first, second)]
+    values = np.concatenate(parts)
     labels = None if cluster is None else [*cluster[0], *cluster[1]]
-    if labels is not None and len(labels) != len(values):
-        raise UsageError(
-            "usage", "cluster= must have one label for every row", values={"n_labels": len(labels)}
-        )
-    return (
-        outcome,
-        indicator,
-        None if labels is None else [labels[row] for row in kept],
-        len(values) - len(kept),
-    )
+    codes, kept = labelled_rows(labels, len(values))
+    kept = kept & np.array([not is_missing(value) for value in values], dtype=bool)
+    outcome = number_levels(values[kept], classes, "class", among="the classes")
+    indicator = (np.arange(len(values)) < len(parts[0])).astype(float)[kept]
+    return outcome, indicator, None if codes is None else codes[kept], int((~kept).sum())
 
 
 def _refuse_separated(table: NDArray[np.int64]) -> None:
@@ -271,7 +273,7 @@ def _fit(outcome: NDArray[np.intp], indicator: NDArray[np.float64]) -> Any:
     return fit
 
 
-def _covariance(fit: Any, labels: list[Any] | None) -> tuple[NDArray[np.float64], bool, int | None]:
+def _covariance(fit: Any, labels: NDArray[np.intp] | None) -> tuple[NDArray[np.float64], bool, int | None]:
     plain = np.asarray(fit.normalized_cov_params, dtype=float)
     if not np.isfinite(plain).all() or plain[0, 0] <= 0:
         raise not_estimable("the proportional-odds model has no finite standard error")

@@ -11,20 +11,27 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import cluster_sums, has_repeats
+from volumetry.statistics.clusters import (
+    Sample,
+    check_clusters,
+    clean_pairs,
+    clean_two_samples,
+    cluster_sums,
+    has_repeats,
+)
 from volumetry.statistics.groups.rank_distributions import rank_sum_tail, signed_rank_tail
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
     Alternative,
     ClusterPair,
     Column,
-    Sample,
+    Table,
     check_alternative,
     check_choice,
     check_level,
-    clean_pairs,
-    clean_two_samples,
+    column_values,
     not_estimable,
+    one_column,
 )
 
 Distribution = Literal["auto", "exact", "asymptotic"]
@@ -39,12 +46,15 @@ _MIDRANKS = "midranks"
 
 def mann_whitney_test(
     first: Column,
-    second: Column,
+    second: Column | None = None,
     *,
     distribution: Distribution = "auto",
     continuity: bool = True,
     alternative: Alternative = "two-sided",
-    cluster: ClusterPair | None = None,
+    data: Table | None = None,
+    group: Column | None = None,
+    levels: Sequence[Any] | None = None,
+    cluster: Column | ClusterPair | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Compare two groups by ranks (Wilcoxon rank sum, Mann-Whitney U).
@@ -61,7 +71,13 @@ def mann_whitney_test(
         Whether the asymptotic test is corrected by half (R's default; SPSS does not correct).
     alternative : {'two-sided', 'less', 'greater'}
         "less": the first group tends to lower values. Intervals are always two-sided.
-    cluster : pair of sequences, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    group : column, optional
+        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
+    levels : pair, optional
+        The two groups, the first one first; by default the two that occur, in their order.
+    cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat the test is that of the probability of
         superiority with Obuchowski's clustered variance (Biometrics 1997;53:567-578).
     level : float
@@ -80,7 +96,8 @@ def mann_whitney_test(
     check_level(level)
     check_alternative(alternative)
     check_choice("distribution", distribution, _DISTRIBUTIONS)
-    one, two = clean_two_samples(first, second, cluster)
+    one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     pooled = np.concatenate([one.values, two.values])
     if min(one.size, two.size) == 0:
         raise not_estimable("one of the groups is empty", n_first=one.size, n_second=two.size)
@@ -113,7 +130,7 @@ def mann_whitney_test(
         n_used=pooled.size,
         n_missing=one.n_missing + two.n_missing,
         n_clusters=_n_clusters(one, two),
-        notes=notes,
+        notes=(*notes, *warned),
         details={
             "n_first": one.size,
             "n_second": two.size,
@@ -131,7 +148,8 @@ def wilcoxon_signed_rank_test(
     distribution: Distribution = "auto",
     continuity: bool = True,
     alternative: Alternative = "two-sided",
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Test whether paired differences, first less second, lie symmetrically about 0.
@@ -143,7 +161,9 @@ def wilcoxon_signed_rank_test(
         of exactly 0 are left out (Wilcoxon's rule, as in R) and counted in ``details["n_zero"]``.
     distribution, continuity, alternative, level
         As in `mann_whitney_test`; auto is exact below fifty differences.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         Patient of each pair. Where patients repeat, all signs of a patient flip together: the variance of the
         signed-rank sum is the sum of the squared patients' sums (Larocque, Biometrical J 2005;47:116-121).
 
@@ -161,8 +181,10 @@ def wilcoxon_signed_rank_test(
     check_level(level)
     check_alternative(alternative)
     check_choice("distribution", distribution, _DISTRIBUTIONS)
-    other = np.zeros(len(np.atleast_1d(np.asarray(first, dtype=object)))) if second is None else second
-    one, two, codes, n_missing = clean_pairs(first, other, cluster)
+    first = column_values(first, data, "first")
+    other = np.zeros(len(one_column(first, "first"))) if second is None else second
+    one, two, codes, n_missing = clean_pairs(first, other, cluster, data=data)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     differences = one - two
     kept = differences != 0
     if not kept.any():
@@ -191,7 +213,7 @@ def wilcoxon_signed_rank_test(
         n_used=int(differences.size),
         n_missing=n_missing,
         n_clusters=None if codes is None else int(codes.max()) + 1,
-        notes=notes,
+        notes=(*notes, *warned),
         details={"n_zero": int((~kept).sum()), "n_ranked": int(kept.sum())},
     )
 

@@ -12,25 +12,18 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import cluster_sums
+from volumetry.statistics.clusters import check_clusters, clean_pairs, cluster_codes, cluster_sums
 from volumetry.statistics.groups.proportions import wilson_interval
-from volumetry.statistics.groups.two_groups import Table, column, patient_column, patient_repeats
-from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import (
-    check_level,
-    clean_pairs,
-    cluster_codes,
-    is_missing,
-    not_estimable,
-    to_numbers,
-)
+from volumetry.statistics.groups.two_groups import TableLike, column, patient_column, patient_repeats
+from volumetry.statistics.result import Estimate, Result, StatisticResult
+from volumetry.statistics.rows import Column, Table, check_level, is_missing, not_estimable, to_numbers
 
 CHANGE_CLASSES = ("increase", "no_change", "decrease", "new", "resolved", "absent")
 NOT_EVALUABLE = "not_evaluable"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ResponderRow:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ResponderRow(Result):
     """One class of change in one group.
 
     Attributes
@@ -58,8 +51,8 @@ class ResponderRow:
     ci_high_percent: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ResponderTable:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ResponderTable(Result):
     """The responder table as tidy rows.
 
     Attributes
@@ -85,7 +78,7 @@ class ResponderTable:
 
 
 def responder_table(
-    changes: Table,
+    changes: TableLike,
     *,
     group: str | None = None,
     category: str = "category",
@@ -136,10 +129,11 @@ def responder_table(
 
 
 def relative_change(
-    baseline: Sequence[Any] | NDArray[Any],
-    followup: Sequence[Any] | NDArray[Any],
+    baseline: Column,
+    followup: Column,
     *,
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Average a relative change in the three ways that papers confuse.
@@ -149,7 +143,9 @@ def relative_change(
     baseline, followup : sequence
         Volumes of the same lesions. A pair lacking either is missing; a pair with baseline 0 has no relative
         change and is left out of the first two, and counted in ``details["n_baseline_zero"]``.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         Patient of each pair; where patients repeat, whole patients are counted in the standard errors and the
         median's interval is left out.
     level : float
@@ -166,7 +162,8 @@ def relative_change(
         `not-estimable` without a pair with a baseline above 0.
     """
     check_level(level)
-    before, after, codes, n_missing = clean_pairs(baseline, followup, cluster)
+    before, after, codes, n_missing = clean_pairs(baseline, followup, cluster, data=data)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     if (before < 0).any() or (after < 0).any():
         raise UsageError("invalid-table", "a volume is negative")
     positive = before > 0
@@ -186,12 +183,12 @@ def relative_change(
         n_used=before.size,
         n_missing=n_missing,
         n_clusters=None if codes is None else len(np.unique(codes)),
-        notes=("the median's interval does not heed clusters and is left out",) if clustered else (),
+        notes=("the median's interval does not heed clusters and is left out",) if clustered else warned,
         details={"n_baseline_zero": int((~positive).sum()), "mean_baseline": float(before.mean())},
     )
 
 
-def changes_relative_change(changes: Table, *, level: float = 0.95) -> StatisticResult:
+def changes_relative_change(changes: TableLike, *, level: float = 0.95) -> StatisticResult:
     """Apply `relative_change` to the evaluable rows of a changes table, with ``patient`` as the cluster."""
     evaluable = np.array([not _blank(e) and e != NOT_EVALUABLE for e in column(changes, "category")], bool)
     before, after = (

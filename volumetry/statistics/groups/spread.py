@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import independence_note
+from volumetry.statistics.clusters import check_clusters, clean_sample, clean_two_samples, independence_note
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import (
-    ClusterPair,
-    Column,
-    check_choice,
-    clean_sample,
-    clean_two_samples,
-    not_estimable,
-)
+from volumetry.statistics.rows import ClusterPair, Column, Table, check_choice, not_estimable
 
 _QUANTILE_METHODS = {
     2: "averaged_inverted_cdf",
@@ -29,10 +22,13 @@ _QUANTILE_METHODS = {
 
 def levene_test(
     first: Column,
-    second: Column,
+    second: Column | None = None,
     *,
     center: Literal["median", "mean"] = "median",
-    cluster: ClusterPair | None = None,
+    data: Table | None = None,
+    group: Column | None = None,
+    levels: Sequence[Any] | None = None,
+    cluster: Column | ClusterPair | None = None,
 ) -> StatisticResult:
     """Test whether two groups vary equally.
 
@@ -42,7 +38,13 @@ def levene_test(
         Missing values are left out and counted.
     center : {'median', 'mean'}
         Median is Brown and Forsythe's version (R's default), mean is Levene's own (SPSS).
-    cluster : pair of sequences, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    group : column, optional
+        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
+    levels : pair, optional
+        The two groups, the first one first; by default the two that occur, in their order.
+    cluster : pair of sequences, or column, optional
         The test cannot heed clusters; where patients repeat it warns and records it.
 
     Raises
@@ -51,7 +53,8 @@ def levene_test(
         `not-estimable` if a group has fewer than two values or no group varies.
     """
     check_choice("center", center, ("median", "mean"))
-    one, two = clean_two_samples(first, second, cluster)
+    one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     if min(one.size, two.size) < 2:
         raise not_estimable("a group is too small for Levene's test", n_first=one.size, n_second=two.size)
     if np.ptp(one.values) == 0 and np.ptp(two.values) == 0:
@@ -60,7 +63,7 @@ def levene_test(
     labels = None
     if one.clusters is not None and two.clusters is not None:
         labels = np.concatenate([one.clusters, two.clusters])
-    notes = independence_note(labels, method)
+    notes = (*warned, *independence_note(labels, method))
     with np.errstate(divide="ignore", invalid="ignore"):
         answer = stats.levene(one.values, two.values, center=center)
     if not np.isfinite(answer.statistic):
@@ -78,7 +81,7 @@ def levene_test(
     )
 
 
-def shapiro_wilk_test(values: Column) -> StatisticResult:
+def shapiro_wilk_test(values: Column, *, data: Table | None = None) -> StatisticResult:
     """Report Shapiro and Wilk's test of normality.
 
     It is reported only: choosing between tests by its p value would spoil theirs.
@@ -88,7 +91,7 @@ def shapiro_wilk_test(values: Column) -> StatisticResult:
     StatisticsError
         `not-estimable` for fewer than three values, more than 5000, or a constant.
     """
-    sample = clean_sample(values)
+    sample = clean_sample(values, data=data)
     if not 3 <= sample.size <= 5000:
         raise not_estimable("Shapiro and Wilk's test takes 3 to 5000 values", n=sample.size)
     if np.ptp(sample.values) == 0:
@@ -107,7 +110,11 @@ def shapiro_wilk_test(values: Column) -> StatisticResult:
 
 
 def quantiles(
-    values: Column, probabilities: Sequence[float] = (0.25, 0.5, 0.75), *, kind: int = 7
+    values: Column,
+    probabilities: Sequence[float] = (0.25, 0.5, 0.75),
+    *,
+    kind: int = 7,
+    data: Table | None = None,
 ) -> tuple[float, ...]:
     """Return quantiles by a named rule of Hyndman and Fan (Am Stat 1996;50:361-365).
 
@@ -129,7 +136,7 @@ def quantiles(
         raise UsageError("usage", "the kind of quantile is 2, 6 or 7", values={"kind": kind})
     if any(not 0 <= probability <= 1 for probability in probabilities):
         raise UsageError("usage", "probabilities lie between 0 and 1")
-    sample = clean_sample(values)
+    sample = clean_sample(values, data=data)
     if sample.size == 0:
         raise not_estimable("an empty sample has no quantiles")
     found = np.quantile(sample.values, list(probabilities), method=_QUANTILE_METHODS[kind])  # type: ignore[call-overload]

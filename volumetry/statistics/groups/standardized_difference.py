@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from volumetry.statistics.clusters import clean_two_samples
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, check_level, clean_two_samples, not_estimable
+from volumetry.statistics.rows import Column, Table, check_level, not_estimable
 
 SMD_POOLED = "SMD, pooled SD"
 SMD_FIRST = "SMD, first group's SD"
 
 
-def standardized_mean_difference(first: Column, second: Column, *, level: float = 0.95) -> StatisticResult:
+def standardized_mean_difference(
+    first: Column,
+    second: Column | None = None,
+    *,
+    data: Table | None = None,
+    group: Column | None = None,
+    levels: Sequence[Any] | None = None,
+    level: float = 0.95,
+) -> StatisticResult:
     """Estimate the difference of two means, first less second, in standard deviations.
 
     Parameters
     ----------
     first, second : array_like
         Missing values are left out and counted. By custom the treated group is the first.
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    group : column, optional
+        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
+    levels : pair, optional
+        The two groups, the first one first; by default the two that occur, in their order.
     level : float
 
     Returns
@@ -37,7 +54,7 @@ def standardized_mean_difference(first: Column, second: Column, *, level: float 
         `not-estimable` if a group has fewer than two values or neither varies.
     """
     check_level(level)
-    one, two = clean_two_samples(first, second, None)
+    one, two = clean_two_samples(first, second, None, data=data, group=group, levels=levels)
     if min(one.size, two.size) < 2:
         raise not_estimable("a group is too small for an SD", n_first=one.size, n_second=two.size)
     sds = [0.0 if np.ptp(sample.values) == 0 else float(sample.values.std(ddof=1)) for sample in (one, two)]

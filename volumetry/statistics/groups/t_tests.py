@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,26 +12,31 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import cluster_sums, has_repeats
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.clusters import (
+    Sample,
+    check_clusters,
+    clean_pairs,
+    clean_two_samples,
+    cluster_sums,
+    has_repeats,
+)
+from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import (
     Alternative,
     ClusterPair,
     Column,
-    Sample,
+    Table,
     check_alternative,
     check_choice,
     check_level,
-    clean_pairs,
-    clean_two_samples,
     not_estimable,
 )
 
 Variances = Literal["unequal", "equal"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SampleSummary:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SampleSummary(Result):
     """Mean, standard deviation (n - 1) and size of a sample, as papers print them."""
 
     mean: float
@@ -49,11 +54,14 @@ class SampleSummary:
 
 def t_test(
     first: Column,
-    second: Column,
+    second: Column | None = None,
     *,
     variances: Variances = "unequal",
     alternative: Alternative = "two-sided",
-    cluster: ClusterPair | None = None,
+    data: Table | None = None,
+    group: Column | None = None,
+    levels: Sequence[Any] | None = None,
+    cluster: Column | ClusterPair | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Compare two means: Welch's t test, or Student's with equal variances.
@@ -66,7 +74,13 @@ def t_test(
         Unequal is Welch's test, the default; equal is Student's.
     alternative : {'two-sided', 'less', 'greater'}
         "less": the mean of the first group is the lower one. The interval is always two-sided.
-    cluster : pair of sequences, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    group : column, optional
+        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
+    levels : pair, optional
+        The two groups, the first one first; by default the two that occur, in their order.
+    cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat, the standard error is cluster-robust (that of
         least squares on a group indicator, with the factor G/(G-1) (N-1)/(N-2)) and df is clusters - 1.
     level : float
@@ -83,7 +97,8 @@ def t_test(
     """
     check_level(level)
     check_alternative(alternative)
-    one, two = clean_two_samples(first, second, cluster)
+    one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     n_missing = one.n_missing + two.n_missing
     if one.clusters is not None and two.clusters is not None:
         codes = np.concatenate([one.clusters, two.clusters])
@@ -91,9 +106,10 @@ def t_test(
             return _clustered_t_test(one, two, codes, alternative, level)
     summaries = [_summary(sample.values) for sample in (one, two)]
     n_clusters = None if one.clusters is None else one.size + two.size
-    return _from_summaries(
+    result = _from_summaries(
         summaries, variances, alternative, level, n_missing=n_missing, n_clusters=n_clusters
     )
+    return replace(result, notes=(*result.notes, *warned))
 
 
 def t_test_from_summary(
@@ -118,7 +134,8 @@ def paired_t_test(
     second: Column,
     *,
     alternative: Alternative = "two-sided",
-    cluster: Sequence[Any] | NDArray[Any] | None = None,
+    data: Table | None = None,
+    cluster: Column | None = None,
     level: float = 0.95,
 ) -> StatisticResult:
     """Test whether the mean of the differences, first less second, is 0.
@@ -130,7 +147,9 @@ def paired_t_test(
         left out and counted.
     alternative : {'two-sided', 'less', 'greater'}
         "less": the first is the lower one. The interval is always two-sided.
-    cluster : sequence, optional
+    data : DataFrame, optional
+        Then any column may be given by its name.
+    cluster : column, optional
         Patient of each pair. Where patients repeat the standard error is cluster-robust with factor
         G/(G-1), and df is clusters - 1.
     level : float
@@ -142,7 +161,8 @@ def paired_t_test(
     """
     check_level(level)
     check_alternative(alternative)
-    one, two, codes, n_missing = clean_pairs(first, second, cluster)
+    one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
+    warned = check_clusters(cluster, data).notes if cluster is None else ()
     differences = one - two
     if differences.size < 2:
         raise not_estimable("a paired t test needs two pairs", n_pairs=differences.size)
@@ -163,6 +183,7 @@ def paired_t_test(
         n_used=differences.size,
         n_missing=n_missing,
         n_clusters=None if codes is None else int(codes.max()) + 1,
+        notes=warned,
         details={
             "sd_of_differences": float(differences.std(ddof=1)),
             "mean_first": float(one.mean()),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import UsageError
-from volumetry.statistics.clusters import PATIENT_COLUMNS, independence_note
+from volumetry.statistics.clusters import has_repeats, independence_note, patient_columns
 from volumetry.statistics.groups.clustered_proportions import compare_proportions
 from volumetry.statistics.groups.ordered import proportional_odds
 from volumetry.statistics.groups.rank_tests import mann_whitney_test
@@ -19,13 +19,14 @@ from volumetry.statistics.groups.two_by_two import METHODS, Primary
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import ClusterPair, check_choice, is_missing
 
-Table = Mapping[str, Any]
+#: Columns by name: a DataFrame, or a dictionary of them.
+TableLike = Mapping[str, Any]
 
 TESTS = ("welch", "student", "mann-whitney", "proportional-odds", *METHODS)
 
 
 def compare_groups(
-    table: Table,
+    table: TableLike,
     value: str,
     *,
     group: str,
@@ -86,7 +87,7 @@ def compare_groups(
     )
 
 
-def column(table: Table, name: str) -> NDArray[Any]:
+def column(table: TableLike, name: str) -> NDArray[Any]:
     """Return a column of a table as an array of objects.
 
     Raises
@@ -103,7 +104,7 @@ def column(table: Table, name: str) -> NDArray[Any]:
     return np.asarray(table[name], dtype=object)
 
 
-def patient_repeats(table: Table, kept: NDArray[np.bool_], method: str) -> tuple[str, ...]:
+def patient_repeats(table: TableLike, kept: NDArray[np.bool_], method: str) -> tuple[str, ...]:
     """Warn and return a note if a patient of the table repeats among the kept rows; else nothing."""
     name = patient_column(table)
     if name is None:
@@ -112,9 +113,11 @@ def patient_repeats(table: Table, kept: NDArray[np.bool_], method: str) -> tuple
     return independence_note([patient for patient in patients if not is_missing(patient)], method)
 
 
-def patient_column(table: Table) -> str | None:
+def patient_column(table: TableLike) -> str | None:
     """Return the column that by its name holds the patient, None where there is none."""
-    return next((str(name) for name in table if str(name).lower() in PATIENT_COLUMNS), None)
+    named = patient_columns(table)
+    repeated = [name for name in named if has_repeats(np.asarray(table[name], dtype=object))]
+    return next(iter([*repeated, *named]), None)
 
 
 def _plain(values: NDArray[Any]) -> list[Any]:
@@ -122,7 +125,7 @@ def _plain(values: NDArray[Any]) -> list[Any]:
 
 
 def _patient_notes(
-    table: Table, values: NDArray[Any], in_groups: NDArray[np.bool_], test: str
+    table: TableLike, values: NDArray[Any], in_groups: NDArray[np.bool_], test: str
 ) -> tuple[str, ...]:
     present = np.array([not is_missing(entry) for entry in values], dtype=bool)
     return patient_repeats(table, in_groups & present, test)

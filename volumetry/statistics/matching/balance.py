@@ -11,6 +11,7 @@ from volumetry.errors import UsageError
 from volumetry.statistics.matching.pairs import Matching
 from volumetry.statistics.matching.propensity import PropensityScore, require_arms
 from volumetry.statistics.models.design import Covariates, read_covariates
+from volumetry.statistics.result import Result
 from volumetry.statistics.rows import (
     BoolArray,
     Column,
@@ -25,8 +26,8 @@ Denominator = Literal["treated", "control", "pooled"]
 BinaryVariance = Literal["binomial", "sample"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class CovariateBalance:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CovariateBalance(Result):
     """How one covariate (or level of a factor) is spread over the arms.
 
     Attributes
@@ -55,8 +56,8 @@ class CovariateBalance:
     pair_distance: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class BalanceTable:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class BalanceTable(Result):
     """Balance of every covariate.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 
 from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.matching.propensity import PropensityScore
+from volumetry.statistics.result import Result
 from volumetry.statistics.rows import FloatArray, IntArray
 
 CaliperScale = Literal["probability", "sd-probability", "sd-logit", "none"]
@@ -42,8 +43,8 @@ class MatchOptions:
     seed: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Matching:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Matching(Result):
     """Matched pairs.
 
     Attributes

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.models.design import Covariates, CovariateSet, read_covariates
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
+from volumetry.statistics.result import Result
 from volumetry.statistics.rows import (
     BoolArray,
     Column,
@@ -21,8 +23,8 @@ from volumetry.statistics.rows import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class PropensityScore:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PropensityScore(Result):
     """Each row's estimated probability of treatment.
 
     Attributes
@@ -55,6 +57,11 @@ class PropensityScore:
     def n_missing(self) -> int:
         """Rows left out for a missing value."""
         return int((~self.used).sum())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row of the input in each line: treated or not, its probability and log odds."""
+        columns = {"row": self.rows, "treated": self.treated}
+        return pd.DataFrame({**columns, "probability": self.probability, "logit": self.logit})
 
 
 def propensity_score(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
@@ -18,7 +19,7 @@ from volumetry.statistics.models.partial_likelihood import (
     evaluate,
     score_residuals,
 )
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import Column, FloatArray, IntArray, Table
 from volumetry.statistics.time.survival import normal_quantile
 from volumetry.statistics.time.survival_rows import (
@@ -55,8 +56,8 @@ class CoxOptions:
     strata: Column | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class CoxFit:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CoxFit(Result):
     """A fitted Cox model, for what is computed from it.
 
     Attributes
@@ -82,6 +83,13 @@ class CoxFit:
     null: Evaluation
     final: Evaluation
     robust: bool
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a covariate: its log hazard ratio and the standard error of that."""
+        errors = np.sqrt(np.diag(self.covariance))
+        return pd.DataFrame(
+            {"name": self.design.names, "log_hazard_ratio": self.coefficients, "standard_error": errors}
+        )
 
 
 def cox_regression(

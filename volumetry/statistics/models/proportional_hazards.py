@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy import special, stats
 
 from volumetry.errors import StatisticsError, UsageError
@@ -15,14 +16,14 @@ from volumetry.statistics.models.partial_likelihood import (
     schoenfeld_residuals,
     weighted_information,
 )
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import FloatArray, sum_by
 
 TimeTransform = Literal["km", "rank", "identity", "log"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SchoenfeldResiduals:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SchoenfeldResiduals(Result):
     """Scaled Schoenfeld residuals: a smooth through them shows how a log hazard ratio moves.
 
     One row per event, in order of time.
@@ -41,6 +42,11 @@ class SchoenfeldResiduals:
     transformed: FloatArray
     values: FloatArray
     names: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row an event: its time, the transformed time, and the residual of each covariate."""
+        columns = dict(zip(self.names, self.values.T, strict=True))
+        return pd.DataFrame({"time": self.times, "transformed_time": self.transformed, **columns})
 
 
 def proportional_hazards_test(

@@ -14,7 +14,7 @@ import numpy as np
 
 from volumetry.errors import UsageError
 from volumetry.statistics.clusters import check_clusters
-from volumetry.statistics.result import StatisticResult
+from volumetry.statistics.result import Result, StatisticResult
 from volumetry.statistics.rows import BoolArray, Column, FloatArray, Table, present_values, sum_by
 from volumetry.statistics.time.influence import Leaving, curve_variance
 from volumetry.statistics.time.survival import greenwood_terms, interval_limits
@@ -53,8 +53,8 @@ class IncidenceOptions:
     weights: Column | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class IncidenceCurve:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class IncidenceCurve(Result):
     """Cumulative incidence of one cause in one group.
 
     Attributes

@@ -11,7 +11,7 @@ from scipy import special
 
 from volumetry.errors import UsageError
 from volumetry.statistics.clusters import check_clusters
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import (
     BoolArray,
     Column,
@@ -53,8 +53,8 @@ class CurveOptions:
     last_negative: Column | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class SurvivalQuantile:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SurvivalQuantile(Result):
     """A quantile of the survival time, None where the curve (or its limit) does not fall that far."""
 
     value: float | None
@@ -62,8 +62,8 @@ class SurvivalQuantile:
     ci_high: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class SurvivalCurve:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SurvivalCurve(Result):
     """A Kaplan-Meier curve.
 
     Attributes
@@ -231,8 +231,10 @@ def interval_limits(
         factor = np.exp(half * standard_error / inside)
         low, high = inside / factor, inside * factor
     elif interval == "log-log":
-        power = np.exp(half * standard_error / (inside * np.log(inside)))
-        low, high = inside ** (1 / power), inside**power
+        # Next to 1 the exponents leave the range of floats; the limits are then 0 and 1.
+        with np.errstate(over="ignore"):
+            exponent = half * standard_error / (inside * np.log(inside))
+            low, high = inside ** np.exp(-exponent), inside ** np.exp(exponent)
     else:
         raise UsageError("usage", f"unknown interval {interval!r}", todo="Take log-log, log or plain.")
     certain = survival >= 1
