@@ -55,6 +55,8 @@ ERROR_CODES = MappingProxyType(
         "cancelled": "it was stopped on request",
         "worker-died": "the process measuring this case ended",
         "timed-out": "measuring this case took longer than --case-timeout",
+        "not-dicom-scan": "a DICOM object was asked for, and the scan is not a DICOM series",
+        "nothing-to-export": "the tracing holds nothing that the format can keep",
         "missing-dependency": "an optional package is not installed",
         "internal-error": "a fault of this program, not of the input; please report it",
     }

@@ -1,0 +1,1 @@
+"""DICOM objects out: segmentation, structure set, structured report."""
