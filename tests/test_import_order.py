@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("clinical",),
     ("figures",),
     ("pages",),
+    ("export",),
     ("study", "outcomes"),
     ("agreement",),
     ("tracing",),

@@ -1,0 +1,59 @@
+"""``volumetry export``: lesions in the formats of other programs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from volumetry.commands.options import add_region, chosen_region
+from volumetry.console import DONE
+
+WHAT = "write a traced lesion as DICOM SEG, RTSTRUCT or SR, as NRRD, NIfTI or trace"
+EXAMPLE = "volumetry export L1.trace.json --as seg --scan p01/2024-03-02/t1 --out L1.dcm"
+
+_NAMES = ("seg", "rtstruct", "sr", "nifti", "nrrd", "trace")
+_FINDINGS = ("lesion", "necrosis", "neoplasm", "hematoma", "edema", "cyst")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("path", metavar="TRACE_OR_MASK")
+    parser.add_argument("--as", required=True, choices=_NAMES, dest="as_", help="format to write")
+    parser.add_argument("--out", required=True, metavar="FILE")
+    parser.add_argument("--scan", metavar="PATH", help="the scan; needed for seg, rtstruct and sr")
+    add_region(parser)
+    parser.add_argument(
+        "--threshold", type=float, metavar="X", help="values from X on are lesion (probability maps)"
+    )
+    parser.add_argument("--finding", choices=_FINDINGS, default="lesion", help="its code; default: lesion")
+    parser.add_argument("--region", default="", metavar="NAME", help="its region: femoral head, hip, lung...")
+    parser.add_argument(
+        "--holes",
+        choices=("xor", "keyhole"),
+        default="xor",
+        help="how an RTSTRUCT writes holes; default: xor",
+    )
+    parser.add_argument("--empty-frames", action="store_true", help="a SEG frame for every slice")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Write the lesions of one file."""
+    from volumetry.export import ExportOptions, export_file
+
+    options = ExportOptions(
+        finding=chosen.finding, region=chosen.region, holes=chosen.holes, empty_frames=chosen.empty_frames
+    )
+    done = export_file(
+        chosen.path,
+        chosen.out,
+        chosen.as_,
+        scan=chosen.scan,
+        label=chosen_region(chosen),
+        threshold=chosen.threshold,
+        options=options,
+    )
+    for path in done.paths:
+        sys.stdout.write(f"{path}\n")
+    for note in done.notes:
+        sys.stderr.write(f"note: {note}\n")
+    return DONE

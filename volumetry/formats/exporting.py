@@ -1,0 +1,264 @@
+"""Traced lesions out, in every format that others read: chosen by name or by the suffix of the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from volumetry.errors import GeometryError, TraceError, UsageError
+from volumetry.formats.dicom.written.lesions import Algorithm, ExportedLesion, SourceImages, source_images
+from volumetry.geometry import ScanGeometry
+from volumetry.mask import Mask
+from volumetry.outlines import contours_from_mask, mask_from_contours
+from volumetry.scan import Scan, ScanSource
+from volumetry.trace import Trace
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+ExportFormat = Literal["trace", "nifti", "nrrd", "seg", "rtstruct"]
+"""Formats without numbers; a structured report (``sr``) also needs the measurements."""
+
+_SUFFIXES: tuple[tuple[str, ExportFormat], ...] = (
+    (".trace.json", "trace"),
+    (".nii", "nifti"),
+    (".nii.gz", "nifti"),
+    (".nrrd", "nrrd"),
+)
+OF_DICOM: frozenset[str] = frozenset({"seg", "rtstruct"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """How lesions are written.
+
+    Attributes
+    ----------
+    finding : str
+        What the lesion is, for its code: ``lesion``, ``necrosis``, ``neoplasm``...
+    region : str
+        Where it is, for its code: ``femoral head``...; a text without a code is left out.
+    holes : {"xor", "keyhole"}
+        How an RTSTRUCT writes holes.
+    empty_frames : bool
+        Whether a SEG has a frame for every slice.
+    algorithm : {"MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"}
+    """
+
+    finding: str = "lesion"
+    region: str = ""
+    holes: Literal["xor", "keyhole"] = "xor"
+    empty_frames: bool = False
+    algorithm: Algorithm = "MANUAL"
+
+
+def format_of(path: Path | str, as_: str | None) -> ExportFormat:
+    """Return the format that a path or a name asks for.
+
+    Raises
+    ------
+    UsageError
+        ``usage``: neither says a format, or they contradict each other.
+    """
+    by_suffix = next((name for suffix, name in _SUFFIXES if str(path).lower().endswith(suffix)), None)
+    for name in get_args(ExportFormat):
+        if as_ == name:
+            if by_suffix not in (None, name):
+                raise UsageError(
+                    "usage",
+                    "the suffix of the file says another format than was asked for",
+                    where=path,
+                    values={"asked for": as_, "suffix": by_suffix},
+                    todo="Change the name of the file, or leave the format out.",
+                )
+            checked: ExportFormat = name
+            return checked
+    if as_ is None and by_suffix is not None:
+        return by_suffix
+    raise UsageError(
+        "usage",
+        "the format to write is not known",
+        where=path,
+        values={} if as_ is None else {"asked for": as_},
+        todo=f"Choose one of {', '.join(get_args(ExportFormat))}; .dcm files need the format by name.",
+    )
+
+
+def lesions_of_trace(trace: Trace, options: ExportOptions) -> tuple[ExportedLesion, ...]:
+    """Return the lesion of a trace as it is exported."""
+    return (
+        ExportedLesion(
+            lesion=trace.lesion,
+            side=trace.side,
+            contours=trace.contours,
+            patient=trace.source.patient,
+            finding=options.finding,
+            region=options.region,
+            algorithm=options.algorithm,
+            reader=trace.provenance.reader,
+            time=trace.provenance.signed_time or trace.provenance.time,
+            content_sha256=trace.sha256,
+        ),
+    )
+
+
+def lesions_of_mask(mask: Mask, options: ExportOptions) -> tuple[ExportedLesion, ...]:
+    """Return the labels of a mask as they are exported: outlines along the edges of the pixels."""
+    from volumetry.formats.lesion_names import side_of_name
+
+    found = []
+    for label in mask.labels:
+        contours = contours_from_mask(mask, label.number)
+        digest = hashlib.sha256(repr([(c.slice_index, c.vertices.tolist()) for c in contours]).encode())
+        name = label.name or f"label {label.number}"
+        found.append(
+            ExportedLesion(
+                lesion=name,
+                side=side_of_name(name),
+                contours=contours,
+                patient=mask.source.patient,
+                finding=options.finding,
+                region=options.region,
+                algorithm=options.algorithm,
+                content_sha256=digest.hexdigest(),
+            )
+        )
+    return tuple(found)
+
+
+def mask_of_lesions(
+    lesions: Sequence[ExportedLesion], geometry: ScanGeometry, source: ScanSource | None = None
+) -> Mask:
+    """Return a mask with a named label for every lesion."""
+    mask = mask_from_contours(
+        {number: lesion.contours for number, lesion in enumerate(lesions, start=1)}, geometry, source=source
+    )
+    names = {number: lesion.lesion for number, lesion in enumerate(lesions, start=1)}
+    labels = tuple(replace(label, name=names.get(label.number, label.name)) for label in mask.labels)
+    return replace(mask, labels=labels, declared=True)
+
+
+def write_lesions(
+    lesions: Sequence[ExportedLesion],
+    path: Path | str,
+    as_: Literal["nifti", "nrrd", "seg", "rtstruct"],
+    *,
+    geometry: ScanGeometry,
+    images: SourceImages | None = None,
+    options: ExportOptions | None = None,
+) -> Dataset | None:
+    """Write lesions on one scan to one file, atomically; return the DICOM object where it is one.
+
+    Raises
+    ------
+    MismatchError
+        ``not-dicom-scan``: a DICOM object without DICOM images.
+    TraceError
+        ``nothing-to-export``.
+    GeometryError
+        ``inconsistent-series``: the format cannot say where the slices lie.
+    """
+    options = options or ExportOptions()
+    if not any(lesion.contours for lesion in lesions) and as_ != "rtstruct":
+        raise TraceError(
+            "nothing-to-export",
+            "the tracing has no outline",
+            where=path,
+            todo="Export as trace or rtstruct, which can hold an absent lesion.",
+        )
+    if as_ == "nifti":
+        from volumetry.formats.voxels.nifti import write_mask
+
+        write_mask(mask_of_lesions(lesions, geometry), path)
+        return None
+    if as_ == "nrrd":
+        from volumetry.formats.voxels.seg_nrrd_writer import write_mask as write_nrrd
+
+        write_nrrd(mask_of_lesions(lesions, geometry), path)
+        return None
+    written = _dicom_object(lesions, as_, images, options, path)
+    save_dicom(written, path)
+    return written
+
+
+def _dicom_object(
+    lesions: Sequence[ExportedLesion],
+    as_: str,
+    images: SourceImages | None,
+    options: ExportOptions,
+    path: Path | str,
+) -> Dataset:
+    from volumetry.errors import MismatchError
+
+    if images is None:
+        raise MismatchError(
+            "not-dicom-scan",
+            "a DICOM object needs the DICOM images that the lesion was traced on",
+            where=path,
+            todo="Name their folder with --scan, or export as nrrd or nifti.",
+        )
+    if as_ == "seg":
+        from volumetry.formats.dicom.written.segmentation import segmentation
+
+        return segmentation(lesions, images, empty_frames=options.empty_frames)
+    from volumetry.formats.dicom.written.structure_set import structure_set
+
+    return structure_set(lesions, images, holes=options.holes)
+
+
+def save_dicom(written: Dataset, path: Path | str) -> None:
+    """Write a DICOM object atomically."""
+    from io import BytesIO
+
+    from volumetry.atomic import write_atomically
+
+    buffer = BytesIO()
+    written.save_as(buffer, enforce_file_format=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def float32_offset_mm(geometry: ScanGeometry) -> float:
+    """Return how far a NIfTI file misplaces the corners of a grid: its affine has 24 binary digits."""
+    import numpy as np
+
+    between_rows, between_columns = geometry.pixel_spacing_mm
+    step = geometry.slice_spacing_mm or 0.0
+    axes = (
+        np.asarray(geometry.row_direction) * between_columns * (geometry.columns - 1),
+        np.asarray(geometry.column_direction) * between_rows * (geometry.rows - 1),
+        np.asarray(geometry.normal) * step * (geometry.n_slices - 1),
+    )
+    origin = np.asarray(geometry.slice_origins_mm[0])
+    return float(sum(np.abs(v).max() for v in (origin, *axes))) * 2.0**-24
+
+
+def export_scan(
+    path: Path | str | None, geometry: ScanGeometry, as_: str
+) -> tuple[Scan | None, SourceImages | None]:
+    """Read the scan that a DICOM object refers to, and check that the lesion lies on its grid.
+
+    Raises
+    ------
+    MismatchError
+        ``not-dicom-scan``, ``grid-mismatch``.
+    """
+    if as_ not in OF_DICOM and as_ != "sr":
+        return None, None
+    if path is None:
+        return None, None
+    from volumetry.formats import read_scan
+
+    scan = read_scan(path)
+    distance = scan.geometry.voxel_distance(geometry)
+    if distance > 1e-3:
+        raise GeometryError(
+            "grid-mismatch",
+            "the lesion was traced on another grid than that of the scan",
+            where=path,
+            values={"distance_voxels": distance},
+            todo="Name the series that it was traced on.",
+        )
+    return scan, source_images(path, scan)
