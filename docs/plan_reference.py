@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from volumetry.documents import reference
 from volumetry.outcomes.derived import RULES
 from volumetry.outcomes.plan import VOLUME_COLUMNS, Plan
-from volumetry.outcomes.schema import reference
 from volumetry.outcomes.summary import Summary
 
 _HEAD = """\

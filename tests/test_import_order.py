@@ -18,7 +18,7 @@ PACKAGE = Path(volumetry.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "codes", "numbering"),
     ("errors",),
-    ("geometry", "atomic"),
+    ("geometry", "atomic", "documents"),
     ("scan", "contour"),
     ("sections",),
     ("mask",),

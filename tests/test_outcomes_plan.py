@@ -9,10 +9,10 @@ import pytest
 from conftest import ROOT
 from plan_reference import plan_reference
 
+from volumetry.documents import key_lines
 from volumetry.errors import ReadError, UsageError
 from volumetry.outcomes.derived import RULES
 from volumetry.outcomes.plan import Rule, file_name, read_plan
-from volumetry.outcomes.schema import key_lines
 from volumetry.outcomes.source_table import read_source
 
 PLAN = """\

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from volumetry.documents import Document
 from volumetry.errors import UsageError
 from volumetry.outcomes.plan import Derived
-from volumetry.outcomes.schema import Document
 from volumetry.outcomes.source_table import SourceTable
 
 Cells = list[Any]

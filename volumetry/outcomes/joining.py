@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from volumetry.documents import Document
 from volumetry.errors import UsageError
 from volumetry.outcomes.conditions import truths
 from volumetry.outcomes.derived import derive
@@ -22,7 +23,6 @@ from volumetry.outcomes.lesion_volumes import (
     volumes_of_columns,
 )
 from volumetry.outcomes.plan import VOLUME_COLUMNS, Condition, Plan, column_uses
-from volumetry.outcomes.schema import Document
 from volumetry.outcomes.source_table import SourceTable, read_source
 from volumetry.tables import CHANGES, MEASUREMENTS, Row, read_table
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from volumetry.documents import Document, build, read_document, setting
 from volumetry.errors import UsageError
-from volumetry.outcomes.schema import Document, build, read_document, setting
 
 Unit = Literal["hip", "lesion", "patient"]
 Better = Literal["", "more", "less"]

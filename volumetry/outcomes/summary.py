@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from volumetry.documents import build, read_document, setting
 from volumetry.errors import UsageError
-from volumetry.outcomes.schema import build, read_document, setting
 
 if TYPE_CHECKING:
     from volumetry.statistics.audit.printed import Finding, PrintedSummary

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -35,19 +35,31 @@ def setting(what: str, default: Any = MISSING, *, example: str = "") -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """A TOML text and where its keys stand, to complain about."""
+    """A TOML text and where its keys stand, for messages about them.
+
+    Attributes
+    ----------
+    text : str
+    where : path or None
+    code : str
+        Error code of what is wrong in it.
+    """
 
     text: str
     where: Path | str | None
+    code: str = "invalid-plan"
 
-    def fault(self, path: KeyPath, what: str, todo: str) -> UsageError:
-        """Return the ``invalid-plan`` error of a key."""
+    def fault(
+        self, path: KeyPath, what: str, todo: str, *, also: Mapping[str, Any] | None = None
+    ) -> UsageError:
+        """Return the error of a key."""
         name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
         values: dict[str, Any] = {"key": name or "(top)"}
         line = self.line(path)
         if line:
             values["line"] = line
-        return UsageError("invalid-plan", what, where=self.where, values=values, todo=todo)
+        values |= {name: value for name, value in (also or {}).items() if name != "key"}
+        return UsageError(self.code, what, where=self.where, values=values, todo=todo)
 
     def line(self, path: KeyPath) -> int | None:
         """Return the line of a key, or of the nearest section around it."""
@@ -59,7 +71,9 @@ class Document:
         return None
 
 
-def read_document(path: Path | str, what: str) -> tuple[dict[str, Any], Document]:
+def read_document(
+    path: Path | str, what: str, *, code: str = "invalid-plan"
+) -> tuple[dict[str, Any], Document]:
     """Read a TOML file.
 
     Raises
@@ -67,18 +81,18 @@ def read_document(path: Path | str, what: str) -> tuple[dict[str, Any], Document
     ReadError
         ``not-found``, ``unreadable``.
     UsageError
-        ``invalid-plan`` if it is not TOML.
+        `code` if it is not TOML.
     """
     try:
         text = Path(path).read_bytes().decode("utf-8")
-        return tomllib.loads(text), Document(text=text, where=path)
+        return tomllib.loads(text), Document(text=text, where=path, code=code)
     except FileNotFoundError:
         raise ReadError("not-found", f"there is no such {what}", where=path, todo="Check the name.") from None
     except OSError:
         raise ReadError("unreadable", f"the {what} cannot be read", where=path, todo="Check it.") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(
-            "invalid-plan", f"the {what} is not TOML: {error}", where=path, todo="Correct that line."
+            code, f"the {what} is not TOML: {error}", where=path, todo="Correct that line."
         ) from None
 
 
@@ -88,7 +102,7 @@ def build(kind: type[Section], values: Any, document: Document, path: KeyPath = 
     Raises
     ------
     UsageError
-        ``invalid-plan`` for an unknown or missing key, or a value of another type.
+        The document's code for an unknown or missing key, or a value of another type.
     """
     if not isinstance(values, dict):
         raise document.fault(path, f"the entry is {_shown(values)}", "Write a table of keys and values.")
@@ -112,7 +126,8 @@ def build(kind: type[Section], values: Any, document: Document, path: KeyPath = 
         return kind(**read)
     except UsageError as error:
         key = error.values.get("key")
-        raise document.fault((*path, key) if key else path, error.what, error.todo) from None
+        place = (*path, key) if key else path
+        raise document.fault(place, error.what, error.todo, also=error.values) from None
 
 
 def _value(kind: Any, value: Any, document: Document, path: KeyPath) -> Any:

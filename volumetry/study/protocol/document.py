@@ -1,0 +1,115 @@
+"""The study protocol, ``study.toml``: its sections, and how it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from volumetry.change import ChangeRule
+from volumetry.documents import Document, build, read_document
+from volumetry.study.protocol.identity import IdentitySection
+from volumetry.study.protocol.measurement import ChangeSection, MeasurementSection
+from volumetry.study.protocol.privacy import PrivacySection
+from volumetry.study.protocol.reading import Reading
+from volumetry.study.protocol.repeatability import RepeatabilitySection
+from volumetry.study.protocol.scan import ScanSection
+from volumetry.study.protocol.study import EmptyMask, StudySection
+from volumetry.study.protocol.tracings import TracingsSection
+from volumetry.trace import canonical_json
+from volumetry.volume import MeasurementRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolSections:
+    """The sections of ``study.toml``. All may be left out."""
+
+    study: StudySection = field(default_factory=StudySection)
+    identity: IdentitySection = field(default_factory=IdentitySection)
+    scan: ScanSection = field(default_factory=ScanSection)
+    tracings: TracingsSection = field(default_factory=TracingsSection)
+    measurement: MeasurementSection = field(default_factory=MeasurementSection)
+    change: ChangeSection = field(default_factory=ChangeSection)
+    repeatability: RepeatabilitySection = field(default_factory=RepeatabilitySection)
+    reading: Reading = field(default_factory=Reading)
+    privacy: PrivacySection = field(default_factory=PrivacySection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """What a study measures, by which rules.
+
+    Attributes
+    ----------
+    name : str
+    site : str
+        Hospital or site; empty where none is named.
+    region : str
+        Anatomical region, in words.
+    boundary_rule : str
+        Which line a reader follows, in words; shown while tracing.
+    visits : tuple of str
+        Names of the visits in order, the first the baseline; empty: by date.
+    empty_mask : {"absent", "not_measurable"}
+        What a mask of zeros means.
+    measurement : MeasurementRule
+    change : ChangeRule
+    identity, scan, tracings, repeatability, reading, privacy
+        The sections of those names.
+    """
+
+    name: str = "default"
+    site: str = ""
+    region: str = ""
+    boundary_rule: str = ""
+    visits: tuple[str, ...] = ()
+    empty_mask: EmptyMask = "absent"
+    measurement: MeasurementRule = field(default_factory=MeasurementRule)
+    change: ChangeRule = field(default_factory=ChangeRule)
+    identity: IdentitySection = field(default_factory=IdentitySection)
+    scan: ScanSection = field(default_factory=ScanSection)
+    tracings: TracingsSection = field(default_factory=TracingsSection)
+    repeatability: RepeatabilitySection = field(default_factory=RepeatabilitySection)
+    reading: Reading = field(default_factory=Reading)
+    privacy: PrivacySection = field(default_factory=PrivacySection)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the protocol's values."""
+        return hashlib.sha256(canonical_json(asdict(self)).encode()).hexdigest()
+
+
+def read_protocol(path: Path | str) -> Protocol:
+    """Read a study protocol.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``, ``unreadable``.
+    UsageError
+        ``invalid-protocol``: the key, its line, and what would be right. Unknown keys are errors.
+    """
+    values, document = read_document(path, "protocol", code="invalid-protocol")
+    return _protocol(values, document)
+
+
+def parse_protocol(document: dict[str, Any], *, text: str = "", where: Path | str | None = None) -> Protocol:
+    """Return the protocol of a parsed TOML document. Raises as `read_protocol`."""
+    return _protocol(document, Document(text=text, where=where, code="invalid-protocol"))
+
+
+def _protocol(values: dict[str, Any], document: Document) -> Protocol:
+    sections = build(ProtocolSections, values, document)
+    study = {item.name: getattr(sections.study, item.name) for item in fields(StudySection)}
+    return Protocol(
+        **study,
+        measurement=sections.measurement.rule,
+        change=sections.change.rule,
+        identity=sections.identity,
+        scan=sections.scan,
+        tracings=sections.tracings,
+        repeatability=sections.repeatability,
+        reading=sections.reading,
+        privacy=sections.privacy,
+    )

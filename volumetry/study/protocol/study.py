@@ -1,0 +1,25 @@
+"""``[study]``: what the study is, and its visits."""
+
+# ruff: noqa: RUF009 - `setting` is dataclasses.field with a sentence
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from volumetry.documents import setting
+
+EmptyMask = Literal["absent", "not_measurable"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySection:
+    """What the study is, and its visits."""
+
+    name: str = setting("Name of the study.", "default")
+    site: str = setting("Hospital or site of the patients; a manifest may name it for every row.", "")
+    region: str = setting("Anatomical region, in words.", "")
+    boundary_rule: str = setting("Which line a reader follows, in words; shown while tracing.", "")
+    visits: tuple[str, ...] = setting("Names of the visits in order, the first the baseline.", ())
+    empty_mask: EmptyMask = setting(
+        "What a mask of zeros means: the lesion is absent, or nothing was traced.", "absent"
+    )
