@@ -15,7 +15,16 @@ from conftest import ROOT
 import volumetry as vm
 from volumetry.errors import ReadError, UsageError
 from volumetry.study.protocol import Protocol, Reading
-from volumetry.tracing import Worklist, chosen_rows, open_case, read_worklist, release_blinded
+from volumetry.tracing import (
+    Worklist,
+    chosen_rows,
+    open_case,
+    read_worklist,
+    release_blinded,
+    scan_title,
+    traced_beside,
+)
+from volumetry.tracing.beside import printable
 
 SAMPLE = ROOT / "sample_scans" / "study"
 
@@ -265,3 +274,29 @@ def test_an_archive_that_cannot_be_written_has_its_traces_elsewhere(study: Path,
             folder.chmod(0o755)
     assert path.is_relative_to(traces)
     assert {path: path.stat().st_mtime_ns for path in study.rglob("*")} == before
+
+
+def test_a_single_series_has_a_title_and_its_rtstruct_is_found(study: Path) -> None:
+    series = next(path for path in (study / "hip01").rglob("*.dcm") if path.parent.name == "t1_cor").parent
+    scan = vm.read_scan(series)
+    assert scan_title(scan, series) == f"{scan.source.patient}, {scan.source.study_date}, t1_cor"
+    (found,) = traced_beside(scan, series)
+    assert (found.path.name, found.kind) == ("rtstruct.dcm", "RTSTRUCT")
+    assert set(found.lesions) >= {"lesion_L1", "lesion_R1"}
+    native = next((study / "hip05").rglob("*.dcm")).parent
+    assert traced_beside(vm.read_scan(native), native) == ()
+
+
+def test_a_mask_beside_a_file_is_found_and_others_are_not(tmp_path: Path) -> None:
+    source = ROOT / "sample_scans" / "orientation" / "axial"
+    for name in ("axial.nii.gz", "axial_mask.nii.gz"):
+        shutil.copy(source / name, tmp_path / name)
+    shutil.copy(source / "axial.nii.gz", tmp_path / "other.nii.gz")
+    (found,) = traced_beside(vm.read_scan(tmp_path / "axial.nii.gz"), tmp_path / "axial.nii.gz")
+    assert (found.path.name, found.kind) == ("axial_mask.nii.gz", "mask")
+    assert traced_beside(vm.read_scan(tmp_path / "other.nii.gz"), tmp_path / "other.nii.gz") == ()
+
+
+def test_titles_hold_no_control_characters() -> None:
+    assert printable("a\u202eb\x1b[31m") == "a\ufffdb\ufffd[31m"
+    assert len(printable("x" * 300)) == 59

@@ -4,6 +4,7 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 `read_scan`, `open_case`, then the commands of `TracingSession`, shows `TracingSession.readout`, and saves.
 """
 
+from volumetry.tracing.beside import TracedFile, scan_title, traced_beside
 from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
 from volumetry.tracing.disk.lock import LockHolder
 from volumetry.tracing.disk.places import CasePlace, place_for
@@ -51,6 +52,7 @@ __all__ = [
     "SavedTrace",
     "SigningCheck",
     "TracedContour",
+    "TracedFile",
     "TracedLesion",
     "TracingCase",
     "TracingSession",
@@ -80,5 +82,7 @@ __all__ = [
     "remember_reader",
     "remembered_reader",
     "replay",
+    "scan_title",
+    "traced_beside",
     "window_presets",
 ]

@@ -139,7 +139,6 @@ def test_file_open_gives_true_pixels(make_napari_viewer, path, scale):
     [
         "study/hip05/2021-06-01/L1.trace.json",
         "study/hip01/2021-03-02/rtstruct.dcm",
-        "orientation/axial/axial_mask.nii.gz",
     ],
 )
 def test_file_open_gives_editable_outlines(make_napari_viewer, path):

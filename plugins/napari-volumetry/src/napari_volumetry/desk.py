@@ -30,6 +30,7 @@ from volumetry.tracing import (
     open_case,
     place_for,
     read_worklist,
+    scan_title,
 )
 
 Array = NDArray[np.float64]
@@ -104,6 +105,11 @@ class CaseDesk(QObject):
         self._heart.timeout.connect(self._beat)
         viewer.dims.events.current_step.connect(self._on_step)
 
+    @property
+    def single_path(self) -> Path | None:
+        """Where the scan in view lies, if it was opened without a study."""
+        return self._scan_path if self.case is not None and self.number is None else None
+
     # -- opening -----------------------------------------------------------------------------------------
 
     @property
@@ -160,7 +166,8 @@ class CaseDesk(QObject):
             scan = read_scan(path)
             self.worklist = self.study = None
             self.worklist_read.emit()
-            return self._open(scan, path, where, name=path.name, number=None, take_over=take_over)
+            title = scan_title(scan, path)
+            return self._open(scan, path, where, name=title, number=None, take_over=take_over)
         except VolumetryError as error:
             self.tell(error)
             return False

@@ -10,25 +10,33 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_volumetry.layers import AXES, UNITS, colour_of, image_arguments, stacked_outlines
 from volumetry import (
     Contour,
+    Mask,
     Scan,
     ScanGeometry,
     VolumetryError,
-    contours_from_mask,
     read_mask,
     read_scan,
     read_sections,
     read_trace,
 )
-from volumetry.tracing import display_orientation
+from volumetry.formats import recognise
+from volumetry.study.discovery import is_mask_name
+from volumetry.tracing import display_orientation, scan_title
+from volumetry.tracing.beside import printable
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
 FILES = (".dcm", ".ima", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".trace.json")
 """Endings of files that are read; folders are read as DICOM series."""
+
+MOST_LABELS = 40
+"""A file of whole numbers from 0 to at most this many, with background, is a mask whatever its name."""
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
@@ -48,7 +56,8 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     Returns
     -------
     list of (data, arguments, kind)
-        An Image layer for every scan; a Shapes layer, its outlines editable, for every traced lesion.
+        An Image layer for every scan; a Shapes layer, its outlines editable, for every lesion of a trace or
+        an RTSTRUCT; a Labels layer, with names and colours, for a mask or a SEG.
 
     Raises
     ------
@@ -65,7 +74,9 @@ def _image_layer(path: Path) -> LayerData:
     scan: Scan = read_scan(path)
     orientation = display_orientation(scan.geometry)
     arguments = image_arguments(scan, orientation)
-    arguments |= {"name": path.name, "metadata": {"volumetry": {"flags": scan.flags}}}
+    # By this the tracer knows which of napari's layers it can open as a case.
+    known = {"path": str(path.absolute()), "flags": scan.flags}
+    arguments |= {"name": scan_title(scan, path), "metadata": {"volumetry": known}}
     return orientation.to_display(scan.voxels), arguments, "image"
 
 
@@ -73,26 +84,31 @@ def _traced_layers(path: Path) -> list[LayerData]:
     """The layers of a traced file; none where it is a scan."""
     if path.is_dir():
         return []
-    if path.name.lower().endswith((".trace.json", ".dcm")):
+    kind = recognise(path).name
+    if kind == "trace":
         return _outline_layers(path)
-    if _looks_like_mask(path):
-        mask = read_mask(path)
-        return [
-            _outlines(
-                label.name or str(label.number), contours_from_mask(mask, label.number), mask.geometry, n
-            )
-            for n, label in enumerate(mask.labels)
-        ]
-    return []
+    if kind == "dicom":
+        return _traced_dicom_layers(path)
+    return _label_layers(read_mask(path), path) if _is_mask(path) else []
 
 
-def _outline_layers(path: Path) -> list[LayerData]:
+def _traced_dicom_layers(path: Path) -> list[LayerData]:
+    """An RTSTRUCT has outlines, a SEG has labels; a file of an image series has neither."""
     try:
-        names = [section.lesion for section in read_sections(path)]
+        return _outline_layers(path)
+    except VolumetryError as error:
+        if error.code != "unsupported-format":
+            raise
+    try:
+        return _label_layers(read_mask(path), path)
     except VolumetryError as error:
         if error.code == "unsupported-format":
             return []
         raise
+
+
+def _outline_layers(path: Path) -> list[LayerData]:
+    names = [section.lesion for section in read_sections(path)]
     traces = [read_trace(path, roi=name if len(names) > 1 else None) for name in names]
     return [_outlines(t.lesion, t.contours, t.geometry, n) for n, t in enumerate(traces)]
 
@@ -100,7 +116,7 @@ def _outline_layers(path: Path) -> list[LayerData]:
 def _outlines(name: str, contours: Sequence[Contour], geometry: ScanGeometry, number: int) -> LayerData:
     orientation = display_orientation(geometry)
     arguments = {
-        "name": name,
+        "name": printable(name),
         "ndim": 3,
         "shape_type": "polygon",
         "scale": orientation.scale_mm,
@@ -114,8 +130,39 @@ def _outlines(name: str, contours: Sequence[Contour], geometry: ScanGeometry, nu
     return stacked_outlines(contours, orientation), arguments, "shapes"
 
 
-def _looks_like_mask(path: Path) -> bool:
-    """Whether a file is named as a mask, as in BIDS and in folders of segmentations."""
-    name = path.name.lower()
-    words = ("mask", "label", "dseg", ".seg.", "segmentation", "lesion", "roi")
-    return any(word in name for word in words)
+def _label_layers(mask: Mask, path: Path) -> list[LayerData]:
+    """A Labels layer for every layer of a mask (one, unless labels overlap), with names and colours."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    orientation = display_orientation(mask.geometry)
+    made: list[LayerData] = []
+    for layer, voxels in enumerate(mask.layers):
+        labels = [label for label in mask.labels if label.layer == layer]
+        names = {label.number: printable(label.name) or f"label {label.number}" for label in labels}
+        colours = {label.number: colour_of(mask.labels.index(label)) for label in labels}
+        title = printable(path.name) + (f" ({layer + 1})" if len(mask.layers) > 1 else "")
+        shown: dict[int | None, str] = {None: "transparent", 0: "transparent"}
+        shown.update(colours)
+        arguments = {
+            "name": title,
+            "scale": orientation.scale_mm,
+            "units": UNITS,
+            "axis_labels": AXES,
+            "opacity": 0.5,
+            "colormap": DirectLabelColormap(color_dict=shown),
+            "features": {"index": [0, *names], "name": ["background", *names.values()]},
+        }
+        made.append((orientation.to_display(voxels), arguments, "labels"))
+    return made
+
+
+def _is_mask(path: Path) -> bool:
+    """Whether a file holds labels: by its name, as in BIDS, else by its few whole values."""
+    if is_mask_name(path.name):
+        return True
+    voxels = read_scan(path).voxels
+    if not np.issubdtype(voxels.dtype, np.integer) and voxels.dtype != bool:
+        return False
+    if int(voxels.max()) - int(voxels.min()) >= MOST_LABELS or int(voxels.min()) < 0:
+        return False
+    return bool((voxels == 0).any())

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_volumetry.help_panel import HelpPanel
+from napari_volumetry.opened_layers import OpenedLayers
 from napari_volumetry.panel import TracerPanel
 from napari_volumetry.scene import warm_up
 from napari_volumetry.tracer import Tracer
@@ -71,6 +72,7 @@ class TracerWidget(QWidget):
         column.addWidget(self.tabs)
         self.tracer.case_opened.connect(lambda: self.tabs.setCurrentWidget(self.panel))
         self.tracer.told.connect(self._say)
+        self.opened_layers = OpenedLayers(self.tracer)
         self.setMinimumWidth(340)
         self.setMaximumWidth(420)
         QTimer.singleShot(0, warm_up)

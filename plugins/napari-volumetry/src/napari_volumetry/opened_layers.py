@@ -1,0 +1,98 @@
+"""What napari's File > Open brought can be traced at once: its layer becomes the case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, QTimer
+
+from napari_volumetry.tracer import Tracer
+from volumetry.tracing import TracedFile, traced_beside
+
+
+class OpenedLayers(QObject):
+    """Opens scans that our reader put into the viewer, and offers the files that trace them.
+
+    A scan is opened as a case only where no case and no study is open; its layer is then the case's own.
+
+    Parameters
+    ----------
+    tracer : Tracer
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        super().__init__(tracer)
+        self.tracer = tracer
+        self._is_due = False
+        tracer.viewer.layers.events.inserted.connect(self._on_inserted)
+        tracer.case_opened.connect(self._offer_later)
+        self._on_inserted()
+
+    def _on_inserted(self, _event: object = None) -> None:
+        if not self._is_due and self.readable() is not None:
+            self._is_due = True
+            QTimer.singleShot(0, self.open_first)
+
+    def readable(self) -> Image | None:
+        """Return the first layer that our reader made of a scan; None where there is none."""
+        return next((layer for layer in self.tracer.viewer.layers if _path_of(layer)), None)
+
+    def open_first(self) -> bool:
+        """Open the first such layer as a case, unless a case or a study is open; return whether it is."""
+        self._is_due = False
+        layer = self.readable()
+        path = _path_of(layer)
+        if layer is None or path is None:
+            return False
+        if self.tracer.case is not None or self.tracer.worklist is not None:
+            return False
+        if not self.tracer.open_series(path):
+            # Said in the panel; the layer stays a picture, and is not tried again.
+            layer.metadata.pop("volumetry", None)
+            return False
+        if layer in self.tracer.viewer.layers:
+            self.tracer.viewer.layers.remove(layer)
+        return True
+
+    def _offer_later(self) -> None:
+        # After what the case itself has to ask.
+        QTimer.singleShot(0, self.offer)
+
+    def offer(self) -> None:
+        """Offer the outlines of RTSTRUCTs, SEGs and masks that lie beside a scan opened without a study."""
+        scene, path, case = self.tracer.scene, self.tracer.single_path, self.tracer.case
+        if scene is None or path is None or case is None or case.is_read_only:
+            return
+        if case.session.state.lesions:
+            return
+        found = traced_beside(scene.scan, path)
+        if found:
+            self.tracer.asked.emit(_offered(found), self._choices(found))
+
+    def _choices(self, found: Sequence[TracedFile]) -> tuple[tuple[str, Any], ...]:
+        def taking(file: TracedFile) -> Any:
+            return lambda: self.tracer.load_outlines(file.path)
+
+        alone = len(found) == 1
+        named = [(f"Take over {f.kind}" if alone else f"Take over {f.path.name}", taking(f)) for f in found]
+        return (*named[:3], ("Leave them", lambda: None))
+
+
+def _offered(found: Sequence[TracedFile]) -> str:
+    said = []
+    for file in found[:3]:
+        lesions = f" ({', '.join(file.lesions[:6])})" if file.lesions else ""
+        said.append(f"{file.kind} {file.path.name}{lesions}")
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"Beside this scan there is: {'; '.join(said)}{more}. Its outlines can be gone on with."
+
+
+def _path_of(layer: object) -> Path | None:
+    if not isinstance(layer, Image):
+        return None
+    known = layer.metadata.get("volumetry")
+    path = known.get("path") if isinstance(known, dict) else None
+    return Path(path) if isinstance(path, str) and Path(path).exists() else None

@@ -1,0 +1,64 @@
+"""napari's File > Open: masks as labels, scans that can be traced at once, what lies beside a series."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from conftest import SAMPLES, needs_screen
+
+import volumetry
+from volumetry.tracing import display_orientation
+
+SERIES = "hip01/2021-03-02/t1_cor"
+
+
+@needs_screen
+@pytest.mark.parametrize("name", ["axial_mask.nii.gz", "drawing.nii.gz"])
+def test_a_mask_opens_as_labels_with_names_and_colours(make_napari_viewer, tmp_path, name):
+    path = tmp_path / name
+    shutil.copy(SAMPLES / "orientation" / "axial" / "axial_mask.nii.gz", path)
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open(path, plugin="napari-volumetry")
+    assert type(layer).__name__ == "Labels"
+    mask = volumetry.read_mask(path)
+    orientation = display_orientation(mask.geometry)
+    assert np.array_equal(layer.data, orientation.to_display(mask.layers[0]))
+    assert tuple(layer.scale) == pytest.approx(orientation.scale_mm)
+    numbers = [label.number for label in mask.labels]
+    assert list(layer.features["index"]) == [0, *numbers]
+    assert all(layer.features["name"][1:])
+    assert not np.allclose(layer.colormap.map(numbers[0]), layer.colormap.map(0))
+
+
+def test_what_file_open_brought_is_traced_at_once(person, study, disc):
+    person.viewer.open(study / SERIES, plugin="napari-volumetry")
+    person.look(0.3)
+    assert person.tracer.case is not None
+    assert person.tracer.name == "hip01, 2021-03-02, t1_cor"
+    images = [layer for layer in person.viewer.layers if type(layer).__name__ == "Image"]
+    assert len(images) == 1
+    person.key("G")
+    person.drag(disc(40, 40, 8))
+    assert person.tracer.session.state.contours
+
+
+def test_the_rtstruct_beside_a_series_is_offered_and_taken_over(person, study):
+    asked = []
+    person.tracer.asked.connect(lambda text, choices: asked.append((text, choices)))
+    assert person.tracer.open_series(study / SERIES)
+    person.look(0.3)
+    (text, choices) = asked[-1]
+    assert "RTSTRUCT rtstruct.dcm" in text
+    assert "lesion_L1" in text
+    dict(choices)["Take over RTSTRUCT"]()
+    names = {lesion.name for lesion in person.tracer.session.state.lesions.values()}
+    assert {"lesion_L1", "lesion_R1"} <= names
+
+
+def test_a_case_that_is_open_is_not_replaced(person, study):
+    assert person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.viewer.open(study / SERIES, plugin="napari-volumetry")
+    person.look(0.3)
+    assert "hip04" in person.tracer.name

@@ -1,0 +1,119 @@
+"""What lies beside a single scan that was opened without a study: its title, and files that trace it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from volumetry.errors import VolumetryError
+from volumetry.formats.trace_json import SUFFIX
+from volumetry.scan import Scan
+from volumetry.study.cases import Case
+
+MOST_FILES = 4000
+"""A folder with more files than this is not searched for what belongs to one scan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedFile:
+    """An RTSTRUCT, a SEG or a mask that traces a scan.
+
+    Attributes
+    ----------
+    path : Path
+    kind : str
+        ``RTSTRUCT``, ``SEG`` or ``mask``.
+    lesions : tuple of str
+        Names of what is traced in it, as far as the file tells them; printable.
+    """
+
+    path: Path
+    kind: str
+    lesions: tuple[str, ...] = ()
+
+
+def scan_title(scan: Scan, path: Path | str) -> str:
+    """Return what to call a scan that is no row of a study: ``hip04, 2022-10-18, t1_cor``.
+
+    Patient and date of the scan, as far as it tells them, and the name of its file or folder.
+    """
+    parts = [scan.source.patient, scan.source.study_date, Path(path).name]
+    return ", ".join(dict.fromkeys(printable(part) for part in parts if part)) or "scan"
+
+
+def printable(text: str, *, longest: int = 60) -> str:
+    """Return a text without control and direction characters, shortened in its middle."""
+    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    if len(plain) <= longest:
+        return plain
+    half = (longest - 1) // 2
+    return f"{plain[:half]}…{plain[-half:]}"
+
+
+def traced_beside(scan: Scan, path: Path | str) -> tuple[TracedFile, ...]:
+    """Return the RTSTRUCTs, SEGs and masks that trace a scan, in its folder or the one above.
+
+    Native traces are left out: a case opens with its reader's own. A folder with very many files is not
+    searched, and nothing in it is opened because of a name.
+
+    Parameters
+    ----------
+    scan : Scan
+    path : path
+        The scan's file, or the folder of its series.
+    """
+    from volumetry.study.discovery import discover
+
+    path = Path(path).absolute()
+    base = path if path.is_dir() else path.parent
+    for folder in (base, base.parent):
+        if folder == folder.parent or not _is_small(folder):
+            continue
+        try:
+            cases = discover(folder)
+        except VolumetryError:
+            continue
+        found = {case.trace: case for case in cases if _traces(case, scan, path, folder)}
+        if found:
+            return tuple(_traced_file(folder / name) for name in sorted(found))
+    return ()
+
+
+def _is_small(folder: Path) -> bool:
+    number = 0
+    for _place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        number += len(files)
+        if number > MOST_FILES:
+            return False
+    return True
+
+
+def _traces(case: Case, scan: Scan, path: Path, folder: Path) -> bool:
+    if not case.trace or case.error is not None or case.trace.endswith(SUFFIX):
+        return False
+    if scan.source.series_uid:
+        return case.series_uid == scan.source.series_uid
+    return bool(case.scan) and (folder / case.scan).absolute() == path
+
+
+def _traced_file(path: Path) -> TracedFile:
+    from volumetry.formats import read_regions, recognise
+
+    kind = "mask"
+    names: tuple[str, ...] = ()
+    try:
+        if recognise(path).name == "dicom":
+            from volumetry.formats.dicom.traced.rtstruct import list_rois
+
+            try:
+                names = tuple(region.name for region in list_rois(path))
+                kind = "RTSTRUCT"
+            except VolumetryError:
+                kind = "SEG"
+        if kind == "mask":
+            names = tuple(region.name for region in read_regions(path))
+    except VolumetryError:
+        names = ()
+    return TracedFile(path=path, kind=kind, lesions=tuple(printable(name) for name in names if name))
