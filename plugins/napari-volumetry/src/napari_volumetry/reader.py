@@ -139,10 +139,11 @@ def _label_layers(mask: Mask, path: Path) -> list[LayerData]:
     for layer, voxels in enumerate(mask.layers):
         labels = [label for label in mask.labels if label.layer == layer]
         names = {label.number: printable(label.name) or f"label {label.number}" for label in labels}
-        colours = {label.number: colour_of(mask.labels.index(label)) for label in labels}
+        colours: dict[int | None, str] = {
+            label.number: colour_of(mask.labels.index(label)) for label in labels
+        }
         title = printable(path.name) + (f" ({layer + 1})" if len(mask.layers) > 1 else "")
-        shown: dict[int | None, str] = {None: "transparent", 0: "transparent"}
-        shown.update(colours)
+        shown = {None: "transparent", 0: "transparent", **colours}
         arguments = {
             "name": title,
             "scale": orientation.scale_mm,
