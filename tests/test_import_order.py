@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("geometry", "atomic", "documents"),
     ("scan", "contour"),
+    ("loops",),
     ("sections",),
     ("mask",),
     ("trace", "outlines"),

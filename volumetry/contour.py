@@ -129,7 +129,7 @@ def find_crossing(vertices: Array) -> tuple[float, float] | None:
     """Return a point where the ring (n, 2) crosses itself, or None. See `Contour.crossing`."""
     ends = np.roll(vertices, -1, axis=0)
     touch: tuple[float, float] | None = None
-    for i, j in _close_edges(vertices, ends):
+    for i, j in close_edges(vertices, ends):
         apart = np.abs(i - j)
         # Neighbouring edges share a vertex and cannot cross.
         strangers = (apart > 1) & (apart != len(vertices) - 1)
@@ -146,14 +146,18 @@ def find_crossing(vertices: Array) -> tuple[float, float] | None:
     return None
 
 
-def _close_edges(start: Array, end: Array) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def close_edges(start: Array, end: Array) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yield pairs of edges (n, 2) whose boxes meet.
 
     Sorted by their lower end along the longer side of them all, an edge can only meet those that begin
     before it ends: few, where edges are short.
     """
-    low, high = np.minimum(start, end), np.maximum(start, end)
-    axis = int(np.argmax(np.ptp(start, axis=0)))
+    yield from _close_boxes(np.minimum(start, end), np.maximum(start, end))
+
+
+def _close_boxes(low: Array, high: Array) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield pairs of boxes that meet, given their lower and upper corners (n, 2)."""
+    axis = int(np.argmax(np.ptp(low, axis=0)))
     order = np.argsort(low[:, axis], kind="stable")
     following = np.searchsorted(low[order, axis], high[order, axis], side="right")
     counts = following - np.arange(1, len(order) + 1)
@@ -177,9 +181,9 @@ def _contacts(
     around_first = sides(start[i], end[i], start[j]) * sides(start[i], end[i], end[j])
     around_second = sides(start[j], end[j], start[i]) * sides(start[j], end[j], end[i])
     for k in np.flatnonzero((around_first < 0) & (around_second < 0))[:1]:
-        return _meeting_point(start[i[k]], end[i[k]], start[j[k]], end[j[k]]), None
+        return meeting_point(start[i[k]], end[i[k]], start[j[k]], end[j[k]]), None
     for k in np.flatnonzero((around_first <= 0) & (around_second <= 0))[:1]:
-        return None, _meeting_point(start[i[k]], end[i[k]], start[j[k]], end[j[k]])
+        return None, meeting_point(start[i[k]], end[i[k]], start[j[k]], end[j[k]])
     return None, None
 
 
@@ -212,7 +216,8 @@ def sides(a: Array, b: Array, p: Array) -> Array:
     return np.where(np.abs(value) <= 1e-12 * scale, 0.0, value)
 
 
-def _meeting_point(a: Array, b: Array, c: Array, d: Array) -> tuple[float, float]:
+def meeting_point(a: Array, b: Array, c: Array, d: Array) -> tuple[float, float]:
+    """Return where the lines of the edges a-b and c-d meet; `b` where they are parallel."""
     along, other = b - a, d - c
     denominator = along[0] * other[1] - along[1] * other[0]
     if denominator == 0:
@@ -252,7 +257,7 @@ def shared_area(first: Array, second: Array) -> float | None:
     start = np.concatenate((first, second))
     end = np.concatenate((np.roll(first, -1, axis=0), np.roll(second, -1, axis=0)))
     touches = False
-    for i, j in _close_edges(start, end):
+    for i, j in close_edges(start, end):
         between = (i < len(first)) != (j < len(first))
         crossing, contact = _contacts(start, end, i[between], j[between])
         if crossing is not None:
@@ -262,6 +267,20 @@ def shared_area(first: Array, second: Array) -> float | None:
         return max(0.0, (sum(areas) - even_odd_area(start, end)) / 2)
     within = points_inside(second, first[:1])[0], points_inside(first, second[:1])[0]
     return float(areas[0] if within[0] else areas[1] if within[1] else 0.0)
+
+
+def crosses_itself(contour: Contour, crossing: tuple[float, float], part: float | None = None) -> TraceError:
+    """Return the error for an outline that crosses itself; `part` is what its loops are of its area."""
+    values: dict[str, object] = {"slice_index": contour.slice_index, "at row, column": crossing}
+    if part is not None:
+        values["loops in percent of the area"] = 100 * part
+    return TraceError(
+        "self-intersection",
+        "an outline crosses itself",
+        values=values,
+        todo="Draw the outline without a loop, or let its loops count by even-odd with "
+        "--self-intersections resolve.",
+    )
 
 
 def check_slice_contours(contours: Sequence[Contour]) -> None:
@@ -278,22 +297,41 @@ def check_slice_contours(contours: Sequence[Contour]) -> None:
     for contour in contours:
         crossing = contour.crossing()
         if crossing is not None:
-            raise TraceError(
-                "self-intersection",
-                "an outline crosses itself",
-                values={"slice_index": contour.slice_index, "at row, column": crossing},
-                todo="Draw the outline without a loop.",
-            )
-    outlines = [c for c in contours if not c.is_hole]
-    holes = [c for c in contours if c.is_hole]
-    for group, name in ((outlines, "outlines"), (holes, "holes")):
-        for i, one in enumerate(group):
-            for other in group[i + 1 :]:
-                if rings_overlap(one.vertices, other.vertices) and not _is_island(one, other, holes):
-                    raise _ambiguous(one, f"two {name} overlap")
-    for hole in holes:
-        if not any(ring_inside(hole.vertices, outline.vertices) for outline in outlines):
+            raise crosses_itself(contour, crossing)
+    near: dict[int, list[int]] = {}
+    for one, other in close_rings([c.vertices for c in contours]):
+        near.setdefault(one, []).append(other)
+        near.setdefault(other, []).append(one)
+    for one, others in sorted(near.items()):
+        contour = contours[one]
+        for other in others:
+            if other < one or contours[other].is_hole != contour.is_hole:
+                continue
+            if rings_overlap(contour.vertices, contours[other].vertices) and not _is_island(
+                contour, contours[other], [contours[k] for k in near[one] if contours[k].is_hole]
+            ):
+                raise _ambiguous(contour, f"two {'holes' if contour.is_hole else 'outlines'} overlap")
+    for number, hole in enumerate(contours):
+        around = [contours[k] for k in near.get(number, []) if not contours[k].is_hole]
+        if hole.is_hole and not any(ring_inside(hole.vertices, outline.vertices) for outline in around):
             raise _ambiguous(hole, "a hole does not lie inside an outline")
+
+
+def close_rings(rings: Sequence[Array]) -> list[tuple[int, int]]:
+    """Return the pairs of rings whose boxes meet: the only ones that can touch, overlap or be nested.
+
+    Sorted by their lower end, a ring is compared with those that begin before it ends: near-linear time for
+    rings that lie apart.
+    """
+    if len(rings) < 2:
+        return []
+    low = np.array([ring.min(axis=0) for ring in rings])
+    high = np.array([ring.max(axis=0) for ring in rings])
+    return [
+        (min(a, b), max(a, b))
+        for i, j in _close_boxes(low, high)
+        for a, b in zip(i.tolist(), j.tolist(), strict=True)
+    ]
 
 
 def _is_island(one: Contour, other: Contour, holes: Sequence[Contour]) -> bool:

@@ -10,16 +10,19 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
 from volumetry.errors import MismatchError, TraceError
 from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
+from volumetry.loops import simple_contours
 from volumetry.mask import Mask
 from volumetry.scan import Scan, ScanSource
 from volumetry.sections import CrossSections, section_bounds
+
+SelfIntersections = Literal["refuse", "resolve"]
 
 TRACE_FORMAT = "volumetry-trace"
 TRACE_VERSION = 2
@@ -159,15 +162,29 @@ class Trace:
         """Slices with an outline, ascending."""
         return tuple(sorted({c.slice_index for c in self.contours}))
 
-    def cross_sections(self) -> CrossSections:
+    def cross_sections(self, *, self_intersections: SelfIntersections = "refuse") -> CrossSections:
         """Measure the area of every slice.
+
+        Parameters
+        ----------
+        self_intersections : {"refuse", "resolve"}, optional
+            What becomes of an outline that crosses itself with loops that matter; tiny ones are always
+            resolved by even-odd and flagged (`volumetry.loops.simple_contours`).
 
         Raises
         ------
         TraceError
             ``self-intersection`` or ``ambiguous-overlap`` (`volumetry.contour.check_slice_contours`).
         """
-        sections = [_section(self, index) for index in self.slice_indices]
+        on_slices: dict[int, list[Contour]] = {}
+        for contour in self.contours:
+            on_slices.setdefault(contour.slice_index, []).append(contour)
+        flags = set(self.flags)
+        sections = []
+        for index in self.slice_indices:
+            contours, found = simple_contours(on_slices[index], resolve=self_intersections == "resolve")
+            flags |= found
+            sections.append(_section(self.geometry, index, contours))
         geometry = self.geometry
         vertices = np.concatenate([c.vertices for c in self.contours]) if self.contours else np.ones((1, 2))
         return CrossSections(
@@ -185,7 +202,7 @@ class Trace:
             lesion=self.lesion,
             side=self.side,
             source=self.source,
-            flags=self.flags,
+            flags=tuple(sorted(flags)),
             not_measurable=self.not_measurable,
         )
 
@@ -266,8 +283,9 @@ def canonical_json(document: Any) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _section(trace: Trace, slice_index: int) -> tuple[float, Any, Any]:
-    contours = trace.contours_on(slice_index)
+def _section(
+    geometry: ScanGeometry, slice_index: int, contours: tuple[Contour, ...]
+) -> tuple[float, Any, Any]:
     check_slice_contours(contours)
     area = slice_area_pixels(contours)
     weights = np.array([-c.area_pixels if c.is_hole else c.area_pixels for c in contours])
@@ -276,8 +294,8 @@ def _section(trace: Trace, slice_index: int) -> tuple[float, Any, Any]:
     vertices = np.concatenate([c.vertices for c in contours])
     return (
         area,
-        trace.geometry.pixel_to_patient(slice_index, [centre])[0],
-        section_bounds(trace.geometry, slice_index, vertices),
+        geometry.pixel_to_patient(slice_index, [centre])[0],
+        section_bounds(geometry, slice_index, vertices),
     )
 
 

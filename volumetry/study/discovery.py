@@ -238,34 +238,48 @@ def _dicom_cases(found: _Found) -> Iterator[Case]:
         except VolumetryError as error:
             yield Case(patient=patient, visit=visit, study_date=date, trace=trace, error=error)
             continue
-        series = _referenced_series(found, references)
-        if series is None:
+        several = _referenced_series(found, references)
+        if not several:
             yield Case(patient=patient, visit=visit, study_date=date, trace=trace)
             continue
-        found.traced_series.add(series.series_uid)
+        found.traced_series.update(series.series_uid for series in several)
+        series = several[0]
         scan_patient, scan_visit, scan_date = _dicom_who(found, series.first)
         yield Case(
             patient=patient or scan_patient,
             visit=scan_visit,
             study_date=scan_date,
             modality=series.first.modality or "",
-            series_uid=series.series_uid,
+            series_uid=series.series_uid if len(several) == 1 else "",
             trace=trace,
-            scan=series.folder,
-            scan_files=series.files,
+            scan=os.path.commonpath([one.folder or "." for one in several]) or ".",
+            scan_files=tuple(name for one in several for name in one.files),
         )
 
 
-def _referenced_series(found: _Found, references: References) -> ImageSeries | None:
-    """The one image series that an object references, by its UID or by those of its images."""
-    for uid in references.referenced_series_uids:
-        if uid in found.series:
-            return found.series[uid]
-    wanted = references.referenced_instance_uids
-    for series in found.series.values():
-        if wanted and any(header.sop_instance_uid in wanted for header in series.headers):
-            return series
-    return None
+def _referenced_series(found: _Found, references: References) -> list[ImageSeries]:
+    """The image series that an object was drawn on: by their UIDs, their images, else where they lie.
+
+    The one series of the patient in the object's frame of reference counts where it names nothing that is
+    there.
+    """
+    named = [found.series[uid] for uid in references.referenced_series_uids if uid in found.series]
+    if named:
+        return named
+    wanted = {name.partition("#")[0] for name in references.referenced_instance_uids}
+    named = [s for s in found.series.values() if wanted & {h.sop_instance_uid or "" for h in s.headers}]
+    if named or wanted or references.referenced_series_uids:
+        return named
+    here = [s for s in found.series.values() if _shares_frame_of_reference(s, references)]
+    return here if len(here) == 1 else []
+
+
+def _shares_frame_of_reference(series: ImageSeries, references: References) -> bool:
+    try:
+        frame, patient = series.first.frame_of_reference_uid, series.first.patient_id or ""
+    except VolumetryError:
+        return False
+    return frame in references.frame_of_reference_uids and patient == references.patient
 
 
 def _mask_cases(found: _Found) -> Iterator[Case]:

@@ -474,9 +474,16 @@ def _add_files(files: Iterable[tuple[str, bool]], index: FolderIndex, limits: Li
 
 def _is_other(path: str, error: ReadError) -> bool:
     """Return whether a refused file never claimed to be DICOM."""
+    if is_apple_double(os.path.basename(path)):  # noqa: PTH119 - faster, and the path is a text
+        return True
     if path.lower().endswith(DICOM_SUFFIXES):
         return False
     return error.code == "unsupported-format" or error.values.get("present_bytes") == 0
+
+
+def is_apple_double(name: str) -> bool:
+    """Return whether a file is what macOS keeps beside another one on foreign disks: ``._name``."""
+    return name.startswith("._")
 
 
 def _not_listed(path: str, error: OSError) -> ReadError:

@@ -26,6 +26,7 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         0x00080060: "CS",  # Modality
         0x00081150: "UI",  # ReferencedSOPClassUID
         0x00081155: "UI",  # ReferencedSOPInstanceUID
+        0x00081160: "IS",  # ReferencedFrameNumber
         0x00100020: "LO",  # PatientID
         0x00180050: "DS",  # SliceThickness
         0x00180081: "DS",  # EchoTime

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from volumetry.errors import GeometryError, ReadError, VolumetryError
-from volumetry.formats.dicom.headers import DicomHeader, FolderIndex, index_folder, read_header
+from volumetry.formats.dicom.headers import (
+    DicomHeader,
+    FolderIndex,
+    index_folder,
+    is_apple_double,
+    read_header,
+)
 from volumetry.formats.dicom.series.find import is_image, stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, is_lost_slice, with_flag
 
@@ -37,11 +43,23 @@ def find_stack(path: Path | str, *, series_uid: str | None = None) -> SeriesStac
     ReadError, GeometryError
         ``ambiguous-series`` where several stacks could be meant; else by what is wrong with it.
     """
+    headers, of_file = headers_at(path)
+    return choose_stack(headers, path, series_uid=series_uid, of_file=of_file)
+
+
+def headers_at(path: Path | str) -> tuple[list[DicomHeader], DicomHeader | None]:
+    """Return the headers that a folder or file stands for, and that of the file itself.
+
+    Raises
+    ------
+    ReadError
+        What is wrong with a file of the folder; ``unsupported-format`` where there are no images.
+    """
     path = Path(path)
     if path.is_dir():
         index = index_folder(path)
         _refuse_unread(index, path)
-        return choose_stack(index.headers, path, series_uid=series_uid)
+        return index.headers, None
     header = read_header(path)
     if not is_image(header):
         raise ReadError(
@@ -51,7 +69,7 @@ def find_stack(path: Path | str, *, series_uid: str | None = None) -> SeriesStac
             values={"sop_class_uid": header.sop_class_uid},
             todo="Name the images, or read it as a mask or trace.",
         )
-    return choose_stack([header, *_siblings(header)], path, series_uid=series_uid, of_file=header)
+    return [header, *_siblings(header)], header
 
 
 def _siblings(header: DicomHeader) -> list[DicomHeader]:
@@ -60,7 +78,7 @@ def _siblings(header: DicomHeader) -> list[DicomHeader]:
         return []
     uid, siblings = header.series_instance_uid, []
     for path in sorted(Path(header.path).parent.iterdir()):
-        if str(path) == header.path or path.is_symlink() or not path.is_file():
+        if str(path) == header.path or path.is_symlink() or not path.is_file() or is_apple_double(path.name):
             continue
         try:
             other = read_header(path)
@@ -134,7 +152,7 @@ def choose_stack(
             "unsupported-format", "there are no images here", where=path, todo="Name the folder of a series."
         )
     if len(found) == 1:
-        return _sole(found[0], others)
+        return sole_stack(found[0], others)
     stacks = [s for s in found if isinstance(s, SeriesStack)]
     real = [s for s in stacks if s.n_slices > 1 and not s.is_localizer] or stacks
     refusals = [r for r in found if isinstance(r, StackRefusal) and (not real or len(r.headers) > 1)]
@@ -144,11 +162,19 @@ def choose_stack(
         raise max(refusals, key=lambda r: len(r.headers)).error
     if len(real) > 1 or refusals:
         raise _ambiguous([*real, *refusals], found, path)
-    return with_flag(_sole(real[0], found), "split-series")
+    return with_flag(sole_stack(real[0], found), "split-series")
 
 
-def _sole(stack: SeriesStack | StackRefusal, others: Sequence[SeriesStack | StackRefusal]) -> SeriesStack:
-    """Return the chosen stack, unless a single image beside it is a slice of it."""
+def sole_stack(
+    stack: SeriesStack | StackRefusal, others: Sequence[SeriesStack | StackRefusal]
+) -> SeriesStack:
+    """Return the chosen stack, unless a single image beside it is a slice of it.
+
+    Raises
+    ------
+    VolumetryError
+        ``inconsistent-series``; the error of a refusal.
+    """
     if isinstance(stack, StackRefusal):
         raise stack.error
     for other in others:

@@ -1,28 +1,17 @@
-"""What a DICOM segmentation or structure set belongs to, and where the series it names lies."""
+"""What a DICOM segmentation or structure set says of itself, and of the images it was drawn on."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from volumetry.errors import MismatchError, ReadError, VolumetryError
+from volumetry.errors import MismatchError
 from volumetry.formats.dicom.file.elements import DicomElements
 from volumetry.formats.dicom.file.walk import Item
-from volumetry.formats.dicom.headers import read_header
-from volumetry.formats.dicom.series.choose import find_stack
-from volumetry.formats.reader import DicomImages
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
-
-MAX_SEARCHED_FILES = 20_000
-"""Files looked at in search of a series before the search is given up."""
-
-MAX_FILES_BESIDE = 2_000
-"""The same for a segmentation, which can do without."""
 
 REFERENCE_TAGS = (
     0x00080005,  # SpecificCharacterSet
@@ -35,6 +24,8 @@ REFERENCE_TAGS = (
     0x00200052,  # FrameOfReferenceUID
 )
 REFERENCE_SEQUENCES = frozenset({0x00081115, 0x30060010})
+FRAME_SEQUENCES = frozenset({0x00082112, 0x52009229, 0x52009230})
+"""Where a segmentation names the images that its frames were made from."""
 
 
 class SourceStack(Protocol):
@@ -66,7 +57,7 @@ class References:
     referenced_series_uids : tuple of str
         Series it was drawn on.
     referenced_instance_uids : frozenset of str
-        Images it was drawn on, as far as the file lists them.
+        Images it was drawn on, as far as the file lists them; ``uid#n`` for frame n of a multi-frame image.
     frame_of_reference_uids : tuple of str
     """
 
@@ -97,6 +88,11 @@ def references_of(elements: DicomElements) -> References:
         for study in frame.get(0x30060012, []):
             series += study.get(0x30060014, [])
     images = [i for item in series for tag in (0x0008114A, 0x30060016) for i in item.get(tag, [])]
+    images += elements.sequences.get(0x00082112, [])
+    for group in (*elements.sequences.get(0x52009229, []), *elements.sequences.get(0x52009230, [])):
+        images += source_images(group)
+    for region in elements.sequences.get(0x30060039, []):
+        images += [i for ring in region.get(0x30060040, []) for i in ring.get(0x30060016, [])]
     return References(
         path=elements.path,
         sop_class_uid=_text(elements, 0x00080016),
@@ -106,9 +102,27 @@ def references_of(elements: DicomElements) -> References:
         study_date=iso_date(_text(elements, 0x00080020)),
         series_uid=_text(elements, 0x0020000E),
         referenced_series_uids=_distinct(uid_of_item(item, 0x0020000E) for item in series),
-        referenced_instance_uids=frozenset(_distinct(uid_of_item(i, 0x00081155) for i in images)),
+        referenced_instance_uids=instances_of(images),
         frame_of_reference_uids=_distinct(iter(frames)),
     )
+
+
+def source_images(group: Item) -> list[Item]:
+    """Return the images that a frame of a segmentation was made from, by its functional groups."""
+    return [image for made in group.get(0x00089124, []) for image in made.get(0x00082112, [])]
+
+
+def instances_of(images: Iterable[Item]) -> frozenset[str]:
+    """Return the SOPInstanceUIDs of image references; with ``#n`` for every frame they name."""
+    found: set[str] = set()
+    for image in images:
+        uid = uid_of_item(image, 0x00081155)
+        frames = uid_of_item(image, 0x00081160).split("\\")
+        numbers = [int(frame) for frame in frames if frame.strip().isdecimal()]
+        found.update(f"{uid}#{number}" for number in numbers)
+        if uid and not numbers:
+            found.add(uid)
+    return frozenset(found)
 
 
 def uid_of_item(item: Item, tag: int) -> str:
@@ -130,109 +144,6 @@ def _text(elements: DicomElements, tag: int) -> str:
 
 def _distinct(uids: Iterator[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(uid for uid in uids if uid))
-
-
-# -- the series it was drawn on -----------------------------------------------------------------------------
-
-
-def source_stack(path: Path | str, references: References, scan: object = None) -> SourceStack:
-    """Return the geometry and identity of the scan that a file belongs to; pixels are not read.
-
-    Parameters
-    ----------
-    path : path
-        The segmentation or structure set.
-    references : References
-    scan : Scan, SourceStack or path, optional
-        The scan; without it the series the file names is looked for in its folder, below it, and in the
-        folders beside it.
-
-    Raises
-    ------
-    ReadError
-        ``not-found`` where the series is not there; what is wrong with its files.
-    GeometryError
-        What is wrong with the series.
-    """
-    if isinstance(scan, DicomImages):
-        return _stack_at(scan.path, references)
-    if isinstance(scan, Path | str):
-        return _stack_at(scan, references)
-    if scan is not None:
-        return scan  # type: ignore[return-value]
-    folder = find_series_folder(path, references)
-    if folder is None:
-        raise ReadError(
-            "not-found",
-            "the series that the contours were drawn on is not beside the file",
-            where=path,
-            values={"series": " ".join(references.referenced_series_uids)[:140] or "none named"},
-            todo="Name its folder with --scan.",
-        )
-    return _referenced_stack(folder, references)
-
-
-def source_beside(path: Path | str, references: References) -> SourceStack | None:
-    """Return the series that a segmentation was drawn on, where it lies beside it and can be read.
-
-    A segmentation declares a grid of its own, so that a series that is not there is no error.
-    """
-    try:
-        folder = find_series_folder(path, references, max_files=MAX_FILES_BESIDE)
-        return None if folder is None else _referenced_stack(folder, references)
-    except VolumetryError:
-        return None
-
-
-def find_series_folder(
-    path: Path | str, references: References, *, max_files: int = MAX_SEARCHED_FILES
-) -> Path | None:
-    """Return the folder that holds an image of the referenced series, or None.
-
-    Looked at in this order, `max_files` at most: the folder of the file, the folders below it, the folders
-    beside it. Symbolic links are not followed.
-    """
-    here = Path(path).absolute().parent  # links are not resolved
-    for file in islice(_files_around(here), max_files):
-        if _is_referenced(file, references):
-            return file.parent
-    return None
-
-
-def _files_around(here: Path) -> Iterator[Path]:
-    """Yield files of a folder, then below it, then below the folders beside it."""
-    yield from _files_below(here)
-    for sibling in _entries(here.parent):
-        if sibling.is_dir(follow_symlinks=False) and Path(sibling.path) != here:
-            yield from _files_below(Path(sibling.path))
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    waiting = [folder]
-    while waiting:
-        entries = _entries(waiting.pop(0))
-        yield from (Path(e.path) for e in entries if e.is_file(follow_symlinks=False))
-        waiting += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        return []
-
-
-def _is_referenced(file: Path, references: References) -> bool:
-    try:
-        header = read_header(file)
-        if header.pixel is None or header.sop_instance_uid == references.sop_instance_uid:
-            return False
-        if references.referenced_series_uids:
-            return header.series_instance_uid in references.referenced_series_uids
-        return header.sop_instance_uid in references.referenced_instance_uids
-    except VolumetryError:
-        return False
 
 
 def check_belongs(
@@ -271,19 +182,3 @@ def slice_uids_of(stack: SourceStack) -> tuple[str, ...]:
     """Return the SOPInstanceUID of every slice; empty for formats without UIDs."""
     uids: tuple[str, ...] = getattr(stack, "slice_uids", ())
     return uids
-
-
-def _stack_at(path: Path | str, references: References) -> SourceStack:
-    """Return the scan at a path that a user named, without reading its pixels."""
-    try:
-        return find_stack(path)
-    except VolumetryError as error:
-        if error.code != "ambiguous-series":
-            raise
-    return _referenced_stack(path, references)
-
-
-def _referenced_stack(folder: Path | str, references: References) -> SourceStack:
-    """Return the series that a file names, from the folder that holds it."""
-    uids = references.referenced_series_uids
-    return find_stack(folder, series_uid=uids[0] if len(uids) == 1 else None)

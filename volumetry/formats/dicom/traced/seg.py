@@ -8,7 +8,9 @@ the frames' positions and SpacingBetweenSlices of the segmentation, as far as th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,15 @@ from numpy.typing import NDArray
 from volumetry.errors import GeometryError, ReadError, VolumetryError
 from volumetry.formats.dicom.file.elements import walk_file
 from volumetry.formats.dicom.file.walk import ElementSelection
+from volumetry.formats.dicom.traced.images import images_beside, images_of
 from volumetry.formats.dicom.traced.references import (
+    FRAME_SEQUENCES,
     REFERENCE_SEQUENCES,
     REFERENCE_TAGS,
     References,
     SourceStack,
     check_belongs,
     references_of,
-    source_beside,
-    source_stack,
 )
 from volumetry.formats.dicom.traced.seg_frames import FrameReader
 from volumetry.formats.dicom.traced.seg_header import (
@@ -44,7 +46,7 @@ from volumetry.sections import CrossSections
 
 MAX_SLICES = 65_536
 
-_REFERENCES = ElementSelection(tags=REFERENCE_TAGS, sequences=REFERENCE_SEQUENCES)
+_REFERENCES = ElementSelection(tags=REFERENCE_TAGS, sequences=REFERENCE_SEQUENCES | FRAME_SEQUENCES)
 _STEP_TOLERANCE = 1e-2
 """How far a step may be from a whole number of spacings, in spacings, to count as that number."""
 
@@ -193,11 +195,7 @@ def _place(header: Segmentation, scan: object) -> _Placed:
 
 
 def _on_grid(header: Segmentation, scan: object) -> _Placed:
-    stack: SourceStack | None
-    if scan is None:
-        stack = source_beside(header.path, header.references)
-    else:
-        stack = source_stack(header.path, header.references, scan)
+    stack = _stack_of(header, scan)
     flags = {"lossy"} if header.is_lossy else set()
     alignment = GridAlignment()
     if stack is not None:
@@ -219,6 +217,23 @@ def _on_grid(header: Segmentation, scan: object) -> _Placed:
         source=source,
         flags=tuple(flags),
     )
+
+
+def _stack_of(header: Segmentation, scan: object) -> SourceStack | None:
+    """Return the images it was drawn on; None where no scan is named and none lies beside it."""
+    if scan is not None:
+        images = images_of(header.path, header.references, scan)
+        return images.stack_of((), partial(_lies_on, header))
+    beside = images_beside(header.path, header.references)
+    with suppress(VolumetryError):
+        return None if beside is None else beside.stack_of((), partial(_lies_on, header))
+    return None
+
+
+def _lies_on(header: Segmentation, geometry: ScanGeometry) -> bool:
+    """Whether every frame lies on a slice of a geometry."""
+    tolerance_mm = GRID_TOLERANCE * (geometry.regular_step_mm or min(geometry.pixel_spacing_mm))
+    return all(abs(geometry.nearest_slice(frame.origin_mm)[1]) <= tolerance_mm for frame in header.frames)
 
 
 def _own_source(references: References) -> ScanSource:

@@ -16,6 +16,7 @@ from volumetry.formats.dicom.file.elements import DicomElements, walk_file
 from volumetry.formats.dicom.file.values import decode_text, decode_value
 from volumetry.formats.dicom.file.walk import ElementSelection, Item
 from volumetry.formats.dicom.traced.references import (
+    FRAME_SEQUENCES,
     REFERENCE_SEQUENCES,
     REFERENCE_TAGS,
     References,
@@ -36,7 +37,7 @@ _SELECTION = ElementSelection(
         0x00620001,  # SegmentationType
         0x0062000E,  # MaximumFractionalValue
     ),
-    sequences=REFERENCE_SEQUENCES | {0x00620002, 0x52009229, 0x52009230},
+    sequences=REFERENCE_SEQUENCES | FRAME_SEQUENCES | {0x00620002},
 )
 
 

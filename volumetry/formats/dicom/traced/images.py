@@ -1,0 +1,280 @@
+"""Which images a tracing means: the one place where that is decided.
+
+The images that a region or segmentation names one by one count first, frames of a multi-frame image among
+them; then the series it names; then where its outlines or frames lie. Only what remains open after that is
+``ambiguous-series``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from volumetry.errors import MismatchError, ReadError, VolumetryError
+from volumetry.formats.dicom.headers import DicomHeader, read_header
+from volumetry.formats.dicom.series.choose import choose_stack, headers_at, sole_stack
+from volumetry.formats.dicom.series.find import stacks_of
+from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, with_flag
+from volumetry.formats.dicom.traced.references import References, SourceStack, slice_uids_of
+from volumetry.formats.reader import DicomImages
+from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
+
+MAX_SEARCHED_FILES = 20_000
+"""Files looked at in search of a series before the search is given up."""
+
+MAX_FILES_BESIDE = 2_000
+"""The same for a segmentation, which can do without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedImages:
+    """The images that a tracing may have been drawn on.
+
+    Attributes
+    ----------
+    path : Path
+        Of the images, for messages.
+    references : References
+    scan : SourceStack or None
+        The one scan that was named with its geometry; else the headers are chosen from.
+    headers : tuple of DicomHeader
+    of_file : DicomHeader or None
+        The stack must hold this file.
+    """
+
+    path: Path
+    references: References
+    scan: SourceStack | None = None
+    headers: tuple[DicomHeader, ...] = ()
+    of_file: DicomHeader | None = None
+
+    def stack_of(self, named: Collection[str], fits: Callable[[ScanGeometry], bool]) -> SourceStack:
+        """Return the stack that a region or segmentation means.
+
+        Parameters
+        ----------
+        named : collection of str
+            SOPInstanceUIDs that it names, with ``#n`` for frames; may be empty.
+        fits : callable
+            Whether its outlines or frames lie on a geometry.
+
+        Raises
+        ------
+        GeometryError, ReadError
+            ``ambiguous-series``; what is wrong with the images.
+        MismatchError
+            ``wrong-series`` where it names images of another series than the scan that was named.
+        """
+        named = frozenset(named) or self.references.referenced_instance_uids
+        if self.scan is not None:
+            _check_named(self.scan, named, self.references)
+            return self.scan
+        found = list(stacks_of(self.headers))
+        if self.of_file is not None:
+            found = [s for s in found if any(h.path == self.of_file.path for h in s.headers)]
+        counted = [(_number_named(stack, named), stack) for stack in found]
+        most = max((number for number, _ in counted), default=0)
+        if most:
+            meant = _fitting([stack for number, stack in counted if number == most], fits)
+            chosen = _one_geometry(meant)
+            if chosen is not None:
+                return _noted(sole_stack(chosen, found), found)
+        return self._by_series(fits)
+
+    def _by_series(self, fits: Callable[[ScanGeometry], bool]) -> SourceStack:
+        """Return the stack of the series that the file names, or the one that fits where nothing is named."""
+        uids = self.references.referenced_series_uids
+        headers = [h for h in self.headers if h.series_instance_uid in uids] or list(self.headers)
+        try:
+            return choose_stack(headers, self.path, of_file=self.of_file)
+        except VolumetryError as error:
+            if error.code != "ambiguous-series":
+                raise
+            if uids and not any(h.series_instance_uid in uids for h in headers):
+                return choose_stack(headers, self.path, series_uid=uids[0])  # raises not-found
+            found = list(stacks_of(headers))
+            real = [s for s in found if not isinstance(s, SeriesStack) or s.n_slices > 1]
+            fitting = [s for s in real if isinstance(s, SeriesStack) and fits(s.geometry)]
+            chosen = _one_geometry(fitting)
+            if chosen is None:
+                raise
+            return _noted(sole_stack(chosen, found), found)
+
+
+def _number_named(stack: SeriesStack | StackRefusal, named: Collection[str]) -> int:
+    """Return how many of the named images, or frames, a stack holds."""
+    if not named:
+        return 0
+    if isinstance(stack, StackRefusal):
+        uids = {header.sop_instance_uid or "" for header in stack.headers}
+        return len({name for name in named if name.partition("#")[0] in uids})
+    return len({uid for uid in stack.slice_uids if uid in named or uid.partition("#")[0] in named})
+
+
+def _fitting(
+    stacks: Sequence[SeriesStack | StackRefusal], fits: Callable[[ScanGeometry], bool]
+) -> list[SeriesStack | StackRefusal]:
+    if len(stacks) == 1:
+        return list(stacks)
+    return [s for s in stacks if isinstance(s, SeriesStack) and fits(s.geometry)] or list(stacks)
+
+
+def _one_geometry(stacks: Sequence[SeriesStack | StackRefusal]) -> SeriesStack | StackRefusal | None:
+    """Return the first of several stacks of a series with one geometry: any of them gives the same volume."""
+    if not stacks:
+        return None
+    first = stacks[0]
+    for other in stacks[1:]:
+        if isinstance(first, StackRefusal) or isinstance(other, StackRefusal):
+            return None
+        if first.source.series_uid != other.source.series_uid:
+            return None
+        one, two = first.geometry, other.geometry
+        if one.slice_thickness_mm != two.slice_thickness_mm or one.voxel_distance(two) > GRID_TOLERANCE:
+            return None
+    return first
+
+
+def _noted(stack: SeriesStack, found: Sequence[SeriesStack | StackRefusal]) -> SeriesStack:
+    return with_flag(stack, "split-series") if len(found) > 1 else stack
+
+
+def _check_named(scan: SourceStack, named: Collection[str], references: References) -> None:
+    """Refuse a region of a file about several series that names images of another one than the scan."""
+    uids = {uid.partition("#")[0] for uid in slice_uids_of(scan) if uid}
+    if len(references.referenced_series_uids) < 2 or not uids or not named:
+        return
+    if not uids & {name.partition("#")[0] for name in named}:
+        raise MismatchError(
+            "wrong-series",
+            "the region was drawn on images of another series",
+            where=references.path,
+            values={"series of the scan": scan.source.series_uid},
+            todo="Name the folder that holds both series, or the series that the region was drawn on.",
+        )
+
+
+# -- where they lie -----------------------------------------------------------------------------------------
+
+
+def images_of(path: Path | str, references: References, scan: object = None) -> TracedImages:
+    """Return the images that a segmentation or structure set may mean; pixels are not read.
+
+    Parameters
+    ----------
+    path : path
+        The segmentation or structure set.
+    references : References
+    scan : SourceStack, DicomImages or path, optional
+        The scan; without it the series the file names is looked for in its folder, below it, and in the
+        folders beside it.
+
+    Raises
+    ------
+    ReadError
+        ``not-found`` where the series is not there; what is wrong with its files.
+    """
+    if isinstance(scan, DicomImages | Path | str):
+        folder = scan.path if isinstance(scan, DicomImages) else Path(scan)
+        headers, of_file = headers_at(folder)
+        return TracedImages(path=folder, references=references, headers=tuple(headers), of_file=of_file)
+    if scan is not None:
+        return TracedImages(path=Path(path), references=references, scan=scan)  # type: ignore[arg-type]
+    folders = find_series_folders(path, references)
+    if not folders:
+        raise ReadError(
+            "not-found",
+            "the series that the contours were drawn on is not beside the file",
+            where=path,
+            values={"series": " ".join(references.referenced_series_uids)[:140] or "none named"},
+            todo="Name its folder with --scan.",
+        )
+    found = [header for folder in folders for header in headers_at(folder)[0]]
+    headers = list({header.path: header for header in found}.values())
+    return TracedImages(path=folders[0], references=references, headers=tuple(headers))
+
+
+def images_beside(path: Path | str, references: References) -> TracedImages | None:
+    """Return the images of a segmentation, where they lie beside it and can be read.
+
+    A segmentation declares a grid of its own, so that a series that is not there is no error.
+    """
+    try:
+        folders = find_series_folders(path, references, max_files=MAX_FILES_BESIDE)
+        if not folders:
+            return None
+        headers = [header for folder in folders for header in headers_at(folder)[0]]
+    except VolumetryError:
+        return None
+    return TracedImages(path=folders[0], references=references, headers=tuple(headers))
+
+
+def find_series_folder(
+    path: Path | str, references: References, *, max_files: int = MAX_SEARCHED_FILES
+) -> Path | None:
+    """Return the first folder of `find_series_folders`, or None."""
+    return next(iter(find_series_folders(path, references, max_files=max_files)), None)
+
+
+def find_series_folders(
+    path: Path | str, references: References, *, max_files: int = MAX_SEARCHED_FILES
+) -> tuple[Path, ...]:
+    """Return a folder for every referenced series that is found; without named series, for a named image.
+
+    Looked at in this order, `max_files` at most: the folder of the file, the folders below it, the folders
+    beside it. Symbolic links are not followed.
+    """
+    here = Path(path).absolute().parent  # links are not resolved
+    missing = set(references.referenced_series_uids) or {""}
+    folders: list[Path] = []
+    for file in islice(_files_around(here), max_files):
+        series = _referenced_series(file, references)
+        if series is not None and series in missing:
+            missing.discard(series)
+            if file.parent not in folders:
+                folders.append(file.parent)
+        if not missing:
+            break
+    return tuple(folders)
+
+
+def _referenced_series(file: Path, references: References) -> str | None:
+    """Return the series of a referenced image, ``""`` where files name none; None for any other file."""
+    try:
+        header = read_header(file)
+        if header.pixel is None or header.sop_instance_uid == references.sop_instance_uid:
+            return None
+        if references.referenced_series_uids:
+            uid = header.series_instance_uid
+            return uid if uid in references.referenced_series_uids else None
+        names = {name.partition("#")[0] for name in references.referenced_instance_uids}
+        return "" if header.sop_instance_uid in names else None
+    except VolumetryError:
+        return None
+
+
+def _files_around(here: Path) -> Iterator[Path]:
+    """Yield files of a folder, then below it, then below the folders beside it."""
+    yield from _files_below(here)
+    for sibling in _entries(here.parent):
+        if sibling.is_dir(follow_symlinks=False) and Path(sibling.path) != here:
+            yield from _files_below(Path(sibling.path))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    waiting = [folder]
+    while waiting:
+        entries = _entries(waiting.pop(0))
+        yield from (Path(e.path) for e in entries if e.is_file(follow_symlinks=False))
+        waiting += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
