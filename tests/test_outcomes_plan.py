@@ -139,7 +139,9 @@ def test_tables_of_others_are_read(tmp_path: Path) -> None:
     assert table.lines == (2, 3)
     assert table.text("ID") == ["1", "2"]
     assert table.dates("Datum")[1] is None
-    with pytest.raises(UsageError, match=r"Alter is not a number, t\.csv \(line 2, cell 50,5\)"):
+    with pytest.raises(
+        UsageError, match=r"Alter is not a number, t\.csv \(column Alter, line 2, cell 50,5\)"
+    ):
         table.numbers("Alter")
     with pytest.raises(UsageError, match="1 or 0"):
         table.events("Ereignis")

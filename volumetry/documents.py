@@ -138,6 +138,11 @@ def _value(kind: Any, value: Any, document: Document, path: KeyPath) -> Any:
         return build(kind, value, document, path)  # type: ignore[arg-type]
     if get_origin(kind) is tuple:
         return _items(kind, value, document, path)
+    if get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            raise document.fault(path, f"the value is {_shown(value)}", f"Write {type_name(kind)}.")
+        inner = get_args(kind)[1]
+        return {name: _value(inner, entry, document, (*path, name)) for name, entry in value.items()}
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             close = difflib.get_close_matches(str(value), map(str, get_args(kind)), n=1)
@@ -181,6 +186,10 @@ def type_name(kind: Any) -> str:
             return "a list of tables"
         count = "" if Ellipsis in arguments else f"{len(arguments)} of "
         return f"a list: {count}{inner}"
+    if get_origin(kind) is dict:
+        inner = get_args(kind)[1]
+        many = "lists of texts" if get_origin(inner) is tuple else "texts"
+        return f"a table of names and {many}"
     if is_dataclass(kind):
         return "a table"
     return {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[kind]

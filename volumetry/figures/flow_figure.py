@@ -18,8 +18,6 @@ Step = tuple[str, str, str, int, int]
 _STAGES = ("screened", "not in the table", "input", "left out")
 """Boxes above the groups; those of the second and fourth stand beside the stem."""
 
-_COLUMN = ("group", "not matched", "matched", "no volume", "volume")
-
 _HEADINGS = {
     "not in the table": "left out:",
     "left out": "left out:",
@@ -40,7 +38,8 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Fig
     ----------
     steps : sequence of (stage, group, what, rows, patients)
         Stages of no group are ``screened``, ``not in the table``, ``input`` and ``left out``; of a group
-        ``group``, ``not matched``, ``matched``, ``no volume`` and ``volume``. Words are drawn as they are.
+        ``group``, ``not matched``, ``matched``, ``no volume`` and ``volume``, drawn in the order given, with
+        their words as they are.
     labels : sequence of str
         Groups in order.
     unit : str
@@ -98,8 +97,8 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 
 def _column(steps: Sequence[Step], label: str, unit: str) -> list[list[str]]:
     own = [step for step in steps if step[1] == label]
-    boxes = [_lines([s for s in own if s[0] == stage], 23, unit) for stage in _COLUMN]
-    return [lines for lines in boxes if lines]
+    stages = dict.fromkeys(step[0] for step in own)
+    return [_lines([s for s in own if s[0] == stage], 23, unit) for stage in stages]
 
 
 def _lines(steps: Sequence[Step], width: int, unit: str) -> list[str]:

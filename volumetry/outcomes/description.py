@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,17 @@ class FlowStep:
 
 
 def participant_flow(
-    cohort: Cohort, unit: str, *, screening: Screening | None = None, matched: Cohort | None = None
+    cohort: Cohort,
+    unit: str,
+    *,
+    screening: Screening | None = None,
+    matched: Cohort | None = None,
+    matched_leads: bool = False,
 ) -> list[FlowStep]:
-    """Return the flow from those screened to those analysed; every row is in one box of each level."""
+    """Return the flow from those screened to those analysed; every row is in one box of each level.
+
+    Matching comes before the volumes where it gives the primary answers, which are then of matched rows.
+    """
     clinical = [d for d in cohort.dispositions if d.table == "clinical"]
 
     def step(stage: str, group: str, what: str, patients: Sequence[str]) -> FlowStep:
@@ -54,21 +62,42 @@ def participant_flow(
     for label in cohort.labels:
         rows = [row for row, group in enumerate(cohort.group) if group == label]
         steps.append(step("group", label, label, [cohort.patient[row] for row in rows]))
-        if matched is not None:
+        pairing = _matched_steps(cohort, matched, rows, label, step) if matched is not None else []
+        leading = matched is not None and matched_leads
+        if leading and matched is not None:
             keys = set(matched.keys)
-            inside = [cohort.patient[row] for row in rows if cohort.keys[row] in keys]
-            outside = [cohort.patient[row] for row in rows if cohort.keys[row] not in keys]
-            steps.append(step("not matched", label, "no match within the caliper", outside))
-            steps.append(step("matched", label, "matched and analysed", inside))
-        reasons = Counter(cohort.volumes[row].reason for row in rows)
-        if set(reasons) == {"no-measurements"}:
-            continue
-        for reason in sorted(reasons):
-            patients = [cohort.patient[row] for row in rows if cohort.volumes[row].reason == reason]
-            if reason:
-                steps.append(step("no volume", label, reason.replace("-", " "), patients))
-            else:
-                steps.append(step("volume", label, "volume change evaluable", patients))
+            rows = [row for row in rows if cohort.keys[row] in keys]
+        volumes = _volume_steps(cohort, rows, label, step)
+        steps += [*pairing, *volumes] if leading else [*volumes, *pairing]
+    return steps
+
+
+Counting = Callable[[str, str, str, Sequence[str]], FlowStep]
+
+
+def _matched_steps(
+    cohort: Cohort, matched: Cohort, rows: Sequence[int], label: str, step: Counting
+) -> list[FlowStep]:
+    keys = set(matched.keys)
+    inside = [cohort.patient[row] for row in rows if cohort.keys[row] in keys]
+    outside = [cohort.patient[row] for row in rows if cohort.keys[row] not in keys]
+    return [
+        step("not matched", label, "no match within the caliper", outside),
+        step("matched", label, "matched and analysed", inside),
+    ]
+
+
+def _volume_steps(cohort: Cohort, rows: Sequence[int], label: str, step: Counting) -> list[FlowStep]:
+    reasons = Counter(cohort.volumes[row].reason for row in rows)
+    if set(reasons) <= {"no-measurements"}:
+        return []
+    steps = []
+    for reason in sorted(reasons, reverse=True):
+        patients = [cohort.patient[row] for row in rows if cohort.volumes[row].reason == reason]
+        if reason:
+            steps.append(step("no volume", label, reason.replace("-", " "), patients))
+        else:
+            steps.append(step("volume", label, "volume change evaluable", patients))
     return steps
 
 
@@ -93,6 +122,7 @@ def describe_flow(context: Context, matched: Context | None = None) -> Outcome:
         unit,
         screening=context.plan.screening,
         matched=None if matched is None else matched.cohort,
+        matched_leads=matched is not None and matched.leading,
     )
 
     def draw() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from volumetry.documents import Document
 from volumetry.errors import UsageError
 from volumetry.outcomes.conditions import truths
 from volumetry.outcomes.derived import derive
+from volumetry.outcomes.further_tables import Disposition, join_tables
 from volumetry.outcomes.lesion_volumes import (
     ANY_READER,
     Key,
@@ -33,25 +34,11 @@ NO_VOLUME = UnitVolume(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disposition:
-    """What became of one row of one input."""
-
-    table: str
-    line: int
-    patient: str
-    side: str
-    lesion: str
-    visit: str
-    reader: str
-    used: bool
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """The tables as read: clinical as text, the others as declared."""
 
     clinical: SourceTable
+    joined: tuple[tuple[SourceTable, tuple[str, ...]], ...] = ()
     changes: list[Row] = field(default_factory=list)
     measurements: list[Row] = field(default_factory=list)
 
@@ -78,6 +65,8 @@ class Cohort:
     inputs : Inputs
     dispositions : tuple of Disposition
         One for every row of every input.
+    notes : tuple of str
+        What the tables make one doubt: values that differ in spelling alone.
     """
 
     table: SourceTable
@@ -90,6 +79,7 @@ class Cohort:
     reader: str
     inputs: Inputs
     dispositions: tuple[Disposition, ...]
+    notes: tuple[str, ...] = ()
 
     def take(self, rows: Sequence[int]) -> Cohort:
         """Return some of the rows, in that order; the account of all inputs stays whole."""
@@ -122,8 +112,15 @@ def read_inputs(
         "measurements": measurements
         or (folder / plan.tables.measurements if plan.tables.measurements else None),
     }
+
+    def source(file: str, sheet: str) -> SourceTable:
+        return read_source(
+            folder / file, plan.columns.missing, sheet=sheet, form=plan.format, values=plan.values
+        )
+
     return Inputs(
-        clinical=read_source(folder / plan.tables.clinical, plan.columns.missing),
+        clinical=source(plan.tables.clinical, plan.tables.sheet),
+        joined=tuple((source(part.file, part.sheet), part.by) for part in plan.tables.joined),
         changes=[] if paths["changes"] is None else read_table(paths["changes"], CHANGES),
         measurements=[] if paths["measurements"] is None else read_table(paths["measurements"], MEASUREMENTS),
     )
@@ -138,7 +135,9 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
         ``invalid-plan`` for columns or readers that are not there; ``invalid-table`` for two rows of one
         key, an unknown side, or a cell that cannot be read.
     """
-    table = derive(inputs.clinical, plan.derived, document)
+    _check_values(plan, document, inputs)
+    whole, joined = join_tables(inputs.clinical, inputs.joined, plan.columns.patient)
+    table = derive(whole, plan.derived, document)
     _check_columns(plan, document, [*table.columns, *VOLUME_COLUMNS])
     _check_screening(plan, document, table.n_rows)
     reader = _reader(plan, document, inputs.changes)
@@ -168,9 +167,11 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
         changes=tuple(changes),
         volumes=tuple(volumes[row] for row in rows),
         reader=reader,
+        notes=tuple(_spellings(plan, table)),
         inputs=inputs,
         dispositions=(
             *clinical,
+            *joined,
             *_change_dispositions(plan, inputs.changes, used, kept_keys, reader),
             *_measurement_dispositions(plan, inputs.measurements, changes, kept_keys),
         ),
@@ -188,6 +189,19 @@ def _check_columns(plan: Plan, document: Document, known: Sequence[str]) -> None
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {close[0]}? " if close else ""
             raise document.fault(path, f"there is no column {name!r}", f"{hint}Known are {', '.join(known)}.")
+
+
+def _check_values(plan: Plan, document: Document, inputs: Inputs) -> None:
+    """Refuse a `[[values]]` of a column that no table has."""
+    tables = (inputs.clinical, *(table for table, _ in inputs.joined))
+    known = list(dict.fromkeys(name for table in tables for name in table.columns))
+    for number, entry in enumerate(plan.values):
+        if entry.column not in known:
+            raise document.fault(
+                ("values", number, "column"),
+                f"there is no column {entry.column!r}",
+                f"Known are {', '.join(known)}.",
+            )
 
 
 def _check_screening(plan: Plan, document: Document, n_rows: int) -> None:
@@ -309,6 +323,21 @@ def _reader(plan: Plan, document: Document, changes: Sequence[Row]) -> str:
             ("volumes", "reader"), "there are several readers", f"Choose one of {', '.join(readers)}."
         )
     return wanted or (readers[0] if readers else "")
+
+
+def _spellings(plan: Plan, table: SourceTable) -> Iterator[str]:
+    """Tell values that differ in case, spaces or hyphens alone; they stay two, for nobody here can know."""
+    for name in dict.fromkeys(name for _, name in column_uses(plan) if name in table.columns):
+        if name in (plan.columns.patient, plan.columns.side):
+            continue
+        for several in table.spellings(name):
+            cells = table.text(name)
+            shown = " and ".join(f"{value!r} ({cells.count(value)} rows)" for value in several)
+            first, *others = several
+            yield (
+                f"{name}: {shown} differ in spelling alone and are counted as two; if they are one, declare "
+                f'[[values]] column = "{name}" with synonyms = {{ "{first}" = {list(others)} }}'
+            )
 
 
 # -- volumes ------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Literal
 
 from volumetry.documents import Document, build, read_document, setting
 from volumetry.errors import UsageError
+from volumetry.outcomes.plan_tables import Columns, Format, Tables, Values
 
 Unit = Literal["hip", "lesion", "patient"]
 Better = Literal["", "more", "less"]
@@ -21,8 +22,10 @@ MeanTest = Literal["welch", "student", "mann-whitney"]
 PairedTest = Literal["paired-t", "wilcoxon"]
 ClassTest = Literal["pearson", "likelihood-ratio", "exact", "linear-by-linear"]
 Rule = Literal[
-    "present", "equals", "at-least", "more-than", "difference", "days-between", "years-between",
-    "harris-category", "good-or-excellent", "subsidence", "nonunion", "bone-density",
+    "present", "equals", "one-of", "not", "any", "all", "at-least", "more-than", "classes", "difference",
+    "sum", "mean", "max", "min", "percent-change", "days-between", "years-between", "harris-category",
+    "good-or-excellent", "collapse-progression", "collapse", "arco-stage", "arco-agrees", "subsidence",
+    "nonunion", "bone-density",
 ]  # fmt: skip
 HeightRuleChoice = Literal["thickness", "spacing"]
 
@@ -53,27 +56,6 @@ class Study:
             raise UsageError(
                 "usage", f"the level is {self.level:g}", values={"key": "level"}, todo="Write 0.95 for 95 %."
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tables:
-    """The files, relative to the plan. Only the clinical table is needed."""
-
-    clinical: str = setting("CSV with a row per unit (hip, lesion or patient), any column names")
-    measurements: str = setting("`measurements.csv` of `volumetry batch`", "")
-    changes: str = setting("`changes.csv` of `volumetry batch` or `volumetry change`", "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """Which columns of the clinical table name a row, and how it writes sides and missing values."""
-
-    patient: str = setting("column of the patient; the key, and the cluster of every analysis", "patient")
-    side: str = setting("column of the side; leave empty if there is none", "side")
-    lesion: str = setting("column of the lesion, where the unit is the lesion", "lesion")
-    left: tuple[str, ...] = setting("how the left side is written", ("L", "l", "left", "Left"))
-    right: tuple[str, ...] = setting("how the right side is written", ("R", "r", "right", "Right"))
-    missing: tuple[str, ...] = setting("what an empty cell may say", ("", "NA", "NaN", "nan", "."))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +108,15 @@ class Derived:
     name: str = setting("name of the new column")
     rule: Rule = setting("the rule; see below")
     columns: tuple[str, ...] = setting("the columns it reads, in the order of the rule")
-    value: str | float | int | None = setting("what `equals`, `at-least` and `more-than` compare with", None)
+    value: str | float | int | None = setting(
+        "what `equals`, `at-least` and `more-than` compare with; of `collapse` another threshold, mm", None
+    )
+    values: tuple[str, ...] = setting("what `one-of` compares with", ())
+    cuts: tuple[float, ...] = setting("of `classes`: the lower bounds of all classes but the lowest", ())
+    labels: tuple[str, ...] = setting("of `classes`: the names, lowest first, one more than cuts", ())
+    need: Literal["all", "any"] = setting(
+        "of rules over several columns: whether all cells must be there, or those that are there count", "all"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -418,7 +408,9 @@ class Plan:
 
     study: Study = setting("names and levels", Study())
     tables: Tables = setting("the files")
+    format: Format = setting("how cells of the clinical table are written", Format())
     columns: Columns = setting("keys of the clinical table", Columns())
+    values: tuple[Values, ...] = setting("how the cells of single columns are written", ())
     volumes: Volumes = setting("lesion volumes", Volumes())
     groups: Groups = setting("the two groups")
     derived: tuple[Derived, ...] = setting("columns made by rules", ())

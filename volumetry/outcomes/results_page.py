@@ -54,7 +54,9 @@ def _accounts(context: Context) -> list[str]:
     rows = [
         [table, "used" if used else "left out", reason, str(n)] for (table, used, reason), n in counts.items()
     ]
-    return ["Every row of every table, once:", "", *_table(["table", "", "why", "rows"], rows)]
+    lines = ["Every row of every table, once:", "", *_table(["table", "", "why", "rows"], rows)]
+    notes = context.cohort.notes
+    return [*lines, "", *(f"- {note}" for note in notes)] if notes else lines
 
 
 def _outcome(outcome: Outcome) -> list[str]:

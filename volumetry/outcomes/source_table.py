@@ -1,19 +1,25 @@
-"""A CSV table of anybody's making: cells as text, read as numbers, dates or yes and no where asked."""
+"""A table of anybody's making: cells as text, read as numbers, dates or yes and no as the plan declares."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError
+from volumetry.outcomes.date_formats import formats_for, read_by_any
+from volumetry.outcomes.plan_tables import Format, Values
+from volumetry.outcomes.workbook import KnownCell, read_sheet
 
 _YES = {"1", "1.0", "yes", "y", "true", "t"}
 _NO = {"0", "0.0", "no", "n", "false", "f"}
+_WORKBOOKS = {".xlsx", ".xlsm"}
+_DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +31,26 @@ class SourceTable:
     name : str
         What messages call it: the file's name.
     columns : dict of str to tuple of (str or None)
-        Cells by column; None where missing.
+        Cells by column, synonyms replaced; None where missing.
     lines : tuple of int
         Line of each row in the file.
+    format : Format
+        How numbers and dates are written.
+    values : dict of str to Values
+        The same of single columns.
+    own : frozenset of str
+        Columns that this program made: their numbers have a point, their dates are ISO dates.
+    origin : dict of str to (str, tuple of int)
+        Of columns that came from another table: its name, and the line there of each row's cell.
     """
 
     name: str
     columns: dict[str, tuple[str | None, ...]]
     lines: tuple[int, ...]
+    format: Format = field(default_factory=Format)
+    values: Mapping[str, Values] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
+    origin: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -42,12 +60,20 @@ class SourceTable:
     def take(self, rows: Sequence[int]) -> SourceTable:
         """Return some rows, in that order."""
         columns = {name: tuple(cells[row] for row in rows) for name, cells in self.columns.items()}
-        return replace(self, columns=columns, lines=tuple(self.lines[row] for row in rows))
+        origin = {
+            name: (file, tuple(lines[row] for row in rows)) for name, (file, lines) in self.origin.items()
+        }
+        lines = tuple(self.lines[row] for row in rows)
+        return replace(self, columns=columns, lines=lines, origin=origin)
+
+    def lines_of(self, name: str) -> tuple[int, ...]:
+        """Return the line of each cell of a column, in the file it came from."""
+        return self.origin[name][1] if name in self.origin else self.lines
 
     def with_column(self, name: str, cells: Sequence[object]) -> SourceTable:
-        """Return the table with one more column (or another in its place)."""
+        """Return the table with one more column (or another in its place) of this program's making."""
         texts = tuple(None if cell is None else _text(cell) for cell in cells)
-        return replace(self, columns={**self.columns, name: texts})
+        return replace(self, columns={**self.columns, name: texts}, own=self.own | {name})
 
     def text(self, name: str) -> list[str | None]:
         """Return the cells of a column.
@@ -65,55 +91,155 @@ class SourceTable:
         return list(self.columns[name])
 
     def numbers(self, name: str) -> list[float | None]:
-        """Return a column as finite numbers; raises ``invalid-table``, naming the line, for other text."""
+        """Return a column as finite numbers; raises ``invalid-table``, naming the cell, for other text."""
         values: list[float | None] = []
-        for cell, line in zip(self.text(name), self.lines, strict=True):
-            try:
-                number = None if cell is None else float(cell)
-            except ValueError:
-                number = math.inf
-            if number is not None and not math.isfinite(number):
-                raise self._wrong(name, line, cell, "a number")
+        for cell, line in zip(self.text(name), self.lines_of(name), strict=True):
+            number = None if cell is None else self._number(name, cell)
+            if cell is not None and number is None:
+                raise self._wrong(name, line, cell, "a number", self._number_advice(name, cell))
             values.append(number)
         return values
 
     def is_numeric(self, name: str) -> bool:
         """Say whether every cell of a column that is not missing is a number."""
-        try:
-            self.numbers(name)
-        except UsageError:
-            return False
-        return True
+        return all(cell is None or self._number(name, cell) is not None for cell in self.text(name))
 
     def events(self, name: str) -> list[int | None]:
         """Return a column of yes and no as 1 and 0."""
         values: list[int | None] = []
-        for cell, line in zip(self.text(name), self.lines, strict=True):
+        for cell, line in zip(self.text(name), self.lines_of(name), strict=True):
             word = None if cell is None else cell.strip().lower()
-            if word is not None and word not in _YES | _NO:
-                raise self._wrong(name, line, cell, "1 or 0, yes or no")
+            if cell is not None and word not in _YES | _NO:
+                advice = (
+                    f'Correct the cell, or declare [[values]] column = "{name}" with synonyms = '
+                    f'{{ yes = ["{cell}"] }} or {{ no = ["{cell}"] }} in the plan.'
+                )
+                raise self._wrong(name, line, cell, "1 or 0, yes or no", advice)
             values.append(None if word is None else int(word in _YES))
         return values
 
     def dates(self, name: str) -> list[date | None]:
-        """Return a column of ISO dates (2021-03-02)."""
+        """Return a column of dates, as the plan says that they are written."""
         values: list[date | None] = []
-        for cell, line in zip(self.text(name), self.lines, strict=True):
-            try:
-                values.append(None if cell is None else date.fromisoformat(cell))
-            except ValueError:
-                raise self._wrong(name, line, cell, "a date like 2021-03-02") from None
+        formats = self._date_formats(name)
+        for cell, line in zip(self.text(name), self.lines_of(name), strict=True):
+            if cell is None or (isinstance(cell, KnownCell) and isinstance(cell.value, date)):
+                values.append(None if cell is None else cell.value)  # type: ignore[arg-type]
+                continue
+            found = read_by_any(cell, formats)
+            if len(found) != 1:
+                wanted = f"a date like {' or '.join(formats)}"
+                if found:
+                    wanted = (
+                        f"one date: by the declared formats it is {' and '.join(map(str, sorted(found)))}"
+                    )
+                raise self._wrong(name, line, cell, wanted, self._date_advice(name, bool(found)))
+            values.append(found.pop())
         return values
 
-    def _wrong(self, name: str, line: int, cell: str | None, wanted: str) -> UsageError:
+    def spellings(self, name: str) -> list[tuple[str, ...]]:
+        """Return values of a column that differ in case, spaces or a hyphen alone."""
+        known: dict[str, dict[str, None]] = {}
+        for cell in self.text(name):
+            if cell is not None:
+                known.setdefault(re.sub(r"[\s_-]+", " ", cell).strip().lower(), {})[cell] = None
+        return [tuple(cells) for cells in known.values() if len(cells) > 1]
+
+    def _number(self, name: str, cell: str) -> float | None:
+        """Return a cell as a finite number; None where it is not written as the plan says."""
+        if isinstance(cell, KnownCell) and not isinstance(cell.value, date):
+            return cell.value
+        text = cell.strip()
+        if name not in self.own:
+            declared = self.values.get(name)
+            for unit in declared.units if declared else ():
+                text = text.removesuffix(unit).strip()
+            text = _with_point(text, self._decimal(name), self.format.thousands)
+        try:
+            number = float(text)
+        except ValueError:
+            return None
+        return number if math.isfinite(number) and "_" not in text else None
+
+    def _decimal(self, name: str) -> str:
+        declared = self.values.get(name)
+        return (declared.decimal if declared else "") or self.format.decimal
+
+    def _date_formats(self, name: str) -> tuple[str, ...]:
+        if name in self.own:
+            return ("Y-m-d",)
+        declared = self.values.get(name)
+        return (declared.dates if declared else ()) or self.format.dates
+
+    def _number_advice(self, name: str, cell: str) -> str:
+        column = f'[[values]] column = "{name}"'
+        other = "," if self._decimal(name) == "." else "."
+        match = re.fullmatch(r"([-+]?[\d.,']*\d)\s*([^\d\s<>_].*)", cell.strip())
+        if re.fullmatch(rf"[-+]?\d+{re.escape(other)}\d+", cell.strip()):
+            return f'Declare format.decimal = "{other}", or {column} with decimal = "{other}", in the plan.'
+        if match and not match[2].strip(" .,'").isdigit():
+            return f'Declare {column} with units = ["{match[2].strip()}"] in the plan, or correct the cell.'
+        return (
+            f'Correct the cell, or declare {column} with synonyms = {{ "number" = ["{cell}"] }} or '
+            f'missing = ["{cell}"] in the plan.'
+        )
+
+    def _date_advice(self, name: str, ambiguous: bool) -> str:
+        if ambiguous:
+            return f'Declare one format: [[values]] column = "{name}" with dates = [...] in the plan.'
+        cells = [c for c in self.text(name) if c is not None and not isinstance(c, KnownCell)]
+        fitting = formats_for(cells)
+        if not fitting:
+            return (
+                f'Declare format.dates, or [[values]] column = "{name}" with dates = ["d/m/Y"] or '
+                "whatever it is, in the plan; no common format reads every cell of the column."
+            )
+        shown = " or ".join(f'["{text}"]' for text in fitting)
+        return f"Declare how dates are written: format.dates = {shown} in the plan" + (
+            " (both read every cell; only you know which it is)." if len(fitting) > 1 else "."
+        )
+
+    def _wrong(self, name: str, line: int, cell: str, wanted: str, todo: str) -> UsageError:
         return UsageError(
-            "invalid-table", f"{name} is not {wanted}", where=self.name, values={"line": line, "cell": cell},
-            todo="Correct the cell, or declare its text under columns.missing in the plan.",
+            "invalid-table", f"{name} is not {wanted}",
+            where=self.origin[name][0] if name in self.origin else self.name,
+            values={"column": name, "line": line, "cell": cell}, todo=todo,
         )  # fmt: skip
 
 
-def read_source(path: Path, missing: Sequence[str]) -> SourceTable:
-    """Read a CSV file (UTF-8, comma, semicolon or tab; one header line).
+def _with_point(text: str, decimal: str, thousands: str) -> str:
+    """Return a number as Python writes it; text that has other marks than the declared ones stays wrong."""
+    if thousands:
+        mark = re.escape(thousands)
+        if re.fullmatch(rf"[-+]?\d{{1,3}}({mark}\d{{3}})+({re.escape(decimal)}\d+)?", text):
+            text = text.replace(thousands, "")
+        elif thousands in text:
+            return "not a number"
+    if decimal == ".":
+        return text
+    return "not a number" if "." in text else text.replace(decimal, ".")
+
+
+def read_source(
+    path: Path,
+    missing: Sequence[str],
+    *,
+    sheet: str = "",
+    form: Format | None = None,
+    values: Sequence[Values] = (),
+) -> SourceTable:
+    """Read a CSV file or a sheet of a workbook, with one line of column names.
+
+    Parameters
+    ----------
+    path : Path
+    missing : sequence of str
+        What an empty cell may say.
+    sheet : str
+        Of a workbook.
+    form : Format, optional
+    values : sequence of Values
+        How single columns are written; those of other tables are passed over.
 
     Raises
     ------
@@ -122,55 +248,99 @@ def read_source(path: Path, missing: Sequence[str]) -> SourceTable:
     UsageError
         ``invalid-table`` for two columns of one name, or a row of another length.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True))
-    except FileNotFoundError:
-        raise ReadError(
-            "not-found", "there is no such table", where=path, todo="Paths are relative to the plan."
-        ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ReadError(
-            "unreadable", "the table cannot be read", where=path, values={"reason": type(error).__name__},
-            todo="Save it as CSV in UTF-8.",
-        ) from None  # fmt: skip
+    form = form or Format()
+    rows = read_sheet(path, sheet) if path.suffix.lower() in _WORKBOOKS else _read_csv(path, form)
     numbered = [
-        (number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)
+        (number, row)
+        for number, row in enumerate(rows, start=1)
+        if number >= form.header_line and any(cell.strip() for cell in row)
     ]
     if not numbered:
         raise ReadError("truncated", "the table is empty", where=path, todo="It needs a header line.")
     header = [name.strip() for name in numbered[0][1]]
     _check_shape(path, header, numbered[1:])
-    empty = {word.strip() for word in missing} | {""}
-    cells = [[_cell(cell, empty) for cell in row] for _, row in numbered[1:]]
-    columns = {name: tuple(row[place] for row in cells) for place, name in enumerate(header)}
-    return SourceTable(name=path.name, columns=columns, lines=tuple(line for line, _ in numbered[1:]))
+    own = {entry.column: entry for entry in values}
+    columns = {}
+    for place, name in enumerate(header):
+        declared = own.get(name)
+        empty = {word.strip() for word in (*missing, *(declared.missing if declared else ()))} | {""}
+        other = _other_names(declared)
+        columns[name] = tuple(_cell(row[place], empty, other) for _, row in numbered[1:])
+    return SourceTable(
+        name=f"{path.name}, sheet {sheet}" if sheet else path.name,
+        columns=columns,
+        lines=tuple(line for line, _ in numbered[1:]),
+        format=form,
+        values=own,
+    )
 
 
-def _delimiter(text: str) -> str:
-    header = text.partition("\n")[0]
-    return max(",;\t", key=header.count)
+def _read_csv(path: Path, form: Format) -> list[list[str]]:
+    encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
+    try:
+        text = path.read_bytes().decode(encoding)
+        delimiter = form.delimiter or _delimiter(text, form, path)
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except FileNotFoundError:
+        raise ReadError(
+            "not-found", "there is no such table", where=path, todo="Paths are relative to the plan."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ReadError(
+            "unreadable", f"the table is not {form.encoding}", where=path, values={"byte": error.start},
+            todo='Save it as CSV in UTF-8, or declare format.encoding = "cp1252" in the plan.',
+        ) from None  # fmt: skip
+    except (OSError, csv.Error) as error:
+        raise ReadError(
+            "unreadable", "the table cannot be read", where=path, values={"reason": type(error).__name__},
+            todo="Save it as CSV in UTF-8, or as xlsx.",
+        ) from None  # fmt: skip
+
+
+def _delimiter(text: str, form: Format, path: Path) -> str:
+    lines = text.splitlines()
+    header = lines[form.header_line - 1] if len(lines) >= form.header_line else ""
+    bare = re.sub(r'"[^"]*"', "", header)
+    found = [mark for mark in _DELIMITERS if mark in bare]
+    if len(found) > 1:
+        raise UsageError(
+            "invalid-table", "the line of column names has several marks that may part cells", where=path,
+            values={"line": form.header_line, "marks": found},
+            todo=f'Declare format.delimiter in the plan, for example "{max(found, key=bare.count)}".'.replace(
+                "\t", "\\t"
+            ),
+        )  # fmt: skip
+    return found[0] if found else ","
 
 
 def _check_shape(path: Path, header: list[str], rows: list[tuple[int, list[str]]]) -> None:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise UsageError(
-            "invalid-table", f"two columns are called {twice[0]!r}", where=path, todo="Rename one of them."
-        )
+            "invalid-table", f"two columns are called {twice[0]!r}", where=path,
+            todo="Rename one of them; where the names stand on another line, declare format.header_line.",
+        )  # fmt: skip
     for line, row in rows:
         if len(row) != len(header):
             raise UsageError(
                 "invalid-table", "a row has another number of cells than the header", where=path,
-                values={"line": line, "cells": len(row), "header": len(header)}, todo="Correct the row.",
+                values={"line": line, "cells": len(row), "header": len(header)},
+                todo="Correct the row; or declare format.delimiter or format.header_line in the plan.",
             )  # fmt: skip
 
 
-def _cell(text: str, empty: set[str]) -> str | None:
+def _other_names(declared: Values | None) -> dict[str, str]:
+    synonyms = declared.synonyms or {} if declared else {}
+    return {other.strip(): value for value, others in synonyms.items() for other in others}
+
+
+def _cell(text: str, empty: set[str], other: Mapping[str, str]) -> str | None:
     bare = text.strip()
+    if isinstance(text, KnownCell) and bare == text and bare not in other and bare not in empty:
+        return text
     if bare[:1] == "'" and bare[1:2] in ("=", "+", "-", "@"):
         bare = bare[1:]  # as this program writes text that a spreadsheet would take for a formula
-    return None if bare in empty else bare
+    return other.get(bare, None if bare in empty else bare)
 
 
 def _text(cell: object) -> str:

@@ -192,6 +192,7 @@ def _json(report: Report, names: Sequence[str]) -> bytes:
         "groups": list(cohort.labels),
         "n_rows": cohort.n_rows,
         "n_patients": len(set(cohort.patient)),
+        "notes": list(cohort.notes),
         "rows_by_table": _accounts(report.context),
         "outcomes": [_outcome(outcome) for outcome in report.outcomes],
         "files": list(names),
