@@ -83,7 +83,7 @@ class Overlap:
         """Part of the summed absolute area difference that lies on end slices, 0 to 1; None without any."""
         total = sum(abs(s.difference_mm2) for s in self.slices)
         at_ends = sum(abs(s.difference_mm2) for s in self.slices if s.at_end)
-        return at_ends / total if total > 0 else None
+        return float(at_ends / total) if total > 0 else None
 
 
 def compare_outlines(first: Sequence[Contour], second: Sequence[Contour], geometry: ScanGeometry) -> Overlap:
@@ -114,9 +114,9 @@ def compare_outlines(first: Sequence[Contour], second: Sequence[Contour], geomet
             SliceDifference(
                 slice_index=index,
                 position_mm=float(geometry.slice_positions_mm[index]),
-                first_area_mm2=area_a * geometry.pixel_area_mm2,
-                second_area_mm2=area_b * geometry.pixel_area_mm2,
-                shared_area_mm2=max(0.0, (area_a + area_b - differing) / 2) * geometry.pixel_area_mm2,
+                first_area_mm2=float(area_a * geometry.pixel_area_mm2),
+                second_area_mm2=float(area_b * geometry.pixel_area_mm2),
+                shared_area_mm2=float(max(0.0, (area_a + area_b - differing) / 2) * geometry.pixel_area_mm2),
                 at_end=index in ends or not a or not b,
                 mean_distance_mm=None if between is None else float(between.mean()),
             )
@@ -124,7 +124,7 @@ def compare_outlines(first: Sequence[Contour], second: Sequence[Contour], geomet
     total = sum(s.first_area_mm2 + s.second_area_mm2 for s in found)
     pooled = np.concatenate(distances) if distances else None
     return Overlap(
-        dice=2 * sum(s.shared_area_mm2 for s in found) / total if total > 0 else None,
+        dice=float(2 * sum(s.shared_area_mm2 for s in found) / total) if total > 0 else None,
         hausdorff95_mm=None if pooled is None else float(np.percentile(pooled, 95)),
         mean_surface_distance_mm=None if pooled is None else float(pooled.mean()),
         slices=tuple(found),

@@ -9,7 +9,19 @@ import argparse
 from importlib import import_module
 from typing import Protocol, cast
 
-NAMES = ("series", "measure", "batch", "change", "export", "figure", "trace", "outcomes", "audit", "demo")
+NAMES = (
+    "series",
+    "measure",
+    "batch",
+    "change",
+    "agreement",
+    "export",
+    "figure",
+    "trace",
+    "outcomes",
+    "audit",
+    "demo",
+)
 """Every command, in the order of the help."""
 
 

@@ -11,6 +11,7 @@ Three steps, a module each:
 """
 
 from volumetry.error_model.reading import (
+    ErrorKind,
     ErrorModel,
     ReadingError,
     fit_reading_error,
@@ -21,6 +22,7 @@ from volumetry.error_model.verdict import ChangeWorth, VerdictRule, judge_change
 
 __all__ = [
     "ChangeWorth",
+    "ErrorKind",
     "ErrorModel",
     "ReadingError",
     "SamplingError",

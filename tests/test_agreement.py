@@ -1,0 +1,283 @@
+"""Repeated reads, from traces through `batch` and `agreement`, held to independent computations."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import needs_shared
+
+import volumetry as vm
+from volumetry.agreement.reads import Read, read_pairs, repeated_volumes
+from volumetry.cli import main
+from volumetry.error_model import reading_error_from_dict
+
+Rows = list[dict[str, str]]
+
+
+def table(path: Path) -> Rows:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def circle(index: int, radius: float, row: float = 60, column: float = 60) -> vm.Contour:
+    angle = np.linspace(0, 2 * math.pi, 90, endpoint=False)
+    return vm.Contour(
+        slice_index=index,
+        vertices=np.stack([row + radius * np.cos(angle), column + radius * np.sin(angle)], axis=1),
+    )
+
+
+GEOMETRY = vm.ScanGeometry(
+    rows=120,
+    columns=120,
+    pixel_spacing_mm=(0.8, 0.8),
+    row_direction=(1, 0, 0),
+    column_direction=(0, 0, -1),
+    slice_origins_mm=np.array([(20, 4.4 * k, 0) for k in range(14)]),
+    slice_thickness_mm=4.0,
+)
+
+
+def write_ball(path: Path, patient: str, reader: str, read: int, radius: float, growth: float) -> None:
+    """A ball whose outline a reader shifted by a factor, as a signed trace."""
+    slices = []
+    for index in range(14):
+        half = (index - 6.6) * 4.4 / 0.8
+        if abs(half) < radius:
+            slices.append(circle(index, math.sqrt(radius**2 - half**2) * growth))
+    trace = vm.Trace(
+        lesion="L1",
+        contours=tuple(slices),
+        geometry=GEOMETRY,
+        source=vm.ScanSource(patient=patient, modality="MR"),
+        provenance=vm.Provenance(reader=reader, read=read, time="2024-03-02T10:15:00+01:00"),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    vm.write_trace(trace, path)
+
+
+def reader_study(folder: Path, readers: Sequence[str], n: int, repeats: int, sd: float = 0.03) -> None:
+    """Balls of many sizes, traced by every reader, some of them twice, in a study folder."""
+    rng = np.random.default_rng(1)
+    for number in range(n):
+        radius = float(rng.uniform(14, 34))
+        for reader in readers:
+            for read in (1, 2) if number < repeats else (1,):
+                path = folder / f"p{number:02d}" / "2024-03-02" / f"L1_{reader}_{read}.trace.json"
+                write_ball(path, f"p{number:02d}", reader, read, radius, 1 + sd * rng.standard_normal())
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("readers")
+    reader_study(base / "study", ("AB", "CD"), 12, 8)
+    assert main(["batch", str(base / "study"), "--out", str(base / "results"), "--jobs", "1"]) in (0, 3)
+    done = main(
+        ["agreement", str(base / "results"), "--study", str(base / "study"), "--out", str(base / "agreement")]
+    )
+    assert done == 0
+    return base
+
+
+def test_pairs_are_what_was_repeated(analysed: Path) -> None:
+    pairs = table(analysed / "agreement/pairs.csv")
+    kinds = [row["kind"] for row in pairs]
+    assert (kinds.count("within_reader"), kinds.count("between_readers")) == (16, 12)
+    assert all(row["dice"] and 0.8 < float(row["dice"]) <= 1 for row in pairs)
+    assert all(row["message"] == "" for row in pairs)
+
+
+def test_dice_and_distances_of_concentric_circles(analysed: Path) -> None:
+    """A factor g on the radius: Dice is 2 / (1 + g**2)."""
+    for row in table(analysed / "agreement/pairs.csv")[:6]:
+        a, b = float(row["first_volume_mm3"]), float(row["second_volume_mm3"])
+        g2 = max(a, b) / min(a, b)
+        assert float(row["dice"]) == pytest.approx(2 / (1 + g2), rel=1e-3)
+
+
+def test_the_error_is_that_of_the_reads(analysed: Path) -> None:
+    measured = [r for r in table(analysed / "results/measurements.csv") if r["status"] == "measured"]
+    by_read: dict[tuple[str, str], list[float]] = {}
+    for row in measured:
+        by_read.setdefault((row["patient"], row["reader"]), []).append(float(row["volume_mm3"]))
+    d = np.array([math.log(v[0] / v[1]) for v in by_read.values() if len(v) == 2])
+    error = reading_error_from_dict(json.loads((analysed / "agreement/repeatability.json").read_text()))
+    assert (error.kind, error.n_pairs, error.n_patients) == ("within_reader", 16, 8)
+    if error.model == "constant":
+        assert error.log_sd_at_1_cm3 == pytest.approx(math.sqrt((d**2).sum() / (2 * len(d))), rel=1e-9)
+    assert error.limits_method == "jackknife over patients"  # two readers on one lesion of a patient
+    assert len(error.protocol_sha256) in (0, 64)
+
+
+def test_every_table_and_figure_is_written_twice_the_same(analysed: Path) -> None:
+    again = analysed / "again"
+    assert (
+        main(
+            ["agreement", str(analysed / "results"), "--study", str(analysed / "study"), "--out", str(again)]
+        )
+        == 0
+    )
+    names = sorted(p.name for p in again.iterdir())
+    assert {
+        "pairs.csv",
+        "pair_slices.csv",
+        "agreement.csv",
+        "error_by_size.csv",
+        "repeatability.json",
+    } <= set(names)
+    assert {"error_by_size_within_reader.png", "where_reads_differ_between_readers.svg"} <= set(names)
+    for name in names:
+        assert (again / name).read_bytes() == (analysed / "agreement" / name).read_bytes(), name
+
+
+def test_results_without_repeats_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reader_study(tmp_path / "study", ("AB",), 3, 0)
+    main(["batch", str(tmp_path / "study"), "--out", str(tmp_path / "results"), "--jobs", "1"])
+    code = main(
+        [
+            "agreement",
+            str(tmp_path / "results"),
+            "--study",
+            str(tmp_path / "study"),
+            "--out",
+            str(tmp_path / "a"),
+        ]
+    )
+    assert code == 4
+    assert "not-estimable" in capsys.readouterr().err
+
+
+def read(
+    reader: str, number: int = 1, *, image: str = "s1", volume: float = 100.0, rule: str = "thickness"
+) -> Read:
+    return Read(
+        site="", patient="p", side="L", lesion="L1", visit="v", reader=reader, read=number, volume_mm3=volume,
+        height_rule=rule, scan_sha256=image,
+    )  # fmt: skip
+
+
+def test_which_reads_make_which_pairs() -> None:
+    kinds = [
+        p.kind for p in read_pairs([read("A"), read("A", 2), read("B"), read("B", 2), read("consensus")])
+    ]
+    assert sorted(kinds) == ["between_readers", "within_reader", "within_reader"]
+    assert [p.kind for p in read_pairs([read("A"), read("A", image="s2")])] == ["rescan"]
+    assert read_pairs([read("A"), read("B", image="s2")]) == ()
+    assert read_pairs([read("A"), read("A", 2, rule="spacing")]) == ()
+    repeated = repeated_volumes(read_pairs([read("A"), read("B", volume=90.0)]), "between_readers")
+    assert repeated.volumes_mm3 == ((100.0, 90.0),)
+    assert repeated.columns == ("A", "B")
+
+
+# -- LIDC ---------------------------------------------------------------------------------------------------
+
+
+def anova_icc_a1(x: np.ndarray) -> tuple[float, float, float]:
+    """ICC(A,1) with the interval of McGraw and Wong (1996), Table 7, from the sums of squares alone."""
+    from scipy.stats import f
+
+    n, k = x.shape
+    msr = k * x.mean(axis=1).var(ddof=1)
+    msc = n * x.mean(axis=0).var(ddof=1)
+    mse = ((x - x.mean(axis=1, keepdims=True) - x.mean(axis=0) + x.mean()) ** 2).sum() / ((n - 1) * (k - 1))
+    value = (msr - mse) / (msr + (k - 1) * mse + k * (msc - mse) / n)
+    a, b = k * value / (n * (1 - value)), 1 + k * value * (n - 1) / (n * (1 - value))
+    v = (a * msc + b * mse) ** 2 / ((a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1)))
+    upper, lower = f.ppf(0.975, n - 1, v), f.ppf(0.975, v, n - 1)
+    low = n * (msr - upper * mse) / (upper * (k * msc + (k * n - k - n) * mse) + n * msr)
+    high = n * (lower * msr - mse) / (k * msc + (k * n - k - n) * mse + n * lower * msr)
+    return float(value), float(low), float(high)
+
+
+@needs_shared
+def test_lidc_readers(tmp_path: Path, shared: Path) -> None:
+    volumes = write_lidc(tmp_path / "study", shared)
+    main(["batch", str(tmp_path / "study"), "--out", str(tmp_path / "results"), "--jobs", "1"])
+    out = tmp_path / "agreement"
+    assert (
+        main(["agreement", str(tmp_path / "results"), "--study", str(tmp_path / "study"), "--out", str(out)])
+        == 0
+    )
+    found = {r["measure"]: r for r in table(out / "agreement.csv") if r["kind"] == "between_readers"}
+    x = np.array(volumes)
+    pairs = [(a, b) for row in x for a, b in itertools.combinations(row, 2)]
+    share = 100 * np.mean([abs(a - b) > 0.15 * (a + b) / 2 for a, b in pairs])
+    assert float(found["share_differing"]["value"]) == pytest.approx(share, abs=1e-6)
+    cv = 100 * np.median(x.std(axis=1, ddof=1) / x.mean(axis=1))
+    assert float(found["median_cv"]["value"]) == pytest.approx(cv, rel=1e-6)
+    icc, low, high = anova_icc_a1(x)
+    row = found["ICC(A,1)"]
+    for name, value in (("value", icc), ("ci_low", low), ("ci_high", high)):
+        assert float(row[name]) == pytest.approx(value, abs=1e-6)
+
+
+def write_lidc(folder: Path, shared: Path) -> list[list[float]]:
+    """Nodules that all four readers outlined without a crossing, as traces; their volumes by the shoelace."""
+    nodules = json.loads((shared / "data/lidc/lidc_25_nodules_4_readers.json").read_text())
+    volumes = []
+    for number, nodule in enumerate(nodules):
+        traces = [lidc_trace(nodule, reader, nodule["readers"]) for reader in nodule["readers"]]
+        if any(trace is None for trace in traces):
+            continue
+        row = []
+        for reader, trace in zip(nodule["readers"], traces, strict=True):
+            assert trace is not None
+            path = folder / f"n{number:02d}" / "v1" / f"N_{reader['reader']}.trace.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            vm.write_trace(trace, path)
+            row.append(sum(shoelace(c.vertices) for c in trace.contours) * trace_factor(trace))
+        volumes.append(row)
+    return volumes
+
+
+def trace_factor(trace: vm.Trace) -> float:
+    assert trace.geometry.slice_thickness_mm is not None
+    return trace.geometry.pixel_area_mm2 * trace.geometry.slice_thickness_mm
+
+
+def shoelace(ring: np.ndarray) -> float:
+    x, y = ring[:, 1], ring[:, 0]
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+
+
+def lidc_trace(nodule: dict, reader: dict, readers: list[dict]) -> vm.Trace | None:  # type: ignore[type-arg]
+    """The outlines of one reader on the slices of the nodule; None where they are no plain outlines."""
+    step = nodule["slice_spacing"]
+    levels = [c["z"] for r in readers for c in r["contours"]]
+    first, last = min(levels), max(levels)
+    n = round((last - first) / step) + 3
+    geometry = vm.ScanGeometry(
+        rows=512,
+        columns=512,
+        pixel_spacing_mm=(nodule["pixel_spacing"],) * 2,
+        row_direction=(1, 0, 0),
+        column_direction=(0, 1, 0),
+        slice_origins_mm=np.array([(0, 0, first + (k - 1) * step) for k in range(n)]),
+        slice_thickness_mm=step,
+    )
+    contours = []
+    for contour in reader["contours"]:
+        ring = np.array(contour["rowcol"], dtype=float)
+        ring = ring[:-1] if len(ring) > 1 and (ring[0] == ring[-1]).all() else ring
+        if len(ring) < 3 or not contour["inclusion"]:
+            return None
+        contours.append(vm.Contour(slice_index=round((contour["z"] - first) / step) + 1, vertices=ring))
+    trace = vm.Trace(
+        lesion="N",
+        contours=tuple(contours),
+        geometry=geometry,
+        source=vm.ScanSource(patient=nodule["patient"] + str(nodule["nodule"]), modality="CT"),
+        provenance=vm.Provenance(reader=f"R{reader['reader']}"),
+    )
+    try:
+        vm.measure_volume(trace)
+    except vm.VolumetryError:
+        return None
+    return trace

@@ -1,0 +1,152 @@
+"""Figures of repeated reads: the error by size, and where readers differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from volumetry.error_model import ReadingError
+from volumetry.figures.statistics_style import FIRST, INK, NEUTRAL, SECOND, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def draw_error_by_size(
+    sizes_mm3: ArrayLike, differences_percent: ArrayLike, error: ReadingError, *, ax: Axes | None = None
+) -> Figure:
+    """Draw the differences of repeated reads against size, with the limits that the error model sets.
+
+    Parameters
+    ----------
+    sizes_mm3, differences_percent : (pairs,) array_like
+        Mean volume of a pair, and difference in percent of it.
+    error : ReadingError
+    ax : matplotlib Axes, optional
+        Drawn into a figure of its own where left out.
+    """
+    axes, figure = _axes(ax, 62)
+    sizes = np.asarray(sizes_mm3, dtype=float) / 1000
+    axes.plot(
+        sizes, np.asarray(differences_percent, dtype=float), "o", ms=2.4, color=FIRST, alpha=0.55, mew=0
+    )
+    low, high = (v / 1000 for v in error.size_range_mm3)
+    grid = np.geomspace(min(low, sizes.min()), max(high, sizes.max()), 80)
+    limits = np.array([error.detectable_change_percent(1000 * v) for v in grid])
+    axes.plot(grid, limits[:, 1], color=SECOND, lw=1.0, label=f"smallest detectable change ({error.model})")
+    axes.plot(grid, limits[:, 0], color=SECOND, lw=1.0)
+    axes.axhline(0, color=INK, lw=0.6)
+    for threshold in (-15, 15):
+        axes.axhline(threshold, color=INK, lw=0.6, ls=(0, (4, 2)))
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}" if grid[-1] / grid[0] < 10 else "")
+    axes.set_xlabel("Volume (cm³)")
+    axes.set_ylabel("Difference of two reads (%)")
+    _legend(axes, figure, ax is None)
+    return figure
+
+
+def draw_where_readers_differ(
+    positions: ArrayLike, differences_percent: ArrayLike, at_end: Sequence[bool], *, ax: Axes | None = None
+) -> Figure:
+    """Draw the area difference of every slice against its place in the lesion.
+
+    Parameters
+    ----------
+    positions : (slices,) array_like
+        0 on the first slice of the lesion, 1 on the last.
+    differences_percent : (slices,) array_like
+        Absolute area difference in percent of the lesion's mean slice area.
+    at_end : sequence of bool
+        Whether a read begins or ends on the slice.
+    ax : matplotlib Axes, optional
+    """
+    axes, figure = _axes(ax, 62)
+    x, y, ends = (
+        np.asarray(positions, float),
+        np.asarray(differences_percent, float),
+        np.asarray(at_end, bool),
+    )
+    for chosen, colour, name in ((~ends, FIRST, "slice within"), (ends, SECOND, "end slice")):
+        axes.plot(x[chosen], y[chosen], "o", ms=2.2, color=colour, alpha=0.5, mew=0, label=name)
+        if chosen.any():
+            axes.axhline(float(y[chosen].mean()), color=colour, lw=0.9, ls=(0, (4, 2)))
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(0, None)
+    axes.set_xlabel("Place in the lesion (0 first, 1 last slice)")
+    axes.set_ylabel("Area difference (% of mean area)")
+    _legend(axes, figure, ax is None)
+    return figure
+
+
+def draw_change_errors(
+    percents: ArrayLike,
+    errors_percent: ArrayLike,
+    verdicts: Sequence[str],
+    *,
+    threshold_percent: float = 15.0,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw a waterfall of changes with their errors; changes within the error are grey.
+
+    Parameters
+    ----------
+    percents, errors_percent : (changes,) array_like
+        Changes, and their standard deviations; NaN where the error is not known.
+    verdicts : sequence of str
+        As in ``changes.csv``; empty where the error is not known.
+    threshold_percent : float
+    ax : matplotlib Axes, optional
+    """
+    axes, figure = _axes(ax, 62)
+    order = np.argsort(-np.asarray(percents, float), kind="stable")
+    values, errors = np.asarray(percents, float)[order], np.asarray(errors_percent, float)[order]
+    told = [verdicts[i] for i in order]
+    groups = (
+        ("increase", SECOND, "increase"),
+        ("decrease", FIRST, "decrease"),
+        ("no_change", "#009E73", "no change"),
+        ("within_error", NEUTRAL, "within error"),
+        ("", "#FFFFFF", "error not known"),
+    )
+    for verdict, colour, name in groups:
+        at = [i for i, one in enumerate(told) if one == verdict]
+        if at:
+            axes.bar(at, values[at], width=0.8, color=colour, edgecolor=INK, lw=0.3, label=name)
+    known = np.isfinite(errors)
+    axes.errorbar(
+        np.flatnonzero(known),
+        values[known],
+        yerr=1.96 * errors[known],
+        fmt="none",
+        ecolor=INK,
+        lw=0.5,
+        capsize=1.2,
+    )
+    axes.axhline(0, color=INK, lw=0.6)
+    for threshold in (-threshold_percent, threshold_percent):
+        axes.axhline(threshold, color=INK, lw=0.6, ls=(0, (4, 2)))
+    axes.set_xticks([])
+    axes.set_xlabel(f"Lesions (n = {len(values)})")
+    axes.set_ylabel("Change of volume (%), bars: 1.96 SD")
+    _legend(axes, figure, ax is None)
+    return figure
+
+
+def _axes(ax: Axes | None, height_mm: float) -> tuple[Axes, Figure]:
+    if ax is not None:
+        return ax, ax.figure  # type: ignore[return-value]
+    figure = new_figure(height_mm)
+    return figure.subplots(), figure
+
+
+def _legend(axes: Axes, figure: Figure, own: bool) -> None:
+    if own:
+        figure.legend(loc="outside upper center", ncols=3, handlelength=1.4)
+    else:
+        axes.legend()
