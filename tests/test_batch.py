@@ -13,7 +13,7 @@ from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from study_phantoms import box_contours, box_trace, coronal, small_study, write_box, write_box_trace
 from worker_functions import measure_or_die
 
-from volumetry import ChangeRule, ScanSource, VolumetryError, write_trace
+from volumetry import ChangeRule, MeasurementRule, ScanSource, VolumetryError, write_trace
 from volumetry.cli import main
 from volumetry.study import batch as batch_module
 from volumetry.study.batch import BatchOptions, run_batch
@@ -84,12 +84,34 @@ def test_a_touched_file_keeps_its_result(tmp_path, monkeypatch):
     assert tables(out) == before
 
 
-def test_another_protocol_measures_anew(tmp_path):
+def test_another_rule_of_measurement_measures_anew_another_threshold_does_not(tmp_path):
     study, out = small_study(tmp_path / "study", 1), tmp_path / "out"
     run_batch(study, out)
     options = BatchOptions(protocol=Protocol(change=ChangeRule(threshold_percent=5)))
-    assert run_batch(study, out, options).n_done == 2
+    assert run_batch(study, out, options).n_done == 0
     assert rows(out, "changes.csv")[0]["category"] == "increase"
+    options = BatchOptions(protocol=Protocol(measurement=MeasurementRule(height="spacing")))
+    assert run_batch(study, out, options).n_done == 2
+    assert {row["height_rule"] for row in rows(out)} == {"spacing"}
+
+
+def test_who_and_when_are_corrected_without_measuring(tmp_path):
+    study, out = small_study(tmp_path / "study", 2), tmp_path / "out"
+    manifest = tmp_path / "manifest.csv"
+
+    def run(lines):
+        text = "patient,visit,reader,scan,trace\n" + "".join(f"{line}\n" for line in lines)
+        manifest.write_text(text.replace("*", "study/p00"), encoding="utf-8")
+        return run_batch(study, out, BatchOptions(manifest=manifest)).n_done
+
+    assert run(["a,v0,X,,*0/v0/lesion_mask.nii.gz", "a,v1,X,,*0/v1/lesion_mask.nii.gz"]) == 2
+    assert rows(out, "changes.csv")[0]["baseline_visit"] == "v0"
+    assert run(["b,v3,Y,,*0/v0/lesion_mask.nii.gz", "b,v2,Y,,*0/v1/lesion_mask.nii.gz"]) == 0
+    assert [(r["patient"], r["visit"], r["reader"]) for r in rows(out)] == [
+        ("b", "v2", "Y"),
+        ("b", "v3", "Y"),
+    ]
+    assert rows(out, "changes.csv")[0]["baseline_visit"] == "v2"
 
 
 def test_two_workers_write_the_same_bytes(tmp_path):

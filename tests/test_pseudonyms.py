@@ -1,6 +1,12 @@
-import pytest
+import csv
+from datetime import date
 
+import pytest
+from study_phantoms import box_contours, write_box_trace
+
+from volumetry.cli import main
 from volumetry.errors import VolumetryError
+from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.pseudonyms import Pseudonymiser, read_key
 
 
@@ -18,15 +24,84 @@ def test_same_patient_same_pseudonym():
     assert one.pseudonym("A") != other.pseudonym("A")
 
 
-def test_names_in_paths_and_messages_are_replaced():
-    key = Pseudonymiser(key=b"k" * 32)
-    text = key.text("scans/PAT-007/x_pat-007.nii at 7, v17/7", {"PAT-007", "7"})
-    assert "007" not in text
-    assert text.endswith(f"at {key.pseudonym('7')}, v17/{key.pseudonym('7')}")
-    assert key.row({"a": "PAT-007", "b": 3}, {"PAT-007"}, ("a", "b")) == {
-        "a": key.pseudonym("PAT-007"),
-        "b": 3,
-    }
+PATIENTS = ("1", "01", "R", "L", "2024", "measured", "15", "mask", "v1", "Canary-Meier")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study whose patients are called like sides, dates, visits and words of the tables."""
+    folder = tmp_path_factory.mktemp("pseudonyms")
+    for number, patient in enumerate(PATIENTS):
+        for visit, top in (("2024-01-15", 5), ("2024-07-01", 5 - number % 3)):
+            write_box_trace(
+                folder / "study" / patient / visit / f"{patient}.trace.json",
+                contours=box_contours(rows=(float(top), 15.0)),
+                lesion="1",
+            )
+    (folder / "study/Canary-Meier/2024-07-01/Canary-Meier.trace.json").write_text("{", encoding="utf-8")
+    return folder
+
+
+def table(out, name="measurements"):
+    with (out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_only_patient_paths_and_series_differ(study):
+    assert main(["batch", str(study / "study"), "--out", str(study / "clear")]) == 3
+    batch = ["batch", str(study / "study"), "--out", str(study / "out"), "--pseudonyms", str(study / "key")]
+    assert main(batch) == 3
+    key = read_key(study / "key")
+    clear = {key.case_id(row["trace"]): row for row in table(study / "clear")}
+    for row in table(study / "out"):
+        other = clear.pop(row["trace"])
+        differing = {name for name in row if row[name] != other[name]}
+        assert differing <= {"patient", "scan", "trace", "message", "series_uid"}
+        assert row["patient"] == key.pseudonym(other["patient"])
+    assert not clear
+    kinds = [
+        sorted(
+            (r["side"], r["lesion"], r["baseline_visit"], r["category"]) for r in table(study / n, "changes")
+        )
+        for n in ("clear", "out")
+    ]
+    assert kinds[0] == kinds[1]
+
+
+def test_names_of_folders_and_files_are_nowhere_in_the_output(study):
+    out = study / "nowhere"
+    main(["batch", str(study / "study"), "--out", str(out), "--pseudonyms", str(study / "key"), "--figures"])
+    for path in out.rglob("*"):
+        assert "Canary" not in path.name
+        assert path.is_dir() or b"Canary" not in path.read_bytes()
+    told = (study / "key.map.csv").read_text(encoding="utf-8")
+    assert "Canary-Meier/2024-01-15/Canary-Meier.trace.json" in told
+    assert (study / "key.map.csv").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("left", ["everything", "ledger.jsonl", "measurements.csv"])
+def test_an_output_with_clear_names_is_refused(study, tmp_path, capsys, left):
+    out = tmp_path / "out"
+    main(["batch", str(study / "study"), "--out", str(out)])
+    for path in out.iterdir():
+        if left not in ("everything", path.name):
+            path.unlink()
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    call = ["batch", str(study / "study"), "--out", str(out), "--pseudonyms", str(tmp_path / "key")]
+    assert main(call) == 2
+    assert "under their own names" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_dates_of_a_patient_move_together(study):
+    options = BatchOptions(pseudonymiser=Pseudonymiser(key=b"k" * 32, shift_dates=True))
+    run_batch(study / "study", study / "shifted", options)
+    visits = {}
+    for row in table(study / "shifted"):
+        visits.setdefault(row["patient"], []).append(date.fromisoformat(row["visit"]))
+    assert {(later - first).days for first, later in visits.values()} == {168}
+    assert len({first for first, _ in visits.values()}) > 5
+    assert b"2024-01-15" not in (study / "shifted/ledger.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("content", [b"", b"not hexadecimal", b"abcd"])

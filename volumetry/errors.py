@@ -63,12 +63,7 @@ class VolumetryError(Exception):
     @property
     def message(self) -> str:
         """Everything but the code: ``<what>, <where> (<values>). <what to do>``."""
-        text = self.what
-        if self.where:
-            text += f", {self.where}"
-        if self.values:
-            text += " (" + ", ".join(f"{k} {_plain(v)}" for k, v in self.values.items()) + ")"
-        return _one_line(f"{text}. {self.todo}".rstrip())
+        return composed(self.what, self.where or "", plain_values(self.values), self.todo)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
@@ -135,6 +130,19 @@ def _rebuild(
     kind: type[VolumetryError], code: str, what: str, where: str | None, values: dict[str, Any], todo: str
 ) -> VolumetryError:
     return kind(code, what, where=where, values=values, todo=todo)
+
+
+def plain_values(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values of an error as they are written."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def composed(what: str, where: str, values: Mapping[str, str], todo: str) -> str:
+    """Return the message of an error from its parts: ``<what>, <where> (<values>). <what to do>``."""
+    text = f"{what}, {where}" if where else what
+    if values:
+        text += " (" + ", ".join(f"{name} {value}" for name, value in values.items()) + ")"
+    return _one_line(f"{text}. {todo}".rstrip())
 
 
 def _plain(value: Any) -> str:

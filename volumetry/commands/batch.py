@@ -78,7 +78,7 @@ def run(chosen: argparse.Namespace) -> int:
         "command": _noted(chosen),
     }
     if chosen.pseudonyms:
-        options["pseudonymiser"] = _key(chosen)
+        options |= {"pseudonymiser": _key(chosen), "key_file": chosen.pseudonyms}
     with ended_by_signals(), _executor(chosen) as executor, progress_bar("measuring") as progress:
         batch = BatchOptions(**options, executor=executor)
         summary = run_batch(chosen.folder, chosen.out, batch, progress=progress)

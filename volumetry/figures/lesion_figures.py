@@ -36,6 +36,7 @@ CAPTION_INCHES = 0.45
 MAX_PANELS = 12
 """Slices in one row; of more, every n-th is shown, and the caption says so."""
 WINDOW_PERCENTILES = (1.0, 99.5)
+MAX_CAPTION = 120
 BARS_MM = (5, 10, 20, 50, 100)
 
 
@@ -150,7 +151,9 @@ def _shown_slices(view: LesionView) -> list[int]:
 
 
 def _draw_row(figure: Any, view: LesionView, slices: list[int], n_columns: int, side_mm: float) -> None:
-    figure.suptitle(_caption(view, len(slices)), fontsize=7, x=0.01, ha="left", y=0.99, va="top")
+    figure.suptitle(
+        _caption(view, len(slices)), fontsize=7, x=0.01, ha="left", y=0.99, va="top", parse_math=False
+    )
     panels = figure.subplots(1, n_columns, squeeze=False)[0]
     top = PANEL_INCHES / (PANEL_INCHES + CAPTION_INCHES)
     figure.subplots_adjust(left=0.005, right=0.995, bottom=0.01, top=top, wspace=0.03)
@@ -204,7 +207,7 @@ def _write(panel: Axes, x: float, y: float, text: str, *, ha: str, va: str) -> N
 
     rim = [withStroke(linewidth=1.5, foreground="black")]
     place: Any = {"ha": ha, "va": va, "transform": panel.transAxes}
-    panel.text(x, y, text, color="white", fontsize=6, path_effects=rim, **place)
+    panel.text(x, y, text, color="white", fontsize=6, path_effects=rim, parse_math=False, **place)
 
 
 def _display(pixels: NDArray[Any], geometry: ScanGeometry) -> tuple[NDArray[Any], Any]:
@@ -273,8 +276,14 @@ def _draw_scale_bar(panel: Axes, side_mm: float) -> None:
 
 def _caption(view: LesionView, n_shown: int) -> str:
     volume = view.volume
-    first = " ".join(filter(None, (view.title, volume.lesion)))
+    first = _shortened(" ".join(filter(None, (view.title, volume.lesion))))
     return "\n".join(filter(None, (first, _volume_line(volume), _rule_line(volume, n_shown))))
+
+
+def _shortened(text: str) -> str:
+    """A text that fits over a row of panels, without control characters."""
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= MAX_CAPTION else f"{text[: MAX_CAPTION - 1]}…"
 
 
 def _volume_line(volume: LesionVolume) -> str:

@@ -22,11 +22,20 @@ from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import UsageError, WorkerError
 from volumetry.study.cases import Case
 from volumetry.study.discovery import discover
+from volumetry.study.joining import joined_rows
 from volumetry.study.ledger import LEDGER_NAME, Ledger
-from volumetry.study.measuring import Job, Settings, case_id, do_job, failed_record, stat_signature
+from volumetry.study.measuring import (
+    Job,
+    Settings,
+    case_id,
+    do_job,
+    failed_record,
+    input_files,
+    stat_signature,
+)
 from volumetry.study.pairing import changes_of, natural, visit_ranks
 from volumetry.study.protocol import Protocol
-from volumetry.study.pseudonyms import Pseudonymiser
+from volumetry.study.pseudonyms import Pseudonymiser, write_map
 from volumetry.study.workers import refuse_unguarded, run_in_executor, run_in_processes
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, write_parquet, write_table
 
@@ -56,6 +65,8 @@ class BatchOptions:
     threshold : float or None
         For probability maps and fractional segmentations.
     pseudonymiser : Pseudonymiser or None
+    key_file : path or None
+        Where its key lies; who is meant by which pseudonym is written beside it.
     parquet : bool
         Also write the tables as Parquet.
     command : tuple of str
@@ -70,6 +81,7 @@ class BatchOptions:
     fresh: bool = False
     threshold: float | None = None
     pseudonymiser: Pseudonymiser | None = None
+    key_file: Path | str | None = None
     parquet: bool = False
     command: tuple[str, ...] = ()
 
@@ -140,12 +152,16 @@ def run_batch(
     settings = _settings(folder, options)
     cases = discover(folder, manifest=options.manifest)
     out = make_folder(out)
+    if options.pseudonymiser is not None:
+        _refuse_clear_ids(out)
     with Ledger(out / LEDGER_NAME, fresh=options.fresh) as ledger:
         jobs = list(_pending(cases, settings, ledger))
         _measure(jobs, ledger, options, len(cases), progress)
         ledger.sync()
         entries = _entries(cases, settings, ledger, options.protocol)
-        _write_tables(entries, ledger, out, options)
+        _write_tables(entries, ledger, settings, out, options)
+    if options.pseudonymiser is not None and options.key_file is not None:
+        write_map(options.key_file, options.pseudonymiser, cases)
     summary = BatchSummary(
         counts=dict(sorted(Counter(entry.status for entry in entries).items())),
         n_cases=len(cases),
@@ -163,18 +179,39 @@ def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) 
     The case knows the files by their true names, which a row under pseudonyms does not.
     """
     settings = _settings(folder, options)
-    cases = {case_id(case, settings): case for case in discover(folder, manifest=options.manifest)}
+    cases = discover(folder, manifest=options.manifest)
     with Ledger(Path(out) / LEDGER_NAME) as ledger:
-        known = [case for name, case in cases.items() if name in ledger]
+        known = [case for case in cases if case_id(case, settings) in ledger]
         entries = _entries(known, settings, ledger, options.protocol)
-        for entry, row in zip(entries, _rows(entries, ledger), strict=True):
-            yield row, cases[entry.case]
+        for entry, row in zip(entries, _rows(entries, ledger, settings), strict=True):
+            yield row, entry.case
+
+
+def _refuse_clear_ids(out: Path) -> None:
+    """Refuse a folder in which a run without pseudonyms has left its results."""
+    found = any((out / name).exists() for name in ("measurements.csv", "figures"))
+    if not found and (ledger := out / LEDGER_NAME).is_file() and ledger.stat().st_size:
+        with Ledger(ledger) as records:
+            found = any(not record.get("pseudonyms") for record in records.records())
+    if not found:
+        return
+    try:
+        before = json.loads((out / "run.json").read_bytes()).get("pseudonyms")
+    except (OSError, ValueError, AttributeError):
+        before = False
+    if not before:
+        raise UsageError(
+            "usage",
+            "the folder holds results in which patients stand under their own names",
+            where=out,
+            todo="Name another folder with --out.",
+        )
 
 
 def _settings(folder: Path | str, options: BatchOptions) -> Settings:
     return Settings(
         root=str(Path(folder).absolute()),
-        protocol=options.protocol,
+        rule=options.protocol.measurement,
         threshold=options.threshold,
         pseudonymiser=options.pseudonymiser,
     )
@@ -194,14 +231,20 @@ def _check_out(folder: Path, out: Path) -> None:
 
 
 def _pending(cases: Iterable[Case], settings: Settings, ledger: Ledger) -> Iterator[Job]:
-    """The cases whose inputs are not those the ledger has a result of."""
+    """The cases whose inputs are not those the ledger has a result of; each once, whoever it belongs to."""
+    asked: set[str] = set()
     for case in cases:
         known = ""
         name = case_id(case, settings)
+        if name in asked:
+            continue
+        asked.add(name)
         if name in ledger:
             record = ledger[name]
-            if record["stat"] and record["stat"] == stat_signature(case, settings.root):
-                continue
+            if record["stat"]:
+                inputs = input_files(case, settings.root)
+                if record["stat"] == stat_signature(inputs, settings.root):
+                    continue
             known = record["content"]
         yield Job(case=case, settings=settings, known_content=known)
 
@@ -248,7 +291,7 @@ class _Entry:
     read: int
     trace: str
     status: str
-    case: str
+    case: Case
     place: int
 
     @property
@@ -259,50 +302,54 @@ class _Entry:
 def _entries(cases: Iterable[Case], settings: Settings, ledger: Ledger, protocol: Protocol) -> list[_Entry]:
     """Every row's entry, in the order of the tables."""
     dates: dict[str, dict[str, str]] = {}
-    light: list[tuple[Row, str, int]] = []
+    light: list[tuple[Row, Case, int]] = []
     wanted = ("patient", "side", "lesion", "visit", "reader", "trace", "status")
     for case in cases:
         record = ledger[case_id(case, settings)]
-        for place, row in enumerate(record["rows"]):
-            light.append(({name: row.get(name) or "" for name in wanted}, record["case"], place))
+        for place, row in enumerate(joined_rows(case, record, settings.pseudonymiser)):
+            light.append(({name: row.get(name) or "" for name in wanted}, case, place))
             visits = dates.setdefault(row["patient"], {})
             visit = row.get("visit") or ""
             visits[visit] = min(filter(None, (visits.get(visit), row.get("study_date"))), default="")
     ranks = {patient: visit_ranks(visits, protocol.visits) for patient, visits in dates.items()}
     reads: Counter[tuple[str, ...]] = Counter()
     entries = []
-    for row, name, place in sorted(light, key=lambda item: (item[0]["trace"], item[1], item[2])):
+    for row, case, place in sorted(light, key=lambda item: (item[1].identity, item[2])):
         same = tuple(row[column] for column in ("patient", "side", "lesion", "visit", "reader"))
         reads[same] += 1
         order = ranks[row["patient"]][row["visit"]]
-        entries.append(_Entry(**row, visit_order=order, read=reads[same], case=name, place=place))
+        entries.append(_Entry(**row, visit_order=order, read=reads[same], case=case, place=place))
     return sorted(entries, key=lambda e: (*e.unit, e.visit_order, e.visit, e.reader, e.read))
 
 
-def _rows(entries: Iterable[_Entry], ledger: Ledger) -> Iterator[Row]:
+def _rows(entries: Iterable[_Entry], ledger: Ledger, settings: Settings) -> Iterator[Row]:
     """The rows of measurements, read back from the ledger one by one."""
     for entry in entries:
         row: Row = dict.fromkeys(MEASUREMENTS.column_names)
-        row |= ledger[entry.case]["rows"][entry.place]
+        record = ledger[case_id(entry.case, settings)]
+        record = record | {"rows": record["rows"][entry.place : entry.place + 1]}
+        row |= next(joined_rows(entry.case, record, settings.pseudonymiser))
         row["visit_order"] = entry.visit_order
         row["read"] = entry.read if entry.status != "not_traced" else None
         yield row
 
 
-def _slice_rows(entries: Iterable[_Entry], ledger: Ledger) -> Iterator[Row]:
+def _slice_rows(entries: Iterable[_Entry], ledger: Ledger, settings: Settings) -> Iterator[Row]:
     names = ("slice_index", "position_mm", "area_mm2", "height_thickness_mm", "height_spacing_mm")
     for entry in entries:
-        for values in ledger[entry.case]["slices"][entry.place]:
+        for values in ledger[case_id(entry.case, settings)]["slices"][entry.place]:
             key = {n: getattr(entry, n) for n in ("patient", "side", "lesion", "visit", "reader", "read")}
             yield {name: value or None for name, value in key.items()} | dict(zip(names, values, strict=True))
 
 
-def _write_tables(entries: Sequence[_Entry], ledger: Ledger, out: Path, options: BatchOptions) -> None:
+def _write_tables(
+    entries: Sequence[_Entry], ledger: Ledger, settings: Settings, out: Path, options: BatchOptions
+) -> None:
     rule = options.protocol.change
     tables: tuple[tuple[Any, Callable[[], Iterator[Row]]], ...] = (
-        (MEASUREMENTS, lambda: _rows(entries, ledger)),
-        (SLICES, lambda: _slice_rows(entries, ledger)),
-        (CHANGES, lambda: changes_of(_rows(entries, ledger), rule)),
+        (MEASUREMENTS, lambda: _rows(entries, ledger, settings)),
+        (SLICES, lambda: _slice_rows(entries, ledger, settings)),
+        (CHANGES, lambda: changes_of(_rows(entries, ledger, settings), rule)),
     )
     for table, rows in tables:
         write_table(out / f"{table.name}.csv", table, rows())

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from volumetry._version import __version__
-from volumetry.errors import MismatchError, ReadError, VolumetryError, WorkerError, internal_error
+from volumetry.errors import (
+    MismatchError,
+    ReadError,
+    VolumetryError,
+    WorkerError,
+    internal_error,
+    plain_values,
+)
 from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
 from volumetry.formats.dicom.file.values import MODALITIES
-from volumetry.formats.recognise import files_of, is_voxel_file
+from volumetry.formats.recognise import TRACE_SUFFIX, files_of, is_voxel_file
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
-from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.tables import Row
-from volumetry.trace import canonical_json, check_trace
-from volumetry.volume import LesionVolume, measure_volume
-
-_TEXTS = ("patient", "visit", "side", "lesion", "reader", "message", "scan", "trace")
+from volumetry.trace import check_trace
+from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,23 +39,25 @@ class Settings:
     ----------
     root : str
         The study folder.
-    protocol : Protocol
+    rule : MeasurementRule
     threshold : float or None
         For probability maps and fractional segmentations.
     pseudonymiser : Pseudonymiser or None
     """
 
     root: str
-    protocol: Protocol = field(default_factory=Protocol)
+    rule: MeasurementRule = field(default_factory=MeasurementRule)
     threshold: float | None = None
     pseudonymiser: Pseudonymiser | None = None
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides what a case's rows are, besides its files."""
-        secret = "" if self.pseudonymiser is None else self.pseudonymiser.pseudonym("")
-        parts = [__version__, self.protocol.sha256, self.threshold, secret]
-        return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+        """Hash of everything that decides what is measured in a case, besides its files.
+
+        Who, when and which visit comes first are no part of it: they are joined to the record afterwards.
+        """
+        secret = "" if self.pseudonymiser is None else self.pseudonymiser.mark
+        return digest_of([__version__, asdict(self.rule), self.threshold, secret])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,69 +69,106 @@ class Job:
     known_content: str = ""
 
 
+def digest_of(parts: Any) -> str:
+    """Return the hash of a plain value; texts may be file names of any bytes."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
 def case_id(case: Case, settings: Settings) -> str:
-    """Return what names a case in the ledger."""
-    parts = [settings.key, *case.identity]
-    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()
+    """Return what names a case in the ledger: what is measured of which files, and by which rules."""
+    error = "" if case.error is None else str(case.error)
+    where = [case.trace, case.scan, case.series_uid, case.label, case.roi, case.side]
+    return digest_of([settings.key, *where, error])
 
 
-def input_files(case: Case, root: str) -> tuple[str, ...]:
-    """Return the files that decide a case's rows, relative: scan, trace, and their sidecars."""
-    named = [*case.scan_files, *([case.trace] if case.trace else [])]
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The files that decide what is measured in a case, relative to the study folder.
+
+    Attributes
+    ----------
+    trace, scan : tuple of str
+        Every file whose bytes count: the named ones, their sidecars and their detached data.
+    """
+
+    trace: tuple[str, ...]
+    scan: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.scan, *self.trace)))
+
+
+def input_files(case: Case, root: str) -> Inputs:
+    """Return the files that decide what is measured in a case."""
     base = Path(root)
-    return tuple(
-        dict.fromkeys(file.relative_to(base).as_posix() for name in named for file in files_of(base / name))
-    )
+
+    def every(names: Iterable[str]) -> tuple[str, ...]:
+        found = (file for name in names for file in files_of(base / name))
+        return tuple(dict.fromkeys(os.path.relpath(file, base).replace(os.sep, "/") for file in found))
+
+    return Inputs(trace=every([case.trace] if case.trace else []), scan=every(case.scan_files))
 
 
-def stat_signature(case: Case, root: str) -> str:
+def stat_signature(inputs: Inputs, root: str) -> str:
     """Return a hash of size, times and inode of every input: equal means unchanged, without reading."""
-    digest = hashlib.sha256()
-    for name in input_files(case, root):
+    marks = []
+    for name in inputs.all:
         try:
             status = Path(f"{root}/{name}").stat()
-            mark = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+            marks.append([name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino])
         except OSError as error:
-            mark = type(error).__name__
-        digest.update(f"{name}\0{mark}\0".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+            marks.append([name, type(error).__name__])
+    return digest_of(marks)
 
 
 def do_job(job: Job) -> dict[str, Any]:
     """Measure one case and return its ledger record; raises nothing that a file can cause.
 
     The record is ``{"case", "content", "stat", "rows", "slices"}``; where the inputs hash to what the ledger
-    remembers, ``rows`` is absent and the old ones stand.
+    remembers, ``rows`` is absent and the old ones stand. Its rows know nothing of patient, visit and paths:
+    `volumetry.study.joining` adds those.
     """
     case, settings = job.case, job.settings
-    stat = stat_signature(case, settings.root)
-    hashes = _hashes(case, settings.root)
-    content = hashlib.sha256(canonical_json(sorted(hashes.items())).encode()).hexdigest()
-    record: dict[str, Any] = {"case": case_id(case, settings), "content": content, "stat": stat}
-    if content == job.known_content:
+    inputs = input_files(case, settings.root)
+    stat = stat_signature(inputs, settings.root)
+    hashes = _hashes(inputs, settings.root)
+    record: dict[str, Any] = {
+        "case": case_id(case, settings),
+        "pseudonyms": settings.pseudonymiser is not None,
+        "content": digest_of(sorted(hashes.items())),
+        "stat": stat,
+    }
+    if record["content"] == job.known_content:
         return record
-    patients = {case.patient}
-    lines = [
-        _finished(*outcome, hashes, settings, patients) for outcome in _outcomes(case, settings, patients)
-    ]
+    cells = {
+        "trace_sha256": _joint_hash([hashes[name] for name in inputs.trace if not _is_sidecar(name)]),
+        "scan_sha256": _joint_hash([hashes[name] for name in inputs.scan if name != case.trace]),
+    }
+    lines = [(_kept(row | cells, settings), slices) for row, slices in _outcomes(case, settings)]
     return record | {"rows": [row for row, _ in lines], "slices": [slices for _, slices in lines]}
 
 
 def failed_record(job: Job, error: VolumetryError) -> dict[str, Any]:
     """Return the ledger record of a case that nobody could finish; it is tried again next time."""
-    row = _row(job.case, error=error)
     return {
         "case": case_id(job.case, job.settings),
+        "pseudonyms": job.settings.pseudonymiser is not None,
         "content": "",
         "stat": "",
-        "rows": [_finished(row, [], {}, job.settings, {job.case.patient})[0]],
+        "rows": [_kept(_row(job.case, error=error), job.settings)],
         "slices": [[]],
     }
 
 
-def _hashes(case: Case, root: str) -> dict[str, str]:
+def _is_sidecar(name: str) -> bool:
+    return name.endswith(".json") and not name.endswith(TRACE_SUFFIX)
+
+
+def _hashes(inputs: Inputs, root: str) -> dict[str, str]:
     hashes = {}
-    for name in input_files(case, root):
+    for name in inputs.all:
         try:
             with Path(f"{root}/{name}").open("rb") as file:
                 hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
@@ -137,14 +182,14 @@ def _hashes(case: Case, root: str) -> dict[str, str]:
 Outcome = tuple[Row, list[list[float | int | None]]]
 
 
-def _outcomes(case: Case, settings: Settings, patients: set[str]) -> Iterator[Outcome]:
+def _outcomes(case: Case, settings: Settings) -> Iterator[Outcome]:
     """Rows and slices of every lesion of a case; at least one row."""
     if case.error is not None:
         yield _row(case, error=case.error), []
         return
     if not case.trace:
         error = _unreadable(case, settings)
-        yield (_row(case) | {"status": "not_traced"} if error is None else _row(case, error=error)), []
+        yield (_row(case) if error is None else _row(case, error=error)), []
         return
     try:
         regions = list(_regions(case, settings))
@@ -161,7 +206,6 @@ def _outcomes(case: Case, settings: Settings, patients: set[str]) -> Iterator[Ou
         if isinstance(sections, VolumetryError):
             yield _row(case, error=sections.at(case.trace)) | {"lesion": lesion, "side": side or None}, []
             continue
-        patients.add(sections.source.patient)
         yield _measured(case, sections, settings)
 
 
@@ -200,7 +244,7 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
             sections = replace(region.sections, lesion=region.name, side=region.side)
             yield region.name, region.side, _sided(replace(sections, flags=(*sections.flags, *flags)), case)
         except VolumetryError as error:
-            yield case.lesion or region.name, case.side or region.side, error
+            yield region.name, case.side or region.side, error
 
 
 def _sided(sections: CrossSections, case: Case) -> CrossSections:
@@ -216,9 +260,9 @@ def _sided(sections: CrossSections, case: Case) -> CrossSections:
 
 
 def _measured(case: Case, sections: CrossSections, settings: Settings) -> Outcome:
-    names = {"lesion": case.lesion or sections.lesion or None, "side": sections.side or None}
+    names = {"lesion": sections.lesion or None, "side": sections.side or None}
     try:
-        volume = measure_volume(sections, rule=settings.protocol.measurement)
+        volume = measure_volume(sections, rule=settings.rule)
     except VolumetryError as error:
         return _row(case, sections=sections, error=error.at(case.trace)) | names, []
     return _row(case, sections=sections, volume=volume) | names, _slices(volume)
@@ -252,45 +296,33 @@ def _row(
     volume: LesionVolume | None = None,
     error: VolumetryError | None = None,
 ) -> Row:
-    row: Row = {
-        "patient": case.patient,
-        "side": case.side or None,
-        "lesion": case.lesion or None,
-        "visit": case.visit or None,
-        "study_date": case.study_date or None,
-        "reader": case.reader or None,
-        "modality": case.modality or None,
-        "series_uid": case.series_uid or None,
-        "scan": case.scan or None,
-        "trace": case.trace or None,
-        "volumetry_version": __version__,
-    }
+    row: Row = {"status": "not_traced"}
     if sections is not None:
-        row["study_date"] = row["study_date"] or sections.source.study_date or None
-        row["modality"] = row["modality"] or sections.source.modality or None
-        row["series_uid"] = row["series_uid"] or sections.source.series_uid or None
+        source = sections.source
+        row |= {"study_date": source.study_date, "modality": source.modality, "series_uid": source.series_uid}
         row |= _geometry_cells(sections)
     if volume is not None:
         row |= volume_cells(volume)
     if error is not None:
         status = "failed" if isinstance(error, ReadError | WorkerError) else "not_measurable"
-        row |= {"status": status, "code": error.code, "message": _about(error, case)}
-    if row["modality"] not in MODALITIES:
+        row |= {"status": status, "code": error.code, "message": error.what, "about": _about(error, case)}
+    if row.get("modality") not in MODALITIES:
         row["modality"] = None  # a code by the standard, but a file may hold any text there
     return row
 
 
-def _about(error: VolumetryError, case: Case) -> str:
-    """The message without the folder of this machine."""
+def _about(error: VolumetryError, case: Case) -> dict[str, Any]:
+    """Where an error is, without the folder of this machine, its values as text, and what to do."""
     where = error.where or ""
-    for name in (case.trace, case.scan, *case.scan_files):
-        if name and where.endswith(name):
-            where = name
-            break
+    if case.trace and where.endswith(case.trace):
+        where = "trace"
+    elif case.scan and where.endswith(case.scan):
+        where = "scan"
+    elif name := next((name for name in case.scan_files if name and where.endswith(name)), ""):
+        where = f"file:{name}"
     else:
-        where = Path(where).name
-    about = type(error)(error.code, error.what, where=where or None, values=error.values, todo=error.todo)
-    return about.message
+        where = f"file:{Path(where).name}" if where else ""
+    return {"where": where, "values": plain_values(error.values), "todo": error.todo}
 
 
 def _geometry_cells(sections: CrossSections) -> Row:
@@ -320,20 +352,11 @@ def volume_cells(volume: LesionVolume) -> Row:
     }
 
 
-def _finished(
-    row: Row,
-    slices: list[list[float | int | None]],
-    hashes: dict[str, str],
-    settings: Settings,
-    patients: Iterable[str],
-) -> Outcome:
-    """A row with its hashes, without empty cells, under pseudonyms where those are asked for."""
-    scan_files = [name for name in hashes if name != row.get("trace")]
-    row["trace_sha256"] = hashes.get(row["trace"] or "") or None
-    row["scan_sha256"] = _joint_hash([hashes[name] for name in scan_files]) if row.get("scan") else None
+def _kept(row: Row, settings: Settings) -> Row:
+    """A row as the ledger keeps it: without empty cells, and with nothing that a pseudonym stands for."""
     if settings.pseudonymiser is not None:
-        row = settings.pseudonymiser.row(row, {name for name in patients if name}, _TEXTS)
-    return {name: value for name, value in row.items() if value is not None}, slices
+        row = settings.pseudonymiser.record(row)
+    return {name: value for name, value in row.items() if value is not None and value != ""}
 
 
 def _joint_hash(hashes: list[str]) -> str | None:

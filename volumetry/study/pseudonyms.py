@@ -1,20 +1,42 @@
-"""Pseudonyms: a keyed hash in the place of PatientID, everywhere it would be written."""
+"""Pseudonyms: a keyed hash in the place of the patient, and case ids in the place of paths.
+
+A pseudonym stands for whole cells and whole paths only: no part of a date, a side or a number is ever
+replaced. Who is meant by which pseudonym, and which path by which case id, is written into a private map
+beside the key.
+"""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import hmac
+import io
+import os
 import re
 import secrets
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from volumetry.atomic import write_atomically
+from volumetry.atomic import atomic_output, named_output_errors
 from volumetry.errors import ReadError
+from volumetry.study.cases import Case
 
 KEY_BYTES = 32
-_SHORT = 3
+MAP_SUFFIX = ".map.csv"
+MAX_SHIFT_DAYS = 365
+_LONG = 4
+"""Letters from which on a lesion that is called like its patient is renamed; ``1`` is a number."""
+_DATE = re.compile(r"(\d{4})(-?)(\d{2})\2(\d{2})")
+_NUMBER = re.compile(r"[-+]?\d{1,12}(\.\d+)?(e[-+]?\d+)?")
+_UNITS = frozenset(("x", "mm", "mm2", "mm3", "s", "deg", "%", "L", "R"))
+_NAMING = frozenset(
+    ("patient-mismatch", "patient-unclear", "visit-unclear", "wrong-series", "ambiguous-lesion")
+)
+"""Codes whose values name patients, series or files, which may look like numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,33 +47,101 @@ class Pseudonymiser:
     ----------
     key : bytes
         Secret; whoever has it can tell whether a pseudonym belongs to a given PatientID.
+    shift_dates : bool
+        Move all dates of a patient by one number of days, 1 to 365, back.
     """
 
     key: bytes
+    shift_dates: bool = False
+
+    @property
+    def mark(self) -> str:
+        """What tells one key, and one way to use it, from another without giving it away."""
+        return self._hex("mark", str(self.shift_dates))
 
     def pseudonym(self, patient: str) -> str:
         """Return the pseudonym of a patient: ``P`` and 12 hexadecimal digits of HMAC-SHA-256."""
-        return "P" + hmac.new(self.key, patient.encode(), hashlib.sha256).hexdigest()[:12]
+        return "P" + hmac.new(self.key, _bytes(patient), hashlib.sha256).hexdigest()[:12]
 
-    def text(self, text: str, patients: set[str]) -> str:
-        """Return a text with every one of the patients' names in it replaced."""
-        for patient in sorted(patients, key=lambda name: (-len(name), name)):
-            if len(patient) >= _SHORT:
-                text = re.sub(re.escape(patient), self.pseudonym(patient), text, flags=re.IGNORECASE)
-            elif patient:
-                # A name of one or two characters is replaced where it stands alone.
-                pattern = rf"(?<![A-Za-z0-9]){re.escape(patient)}(?![A-Za-z0-9])"
-                text = re.sub(pattern, self.pseudonym(patient), text)
-        return text
+    def case_id(self, path: str) -> str:
+        """Return what stands for the path of a scan or a tracing: ``F`` and 12 hexadecimal digits."""
+        return "F" + self._hex("path", path)[:12]
 
-    def row(self, row: dict[str, Any], patients: set[str], columns: tuple[str, ...]) -> dict[str, Any]:
-        """Return a row with the patients' names replaced in the named columns."""
-        return row | {
-            name: self.text(row[name], patients) for name in columns if isinstance(row.get(name), str)
+    def uid(self, uid: str) -> str:
+        """Return the UID that stands for another, under the root of UUIDs."""
+        return f"2.25.{int(self._hex('uid', uid)[:30], 16)}"
+
+    def shifted(self, text: str, patient: str) -> str:
+        """Return a date (``yyyy-mm-dd``, ``yyyymmdd``) moved by the days of a patient; other text as it is."""
+        return self._moved(text, -self._days(patient)) if self.shift_dates else text
+
+    def row(self, row: dict[str, Any], case: Case) -> dict[str, Any]:
+        """Return a row of a table with what stands for the patient, the paths and the series."""
+        patient = case.patient
+        row = row | {"patient": self.pseudonym(patient)}
+        for name in ("scan", "trace"):
+            row[name] = self.case_id(row[name]) if row.get(name) else None
+        if case.series_uid:
+            row["series_uid"] = self.uid(case.series_uid)
+        if row.get("lesion") == patient and len(patient) >= _LONG:
+            row["lesion"] = self.pseudonym(patient)
+        for name in ("visit", "study_date"):
+            row[name] = self.shifted(row[name], patient) if row.get(name) else row.get(name)
+        return row
+
+    def record(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row as the ledger may keep it: UIDs, dates, names of files and texts of values hidden."""
+        row = dict(row)
+        if row.get("series_uid"):
+            row["series_uid"] = self.uid(row["series_uid"])
+        if self.shift_dates and row.get("study_date"):
+            row["study_date"] = self._moved(row["study_date"], -self._days(""))
+        if "about" in row:
+            row["about"] = self._hidden(row["about"], row.get("code") in _NAMING)
+        return row
+
+    def restored(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row of the ledger with its date as it was."""
+        if self.shift_dates and row.get("study_date"):
+            return row | {"study_date": self._moved(row["study_date"], self._days(""))}
+        return row
+
+    def _hidden(self, about: dict[str, Any], naming: bool) -> dict[str, Any]:
+        kind, colon, name = about["where"].partition(":")
+        where = f"{kind}:{self.case_id(name)}" if colon else kind
+        values = {
+            key: value if not naming and _is_plain(value) else self.case_id(value)
+            for key, value in about["values"].items()
         }
+        return about | {"where": where, "values": values}
+
+    def _days(self, patient: str) -> int:
+        return 1 + int(self._hex("days", patient)[:8], 16) % MAX_SHIFT_DAYS
+
+    def _moved(self, text: str, days: int) -> str:
+        matched = _DATE.fullmatch(text)
+        if matched is None:
+            return text
+        try:
+            moved = date(int(matched[1]), int(matched[3]), int(matched[4])) + timedelta(days=days)
+        except (ValueError, OverflowError):
+            return text
+        return moved.strftime(f"%Y{matched[2]}%m{matched[2]}%d")
+
+    def _hex(self, kind: str, text: str) -> str:
+        return hmac.new(self.key, _bytes(f"{kind}\0{text}"), hashlib.sha256).hexdigest()
 
 
-def read_key(path: Path | str) -> Pseudonymiser:
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a value of an error is numbers with units, which do not say who the patient is."""
+    return all(_NUMBER.fullmatch(word.strip(",")) or word in _UNITS for word in value.split())
+
+
+def read_key(path: Path | str, *, shift_dates: bool = False) -> Pseudonymiser:
     """Read the key file; make it, with a random key, where it does not exist.
 
     Raises
@@ -63,8 +153,7 @@ def read_key(path: Path | str) -> Pseudonymiser:
     """
     path = Path(path)
     if not path.exists():
-        write_atomically(path, secrets.token_hex(KEY_BYTES).encode() + b"\n")
-        path.chmod(0o600)
+        _write_private(path, secrets.token_hex(KEY_BYTES).encode() + b"\n")
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError):
@@ -77,4 +166,41 @@ def read_key(path: Path | str) -> Pseudonymiser:
             values={"bytes needed": KEY_BYTES},
             todo="Name the key file of this study, or one that does not exist yet.",
         )
-    return Pseudonymiser(key=key)
+    return Pseudonymiser(key=key, shift_dates=shift_dates)
+
+
+def write_map(key_file: Path | str, pseudonymiser: Pseudonymiser, cases: Iterable[Case]) -> Path:
+    """Write who is meant by every pseudonym and case id into ``KEYFILE.map.csv``, for its owner only.
+
+    What an earlier run wrote there is kept.
+    """
+    path = Path(f"{key_file}{MAP_SUFFIX}")
+    known = dict(_read_map(path))
+    for case in cases:
+        known[pseudonymiser.pseudonym(case.patient)] = case.patient
+        names = filter(None, (case.scan, case.trace))
+        known |= {pseudonymiser.case_id(name): name for name in names}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("id", "stands_for"))
+    writer.writerows(sorted(known.items()))
+    _write_private(path, _bytes(text.getvalue()))
+    return path
+
+
+def _read_map(path: Path) -> list[tuple[str, str]]:
+    with (
+        suppress(FileNotFoundError),
+        path.open(encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        return [(line[0], line[1]) for line in list(csv.reader(file))[1:] if len(line) == 2]
+    return []
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, from its first byte on."""
+    if not path.exists():
+        with named_output_errors(path):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    with atomic_output(path) as file:
+        file.write(content)
