@@ -99,8 +99,8 @@ def test_dates_of_a_patient_move_together(study):
     visits = {}
     for row in table(study / "shifted"):
         visits.setdefault(row["patient"], []).append(date.fromisoformat(row["visit"]))
-    assert {(later - first).days for first, later in visits.values()} == {168}
-    assert len({first for first, _ in visits.values()}) > 5
+    assert {(later - first).days for first, later in map(sorted, visits.values())} == {168}
+    assert len({first for first, _ in map(sorted, visits.values())}) > 5
     assert b"2024-01-15" not in (study / "shifted/ledger.jsonl").read_bytes()
 
 

@@ -78,7 +78,10 @@ def run(chosen: argparse.Namespace) -> int:
         "command": _noted(chosen),
     }
     if chosen.pseudonyms:
-        options |= {"pseudonymiser": _key(chosen), "key_file": chosen.pseudonyms}
+        options |= {
+            "pseudonymiser": _key(chosen, options["protocol"].privacy.shift_dates),
+            "key_file": chosen.pseudonyms,
+        }
     with ended_by_signals(), _executor(chosen) as executor, progress_bar("measuring") as progress:
         batch = BatchOptions(**options, executor=executor)
         summary = run_batch(chosen.folder, chosen.out, batch, progress=progress)
@@ -115,7 +118,7 @@ def _noted(chosen: argparse.Namespace) -> tuple[str, ...]:
     return ("volumetry", "batch", *given)
 
 
-def _key(chosen: argparse.Namespace) -> Pseudonymiser:
+def _key(chosen: argparse.Namespace, shift_dates: bool) -> Pseudonymiser:
     from volumetry.study.pseudonyms import read_key
 
     path = Path(chosen.pseudonyms)
@@ -127,7 +130,7 @@ def _key(chosen: argparse.Namespace) -> Pseudonymiser:
                 where=path,
                 todo="Keep it where those who get the results cannot read it.",
             )
-    return read_key(path)
+    return read_key(path, shift_dates=shift_dates)
 
 
 def _report(summary: BatchSummary) -> None:

@@ -72,7 +72,7 @@ class Pseudonymiser:
         return f"2.25.{int(self._hex('uid', uid)[:30], 16)}"
 
     def shifted(self, text: str, patient: str) -> str:
-        """Return a date (``yyyy-mm-dd``, ``yyyymmdd``) moved by the days of a patient; other text as it is."""
+        """Return a date (``yyyy-mm-dd``, ``yyyymmdd``) moved by the days of a patient; other text as is."""
         return self._moved(text, -self._days(patient)) if self.shift_dates else text
 
     def row(self, row: dict[str, Any], case: Case) -> dict[str, Any]:
