@@ -4,6 +4,7 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 `read_scan`, `open_case`, then the commands of `TracingSession`, shows `TracingSession.readout`, and saves.
 """
 
+from volumetry.numbering import slice_name, slice_names
 from volumetry.tracing.beside import TracedFile, scan_title, traced_beside
 from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
 from volumetry.tracing.disk.lock import LockHolder
@@ -13,7 +14,9 @@ from volumetry.tracing.disk.storage import SavedTrace, TracingCase, open_case
 from volumetry.tracing.planes.display import (
     DisplayOrientation,
     WindowPreset,
+    direction_letters,
     display_orientation,
+    locate,
     window_presets,
 )
 from volumetry.tracing.planes.interpolate import fill_between, interpolate_slice
@@ -84,5 +87,9 @@ __all__ = [
     "replay",
     "scan_title",
     "traced_beside",
+    "direction_letters",
+    "locate",
+    "slice_name",
+    "slice_names",
     "window_presets",
 ]

@@ -12,14 +12,14 @@ from qtpy.QtGui import QKeyEvent, QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
-KEYS = {"PageDown": Qt.Key.Key_PageDown, "PageUp": Qt.Key.Key_PageUp}
+KEYS = {
+    name: getattr(Qt.Key, f"Key_{name}")
+    for name in ("PageDown", "PageUp", "Escape", "Backspace", "Space", "F9")
+} | {"?": Qt.Key.Key_Question, "[": Qt.Key.Key_BracketLeft, "]": Qt.Key.Key_BracketRight}
 MODIFIERS = {
     "Shift": Qt.KeyboardModifier.ShiftModifier,
     "Control": Qt.KeyboardModifier.ControlModifier,
 }
-
-
-MOVE_S = 0.0105
 
 
 class Person:
@@ -76,8 +76,6 @@ class Person:
 
     def mouse(self, kind: QEvent.Type, at: np.ndarray, *, held: bool, button: bool = True) -> None:
         """Send one event of the left button."""
-        # vispy drops moves that follow within 10 ms of each other, as no hand makes them.
-        time.sleep(MOVE_S)
         QApplication.sendEvent(self.canvas, self.event(kind, at, held=held, button=button))
         QApplication.processEvents()
 
@@ -102,6 +100,11 @@ class Person:
             self.mouse(QEvent.Type.MouseButtonRelease, at, held=False)
             # Two clicks in a row are not a double click.
             self.look()
+
+    def hover(self, shown: np.ndarray) -> None:
+        """Move over a position without a button."""
+        (at,) = self.on_canvas(shown)
+        self.mouse(QEvent.Type.MouseMove, at, held=False, button=False)
 
     def double_click(self, shown: np.ndarray) -> None:
         """Double click a position."""

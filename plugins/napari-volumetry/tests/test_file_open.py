@@ -46,7 +46,7 @@ def test_what_file_open_brought_is_traced_at_once(person, study, disc):
 
 def test_the_rtstruct_beside_a_series_is_offered_and_taken_over(person, study):
     asked = []
-    person.tracer.asked.connect(lambda text, choices: asked.append((text, choices)))
+    person.tracer.decision_needed.connect(lambda text, choices: asked.append((text, choices)))
     assert person.tracer.open_series(study / SERIES)
     person.look(0.3)
     (text, choices) = asked[-1]

@@ -137,11 +137,11 @@ def test_a_signed_lesion_is_locked_until_there_is_a_reason(person, series, disc,
     area = person.number("slice_area_mm2")
     person.press(person.panel.sign)
     assert person.tracer.lesion.is_signed
-    assert person.said.startswith("Saved")
+    assert person.said.startswith("Signed by AB, ")
     person.drag(disc(40, 60, 5))
     assert "signed" in person.said
     assert person.number("slice_area_mm2") == area
-    assert len(person.tracer.scene.outlines.data) == 1
+    assert len(person.tracer.scene.outlines) == 1
     monkeypatch.setattr(
         "napari_volumetry.panel.QInputDialog.getText", lambda *_: ("the rim was missed", True)
     )

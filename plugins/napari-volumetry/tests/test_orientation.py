@@ -77,7 +77,7 @@ def check_letters_and_centroid(person, place, plane, kind):
     # And what is drawn there lies there on the screen.
     shown = scene.orientation.patient_to_display([centroid])[0]
     person.tracer.go_to_slice(round(float(shown[0])))
-    ring = np.asarray(scene.outlines.data[0])
+    ring = scene.outlines[0][1].vertices
     assert np.abs(ring.mean(axis=0) - shown[1:]).max() < 1.5
 
 
@@ -93,9 +93,7 @@ def test_uneven_slices_are_said_and_measured_where_they_are(person, tmp_path):
         image.ImagePositionPatient = [x, y, z + (0.4 if number % 2 else 0.0)]
         image.save_as(series / path.name)
     assert person.tracer.open_series(series)
-    note = person.viewer.canvas.overlays["volumetry_note"]
-    assert note.visible
-    assert "measured at their true positions" in note.text
+    assert "measured at their true positions" in person.tracer.scene.overlay.note
     scene, session = person.tracer.scene, person.tracer.session
     assert scene.image.scale[0] == pytest.approx(scene.scan.geometry.regular_step_mm)
     session.add_lesion("L1", "")

@@ -1,30 +1,23 @@
-"""The baseline beside the follow-up, or over it: linked in patient space, and never copied silently."""
+"""Another visit beside the one that is read, or over it: linked in patient space."""
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 
 import numpy as np
-from napari.components import ViewerModel
-from napari.layers import Image, Vectors
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
-from napari_volumetry.layers import AXES, BASELINE_COLOUR, UNITS
+from napari_volumetry.layers import BASELINE_COLOUR
+from napari_volumetry.painting import Ring
+from napari_volumetry.reslicing import letters_of, resliced
 from napari_volumetry.scene import Scene
-from volumetry import (
-    Contour,
-    LesionVolume,
-    MeasurementRule,
-    Scan,
-    Trace,
-    VolumetryError,
-    measure_volume,
-)
+from volumetry import Contour, LesionVolume, MeasurementRule, Scan, Trace, VolumetryError, measure_volume
 from volumetry.tracing import (
     CancelToken,
     RigidTransform,
-    link_slice,
+    WindowPreset,
     project_contours,
     register_rigid,
     window_presets,
@@ -32,48 +25,56 @@ from volumetry.tracing import (
 
 Array = NDArray[np.float64]
 
-SIDE_GAP_MM = 12.0
 VIEWS = ("hidden", "side by side", "one over the other")
+KEPT_SLICES = 24
 
 
 class Comparison(QObject):
-    """The baseline of the case in view.
+    """The other visit of the case in view: the baseline, or one that was chosen.
 
     Signals
     -------
     progressed : share of a registration that is done, 0 to 1.
     registered : (whether it was, what to tell).
+    changed : what is to be shown is another.
     """
 
     progressed = Signal(float)
     registered = Signal(bool, str)
+    changed = Signal()
     _finished = Signal(object)
 
-    def __init__(self, viewer: ViewerModel) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.viewer = viewer
         self.scene: Scene | None = None
         self.scan: Scan | None = None
+        self.label = ""
         self.traces: dict[str, Trace] = {}
         self.volumes: dict[str, LesionVolume] = {}
         self.to_followup = RigidTransform.identity()
         self.is_registered = False
         self.view = VIEWS[0]
         self.shows_outline = False
-        self._image: Image | None = None
-        self._outline: Vectors | None = None
+        self.windows: tuple[WindowPreset, ...] = ()
+        self.limits = (0.0, 1.0)
+        self._slices: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._cancel: CancelToken | None = None
         self._finished.connect(self._take)
 
-    # -- the baseline -----------------------------------------------------------------------------------
+    # -- the other visit --------------------------------------------------------------------------------
 
-    def open(self, scene: Scene, scan: Scan) -> None:
-        """Take the baseline's scan."""
+    def open(self, scene: Scene, scan: Scan, label: str) -> None:
+        """Take the scan of the other visit; `label` says its role and visit, as blinding allows."""
+        view, outline = self.view, self.shows_outline
         self.close()
-        self.scene, self.scan = scene, scan
+        self.scene, self.scan, self.label = scene, scan, label
+        self.windows = window_presets(scan)
+        self.limits = (self.windows[0].low, self.windows[0].high)
+        self.view, self.shows_outline = view, outline
+        self.changed.emit()
 
     def add_trace(self, lesion: str, trace: Trace, rule: MeasurementRule) -> None:
-        """Take the baseline's trace of a lesion.
+        """Take the trace of a lesion at the other visit.
 
         Raises
         ------
@@ -84,17 +85,18 @@ class Comparison(QObject):
         self.volumes[lesion] = measure_volume(trace, rule=rule)
 
     def close(self) -> None:
-        """Forget the baseline."""
+        """Forget the other visit."""
         self.cancel()
-        self.set_view(VIEWS[0])
-        self._remove_layers()
         self.scene = self.scan = None
+        self.label = ""
         self.traces, self.volumes = {}, {}
         self.to_followup, self.is_registered = RigidTransform.identity(), False
-        self.shows_outline = False
+        self.view, self.shows_outline = VIEWS[0], False
+        self._slices.clear()
+        self.changed.emit()
 
     def outlines_on_followup(self, lesion: str) -> tuple[Contour, ...]:
-        """Return the baseline's outlines of a lesion as they lie on the slices of the follow-up."""
+        """Return the other visit's outlines of a lesion as they lie on the slices of the follow-up."""
         trace = self.traces.get(lesion)
         if trace is None or self.scan is None or self.scene is None:
             return ()
@@ -104,105 +106,40 @@ class Comparison(QObject):
     # -- showing ----------------------------------------------------------------------------------------
 
     def set_view(self, view: str) -> None:
-        """Show the baseline beside the follow-up, over it, or not."""
-        if view == self.view:
-            return
+        """Show the other visit beside the one that is read, over it, or not."""
         self.view = view
-        if view == VIEWS[0] and not self.shows_outline:
-            self._remove_layers()
-        self.show("")
-        if self.scene is not None:
-            self.viewer.reset_view()
+        self.changed.emit()
 
-    def show(self, lesion: str) -> None:
-        """Show the slice of the baseline that shows what the slice in view shows."""
+    def slice_values(self) -> NDArray[np.float32] | None:
+        """Return the other visit in the plane of the slice in view, (rows, columns) on the screen."""
         if self.scan is None or self.scene is None:
-            return
-        if self.view == VIEWS[0] and not self.shows_outline:
-            self._remove_layers()
-            return
-        self._make_layers()
-        assert self._image is not None
-        assert self._outline is not None
-        linked = link_slice(
-            self.scene.scan.geometry,
-            self.scene.slice_index,
-            self.scan.geometry,
-            transform=self.to_followup.inverse,
-        )
-        matrix = self._matrix(linked.slice_index)
-        self._image.visible = self.view != VIEWS[0] and not linked.is_outside
-        self._image.data = np.asarray(self.scan.voxels[linked.slice_index])
-        self._image.affine = matrix
-        self._show_outline(lesion, linked.slice_index, matrix)
+            return None
+        index = self.scene.slice_index
+        if index not in self._slices:
+            to_other = self.to_followup.inverse
+            self._slices[index] = resliced(self.scan, self.scene.orientation, index, to_other)
+            while len(self._slices) > KEPT_SLICES:
+                self._slices.popitem(last=False)
+        self._slices.move_to_end(index)
+        return self._slices[index]
 
-    def _show_outline(self, lesion: str, slice_index: int, matrix: Array) -> None:
-        assert self.scene is not None
-        assert self._outline is not None
-        rings: list[Array] = []
-        if self.shows_outline:
-            here = self.scene.slice_index
-            scale = np.array(self.scene.orientation.scale_mm[1:])
-            rings += [
-                self.scene.orientation.pixels_to_display(c.vertices) * scale
-                for c in self.outlines_on_followup(lesion)
-                if c.slice_index == here
-            ]
-            trace = self.traces.get(lesion)
-            if self.view == VIEWS[1] and trace is not None:
-                rings += [
-                    c.vertices @ matrix[:2, :2].T + matrix[:2, 2] for c in trace.contours_on(slice_index)
-                ]
-        self.scene.show_dashes(self._outline, [(ring, BASELINE_COLOUR) for ring in rings])
+    @property
+    def letters(self) -> dict[str, str]:
+        """Letters at the edges of the other visit's picture."""
+        if self.scene is None or not self.scene.is_upright:
+            return {}
+        return letters_of(self.scene.orientation, self.to_followup.inverse)
 
-    def _matrix(self, slice_index: int) -> Array:
-        """Where pixels (row, column) of a slice of the baseline lie in the picture, in mm: (3, 3)."""
-        assert self.scan is not None
-        assert self.scene is not None
-        geometry, orientation = self.scan.geometry, self.scene.orientation
-        last = (geometry.rows - 1, geometry.columns - 1)
-        corners = geometry.pixel_to_patient(slice_index, [(0, 0), (last[0], 0), (0, last[1]), last])
-        shown = orientation.patient_to_display(self.to_followup.apply(corners))[:, 1:]
-        shown = shown * np.array(orientation.scale_mm[1:])
-        matrix = np.eye(3)
-        matrix[:2, 0] = (shown[1] - shown[0]) / max(last[0], 1)
-        matrix[:2, 1] = (shown[2] - shown[0]) / max(last[1], 1)
-        matrix[:2, 2] = shown[0]
-        if self.view == VIEWS[1]:
-            matrix[1, 2] -= shown[:, 1].max() + SIDE_GAP_MM
-        return matrix
-
-    def _make_layers(self) -> None:
-        if self._image is not None or self.scan is None or self.scene is None:
-            return
-        window = window_presets(self.scan)[0]
-        shared = {"units": UNITS[1:], "axis_labels": AXES[1:]}
-        self._image = Image(
-            np.asarray(self.scan.voxels[0]),
-            name="baseline",
-            colormap="gray",
-            contrast_limits=(window.low, window.high),
-            opacity=0.5 if self.view == VIEWS[2] else 1.0,
-            **shared,
-        )
-        self._outline = Vectors(
-            np.zeros((0, 2, 2)),
-            ndim=2,
-            name="baseline outline",
-            vector_style="line",
-            edge_width=max(self.scene.orientation.scale_mm[1:]) * max(self.scene.orientation.shape[1:]) / 300,
-            **shared,
-        )
-        active = self.viewer.layers.selection.active
-        self.viewer.layers.insert(1, self._image)
-        self.viewer.layers.insert(2, self._outline)
-        self.viewer.layers.selection.active = active
-
-    def _remove_layers(self) -> None:
-        for layer in (self._image, self._outline):
-            if layer is not None and layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
-        self._image = self._outline = None
+    def rings(self, lesion: str) -> list[Ring]:
+        """Return the other visit's outlines that lie on the slice in view."""
+        if self.scene is None or not self.shows_outline:
+            return []
+        here, orientation = self.scene.slice_index, self.scene.orientation
+        return [
+            Ring(vertices=orientation.pixels_to_display(c.vertices), colour=BASELINE_COLOUR, is_dashed=True)
+            for c in self.outlines_on_followup(lesion)
+            if c.slice_index == here
+        ]
 
     # -- registration -----------------------------------------------------------------------------------
 
@@ -249,6 +186,8 @@ class Comparison(QObject):
             self.registered.emit(False, found.what)
             return
         self.to_followup, self.is_registered = found, True
+        self._slices.clear()
+        self.changed.emit()
         shift = float(np.linalg.norm(self._shift_mm()))
         text = f"Registered: turned by {found.angle_degrees:.1f} degrees, moved by {shift:.1f} mm."
         self.registered.emit(True, text)

@@ -15,10 +15,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.compare import VIEWS, Comparison
+from napari_volumetry.compare import VIEWS
 from napari_volumetry.tracer import Tracer
 from volumetry import LesionVolume, VolumetryError, read_scan
-from volumetry.tracing import LesionReadout
+from volumetry.tracing import LesionReadout, Worklist
+
+
+def visits_of(worklist: Worklist, number: int) -> list[tuple[int, str]]:
+    """Return (number, what to call it) of the visits of a scan's patient; none under blinding of time."""
+    if worklist.blinding == "time":
+        return []
+    patient = next(row.patient for row in worklist.rows if row.number == number)
+    found = {row.number: row.visit or row.name for row in worklist.rows if row.patient == patient}
+    return sorted(found.items())
 
 
 class ComparePanel(QWidget):
@@ -27,7 +36,8 @@ class ComparePanel(QWidget):
     def __init__(self, tracer: Tracer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tracer = tracer
-        self.comparison = Comparison(tracer.viewer)
+        self.comparison = tracer.comparison
+        self.visit: int | None = None
         self._asked: set[str] = set()
         self.box = QGroupBox("Baseline")
         self.change = QLabel()
@@ -42,7 +52,6 @@ class ComparePanel(QWidget):
         tracer.baseline_of = self._baseline_of
         tracer.case_opened.connect(self._open)
         tracer.case_closed.connect(self._close)
-        tracer.drawn.connect(self._show)
         self._close()
 
     def _build(self) -> None:
@@ -60,7 +69,7 @@ class ComparePanel(QWidget):
         self.register.clicked.connect(self._register)
         self.progress.setRange(0, 1000)
         self.progress.setVisible(False)
-        self.comparison.progressed.connect(lambda share: self.progress.setValue(round(share * 1000)))
+        self.comparison.progressed.connect(self._on_progress)
         self.comparison.registered.connect(self._on_registered)
         grid = QGridLayout()
         grid.addWidget(self.view, 0, 0)
@@ -79,24 +88,44 @@ class ComparePanel(QWidget):
 
     def _open(self) -> None:
         self._close()
+        worklist, number = self.tracer.worklist, self.tracer.number
+        if worklist is None or number is None:
+            return
+        visits = visits_of(worklist, number)
+        if len(visits) < 2:
+            return
+        baseline = worklist.baseline_number(number)
+        others = [other for other, _ in visits if other != number]
+        self.choose_visit(baseline if baseline is not None else others[0])
+
+    def choose_visit(self, other: int) -> None:
+        """Compare with another visit of the patient, by the number of its scan."""
         worklist, number, scene = self.tracer.worklist, self.tracer.number, self.tracer.scene
         if worklist is None or number is None or scene is None:
             return
-        baseline = worklist.baseline_number(number)
-        if baseline is None:
-            return
+        names = dict(visits_of(worklist, number))
+        is_baseline = other == worklist.baseline_number(number)
+        role = "Baseline" if is_baseline else "Other visit"
         try:
-            uid = worklist.series_uid(baseline) or None
-            self.comparison.open(scene, read_scan(worklist.scan_path(baseline), series_uid=uid))
+            uid = worklist.series_uid(other) or None
+            scan = read_scan(worklist.scan_path(other), series_uid=uid)
         except VolumetryError as error:
             self.tracer.tell(error)
             return
+        self._asked = set()
+        self._stop_progress()
+        self.visit = other
+        self.box.setTitle(role)
+        self.comparison.open(scene, scan, f"{role}  {names.get(other, '')}".strip())
         self.setVisible(True)
+        self.tracer.update_readout()
 
     def _baseline_of(self, lesion: str) -> LesionVolume | None:
         """The baseline's volume of a lesion; its trace is read when it is first asked for."""
         worklist, number = self.tracer.worklist, self.tracer.number
         if worklist is None or number is None or self.comparison.scan is None:
+            return None
+        if self.visit != worklist.baseline_number(number):
             return None
         if lesion not in self._asked:
             self._asked.add(lesion)
@@ -111,6 +140,7 @@ class ComparePanel(QWidget):
     def _close(self) -> None:
         self.comparison.close()
         self._asked = set()
+        self.visit = None
         self.change.clear()
         self.view.setCurrentIndex(0)
         self.outline.setChecked(False)
@@ -124,7 +154,8 @@ class ComparePanel(QWidget):
             self.change.clear()
             return
         if change is None:
-            self.change.setText("This lesion has no trace at baseline.")
+            is_baseline = self.box.title() == "Baseline"
+            self.change.setText("This lesion has no trace at baseline." if is_baseline else "")
             return
         volume = (
             "no volume" if change.baseline_volume_cm3 is None else f"{change.baseline_volume_cm3:.3f} cm³"
@@ -134,16 +165,17 @@ class ComparePanel(QWidget):
         self.change.setText(f"At baseline {volume}{percent}: {category}. {change.reason_text}".strip())
 
     def _show(self) -> None:
-        lesion = self.tracer.lesion
-        self.comparison.show(lesion.name if lesion else "")
+        self.comparison.changed.emit()
 
     def _set_view(self, index: int) -> None:
         self.comparison.set_view(VIEWS[index])
-        self._show()
 
     def _set_outline(self, is_shown: bool) -> None:
         self.comparison.shows_outline = is_shown
         self._show()
+
+    def _on_progress(self, share: float) -> None:
+        self.progress.setValue(round(share * 1000))
 
     def _propose(self) -> None:
         lesion = self.tracer.lesion
@@ -163,7 +195,7 @@ class ComparePanel(QWidget):
 
     def _on_registered(self, is_done: bool, text: str) -> None:
         self._stop_progress()
-        self.tracer.told.emit(text, not is_done)
+        self.tracer.message_shown.emit(text, not is_done)
         self._show()
 
     def _stop_progress(self) -> None:

@@ -1,219 +1,269 @@
-"""Drawing with the mouse: freehand, by clicks, and pushing with a round brush.
+"""The tools that draw, as steps of one stroke: press, move, release. Showing them is the overlay's matter.
 
-Positions are those of the mouse, as fractions of a pixel; nothing is rounded to pixels.
+Positions are those of the mouse, as fractions of a pixel; nothing is rounded to pixels, and none is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from time import perf_counter
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
-from napari.components import ViewerModel
 from numpy.typing import NDArray
-from qtpy.QtCore import QTimer
 
-from napari_volumetry.layers import strokes
-from napari_volumetry.scene import Scene
-from volumetry.tracing import clean_outline, nudge_outline
+from napari_volumetry.strokes import (
+    Place,
+    Stroke,
+    Tool,
+    brushed,
+    clicked_outline,
+    mean_gap_mm,
+    nearest_ring,
+    nearest_vertex,
+    outline_of,
+    pushed,
+    sparse_note,
+    with_vertex_at,
+)
 
 Array = NDArray[np.float64]
-Tool = Literal["none", "freehand", "polygon", "nudge"]
-
-PREVIEW_S = 0.02
-"""Seconds between two redrawings of the stroke while the mouse moves."""
+Position = tuple[float, float]
 
 CLOSE_PIXELS = 8.0
-"""Distance on the screen from the first point within which a click closes a polygon."""
+"""Distance on the canvas within which a click closes a polygon, or takes a vertex."""
+
+
+class Hand(Protocol):
+    """What a drawing needs of the tracer, and gives to it."""
+
+    def stroke_place(self) -> Place:
+        """Return where a stroke would begin now."""
+
+    def refusal(self) -> str:
+        """Return why nothing can be drawn now; empty where it can."""
+
+    def outlines(self) -> list[tuple[str, Array]]:
+        """Return (contour id, ring on the screen) of what can be pushed."""
+
+    def take_outline(self, stroke: Stroke, ring: Array, note: str) -> None:
+        """Take a finished outline."""
+
+    def take_vertices(self, stroke: Stroke, ring: Array) -> None:
+        """Take the new vertices of an outline."""
+
+    def take_brush(self, stroke: Stroke, inside: NDArray[np.bool_]) -> None:
+        """Take painted, or erased, pixels of the screen's slice."""
+
+    def say(self, text: str, is_error: bool) -> None:
+        """Tell the reader something."""
 
 
 class Drawing:
-    """The tools that draw with the mouse on the slice in view.
+    """What is being drawn on the slice in view.
 
     Parameters
     ----------
-    viewer : ViewerModel
-    scene : Scene
-    colour : callable
-        Returns the colour of what is drawn.
-    on_outline : callable
-        Given the vertices (n, 2) on the screen of a finished outline.
-    on_nudge : callable
-        Given the id of the outline that was pushed, and its new vertices on the screen.
-    outlines : callable
-        Returns (contour id, vertices on the screen) of what can be pushed.
+    hand : Hand
+    shape : (rows, columns)
+        Of the screen's slice.
+    scale_mm : (rows, columns)
+    on_change : callable
+        Called when the preview should be painted again.
     """
 
     def __init__(
         self,
-        viewer: ViewerModel,
-        scene: Scene,
+        hand: Hand,
         *,
-        colour: Callable[[], str],
-        on_outline: Callable[[Array], None],
-        on_nudge: Callable[[str, Array], None],
-        outlines: Callable[[], list[tuple[str, Array]]],
+        shape: tuple[int, int],
+        scale_mm: tuple[float, float],
+        on_change: Callable[[], None],
     ) -> None:
-        self.viewer, self.scene = viewer, scene
+        self.hand, self.shape, self.scale_mm = hand, shape, scale_mm
         self.tool: Tool = "none"
-        self.radius_mm = 8.0
-        self._colour, self._outlines = colour, outlines
-        self._on_outline, self._on_nudge = on_outline, on_nudge
-        self._clicked: list[Array] = []
-        self._drawn_at = 0.0
-        self._zooms = [c for c in viewer.mouse_double_click_callbacks if c.__name__ == "double_click_to_zoom"]
-        viewer.mouse_drag_callbacks.append(self._on_drag)
-        viewer.mouse_move_callbacks.append(self._on_move)
-        viewer.mouse_double_click_callbacks.append(self._on_double_click)
+        self.is_hole = False
+        self.radius_mm = {"nudge": 8.0, "paint": 3.0, "erase": 3.0}
+        self.zoom = 1.0
+        self.stroke: Stroke | None = None
+        self.clicks: Stroke | None = None
+        self.here: Position | None = None
+        self._on_change = on_change
 
-    def close(self) -> None:
-        """Let go of the mouse."""
-        self.choose("none")
-        self.viewer.mouse_drag_callbacks.remove(self._on_drag)
-        self.viewer.mouse_move_callbacks.remove(self._on_move)
-        self.viewer.mouse_double_click_callbacks.remove(self._on_double_click)
+    # -- state ------------------------------------------------------------------------------------------
+
+    @property
+    def is_half_drawn(self) -> bool:
+        """Whether a stroke, or a polygon, has begun and is not finished."""
+        return self.stroke is not None or self.clicks is not None
 
     def choose(self, tool: Tool) -> None:
-        """Take a tool into the hand; what was half drawn is dropped."""
-        self.cancel()
+        """Choose a tool."""
+        if tool != self.tool:
+            self.cancel("another tool was chosen")
         self.tool = tool
-        is_drawing = tool != "none"
-        # Layers are panned by the left button; the drawing tools need it.
-        self.scene.outlines.mouse_pan = not is_drawing
-        doubles = self.viewer.mouse_double_click_callbacks
-        for zoom in self._zooms:
-            if is_drawing and zoom in doubles:
-                doubles.remove(zoom)
-            elif not is_drawing and zoom not in doubles:
-                doubles.append(zoom)
+        self._on_change()
 
-    def cancel(self) -> None:
-        """Drop what is half drawn."""
-        self._clicked = []
-        self.scene.show_stroke(np.zeros((0, 2, 2)), "white")
+    def cancel(self, why: str = "") -> bool:
+        """Drop what is half drawn and say so; return whether there was something."""
+        held = self.stroke or self.clicks
+        self.stroke = self.clicks = None
+        if held is None:
+            return False
+        what = "polygon" if held.tool == "polygon" else "stroke"
+        self.hand.say(f"The {what} was dropped: {why}." if why else f"The {what} was dropped.", bool(why))
+        self._on_change()
+        return True
+
+    def take_back(self) -> bool:
+        """Take the last click of a polygon back, or drop the stroke; return whether there was something."""
+        if self.stroke is None and self.clicks is not None and len(self.clicks.points) > 1:
+            self.clicks.points.pop()
+            self._on_change()
+            return True
+        return self.cancel()
 
     # -- the mouse --------------------------------------------------------------------------------------
 
-    def _position(self, event: Any) -> Array:
-        """Row and column on the screen."""
-        return np.asarray(self.scene.outlines.world_to_data(event.position), dtype=np.float64)[-2:]
-
-    def _on_drag(self, _viewer: object, event: Any) -> Iterator[None]:
-        if event.button != 1 or self.tool == "none":
-            return iter(())
-        if self.viewer.layers.selection.active is not self.scene.outlines:
-            return iter(())
-        draw = {"freehand": self._freehand, "polygon": self._click, "nudge": self._push}[self.tool]
-        return draw(event)
-
-    def _freehand(self, event: Any) -> Iterator[None]:
-        points = [self._position(event)]
-        yield
-        while event.type == "mouse_move":
-            points.append(self._position(event))
-            self._preview(strokes(points))
-            yield
-        points.append(self._position(event))
-        self._drop_stroke_later()
-        ring = self._cleaned(np.array(points))
-        if ring is not None:
-            self._on_outline(ring)
-
-    def _click(self, event: Any) -> Iterator[None]:
-        here = self._position(event)
-        yield
-        while event.type == "mouse_move":
-            yield
-        if self._clicked and self._is_near_first(here):
-            self._close_polygon()
+    def press(self, at: Position) -> None:
+        """The button went down."""
+        self.here = at
+        if self.tool == "none":
+            return
+        self.cancel_if_moved()
+        why = self.hand.refusal()
+        if why:
+            self.cancel("nothing can be drawn now")
+            self.hand.say(why, True)
+            return
+        if self.tool == "polygon":
+            self._click(at)
         else:
-            self._clicked.append(here)
-            self._preview(strokes(self._clicked), now=True)
+            self.stroke = self._begun(at)
+        self._on_change()
 
-    def _on_double_click(self, _viewer: object, event: Any) -> None:
-        if self.tool == "polygon" and len(self._clicked) >= 2:
-            event.handled = True
-            self._close_polygon()
+    def _begun(self, at: Position) -> Stroke | None:
+        stroke = Stroke(tool=self.tool, place=self.hand.stroke_place(), is_hole=self.is_hole, points=[at])
+        if self.tool == "nudge":
+            found = nearest_ring(self.hand.outlines(), at)
+            if found is None:
+                self.hand.say("There is no outline of this lesion to push on this slice.", False)
+                return None
+            stroke.contour_id, stroke.ring = found
+        elif self.tool == "vertices":
+            taken = nearest_vertex(self.hand.outlines(), at, self.scale_mm, CLOSE_PIXELS / self.zoom)
+            if taken is None:
+                return None
+            stroke.contour_id, stroke.ring, stroke.vertex = taken
+        return stroke
 
-    def _drop_stroke_later(self) -> None:
-        """Take the finished stroke off the picture, when the numbers are there."""
-        QTimer.singleShot(0, lambda: self.scene.show_stroke(np.zeros((0, 2, 2)), "white"))
+    def move(self, at: Position) -> None:
+        """The mouse moved, with the button down or not."""
+        self.here = at
+        if self.stroke is not None:
+            self.stroke.points.append(at)
+        self._on_change()
 
-    def _is_near_first(self, here: Array) -> bool:
-        apart = (here - self._clicked[0]) * np.array(self.scene.orientation.scale_mm[1:])
-        return float(np.hypot(*apart)) * float(self.viewer.scene.camera.zoom) <= CLOSE_PIXELS
+    def release(self, at: Position) -> None:
+        """The button went up."""
+        self.here = at
+        stroke, self.stroke = self.stroke, None
+        if stroke is None:
+            return
+        if stroke.points[-1] != at:
+            stroke.points.append(at)
+        if stroke.place != self.hand.stroke_place():
+            self.stroke = stroke
+            self.cancel("it ended on another slice, lesion or case than it began")
+            return
+        self._finish(stroke)
+        self._on_change()
 
-    def _close_polygon(self) -> None:
-        points, self._clicked = self._clicked, []
-        self._drop_stroke_later()
-        if len(points) >= 3:
-            self._on_outline(np.array(points))
-
-    def _push(self, event: Any) -> Iterator[None]:
-        start = self._position(event)
-        found = self._nearest_outline(start)
-        path = [start]
-        yield
-        ring = None
-        while event.type == "mouse_move":
-            path.append(self._position(event))
-            if found is not None and self._is_time():
-                ring = self._pushed(found[1], path)
-                self.scene.show_stroke(
-                    np.concatenate((strokes(_closed(ring)), self._circle(path[-1]))), self._colour()
-                )
-            yield
-        self._drop_stroke_later()
-        if found is not None:
-            ring = self._pushed(found[1], path)
-            if not np.array_equal(ring, found[1]):
-                self._on_nudge(found[0], ring)
-
-    def _on_move(self, _viewer: object, event: Any) -> None:
-        if self.tool == "nudge" and self._is_time():
-            self.scene.show_stroke(self._circle(self._position(event)), "white")
-        elif self.tool == "polygon" and self._clicked:
-            self._preview(strokes([*self._clicked, self._position(event)]))
-
-    # -- shapes -----------------------------------------------------------------------------------------
-
-    def _is_time(self) -> bool:
-        now = perf_counter()
-        if now - self._drawn_at < PREVIEW_S:
+    def double_click(self, at: Position) -> bool:
+        """Close a polygon; return whether there was one."""
+        if self.tool != "polygon" or self.clicks is None:
             return False
-        self._drawn_at = now
+        self.here = at
+        self._close_polygon()
         return True
 
-    def _preview(self, pieces: Array, *, now: bool = False) -> None:
-        if now or self._is_time():
-            self.scene.show_stroke(pieces, self._colour())
+    def cancel_if_moved(self) -> None:
+        """Drop a half-drawn polygon that belongs elsewhere."""
+        held = self.stroke or self.clicks
+        if held is not None and held.place != self.hand.stroke_place():
+            self.cancel("the slice, lesion or case changed")
 
-    def _cleaned(self, points: Array) -> Array | None:
-        """An outline of the stroke; None for a click without a stroke."""
-        if len(points) < 4 or np.ptp(points, axis=0).min() < 0.5:
-            return None
-        return clean_outline(points, shape=self.scene.orientation.shape[1:])
+    # -- finishing --------------------------------------------------------------------------------------
 
-    def _nearest_outline(self, here: Array) -> tuple[str, Array] | None:
-        found = [
-            (float(np.hypot(*(ring - here).T).min()), number)
-            for number, (_, ring) in enumerate(self._outlines())
-        ]
-        return self._outlines()[min(found)[1]] if found else None
+    def _finish(self, stroke: Stroke) -> None:
+        if stroke.tool == "freehand":
+            ring = outline_of(stroke.path, self.shape)
+            if ring is not None:
+                self.hand.take_outline(stroke, ring, self._note(stroke))
+            elif mean_gap_mm(stroke.path, self.scale_mm) and len(stroke.points) > 3:
+                self.hand.say("The stroke encloses no area of the image. Go round the lesion.", True)
+        elif stroke.tool == "nudge":
+            ring = self.pushed_ring(stroke)
+            if not np.array_equal(ring, stroke.ring):
+                self.hand.take_vertices(stroke, ring)
+        elif stroke.tool == "vertices":
+            if len(stroke.points) > 1:
+                self.hand.take_vertices(
+                    stroke, with_vertex_at(stroke.ring, stroke.vertex, stroke.points[-1], self.shape)
+                )
+        else:
+            self.hand.take_brush(stroke, self.brushed_pixels(stroke))
 
-    def _pushed(self, ring: Array, path: list[Array]) -> Array:
-        # In units of a column's width, so that the brush is round in millimetres.
-        scale = np.array(self.scene.orientation.scale_mm[1:])
-        stretch = scale / scale[1]
-        pushed = nudge_outline(ring * stretch, np.array(path) * stretch, self.radius_mm / float(scale[1]))
-        return np.asarray(pushed / stretch)
+    def _note(self, stroke: Stroke) -> str:
+        note = sparse_note(stroke.path, self.scale_mm)
+        if note:
+            gap = mean_gap_mm(stroke.path, self.scale_mm)
+            self.hand.say(
+                f"The stroke was fast: the mouse told a position every {gap:.1f} mm only. Look at it, "
+                "and draw it again, slower, where it cuts corners.",
+                True,
+            )
+        return note
 
-    def _circle(self, centre: Array) -> Array:
-        angles = np.linspace(0, 2 * np.pi, 49)
-        around = np.column_stack((np.sin(angles), np.cos(angles)))
-        return strokes(centre + around * self.radius_mm / np.array(self.scene.orientation.scale_mm[1:]))
+    def pushed_ring(self, stroke: Stroke) -> Array:
+        """Return the outline of a push, as far as it went."""
+        return pushed(stroke.ring, stroke.path, self.radius_mm["nudge"], self.scale_mm)
+
+    def brushed_pixels(self, stroke: Stroke) -> NDArray[np.bool_]:
+        """Return the pixels that the brush has covered."""
+        return brushed(stroke.path, self.radius_mm[stroke.tool], self.scale_mm, self.shape)
+
+    # -- clicks -----------------------------------------------------------------------------------------
+
+    def _click(self, at: Position) -> None:
+        if self.clicks is None:
+            self.clicks = Stroke(
+                tool="polygon", place=self.hand.stroke_place(), is_hole=self.is_hole, points=[at]
+            )
+        elif self._is_near_first(at) and len(self.clicks.points) >= 3:
+            self._close_polygon()
+        else:
+            self.clicks.points.append(at)
+
+    def _is_near_first(self, at: Position) -> bool:
+        assert self.clicks is not None
+        apart = (np.array(at) - self.clicks.points[0]) * self.scale_mm
+        return float(np.hypot(*apart)) * self.zoom <= CLOSE_PIXELS
+
+    def _close_polygon(self) -> None:
+        assert self.clicks is not None
+        self.cancel_if_moved()
+        clicks, self.clicks = self.clicks, None
+        if clicks is not None:
+            ring = clicked_outline(_without_repeats(clicks.path), self.shape)
+            if ring is None:
+                self.hand.say("The clicks enclose no area of the image.", True)
+            else:
+                self.hand.take_outline(clicks, ring, "")
+        self._on_change()
 
 
-def _closed(ring: Array) -> Array:
-    return np.concatenate((ring, ring[:1]))
+def _without_repeats(path: Array) -> Array:
+    """A double click is two clicks at one place."""
+    keep = np.ones(len(path), dtype=bool)
+    keep[1:] = np.hypot(*np.diff(path, axis=0).T) > 1e-3
+    return path[keep]

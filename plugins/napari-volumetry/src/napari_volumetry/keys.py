@@ -1,7 +1,7 @@
 """The keys of the tracer: one table for binding them, for the help panel and for the documentation.
 
-One hand stays on the mouse; the keys lie under the other. None is a key of napari's (held by a test); undo
-and redo are those of its Labels layers, over everything that is traced.
+One hand stays on the mouse; the keys lie under the other. While a case is open the tracer takes the keys over
+the picture before napari does.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ class Key:
         Method of `Tracer`.
     does : str
         In words.
+    repeats : bool
+        Whether it goes on while the key is held.
     """
 
     key: str
     command: str
     does: str
+    repeats: bool = False
 
 
 KEYS = (
-    Key(key="Q", command="previous_slice", does="previous slice"),
-    Key(key="W", command="next_slice", does="next slice"),
+    Key(key="Q", command="previous_slice", does="previous slice", repeats=True),
+    Key(key="W", command="next_slice", does="next slice", repeats=True),
     Key(key="G", command="draw_freehand", does="draw an outline freehand: hold the left button and go round"),
     Key(key="Shift-G", command="draw_polygon", does="draw an outline by clicks; a double click closes it"),
     Key(key="H", command="toggle_hole", does="what is drawn next is a hole (again: an outline)"),
@@ -51,9 +54,32 @@ KEYS = (
     Key(key="Shift-S", command="save", does="save"),
     Key(key="PageDown", command="next_case", does="next case of the worklist (what is drawn is kept)"),
     Key(key="PageUp", command="previous_case", does="previous case of the worklist"),
-    Key(key="Control-Z", command="undo", does="undo, on whatever slice it was"),
+    Key(key="Control-Z", command="undo", does="undo, on whatever slice it was; what is half drawn first"),
     Key(key="Control-Shift-Z", command="redo", does="redo"),
+    Key(key="Escape", command="drop", does="drop what is half drawn; without, stop drawing"),
+    Key(key="Backspace", command="take_back", does="take back a click; delete the vertex at the pointer"),
+    Key(key="[", command="smaller_brush", does="smaller brush", repeats=True),
+    Key(key="]", command="larger_brush", does="larger brush", repeats=True),
+    Key(key="F", command="fit", does="show all of the slice (a double click does, too)"),
+    Key(key="V", command="hide_outlines", does="hide the outlines while the key is held"),
+    Key(key="B", command="toggle_smooth", does="pixels smooth, or as blocks"),
+    Key(key="1", command="window_1", does="first window: that of the file, if it has one"),
+    Key(key="2", command="window_2", does="second window"),
+    Key(key="3", command="window_3", does="third window"),
+    Key(key="4", command="window_4", does="fourth window"),
+    Key(key="F9", command="show_layers", does="show or hide napari's layers"),
+    Key(key="?", command="show_keys", does="these keys, beside the picture"),
 )  # fmt: skip
+
+
+MOUSE = (
+    ("wheel", "slices"),
+    ("Ctrl and wheel", "zoom"),
+    ("right drag", "window (left, right) and level (up, down)"),
+    ("middle drag, or Space and drag", "move the picture, also while drawing"),
+    ("double click", "show all of the slice"),
+)
+"""What the mouse does besides drawing, for the help panel and the documentation."""
 
 
 def written(key: str) -> str:

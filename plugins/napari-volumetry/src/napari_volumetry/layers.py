@@ -1,9 +1,8 @@
-"""What napari's layers are given: scans, outlines and dashes as arrays on the screen. No Qt, no napari."""
+"""What napari's layers are given: scans and outlines as arrays on the screen. No Qt, no napari."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ COLOURS = ("#ffd42a", "#2ad4ff", "#ff6ad5", "#7bea6f", "#ff9a3c", "#c39bff")
 BASELINE_COLOUR = "#ffffff"
 UNITS = ("mm", "mm", "mm")
 AXES = ("slice", "row", "column")
-ARC_SIDES = 64
 
 
 def colour_of(index: int) -> str:
@@ -39,7 +37,7 @@ def image_arguments(
         "axis_labels": AXES,
         "colormap": "gray",
         "contrast_limits": (chosen.low, chosen.high),
-        "interpolation2d": "nearest",
+        "interpolation2d": "linear",
     }
 
 
@@ -72,55 +70,3 @@ def contours_of_polygons(
         )
         contours.append(contour)
     return tuple(contours)
-
-
-def ring_of_shape(kind: str, corners: ArrayLike) -> Array | None:
-    """Return the outline of a shape that was drawn with napari's own tools; None for lines and paths.
-
-    Parameters
-    ----------
-    kind : str
-        napari's: ``polygon``, ``rectangle``, ``ellipse``, ``path``, ``line``.
-    corners : (n, 2) array_like
-        Its data: for an ellipse the four corners of its box.
-    """
-    array = np.asarray(corners, dtype=np.float64)
-    if kind in ("polygon", "rectangle"):
-        return array
-    if kind != "ellipse":
-        return None
-    angles = 2 * np.pi * np.arange(ARC_SIDES) / ARC_SIDES
-    # Widened so that the polygon has the ellipse's area, not that of the polygon inside it.
-    reach = np.sqrt(np.pi / (ARC_SIDES / 2 * np.sin(2 * np.pi / ARC_SIDES)))
-    centre, across, down = array.mean(axis=0), (array[1] - array[0]) / 2, (array[3] - array[0]) / 2
-    return np.asarray(centre + reach * (np.outer(np.cos(angles), across) + np.outer(np.sin(angles), down)))
-
-
-def dashes(ring: ArrayLike, *, dash_pixels: float = 2.0, gap_pixels: float = 2.0) -> Array:
-    """Return a closed outline (n, 2) as dashes: (m, 2, 2) of start and direction, as a Vectors layer has."""
-    closed = np.asarray(ring, dtype=np.float64)
-    closed = np.concatenate((closed, closed[:1]))
-    along = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))))
-    length = float(along[-1])
-    if length <= 0:
-        return np.zeros((0, 2, 2))
-    number = max(3, round(length / (dash_pixels + gap_pixels)))
-    starts = np.arange(number) * length / number
-    ends = starts + length / number * dash_pixels / (dash_pixels + gap_pixels)
-    first, last = (
-        np.column_stack([np.interp(at, along, closed[:, axis]) for axis in (0, 1)]) for at in (starts, ends)
-    )
-    return np.stack((first, last - first), axis=1)
-
-
-def strokes(points: ArrayLike) -> Array:
-    """Return an open line (n, 2) as (n - 1, 2, 2) of start and direction, as a Vectors layer has."""
-    line = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-    if len(line) < 2:
-        return np.zeros((0, 2, 2))
-    return np.stack((line[:-1], np.diff(line, axis=0)), axis=1)
-
-
-def moved_to_slice(contours: Iterable[Contour], slice_index: int) -> tuple[Contour, ...]:
-    """Return the outlines of one slice as those of another."""
-    return tuple(replace(contour, slice_index=slice_index) for contour in contours)

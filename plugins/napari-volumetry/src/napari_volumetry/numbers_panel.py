@@ -8,8 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_volumetry.chart import AreaChart
-from volumetry.numbering import slice_name, slice_names
-from volumetry.tracing import LesionReadout
+from volumetry.tracing import LesionReadout, slice_name, slice_names
 
 ROWS = (
     ("slice_area_mm2", "Area of this slice"),

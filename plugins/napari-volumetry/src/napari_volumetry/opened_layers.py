@@ -70,7 +70,7 @@ class OpenedLayers(QObject):
             return
         found = traced_beside(scene.scan, path)
         if found:
-            self.tracer.asked.emit(_offered(found), self._choices(found))
+            self.tracer.decision_needed.emit(_offered(found), self._choices(found))
 
     def _choices(self, found: Sequence[TracedFile]) -> tuple[tuple[str, Any], ...]:
         def taking(file: TracedFile) -> Any:

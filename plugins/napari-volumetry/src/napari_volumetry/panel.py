@@ -85,10 +85,11 @@ class TracerPanel(QWidget):
         self.compare = ComparePanel(tracer)
         self._build()
         tracer.drawn.connect(self.refresh)
+        tracer.state_changed.connect(self.refresh)
         tracer.case_opened.connect(self._on_case)
         tracer.case_closed.connect(self._on_case)
-        tracer.told.connect(self._say)
-        tracer.asked.connect(self._ask)
+        tracer.message_shown.connect(self._say)
+        tracer.decision_needed.connect(self._ask)
         self._on_case()
 
     # -- layout -----------------------------------------------------------------------------------------
@@ -170,10 +171,10 @@ class TracerPanel(QWidget):
         self.window_presets.activated.connect(self._set_window)
         radius = QDoubleSpinBox()
         radius.setRange(1.0, 50.0)
-        radius.setValue(self.tracer.nudge_radius_mm)
+        radius.setValue(self.tracer.brush_mm["nudge"])
         radius.setSuffix(" mm")
         radius.setToolTip("Radius of the brush that pushes")
-        radius.valueChanged.connect(self.tracer.set_nudge_radius)
+        radius.valueChanged.connect(self.tracer.set_brush_radius)
         for part in (QLabel("Window"), self.window_presets, QLabel("Push radius"), radius):
             line.addWidget(part)
         return row

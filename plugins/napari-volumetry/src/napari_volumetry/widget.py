@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_volumetry.help_panel import HelpPanel
 from napari_volumetry.opened_layers import OpenedLayers
 from napari_volumetry.panel import TracerPanel
+from napari_volumetry.reading_window import ReadingWindow
 from napari_volumetry.scene import warm_up
 from napari_volumetry.tracer import Tracer
 from napari_volumetry.worklist_panel import WorklistPanel
@@ -61,6 +62,7 @@ class TracerWidget(QWidget):
             viewer.window.remove_dock_widget(before)
         model: ViewerModel = viewer
         self.tracer: Tracer = Tracer(model, reader=reader or _reader(), place=place)
+        self.reading_window = ReadingWindow(self.tracer)
         self.worklist = WorklistPanel(self.tracer)
         self.panel = TracerPanel(self.tracer)
         self.tabs = QTabWidget()
@@ -71,7 +73,7 @@ class TracerWidget(QWidget):
         column.addWidget(self._top_row())
         column.addWidget(self.tabs)
         self.tracer.case_opened.connect(lambda: self.tabs.setCurrentWidget(self.panel))
-        self.tracer.told.connect(self._say)
+        self.tracer.message_shown.connect(self._say)
         self.opened_layers = OpenedLayers(self.tracer)
         self.setMinimumWidth(340)
         self.setMaximumWidth(420)

@@ -1,4 +1,4 @@
-"""The desk of a case: opening and closing it, keeping what is drawn, saying what goes wrong.
+"""The open case: opening and closing it, keeping what is drawn, saying what goes wrong.
 
 It decides nothing about outlines, volumes or files; `volumetry.tracing` does. Whatever goes wrong is said in
 the panel, by name, and the tracing goes on.
@@ -6,19 +6,23 @@ the panel, by name, and the tracing goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
+from weakref import ref
 
 import numpy as np
 from napari.components import ViewerModel
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_volumetry.outline_files import read_outlines
-from napari_volumetry.scene import Edit, Scene
+from napari_volumetry.scene import Scene
 from volumetry import LesionVolume, MeasurementRule, Scan, VolumetryError, read_scan
 from volumetry.tracing import (
     CasePlace,
@@ -35,7 +39,7 @@ from volumetry.tracing import (
 
 Array = NDArray[np.float64]
 Given = ParamSpec("Given")
-Desk = TypeVar("Desk", bound="CaseDesk")
+Controller = TypeVar("Controller", bound="CaseController")
 
 HEARTBEAT_MS = 30_000
 
@@ -45,15 +49,15 @@ def _age(seconds: float) -> str:
 
 
 def command(
-    method: Callable[Concatenate[Desk, TracingSession, Given], None],
-) -> Callable[Concatenate[Desk, Given], None]:
+    method: Callable[Concatenate[Controller, TracingSession, Given], None],
+) -> Callable[Concatenate[Controller, Given], None]:
     """Give a method the session, say what the session refuses, and show what came of it."""
 
     @wraps(method)
-    def commanded(self: Desk, /, *args: Given.args, **named: Given.kwargs) -> None:
+    def commanded(self: Controller, /, *args: Given.args, **named: Given.kwargs) -> None:
         session = self.session
         if session is None:
-            self.told.emit("Open a case first.", False)
+            self.message_shown.emit("Open a case first.", False)
             return
         try:
             method(self, session, *args, **named)
@@ -65,27 +69,42 @@ def command(
     return commanded
 
 
-class CaseDesk(QObject):
+def canvas_of(viewer: ViewerModel) -> QWidget:
+    """Return napari's canvas of a viewer with a window."""
+    window = viewer.window.main_menu.window()
+    found: QWidget | None = window.centralWidget().findChild(QOpenGLWidget)
+    assert found is not None
+    return found
+
+
+def _clock(time: str) -> str:
+    """Hour and minute of an ISO time, here."""
+    return datetime.fromisoformat(time).astimezone().strftime("%H:%M") if time else ""
+
+
+class CaseController(QObject):
     """The case in view, and the worklist it is of.
 
     Signals
     -------
     case_opened, case_closed, worklist_read
     drawn : the state, the slice or the tool changed; look at `readout`.
-    told : (text, is an error) something the reader should know.
-    asked : (text, tuple of (button, callable)) something the reader has to decide.
+    message_shown : (text, is an error) something the reader should know.
+    decision_needed : (text, tuple of (button, callable)) something the reader has to decide.
     """
 
     case_opened = Signal()
     case_closed = Signal()
     worklist_read = Signal()
     drawn = Signal()
-    told = Signal(str, bool)
-    asked = Signal(str, object)
+    message_shown = Signal(str, bool)
+    decision_needed = Signal(str, object)
 
     def __init__(self, viewer: ViewerModel, *, reader: str = "", place: Path | None = None) -> None:
         super().__init__()
         self.viewer = viewer
+        # Weak: napari's window must not outlive its closing for the tracer's sake.
+        self._canvas = ref(canvas_of(viewer))
         self.reader = reader
         self.place = place
         self.study: Path | None = None
@@ -95,11 +114,13 @@ class CaseDesk(QObject):
         self.scene: Scene | None = None
         self.readout: LesionReadout | None = None
         self.name = ""
+        self.saved_time = ""
         self.baseline_of: Callable[[str], LesionVolume | None] = lambda _lesion: None
         self._scan_path: Path | None = None
         self._is_redraw_due = False
         self._said_error = ""
         self._slice_shown = -1
+        self.opening = 0
         self._heart = QTimer(self)
         self._heart.setInterval(HEARTBEAT_MS)
         self._heart.timeout.connect(self._beat)
@@ -109,6 +130,13 @@ class CaseDesk(QObject):
     def single_path(self) -> Path | None:
         """Where the scan in view lies, if it was opened without a study."""
         return self._scan_path if self.case is not None and self.number is None else None
+
+    @property
+    def canvas(self) -> QWidget:
+        """Napari's canvas."""
+        found = self._canvas()
+        assert found is not None
+        return found
 
     # -- opening -----------------------------------------------------------------------------------------
 
@@ -175,7 +203,7 @@ class CaseDesk(QObject):
     def _open(
         self, scan: Scan, path: Path, place: CasePlace, *, name: str, number: int | None, take_over: bool
     ) -> bool:
-        held = self._let_go()
+        held = self._release()
         try:
             case = self._case(scan, place, take_over=take_over)
             if case.holder is not None and case.holder.is_gone:
@@ -193,9 +221,8 @@ class CaseDesk(QObject):
             )
             return False
         self.case, self.name, self.number, self._scan_path = case, name, number, path
-        self.scene = Scene(
-            self.viewer, scan, name=name, on_edit=self.take_edit, on_paint=self.take_paint, held=held
-        )
+        self.opening += 1
+        self.scene = Scene(self.viewer, self.canvas, scan, name=name, on_undone=self._say_undone, held=held)
         self.viewer.title = f"{name} — Volumetry tracer"
         self._said_error = ""
         self.begin_drawing(self.scene)
@@ -204,9 +231,12 @@ class CaseDesk(QObject):
         self.case_opened.emit()
         self.update_view(redraw_now=True)
         # Only now is the panel as wide, and the picture as narrow, as they will be.
-        QTimer.singleShot(0, self.fit)
+        QTimer.singleShot(0, self.canvas, self.fit)
         self._say_what_was_found(case)
         return True
+
+    def _say_undone(self, text: str) -> None:
+        self.message_shown.emit(text, True)
 
     def _case(self, scan: Scan, place: CasePlace, *, take_over: bool, only_look: bool = False) -> TracingCase:
         protocol = None if self.worklist is None else self.worklist.protocol
@@ -231,15 +261,19 @@ class CaseDesk(QObject):
                 f"{who} has this case open on {case.holder.host}, last active "
                 f"{_age(case.holder.heartbeat_age_s)} ago. It opens read-only: nothing can be drawn."
             )
-            self.asked.emit(text, (("Only look", lambda: None), ("Take over", self._take_over)))
+            self.decision_needed.emit(text, (("Only look", lambda: None), ("Take over", self._take_over)))
         elif not self.reader:
-            self.told.emit("Write your initials at the top first; until then nothing can be drawn.", True)
+            self.message_shown.emit(
+                "Write your initials at the top first; until then nothing can be drawn.", True
+            )
         elif case.unsaved_events:
             text = (
                 f"An earlier session ended without saving. Its last {case.unsaved_events} steps are here, "
                 "and can be undone."
             )
-            self.asked.emit(text, (("Go on", lambda: None), ("Back to what was saved", self.discard_unsaved)))
+            self.decision_needed.emit(
+                text, (("Go on", lambda: None), ("Back to what was saved", self.discard_unsaved))
+            )
 
     def _take_over(self) -> None:
         if self.number is not None:
@@ -249,17 +283,18 @@ class CaseDesk(QObject):
 
     def close_case(self) -> None:
         """Close the case in view; what is drawn and not saved stays in its journal."""
-        scene = self._let_go()
+        scene = self._release()
         if scene is not None:
             scene.close()
 
-    def _let_go(self) -> Scene | None:
+    def _release(self) -> Scene | None:
         """Close the case but leave its layers, for the next to go on with."""
         self._heart.stop()
         self.end_drawing()
         case, scene = self.case, self.scene
         self.case = self.scene = self.readout = self.number = None
         self._slice_shown = -1
+        self.saved_time = ""
         if case is not None:
             case.close()
         if case is not None:
@@ -279,7 +314,7 @@ class CaseDesk(QObject):
         """Open the next scan that has something left to trace."""
         number = None if self.worklist is None else self.worklist.next_untraced(self.number)
         if number is None:
-            self.told.emit("Everything on the worklist is saved or signed.", False)
+            self.message_shown.emit("Everything on the worklist is saved or signed.", False)
             return
         self.open_row(number)
         self.refresh_worklist()
@@ -290,7 +325,9 @@ class CaseDesk(QObject):
             return
         here = numbers.index(self.number) + step if self.number in numbers else 0
         if not 0 <= here < len(numbers):
-            self.told.emit("This was the last case." if step > 0 else "This is the first case.", False)
+            self.message_shown.emit(
+                "This was the last case." if step > 0 else "This is the first case.", False
+            )
             return
         self.open_row(numbers[here])
         self.refresh_worklist()
@@ -310,7 +347,7 @@ class CaseDesk(QObject):
     def fit(self) -> None:
         """Fit the picture into its window."""
         if self.scene is not None and self.scene.is_open:
-            self.viewer.reset_view()
+            self.scene.fit()
 
     def next_slice(self) -> None:
         """Bring the next slice into view."""
@@ -345,12 +382,6 @@ class CaseDesk(QObject):
     def end_drawing(self) -> None:
         """Let go of the mouse: called before a case is closed."""
 
-    def take_edit(self, edit: Edit) -> None:
-        """Take over what the reader did with napari's own tools."""
-
-    def take_paint(self) -> None:
-        """Take over what the reader painted."""
-
     # -- keeping -----------------------------------------------------------------------------------------
 
     def save(self) -> bool:
@@ -366,8 +397,10 @@ class CaseDesk(QObject):
             else:
                 self._ask_place(error, self._move_and_save)
             return False
+        if saved:
+            self.saved_time = datetime.now().strftime("%H:%M")
         self.update_view()
-        self.told.emit(self._said_of_saving(saved), any(trace.is_conflict for trace in saved))
+        self.message_shown.emit(self._said_of_saving(saved), any(trace.is_conflict for trace in saved))
         self.refresh_worklist()
         return True
 
@@ -380,10 +413,30 @@ class CaseDesk(QObject):
         return "Saved: " + ", ".join(trace.path.name for trace in saved) + "."
 
     @command
-    def sign(self, session: TracingSession) -> None:
-        """Sign the current lesion, which locks it, and save it."""
-        session.sign()
-        self.save()
+    def sign(self, session: TracingSession, acknowledged: Iterable[str] = ()) -> None:
+        """Sign the current lesion, which locks it, and save it; the warnings named are acknowledged."""
+        session.sign(acknowledged=acknowledged)
+        if self.save():
+            self.message_shown.emit(f"{self.state_words}.", False)
+
+    @property
+    def state_words(self) -> str:
+        """The state of the current lesion in words: unsaved, saved, signed."""
+        session = self.session
+        if session is None:
+            return "No case is open"
+        if session.is_read_only:
+            return "Read-only"
+        lesion = session.state.lesions.get(session.current_lesion)
+        unsaved = session.state.unsaved_lesions
+        if lesion is not None and lesion.is_signed and lesion.id not in unsaved:
+            return f"Signed by {session.reader}, {_clock(lesion.signed_time)}"
+        if unsaved:
+            names = ", ".join(session.state.lesions[found].name for found in unsaved)
+            return f"Unsaved: {names}"
+        if lesion is None or (session.state.is_empty(lesion.id) and not lesion.is_judged):
+            return "Nothing traced yet"
+        return f"Saved {self.saved_time}".strip()
 
     @command
     def reopen(self, session: TracingSession, reason: str) -> None:
@@ -394,7 +447,7 @@ class CaseDesk(QObject):
         """Write a mask of all lesions."""
         with self._telling():
             if self.case is not None:
-                self.told.emit(f"Saved: {self.case.export_mask(path).name}.", False)
+                self.message_shown.emit(f"Saved: {self.case.export_mask(path).name}.", False)
 
     @command
     def load_outlines(self, session: TracingSession, path: Path | str) -> None:
@@ -413,8 +466,8 @@ class CaseDesk(QObject):
     def _ask_place(self, error: VolumetryError, go_on: Callable[[CasePlace], object]) -> None:
         """Say that a folder cannot be written, and offer another."""
         self.tell(error)
-        self.asked.emit(
-            f"{self._words(error)} Nothing is lost: what was saved is as it was.",
+        self.decision_needed.emit(
+            f"{self._text_of(error)} Nothing is lost: what was saved is as it was.",
             (("Choose another folder...", go_on), ("Later", lambda: None)),
         )
 
@@ -427,7 +480,9 @@ class CaseDesk(QObject):
 
     def _beat(self) -> None:
         if self.case is not None and not self.case.is_read_only and not self.case.heartbeat():
-            self.told.emit("Somebody took this case over. What you drew until now can still be saved.", True)
+            self.message_shown.emit(
+                "Somebody took this case over. What you drew until now can still be saved.", True
+            )
             self.update_view()
 
     # -- showing -----------------------------------------------------------------------------------------
@@ -467,11 +522,11 @@ class CaseDesk(QObject):
         except VolumetryError as error:
             self.tell(error)
 
-    def _words(self, error: VolumetryError) -> str:
+    def _text_of(self, error: VolumetryError) -> str:
         """An error in words; under blinding without the names of files."""
         text = error.what if self.is_blinded else error.message
         return text[:1].upper() + text[1:].rstrip(".") + (f". {error.todo}" if self.is_blinded else ".")
 
     def tell(self, error: VolumetryError) -> None:
         """Say what went wrong."""
-        self.told.emit(self._words(error), True)
+        self.message_shown.emit(self._text_of(error), True)

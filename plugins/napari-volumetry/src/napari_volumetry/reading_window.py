@@ -1,0 +1,203 @@
+"""The window around the picture while a case is read: the second picture, and what of napari is put away.
+
+What is put away (layer list, layer controls, the slider under the picture, the buttons that turn it) comes
+back when no case is open.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QMessageBox, QPushButton, QWidget
+
+from napari_volumetry.canvas_map import CanvasMap
+from napari_volumetry.compare import VIEWS
+from napari_volumetry.painting import gray_image
+from napari_volumetry.second_view import OtherPicture
+from napari_volumetry.tracer import Tracer
+
+PUT_AWAY = ("layer list", "layer controls")
+TURNING = ("ndisplay_button", "roll", "transpose", "grid_view_button")
+OVER_OPACITY = 0.5
+
+
+class ReadingWindow(QObject):
+    """Arranges the window of a tracer.
+
+    Parameters
+    ----------
+    tracer : Tracer
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        super().__init__(tracer.canvas)
+        self.tracer = tracer
+        self.comparison = tracer.comparison
+        self.other = OtherPicture(self.comparison, self._view, self._lesion)
+        # napari's viewer is in a row, alone.
+        row = cast(QHBoxLayout, self.window.centralWidget().layout())
+        row.addWidget(self.other, 1)
+        row.setStretch(0, 1)
+        self.other.hide()
+        self._hidden: list[QWidget] = []
+        self._off: list[QPushButton] = []
+        # Timers of its own: they end with the window.
+        self._back, self._fit = QTimer(self), QTimer(self)
+        for timer, do in ((self._back, self._bring_back), (self._fit, self._fit_after_layout)):
+            timer.setSingleShot(True)
+            timer.timeout.connect(do)
+        self._connect()
+        self.window.installEventFilter(self)
+
+    def _connect(self) -> None:
+        tracer, other = self.tracer, self.other
+        tracer.case_opened.connect(self._on_opened)
+        tracer.case_closed.connect(self._on_closed)
+        tracer.drawn.connect(self.refresh)
+        tracer.pointed.connect(self._on_pointed)
+        tracer.layers_wanted.connect(self.toggle_layers)
+        self.comparison.changed.connect(self.refresh)
+        other.dragged.connect(tracer.pan)
+        other.turned.connect(tracer.step_slices)
+        other.zoomed.connect(self._zoom)
+        other.fit_wanted.connect(tracer.fit)
+        other.pointed.connect(self._on_other_pointed)
+
+    @property
+    def window(self) -> QMainWindow:
+        """Napari's window."""
+        return cast(QMainWindow, self.tracer.canvas.window())
+
+    # -- the two pictures -------------------------------------------------------------------------------
+
+    def _view(self) -> CanvasMap | None:
+        scene = self.tracer.scene
+        return None if scene is None else scene.view_for_painting()
+
+    def _lesion(self) -> str:
+        lesion = self.tracer.lesion
+        return lesion.name if lesion else ""
+
+    def refresh(self) -> None:
+        """Show the other visit where and how it is wanted."""
+        scene, comparison = self.tracer.scene, self.comparison
+        is_beside = scene is not None and comparison.scan is not None and comparison.view == VIEWS[1]
+        if is_beside != (not self.other.isHidden()):
+            self.other.setVisible(is_beside)
+            self._fit.start(0)
+        if scene is None:
+            return
+        overlay = scene.overlay
+        overlay.top = self.tracer.picture_label if is_beside else ""
+        overlay.over = None
+        if comparison.scan is not None and comparison.view == VIEWS[2]:
+            values = comparison.slice_values()
+            if values is not None:
+                overlay.over = (gray_image(values, *comparison.limits), OVER_OPACITY)
+        overlay.other_rings = comparison.rings(self._lesion())
+        overlay.refresh()
+        self.other.is_smooth = overlay.is_smooth
+        if is_beside:
+            self.other.refill_soon()
+
+    def _fit_after_layout(self) -> None:
+        self._level_pictures()
+        self.tracer.fit()
+
+    def _level_pictures(self) -> None:
+        """Give both pictures the same height: the same place is at the same place in both."""
+        canvas, central = self.tracer.canvas, self.window.centralWidget()
+        top = canvas.mapTo(central, canvas.rect().topLeft()).y()
+        self.other.setFixedHeight(canvas.height())
+        self.other.move(self.other.x(), top)
+
+    def _on_view(self) -> None:
+        if not self.other.isHidden():
+            if self.other.height() != self.tracer.canvas.height():
+                self._level_pictures()
+            self.other.update()
+
+    def _zoom(self, factor: float, x: float, y: float) -> None:
+        canvas, other = self.tracer.canvas, self.other
+        at = (x + (canvas.width() - other.width()) / 2, y + (canvas.height() - other.height()) / 2)
+        self.tracer.zoom(factor, at)
+
+    def _on_pointed(self, place: tuple[float, float] | None) -> None:
+        if not self.other.isHidden():
+            self.other.crosshair = place
+            self.other.update()
+
+    def _on_other_pointed(self, place: tuple[float, float] | None) -> None:
+        if self.tracer.scene is not None:
+            self.tracer.scene.overlay.crosshair = place
+            self.tracer.scene.overlay.refresh_soon()
+
+    # -- what of napari is put away ---------------------------------------------------------------------
+
+    def _on_opened(self) -> None:
+        scene = self.tracer.scene
+        if scene is not None:
+            scene.on_view = self._on_view
+        if not self._hidden:
+            self._put_away()
+        self.refresh()
+
+    def _put_away(self) -> None:
+        docks = [d for d in self.window.findChildren(QDockWidget) if d.objectName() in PUT_AWAY]
+        sliders = [
+            w
+            for w in self.window.centralWidget().findChildren(QWidget)
+            if w.metaObject().className() == "QtDims"
+        ]
+        self._hidden = [w for w in (*docks, *sliders) if not w.isHidden()]
+        for widget in self._hidden:
+            widget.hide()
+        self._off = [b for b in self.window.findChildren(QPushButton) if b.property("mode") in TURNING]
+        for made in self._off:
+            made.setEnabled(False)
+
+    def _on_closed(self) -> None:
+        # Another case may follow at once; what is put away then stays so.
+        self._back.start(0)
+
+    def _bring_back(self) -> None:
+        if self.tracer.scene is not None:
+            return
+        for widget in self._hidden:
+            widget.show()
+        for made in self._off:
+            made.setEnabled(True)
+        self._hidden, self._off = [], []
+        self.refresh()
+
+    def toggle_layers(self) -> None:
+        """Show, or hide, napari's layer list and controls."""
+        docks = [d for d in self.window.findChildren(QDockWidget) if d.objectName() in PUT_AWAY]
+        is_hidden = all(dock.isHidden() for dock in docks)
+        for dock in docks:
+            dock.setVisible(is_hidden)
+
+    # -- closing ----------------------------------------------------------------------------------------
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802, D102
+        if isinstance(event, QCloseEvent) and event.spontaneous():
+            self.tracer.drop_for("the window is being closed")
+            if self.tracer.has_unsaved and not self._may_close():
+                event.ignore()
+                return True
+        return False
+
+    def _may_close(self) -> bool:
+        """Ask what is to become of unsaved work; return whether the window may close."""
+        box = QMessageBox(self.window)
+        box.setWindowTitle("Volumetry tracer")
+        box.setText(f"{self.tracer.state_words}. What is drawn and not saved is kept in the journal.")
+        save = box.addButton("Save and close", QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton("Close: go on next time", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton("Stay", QMessageBox.ButtonRole.RejectRole)
+        box.exec()
+        if box.clickedButton() is save:
+            return self.tracer.save()
+        return box.clickedButton() is keep
