@@ -33,9 +33,19 @@ from volumetry.tracing.session.records import Event, PaintedSlice, Replacement, 
 from volumetry.tracing.session.session import TracingSession
 from volumetry.tracing.session.signing import SigningCheck
 from volumetry.tracing.session.state import TracingState, apply_event, replay
-from volumetry.tracing.worklist import Worklist, WorklistRow, chosen_rows, read_worklist, release_blinded
+from volumetry.tracing.worklist import (
+    ROW_COLUMNS,
+    STATES,
+    Worklist,
+    WorklistRow,
+    chosen_rows,
+    read_worklist,
+    release_blinded,
+)
 
 __all__ = [
+    "ROW_COLUMNS",
+    "STATES",
     "CancelToken",
     "CasePlace",
     "DisplayOrientation",

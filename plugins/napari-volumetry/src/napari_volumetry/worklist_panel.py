@@ -18,8 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_volumetry.tracer import Tracer
-from volumetry.tracing import WorklistRow, chosen_rows
-from volumetry.tracing.worklist import ROW_COLUMNS, STATES
+from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
 
 HEADINGS = {"name": "Case", "finding": "Finding"}
 LEFT = "left to trace"
