@@ -29,7 +29,8 @@ CONTRACT = {
         status code message
         volume_mm3 volume_cm3 height_rule volume_thickness_mm3 volume_spacing_mm3 sampling_error_percent
         n_slices max_area_mm2
-        slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2 modality plane weighting repetition_time_ms
+        slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2 pixel_spacing_rows_mm pixel_spacing_columns_mm
+        rows columns slice_normal modality plane weighting repetition_time_ms
         echo_time_ms inversion_time_ms field_strength_t contrast fat_suppression series_uid
         scan trace scan_sha256
         trace_sha256 flags
@@ -38,7 +39,8 @@ CONTRACT = {
         height_spacing_mm""",
     CHANGES: """site patient side lesion reader baseline_visit followup_visit days baseline_volume_mm3
         followup_volume_mm3 change_mm3 change_percent change_percent_per_year threshold_percent
-        threshold_category category reason height_rule comparable reservations change_error_percent
+        threshold_category category reason height_rule comparable reservations explained_percent
+        change_error_percent change_error_lower_bound_percent
         detectable_change_percent probability_increase probability_decrease verdict flags""",
 }
 

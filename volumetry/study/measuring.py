@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from volumetry._version import __version__
+from volumetry.error_model.slicing import sampling_error
 from volumetry.errors import (
     MismatchError,
     ReadError,
@@ -26,6 +27,7 @@ from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser
+from volumetry.study.worth import geometry_facts
 from volumetry.tables import Row
 from volumetry.trace import check_trace
 from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
@@ -333,6 +335,7 @@ def _geometry_cells(sections: CrossSections) -> Row:
         "gap_mm": geometry.gap_mm,
         "pixel_area_mm2": geometry.pixel_area_mm2,
         "n_slices": sections.n_slices,
+        **geometry_facts(geometry),
     }
 
 
@@ -347,6 +350,7 @@ def volume_cells(volume: LesionVolume) -> Row:
         "height_rule": volume.height_rule,
         "volume_thickness_mm3": volume.volume_thickness_mm3,
         "volume_spacing_mm3": volume.volume_spacing_mm3,
+        "sampling_error_percent": sampling_error(volume.areas_mm2, volume.heights_mm).percent,
         "max_area_mm2": volume.max_area_mm2,
         "flags": ";".join(volume.flags) or None,
     }

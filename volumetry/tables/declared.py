@@ -125,6 +125,28 @@ MEASUREMENTS = Table(
             what="Slice spacing minus slice thickness. Negative: slices overlap.",
         ),
         Column(name="pixel_area_mm2", kind="number", unit="mm2", what="Area of a pixel."),
+        Column(
+            name="pixel_spacing_rows_mm",
+            kind="number",
+            unit="mm",
+            what="Distance between the rows of an image.",
+            since="0.2",
+        ),
+        Column(
+            name="pixel_spacing_columns_mm",
+            kind="number",
+            unit="mm",
+            what="Distance between the columns of an image.",
+            since="0.2",
+        ),
+        Column(name="rows", kind="integer", what="Rows of an image.", since="0.2"),
+        Column(name="columns", kind="integer", what="Columns of an image.", since="0.2"),
+        Column(
+            name="slice_normal",
+            kind="text",
+            what="Normal of the slices in patient coordinates (LPS): three numbers, a space between them.",
+            since="0.2",
+        ),
         Column(name="modality", kind="text", what="DICOM modality of the scan."),
         Column(
             name="plane",
@@ -258,10 +280,23 @@ CHANGES = Table(
             since="0.2",
         ),
         Column(
+            name="explained_percent",
+            kind="text",
+            what="Change in percent that a difference may explain, as `code=percent`, separated by `;`.",
+            since="0.2",
+        ),
+        Column(
             name="change_error_percent",
             kind="number",
             unit="%",
             what="Standard error of the change in percent.",
+            since="0.2",
+        ),
+        Column(
+            name="change_error_lower_bound_percent",
+            kind="number",
+            unit="%",
+            what="The same from the error of slicing alone: a lower bound of the error.",
             since="0.2",
         ),
         Column(

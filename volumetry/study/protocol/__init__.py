@@ -3,6 +3,7 @@
 Every section is a frozen dataclass in a module of its own, `ProtocolSections` lists them.
 """
 
+from volumetry.study.protocol.comparability import ComparabilitySection
 from volumetry.study.protocol.document import Protocol, ProtocolSections, parse_protocol, read_protocol
 from volumetry.study.protocol.identity import IdentitySection, folder_number
 from volumetry.study.protocol.privacy import PrivacySection
@@ -13,6 +14,7 @@ from volumetry.study.protocol.tracings import TracingsSection
 
 __all__ = [
     "Blinding",
+    "ComparabilitySection",
     "IdentitySection",
     "PrivacySection",
     "Protocol",

@@ -9,6 +9,7 @@ from typing import Any
 
 from volumetry.change import ChangeRule
 from volumetry.documents import Document, build, read_document
+from volumetry.study.protocol.comparability import ComparabilitySection
 from volumetry.study.protocol.identity import IdentitySection
 from volumetry.study.protocol.measurement import ChangeSection, MeasurementSection
 from volumetry.study.protocol.privacy import PrivacySection
@@ -31,6 +32,7 @@ class ProtocolSections:
     tracings: TracingsSection = field(default_factory=TracingsSection)
     measurement: MeasurementSection = field(default_factory=MeasurementSection)
     change: ChangeSection = field(default_factory=ChangeSection)
+    comparability: ComparabilitySection = field(default_factory=ComparabilitySection)
     repeatability: RepeatabilitySection = field(default_factory=RepeatabilitySection)
     reading: Reading = field(default_factory=Reading)
     privacy: PrivacySection = field(default_factory=PrivacySection)
@@ -55,7 +57,7 @@ class Protocol:
         What a mask of zeros means.
     measurement : MeasurementRule
     change : ChangeRule
-    identity, scan, tracings, repeatability, reading, privacy
+    identity, scan, tracings, comparability, repeatability, reading, privacy
         The sections of those names.
     """
 
@@ -70,6 +72,7 @@ class Protocol:
     identity: IdentitySection = field(default_factory=IdentitySection)
     scan: ScanSection = field(default_factory=ScanSection)
     tracings: TracingsSection = field(default_factory=TracingsSection)
+    comparability: ComparabilitySection = field(default_factory=ComparabilitySection)
     repeatability: RepeatabilitySection = field(default_factory=RepeatabilitySection)
     reading: Reading = field(default_factory=Reading)
     privacy: PrivacySection = field(default_factory=PrivacySection)
@@ -109,6 +112,7 @@ def _protocol(values: dict[str, Any], document: Document) -> Protocol:
         identity=sections.identity,
         scan=sections.scan,
         tracings=sections.tracings,
+        comparability=sections.comparability,
         repeatability=sections.repeatability,
         reading=sections.reading,
         privacy=sections.privacy,

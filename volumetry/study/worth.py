@@ -1,0 +1,236 @@
+"""The columns of ``changes.csv`` that say what a class is worth: comparability, error, verdict."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from volumetry.change import ChangeRule, VolumeChange
+from volumetry.comparability import Comparability, ComparabilityRule, Normal, VisitFacts, compare_visits
+from volumetry.error_model import ReadingError, VerdictRule, judge_change, reading_error_from_dict
+from volumetry.errors import ReadError
+from volumetry.geometry import ScanGeometry
+from volumetry.tables import Row
+
+ExplainTilt = Callable[[Row, Row], float | None]
+"""From the rows of both visits to the change in percent that the tilt of the planes may explain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorthRule:
+    """By what a change is judged.
+
+    Attributes
+    ----------
+    reading_error : ReadingError or None
+        None where the study has no repeated reads.
+    verdict : VerdictRule
+    comparability : ComparabilityRule
+    explain_tilt : callable or None
+        None where the traces are not at hand.
+    """
+
+    reading_error: ReadingError | None = None
+    verdict: VerdictRule = field(default_factory=VerdictRule)
+    comparability: ComparabilityRule = field(default_factory=ComparabilityRule)
+    explain_tilt: ExplainTilt | None = None
+
+
+def read_repeatability(path: Path | str) -> ReadingError:
+    """Read ``repeatability.json``.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``, ``unreadable``, ``newer-format``.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        values = json.loads(text)
+    except FileNotFoundError:
+        raise ReadError(
+            "not-found",
+            "the repeatability file is not there",
+            where=path,
+            todo="Write it with `volumetry agreement`.",
+        ) from None
+    except (OSError, ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise ReadError(
+            "unreadable",
+            "the repeatability file is no JSON object",
+            where=path,
+            todo="Write it with `volumetry agreement`.",
+        )
+    return reading_error_from_dict(values, str(path))
+
+
+def worth_cells(
+    baseline: Row | None, followup: Row | None, change: VolumeChange, change_rule: ChangeRule, rule: WorthRule
+) -> Row:
+    """Return the cells of a change that say what its class is worth.
+
+    Parameters
+    ----------
+    baseline, followup : dict or None
+        The rows of ``measurements.csv``; None where the lesion was not traced.
+    change : VolumeChange
+        The change with its class.
+    change_rule : ChangeRule
+    rule : WorthRule
+
+    Returns
+    -------
+    dict
+        Cells by column, and ``worth_flags``: flags to add to those of the change.
+    """
+    if baseline is None or followup is None or change.percent is None:
+        verdict = "not_evaluable" if rule.reading_error is not None else None
+        return {"verdict": verdict, "worth_flags": ()}
+    compared = compare_visits(visit_facts(baseline), visit_facts(followup), rule.comparability)
+    explained = dict(compared.explained_percent)
+    if "plane-tilted" in compared.reservations and rule.explain_tilt is not None:
+        by_tilt = rule.explain_tilt(baseline, followup)
+        if by_tilt is not None:
+            explained["plane-tilted"] = by_tilt
+    worth = judge_change(
+        change.baseline_volume_mm3,
+        change.followup_volume_mm3,
+        sampling_error_percent=(
+            baseline.get("sampling_error_percent"),
+            followup.get("sampling_error_percent"),
+        ),
+        reading_error=rule.reading_error,
+        change_rule=change_rule,
+        verdict_rule=rule.verdict,
+        category="not_evaluable" if change.category == "not_evaluable" else None,
+    )
+    verdict = worth.verdict
+    if compared.comparable == "no" and rule.reading_error is not None:
+        verdict = "not_evaluable"
+    unknown = rule.reading_error is None
+    return {
+        **_comparability_cells(compared, explained),
+        "change_error_percent": worth.change_error_percent,
+        "change_error_lower_bound_percent": worth.error_lower_bound_percent,
+        "detectable_change_percent": worth.detectable_change_percent,
+        "probability_increase": worth.probability_increase,
+        "probability_decrease": worth.probability_decrease,
+        "verdict": None if unknown else verdict or None,
+        "worth_flags": ("error-unknown",) if unknown else worth.flags,
+    }
+
+
+def _comparability_cells(compared: Comparability, explained: Mapping[str, float]) -> Row:
+    return {
+        "comparable": compared.comparable,
+        "reservations": ";".join(compared.reservations) or None,
+        "explained_percent": ";".join(f"{code}={value:.6g}" for code, value in explained.items()) or None,
+    }
+
+
+def visit_facts(row: Row) -> VisitFacts:
+    """Return what a comparison needs to know of a visit, from its row of ``measurements.csv``."""
+    flags = str(row.get("flags") or "").split(";")
+    spacings = (row.get("pixel_spacing_rows_mm"), row.get("pixel_spacing_columns_mm"))
+    area = row.get("pixel_area_mm2")
+    if None in spacings and area:
+        spacings = (math.sqrt(area), math.sqrt(area))
+
+    def text(name: str) -> str:
+        return str(row.get(name) or "")
+
+    return VisitFacts(
+        side=text("side"),
+        reader=text("reader"),
+        modality=text("modality"),
+        height_rule=text("height_rule"),
+        slice_thickness_mm=row.get("slice_thickness_mm"),
+        slice_spacing_mm=row.get("slice_spacing_mm"),
+        pixel_spacing_mm=None if None in spacings else (float(spacings[0]), float(spacings[1])),  # type: ignore[arg-type]
+        rows=row.get("rows"),
+        columns=row.get("columns"),
+        slice_normal=_normal(row.get("slice_normal")),
+        lesion_cut_off="touches-edge" in flags,
+        plane=text("plane"),
+        weighting=text("weighting"),
+        repetition_time_ms=row.get("repetition_time_ms"),
+        echo_time_ms=row.get("echo_time_ms"),
+        inversion_time_ms=row.get("inversion_time_ms"),
+        field_strength_t=row.get("field_strength_t"),
+        contrast=text("contrast"),
+        fat_suppression=text("fat_suppression"),
+    )
+
+
+def geometry_facts(geometry: ScanGeometry) -> Row:
+    """Return the cells of a row of measurements that a comparison of geometry needs."""
+    between_rows, between_columns = geometry.pixel_spacing_mm
+    return {
+        "pixel_spacing_rows_mm": between_rows,
+        "pixel_spacing_columns_mm": between_columns,
+        "rows": geometry.rows,
+        "columns": geometry.columns,
+        "slice_normal": " ".join(f"{float(v) + 0.0:.6f}" for v in geometry.normal),
+    }
+
+
+def _normal(text: Any) -> Normal | None:
+    try:
+        x, y, z = (float(v) for v in str(text or "").split())
+    except ValueError:
+        return None
+    return (x, y, z) if math.hypot(x, y, z) > 0 else None
+
+
+def tilt_explainer(study: Path, traces: Path | None = None) -> ExplainTilt:
+    """Return a function that cuts the baseline's lesion along the follow-up's slices.
+
+    Parameters
+    ----------
+    study : path
+        The folder that was measured; `trace` and `scan` of the rows are relative to it.
+    traces : path, optional
+        Where traces lie that were kept apart.
+    """
+
+    def explain(baseline: Row, followup: Row) -> float | None:
+        from volumetry.errors import VolumetryError
+        from volumetry.reslice import explained_by_tilt
+
+        try:
+            first, contours = _outlines(baseline, study, traces)
+            second, _ = _outlines(followup, study, traces)
+            return explained_by_tilt(contours, first, second, height=str(baseline.get("height_rule")))
+        except (VolumetryError, OSError, LookupError):
+            return None
+
+    return explain
+
+
+def _outlines(row: Row, study: Path, traces: Path | None) -> tuple[ScanGeometry, Any]:
+    from volumetry.export import read_traced
+    from volumetry.outlines import contours_from_mask
+
+    def found(name: Any) -> Path | None:
+        places = [folder / str(name) for folder in (traces, study) if folder is not None and name]
+        return next((place for place in places if place.exists()), None)
+
+    path = found(row.get("trace"))
+    if path is None:
+        raise LookupError("the traced file is not at hand")
+    native = path.name.endswith(".trace.json")
+    traced = read_traced(path, scan=None if native else found(row.get("scan")))
+    lesion = row.get("lesion")
+    if traced.mask is not None:
+        labels = [v for v in traced.mask.labels if lesion in (v.name, str(v.number))] or list(
+            traced.mask.labels
+        )
+        return traced.geometry, contours_from_mask(traced.mask, labels[0].number)
+    chosen = [trace for trace in traced.traces if trace.lesion == lesion] or list(traced.traces)
+    return chosen[0].geometry, chosen[0].contours
