@@ -29,7 +29,8 @@ CONTRACT = {
         status code message
         volume_mm3 volume_cm3 height_rule volume_thickness_mm3 volume_spacing_mm3 sampling_error_percent
         n_slices max_area_mm2
-        slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2 pixel_spacing_rows_mm pixel_spacing_columns_mm
+        slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2
+        pixel_spacing_rows_mm pixel_spacing_columns_mm
         rows columns slice_normal modality plane weighting repetition_time_ms
         echo_time_ms inversion_time_ms field_strength_t contrast fat_suppression series_uid
         scan trace scan_sha256
