@@ -1,6 +1,5 @@
 """``[comparability]``: which differences between two visits forbid a comparison."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass
