@@ -6,10 +6,10 @@ that names the hash of its parent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -29,13 +29,11 @@ TRACE_VERSION = 2
 """The newest version that is read. Version 2 adds ``not_measurable``; a trace without it is written as
 version 1, so that equal traces have equal hashes whichever program wrote them."""
 
-NOT_MEASURABLE_REASONS = MappingProxyType(
-    {
-        "prosthesis": "a prosthesis has replaced or hides it",
-        "artefact": "an artefact hides its margin",
-        "cut-off": "the scan does not cover it whole",
-    }
-)
+NOT_MEASURABLE_REASONS: Mapping[str, str] = {
+    "prosthesis": "a prosthesis has replaced or hides it",
+    "artefact": "an artefact hides its margin",
+    "cut-off": "the scan does not cover it whole",
+}
 """Why a reader may find a lesion not measurable: the id that is kept, and its sentence."""
 
 

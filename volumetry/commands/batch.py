@@ -11,6 +11,7 @@ from volumetry.commands.options import (
     HEIGHT_RULES,
     add_measurement_options,
     add_protocol,
+    add_traces,
     chosen_protocol,
     exit_code,
 )
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manifest", metavar="CSV", help="names the cases; default: FOLDER/manifest.csv, if there"
     )
+    add_traces(parser)
     add_protocol(parser)
     parser.add_argument(
         "--height", choices=HEIGHT_RULES, help="primary rule; default: the protocol's, else thickness"
@@ -70,6 +72,7 @@ def run(chosen: argparse.Namespace) -> int:
     options: dict[str, Any] = {
         "protocol": chosen_protocol(chosen),
         "manifest": chosen.manifest,
+        "traces": chosen.traces,
         "jobs": chosen.jobs,
         "case_timeout": chosen.case_timeout,
         "fresh": chosen.fresh,
@@ -113,7 +116,9 @@ def _noted(chosen: argparse.Namespace) -> tuple[str, ...]:
         if getattr(chosen, name) is not None
     ]
     given += [
-        f"--{name}" for name in ("manifest", "protocol", "pseudonyms", "scheduler") if getattr(chosen, name)
+        f"--{name}"
+        for name in ("manifest", "traces", "protocol", "pseudonyms", "scheduler")
+        if getattr(chosen, name)
     ]
     return ("volumetry", "batch", *given)
 

@@ -45,6 +45,13 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=LAYOUTS, default="table", dest="layout", help="default: table")
 
 
+def add_traces(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--traces``."""
+    parser.add_argument(
+        "--traces", metavar="FOLDER", help="folder of the traces, for scans that cannot be written beside"
+    )
+
+
 def add_protocol(parser: argparse.ArgumentParser) -> None:
     """Declare ``--protocol``."""
     parser.add_argument("--protocol", metavar="TOML", help="study protocol; default: the published rules")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from volumetry.commands.options import add_traces
 from volumetry.console import DONE
 from volumetry.errors import UsageError
 
@@ -14,9 +15,7 @@ EXAMPLE = "volumetry trace scans/p01/2024-03-02/"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("path", nargs="?", metavar="PATH")
-    parser.add_argument(
-        "--traces", metavar="FOLDER", help="folder of the traces, for scans that cannot be written beside"
-    )
+    add_traces(parser)
 
 
 def run(chosen: argparse.Namespace) -> int:

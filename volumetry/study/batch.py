@@ -54,6 +54,8 @@ class BatchOptions:
     ----------
     protocol : Protocol
     manifest : path or None
+    traces : path or None
+        Folder of native traces that are kept apart from the scans.
     jobs : int
         Processes on this machine; 1 measures in this one. 0: as many as there are cores.
     case_timeout : float or None
@@ -75,6 +77,7 @@ class BatchOptions:
 
     protocol: Protocol = field(default_factory=Protocol)
     manifest: Path | str | None = None
+    traces: Path | str | None = None
     jobs: int = 1
     case_timeout: float | None = None
     executor: Executor | None = None
@@ -150,7 +153,7 @@ def run_batch(
     options = options or BatchOptions()
     _check_out(Path(folder), Path(out))
     settings = _settings(folder, options)
-    cases = discover(folder, manifest=options.manifest)
+    cases = discover(folder, manifest=options.manifest, traces=options.traces)
     out = make_folder(out)
     if options.pseudonymiser is not None:
         _refuse_clear_ids(out)
@@ -179,7 +182,7 @@ def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) 
     The case knows the files by their true names, which a row under pseudonyms does not.
     """
     settings = _settings(folder, options)
-    cases = discover(folder, manifest=options.manifest)
+    cases = discover(folder, manifest=options.manifest, traces=options.traces)
     with Ledger(Path(out) / LEDGER_NAME) as ledger:
         known = [case for case in cases if case_id(case, settings) in ledger]
         entries = _entries(known, settings, ledger, options.protocol)

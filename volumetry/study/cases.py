@@ -22,6 +22,8 @@ class Case:
         Of the scan, as far as known without reading it.
     trace : str
         The traced file; empty for a scan that is not traced.
+    shown_trace : str
+        What tables call it, where it lies in another folder (``--traces``): its path in that one.
     scan : str
         The scan: a file, or the folder of a series; empty where none is known.
     scan_files : tuple of str
@@ -48,6 +50,7 @@ class Case:
     label: int | None = None
     roi: str = ""
     error: VolumetryError | None = None
+    shown_trace: str = ""
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -59,7 +62,7 @@ class Case:
             self.side,
             self.lesion,
             self.reader,
-            self.trace,
+            self.shown_trace or self.trace,
             label,
             self.roi,
             self.scan,

@@ -34,6 +34,7 @@ from volumetry.formats.recognise import (
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import Case
 from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
+from volumetry.study.traces_apart import with_traces
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -95,7 +96,9 @@ class _Found:
         return os.path.relpath(path, self.root).replace(os.sep, "/")
 
 
-def discover(folder: Path | str, *, manifest: Path | str | None = None) -> tuple[Case, ...]:
+def discover(
+    folder: Path | str, *, manifest: Path | str | None = None, traces: Path | str | None = None
+) -> tuple[Case, ...]:
     """Find every traced lesion, and every scan without a trace, below a folder.
 
     Parameters
@@ -103,6 +106,8 @@ def discover(folder: Path | str, *, manifest: Path | str | None = None) -> tuple
     folder : path
     manifest : path, optional
         CSV with a row per lesion; ``manifest.csv`` in the folder is used where it exists.
+    traces : path, optional
+        Folder of native traces that are kept apart from the scans.
 
     Returns
     -------
@@ -118,6 +123,8 @@ def discover(folder: Path | str, *, manifest: Path | str | None = None) -> tuple
     folder = Path(folder)
     if not folder.is_dir():
         raise ReadError("not-found", "there is no such folder", where=folder, todo="Check the name.")
+    if traces is not None:
+        return _ordered(with_traces(discover(folder, manifest=manifest), folder, Path(traces)))
     if manifest is None and (folder / MANIFEST_NAME).is_file():
         manifest = folder / MANIFEST_NAME
     if manifest is not None:

@@ -63,7 +63,7 @@ def _identity(case: Case, row: Row) -> Row:
         "modality": modality or row.get("modality"),
         "series_uid": case.series_uid or row.get("series_uid"),
         "scan": case.scan or None,
-        "trace": case.trace or None,
+        "trace": case.shown_trace or case.trace or None,
     }
 
 

@@ -178,7 +178,7 @@ def write_map(key_file: Path | str, pseudonymiser: Pseudonymiser, cases: Iterabl
     known = dict(_read_map(path))
     for case in cases:
         known[pseudonymiser.pseudonym(case.patient)] = case.patient
-        names = filter(None, (case.scan, case.trace))
+        names = filter(None, (case.scan, case.shown_trace or case.trace))
         known |= {pseudonymiser.case_id(name): name for name in names}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

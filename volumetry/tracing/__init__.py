@@ -5,7 +5,8 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 """
 
 from volumetry.numbering import slice_name, slice_names
-from volumetry.tracing.beside import TracedFile, scan_title, traced_beside
+from volumetry.trace import NOT_MEASURABLE_REASONS
+from volumetry.tracing.beside import TracedFile, kind_of_file, printable, scan_title, traced_beside
 from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
 from volumetry.tracing.disk.lock import LockHolder
 from volumetry.tracing.disk.places import CasePlace, place_for
@@ -44,8 +45,6 @@ from volumetry.tracing.worklist import (
 )
 
 __all__ = [
-    "ROW_COLUMNS",
-    "STATES",
     "CancelToken",
     "CasePlace",
     "DisplayOrientation",
@@ -56,12 +55,15 @@ __all__ = [
     "LinkedSlice",
     "LiveWire",
     "LockHolder",
+    "NOT_MEASURABLE_REASONS",
     "PaintedSlice",
+    "ROW_COLUMNS",
     "ReadoutChange",
     "ReadoutWarning",
     "RegistrationBox",
     "Replacement",
     "RigidTransform",
+    "STATES",
     "SavedTrace",
     "SigningCheck",
     "TracedContour",
@@ -78,15 +80,19 @@ __all__ = [
     "brush_pixels",
     "chosen_rows",
     "clean_outline",
+    "direction_letters",
     "display_orientation",
     "fill_between",
     "interpolate_slice",
+    "kind_of_file",
     "link_pixel",
     "link_slice",
+    "locate",
     "nudge_outline",
     "number_or_reason",
     "open_case",
     "place_for",
+    "printable",
     "project_contours",
     "read_journal",
     "read_worklist",
@@ -96,10 +102,8 @@ __all__ = [
     "remembered_reader",
     "replay",
     "scan_title",
-    "traced_beside",
-    "direction_letters",
-    "locate",
     "slice_name",
     "slice_names",
+    "traced_beside",
     "window_presets",
 ]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from volumetry.errors import VolumetryError
 from volumetry.formats.trace_json import SUFFIX
 from volumetry.scan import Scan
 from volumetry.study.cases import Case
+
+MOST_LABELS = 40
+"""The largest value of a voxel file that is taken for labels whatever its name."""
 
 MOST_FILES = 4000
 """A folder with more files than this is not searched for what belongs to one scan."""
@@ -117,3 +122,44 @@ def _traced_file(path: Path) -> TracedFile:
     except VolumetryError:
         names = ()
     return TracedFile(path=path, kind=kind, lesions=tuple(printable(name) for name in names if name))
+
+
+def kind_of_file(path: Path | str) -> Literal["scan", "outlines", "labels"]:
+    """Return what a file holds, for somebody who opens it without saying so.
+
+    A trace and an RTSTRUCT hold outlines, a SEG holds labels. A voxel file holds labels where its name says
+    so (as in BIDS), or its values are whole numbers from 0 to at most `MOST_LABELS`.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read.
+    """
+    from volumetry.formats import read_mask, read_scan, recognise
+    from volumetry.formats.dicom.traced.rtstruct import list_rois
+    from volumetry.study.discovery import is_mask_name
+
+    path = Path(path)
+    kind = recognise(path).name
+    if kind == "trace":
+        return "outlines"
+    if kind == "dicom":
+        if _is_of_format(lambda: list_rois(path)):
+            return "outlines"
+        return "labels" if _is_of_format(lambda: read_mask(path)) else "scan"
+    if is_mask_name(path.name):
+        return "labels"
+    voxels = read_scan(path).voxels
+    if voxels.dtype.kind not in "iub":
+        return "scan"
+    low, high = int(voxels.min()), int(voxels.max())
+    return "labels" if low == 0 and high <= MOST_LABELS else "scan"
+
+
+def _is_of_format(read: Callable[[], object]) -> bool:
+    """Whether a file is of the kind that a reader reads, readable or not."""
+    try:
+        read()
+    except VolumetryError as error:
+        return error.code != "unsupported-format"
+    return True

@@ -17,6 +17,7 @@ SAMPLES = ROOT / "sample_scans"
 
 os.environ.setdefault("QT_API", "pyside6")
 # What a tester writes as initials is not remembered for whoever uses this machine.
+os.environ["VOLUMETRY_READER"] = "AB"
 os.environ["VOLUMETRY_CONFIG"] = tempfile.mkdtemp(prefix="volumetry-config-")
 
 

@@ -59,14 +59,14 @@ def test_after_a_crash_one_can_go_back(person, series):
 
 def test_the_second_to_open_is_told_and_cannot_draw(person, series, disc):
     other = subprocess.Popen(
-        [sys.executable, "-c", SESSION, str(series), "CD", "wait"], stdout=subprocess.PIPE
+        [sys.executable, "-c", SESSION, str(series), "AB", "wait"], stdout=subprocess.PIPE
     )
     try:
         assert other.stdout is not None
         other.stdout.readline()
         person.tracer.open_series(series)
         person.look()
-        assert "CD has this case open" in person.panel.notice.text.text()
+        assert "AB has this case open" in person.panel.notice.text.text()
         person.viewer.reset_view()
         person.key("G")
         person.drag(disc(40, 40, 8))

@@ -10,33 +10,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_volumetry.layers import AXES, UNITS, colour_of, image_arguments, stacked_outlines
 from volumetry import (
     Contour,
     Mask,
     Scan,
     ScanGeometry,
-    VolumetryError,
     read_mask,
     read_scan,
     read_sections,
     read_trace,
 )
-from volumetry.formats import recognise
-from volumetry.study.discovery import is_mask_name
-from volumetry.tracing import display_orientation, scan_title
-from volumetry.tracing.beside import printable
+from volumetry.tracing import display_orientation, kind_of_file, printable, scan_title
 
 LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
 FILES = (".dcm", ".ima", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".trace.json")
 """Endings of files that are read; folders are read as DICOM series."""
-
-MOST_LABELS = 40
-"""A file of whole numbers from 0 to at most this many, with background, is a mask whatever its name."""
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
@@ -84,27 +75,10 @@ def _traced_layers(path: Path) -> list[LayerData]:
     """The layers of a traced file; none where it is a scan."""
     if path.is_dir():
         return []
-    kind = recognise(path).name
-    if kind == "trace":
+    kind = kind_of_file(path)
+    if kind == "outlines":
         return _outline_layers(path)
-    if kind == "dicom":
-        return _traced_dicom_layers(path)
-    return _label_layers(read_mask(path), path) if _is_mask(path) else []
-
-
-def _traced_dicom_layers(path: Path) -> list[LayerData]:
-    """An RTSTRUCT has outlines, a SEG has labels; a file of an image series has neither."""
-    try:
-        return _outline_layers(path)
-    except VolumetryError as error:
-        if error.code != "unsupported-format":
-            raise
-    try:
-        return _label_layers(read_mask(path), path)
-    except VolumetryError as error:
-        if error.code == "unsupported-format":
-            return []
-        raise
+    return _label_layers(read_mask(path), path) if kind == "labels" else []
 
 
 def _outline_layers(path: Path) -> list[LayerData]:
@@ -155,15 +129,3 @@ def _label_layers(mask: Mask, path: Path) -> list[LayerData]:
         }
         made.append((orientation.to_display(voxels), arguments, "labels"))
     return made
-
-
-def _is_mask(path: Path) -> bool:
-    """Whether a file holds labels: by its name, as in BIDS, else by its few whole values."""
-    if is_mask_name(path.name):
-        return True
-    voxels = read_scan(path).voxels
-    if not np.issubdtype(voxels.dtype, np.integer) and voxels.dtype != bool:
-        return False
-    if int(voxels.max()) - int(voxels.min()) >= MOST_LABELS or int(voxels.min()) < 0:
-        return False
-    return bool((voxels == 0).any())
