@@ -262,10 +262,8 @@ def test_a_series_is_found_by_its_uid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda ds: setattr(ds, "EchoTime", "99"),
         lambda ds: setattr(ds, "FrameOfReferenceUID", "1.2.3"),
         lambda ds: setattr(ds, "PatientID", "P2"),
-        lambda ds: setattr(ds, "ImageType", ["DERIVED", "SECONDARY"]),
         lambda ds: setattr(ds, "PixelSpacing", ["0.6", "0.8"]),
         lambda ds: setattr(ds, "ImageOrientationPatient", [1, 0, 0, 0, 0.05, -0.99875]),
     ],

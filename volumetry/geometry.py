@@ -62,7 +62,9 @@ class ScanGeometry:
     slice_origins_mm : (n_slices, 3) array_like
         Centre of pixel (0, 0) of every slice (ImagePositionPatient), ascending along the normal.
     slice_thickness_mm : float or None
-        As declared; None where it is not known.
+        As declared; None where it is not known, or differs from slice to slice.
+    slice_thicknesses_mm : (n_slices,) array_like or None
+        The thickness of every slice, where the slices declare different ones; else None.
     frame_of_reference_uid : str or None
 
     Raises
@@ -80,6 +82,7 @@ class ScanGeometry:
     slice_origins_mm: Array
     slice_thickness_mm: float | None = None
     frame_of_reference_uid: str | None = None
+    slice_thicknesses_mm: Array | None = None
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -92,6 +95,9 @@ class ScanGeometry:
         set_(self, "slice_origins_mm", frozen_array(self.slice_origins_mm).reshape(-1, 3))
         if self.slice_thickness_mm is not None:
             set_(self, "slice_thickness_mm", float(self.slice_thickness_mm))
+        if self.slice_thicknesses_mm is not None:
+            thicknesses = frozen_array(self.slice_thicknesses_mm).reshape(-1)
+            set_(self, "slice_thicknesses_mm", thicknesses if len(thicknesses) == self.n_slices else None)
         self._check()
 
     def _check(self) -> None:
@@ -106,6 +112,7 @@ class ScanGeometry:
             ("spacing between rows_mm", self.pixel_spacing_mm[0]),
             ("spacing between columns_mm", self.pixel_spacing_mm[1]),
             ("slice thickness_mm", self.slice_thickness_mm),
+            *(("slice thickness_mm", float(t)) for t in set(self._varying.tolist())),
         ):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise GeometryError(
@@ -173,11 +180,29 @@ class ScanGeometry:
             return None
         return float(np.sort(self.slice_steps_mm)[(self.slice_steps_mm.size - 1) // 2])
 
+    @property
+    def _varying(self) -> Array:
+        """Thickness of every slice where they differ, else empty."""
+        return np.empty(0) if self.slice_thicknesses_mm is None else self.slice_thicknesses_mm
+
     @cached_property
     def holes(self) -> tuple[int, ...]:
-        """Indices i where at least one slice is missing between slice i and slice i + 1."""
+        """Indices i where at least one slice is missing between slice i and slice i + 1.
+
+        One is missing where, beyond the regular gap between slices, there is room for the thinner neighbour
+        and its gap. Where all slices are of one thickness, or state none, that is a step of nearly two
+        regular ones.
+        """
         if self.regular_step_mm is None:
             return ()
+        if self._varying.size:
+            before, after = self._varying[:-1], self._varying[1:]
+            gaps = self.slice_steps_mm - (before + after) / 2
+            regular_gap = float(np.sort(gaps)[(gaps.size - 1) // 2])
+            room = np.minimum(before, after) + regular_gap
+            if regular_gap < 0:  # slices that overlap: a missing one leaves a step, not a gap
+                room = np.maximum(room, self.regular_step_mm)
+            return tuple(int(i) for i in np.flatnonzero(gaps - regular_gap > (HOLE - 1) * room))
         return tuple(int(i) for i in np.flatnonzero(self.slice_steps_mm > HOLE * self.regular_step_mm))
 
     @cached_property
@@ -205,7 +230,13 @@ class ScanGeometry:
 
     @property
     def gap_ratio(self) -> float | None:
-        """Slice spacing (the regular step) over slice thickness; None where one is unknown."""
+        """Slice spacing (the regular step) over slice thickness; None where one is unknown.
+
+        Of slices that differ in thickness the smallest ratio where any two overlap, else the usual one.
+        """
+        if self._varying.size > 1:
+            ratios = self.slice_steps_mm / ((self._varying[:-1] + self._varying[1:]) / 2)
+            return float(ratios.min() if ratios.min() < 1 - GAP else np.median(ratios))
         if self.regular_step_mm is None or self.slice_thickness_mm is None:
             return None
         return self.regular_step_mm / self.slice_thickness_mm
@@ -316,6 +347,7 @@ class ScanGeometry:
         return (
             self.pixel_spacing_mm == other.pixel_spacing_mm
             and self.slice_thickness_mm == other.slice_thickness_mm
+            and np.array_equal(self._varying, other._varying)
             and self.frame_of_reference_uid == other.frame_of_reference_uid
             and (self.rows, self.columns) == (other.rows, other.columns)
             and np.array_equal(self.row_direction, other.row_direction)

@@ -224,6 +224,7 @@ class Trace:
                 "slice_origins_mm": geometry.slice_origins_mm.tolist(),
                 "slice_thickness_mm": geometry.slice_thickness_mm,
                 "frame_of_reference_uid": geometry.frame_of_reference_uid,
+                **_varying_thickness(geometry),
             },
             "source": asdict(self.source),
             "provenance": asdict(self.provenance),
@@ -267,6 +268,12 @@ class Trace:
                 for c in document["contours"]
             ),
         )
+
+
+def _varying_thickness(geometry: ScanGeometry) -> dict[str, Any]:
+    """What only geometries whose slices differ in thickness add, so that all other traces keep their hash."""
+    thicknesses = geometry.slice_thicknesses_mm
+    return {} if thicknesses is None else {"slice_thicknesses_mm": thicknesses.tolist()}
 
 
 def _plain_record(kind: Any, values: dict[str, Any]) -> Any:

@@ -382,7 +382,9 @@ def _heights_by_thickness(
     Where slices are bridged or interpolated, a traced slice stands for its share of the others too.
     """
     geometry = sections.geometry
-    thickness = geometry.slice_thickness_mm
+    thickness: float | Array | None = geometry.slice_thickness_mm
+    if geometry.slice_thicknesses_mm is not None:
+        thickness = geometry.slice_thicknesses_mm[sections.slice_indices]
     if thickness is None:
         return None
     bridged = sections.label is None and rule.skipped_slices == "bridge" and bool(sections.untraced_slices)

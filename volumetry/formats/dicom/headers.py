@@ -6,6 +6,7 @@ speed of opening them.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,13 @@ _IMAGE_TAGS = (
     *(0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280030, 0x00280100, 0x00280101),
     *(0x00280102, 0x00280103, 0x00281052, 0x00281053, 0x00282110),
 )
+OPTIONAL_TAGS = (
+    *(0x00080008, 0x00080020, 0x00080032, 0x00080060, 0x00180050, 0x00180081, 0x00180086, 0x00180088),
+    *(0x00181060, 0x00189087, 0x00200011, 0x00200012, 0x00200013, 0x00200060, 0x00200062, 0x00200100),
+    *(0x00281052, 0x00281053, 0x00282110),
+)
+"""Elements that no volume needs: a malformed value counts as absent, and is flagged ``malformed-tag``."""
+
 HEADER_SELECTION = ElementSelection(tags=_IMAGE_TAGS)
 """The elements of a `DicomHeader`."""
 
@@ -258,13 +266,17 @@ class DicomHeader:
 
     @property
     def rescale_slope(self) -> float | None:
-        """RescaleSlope."""
-        return self._number(0x00281053)
+        """RescaleSlope; NaN where it is no number, which only those who read pixels mind."""
+        return self._rescale(0x00281053)
 
     @property
     def rescale_intercept(self) -> float | None:
-        """RescaleIntercept."""
-        return self._number(0x00281052)
+        """RescaleIntercept, as `rescale_slope`."""
+        return self._rescale(0x00281052)
+
+    def _rescale(self, tag: int) -> float | None:
+        number = self._number(tag)
+        return math.nan if number is None and (self._raw(tag) or b"").strip(b" \0") else number
 
     @property
     def is_lossy(self) -> bool:
@@ -279,7 +291,26 @@ class DicomHeader:
     def _raw(self, tag: int) -> bytes | None:
         return self.raw_values[_SLOTS[tag]]
 
+    @property
+    def malformed_tags(self) -> tuple[str, ...]:
+        """Elements that no volume needs and whose value is none of their kind, as ``(gggg,eeee)``."""
+        found = []
+        for tag in OPTIONAL_TAGS:
+            try:
+                self._strict_value(tag)
+            except ReadError:
+                found.append(f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
+        return tuple(found)
+
     def _value(self, tag: int) -> Value | None:
+        try:
+            return self._strict_value(tag)
+        except ReadError:
+            if tag in OPTIONAL_TAGS:
+                return None  # `malformed_tags` names it
+            raise
+
+    def _strict_value(self, tag: int) -> Value | None:
         raw = self.raw_values[_SLOTS[tag]]
         if raw is None:
             return None

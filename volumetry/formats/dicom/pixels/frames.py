@@ -49,13 +49,7 @@ class Frame:
 
 
 def classic_frame(header: DicomHeader) -> Frame:
-    """Return the one frame of a classic image with the rescale of its header.
-
-    Raises
-    ------
-    ReadError
-        ``unreadable`` where the rescale is none.
-    """
+    """Return the one frame of a classic image with the rescale of its header."""
     return frame_of(header, 0, header.rescale_slope, header.rescale_intercept)
 
 
@@ -63,14 +57,6 @@ def frame_of(header: DicomHeader, index: int, slope: float | None, intercept: fl
     """Return a frame with its rescale, 1 and 0 where the file names none."""
     slope = 1.0 if slope is None else float(slope)
     intercept = 0.0 if intercept is None else float(intercept)
-    if not (np.isfinite(slope) and np.isfinite(intercept)) or slope == 0:
-        raise ReadError(
-            "unreadable",
-            "the rescale of the pixels is none",
-            where=header.path,
-            values={"slope": slope, "intercept": intercept},
-            todo="Export the file again.",
-        )
     return Frame(header=header, index=index, slope=slope, intercept=intercept)
 
 
@@ -160,6 +146,7 @@ def read_voxels(frames: Sequence[Frame], *, limits: Limits = DEFAULT_LIMITS) -> 
 def _read_voxels(frames: Sequence[Frame], limits: Limits) -> NDArray[Any]:
     formats = _formats(frames)
     first = formats[frames[0].header.path]
+    _check_rescale(frames)
     dtype = _voxel_type({(formats[f.header.path], f.slope, f.intercept) for f in frames})
     files = {frame.header.path: frame.header for frame in frames}
     on_disk = sum(header.file_bytes for header in files.values())
@@ -206,6 +193,19 @@ def _formats(frames: Sequence[Frame]) -> dict[str, FrameFormat]:
                 todo="Name one stack of the series.",
             )
     return formats
+
+
+def _check_rescale(frames: Sequence[Frame]) -> None:
+    """Refuse pixels whose rescale is no number: their values would be guessed."""
+    for frame in frames:
+        if not (np.isfinite(frame.slope) and np.isfinite(frame.intercept)) or frame.slope == 0:
+            raise ReadError(
+                "unreadable",
+                "the pixels cannot be rescaled, as RescaleSlope or RescaleIntercept is no number, or zero",
+                where=frame.header.path,
+                values={"slope": frame.slope, "intercept": frame.intercept},
+                todo="Export the file again; outlines drawn on it can be measured as it is.",
+            )
 
 
 def _voxel_type(kinds: set[tuple[FrameFormat, float, float]]) -> np.dtype[Any]:

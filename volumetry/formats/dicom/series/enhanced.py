@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import frame_format, frame_of
-from volumetry.formats.dicom.series.slices import Repetition, Slice, SliceKind, groups_of
-from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, refusal_of, stacks_of_group
+from volumetry.formats.dicom.series.slices import Repetition, Slice, SliceKind
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -43,17 +42,13 @@ class _FrameFacts:
     repetition: Repetition
 
 
-def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
-    """Find the stacks of a multi-frame image.
+def slices_of_file(header: DicomHeader) -> list[Slice]:
+    """Return the frames of a multi-frame image as slices.
 
     Parameters
     ----------
     header : DicomHeader
         Of a file that passed the guarded walk.
-
-    Returns
-    -------
-    list of SeriesStack or StackRefusal
 
     Raises
     ------
@@ -63,14 +58,7 @@ def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
         ``not-3d`` for colour.
     """
     frame_format(header)
-    slices = _slices(header, _scan_header_of_frames(header))
-    found: list[SeriesStack | StackRefusal] = []
-    for group in groups_of(slices):
-        try:
-            found += stacks_of_group(group)
-        except VolumetryError as error:
-            found.append(refusal_of(error, [header]))
-    return found
+    return _slices(header, _facts_of_frames(header))
 
 
 def _slices(header: DicomHeader, facts: Sequence[_FrameFacts]) -> list[Slice]:
@@ -100,7 +88,7 @@ def _unplaced(header: DicomHeader, index: int) -> ReadError:
     )
 
 
-def _scan_header_of_frames(header: DicomHeader) -> list[_FrameFacts]:
+def _facts_of_frames(header: DicomHeader) -> list[_FrameFacts]:
     """Read the functional groups: the thin edge to pydicom, which raises anything at corrupt input."""
     from pydicom import dcmread
 
@@ -180,7 +168,7 @@ def _frame_facts(
         repetition=Repetition(
             temporal_position=_integer(content.get("TemporalPositionIndex")),
             acquisition_number=_integer(content.get("FrameAcquisitionNumber")),
-            trigger_time_ms=_number(
+            trigger_time_ms=_optional(
                 macro("CardiacSynchronizationSequence").get("NominalCardiacTriggerDelayTime")
             ),
             acquisition_time=str(content.get("FrameReferenceDateTime") or ""),
@@ -200,20 +188,25 @@ def _kind(macro: Any, content: Any, header: DicomHeader) -> SliceKind | None:
         raise ValueError("PixelSpacing")
     types = [macro(keyword) for keyword in _FRAME_TYPES]
     image_type = next((_codes(t.get("FrameType")) for t in types if t), ()) or header.image_type
-    echo_time_ms = _number(macro("MREchoSequence").get("EffectiveEchoTime"))
+    echo_time_ms = _optional(macro("MREchoSequence").get("EffectiveEchoTime"))
     return SliceKind(
+        subject=(
+            header.patient_id,
+            header.frame_of_reference_uid,
+            header.sop_class_uid,
+            str(content.get("StackID") or ""),
+        ),
         contrast=(
             image_type,
             *[str(t.get("ComplexImageComponent") or "") for t in types if t],
-            str(content.get("StackID") or ""),
-            None if echo_time_ms is None else round(echo_time_ms, 2),
-            _number(macro("MRDiffusionSequence").get("DiffusionBValue")),
+            None if echo_time_ms is None else round(echo_time_ms, 1),
+            _optional(macro("MRDiffusionSequence").get("DiffusionBValue")),
         ),
         orientation=orientation,
         matrix=(header.rows or 0, header.columns or 0),
         pixel_spacing_mm=spacing,
-        slice_thickness_mm=_number(measures.get("SliceThickness")),
-        spacing_between_slices_mm=_number(measures.get("SpacingBetweenSlices")),
+        slice_thickness_mm=_optional(measures.get("SliceThickness")),
+        spacing_between_slices_mm=_optional(measures.get("SpacingBetweenSlices")),
         image_type=image_type,
     )
 
@@ -232,6 +225,14 @@ def _numbers(value: Any) -> tuple[float, ...] | None:
 def _number(value: Any) -> float | None:
     numbers = _numbers(value)
     return None if numbers is None else numbers[0]
+
+
+def _optional(value: Any) -> float | None:
+    """Return the number of an element that no volume needs, None where it is none."""
+    try:
+        return _number(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _integer(value: Any) -> int | None:

@@ -6,14 +6,15 @@ No pixels are decoded, so that a folder can be listed, and contours placed, at t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Literal
 
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.classes import ENHANCED_CLASSES
 from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
 from volumetry.formats.dicom.series import enhanced, mosaic
 from volumetry.formats.dicom.series.repetitions import without_copies
-from volumetry.formats.dicom.series.slices import groups_of, slices_of, unplaced_error
+from volumetry.formats.dicom.series.slices import Slice, groups_of, slices_of, unplaced_error
 from volumetry.formats.dicom.series.stacks import (
     SeriesStack,
     StackRefusal,
@@ -64,20 +65,16 @@ def stacks_of(headers: Iterable[DicomHeader]) -> tuple[SeriesStack | StackRefusa
 def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
     """Find the stacks of one series."""
     try:
-        classic: list[DicomHeader] = []
-        found: list[SeriesStack | StackRefusal] = []
-        finders: dict[tuple[bytes | None, ...], StackFinder | None] = {}
+        layouts: dict[tuple[bytes | None, ...], Layout] = {}
+        laid_out: dict[Layout, list[DicomHeader]] = {"mosaic": [], "frames": [], "classic": []}
         for header in headers:
             raw = tuple([header.raw_values[slot] for slot in _STORAGE_SLOTS])
-            if raw not in finders:
-                finders[raw] = _finder_of(header)
-            finder = finders[raw]
-            if finder is None:
-                classic.append(header)
-            else:
-                found += _from_one_file(finder, header)
-        if classic:
-            found += _classic_stacks(classic)
+            if raw not in layouts:
+                layouts[raw] = _layout_of(header)
+            laid_out[layouts[raw]].append(header)
+        found = _mosaic_stacks(laid_out["mosaic"]) + _frame_stacks(laid_out["frames"])
+        if laid_out["classic"]:
+            found += _classic_stacks(laid_out["classic"])
     except VolumetryError as error:
         return [refusal_of(error, headers)]
     if len(found) > 1:
@@ -85,22 +82,42 @@ def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRef
     return found
 
 
-StackFinder = Callable[[DicomHeader], list[SeriesStack | StackRefusal]]
+Layout = Literal["classic", "frames", "mosaic"]
 
 
-def _finder_of(header: DicomHeader) -> StackFinder | None:
-    """Return what finds the stacks of a file that holds whole volumes; None for a classic image."""
+def _layout_of(header: DicomHeader) -> Layout:
+    """How the slices of a volume are laid out in files: one a file, frames of files, tiles of one image."""
     if header.number_of_frames > 1 or header.sop_class_uid in ENHANCED_CLASSES:
-        return enhanced.stacks_of_file
-    return mosaic.stacks_of_file if header.is_mosaic else None
+        return "frames"
+    return "mosaic" if header.is_mosaic else "classic"
 
 
-def _from_one_file(finder: StackFinder, header: DicomHeader) -> list[SeriesStack | StackRefusal]:
-    """Find the stacks of a file that holds whole volumes."""
-    try:
-        return finder(header)
-    except VolumetryError as error:
-        return [refusal_of(error.at(header.path), [header])]
+def _mosaic_stacks(headers: Iterable[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+    found: list[SeriesStack | StackRefusal] = []
+    for header in headers:
+        try:
+            found += mosaic.stacks_of_file(header)
+        except VolumetryError as error:
+            found.append(refusal_of(error.at(header.path), [header]))
+    return found
+
+
+def _frame_stacks(headers: Iterable[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+    """Find the stacks of multi-frame images: one file may hold several, and several files one."""
+    found: list[SeriesStack | StackRefusal] = []
+    slices: list[Slice] = []
+    for header in headers:
+        try:
+            slices += enhanced.slices_of_file(header)
+        except VolumetryError as error:
+            found.append(refusal_of(error.at(header.path), [header]))
+    for group in groups_of(slices):
+        try:
+            found += stacks_of_group(group)
+        except VolumetryError as error:
+            files = {image.header.path: image.header for image in group}
+            found.append(refusal_of(error, list(files.values())))
+    return found
 
 
 def _classic_stacks(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:

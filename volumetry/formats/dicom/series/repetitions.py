@@ -66,6 +66,9 @@ def repetitions(slices: Sequence[Slice]) -> list[list[Slice]]:
         parts = _parted(slices, [key(k) for k in keys])
         if _are_volumes(parts):
             return parts
+    parts = _parted(slices, [image.header.path if image.frame else "" for image in slices])
+    if _are_volumes(parts):
+        return parts
     parts = _by_instance_number(slices, places)
     if parts:
         return parts

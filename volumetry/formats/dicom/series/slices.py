@@ -49,8 +49,10 @@ class SliceKind:
 
     Parameters
     ----------
+    subject : tuple
+        Patient, frame of reference, kind of object: images that differ in it are never one stack.
     contrast : tuple
-        Patient, frame of reference, image type, echo and b-value: what makes two images different images.
+        Image type, echo and b-value: images that differ in it are one stack where geometry allows it.
     orientation : tuple of float
         Direction along a row, then along a column.
     matrix : (int, int)
@@ -62,6 +64,7 @@ class SliceKind:
         ImageType, or FrameType in a multi-frame image.
     """
 
+    subject: Contrast
     contrast: Contrast
     orientation: Numbers
     matrix: tuple[int, int]
@@ -140,13 +143,11 @@ def _kind(header: DicomHeader) -> SliceKind | None:
     echo_time_ms = header.echo_time_ms
     image_type = header.image_type
     return SliceKind(
+        subject=(header.patient_id, header.frame_of_reference_uid, header.sop_class_uid),
         contrast=(
-            header.patient_id,
-            header.frame_of_reference_uid,
-            header.sop_class_uid,
             image_type,
             header.echo_number,
-            None if echo_time_ms is None or not math.isfinite(echo_time_ms) else round(echo_time_ms, 2),
+            None if echo_time_ms is None or not math.isfinite(echo_time_ms) else round(echo_time_ms, 1),
             header.diffusion_b_value,
         ),
         orientation=orientation,
@@ -159,15 +160,16 @@ def _kind(header: DicomHeader) -> SliceKind | None:
 
 
 def groups_of(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """Group slices by contrast, then by orientation as far as it tells them apart.
+    """Group slices that can be one stack: one subject, one orientation, and one contrast where it matters.
 
-    Each group is a candidate for a stack: its slices differ by less than `SAME_FAMILY_DEGREES`.
+    Orientations count as one within `SAME_FAMILY_DEGREES`. A difference of contrast (image type, echo,
+    b-value) splits only where geometry needs it: see `merged_parts`.
     """
-    by_contrast: dict[Contrast, list[Slice]] = {}
+    by_subject: dict[Contrast, list[Slice]] = {}
     for image in slices:
-        by_contrast.setdefault(image.kind.contrast, []).append(image)
+        by_subject.setdefault(image.kind.subject, []).append(image)
     groups: list[list[Slice]] = []
-    for images in by_contrast.values():
+    for images in by_subject.values():
         families: list[tuple[Numbers, list[Slice]]] = []
         for image in images:
             for orientation, members in families:
@@ -177,8 +179,105 @@ def groups_of(slices: Sequence[Slice]) -> list[list[Slice]]:
                     break
             else:
                 families.append((image.kind.orientation, [image]))
-        groups += [members for _, members in families]
+        for _, members in families:
+            groups += merged_parts(members)
     return groups
+
+
+def merged_parts(images: Sequence[Slice]) -> list[list[Slice]]:
+    """Part images of one orientation by contrast, and join the parts that are slices of one stack.
+
+    Two parts are one stack where no two of their images lie at one place, they have one grid, and the images
+    of the smaller part fill holes of the larger or go on where it ends. Parts that are whole stacks side by
+    side, with a gap between them or interleaved, stay apart.
+    """
+    parts: dict[Contrast, list[Slice]] = {}
+    for image in images:
+        parts.setdefault(image.kind.contrast, []).append(image)
+    groups = list(parts.values())
+    if len(groups) > 1:
+        groups = [list(images)] if _is_one_stack(images, groups) else _joined(groups)
+    order = {id(image): number for number, image in enumerate(images)}
+    return sorted((sorted(g, key=lambda s: order[id(s)]) for g in groups), key=lambda g: order[id(g[0])])
+
+
+_MOST_PARTS = 32
+"""Parts of different contrast that are compared pair by pair; more of them are no stacks of their own."""
+
+
+def _joined(parts: Sequence[list[Slice]]) -> list[list[Slice]]:
+    """Join parts that are one stack, those that are most alike first."""
+    groups = sorted(parts, key=len, reverse=True)
+    while 1 < len(groups) <= _MOST_PARTS:
+        pairs = [
+            (_likeness(groups[i][0].kind, groups[j][0].kind), -i, -j)
+            for i in range(len(groups))
+            for j in range(i + 1, len(groups))
+            if _are_one_stack(groups[i], groups[j])
+        ]
+        if not pairs:
+            break
+        _, first, second = max(pairs)
+        groups[-first] = [*groups[-first], *groups.pop(-second)]
+    return groups
+
+
+def _likeness(one: SliceKind, other: SliceKind) -> float:
+    """How alike two contrasts are: one for each equal value, nearly one for a number nearly equal."""
+    likeness = 0.0
+    for a, b in zip(one.contrast, other.contrast, strict=False):
+        if isinstance(a, float) and isinstance(b, float):
+            likeness += 1 / (1 + abs(a - b))
+        else:
+            likeness += a == b
+    return likeness
+
+
+def _is_one_stack(images: Sequence[Slice], parts: Sequence[Sequence[Slice]]) -> bool:
+    """Whether images of several contrasts are one stack: one grid, evenly apart, or no part a stack alone."""
+    first = images[0].kind
+    if not all(_can_share_a_stack(first, image.kind) for image in images):
+        return False
+    steps = np.diff(np.sort(positions_along_normal(images)))
+    if steps.min() <= JITTER * steps.max() or _overlaps(steps, images):
+        return False
+    return _is_even(steps) or not any(len(part) > 1 and _is_whole(part) for part in parts)
+
+
+def _can_share_a_stack(one: SliceKind, other: SliceKind) -> bool:
+    return _same_grid(one, other) and ("LOCALIZER" in one.image_type) == ("LOCALIZER" in other.image_type)
+
+
+def _is_even(steps: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:
+    return bool(steps.max() < 1.25 * steps.min())
+
+
+def _overlaps(steps: np.ndarray[tuple[int], np.dtype[np.float64]], images: Sequence[Slice]) -> bool:
+    """Whether slices would be much thicker than they are apart, as those of two stacks between each other."""
+    thickness = min((s.kind.slice_thickness_mm or 0.0 for s in images), default=0.0)
+    return bool(np.median(steps) < 0.75 * thickness)
+
+
+def _are_one_stack(group: Sequence[Slice], part: Sequence[Slice]) -> bool:
+    """Whether the images of the smaller part fill holes of the larger, lie evenly between, or go on there."""
+    if not _can_share_a_stack(group[0].kind, part[0].kind) or len(group) < 2:
+        return False
+    positions = positions_along_normal([*group, *part])
+    mine, theirs = np.unique(positions[: len(group)]), np.unique(positions[len(group) :])
+    both = np.sort(np.concatenate((mine, theirs)))
+    steps = np.diff(both)
+    if steps.min() <= JITTER * steps.max():
+        return False  # two images at one place
+    if _is_even(steps):
+        return not _overlaps(steps, [*group, *part])
+    if steps.min() < 0.75 * float(np.diff(mine).min()):
+        return False  # between the others
+    step = float(np.median(np.diff(mine)))
+    largest = max(step, float(np.median(np.diff(theirs)))) if len(theirs) > 1 else step
+    if theirs.min() > mine.max() or theirs.max() < mine.min():
+        between = max(theirs.min() - mine.max(), mine.min() - theirs.max())
+        return bool(between < (HOLE if len(theirs) > 1 else HOLE + 1) * largest)
+    return bool(steps.max() < HOLE * step) or len(theirs) == 1 or not _is_whole(part)
 
 
 def grids_of(group: Sequence[Slice]) -> list[list[Slice]]:

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, VolumetryError
-from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
+from volumetry.formats.dicom.headers import HEADER_SELECTION, OPTIONAL_TAGS, DicomHeader
 from volumetry.formats.dicom.pixels.codecs import LOSSY_SYNTAXES
 from volumetry.formats.dicom.pixels.frames import Frame, classic_frame, frame_format
 from volumetry.formats.dicom.series.repetitions import repetitions
@@ -146,6 +147,7 @@ def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> Ser
     slices = [slices[i] for i in order]
     header = slices[0].header
     between_rows_mm, between_columns_mm = kind.pixel_spacing_mm or (math.nan, math.nan)
+    thicknesses = [s.kind.slice_thickness_mm for s in slices]
     try:
         geometry = ScanGeometry(
             rows=kind.matrix[0],
@@ -154,7 +156,8 @@ def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> Ser
             row_direction=orientation[0],
             column_direction=orientation[1],
             slice_origins_mm=origins[order],
-            slice_thickness_mm=common_thickness([s.kind.slice_thickness_mm for s in slices]),
+            slice_thickness_mm=common_thickness(thicknesses),
+            slice_thicknesses_mm=varying_thickness(thicknesses),
             frame_of_reference_uid=header.frame_of_reference_uid,
         )
     except VolumetryError as error:
@@ -217,6 +220,14 @@ def common_thickness(thicknesses_mm: Sequence[float | None]) -> float | None:
     return min(known)
 
 
+def varying_thickness(thicknesses_mm: Sequence[float | None]) -> NDArray[np.float64] | None:
+    """Return the thickness of every slice, where all declare one and they differ; else None."""
+    known = [thickness for thickness in thicknesses_mm if thickness is not None]
+    if len(known) < len(thicknesses_mm) or common_thickness(thicknesses_mm) is not None:
+        return None
+    return np.array(known)
+
+
 def spacing_flags(geometry: ScanGeometry, spacing_tags_mm: Iterable[float | None]) -> set[str]:
     """Return ``spacing-tag-disagrees`` where SpacingBetweenSlices is not the distance of the positions."""
     step = geometry.regular_step_mm
@@ -231,6 +242,8 @@ def file_flags(headers: Iterable[DicomHeader]) -> set[str]:
     headers = list(headers)
     flags = {"trailing-data"} if any(header.trailing_bytes for header in headers) else set()
     syntaxes = {header.transfer_syntax_uid for header in headers}
+    if any(header.malformed_tags for tag in OPTIONAL_TAGS for header in _distinct(headers, tag)):
+        flags.add("malformed-tag")
     if syntaxes & LOSSY_SYNTAXES or any(header.is_lossy for header in _distinct(headers, 0x00282110)):
         flags.add("lossy")
     return flags

@@ -1,0 +1,218 @@
+"""Which images are one stack, and which of them a tracing means: kinds of series, each with its volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_phantoms import stack_geometry, stack_voxels, uid_of, write_enhanced, write_series
+from phantoms import contour_items, squares, trace_of, write_rtstruct
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+
+import volumetry as vm
+from volumetry.errors import VolumetryError
+from volumetry.formats.dicom.headers import read_header
+from volumetry.formats.dicom.series.choose import find_stack
+from volumetry.geometry import ScanGeometry
+
+SERIES = "1.2.826.0.1.3680043.10.79"
+CLEAN = stack_geometry(slice_spacing_mm=4.0, n_slices=8)
+
+
+def images(folder: Path, geometry: ScanGeometry = CLEAN, **values: object) -> Path:
+    values.setdefault("series_uid", SERIES)
+    write_series(folder, geometry, stack_voxels(geometry), **values)  # type: ignore[arg-type]
+    return folder
+
+
+# -- one stack ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ds, i: setattr(ds, "ImageType", ["ORIGINAL", "PRIMARY", "M", "NORM" if i % 2 else "DIS2D"]),
+        lambda ds, i: setattr(ds, "ImageType", ["ORIGINAL", "PRIMARY", "M"] + ["NORM"] * (i > 3)),
+        lambda ds, i: setattr(ds, "EchoTime", "23.7" if i % 2 else "23.71"),
+        lambda ds, i: setattr(ds, "EchoTime", "23.7" if i < 4 else "23.9"),
+        lambda ds, i: setattr(ds, "EchoNumbers", 1 + (i == 3)),
+    ],
+)
+def test_a_difference_that_geometry_does_not_need_splits_no_stack(
+    tmp_path: Path, change: Callable[[Dataset, int], None]
+) -> None:
+    stack = find_stack(images(tmp_path, change=change))
+    assert stack.geometry == CLEAN
+    assert "split-series" not in stack.flags
+
+
+def test_two_echoes_at_the_same_places_are_two_stacks(tmp_path: Path) -> None:
+    def echo(number: int) -> Callable[[Dataset, int], None]:
+        def change(ds: Dataset, index: int) -> None:
+            ds.EchoTime = str(20 * number)
+            ds.ImageType = ["ORIGINAL", "PRIMARY", "M"] + ["NORM"] * (index % 2)
+            ds.SOPInstanceUID = uid_of("echo", number, index)
+
+        return change
+
+    images(tmp_path / "1", change=echo(1))
+    images(tmp_path / "2", change=echo(2))
+    with pytest.raises(VolumetryError) as caught:
+        find_stack(tmp_path)
+    assert caught.value.code == "ambiguous-series"
+    assert caught.value.what == "2 stacks could be meant"
+
+
+def test_slices_of_two_thicknesses_are_one_stack(tmp_path: Path) -> None:
+    """Three slices of 2.5 mm and three of 7.5 mm that touch: 100 mm2 each are 3000 mm3."""
+    z = [0.0, 2.5, 5.0, 10.0, 17.5, 25.0]
+    geometry = ScanGeometry(
+        rows=32,
+        columns=40,
+        pixel_spacing_mm=(1, 1),
+        row_direction=(1, 0, 0),
+        column_direction=(0, 1, 0),
+        slice_origins_mm=[(0, 0, p) for p in z],
+        slice_thicknesses_mm=[2.5] * 3 + [7.5] * 3,
+    )
+
+    def thickness(ds: Dataset, index: int) -> None:
+        ds.SliceThickness = "2.5" if index < 3 else "7.5"
+
+    stack = find_stack(images(tmp_path / "mr", geometry, change=thickness))
+    assert stack.geometry.holes == ()
+    assert stack.geometry.slice_thicknesses_mm is not None
+    trace = trace_of(squares(range(6)), stack.geometry)
+    assert vm.measure_volume(trace).volume_mm3 == pytest.approx(3000)
+    vm.write_trace(trace, tmp_path / "L1.trace.json")
+    assert vm.measure_volume(vm.read_trace(tmp_path / "L1.trace.json")).volume_mm3 == pytest.approx(3000)
+
+
+def test_a_slice_is_missing_where_there_is_room_for_the_thinner_neighbour() -> None:
+    def holes(z: list[float], thickness: list[float]) -> tuple[int, ...]:
+        return ScanGeometry(
+            rows=2,
+            columns=2,
+            pixel_spacing_mm=(1, 1),
+            row_direction=(1, 0, 0),
+            column_direction=(0, 1, 0),
+            slice_origins_mm=[(0, 0, p) for p in z],
+            slice_thicknesses_mm=thickness,
+        ).holes
+
+    assert holes([0, 4, 8, 13.5, 20.5], [4, 4, 4, 7, 7]) == ()
+    assert holes([0, 4, 8, 17.5, 24.5], [4, 4, 4, 7, 7]) == (2,)
+    assert holes([0, 5, 10, 16.5, 24.5], [4, 4, 4, 7, 7]) == ()
+
+
+def test_overlap_of_slices_of_two_thicknesses_is_seen() -> None:
+    geometry = ScanGeometry(
+        rows=32,
+        columns=40,
+        pixel_spacing_mm=(1, 1),
+        row_direction=(1, 0, 0),
+        column_direction=(0, 1, 0),
+        slice_origins_mm=[(0, 0, p) for p in (0, 2, 4, 6, 8)],
+        slice_thicknesses_mm=[4, 4, 4, 3, 3],
+    )
+    assert vm.measure_volume(trace_of(squares(range(5)), geometry)).code == "slices-overlap"
+
+
+@pytest.mark.parametrize("per_file", [1, 3, 8])
+def test_enhanced_files_of_one_volume_are_one_stack(tmp_path: Path, per_file: int) -> None:
+    """Files of one frame each, and a concatenation."""
+    for number, first in enumerate(range(0, 8, per_file)):
+        part = slice(first, first + per_file)
+        geometry = stack_geometry(slice_spacing_mm=4.0, n_slices=8)
+        piece = ScanGeometry(
+            rows=geometry.rows,
+            columns=geometry.columns,
+            pixel_spacing_mm=geometry.pixel_spacing_mm,
+            row_direction=geometry.row_direction,
+            column_direction=geometry.column_direction,
+            slice_origins_mm=geometry.slice_origins_mm[part],
+            slice_thickness_mm=geometry.slice_thickness_mm,
+        )
+        write_enhanced(tmp_path / f"{number}.dcm", piece, stack_voxels(geometry)[part], series_uid=SERIES)
+    scan = vm.read_scan(tmp_path)
+    assert np.allclose(scan.geometry.slice_origins_mm, CLEAN.slice_origins_mm)
+    assert np.array_equal(scan.voxels, stack_voxels(CLEAN))
+
+
+# -- malformed tags -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tag", "representation", "value"),
+    [
+        (0x00180081, "DS", b"23,7"),
+        (0x00180086, "IS", b"one "),
+        (0x00180088, "DS", b"4.4mm "),
+        (0x00181060, "DS", b"none"),
+        (0x00200012, "IS", b"1.5 "),
+        (0x00200013, "IS", b"A3"),
+        (0x00281053, "DS", b"1,0 "),
+    ],
+)
+def test_a_malformed_tag_that_no_volume_needs_is_flagged(
+    tmp_path: Path, tag: int, representation: str, value: bytes
+) -> None:
+    folder = images(tmp_path / "mr")
+    for file in sorted(folder.iterdir()):
+        spoil(file, tag, representation, value)
+    drawn = trace_of(squares(range(2, 6)), CLEAN)
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    (sections,) = vm.read_sections(path, scan=folder)
+    expected = vm.measure_volume(drawn).volume_mm3
+    assert vm.measure_volume(sections).volume_mm3 == pytest.approx(expected)
+    assert "malformed-tag" in sections.flags
+    header = read_header(sorted(folder.iterdir())[0])
+    assert header.malformed_tags == (f"({tag >> 16:04X},{tag & 0xFFFF:04X})",)
+    if tag == 0x00281053:
+        with pytest.raises(VolumetryError) as caught:
+            vm.read_scan(folder)
+        assert caught.value.code == "unreadable"
+
+
+def spoil(file: Path, tag: int, representation: str, value: bytes) -> None:
+    """Write a value that pydicom would refuse to write."""
+    import pydicom
+
+    ds = pydicom.dcmread(file)
+    valid = "1" * len(value)
+    ds[tag] = DataElement(tag, representation, valid)
+    ds.save_as(file)
+    head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + representation.encode()
+    stored = head + len(value).to_bytes(2, "little")
+    raw = file.read_bytes()
+    assert stored + valid.encode() in raw
+    file.write_bytes(raw.replace(stored + valid.encode(), stored + value))
+
+
+# -- which images a tracing means ---------------------------------------------------------------------------
+
+
+def phases(folder: Path, n: int = 4) -> Path:
+    """Phases under one series UID, at the same places, told apart by their acquisition."""
+    for phase in range(n):
+
+        def change(ds: Dataset, index: int, phase: int = phase) -> None:
+            ds.SOPInstanceUID = uid_of("phase", phase, index)
+            ds.TemporalPositionIdentifier = phase + 1
+
+        images(folder / str(phase), change=change)
+    return folder
+
+
+def test_an_rtstruct_means_the_phase_whose_images_it_names(tmp_path: Path) -> None:
+    folder = phases(tmp_path / "mr")
+    drawn = trace_of(squares(range(2, 6)), CLEAN)
+    items = contour_items(drawn, slice_uids=[uid_of("phase", 2, i) for i in range(8)])
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": items}, series_uid=SERIES)
+    trace = vm.read_trace(path, scan=folder)
+    expected = vm.measure_volume(drawn).volume_mm3
+    assert vm.measure_volume(trace).volume_mm3 == pytest.approx(expected)
+    assert "split-series" in trace.flags
