@@ -1,0 +1,129 @@
+"""The columns that stand beside a class: from two rows of measurements."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_reslice import SEMI_AXES, coronal, traced
+
+import volumetry as vm
+from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
+from volumetry.error_model import ReadingError
+from volumetry.errors import ReadError
+from volumetry.study.worth import WorthRule, geometry_facts, read_repeatability, tilt_explainer, worth_cells
+
+ERROR = ReadingError(
+    model="constant", log_sd_at_1_cm3=0.04, exponent=0.0, df=60, n_pairs=60, n_lesions=60, n_patients=60,
+    size_range_mm3=(500.0, 30_000.0),
+)  # fmt: skip
+
+
+def row(volume: float, **cells: object) -> dict[str, object]:
+    base: dict[str, object] = {
+        "patient": "p", "side": "L", "lesion": "L1", "reader": "AB", "volume_mm3": volume, "n_slices": 6,
+        "height_rule": "thickness", "slice_thickness_mm": 4.0, "slice_spacing_mm": 4.4,
+        "pixel_area_mm2": 0.49,
+        "modality": "MR", "plane": "coronal", "weighting": "T1", "sampling_error_percent": 1.0,
+        "flags": None,
+    }  # fmt: skip
+    return base | cells
+
+
+def change(first: dict[str, object], second: dict[str, object]) -> VolumeChange:
+    visits = (
+        MeasuredVisit(
+            volume_mm3=r["volume_mm3"], n_slices=r["n_slices"], height_rule=r["height_rule"],  # type: ignore[arg-type]
+            slice_thickness_mm=r["slice_thickness_mm"], slice_spacing_mm=r["slice_spacing_mm"],  # type: ignore[arg-type]
+        )
+        for r in (first, second)
+    )  # fmt: skip
+    return classify_change(*visits)
+
+
+def cells(first: dict[str, object], second: dict[str, object], **rule: object) -> dict[str, object]:
+    return worth_cells(first, second, change(first, second), ChangeRule(), WorthRule(**rule))  # type: ignore[arg-type]
+
+
+def test_a_clear_increase() -> None:
+    found = cells(row(2000), row(2700), reading_error=ERROR)
+    assert (found["comparable"], found["reservations"], found["verdict"]) == ("yes", None, "increase")
+    s = math.sqrt(2 * 0.04**2 + (1.4 / 1.2) ** 2 * 2 * 0.01**2)
+    assert found["change_error_percent"] == pytest.approx(100 * math.sqrt(math.expm1(s**2)))
+    assert found["probability_increase"] > 0.99
+    assert found["worth_flags"] == ()
+
+
+def test_without_repeats_the_error_is_unknown() -> None:
+    found = cells(row(2000), row(2700))
+    assert (found["verdict"], found["worth_flags"]) == (None, ("error-unknown",))
+    assert found["change_error_percent"] is None
+    assert found["change_error_lower_bound_percent"] == pytest.approx(
+        100 * 0.01 * math.sqrt(2) * 1.4 / 1.2, rel=1e-3
+    )
+
+
+def test_visits_that_are_not_comparable_get_no_verdict() -> None:
+    found = cells(row(2000), row(2700, slice_spacing_mm=5.0), reading_error=ERROR)
+    assert (found["comparable"], found["verdict"]) == ("no", "not_evaluable")
+    assert found["reservations"] == "gap-changed;spacing-changed"
+    assert found["explained_percent"] == "gap-changed=-12"
+
+
+def test_a_lesion_that_was_not_traced_gets_no_verdict() -> None:
+    missing = MeasuredVisit(volume_mm3=None, code="followup-not-traced")
+    only = classify_change(MeasuredVisit(volume_mm3=2000.0, n_slices=6), missing)
+    found = worth_cells(row(2000), None, only, ChangeRule(), WorthRule(reading_error=ERROR))
+    assert found["verdict"] == "not_evaluable"
+
+
+def test_sizes_outside_the_reads_are_flagged() -> None:
+    found = cells(row(100), row(150), reading_error=ERROR)
+    assert found["worth_flags"] == ("outside-repeatability-range",)
+
+
+def test_a_nifti_says_nothing_of_its_acquisition() -> None:
+    plain = {"weighting": None, "modality": None, "plane": "coronal"}
+    found = cells(row(2000, **plain), row(2100, **plain), reading_error=ERROR)
+    assert (found["comparable"], found["reservations"]) == ("unknown", "acquisition-unknown")
+
+
+def test_what_a_tilt_explains_is_cut_from_the_trace(tmp_path: Path) -> None:
+    baseline, followup = coronal(shift_mm=0.9), coronal(10.0, shift_mm=2.2)
+    rows = []
+    for name, geometry in (("a", baseline), ("b", followup)):
+        _, contours = traced(SEMI_AXES[0], geometry)
+        vm.write_trace(
+            vm.Trace(lesion="L1", contours=tuple(contours), geometry=geometry),
+            tmp_path / f"{name}.trace.json",
+        )
+        volume = vm.measure_volume(vm.read_trace(tmp_path / f"{name}.trace.json")).volume_mm3
+        rows.append(row(volume or 0.0, trace=f"{name}.trace.json", **geometry_facts(geometry)))
+    found = cells(rows[0], rows[1], reading_error=ERROR, explain_tilt=tilt_explainer(tmp_path))
+    assert found["reservations"] == "plane-tilted"
+    explained = float(str(found["explained_percent"]).removeprefix("plane-tilted="))
+    true = 100 * (float(str(rows[1]["volume_mm3"])) / float(str(rows[0]["volume_mm3"])) - 1)
+    assert explained == pytest.approx(true, abs=2)
+    gone = tilt_explainer(tmp_path / "elsewhere")
+    assert cells(rows[0], rows[1], explain_tilt=gone)["explained_percent"] is None
+
+
+def test_the_file_of_repeats_is_read_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "repeatability.json"
+    with pytest.raises(ReadError, match="not-found"):
+        read_repeatability(path)
+    path.write_text("[1, 2")
+    with pytest.raises(ReadError, match="unreadable"):
+        read_repeatability(path)
+    path.write_text(json.dumps(ERROR.as_dict()))
+    assert read_repeatability(path) == ERROR
+
+
+def test_the_facts_of_geometry_survive_as_cells() -> None:
+    geometry = coronal(10.0)
+    facts = geometry_facts(geometry)
+    assert np.allclose([float(v) for v in facts["slice_normal"].split()], geometry.normal, atol=1e-6)
+    assert (facts["rows"], facts["pixel_spacing_columns_mm"]) == (120, 0.7)
