@@ -18,6 +18,7 @@ PACKAGE = Path(volumetry.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "codes", "numbering"),
     ("errors",),
+    ("small_files",),
     ("geometry", "atomic", "documents"),
     ("scan", "contour"),
     ("loops",),

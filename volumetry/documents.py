@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from volumetry.errors import ReadError, UsageError
+from volumetry.small_files import check_depth, read_small
 
 Section = TypeVar("Section")
 KeyPath = tuple[str | int, ...]
@@ -79,12 +80,14 @@ def read_document(
     Raises
     ------
     ReadError
-        ``not-found``, ``unreadable``.
+        ``not-found``, ``unreadable``, ``unsupported-format``, ``too-large``, ``too-deep``.
     UsageError
         `code` if it is not TOML.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        content = read_small(path)
+        check_depth(content, path)
+        text = content.decode("utf-8")
         return tomllib.loads(text), Document(text=text, where=path, code=code)
     except FileNotFoundError:
         raise ReadError("not-found", f"there is no such {what}", where=path, todo="Check the name.") from None

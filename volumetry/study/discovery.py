@@ -159,7 +159,7 @@ def look_around(folder: Path | str) -> _Found:
         files = tuple(found.relative(header.path) for header in headers)
         common = os.path.commonpath([str(PurePosixPath(name).parent) for name in files])
         found.series[uid] = ImageSeries(
-            headers=tuple(headers), files=files, folder=common.replace(os.sep, "/")
+            headers=tuple(headers), files=files, folder=common.replace(os.sep, "/") or "."
         )
     for path in found.index.other_files:
         name = found.relative(path)

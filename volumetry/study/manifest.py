@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.errors import ReadError, UsageError
+from volumetry.small_files import check_regular
 from volumetry.study.cases import SIDE_WORDS, Case
 from volumetry.tables import Column, Table, read_table
 
@@ -39,6 +40,7 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
     ReadError, UsageError
         ``invalid-table`` with all faults at once.
     """
+    check_regular(path)
     rows = read_table(path, MANIFEST, required=("patient", "visit", "scan", "trace"))
     for line, row in enumerate(rows, start=2):
         side = SIDE_WORDS.get((row["side"] or "").lower())
@@ -56,7 +58,19 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
 def _case(row: dict[str, Any], side: str, base: Path, folder: Path) -> Case:
     paths = {name: _relative(row[name], base, folder) for name in ("scan", "trace")}
     missing = [name for name in paths.values() if name and not (folder / name).exists()]
+    special = [
+        name
+        for name in paths.values()
+        if name and not ((folder / name).is_file() or (folder / name).is_dir())
+    ]
     error = None
+    if special and not missing:
+        error = ReadError(
+            "unsupported-format",
+            "the manifest names what is no regular file",
+            where=special[0],
+            todo="Name a file or a folder.",
+        )
     if missing:
         error = ReadError(
             "not-found",

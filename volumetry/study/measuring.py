@@ -172,7 +172,11 @@ def _hashes(inputs: Inputs, root: str) -> dict[str, str]:
     hashes = {}
     for name in inputs.all:
         try:
-            with Path(f"{root}/{name}").open("rb") as file:
+            path = Path(f"{root}/{name}")
+            if not path.is_file():  # opening a pipe or a device may never end
+                hashes[name] = ""
+                continue
+            with path.open("rb") as file:
                 hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             hashes[name] = ""
