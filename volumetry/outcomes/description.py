@@ -141,26 +141,19 @@ def describe_flow(context: Context, matched: Context | None = None) -> Outcome:
 
 
 def describe_baseline(context: Context, plan: TableOne) -> Outcome:
-    """Return Table 1."""
-    from volumetry.statistics.groups.baseline_table import table_one
+    """Return Table 1: as journals print it, and as tidy rows."""
+    from volumetry.outcomes.printed_table import as_long, printed_rows
 
-    table: dict[str, Any] = {"patient": list(context.cohort.patient), "group": context.cohort.group}
-    for name in plan.numeric:
-        table[name] = context.cohort.table.numbers(name)
-    for name in plan.categorical:
-        table[name] = context.cohort.table.text(name)
-    found = table_one(
-        table,
-        group="group",
-        levels=context.cohort.labels,
-        numeric=plan.numeric,
-        categorical=plan.categorical,
-    )
-    notes = [*found.notes, *(f"{d.variable}: {d.note}" for d in found.differences if d.note)]
+    printed, notes = printed_rows(context, plan)
+    rows = tuple({"population": context.population, **row} for row in printed)
     return Outcome(
         name="Table 1",
         kind="table_one",
-        tables=(Tidy(name="table_one", rows=tuple(found.records())),),
+        population=context.population,
+        tables=(
+            Tidy(name="table_one_printed", rows=rows),
+            Tidy(name="table_one", rows=tuple(as_long(context, plan))),
+        ),
         notes=tuple(notes),
     )
 

@@ -41,6 +41,7 @@ class Inputs:
     joined: tuple[tuple[SourceTable, tuple[str, ...]], ...] = ()
     changes: list[Row] = field(default_factory=list)
     measurements: list[Row] = field(default_factory=list)
+    literature: SourceTable | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +121,21 @@ def read_inputs(
 
     return Inputs(
         clinical=source(plan.tables.clinical, plan.tables.sheet),
+        literature=_literature(plan, folder),
         joined=tuple((source(part.file, part.sheet), part.by) for part in plan.tables.joined),
         changes=[] if paths["changes"] is None else read_table(paths["changes"], CHANGES),
         measurements=[] if paths["measurements"] is None else read_table(paths["measurements"], MEASUREMENTS),
     )
+
+
+def _literature(plan: Plan, folder: Path) -> SourceTable | None:
+    if plan.literature is None:
+        return None
+    entry = plan.literature
+    table = read_source(folder / entry.file, plan.columns.missing, sheet=entry.sheet)
+    for name in filter(None, (entry.study, entry.arm, entry.events, entry.n, entry.percent, *entry.show)):
+        table.text(name)
+    return table
 
 
 def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
@@ -172,6 +184,7 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
         dispositions=(
             *clinical,
             *joined,
+            *_literature_dispositions(inputs.literature),
             *_change_dispositions(plan, inputs.changes, used, kept_keys, reader),
             *_measurement_dispositions(plan, inputs.measurements, changes, kept_keys),
         ),
@@ -378,6 +391,12 @@ def _with_volumes(table: SourceTable, volumes: Sequence[UnitVolume]) -> SourceTa
     for name, cells in zip(VOLUME_COLUMNS, values, strict=False):  # those of sides come later
         table = table.with_column(name, cells)
     return table
+
+
+def _literature_dispositions(table: SourceTable | None) -> list[Disposition]:
+    lines = () if table is None else table.lines
+    name = "" if table is None else table.name
+    return [_disposition(name, line, ("", "", ""), {}, True, "a published study") for line in lines]
 
 
 # -- what became of every row -------------------------------------------------------------------------------

@@ -387,6 +387,23 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LiteraturePlan:
+    """Published studies, a row per study or arm, beside the study's own rows. Nothing is pooled."""
+
+    file: str = setting("CSV or xlsx of published studies, relative to the plan; its numbers have a point")
+    sheet: str = setting("sheet of a workbook; needed where there are several", "")
+    outcome: str = setting("the outcome that all share, as tables and figures call it")
+    endpoint: str = setting("the yes-or-no endpoint of this plan that is the same")
+    study: str = setting("column of the study", "study")
+    arm: str = setting("column of the treatment; empty: none", "")
+    events: str = setting("column of the number with the outcome", "events")
+    n: str = setting("column of how many were followed", "n")
+    percent: str = setting("column of the percentage as printed, used where events are not", "")
+    show: tuple[str, ...] = setting("further columns that the table shows as they are", ())
+    own: dict[str, str] | None = setting("what those say in the study's own rows", None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SampleSizePlan:
     """A sample size for two proportions."""
 
@@ -430,6 +447,7 @@ class Plan:
     table_one: TableOne | None = setting("Table 1", None)
     agreement: tuple[Agreement, ...] = setting("agreement of readers", ())
     matching: MatchingPlan | None = setting("propensity score matching", None)
+    literature: LiteraturePlan | None = setting("published studies beside this one", None)
     sensitivity: Sensitivity | None = setting("classes of change under other choices", None)
     sample_size: tuple[SampleSizePlan, ...] = setting("sample sizes", ())
 
@@ -488,6 +506,11 @@ def _check_names(plan: Plan, document: Document) -> None:
                 raise document.fault(
                     ("subgroup", number, "endpoints"), f"there is no endpoint {name!r}", f"Known are {known}."
                 )
+    if plan.literature and plan.literature.endpoint not in [entry.name for entry in plan.binary]:
+        known = ", ".join(entry.name for entry in plan.binary) or "none"
+        raise document.fault(
+            ("literature", "endpoint"), "it is no yes-or-no endpoint of the plan", f"Known are {known}."
+        )
     if str(plan.groups.first) == str(plan.groups.second):
         raise document.fault(("groups", "second"), "both groups are the same", "Name two values.")
 

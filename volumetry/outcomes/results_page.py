@@ -15,7 +15,7 @@ _ROLES = {
     "sensitivity": "sensitivity",
     "check": "check of a model",
 }
-_SHOWN_TABLES = ("table_one_printed", "classes", "responders", "sensitivity", "numbers", "balance")
+_SHOWN_TABLES = ("classes", "literature", "responders", "sensitivity", "numbers", "balance")
 
 
 def results_page(context: Context, outcomes: Sequence[Outcome], further: Sequence[Drawing]) -> str:
@@ -77,7 +77,9 @@ def _outcome(outcome: Outcome) -> list[str]:
         ]
         lines += ["", *_table(header, rows)]
     for table in outcome.tables:
-        if table.name in _SHOWN_TABLES and table.rows:
+        if table.name == "table_one_printed":
+            lines += ["", *_table_one(table.rows)]
+        elif table.name in _SHOWN_TABLES and table.rows:
             lines += ["", *_tidy(table.rows)]
     notes = [
         *outcome.notes,
@@ -146,6 +148,20 @@ def _tidy(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = list(dict.fromkeys(name for row in rows for name in row if name != "endpoint"))
     used = [name for name in names if any(row.get(name) not in (None, "") for row in rows)]
     return _table(used, [[format_number(row.get(name)) for name in used] for row in rows])
+
+
+def _table_one(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return Table 1 with the classes of a variable below its name, as journals set it."""
+    fixed = ("population", "variable", "category", "counted", "p", "test", "smd", "missing", "reason")
+    groups = [name for name in rows[0] if name not in fixed]
+    lines = []
+    for row in rows:
+        name = f"- {row['category']}" if row["category"] else f"{row['variable']} ({row['counted']})"
+        smd = "" if row["smd"] is None else f"{row['smd']:.2f}"
+        cells = [str(row[group]) for group in groups] if not row["reason"] else [row["reason"], ""]
+        p = "" if row["p"] is None else format_p(row["p"])
+        lines.append([name, *cells, p, smd, row["missing"]])
+    return _table(["", *groups, "p", "SMD", "missing"], lines)
 
 
 def _figure(drawing: Drawing) -> list[str]:

@@ -87,6 +87,7 @@ def _parts(context: Context) -> list[Part]:
     from volumetry.outcomes.agreement_part import analyse_agreement
     from volumetry.outcomes.conditions import rows_where
     from volumetry.outcomes.description import describe_flow, plan_size
+    from volumetry.outcomes.literature_part import describe_literature
     from volumetry.outcomes.matched_part import describe_matching, match, matched_context
 
     plan = context.plan
@@ -104,6 +105,9 @@ def _parts(context: Context) -> list[Part]:
         matching = plan.matching
         parts.append(lambda: describe_matching(context, matching, pairs))
         parts += _analyses(matched) if matched else []
+    if plan.literature:
+        literature, main = plan.literature, matched if plan.matching and plan.matching.primary else context
+        parts.append(lambda: describe_literature(main or context, literature))
     parts += [lambda e=e: analyse_agreement(context, e) for e in plan.agreement]  # type: ignore[misc]
     parts += [lambda e=e: plan_size(context, e) for e in plan.sample_size]  # type: ignore[misc]
     return parts
