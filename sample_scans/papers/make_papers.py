@@ -75,13 +75,11 @@ def hips_of(group: str, rng: np.random.Generator, first: int) -> list[Row]:
         two = number >= uni
         man = (number - uni < g["men"][1]) if two else number < g["men"][0]
         sides = ("L", "R") if two else (rng.choice(["L", "R"]),)
-        for side in sides:
-            rows.append(
-                {
-                    "patient": f"P{first + number:03}", "side": str(side), "group": group,
-                    "sex": "M" if man else "F", "age": int(round(ages[number])), "bmi": round(bmis[number], 1),
-                }
-            )  # fmt: skip
+        own = {
+            "patient": f"P{first + number:03}", "group": group, "sex": "M" if man else "F",
+            "age": round(ages[number]), "bmi": round(bmis[number], 1),
+        }  # fmt: skip
+        rows += [{**own, "side": str(side)} for side in sides]
     n = len(rows)
     order = rng.permutation(n)
     stage = np.full(n, "II", dtype=object)
@@ -100,7 +98,7 @@ def hips_of(group: str, rng: np.random.Generator, first: int) -> list[Row]:
     scores = _scores(rng, collapsed, g["scores"])
     change = _changes(rng, collapsed, g)
     for i, row in enumerate(rows):
-        row |= _hip(rng, row, stage[i], collapsed[i], replaced[i], years[i])
+        row |= _hip(rng, stage[i], collapsed[i], replaced[i], years[i])
         row |= {
             "aetiology": str(aetiology[i]), "location": "central" if central[i] else "lateral",
             "volume0": round(v0[i], 2),
@@ -136,7 +134,7 @@ def _changes(rng: np.random.Generator, collapsed: NDArray[np.int64], g: Any) -> 
 
 def _hip(rng: np.random.Generator, row: Row, stage: str, collapsed: int, replaced: int, years: float) -> Row:
     start = date(2018, 2, 1) + timedelta(days=int(rng.integers(0, 690)))
-    days = int(round(years * 365.25))
+    days = round(years * 365.25)
     when = int(rng.uniform(0.25, 0.95) * days)
     collapse = start + timedelta(days=when) if collapsed else None
     tha = start + timedelta(days=min(days, when + int(rng.integers(20, 120)))) if replaced else None
@@ -236,7 +234,7 @@ MATCHED = {
 
 
 def lumbar_patients(rng: np.random.Generator) -> list[Row]:
-    """Return 251 patients: 50 treated with a control like them, 10 treated like nobody, 141 other controls."""
+    """Return 251 patients: 50 treated with a twin each, 10 treated like nobody, 141 other controls."""
     ages = sample(rng, 50, 67.1, 7.9, 50, 85)
     scores = sample(rng, 50, -2.3, 0.55, -4.0, -1.1)
     men = rng.permutation(50) < 7
@@ -244,8 +242,9 @@ def lumbar_patients(rng: np.random.Generator) -> list[Row]:
     for drug in (1, 0):
         for i in range(50):
             man = bool(men[i])
+            age = round(float(ages[i]) + 0.002 * drug, 3)
             rows.append(
-                {"denosumab": drug, "age": round(float(ages[i]) + 0.002 * drug, 3), "sex": "M" if man else "F",
+                {"denosumab": drug, "age": age, "sex": "M" if man else "F",
                  "t_score": round(float(scores[i]), 2), "set": "matched"}
             )  # fmt: skip
     for i in range(10):
@@ -295,13 +294,14 @@ def _outcomes(rng: np.random.Generator, rows: list[Row], printed: Any) -> None:
         angle = rng.uniform(4.2, 7.0) if i in nonunion else rng.uniform(-0.6, 2.0)
         height = round(float(rng.uniform(9, 13)), 1)
         loss = rng.uniform(2.0, 4.0) if i in subsided else rng.uniform(0.0, 1.8)
+        loss = np.ceil(loss * 10) / 10 if i in subsided else np.floor(loss * 10) / 10
+        extended = round(float(flexion[i]) + round(angle, 1), 1)
         operated = date(2017, 3, 1) + timedelta(days=int(rng.integers(0, 1500)))
         days = int(rng.integers(1, 6 if row["denosumab"] else 12))
         row |= {
             "bmi": round(float(bmi[i]), 1), "follow_up_months": round(float(months[i]), 1),
-            "flexion": round(float(flexion[i]), 1), "extension": round(float(flexion[i]) + round(angle, 1), 1),
-            "disc_height_reference_mm": height, "disc_height_1y_mm": round(height - np.ceil(loss * 10) / 10, 1)
-            if i in subsided else round(height - np.floor(loss * 10) / 10, 1),
+            "flexion": round(float(flexion[i]), 1), "extension": extended,
+            "disc_height_reference_mm": height, "disc_height_1y_mm": round(height - loss, 1),
             "osteolysis": int(i in osteolysis), "vas_1y": round(float(vas1[i]), 1),
             "vas_2y": round(float(vas2[i]), 1), "operated": operated.isoformat(),
             "oozing": (operated + timedelta(days=days)).isoformat() if i in oozing else "",
