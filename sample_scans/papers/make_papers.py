@@ -132,7 +132,7 @@ def _changes(rng: np.random.Generator, collapsed: NDArray[np.int64], g: Any) -> 
     return change
 
 
-def _hip(rng: np.random.Generator, row: Row, stage: str, collapsed: int, replaced: int, years: float) -> Row:
+def _hip(rng: np.random.Generator, stage: str, collapsed: int, replaced: int, years: float) -> Row:
     start = date(2018, 2, 1) + timedelta(days=int(rng.integers(0, 690)))
     days = round(years * 365.25)
     when = int(rng.uniform(0.25, 0.95) * days)
@@ -247,15 +247,16 @@ def lumbar_patients(rng: np.random.Generator) -> list[Row]:
                 {"denosumab": drug, "age": age, "sex": "M" if man else "F",
                  "t_score": round(float(scores[i]), 2), "set": "matched"}
             )  # fmt: skip
-    for i in range(10):
-        rows.append(
-            {"denosumab": 1, "age": 87.0 + i / 4, "sex": "F", "t_score": -4.6 - i / 20, "set": "other"}
-        )
-    for _ in range(141):
-        rows.append(
-            {"denosumab": 0, "age": round(float(rng.uniform(50, 72)), 1), "sex": "M" if rng.integers(4) == 0 else "F",
-             "t_score": round(float(rng.uniform(-2.6, -1.0)), 2), "set": "other"}
-        )  # fmt: skip
+    rows += [
+        {"denosumab": 1, "age": 87.0 + i / 4, "sex": "F", "t_score": -4.6 - i / 20, "set": "other"}
+        for i in range(10)
+    ]
+    rows += [
+        {"denosumab": 0, "age": round(float(rng.uniform(50, 72)), 1),
+         "sex": "M" if rng.integers(4) == 0 else "F",
+         "t_score": round(float(rng.uniform(-2.6, -1.0)), 2), "set": "other"}
+        for _ in range(141)
+    ]  # fmt: skip
     return rows
 
 

@@ -64,7 +64,7 @@ def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure
         if title:
             axes.set_title(title, fontsize=6, loc="left")
     _scale(grid[-1], *limits)
-    grid[-1].set_xlabel(f"Ratio (log scale), {labels[0]} against {labels[1]}")
+    grid[-1].set_xlabel(f"Ratio (log scale)\n{labels[0]} against {labels[1]}")
     return figure
 
 
