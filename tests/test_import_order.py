@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("small_files",),
     ("geometry", "atomic", "documents"),
+    ("bridges",),
     ("scan", "contour"),
     ("loops",),
     ("sections",),

@@ -127,7 +127,7 @@ def test_without_a_matrix_the_orientation_is_unknown(tmp_path: Path) -> None:
         ({"ElementSpacing": None}, "bad-spacing"),
         ({"ElementSpacing": "0.7 0 3.3"}, "bad-spacing"),
         ({"ElementSpacing": "0.7 nan 3.3"}, "bad-spacing"),
-        ({"TransformMatrix": "1 0 0 1 0 0 0 0 1"}, "bad-spacing"),
+        ({"TransformMatrix": "1 0 0 1 0 0 0 0 1"}, "header-conflict"),
         ({"TransformMatrix": "1 0 0"}, "unreadable"),
         ({"Offset": "1 2 ?"}, "unreadable"),
         ({"DimSize": "30000 30000 30000"}, "too-large"),

@@ -190,6 +190,7 @@ def test_bad_spacing(tmp_path: Path, axis: int, value: float) -> None:
 
 def test_a_flat_voxel_is_bad_spacing(tmp_path: Path) -> None:
     content = patched(nifti_bytes(), QFORM_CODE, "<h", 0)
+    content = patched(content, 80, "<3f", *[3**0.5] * 3)  # as long as the steps, which all point one way
     assert code(write(tmp_path / "a.nii", patched(content, 280, "<12f", *[1.0] * 12))) == "bad-spacing"
 
 
@@ -412,8 +413,6 @@ def test_another_grid_is_refused(tmp_path: Path, matrix: Any) -> None:
     scan = scan_of(lesion(np.int16), tmp_path)
     path = write(tmp_path / "a.nii.gz", nifti_bytes(matrix=matrix))
     assert code(path, scan=scan) == "grid-mismatch"
-    smaller = write(tmp_path / "b.nii.gz", nifti_bytes(lesion()[:-1]))
-    assert code(smaller, scan=scan) == "grid-mismatch"
 
 
 # -- files -------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def test_thicknesses_are_the_slice_thickness(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "factor", "flags"), [("mm", 1, ()), ("um", 1e-3, ()), ("furlong", 1, ("units-unknown",))]
+    ("unit", "factor", "flags"), [("mm", 1, ()), ("cm", 10.0, ()), ("furlong", 1, ("units-unknown",))]
 )
 def test_space_units(tmp_path: Path, unit: str, factor: float, flags: tuple[str, ...]) -> None:
     path = put(tmp_path / "a.nrrd", nrrd_bytes(space_units=f'"{unit}" "{unit}" "{unit}"'))

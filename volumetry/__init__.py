@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from volumetry.errors import VolumetryError
     from volumetry.formats import read_mask, read_scan, read_sections, read_trace, write_mask, write_trace
     from volumetry.geometry import ScanGeometry
-    from volumetry.mask import Mask, MaskLabel
+    from volumetry.mask import Mask, MaskLabel, mask_from
     from volumetry.outlines import contours_from_mask, mask_from_contours
-    from volumetry.scan import Scan, ScanSource
+    from volumetry.scan import Scan, ScanSource, scan_from
     from volumetry.sections import CrossSections
     from volumetry.trace import Provenance, Trace, check_trace
     from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
@@ -41,12 +41,14 @@ __all__ = [
     "check_trace",
     "classify_change",
     "contours_from_mask",
+    "mask_from",
     "mask_from_contours",
     "measure_volume",
     "read_mask",
     "read_scan",
     "read_sections",
     "read_trace",
+    "scan_from",
     "write_mask",
     "write_trace",
 ]
@@ -74,12 +76,14 @@ _HOMES = {
     "check_trace": "trace",
     "classify_change": "change",
     "contours_from_mask": "outlines",
+    "mask_from": "mask",
     "mask_from_contours": "outlines",
     "measure_volume": "volume",
     "read_mask": "formats",
     "read_scan": "formats",
     "read_sections": "formats",
     "read_trace": "formats",
+    "scan_from": "scan",
     "write_mask": "formats",
     "write_trace": "formats",
 }

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import GeometryError, TraceError
+from volumetry.errors import GeometryError, TraceError, UsageError
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
+
+if TYPE_CHECKING:
+    import nibabel
+    import SimpleITK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,111 @@ class Mask:
         for index, pixels in enumerate(self.layers[found.layer]):
             counter.add(index, pixels)
         return counter.cross_sections(found, source=self.source, flags=self.flags)
+
+    def to_nibabel(self, label: int | str | None = None) -> nibabel.Nifti1Image:
+        """Return the labels as an image of nibabel; those of one `label` as 0 and 1.
+
+        Raises
+        ------
+        UsageError
+            ``usage``: labels overlap, and none is named.
+        GeometryError
+            As `volumetry.Scan.to_nibabel`.
+        """
+        from volumetry.bridges import nibabel_image
+
+        return nibabel_image(self._one_layer(label), self.geometry)
+
+    def to_sitk(self, label: int | str | None = None) -> SimpleITK.Image:
+        """Return the labels as an image of SimpleITK; those of one `label` as 0 and 1.
+
+        Raises
+        ------
+        UsageError, GeometryError
+            As `to_nibabel`; also ``inconsistent-series`` where the axes are not perpendicular.
+        """
+        from volumetry.bridges import sitk_image
+
+        return sitk_image(self._one_layer(label), self.geometry)
+
+    def _one_layer(self, label: int | str | None) -> NDArray[Any]:
+        if label is not None:
+            return self.binary(label).astype(np.uint8)
+        if len(self.layers) != 1:
+            raise UsageError(
+                "usage",
+                "labels that overlap do not fit into one image",
+                values={"layers": len(self.layers)},
+                todo="Name one label.",
+            )
+        return self.layers[0]
+
+
+def mask_from(
+    image: object, *, geometry: ScanGeometry | None = None, slice_thickness_mm: float | None = None
+) -> Mask:
+    """Return an image of nibabel or SimpleITK, or a numpy array with a geometry, as a mask.
+
+    Parameters
+    ----------
+    image : nibabel image, SimpleITK.Image or (n_slices, rows, columns) array
+        Of labels: integers, booleans, or floats within 1e-3 of an integer.
+    geometry : ScanGeometry, optional
+        Of an array.
+    slice_thickness_mm : float, optional
+        Where it is known: these images do not say it.
+
+    Raises
+    ------
+    TraceError
+        ``not-labels``, ``non-finite``.
+    GeometryError, UsageError
+        As `volumetry.scan_from`.
+    """
+    from volumetry.bridges import voxels_of
+
+    voxels, grid, flags = voxels_of(image, geometry, slice_thickness_mm)
+    labels = _as_labels(voxels)
+    numbers = [int(n) for n in np.unique(labels) if n]
+    if len(numbers) > MAX_LABELS:
+        raise TraceError(
+            "not-labels",
+            "the array holds more different values than labels are likely to have",
+            values={"values": len(numbers), "allowed": MAX_LABELS},
+            todo="Give the mask instead of the image.",
+        )
+    return Mask(
+        layers=(labels,),
+        geometry=grid,
+        labels=tuple(MaskLabel(number=n) for n in numbers),
+        source=ScanSource(format="memory"),
+        flags=flags,
+    )
+
+
+def _as_labels(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy as integers.  Raises ``not-labels``, ``non-finite``."""
+    if values.dtype.kind == "b":
+        return np.array(values, dtype=np.uint8, order="C")
+    if values.dtype.kind in "iu":
+        return np.array(values, dtype=values.dtype.newbyteorder("="), order="C")
+    if values.dtype.kind != "f" or not np.isfinite(values).all():
+        raise TraceError(
+            "non-finite",
+            "the array holds NaN, infinity, or no numbers",
+            values={"dtype": values.dtype.name},
+            todo="Give 0 where there is no lesion.",
+        )
+    nearest = np.rint(values)
+    worst = float(np.abs(values - nearest).max(initial=0.0))
+    if worst > 1e-3 or float(np.abs(nearest).max(initial=0.0)) > 2**31 - 1:
+        raise TraceError(
+            "not-labels",
+            "the array holds values that are no labels",
+            values={"furthest from an integer": worst},
+            todo="Compare it with a threshold first: image >= 0.5.",
+        )
+    return np.array(nearest, dtype=np.int32, order="C")
 
 
 def find_label(labels: Sequence[MaskLabel], wanted: int | str | None, *, declared: bool = False) -> MaskLabel:

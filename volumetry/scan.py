@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError
 from volumetry.geometry import ScanGeometry
+
+if TYPE_CHECKING:
+    import nibabel
+    import SimpleITK
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,3 +101,64 @@ class Scan:
     def hashed_source(self) -> ScanSource:
         """The source with the hash of these voxels, as a trace keeps it."""
         return replace(self.source, voxels_sha256=self.voxels_sha256)
+
+    def to_nibabel(self) -> nibabel.Nifti1Image:
+        """Return the scan as an image of nibabel: (column, row, slice) voxels, a RAS affine in mm.
+
+        Raises
+        ------
+        GeometryError
+            ``inconsistent-series``, ``single-slice``: one affine cannot say where the slices lie.
+        """
+        from volumetry.bridges import nibabel_image
+
+        return nibabel_image(self.voxels, self.geometry)
+
+    def to_sitk(self) -> SimpleITK.Image:
+        """Return the scan as an image of SimpleITK, in LPS and mm.
+
+        Raises
+        ------
+        GeometryError
+            As `to_nibabel`; also ``inconsistent-series`` where the axes are not perpendicular.
+        """
+        from volumetry.bridges import sitk_image
+
+        return sitk_image(self.voxels, self.geometry)
+
+
+def scan_from(
+    image: object, *, geometry: ScanGeometry | None = None, slice_thickness_mm: float | None = None
+) -> Scan:
+    """Return an image of nibabel or SimpleITK, or a numpy array with a geometry, as a scan.
+
+    Parameters
+    ----------
+    image : nibabel image, SimpleITK.Image or (n_slices, rows, columns) array
+    geometry : ScanGeometry, optional
+        Of an array.
+    slice_thickness_mm : float, optional
+        Where it is known: these images do not say it.
+
+    Raises
+    ------
+    GeometryError
+        ``not-3d``, ``bad-spacing``, ``header-conflict``, ``affine-conflict``, ``grid-mismatch``.
+    UsageError
+        ``usage``: the object is nothing of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> geometry = ScanGeometry(
+    ...     rows=3, columns=4, pixel_spacing_mm=(1, 1), row_direction=(1, 0, 0),
+    ...     column_direction=(0, 1, 0), slice_origins_mm=[(0, 0, 0), (0, 0, 4)],
+    ... )
+    >>> scan_from(np.zeros((2, 3, 4)), geometry=geometry).geometry.slice_spacing_mm
+    4.0
+    """
+    from volumetry.bridges import voxels_of
+
+    voxels, grid, flags = voxels_of(image, geometry, slice_thickness_mm)
+    copy = np.array(voxels, dtype=voxels.dtype.newbyteorder("="), order="C")
+    return Scan(voxels=copy, geometry=grid, source=ScanSource(format="memory"), flags=flags)

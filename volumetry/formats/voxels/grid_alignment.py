@@ -1,7 +1,8 @@
-"""One grid, stored in two orders: from the slices, rows and columns of a mask file to those of its scan.
+"""One lattice, stored in two orders: from the slices, rows and columns of a mask file to those of its scan.
 
-Converters turn rows upside down, swap axes or write slices from head to foot. As long as the voxels are the
-same voxels, that changes no volume; anything more is another grid, and refused.
+Converters turn rows upside down, swap axes, write slices from head to foot, and cut a mask to its extent or
+pad it. As long as the voxels are the same voxels, that changes no volume; anything more is another lattice,
+and refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from volumetry.errors import MismatchError
 from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 
+Array = NDArray[np.float64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class GridAlignment:
@@ -28,25 +31,86 @@ class GridAlignment:
         Whether the mask's rows run along the scan's columns; applied before the flips.
     flipped_rows, flipped_columns : bool
         Whether the scan counts them from the other end.
+    shift : (int, int, int)
+        Slice, row and column of the scan at which the first voxel of the mask lies, after the flips.
+    shape : (int, int, int) or None
+        Slices, rows and columns of the scan; None where the mask has the same.
     """
 
     reversed_slices: bool = False
     transposed: bool = False
     flipped_rows: bool = False
     flipped_columns: bool = False
+    shift: tuple[int, int, int] = (0, 0, 0)
+    shape: tuple[int, int, int] | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the mask was cut or padded: it covers other voxels of the lattice than the scan."""
+        return self.shape is not None
 
     def aligned(self, voxels: NDArray[Any]) -> NDArray[Any]:
-        """Return (slice, row, column) voxels of the mask in the order of the scan (a view)."""
+        """Return (slice, row, column) voxels of the mask in the order of the scan, and of its shape.
+
+        Raises
+        ------
+        MismatchError
+            ``grid-mismatch``: voxels that are not 0 lie outside the scan.
+        """
+        turned = self._turned(voxels)[:: -1 if self.reversed_slices else 1]
+        return turned if self.shape is None else _placed(turned, self.shift, self.shape)
+
+    def aligned_slice(self, index: int, pixels: NDArray[Any], n_slices: int) -> tuple[int, NDArray[Any]]:
+        """Return index and (rows, columns) pixels in the scan of one slice of a mask with `n_slices` slices.
+
+        Raises
+        ------
+        MismatchError
+            As `aligned`; a slice beyond the scan that holds nothing is returned as its first slice, empty.
+        """
+        index = (n_slices - 1 - index if self.reversed_slices else index) + self.shift[0]
+        turned = self._turned(pixels)
+        if self.shape is None:
+            return index, turned
+        n_scan, rows, columns = self.shape
+        inside = 0 <= index < n_scan
+        placed = _placed(turned[np.newaxis], (0 if inside else 1, *self.shift[1:]), (1, rows, columns))
+        return (index if inside else 0), placed[0]
+
+    def _turned(self, pixels: NDArray[Any]) -> NDArray[Any]:
         if self.transposed:
-            voxels = voxels.transpose(0, 2, 1)
-        slices, rows, columns = (
-            slice(None, None, -1 if turned else 1)
-            for turned in (self.reversed_slices, self.flipped_rows, self.flipped_columns)
+            pixels = pixels.swapaxes(-1, -2)
+        rows, columns = (
+            slice(None, None, -1 if turned else 1) for turned in (self.flipped_rows, self.flipped_columns)
         )
-        return voxels[slices, rows, columns]
+        return pixels[..., rows, columns]
 
 
-def align_grids(mask: ScanGeometry, scan: ScanGeometry, *, where: Path | str) -> GridAlignment:
+def _placed(voxels: NDArray[Any], shift: tuple[int, int, int], shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Return zeros of `shape` with `voxels` at `shift`; what lies outside must be 0."""
+    here, there = [], []
+    for start, size, length in zip(shift, shape, voxels.shape, strict=True):
+        first, last = max(start, 0), max(min(start + length, size), 0)
+        last = max(first, last)
+        there.append(slice(first, last))
+        here.append(slice(first - start, last - start))
+    part = voxels[tuple(here)]
+    outside = 0 if part.size == voxels.size else np.count_nonzero(voxels) - np.count_nonzero(part)
+    if outside:
+        raise MismatchError(
+            "grid-mismatch",
+            "a part of the mask lies outside its scan",
+            values={"voxels outside": int(outside)},
+            todo="Name the scan it was drawn on, or measure the mask without a scan.",
+        )
+    placed = np.zeros(shape, dtype=voxels.dtype)
+    placed[tuple(there)] = part
+    return placed
+
+
+def align_grids(
+    mask: ScanGeometry, scan: ScanGeometry, *, where: Path | str, allow_part: bool = False
+) -> GridAlignment:
     """Find how the grid of a mask file lies in that of its scan.
 
     Parameters
@@ -54,6 +118,8 @@ def align_grids(mask: ScanGeometry, scan: ScanGeometry, *, where: Path | str) ->
     mask, scan : ScanGeometry
     where : path or str
         The mask file, for the message.
+    allow_part : bool
+        Whether the mask may be cut or padded by whole voxels.
 
     Raises
     ------
@@ -62,48 +128,127 @@ def align_grids(mask: ScanGeometry, scan: ScanGeometry, *, where: Path | str) ->
     """
     turn = scan.patient_to_pixel_matrix @ mask.pixel_to_patient_matrix  # scan pixels of a mask row, a column
     signs = np.rint(turn).astype(int)
-    distance = np.inf
-    alignment = GridAlignment()
-    if np.array_equal(np.abs(signs).sum(axis=0), [1, 1]) and np.array_equal(
-        np.abs(signs).sum(axis=1), [1, 1]
-    ):
-        transposed = signs[0, 0] == 0
-        alignment = GridAlignment(
-            reversed_slices=bool(mask.normal @ scan.normal < 0),
-            transposed=bool(transposed),
-            flipped_rows=bool(signs[0].sum() < 0),
-            flipped_columns=bool(signs[1].sum() < 0),
+    steps = np.abs(signs)
+    if (steps.sum(axis=0) != 1).any() or (steps.sum(axis=1) != 1).any():
+        raise _mismatch("the pixels of mask and scan differ in size or direction", mask, scan, where)
+    alignment = GridAlignment(
+        reversed_slices=bool(mask.normal @ scan.normal < 0),
+        transposed=bool(signs[0, 0] == 0),
+        flipped_rows=bool(signs[0].sum() < 0),
+        flipped_columns=bool(signs[1].sum() < 0),
+    )
+    sizes = _sizes(mask, alignment)
+    corners = _corners(mask, alignment)
+    nearest = _shift(corners[:, 0], scan)
+    shape = (scan.n_slices, scan.rows, scan.columns)
+    whole = np.rint(nearest).astype(int)
+    shift = (int(whole[0]), int(whole[1]), int(whole[2])) if allow_part else (0, 0, 0)
+    if shift == (0, 0, 0) and sizes == shape:
+        found = alignment
+    elif allow_part:
+        found = GridAlignment(
+            reversed_slices=alignment.reversed_slices,
+            transposed=alignment.transposed,
+            flipped_rows=alignment.flipped_rows,
+            flipped_columns=alignment.flipped_columns,
+            shift=shift,
+            shape=shape,
         )
-        distance = _distance(mask, scan, alignment)
+    else:
+        raise _mismatch("mask and scan differ in rows, columns or slices", mask, scan, where)
+    distance = _distance(corners, sizes, mask, scan, shift)
+    if not np.isfinite(distance):
+        raise _mismatch("mask and scan have no slice in common", mask, scan, where)
     if not distance <= GRID_TOLERANCE:
-        raise MismatchError(
-            "grid-mismatch",
-            "the grids of mask and scan differ",
-            where=where,
-            values={"distance_voxels": float(distance), "mask": _size(mask), "scan": _size(scan)},
-            todo="Resample the mask onto the scan, or name the scan it was drawn on.",
+        offset = nearest - np.rint(nearest) if allow_part else nearest
+        raise _mismatch(
+            "the voxels of the mask lie between those of the scan, or are of another size",
+            mask,
+            scan,
+            where,
+            distance_voxels=round(distance, 4),
+            offset_voxels=tuple(round(float(x), 3) + 0.0 for x in offset),
         )
-    return alignment
+    return found
 
 
-def _distance(mask: ScanGeometry, scan: ScanGeometry, alignment: GridAlignment) -> float:
-    """Largest distance of the corners of all slices, in voxels; infinite where the matrices differ."""
+def _sizes(mask: ScanGeometry, alignment: GridAlignment) -> tuple[int, int, int]:
+    """Slices, rows and columns of the mask in the order of the scan."""
     rows, columns = (mask.columns, mask.rows) if alignment.transposed else (mask.rows, mask.columns)
-    if (rows, columns, mask.n_slices) != (scan.rows, scan.columns, scan.n_slices):
-        return float("inf")
-    corners = np.array([(r, c) for r in (0, rows - 1) for c in (0, columns - 1)], dtype=np.float64)
-    there = corners.copy()
+    return mask.n_slices, rows, columns
+
+
+def _corners(mask: ScanGeometry, alignment: GridAlignment) -> Array:
+    """LPS centres of the corner pixels of every slice, (n_slices, 4, 3), all in the order of the scan."""
+    _, rows, columns = _sizes(mask, alignment)
+    there = np.array([(r, c) for r in (0, rows - 1) for c in (0, columns - 1)], dtype=np.float64)
     if alignment.flipped_rows:
         there[:, 0] = rows - 1 - there[:, 0]
     if alignment.flipped_columns:
         there[:, 1] = columns - 1 - there[:, 1]
     here = there[:, ::-1] if alignment.transposed else there
     origins = mask.slice_origins_mm[:: -1 if alignment.reversed_slices else 1]
-    in_mask = origins[:, np.newaxis] + here @ mask.pixel_to_patient_matrix.T
-    in_scan = scan.slice_origins_mm[:, np.newaxis] + corners @ scan.pixel_to_patient_matrix.T
+    return np.asarray(origins[:, np.newaxis] + here @ mask.pixel_to_patient_matrix.T)
+
+
+def _shift(first_corners: Array, scan: ScanGeometry) -> Array:
+    """Slice, row and column of the scan, (3,), where the first voxel lies; a whole slice, and the rest of it.
+
+    Found where a slice of the mask lies nearest to one of the scan, so that uneven steps do not matter.
+    """
+    positions = first_corners @ scan.normal
+    apart = positions[:, np.newaxis] - scan.slice_positions_mm
+    of_mask, of_scan = np.unravel_index(int(np.argmin(np.abs(apart))), apart.shape)
+    row, column = scan.patient_to_pixel(int(of_scan), first_corners[of_mask])[0]
+    beside = float(apart[of_mask, of_scan]) / (scan.regular_step_mm or scan.slice_thickness_mm or 1.0)
+    return np.array((of_scan - of_mask + beside, row, column)).round(6)
+
+
+def _distance(
+    corners: Array,
+    sizes: tuple[int, int, int],
+    mask: ScanGeometry,
+    scan: ScanGeometry,
+    shift: tuple[int, int, int],
+) -> float:
+    """Largest distance in voxels of the corners of the slices that both have; infinite without any."""
+    first, last = max(shift[0], 0), min(shift[0] + sizes[0], scan.n_slices)
     smallest = min(*scan.pixel_spacing_mm, scan.regular_step_mm or np.inf)
-    return float(np.sqrt(((in_mask - in_scan) ** 2).sum(axis=-1)).max() / smallest)
+    if first >= last:
+        return float("inf")
+    pixels = np.array([(r, c) for r in (0, sizes[1] - 1) for c in (0, sizes[2] - 1)], dtype=np.float64)
+    pixels += shift[1:]
+    in_scan = scan.slice_origins_mm[first:last, np.newaxis] + pixels @ scan.pixel_to_patient_matrix.T
+    in_mask = corners[first - shift[0] : last - shift[0]]
+    distance = float(np.sqrt(((in_mask - in_scan) ** 2).sum(axis=-1)).max())
+    if last - first == 1 and mask.regular_step_mm is not None and scan.regular_step_mm is not None:
+        distance = max(distance, abs(mask.regular_step_mm - scan.regular_step_mm))
+    return distance / smallest
+
+
+def _mismatch(
+    what: str, mask: ScanGeometry, scan: ScanGeometry, where: Path | str, **values: object
+) -> MismatchError:
+    return MismatchError(
+        "grid-mismatch",
+        what,
+        where=where,
+        values={
+            **values,
+            "mask": _size(mask),
+            "mask voxel_mm": _voxel(mask),
+            "scan": _size(scan),
+            "scan voxel_mm": _voxel(scan),
+        },
+        todo="Resample the mask onto the scan, or name the scan it was drawn on.",
+    )
 
 
 def _size(geometry: ScanGeometry) -> str:
     return f"{geometry.n_slices}x{geometry.rows}x{geometry.columns}"
+
+
+def _voxel(geometry: ScanGeometry) -> str:
+    step = geometry.regular_step_mm
+    sizes = (*(() if step is None else (step,)), *geometry.pixel_spacing_mm)
+    return " x ".join(f"{size:.6g}" for size in sizes)

@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 LPS_FROM_RAS = np.array([-1.0, -1.0, 1.0])
 _FLATTEST = 1e-6  # a voxel whose volume is below this part of its edges' product is flat
 _LONGEST_MM = 1e9
+_SHORTEST_MM, _LONGEST_STEP_MM = 1e-3 * (1 - 1e-6), 1e3 * (1 + 1e-6)
 _MAX_AXIS = 65535  # as in DICOM; every slice costs memory for its position
 
 
@@ -113,7 +114,7 @@ class VoxelFile:
         Raises
         ------
         GeometryError
-            ``bad-spacing``.
+            ``bad-spacing``, ``header-conflict`` (a voxel shorter than 0.001 mm or longer than 1 m).
         """
         lengths = self._lengths_mm
         across, down = self.in_plane_axes
@@ -200,6 +201,14 @@ class VoxelFile:
                 where=self.path,
                 values={"steps_mm": tuple(float(length) for length in lengths)},
                 todo="Correct the header or export the file again.",
+            )
+        if not (lengths.min() >= _SHORTEST_MM and lengths.max() <= _LONGEST_STEP_MM):
+            raise GeometryError(
+                "header-conflict",
+                "a voxel is not 0.001 to 1000 mm long; spacing and unit of length do not fit together",
+                where=self.path,
+                values={"steps_mm": tuple(float(length) for length in lengths)},
+                todo="Correct the spacing or its unit in the header, or export the file again.",
             )
         return np.asarray(lengths)
 

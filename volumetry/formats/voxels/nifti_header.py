@@ -120,7 +120,7 @@ def parse_header(content: bytes, path: Path | str) -> NiftiHeader:
     ReadError
         ``truncated``, ``unreadable``, ``unsupported-format``.
     GeometryError
-        ``not-3d``, ``bad-spacing``, ``affine-conflict``.
+        ``not-3d``, ``bad-spacing``, ``affine-conflict``, ``header-conflict``.
     """
     size, order = header_size(content, path)
     if len(content) < size:
@@ -267,6 +267,8 @@ def _grid(fields: dict[str, Any], path: Path | str) -> tuple[Array, Array, tuple
     qform = _qform(fields, pixdim, path) if fields["qform_code"] > 0 else None
     if sform is not None and qform is not None:
         _check_agreement(sform, qform, path)
+    elif sform is not None:
+        _check_voxel_size(sform, pixdim, path)
     affine = sform if sform is not None else qform
     if affine is None:
         flags.append("orientation-unknown")
@@ -307,6 +309,21 @@ def _qform(fields: dict[str, Any], pixdim: Array, path: Path | str) -> Array:
     )
     qfac = -1.0 if fields["pixdim"][0] < 0 else 1.0
     return np.column_stack((rotation * (pixdim * (1.0, 1.0, qfac)), fields["qoffset"]))
+
+
+def _check_voxel_size(sform: Array, pixdim: Array, path: Path | str) -> None:
+    """Hold the lengths of the sform's steps to the pixdims, where there is no qform to hold it to."""
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(sform[:, :3], axis=0)
+        worst = float(np.abs(lengths / pixdim - 1).max())
+    if not worst <= AFFINE_TOLERANCE:
+        raise GeometryError(
+            "header-conflict",
+            "sform and pixdim disagree about the size of a voxel",
+            where=path,
+            values={"sform voxel_mm": tuple(lengths.tolist()), "pixdim": tuple(pixdim.tolist())},
+            todo="Find out which of the two is right, and write it to both.",
+        )
 
 
 def _check_agreement(sform: Array, qform: Array, path: Path | str) -> None:

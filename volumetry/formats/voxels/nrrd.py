@@ -226,6 +226,7 @@ def _grid(
 ) -> tuple[Array, Array, float | None, tuple[str, ...]]:
     """Return steps and origin in LPS mm, the slice thickness, and flags."""
     flags = []
+    fields = _in_three_dimensions(fields, axes, path)
     to_lps = _SPACES.get(fields.get("space", "").lower())
     directions = _vectors(fields.get("space directions", ""))
     if directions:
@@ -247,6 +248,29 @@ def _grid(
         thickness = None
     scale = to_lps * unit_mm
     return steps * scale, np.array(origin) * scale, thickness, (*flags, *unit_flags)
+
+
+def _in_three_dimensions(fields: dict[str, str], axes: _Axes, path: Path) -> dict[str, str]:
+    """Return the fields of a file of ``space dimension: 4`` in the three dimensions of its voxels.
+
+    Old segmentations of 3D Slicer count the list of segments as a fourth dimension of space, along which no
+    other axis may point.
+    """
+    if fields.get("space dimension") != "4":
+        return fields
+    vectors = [
+        floats(v or "", "space directions", path) for v in _vectors(fields.get("space directions", ""))
+    ]
+    origins = [floats(v or "", "space origin", path) for v in _vectors(fields.get("space origin", ""))]
+    spatial = [vectors[axis] if axis < len(vectors) else () for axis in axes.spatial]
+    if any(len(v) != 4 or not finite(v, 4) for v in (*spatial, *origins)) or any(v[3] for v in spatial):
+        raise unreadable("the axes do not lie in three dimensions of space", path)
+    listed = [v[:3] if len(v) == 4 else v for v in vectors]
+    fields = dict(fields)
+    fields["space directions"] = " ".join(f"({','.join(map(repr, v))})" for v in listed)
+    if origins:
+        fields["space origin"] = f"({','.join(map(repr, origins[0][:3]))})"
+    return fields
 
 
 def _direction(directions: list[str | None], axis: int, path: Path) -> tuple[float, ...]:
@@ -297,7 +321,27 @@ def _segments(pairs: dict[str, str], n_layers: int, path: Path) -> tuple[MaskLab
             raise unreadable("a segment lies on a layer that is not there", path, segment=str(index))
         name = segment.get("Name") or segment.get("ID", "")
         labels.append(MaskLabel(number=number, name=name, layer=layer))
+    _check_segments(labels, path)
     return tuple(labels)
+
+
+def _check_segments(labels: list[MaskLabel], path: Path) -> None:
+    """Refuse two segments that are the same voxels: one value of one layer belongs to one of them."""
+    owners: dict[tuple[int, int], MaskLabel] = {}
+    for label in labels:
+        other = owners.setdefault((label.layer, label.number), label)
+        if other is not label:
+            raise GeometryError(
+                "header-conflict",
+                "two segments claim one value of one layer",
+                where=path,
+                values={
+                    "segments": f"{other.name}, {label.name}",
+                    "value": label.number,
+                    "layer": label.layer,
+                },
+                todo="Give each segment a value of its own, or export the segmentation again.",
+            )
 
 
 def _skipping(file: VoxelFile, fields: dict[str, str], on_disk_bytes: int) -> VoxelFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -60,20 +60,21 @@ def mask_of(file: VoxelFile, *, threshold: float | None, scan: ScanHeader | None
     file = placed.file
     rule = LabelRule(slope=file.slope, intercept=file.intercept, threshold=threshold)
     shape = (file.geometry.n_slices, file.geometry.rows, file.geometry.columns)
-    found: set[int] = set()
+    found: list[set[int]] = [set() for _ in range(file.n_layers)]
     reading = VoxelReading(file)
     layers = [np.zeros(shape, dtype=rule.label_dtype(file.dtype)) for _ in range(file.n_layers)]
     with _naming(file.path):
         for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
             labels = rule.labels(stored)
             layers[layer][index] = labels
-            found.update(np.unique(labels).tolist())
+            found[layer].update(np.unique(labels).tolist())
+        aligned = tuple(placed.alignment.aligned(layer) for layer in layers)
     return Mask(
-        layers=tuple(placed.alignment.aligned(layer) for layer in layers),
+        layers=aligned,
         geometry=placed.geometry,
-        labels=file.labels or tuple(MaskLabel(number=n) for n in sorted(found) if n),
+        labels=file.labels or tuple(MaskLabel(number=n) for n in sorted(found[0]) if n),
         source=placed.facts.source if placed.facts else file.source,
-        flags=placed.flags(reading.flags),
+        flags=placed.flags((*reading.flags, *_unlisted(file.labels, found))),
         declared=bool(file.labels),
     )
 
@@ -98,14 +99,15 @@ def sections_of(
     with _naming(file.path):
         wanted = find_label(file.labels, label, declared=True) if file.labels and label is not None else None
         only = wanted.number if wanted else label if isinstance(label, int) else None
-        counters = [LabelCounter(file.geometry, only=only) for _ in range(file.n_layers)]
+        counters = [LabelCounter(placed.counted_on, only=only) for _ in range(file.n_layers)]
         rule = LabelRule(slope=file.slope, intercept=file.intercept, threshold=threshold)
         reading = VoxelReading(file)
         for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
             if wanted is None or wanted.layer == layer:
-                counters[layer].add(index, rule.labels(stored))
+                counters[layer].add(*placed.slice_to_count(index, rule.labels(stored)))
         labels = (wanted,) if wanted else _labels_met(file.labels, counters[0].found, label)
-    flags = placed.flags(reading.flags)
+    unlisted = _unlisted(file.labels, [counter.found for counter in counters]) if only is None else ()
+    flags = placed.flags((*reading.flags, *unlisted))
     return tuple(
         placed.sections(counters[one.layer].cross_sections(one, source=file.source, flags=flags))
         for one in labels
@@ -118,6 +120,15 @@ def _labels_met(
     """Return the labels to answer with: those declared or met; an absent one where there is none."""
     labels = declared or tuple(MaskLabel(number=n) for n in found if n)
     return labels if labels and wanted is None else (find_label(labels, wanted),)
+
+
+def _unlisted(declared: tuple[MaskLabel, ...], found: Sequence[Iterable[int]]) -> tuple[str, ...]:
+    """Return ``unlisted-label`` where a layer holds a value that the file's list of labels does not name."""
+    if not declared:
+        return ()
+    listed = {(label.layer, label.number) for label in declared}
+    met = {(layer, number) for layer, numbers in enumerate(found) for number in numbers if number}
+    return ("unlisted-label",) if met - listed else ()
 
 
 @contextmanager
@@ -138,7 +149,9 @@ class _Placed:
         self.file = file
         if self.facts is not None:
             self.file = file.sliced_like(self.facts.geometry)
-            self.alignment = align_grids(self.file.geometry, self.facts.geometry, where=file.path)
+            self.alignment = align_grids(
+                self.file.geometry, self.facts.geometry, where=file.path, allow_part=True
+            )
 
     @property
     def geometry(self) -> ScanGeometry:
@@ -149,6 +162,17 @@ class _Placed:
         if own.slice_thickness_mm is None:
             return self.facts.geometry
         return replace(self.facts.geometry, slice_thickness_mm=own.slice_thickness_mm)
+
+    @property
+    def counted_on(self) -> ScanGeometry:
+        """The geometry on which labels are counted: the mask's own; the scan's for a cut or padded mask."""
+        return self.geometry if self.alignment.is_part else self.file.geometry
+
+    def slice_to_count(self, index: int, labels: NDArray[Any]) -> tuple[int, NDArray[Any]]:
+        """Return a slice of the mask as the slice of `counted_on` that it is."""
+        if not self.alignment.is_part:
+            return index, labels
+        return self.alignment.aligned_slice(index, labels, self.file.geometry.n_slices)
 
     def flags(self, more: tuple[str, ...]) -> tuple[str, ...]:
         """Without a scan the file's own; with one, its unit and its axes are the scan's."""
@@ -161,6 +185,8 @@ class _Placed:
         """Return cross-sections counted on the file's grid as those of the scan's."""
         if self.facts is None:
             return own
+        if self.alignment.is_part:
+            return replace(own, source=self.facts.source)
         geometry = self.geometry
         turn = -1 if self.alignment.reversed_slices else 1
         indices = own.slice_indices[::turn]
