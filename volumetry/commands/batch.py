@@ -139,8 +139,11 @@ def _key(chosen: argparse.Namespace, shift_dates: bool) -> Pseudonymiser:
 
 
 def _report(summary: BatchSummary) -> None:
+    from volumetry.study.accounting import told
+
     counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items()) or "nothing found"
     write_note(
-        f"{counts}\n{summary.n_done} of {summary.n_cases} cases measured now, in {summary.seconds:.1f} s\n"
+        f"{counts}\n{told(summary.files)}\n"
+        f"{summary.n_done} of {summary.n_cases} cases measured now, in {summary.seconds:.1f} s\n"
         f"measurements.csv, slices.csv, changes.csv and run.json are in {summary.out}"
     )

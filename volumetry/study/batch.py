@@ -20,6 +20,7 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import UsageError, WorkerError
+from volumetry.study.accounting import account
 from volumetry.study.cases import Case
 from volumetry.study.discovery import discover
 from volumetry.study.joining import joined_rows
@@ -102,6 +103,8 @@ class BatchSummary:
     seconds : float
     out : str
         Folder of the tables.
+    files : dict
+        What became of every file below the folder, as `volumetry.study.accounting.account` counts.
     """
 
     counts: dict[str, int]
@@ -109,6 +112,7 @@ class BatchSummary:
     n_done: int
     seconds: float
     out: str
+    files: dict[str, int] = field(default_factory=dict)
 
     @property
     def n_succeeded(self) -> int:
@@ -171,6 +175,7 @@ def run_batch(
         n_done=len(jobs),
         seconds=time.monotonic() - begin,
         out=str(out),
+        files=account(folder, cases),
     )
     _write_run(out, options, summary)
     return summary
@@ -376,6 +381,7 @@ def _write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:
         "counts": summary.counts,
         "n_cases": summary.n_cases,
         "n_measured_now": summary.n_done,
+        "files": summary.files,
         "wall_time_s": round(summary.seconds, 3),
     }
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"

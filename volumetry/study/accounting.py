@@ -1,0 +1,97 @@
+"""Every file of a study folder is accounted for: used as image, as tracing, beside these, or why not."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from volumetry.formats.recognise import is_voxel_file, without_suffix
+from volumetry.study.cases import Case
+
+FATES = (
+    "images",
+    "tracings",
+    "beside",
+    "hidden",
+    "links",
+    "special",
+    "archives",
+    "unused volumes",
+    "others",
+)
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
+
+
+def account(folder: Path | str, cases: Iterable[Case]) -> dict[str, int]:
+    """Count the files below a folder by what became of them; opens none of them.
+
+    Returns
+    -------
+    dict
+        ``images``, ``tracings``, ``beside`` (sidecars and detached data of these, by their names), and why
+        others were not used: ``hidden``, ``links``, ``special`` (pipes, devices), ``archives``, ``unused
+        volumes``, ``others``. Those that are 0 are left out; in order of the names here.
+    """
+    images: set[str] = set()
+    tracings: set[str] = set()
+    for case in cases:
+        images |= {os.path.normpath(name) for name in (*case.scan_files, case.scan) if name}
+        tracings |= {os.path.normpath(case.trace)} if case.trace else set()
+    stems = {_stem(name) for name in images | tracings}
+    counts: Counter[str] = Counter()
+    for place, folders, names in os.walk(folder):
+        inside = os.path.relpath(place, folder)
+        for name in names:
+            path = os.path.normpath(f"{inside}/{name}")
+            counts[_fate(path, os.path.join(place, name), images, tracings, stems)] += 1  # noqa: PTH118
+        counts["links"] += sum(os.path.islink(os.path.join(place, name)) for name in folders)  # noqa: PTH114, PTH118
+    order = (
+        "images",
+        "tracings",
+        "beside",
+        "hidden",
+        "links",
+        "special",
+        "archives",
+        "unused volumes",
+        "others",
+    )
+    return {name: counts[name] for name in order if counts[name]}
+
+
+def _fate(path: str, full: str, images: set[str], tracings: set[str], stems: set[str]) -> str:
+    if path in tracings:
+        return "tracings"
+    if path in images:
+        return "images"
+    try:
+        mode = os.lstat(full).st_mode
+    except OSError:
+        return "others"
+    if stat.S_ISLNK(mode):
+        return "links"
+    if not stat.S_ISREG(mode):
+        return "special"
+    stem = _stem(path)
+    if stem in stems or any(f"{stem}{end}" in stems for end in ("_mask", "_dseg", "_label", "_seg")):
+        return "beside"
+    if any(part.startswith(".") for part in Path(path).parts):
+        return "hidden"
+    if path.lower().endswith(ARCHIVES):
+        return "archives"
+    return "unused volumes" if is_voxel_file(path) else "others"
+
+
+def _stem(path: str) -> str:
+    folder, name = os.path.split(path)
+    return f"{folder}/{without_suffix(name)}"
+
+
+def told(counts: dict[str, int]) -> str:
+    """Return the counts as one line."""
+    used = [f"{counts.get(name, 0)} {name}" for name in ("images", "tracings")]
+    rest = [f"{number} {name}" for name, number in counts.items() if name not in ("images", "tracings")]
+    return f"files: {', '.join(used)}" + (f"; besides {', '.join(rest)}" if rest else "")
