@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from dicom_phantoms import stack_geometry, stack_voxels, uid_of, write_enhanced, write_series
-from phantoms import contour_items, squares, trace_of, write_rtstruct
+from phantoms import contour_items, squares, trace_of, write_rtstruct, write_seg
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
@@ -216,3 +217,74 @@ def test_an_rtstruct_means_the_phase_whose_images_it_names(tmp_path: Path) -> No
     expected = vm.measure_volume(drawn).volume_mm3
     assert vm.measure_volume(trace).volume_mm3 == pytest.approx(expected)
     assert "split-series" in trace.flags
+
+
+# -- segmentations on lattices of their own ------------------------------------------------------------------
+
+
+def lesion(
+    geometry: ScanGeometry, rows: slice, columns: slice
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    voxels = np.zeros((geometry.n_slices, geometry.rows, geometry.columns), np.uint8)
+    voxels[2:6, rows, columns] = 1
+    return voxels
+
+
+def lattice(**values: object) -> ScanGeometry:
+    return dataclasses.replace(CLEAN, **values)  # type: ignore[arg-type]
+
+
+def moved(rows: float, columns: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The origins of slices whose matrix begins so many pixels further down and right."""
+    return CLEAN.slice_origins_mm + CLEAN.pixel_to_patient_matrix @ (rows, columns)
+
+
+EXPECTED_MM3 = 4 * 4.0 * 100 * 0.5 * 0.8
+
+
+@pytest.mark.parametrize(
+    ("geometry", "rows", "columns"),
+    [
+        (CLEAN, slice(4, 14), slice(4, 14)),
+        (lattice(rows=20, columns=22, slice_origins_mm=moved(3, 2)), slice(1, 11), slice(2, 12)),
+        (lattice(rows=40, columns=60, slice_origins_mm=moved(-3, -2)), slice(7, 17), slice(6, 16)),
+        (
+            lattice(rows=64, columns=80, pixel_spacing_mm=(0.25, 0.4), slice_origins_mm=moved(-0.25, -0.25)),
+            slice(8, 28),
+            slice(8, 28),
+        ),
+    ],
+    ids=["same", "cropped", "padded", "finer"],
+)
+def test_a_segmentation_may_have_a_lattice_of_its_own(
+    tmp_path: Path, geometry: ScanGeometry, rows: slice, columns: slice
+) -> None:
+    folder = images(tmp_path / "mr")
+    path = write_seg(
+        tmp_path / "seg.dcm", geometry, {"L1": lesion(geometry, rows, columns)}, series_uid=SERIES
+    )
+    (sections,) = vm.read_sections(path, scan=folder)
+    measured = vm.measure_volume(sections)
+    assert measured.volume_mm3 == pytest.approx(EXPECTED_MM3)
+    assert "touches-edge" not in measured.flags
+    mask = vm.read_mask(path, scan=vm.read_scan(folder))
+    assert vm.measure_volume(mask).volume_mm3 == pytest.approx(EXPECTED_MM3)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0.5, 0), (0, 0.5), (3.25, -2)])
+def test_half_a_voxel_beside_is_refused_with_the_offset(tmp_path: Path, rows: float, columns: float) -> None:
+    folder = images(tmp_path / "mr")
+    geometry = lattice(slice_origins_mm=moved(rows, columns))
+    voxels = lesion(geometry, slice(4, 14), slice(4, 14))
+    path = write_seg(tmp_path / "seg.dcm", geometry, {"L1": voxels}, series_uid=SERIES)
+    with pytest.raises(VolumetryError) as caught:
+        vm.read_sections(path, scan=folder)
+    assert caught.value.code == "grid-mismatch"
+    assert abs(float(str(caught.value.values["offset in rows"]))) == pytest.approx(rows % 1, abs=1e-6)
+    assert abs(float(str(caught.value.values["offset in columns"]))) == pytest.approx(columns % 1, abs=1e-6)
+
+
+def test_where_only_the_frames_end_nothing_touches_an_edge(tmp_path: Path) -> None:
+    path = write_seg(tmp_path / "seg.dcm", CLEAN, {"L1": lesion(CLEAN, slice(4, 14), slice(4, 14))})
+    (sections,) = vm.read_sections(path)
+    assert "touches-edge" not in vm.measure_volume(sections).flags

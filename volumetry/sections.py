@@ -38,6 +38,8 @@ class CrossSections:
         Number of the label in a mask.
     source : ScanSource
     flags : tuple of str
+    ends_known : bool
+        Whether the first and last slice are those of the scan: a tracing without a scan has only its own.
     not_measurable : str
         Why the reader found the lesion not measurable (`Trace.not_measurable`); else empty.
     """
@@ -54,6 +56,7 @@ class CrossSections:
     source: ScanSource = field(default_factory=ScanSource)
     flags: tuple[str, ...] = ()
     not_measurable: str = ""
+    ends_known: bool = True
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__

@@ -290,7 +290,7 @@ def _size_flags(sections: CrossSections) -> set[str]:
     flags = set()
     if sections.n_slices < FEW_SLICES:
         flags.add("few-slices")
-    ends = {0, sections.geometry.n_slices - 1}
+    ends = {0, sections.geometry.n_slices - 1} if sections.ends_known else set()
     if sections.touches_edge or ends & set(sections.slice_indices.tolist()):
         flags.add("touches-edge")
     return flags

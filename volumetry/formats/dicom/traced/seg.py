@@ -7,30 +7,26 @@ the frames' positions and SpacingBetweenSlices of the segmentation, as far as th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import GeometryError, ReadError, VolumetryError
+from volumetry.errors import ReadError
 from volumetry.formats.dicom.file.elements import walk_file
 from volumetry.formats.dicom.file.walk import ElementSelection
-from volumetry.formats.dicom.traced.images import images_beside, images_of
 from volumetry.formats.dicom.traced.references import (
     FRAME_SEQUENCES,
     REFERENCE_SEQUENCES,
     REFERENCE_TAGS,
     References,
-    SourceStack,
-    check_belongs,
     references_of,
 )
 from volumetry.formats.dicom.traced.seg_frames import FrameReader
+from volumetry.formats.dicom.traced.seg_grid import PlacedFrames, placed_on_grid
 from volumetry.formats.dicom.traced.seg_header import (
     Segmentation,
     SegmentFrame,
@@ -38,32 +34,10 @@ from volumetry.formats.dicom.traced.seg_header import (
     unreadable,
 )
 from volumetry.formats.limits import check_size
-from volumetry.formats.voxels.grid_alignment import GridAlignment, align_grids
-from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
-from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
 
-MAX_SLICES = 65_536
-
 _REFERENCES = ElementSelection(tags=REFERENCE_TAGS, sequences=REFERENCE_SEQUENCES | FRAME_SEQUENCES)
-_STEP_TOLERANCE = 1e-2
-"""How far a step may be from a whole number of spacings, in spacings, to count as that number."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Placed:
-    """A segmentation on its grid: the slice of every frame."""
-
-    geometry: ScanGeometry
-    slice_indices: tuple[int, ...]
-    alignment: GridAlignment
-    source: ScanSource
-    flags: tuple[str, ...]
-
-    def aligned(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """Return a frame's pixels in the order of the grid."""
-        return np.asarray(self.alignment.aligned(pixels[np.newaxis])[0])
 
 
 def referenced(path: Path | str) -> References:
@@ -111,7 +85,7 @@ def read_mask(path: Path | str, *, threshold: float | None = None, scan: object 
         ``grid-mismatch``, ``duplicate-position``, ``patient-mismatch``, ``wrong-series``...
     """
     header = read_segmentation_header(path)
-    placed = _place(header, scan)
+    placed = placed_on_grid(header, scan)
     check_size(
         placed.geometry.n_slices * header.rows * header.columns * _dtype(header).itemsize,
         header.elements.file_bytes,
@@ -162,7 +136,7 @@ def read_sections(
         named = int(label) if isinstance(label, str) and label.isdecimal() else label
         known = {x for found in labels for x in (found.number, found.name)}
         labels = (find_label(labels, label if label in known else named, declared=True),)
-    placed = _place(header, scan)
+    placed = placed_on_grid(header, scan)
     counters = {found.number: LabelCounter(placed.geometry, only=1) for found in labels}
     wanted = [frame for frame in header.frames if frame.segment is None or frame.segment in counters]
     for frame, pixels in _pixels(header, wanted, threshold):
@@ -179,160 +153,10 @@ def read_sections(
                 MaskLabel(number=1, name=found.name), source=placed.source, flags=placed.flags
             ),
             label=found.number,
+            ends_known=placed.has_scan,
         )
         for found in labels
     )
-
-
-# -- the grid ---------------------------------------------------------------------------------------------
-
-
-def _place(header: Segmentation, scan: object) -> _Placed:
-    try:
-        return _on_grid(header, scan)
-    except VolumetryError as error:
-        raise error.at(header.path) from None
-
-
-def _on_grid(header: Segmentation, scan: object) -> _Placed:
-    stack = _stack_of(header, scan)
-    flags = {"lossy"} if header.is_lossy else set()
-    alignment = GridAlignment()
-    if stack is not None:
-        flags |= check_belongs(header.references, stack, header.path)
-        geometry, source = stack.geometry, stack.source
-        found_slices = [_slice_of(header, frame, geometry) for frame in header.frames]
-        indices = tuple(index for index, _ in found_slices)
-        alignment = found_slices[0][1]  # the same for all: they share one orientation
-        flags |= set(stack.flags)
-    else:
-        geometry, indices, found = _own_geometry(header)
-        flags |= found
-        source = _own_source(header.references)
-    _check_frames_differ(header, indices)
-    return _Placed(
-        geometry=geometry,
-        slice_indices=indices,
-        alignment=alignment,
-        source=source,
-        flags=tuple(flags),
-    )
-
-
-def _stack_of(header: Segmentation, scan: object) -> SourceStack | None:
-    """Return the images it was drawn on; None where no scan is named and none lies beside it."""
-    if scan is not None:
-        images = images_of(header.path, header.references, scan)
-        return images.stack_of((), partial(_lies_on, header))
-    beside = images_beside(header.path, header.references)
-    with suppress(VolumetryError):
-        return None if beside is None else beside.stack_of((), partial(_lies_on, header))
-    return None
-
-
-def _lies_on(header: Segmentation, geometry: ScanGeometry) -> bool:
-    """Whether every frame lies on a slice of a geometry."""
-    tolerance_mm = GRID_TOLERANCE * (geometry.regular_step_mm or min(geometry.pixel_spacing_mm))
-    return all(abs(geometry.nearest_slice(frame.origin_mm)[1]) <= tolerance_mm for frame in header.frames)
-
-
-def _own_source(references: References) -> ScanSource:
-    series = references.referenced_series_uids
-    return ScanSource(
-        patient=references.patient,
-        series_uid=series[0] if len(series) == 1 else "",
-        study_date=references.study_date,
-        format="dicom",
-    )
-
-
-def _slice_of(header: Segmentation, frame: SegmentFrame, geometry: ScanGeometry) -> tuple[int, GridAlignment]:
-    """Return the slice of a scan that a frame covers, pixel for pixel, and which way round."""
-    index, _ = geometry.nearest_slice(frame.origin_mm)
-    there = replace(geometry, slice_origins_mm=geometry.slice_origins_mm[index : index + 1])
-    return index, align_grids(_plane(header, frame.origin_mm), there, where=header.path)
-
-
-def _plane(header: Segmentation, origin_mm: NDArray[np.float64]) -> ScanGeometry:
-    """Return the geometry of one frame."""
-    return ScanGeometry(
-        rows=header.rows,
-        columns=header.columns,
-        pixel_spacing_mm=header.pixel_spacing_mm,
-        row_direction=header.orientation[:3],
-        column_direction=header.orientation[3:],
-        slice_origins_mm=origin_mm,
-        slice_thickness_mm=header.slice_thickness_mm or None,
-        frame_of_reference_uid=next(iter(header.references.frame_of_reference_uids), None),
-    )
-
-
-def _own_geometry(header: Segmentation) -> tuple[ScanGeometry, tuple[int, ...], set[str]]:
-    origins = np.array([frame.origin_mm for frame in header.frames])
-    if not np.isfinite(origins).all():
-        raise GeometryError("bad-spacing", "a position is not finite", todo="Export the segmentation again.")
-    flat = _plane(header, origins[0])
-    along = origins @ flat.normal
-    order = np.argsort(along, kind="stable")
-    is_new = np.diff(along[order], prepend=-np.inf) > GRID_TOLERANCE * min(header.pixel_spacing_mm)
-    position = np.empty(len(along), dtype=np.intp)
-    position[order] = np.cumsum(is_new) - 1
-    distinct = origins[order][is_new]
-    numbers, flags = _slice_numbers(along[order][is_new], header)
-    if numbers[-1] >= MAX_SLICES:
-        raise ReadError(
-            "too-large",
-            "the frames lie further apart than slices are counted",
-            values={"slices": int(numbers[-1]) + 1, "allowed": MAX_SLICES},
-            todo="Check SpacingBetweenSlices, or name the scan with --scan.",
-        )
-    every = np.arange(numbers[-1] + 1)
-    filled = np.column_stack([np.interp(every, numbers, distinct[:, axis]) for axis in range(3)])
-    return replace(flat, slice_origins_mm=filled), tuple(int(numbers[p]) for p in position), flags
-
-
-def _slice_numbers(
-    positions_mm: NDArray[np.float64], header: Segmentation
-) -> tuple[NDArray[np.intp], set[str]]:
-    """Return which slice each position is, counting slices that no frame shows, and flags.
-
-    SpacingBetweenSlices is believed where the positions are whole numbers of it apart: then slices without
-    a frame are absent. Where it holds the gap between slices instead, or nothing that fits, the positions
-    alone count.
-    """
-    consecutive = np.arange(len(positions_mm))
-    spacing = header.spacing_between_slices_mm
-    if spacing is None or len(positions_mm) < 2:
-        return consecutive, set()
-    steps = np.diff(positions_mm)
-    disagrees = {"spacing-tag-disagrees"}
-    if not (np.isfinite(spacing) and spacing > 0):
-        return consecutive, disagrees
-    multiples = np.rint(steps / spacing)
-    off = np.abs(steps / spacing - multiples)
-    if multiples.min() < 1 or off.max() > _STEP_TOLERANCE:
-        return consecutive, disagrees
-    thickness = header.slice_thickness_mm
-    holds_gap = (
-        thickness is not None and abs(spacing + thickness - steps.min()) <= _STEP_TOLERANCE * thickness
-    )
-    if multiples.min() > 1 and holds_gap:
-        return consecutive, disagrees
-    return np.concatenate(([0], np.cumsum(multiples))).astype(np.intp), set()
-
-
-def _check_frames_differ(header: Segmentation, indices: Sequence[int]) -> None:
-    seen: set[tuple[int | None, int]] = set()
-    for frame, index in zip(header.frames, indices, strict=True):
-        if (frame.segment, index) in seen:
-            raise GeometryError(
-                "duplicate-position",
-                "two frames of one segment lie at one position",
-                where=header.path,
-                values={"frame": frame.number + 1, "segment": frame.segment or "label map"},
-                todo="Export one segmentation for each time point.",
-            )
-        seen.add((frame.segment, index))
 
 
 # -- the pixels -------------------------------------------------------------------------------------------
@@ -390,14 +214,14 @@ def _dtype(header: Segmentation) -> np.dtype[Any]:
     return np.dtype(np.uint8 if largest < 256 else np.uint16)
 
 
-def _empty_layer(header: Segmentation, placed: _Placed) -> NDArray[Any]:
+def _empty_layer(header: Segmentation, placed: PlacedFrames) -> NDArray[Any]:
     geometry = placed.geometry
     shape = (geometry.n_slices, geometry.rows, geometry.columns)
     return np.zeros(shape, dtype=_dtype(header))
 
 
 def _layers(
-    header: Segmentation, placed: _Placed, threshold: float | None
+    header: Segmentation, placed: PlacedFrames, threshold: float | None
 ) -> tuple[list[NDArray[Any]], list[MaskLabel]]:
     """Put every segment wholly on the first layer where it covers no other."""
     layers = [_empty_layer(header, placed)]

@@ -1,0 +1,308 @@
+"""Where the frames of a segmentation lie: on its scan's slices and pixels, or on a lattice of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.errors import GeometryError, MismatchError, ReadError, VolumetryError
+from volumetry.formats.dicom.traced.images import images_beside, images_of
+from volumetry.formats.dicom.traced.references import References, SourceStack, check_belongs
+from volumetry.formats.dicom.traced.seg_header import Segmentation
+from volumetry.formats.voxels.grid_alignment import GridAlignment
+from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
+from volumetry.scan import ScanSource
+
+MAX_SLICES = 65_536
+
+_NEARLY_THE_SAME = 0.05
+"""Difference of pixel sizes, in pixels, below which a segmentation cannot mean another lattice."""
+
+_STEP_TOLERANCE = 1e-2
+"""How far a step may be from a whole number of spacings, in spacings, to count as that number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedFrames:
+    """A segmentation on its grid: the slice of every frame, and how its pixels lie there.
+
+    Attributes
+    ----------
+    geometry : ScanGeometry
+    slice_indices : tuple of int
+        Of every frame.
+    alignment : GridAlignment
+    first_pixel : (int, int) or None
+        Row and column of the grid where a frame begins, where frames are a part of the grid's matrix.
+    source : ScanSource
+    flags : tuple of str
+    has_scan : bool
+        Whether the slices are those of a scan: else nobody knows whether it ends where the frames end.
+    """
+
+    geometry: ScanGeometry
+    slice_indices: tuple[int, ...]
+    alignment: GridAlignment = field(default_factory=GridAlignment)
+    first_pixel: tuple[int, int] | None = None
+    source: ScanSource = field(default_factory=ScanSource)
+    flags: tuple[str, ...] = ()
+    has_scan: bool = False
+
+    def aligned(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return a frame's pixels in the order and matrix of the grid."""
+        turned = np.asarray(self.alignment.aligned(pixels[np.newaxis])[0])
+        if self.first_pixel is None or turned.shape == (self.geometry.rows, self.geometry.columns):
+            return turned
+        whole = np.zeros((self.geometry.rows, self.geometry.columns), dtype=turned.dtype)
+        row, column = self.first_pixel
+        whole[row : row + turned.shape[0], column : column + turned.shape[1]] = turned
+        return whole
+
+
+def placed_on_grid(header: Segmentation, scan: object) -> PlacedFrames:
+    """Find the grid of a segmentation and the slice of every frame.
+
+    Raises
+    ------
+    VolumetryError
+        ``grid-mismatch``, ``duplicate-position``, what is wrong with the scan.
+    """
+    try:
+        return _on_grid(header, scan)
+    except VolumetryError as error:
+        raise error.at(header.path) from None
+
+
+def _on_grid(header: Segmentation, scan: object) -> PlacedFrames:
+    stack = _stack_of(header, scan)
+    flags = {"lossy"} if header.is_lossy else set()
+    if stack is None:
+        geometry, indices, found = _own_geometry(header)
+        _check_frames_differ(header, indices)
+        return PlacedFrames(
+            geometry=geometry,
+            slice_indices=indices,
+            source=_own_source(header.references),
+            flags=tuple(flags | found),
+        )
+    flags |= check_belongs(header.references, stack, header.path) | set(stack.flags)
+    placed = _on_scan(header, stack.geometry)
+    if placed is None:
+        geometry, indices, found = _own_geometry(header)
+        placed = PlacedFrames(geometry=geometry, slice_indices=indices)
+        flags |= found
+    _check_frames_differ(header, placed.slice_indices)
+    return replace(placed, source=stack.source, flags=tuple(flags), has_scan=True)
+
+
+def _on_scan(header: Segmentation, scan: ScanGeometry) -> PlacedFrames | None:
+    """Place frames on the slices of a scan; None where the segmentation has other slices than the scan.
+
+    Frames of the scan's pixels, cropped or not, are placed among them; frames of other pixels keep theirs.
+
+    Raises
+    ------
+    MismatchError
+        ``grid-mismatch`` where pixels or slices are those of the scan, a part of one beside them.
+    """
+    plane = _plane(header, header.frames[0].origin_mm)
+    if abs(abs(float(plane.normal @ scan.normal)) - 1) > 1e-6:
+        return None
+    nearest = [scan.nearest_slice(frame.origin_mm) for frame in header.frames]
+    step = scan.regular_step_mm or scan.slice_thickness_mm or min(scan.pixel_spacing_mm)
+    beside = max((abs(distance) for _, distance in nearest), default=0.0) / step
+    offset = scan.patient_to_pixel(nearest[0][0], header.frames[0].origin_mm)[0]
+    turn = scan.patient_to_pixel_matrix @ plane.pixel_to_patient_matrix
+    signs = np.rint(turn).astype(int)
+    is_turn = all(np.array_equal(np.abs(signs).sum(axis=axis), [1, 1]) for axis in (0, 1))
+    drift = float(np.abs(turn - signs).max()) * max(header.rows, header.columns)
+    same_pixels = is_turn and drift <= 10 * GRID_TOLERANCE
+    if is_turn and not same_pixels and np.abs(turn - signs).max() < _NEARLY_THE_SAME:
+        raise _beside(header, scan, offset + drift, beside)  # no other lattice: the same one, misstated
+    if beside > GRID_TOLERANCE:
+        if same_pixels and beside < 1 and _has_steps_of(header, step):
+            raise _beside(header, scan, offset, beside)
+        return None
+    indices = tuple(index for index, _ in nearest)
+    if same_pixels and np.abs(offset - np.rint(offset)).max() > GRID_TOLERANCE:
+        raise _beside(header, scan, offset, beside)
+    if same_pixels:
+        placed = _among_pixels(header, scan, signs, np.rint(offset).astype(int), indices)
+        if placed is not None:
+            return placed
+    first = header.frames[0].origin_mm - scan.slice_origins_mm[indices[0]]
+    origins = scan.slice_origins_mm + first
+    geometry = replace(
+        plane,
+        slice_origins_mm=origins if float(plane.normal @ scan.normal) > 0 else origins[::-1],
+        slice_thickness_mm=scan.slice_thickness_mm or plane.slice_thickness_mm,
+        frame_of_reference_uid=scan.frame_of_reference_uid,
+    )
+    if float(plane.normal @ scan.normal) < 0:
+        indices = tuple(scan.n_slices - 1 - index for index in indices)
+    return PlacedFrames(geometry=geometry, slice_indices=indices)
+
+
+def _has_steps_of(header: Segmentation, step_mm: float) -> bool:
+    """Whether the frames lie whole steps of a scan apart."""
+    along = np.array([frame.origin_mm for frame in header.frames]) @ np.cross(
+        header.orientation[:3], header.orientation[3:]
+    )
+    steps = (along - along[0]) / step_mm
+    return bool(np.abs(steps - np.rint(steps)).max() <= _STEP_TOLERANCE)
+
+
+def _among_pixels(
+    header: Segmentation,
+    scan: ScanGeometry,
+    signs: NDArray[np.intp],
+    offset: NDArray[np.intp],
+    indices: tuple[int, ...],
+) -> PlacedFrames | None:
+    """Place frames whose pixels are pixels of the scan; None where they reach beyond its matrix."""
+    alignment = GridAlignment(
+        transposed=bool(signs[0, 0] == 0),
+        flipped_rows=bool(signs[0].sum() < 0),
+        flipped_columns=bool(signs[1].sum() < 0),
+    )
+    rows, columns = (header.columns, header.rows) if alignment.transposed else (header.rows, header.columns)
+    first_row = int(offset[0]) - (rows - 1 if alignment.flipped_rows else 0)
+    first_column = int(offset[1]) - (columns - 1 if alignment.flipped_columns else 0)
+    inside = 0 <= first_row <= scan.rows - rows and 0 <= first_column <= scan.columns - columns
+    if not inside:
+        return None
+    return PlacedFrames(
+        geometry=scan, slice_indices=indices, alignment=alignment, first_pixel=(first_row, first_column)
+    )
+
+
+def _beside(
+    header: Segmentation, scan: ScanGeometry, offset: NDArray[np.float64], slices: float
+) -> MismatchError:
+    return MismatchError(
+        "grid-mismatch",
+        "the segmentation lies a part of a voxel beside the voxels of its scan",
+        where=header.path,
+        values={
+            "offset in rows": float(offset[0] - np.rint(offset[0])),
+            "offset in columns": float(offset[1] - np.rint(offset[1])),
+            "offset in slices": slices,
+            "scan": f"{scan.n_slices}x{scan.rows}x{scan.columns}",
+        },
+        todo="Name the scan it was drawn on, or export the segmentation again.",
+    )
+
+
+def _stack_of(header: Segmentation, scan: object) -> SourceStack | None:
+    """Return the images it was drawn on; None where no scan is named and none lies beside it."""
+    if scan is not None:
+        images = images_of(header.path, header.references, scan)
+        return images.stack_of((), partial(_lies_on, header))
+    beside = images_beside(header.path, header.references)
+    with suppress(VolumetryError):
+        return None if beside is None else beside.stack_of((), partial(_lies_on, header))
+    return None
+
+
+def _lies_on(header: Segmentation, geometry: ScanGeometry) -> bool:
+    """Whether every frame lies on a slice of a geometry."""
+    tolerance_mm = GRID_TOLERANCE * (geometry.regular_step_mm or min(geometry.pixel_spacing_mm))
+    return all(abs(geometry.nearest_slice(frame.origin_mm)[1]) <= tolerance_mm for frame in header.frames)
+
+
+def _own_source(references: References) -> ScanSource:
+    series = references.referenced_series_uids
+    return ScanSource(
+        patient=references.patient,
+        series_uid=series[0] if len(series) == 1 else "",
+        study_date=references.study_date,
+        format="dicom",
+    )
+
+
+def _plane(header: Segmentation, origin_mm: NDArray[np.float64]) -> ScanGeometry:
+    """Return the geometry of one frame."""
+    return ScanGeometry(
+        rows=header.rows,
+        columns=header.columns,
+        pixel_spacing_mm=header.pixel_spacing_mm,
+        row_direction=header.orientation[:3],
+        column_direction=header.orientation[3:],
+        slice_origins_mm=origin_mm,
+        slice_thickness_mm=header.slice_thickness_mm or None,
+        frame_of_reference_uid=next(iter(header.references.frame_of_reference_uids), None),
+    )
+
+
+def _own_geometry(header: Segmentation) -> tuple[ScanGeometry, tuple[int, ...], set[str]]:
+    origins = np.array([frame.origin_mm for frame in header.frames])
+    if not np.isfinite(origins).all():
+        raise GeometryError("bad-spacing", "a position is not finite", todo="Export the segmentation again.")
+    flat = _plane(header, origins[0])
+    along = origins @ flat.normal
+    order = np.argsort(along, kind="stable")
+    is_new = np.diff(along[order], prepend=-np.inf) > GRID_TOLERANCE * min(header.pixel_spacing_mm)
+    position = np.empty(len(along), dtype=np.intp)
+    position[order] = np.cumsum(is_new) - 1
+    distinct = origins[order][is_new]
+    numbers, flags = _slice_numbers(along[order][is_new], header)
+    if numbers[-1] >= MAX_SLICES:
+        raise ReadError(
+            "too-large",
+            "the frames lie further apart than slices are counted",
+            values={"slices": int(numbers[-1]) + 1, "allowed": MAX_SLICES},
+            todo="Check SpacingBetweenSlices, or name the scan with --scan.",
+        )
+    every = np.arange(numbers[-1] + 1)
+    filled = np.column_stack([np.interp(every, numbers, distinct[:, axis]) for axis in range(3)])
+    return replace(flat, slice_origins_mm=filled), tuple(int(numbers[p]) for p in position), flags
+
+
+def _slice_numbers(
+    positions_mm: NDArray[np.float64], header: Segmentation
+) -> tuple[NDArray[np.intp], set[str]]:
+    """Return which slice each position is, counting slices that no frame shows, and flags.
+
+    SpacingBetweenSlices is believed where the positions are whole numbers of it apart: then slices without
+    a frame are absent. Where it holds the gap between slices instead, or nothing that fits, the positions
+    alone count.
+    """
+    consecutive = np.arange(len(positions_mm))
+    spacing = header.spacing_between_slices_mm
+    if spacing is None or len(positions_mm) < 2:
+        return consecutive, set()
+    steps = np.diff(positions_mm)
+    disagrees = {"spacing-tag-disagrees"}
+    if not (np.isfinite(spacing) and spacing > 0):
+        return consecutive, disagrees
+    multiples = np.rint(steps / spacing)
+    off = np.abs(steps / spacing - multiples)
+    if multiples.min() < 1 or off.max() > _STEP_TOLERANCE:
+        return consecutive, disagrees
+    thickness = header.slice_thickness_mm
+    holds_gap = (
+        thickness is not None and abs(spacing + thickness - steps.min()) <= _STEP_TOLERANCE * thickness
+    )
+    if multiples.min() > 1 and holds_gap:
+        return consecutive, disagrees
+    return np.concatenate(([0], np.cumsum(multiples))).astype(np.intp), set()
+
+
+def _check_frames_differ(header: Segmentation, indices: Sequence[int]) -> None:
+    seen: set[tuple[int | None, int]] = set()
+    for frame, index in zip(header.frames, indices, strict=True):
+        if (frame.segment, index) in seen:
+            raise GeometryError(
+                "duplicate-position",
+                "two frames of one segment lie at one position",
+                where=header.path,
+                values={"frame": frame.number + 1, "segment": frame.segment or "label map"},
+                todo="Export one segmentation for each time point.",
+            )
+        seen.add((frame.segment, index))
