@@ -58,7 +58,7 @@ FORBIDDEN = {
 # The same inside `volumetry.statistics`. Tests of groups know no models, and
 # models know no matching.
 STATISTICS_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("result", "rows"),
+    ("result", "rows", "arguments"),
     ("clusters",),
     ("groups", "time", "planning"),
     ("models", "agreement", "audit"),

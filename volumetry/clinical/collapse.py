@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from volumetry.clinical.threshold import Threshold
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Result
 
 #: The paper writes both ">= 2 mm" and "more than 2 mm"; its definition of failure has ">=".
@@ -78,6 +79,7 @@ class CollapseProgression(Result):
     threshold: Threshold
 
 
+@checked
 def fit_circle(points_mm: ArrayLike) -> FittedCircle:
     """Fit a circle by orthogonal least squares (Gauss-Newton from Kasa's algebraic fit).
 
@@ -118,6 +120,7 @@ def fit_circle(points_mm: ArrayLike) -> FittedCircle:
     )
 
 
+@checked
 def head_depression(intact_arc_mm: ArrayLike, outline_mm: ArrayLike) -> Depression:
     """Measure the depression of a femoral head on one film.
 
@@ -150,6 +153,7 @@ def head_depression(intact_arc_mm: ArrayLike, outline_mm: ArrayLike) -> Depressi
     )
 
 
+@checked
 def collapse_progression(
     baseline_mm: Mapping[str, float], followup_mm: Mapping[str, float], *, threshold: Threshold = COLLAPSE_MM
 ) -> CollapseProgression:
@@ -181,7 +185,10 @@ def collapse_progression(
 
 
 def _points(points: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(points, dtype=np.float64)
+    try:
+        array = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
     if array.ndim != 2 or array.shape[1] != 2 or not np.isfinite(array).all():
         raise UsageError("usage", "points have two finite coordinates each", values={"shape": array.shape})
     return array

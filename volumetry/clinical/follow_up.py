@@ -8,6 +8,7 @@ from datetime import date
 from typing import Literal
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Result
 
 TimeUnit = Literal["days", "months", "years"]
@@ -71,6 +72,7 @@ class FailureTime(Result):
         return self.days / DAYS_PER[unit]
 
 
+@checked
 def failure_time(hip: HipFollowUp) -> FailureTime:
     """Return the time to the first failure of a hip.
 
@@ -97,6 +99,7 @@ def failure_time(hip: HipFollowUp) -> FailureTime:
     return FailureTime(event="none", days=earliest or 0, earliest_days=None)
 
 
+@checked
 def replacement_time(hip: HipFollowUp) -> tuple[int, bool]:
     """Return days to replacement (clinical failure) or to the last visit, and whether it was replaced.
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from volumetry.clinical.threshold import require_range
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.groups.proportions import proportion
 from volumetry.statistics.result import Result, StatisticResult
 
@@ -32,6 +33,7 @@ _WOMAC_ITEM_RANGE: MappingProxyType[WomacVersion, float] = MappingProxyType(
 )
 
 
+@checked
 def harris_total(*, pain: float, function: float, deformity: float, motion: float) -> float:
     """Return the Harris hip score, 0 (worst) to 100, from the points of its four domains.
 
@@ -57,6 +59,7 @@ def harris_total(*, pain: float, function: float, deformity: float, motion: floa
     return float(sum(points.values()))
 
 
+@checked
 def harris_category(total: float, *, cuts: Sequence[float] = HARRIS_CUTS) -> HarrisCategory:
     """Return the class of a Harris hip score.
 
@@ -82,11 +85,13 @@ def harris_category(total: float, *, cuts: Sequence[float] = HARRIS_CUTS) -> Har
     return next(reached, "poor")
 
 
+@checked
 def is_good_or_excellent(total: float, *, cuts: Sequence[float] = HARRIS_CUTS) -> bool:
     """Say whether a Harris hip score is good or excellent."""
     return harris_category(total, cuts=cuts) in ("good", "excellent")
 
 
+@checked
 def good_or_excellent_share(
     totals: Iterable[float | None], *, cuts: Sequence[float] = HARRIS_CUTS, level: float = 0.95
 ) -> StatisticResult:
@@ -151,6 +156,7 @@ class WomacTotal(Result):
         return 100 * self.total / self.highest
 
 
+@checked
 def womac_range(version: WomacVersion) -> dict[str, float]:
     """Return the worst value of each subscale: 20, 8 and 68 for the Likert version.
 
@@ -169,6 +175,7 @@ def womac_range(version: WomacVersion) -> dict[str, float]:
     return {name: items * _WOMAC_ITEM_RANGE[version] for name, items in _WOMAC_ITEMS.items()}
 
 
+@checked
 def womac_total(*, pain: float, stiffness: float, function: float, version: WomacVersion) -> WomacTotal:
     """Return the WOMAC total of three subscale sums, checked against the range of the version.
 
@@ -183,6 +190,7 @@ def womac_total(*, pain: float, stiffness: float, function: float, version: Woma
     return WomacTotal(pain=pain, stiffness=stiffness, function=function, version=version)
 
 
+@checked
 def womac_total_from_items(items: Sequence[float], *, version: WomacVersion) -> WomacTotal:
     """Return the WOMAC total of 24 items: 5 of pain, 2 of stiffness, 17 of function, in this order.
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from volumetry.clinical.threshold import Threshold, require_finite, require_range
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Result
 
 SUBSIDENCE_MM = Threshold(value=2.0, inclusive=True)
@@ -32,6 +33,7 @@ class DiscHeightLoss(Result):
     threshold: Threshold
 
 
+@checked
 def disc_height_loss(
     reference_mm: float, followup_mm: float, *, threshold: Threshold = SUBSIDENCE_MM
 ) -> DiscHeightLoss:
@@ -54,6 +56,7 @@ def disc_height_loss(
     return DiscHeightLoss(loss_mm=loss, subsided=threshold.reached(loss), threshold=threshold)
 
 
+@checked
 def segmental_motion_degrees(
     flexion_degrees: float, extension_degrees: float, *, signed: bool = False
 ) -> float:
@@ -68,6 +71,7 @@ def segmental_motion_degrees(
     return difference if signed else abs(difference)
 
 
+@checked
 def is_nonunion(
     flexion_degrees: float, extension_degrees: float, *, threshold: Threshold = NONUNION_DEGREES
 ) -> bool:
@@ -75,6 +79,7 @@ def is_nonunion(
     return threshold.reached(segmental_motion_degrees(flexion_degrees, extension_degrees))
 
 
+@checked
 def has_osteolysis(volume_mm3: float, *, threshold: Threshold | None = None) -> bool:
     """Say whether bone was lost beside the cage on CT, from the volume of the traced defect.
 
@@ -92,6 +97,7 @@ class OozingTime(Result):
     oozed: bool
 
 
+@checked
 def oozing_time(
     surgery: date,
     changes: Sequence[tuple[date, int]],
@@ -133,12 +139,14 @@ def oozing_time(
     return OozingTime(days=(last - surgery).days, oozed=False)
 
 
+@checked
 def check_pain_vas(value: float, *, highest: float = 10.0) -> float:
     """Return a visual analogue score of pain, refused outside 0 to `highest` (10 cm, or 100 mm)."""
     require_range("the visual analogue score", value, 0, highest)
     return value
 
 
+@checked
 def bone_density_category(
     t_score: float, *, osteoporosis: float = -2.5, osteopenia: float = -1.0
 ) -> BoneDensity:

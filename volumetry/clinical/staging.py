@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from volumetry.clinical.threshold import Threshold, require_range
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Result
 
 ArcoStage = Literal["0", "I", "II", "IIIA", "IIIB", "IV"]
@@ -65,6 +66,7 @@ class StageCheck(Result):
     reasons: tuple[str, ...]
 
 
+@checked
 def arco_stage(findings: HipFindings, *, late: Threshold = LATE_STAGE_THREE) -> ArcoStage:
     """Return the ARCO 2019 stage that the findings make; 0 where nothing is positive.
 
@@ -76,6 +78,7 @@ def arco_stage(findings: HipFindings, *, late: Threshold = LATE_STAGE_THREE) -> 
     return _stage(findings, late)[0]
 
 
+@checked
 def check_arco_stage(read: str, findings: HipFindings, *, late: Threshold = LATE_STAGE_THREE) -> StageCheck:
     """Compare a stage as read ("2", "II", "IIIa") with the findings.
 

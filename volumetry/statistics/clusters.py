@@ -71,7 +71,7 @@ def check_clusters(
     *,
     used: BoolArray | None = None,
     accounted: bool = True,
-    stacklevel: int = 3,
+    stacklevel: int = 4,
 ) -> Clusters:
     """Read the clusters of a call, and warn if clustered rows are about to be taken as independent.
 
@@ -87,7 +87,7 @@ def check_clusters(
     accounted : bool
         False if the method cannot allow for clusters even when it is told about them.
     stacklevel : int
-        As in `warnings.warn`, counted from here; 3 points to the caller of the calling function.
+        As in `warnings.warn`, counted from here; 4 points to the caller of the calling function.
 
     Returns
     -------
@@ -121,7 +121,10 @@ def check_clusters(
 
 def _count(labels: Labels, used: BoolArray | None) -> tuple[int, int]:
     """Return the numbers of clusters and of rows that belong to one."""
-    codes = labels.codes if used is None else labels.codes[used]
+    used = np.ones(len(labels.codes), dtype=bool) if used is None else np.asarray(used)
+    if used.shape != labels.codes.shape or used.dtype != bool:
+        raise UsageError("usage", "used= must say of each row whether it is used")
+    codes = labels.codes[used]
     counts = np.bincount(codes[codes >= 0], minlength=1)
     return int((counts > 0).sum()), int(counts.sum())
 
@@ -163,7 +166,7 @@ def independence_note(labels: Iterable[Any] | None, method: str) -> tuple[str, .
         return ()
     n_clusters = int(codes.max()) + 1
     note = f"{codes.size} rows of {n_clusters} clusters {INDEPENDENT}; p values and intervals are too small"
-    warnings.warn(f"{method}: {note}", ClusteredDataWarning, stacklevel=4)
+    warnings.warn(f"{method}: {note}", ClusteredDataWarning, stacklevel=5)
     return (note,)
 
 

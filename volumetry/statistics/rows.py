@@ -151,7 +151,13 @@ def read_block(columns: Any, data: Table | None, *, name: str, shape: str) -> Fl
     UsageError
         ``usage`` if the values are no rectangle.
     """
-    if data is not None and all(isinstance(column, str) for column in columns):
+    columns = list(columns) if isinstance(columns, Iterable) and not hasattr(columns, "ndim") else columns
+    if (
+        data is not None
+        and isinstance(columns, list)
+        and columns
+        and all(isinstance(c, str) for c in columns)
+    ):
         return np.column_stack([read_numbers(column, data, name=name) for column in columns])
     table = np.asarray(columns, dtype=object)
     if table.ndim != 2:
@@ -253,6 +259,13 @@ def _require_finite(numbers: FloatArray, name: str) -> FloatArray:
         what = "infinity" if infinite else f"a number beyond {_LARGEST:g}, which is no measurement"
         raise UsageError("invalid-table", f"{name} holds {what}", todo="Leave such cells empty.")
     return numbers
+
+
+def check_counts(*, least: int = 0, **counts: int) -> None:
+    """Refuse a count below `least`."""
+    for name, count in counts.items():
+        if count < least:
+            raise UsageError("usage", f"{name} must be {least} or more", values={name: count})
 
 
 def check_level(level: float) -> None:

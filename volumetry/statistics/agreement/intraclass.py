@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
@@ -27,6 +28,7 @@ Singles = tuple[float | None, float | None, float | None]
 ICC_FORMS = ("ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)")
 
 
+@checked
 def icc(
     ratings: Column,
     *,

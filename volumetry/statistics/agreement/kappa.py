@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, independence_note
 from volumetry.statistics.groups.contingency import count_levels, level_numbers
 from volumetry.statistics.groups.two_by_two import count_table
@@ -21,6 +22,7 @@ from volumetry.statistics.rows import Column, Table, check_choice, check_level, 
 KappaWeights = Literal["none", "linear", "quadratic"]
 
 
+@checked
 def cohen_kappa(table: Column, *, weights: KappaWeights = "none", level: float = 0.95) -> StatisticResult:
     """Estimate Cohen's kappa from a square table of counts.
 
@@ -85,6 +87,7 @@ def cohen_kappa(table: Column, *, weights: KappaWeights = "none", level: float =
     )
 
 
+@checked
 def cohen_kappa_of_readers(
     first: Column,
     second: Column,

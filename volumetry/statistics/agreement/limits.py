@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, clean_pairs, independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import Column, Table, check_choice, check_level, not_estimable
@@ -17,6 +18,7 @@ Scale = Literal["absolute", "log", "percent"]
 _UNITS = {"log": "", "percent": "%"}
 
 
+@checked
 def bland_altman(
     first: Column,
     second: Column,
@@ -103,6 +105,7 @@ def bland_altman(
     )
 
 
+@checked
 def lin_concordance(
     first: Column,
     second: Column,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import Column, Table, check_level, not_estimable, read_block
@@ -18,6 +19,7 @@ from volumetry.statistics.rows import Column, Table, check_level, not_estimable,
 _LARGEST_LOG_SD = 10.0
 
 
+@checked
 def repeatability(
     reads: Column,
     *,

@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 from itertools import product
 
+from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.audit.printed import Finding, Printed, PrintedSummary, Verdict
 from volumetry.statistics.groups.t_tests import (
     SampleSummary,
     correlation_of_paired_p,
     paired_t_test_from_summary,
 )
+from volumetry.statistics.rows import check_counts
 
 _Z95 = 1.959963984540054
 
@@ -22,6 +25,7 @@ LEAST_PLAUSIBLE_CORRELATION = 0.2
 # -- parts and wholes ---------------------------------------------------------------------------------------
 
 
+@checked
 def audit_subgroups(item: str, whole: PrintedSummary, parts: Sequence[PrintedSummary]) -> tuple[Finding, ...]:
     """Check that mean and SD of a whole are those that its parts make, within the rounding of all."""
     sizes = [part.n for part in parts]
@@ -64,6 +68,7 @@ def _pooled_sd(parts: Sequence[SampleSummary]) -> float:
     return math.sqrt(squares / (total - 1))
 
 
+@checked
 def audit_total(item: str, parts: Sequence[int], total: int) -> Finding:
     """Check that counts add up."""
     made = sum(parts)
@@ -77,8 +82,19 @@ def audit_total(item: str, parts: Sequence[int], total: int) -> Finding:
     )
 
 
+@checked
 def audit_relative_change(item: str, baseline: Printed, followup: Printed, printed: str = "") -> Finding:
-    """Recompute a change in percent of the baseline."""
+    """Recompute a change in percent of the baseline.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` if the baseline may be 0 within its rounding.
+    """
+    if min(baseline.value, *_ends(baseline)) <= 0 <= max(baseline.value, *_ends(baseline)):
+        raise UsageError(
+            "usage", "a baseline of 0 has no relative change", values={"baseline": baseline.text}
+        )
     values = [
         100 * (b - a) / a
         for a, b in [(baseline.value, followup.value), *product(_ends(baseline), _ends(followup))]
@@ -99,6 +115,7 @@ def audit_relative_change(item: str, baseline: Printed, followup: Printed, print
 # -- bounds -------------------------------------------------------------------------------------------------
 
 
+@checked
 def audit_survival_interval(
     item: str, survival: Printed, low: Printed, high: Printed, n: int
 ) -> tuple[Finding, ...]:
@@ -107,6 +124,9 @@ def audit_survival_interval(
     Greenwood's variance is never below S (1 - S) / N, its value without any censoring. An interval that is
     narrower is no 95 % interval; often S +- 1 SE was printed for S +- 1.96 SE.
     """
+    check_counts(least=1, n=n)
+    if not all(0 <= part <= 100 for part in (survival.value, survival.low, survival.high)):
+        raise UsageError("usage", "a survival is between 0 and 100 %", values={"survival": survival.text})
     share = survival.value / 100
     half = (high.value - low.value) / 200
     widest = (high.high - low.low) / 200
@@ -142,6 +162,7 @@ def audit_survival_interval(
     )
 
 
+@checked
 def audit_difference_sd(
     item: str, first_sd: Printed, second_sd: Printed, mean: Printed, sd: Printed
 ) -> tuple[Finding, ...]:
@@ -174,8 +195,12 @@ def audit_difference_sd(
     )
 
 
+@checked
 def audit_exceedance(item: str, mean: Printed, sd: Printed, cut: float, count: int, n: int) -> Finding:
     """Check an SD against how many values lie beyond a cut: SD >= abs(cut - mean) sqrt(q / (1 - q))."""
+    check_counts(least=1, n=n)
+    if not 0 <= count < n:
+        raise UsageError("usage", "the count must be below n", values={"count": count, "n": n})
     share = count / n
     ends = [abs(cut - value) for value in (mean.low, mean.high)]
     least = abs(cut - mean.value) * math.sqrt(share / (1 - share))
@@ -192,6 +217,7 @@ def audit_exceedance(item: str, mean: Printed, sd: Printed, cut: float, count: i
 # -- pairs --------------------------------------------------------------------------------------------------
 
 
+@checked
 def audit_paired(
     item: str, first: PrintedSummary, second: PrintedSummary, printed_p: str
 ) -> tuple[Finding, ...]:

@@ -13,12 +13,14 @@ from itertools import product
 from typing import Any
 
 from volumetry.errors import StatisticsError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.audit.printed import Finding, Printed, PrintedSummary
 from volumetry.statistics.groups.contingency import contingency_test
 from volumetry.statistics.groups.ordered import linear_by_linear_test, mann_whitney_on_classes
 from volumetry.statistics.groups.t_tests import SampleSummary, t_test_from_summary
 from volumetry.statistics.groups.two_by_two import two_by_two
 from volumetry.statistics.planning.power import power_two_proportions
+from volumetry.statistics.rows import check_counts
 
 FISHER_ONE_SIDED = "Fisher exact, one-sided"
 _FOURFOLD = {
@@ -32,6 +34,7 @@ _FOURFOLD = {
 # -- p values -----------------------------------------------------------------------------------------------
 
 
+@checked
 def audit_counts(
     item: str, table: Sequence[Sequence[int]], printed_p: str = "", *, ordered: bool = False
 ) -> tuple[Finding, ...]:
@@ -79,6 +82,7 @@ def _count_p_values(table: Sequence[Sequence[int]], ordered: bool) -> dict[str, 
     return p_values
 
 
+@checked
 def audit_means(
     item: str, first: PrintedSummary, second: PrintedSummary, printed_p: str = ""
 ) -> tuple[Finding, ...]:
@@ -133,8 +137,10 @@ def reproducing(findings: Iterable[Finding]) -> tuple[str, ...]:
 # -- percentages --------------------------------------------------------------------------------------------
 
 
+@checked
 def audit_percentage(item: str, count: int, n: int, printed: str) -> Finding:
     """Check that a printed percentage is that of its count."""
+    check_counts(least=1, n=n)
     value = 100 * count / n
     fits = Printed.of(printed).fits(value)
     return Finding(
@@ -147,16 +153,19 @@ def audit_percentage(item: str, count: int, n: int, printed: str) -> Finding:
     )
 
 
+@checked
 def grim_counts(printed: str, n: int) -> list[int]:
     """Return the counts out of n that round to a printed percentage; empty: impossible.
 
     Brown NJL, Heathers JAJ, Soc Psychol Personal Sci 2017;8:363-369.
     """
+    check_counts(least=1, n=n)
     percent = Printed.of(printed)
     first, last = math.floor(percent.low * n / 100), math.ceil(percent.high * n / 100)
     return [k for k in range(max(0, first), min(n, last) + 1) if percent.fits(100 * k / n)]
 
 
+@checked
 def audit_share(item: str, printed: str, sizes: Sequence[int]) -> tuple[Finding, ...]:
     """Say for each possible denominator whether a whole count gives the printed percentage (GRIM)."""
     findings = []
@@ -176,6 +185,7 @@ def audit_share(item: str, printed: str, sizes: Sequence[int]) -> tuple[Finding,
     return tuple(findings)
 
 
+@checked
 def tables_behind_shares(
     printed: tuple[str, str], largest: tuple[int, int], printed_p: str, *, smallest: int = 15
 ) -> list[tuple[int, int, int, int, str]]:
@@ -194,6 +204,7 @@ def tables_behind_shares(
 # -- sample sizes -------------------------------------------------------------------------------------------
 
 
+@checked
 def audit_sample_size(
     item: str, p1: float, p2: float, *, alpha: float, power: float, printed_n: int
 ) -> tuple[Finding, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import cluster_codes
 from volumetry.statistics.groups.spread import quantiles
 from volumetry.statistics.groups.standardized_difference import (
@@ -113,6 +114,7 @@ class TableOne(Result):
         return records
 
 
+@checked
 def table_one(
     table: Table,
     *,

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import Sample, check_clusters, clean_two_samples, cluster_sums, has_repeats
 from volumetry.statistics.groups.two_by_two import Primary, two_by_two
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import ClusterPair, Column, Table, not_estimable
 
 
+@checked
 def compare_proportions(
     first: Column,
     second: Column | None = None,

@@ -13,6 +13,7 @@ from scipy import optimize, stats
 from scipy.special import gammaln
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import (
     check_clusters,
     cluster_codes,
@@ -45,6 +46,7 @@ _METHODS = {
 _MONTE_CARLO_TABLES = 100_000
 
 
+@checked
 def contingency_test(
     table: Column,
     *,
@@ -119,6 +121,7 @@ def contingency_test(
     )
 
 
+@checked
 def cross_tabulate(
     groups: Column,
     classes: Column,
@@ -138,6 +141,7 @@ def cross_tabulate(
     return count_levels(rows, columns, len(group_levels), len(class_levels)), n_missing
 
 
+@checked
 def compare_classes(
     groups: Column,
     classes: Column,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import (
     check_clusters,
     cluster_codes,
@@ -36,6 +37,7 @@ from volumetry.statistics.rows import (
 )
 
 
+@checked
 def linear_by_linear_test(
     table: Column,
     *,
@@ -90,6 +92,7 @@ def linear_by_linear_test(
     )
 
 
+@checked
 def mann_whitney_on_classes(
     table: Column,
     *,
@@ -119,6 +122,7 @@ def mann_whitney_on_classes(
     )
 
 
+@checked
 def proportional_odds(
     first: Column,
     second: Column | None = None,

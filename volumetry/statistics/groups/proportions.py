@@ -8,14 +8,16 @@ from typing import Literal
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.groups.conditional_odds import conditional_odds
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_choice, check_level, not_estimable
+from volumetry.statistics.rows import check_choice, check_counts, check_level, not_estimable
 
 Interval = tuple[float, float]
 ProportionMethod = Literal["wilson", "clopper-pearson", "wald"]
 
 
+@checked
 def proportion(
     events: int, n: int, *, method: ProportionMethod = "wilson", level: float = 0.95
 ) -> StatisticResult:
@@ -154,6 +156,7 @@ def conditional_odds_ratio(a: int, b: int, c: int, d: int, *, level: float = 0.9
     return Estimate(name="odds ratio (conditional)", value=value, ci_low=low, ci_high=high, level=level)
 
 
+@checked
 def attributable_fractions(a: int, b: int, c: int, d: int, *, level: float = 0.95) -> StatisticResult:
     """Estimate the attributable fraction in the exposed and in the population, and the population's risk.
 
@@ -176,6 +179,7 @@ def attributable_fractions(a: int, b: int, c: int, d: int, *, level: float = 0.9
     StatisticsError
         `not-estimable` if either group has no event.
     """
+    check_counts(a=a, b=b, c=c, d=d)
     if min(a, c) == 0:
         raise not_estimable("attributable fractions need an event in both groups", n_first=a, n_second=c)
     ratio = risk_ratio(a, b, c, d, level=level)

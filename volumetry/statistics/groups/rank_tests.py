@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import (
     Sample,
     check_clusters,
@@ -44,6 +45,7 @@ _DISTRIBUTIONS = ("auto", "exact", "asymptotic")
 _MIDRANKS = "midranks"
 
 
+@checked
 def mann_whitney_test(
     first: Column,
     second: Column | None = None,
@@ -141,6 +143,7 @@ def mann_whitney_test(
     )
 
 
+@checked
 def wilcoxon_signed_rank_test(
     first: Column,
     second: Column | None = None,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, clean_pairs, cluster_codes, cluster_sums
 from volumetry.statistics.groups.proportions import wilson_interval
 from volumetry.statistics.groups.two_groups import TableLike, column, patient_column, patient_repeats
@@ -77,6 +78,7 @@ class ResponderTable(Result):
         return dict(total)
 
 
+@checked
 def responder_table(
     changes: TableLike,
     *,
@@ -128,6 +130,7 @@ def responder_table(
     return ResponderTable(rows=tuple(rows), n_rows=len(categories), notes=notes)
 
 
+@checked
 def relative_change(
     baseline: Column,
     followup: Column,
@@ -188,6 +191,7 @@ def relative_change(
     )
 
 
+@checked
 def changes_relative_change(changes: TableLike, *, level: float = 0.95) -> StatisticResult:
     """Apply `relative_change` to the evaluable rows of a changes table, with ``patient`` as the cluster."""
     evaluable = np.array([not _blank(e) and e != NOT_EVALUABLE for e in column(changes, "category")], bool)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, clean_sample, clean_two_samples, independence_note
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import ClusterPair, Column, Table, check_choice, not_estimable
@@ -20,6 +21,7 @@ _QUANTILE_METHODS = {
 }
 
 
+@checked
 def levene_test(
     first: Column,
     second: Column | None = None,
@@ -81,6 +83,7 @@ def levene_test(
     )
 
 
+@checked
 def shapiro_wilk_test(values: Column, *, data: Table | None = None) -> StatisticResult:
     """Report Shapiro and Wilk's test of normality.
 
@@ -109,6 +112,7 @@ def shapiro_wilk_test(values: Column, *, data: Table | None = None) -> Statistic
     )
 
 
+@checked
 def quantiles(
     values: Column,
     probabilities: Sequence[float] = (0.25, 0.5, 0.75),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import clean_two_samples
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import Column, Table, check_level, not_estimable
@@ -18,6 +19,7 @@ SMD_POOLED = "SMD, pooled SD"
 SMD_FIRST = "SMD, first group's SD"
 
 
+@checked
 def standardized_mean_difference(
     first: Column,
     second: Column | None = None,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import (
     Sample,
     check_clusters,
@@ -52,6 +53,7 @@ class SampleSummary(Result):
             )
 
 
+@checked
 def t_test(
     first: Column,
     second: Column | None = None,
@@ -112,6 +114,7 @@ def t_test(
     return replace(result, notes=(*result.notes, *warned))
 
 
+@checked
 def t_test_from_summary(
     first: SampleSummary,
     second: SampleSummary,
@@ -129,6 +132,7 @@ def t_test_from_summary(
     return _from_summaries([first, second], variances, alternative, level)
 
 
+@checked
 def paired_t_test(
     first: Column,
     second: Column,
@@ -192,6 +196,7 @@ def paired_t_test(
     )
 
 
+@checked
 def paired_t_test_from_summary(
     first: SampleSummary,
     second: SampleSummary,
@@ -241,6 +246,7 @@ def paired_t_test_from_summary(
     )
 
 
+@checked
 def correlation_of_paired_p(first: SampleSummary, second: SampleSummary, p_value: float) -> float:
     """Return the correlation at which a paired t test gives the two-sided `p_value`.
 

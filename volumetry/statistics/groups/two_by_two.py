@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.groups.conditional_odds import log_ways
 from volumetry.statistics.groups.proportions import (
     conditional_odds_ratio,
@@ -51,6 +52,7 @@ METHODS = {
 _TIE = 1 + 1e-7
 
 
+@checked
 def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> StatisticResult:
     """Compare two proportions given as counts, with all customary p values at once.
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import has_repeats, independence_note, patient_columns
 from volumetry.statistics.groups.clustered_proportions import compare_proportions
 from volumetry.statistics.groups.ordered import proportional_odds
@@ -25,6 +26,7 @@ TableLike = Mapping[str, Any]
 TESTS = ("welch", "student", "mann-whitney", "proportional-odds", *METHODS)
 
 
+@checked
 def compare_groups(
     table: TableLike,
     value: str,

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.pairs import Matching
 from volumetry.statistics.matching.propensity import PropensityScore, require_arms
 from volumetry.statistics.models.design import Covariates, read_covariates
@@ -91,6 +92,7 @@ class BalanceTable(Result):
         return max(known, default=0.0)
 
 
+@checked
 def balance_table(
     treated: Column,
     covariates: Covariates,
@@ -145,6 +147,7 @@ def balance_table(
     )
 
 
+@checked
 def matched_balance(
     score: PropensityScore, matching: Matching | None = None, *, denominator: Denominator = "treated"
 ) -> BalanceTable:
@@ -195,8 +198,10 @@ def _table(columns: dict[str, FloatArray], arms: _Arms, *, n_missing: int) -> Ba
     )
 
 
-def effective_size(weight: FloatArray) -> float:
+@checked
+def effective_size(weight: Column) -> float:
     """Return the number of equally weighted rows that would be as precise (Kish)."""
+    weight = read_numbers(weight, name="weight")
     square = float((weight**2).sum())
     return float(weight.sum()) ** 2 / square if square > 0 else 0.0
 

@@ -6,12 +6,14 @@ import numpy as np
 from scipy import special, stats
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.pairs import Matching
 from volumetry.statistics.models.regression import linear_regression, logistic_regression
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, read_numbers
 
 
+@checked
 def matched_effect(matching: Matching, outcome: Column, *, data: Table | None = None) -> StatisticResult:
     """Compare an outcome between matched arms, with errors clustered on the pair.
 
@@ -37,6 +39,7 @@ def matched_effect(matching: Matching, outcome: Column, *, data: Table | None = 
     return fit(y, {"treated": arm}, cluster=matching.pair)
 
 
+@checked
 def mcnemar_test(matching: Matching, outcome: Column, *, data: Table | None = None) -> StatisticResult:
     """Compare a 0/1 outcome within matched pairs (McNemar 1947).
 
@@ -95,6 +98,7 @@ def mcnemar_test(matching: Matching, outcome: Column, *, data: Table | None = No
     )
 
 
+@checked
 def rows_of_pairs(
     matching: Matching, unit: Column, *, data: Table | None = None
 ) -> tuple[IntArray, IntArray]:

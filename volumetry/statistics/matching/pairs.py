@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.propensity import PropensityScore
 from volumetry.statistics.result import Result
 from volumetry.statistics.rows import FloatArray, IntArray
@@ -88,6 +89,7 @@ class Matching(Result):
         return np.tile(np.arange(self.n_pairs), 2)
 
 
+@checked
 def match_pairs(score: PropensityScore, options: MatchOptions) -> Matching:
     """Pair each treated row with the nearest control that is still free, within the caliper.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.design import Covariates, CovariateSet, read_covariates
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
 from volumetry.statistics.result import Result
@@ -64,6 +65,7 @@ class PropensityScore(Result):
         return pd.DataFrame({**columns, "probability": self.probability, "logit": self.logit})
 
 
+@checked
 def propensity_score(
     treated: Column, covariates: Covariates, *, data: Table | None = None
 ) -> PropensityScore:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.matching.propensity import PropensityScore, propensity_score
 from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
@@ -30,6 +31,7 @@ from volumetry.statistics.time.survival import normal_quantile
 Estimand = Literal["ate", "att", "overlap"]
 
 
+@checked
 def propensity_weights(score: PropensityScore, estimand: Estimand) -> FloatArray:
     """Return each row's weight, for the whole input; NaN for rows without a score.
 
@@ -63,6 +65,7 @@ def propensity_weights(score: PropensityScore, estimand: Estimand) -> FloatArray
     return weights
 
 
+@checked
 def weighted_effect(
     outcome: Column,
     treated: Column,
@@ -100,6 +103,7 @@ def weighted_effect(
     return fit(outcome, {"treated": arm}, data=data, cluster=cluster, options=options)
 
 
+@checked
 def augmented_weighting(
     outcome: Column,
     treated: Column,

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.cox import CoxFit, grouped_sums
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import FloatArray
@@ -16,6 +17,7 @@ from volumetry.statistics.time.survival import normal_quantile
 _CHUNK = 4_000_000
 
 
+@checked
 def concordance_index(model: StatisticResult | CoxFit, *, level: float = 0.95) -> StatisticResult:
     """Return the concordance of a Cox model's risk with the order of events.
 

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
 from volumetry.statistics.models.partial_likelihood import (
@@ -92,6 +93,7 @@ class CoxFit(Result):
         )
 
 
+@checked
 def cox_regression(
     duration: Column,
     event: Column,

@@ -172,6 +172,8 @@ def _named(covariates: Covariates, data: Table | None) -> dict[str, Column | Non
         items = list(covariates)
         if all(isinstance(item, str) for item in items):
             return dict.fromkeys(items)
+        if any(isinstance(item, str) for item in items) or len({np.shape(item) for item in items}) > 1:
+            raise UsageError("usage", "covariates are neither names nor columns of one length")
     array = np.asarray(covariates)
     if array.ndim == 1:
         return {"x": array}

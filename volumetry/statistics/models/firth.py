@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.cox import CoxOptions
 from volumetry.statistics.models.design import Covariates, read_covariates, require_full_rank
@@ -29,6 +30,7 @@ from volumetry.statistics.time.survival_rows import SurvivalColumns, read_surviv
 _ENDLESS = 200.0
 
 
+@checked
 def firth_logistic(
     outcome: Column,
     covariates: Covariates,
@@ -85,6 +87,7 @@ def firth_logistic(
     )
 
 
+@checked
 def firth_cox(
     duration: Column,
     event: Column,

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.cox import grouped_sums
 from volumetry.statistics.models.design import Covariates, require_full_rank
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
@@ -47,6 +48,7 @@ class GeeOptions:
     level: float = 0.95
 
 
+@checked
 def estimating_equations(
     outcome: Column,
     covariates: Covariates,

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import optimize, special
 
 from volumetry.errors import StatisticsError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.design import Covariates, read_covariates, require_full_rank
 from volumetry.statistics.result import Estimate, StatisticResult
@@ -46,6 +47,7 @@ class MixedOptions:
     level: float = 0.95
 
 
+@checked
 def mixed_model(
     outcome: Column,
     covariates: Covariates,

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.cox import CoxFit
 from volumetry.statistics.models.partial_likelihood import (
     RiskSets,
@@ -49,6 +50,7 @@ class SchoenfeldResiduals(Result):
         return pd.DataFrame({"time": self.times, "transformed_time": self.transformed, **columns})
 
 
+@checked
 def proportional_hazards_test(
     model: StatisticResult | CoxFit, *, transform: TimeTransform = "km"
 ) -> StatisticResult:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import Clusters, check_clusters
 from volumetry.statistics.models.cox import grouped_sums
 from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
@@ -74,6 +75,7 @@ class RegressionRows:
         return int((~self.used).sum())
 
 
+@checked
 def logistic_regression(
     outcome: Column,
     covariates: Covariates,
@@ -149,6 +151,7 @@ def logistic_regression(
     )
 
 
+@checked
 def linear_regression(
     outcome: Column,
     covariates: Covariates,
@@ -247,7 +250,7 @@ def read_regression(
     weight = np.ones(len(y)) if weights is None else read_numbers(weights, data, name="weights")
     read = read_covariates(covariates, data)
     clusters = check_clusters(
-        cluster, data, used=complete_rows(y, weight, *read.values), accounted=accounted, stacklevel=4
+        cluster, data, used=complete_rows(y, weight, *read.values), accounted=accounted, stacklevel=5
     )
     used = complete_rows(y, weight, clusters.labels, *read.values)
     if (weight[used] < 0).any() or not weight[used].sum() > 0:

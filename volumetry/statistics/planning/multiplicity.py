@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.rows import check_choice
 
 Adjustment = Literal["holm", "benjamini-hochberg", "bonferroni", "hommel", "hochberg"]
@@ -22,6 +23,7 @@ _METHODS = {
 }
 
 
+@checked
 def adjust_p_values(
     p_values: Sequence[float | None], *, method: Adjustment = "holm"
 ) -> tuple[float | None, ...]:

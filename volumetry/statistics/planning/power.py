@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.planning.fisher_power import fisher_power, smallest_fisher_n
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import check_choice, not_estimable
@@ -28,6 +29,7 @@ _PROPORTION_METHODS = {
 _MAX_N = 1e9
 
 
+@checked
 def power_two_proportions(
     p1: float,
     p2: float,
@@ -108,6 +110,7 @@ def power_two_proportions(
     return _size_result(name, sizes, sides, {**assumed, "n_unrounded": unrounded, "power_at_n": reached})
 
 
+@checked
 def power_t_test(
     effect_size: float,
     *,
@@ -154,7 +157,10 @@ def power_t_test(
         centre = abs(effect_size) * math.sqrt(n1 if paired else 1 / (1 / n1 + 1 / n2))
         critical = float(stats.t.isf(alpha / 2 if two_sided else alpha, df))
         wrong = float(stats.nct.cdf(-critical, df, centre)) if both_tails and two_sided else 0.0
-        return float(stats.nct.sf(critical, df, centre)) + wrong
+        reached = float(stats.nct.sf(critical, df, centre)) + wrong
+        if math.isnan(reached):
+            raise not_estimable("the noncentral t distribution is not computable so far out", centre=centre)
+        return reached
 
     name = "Paired t test" if paired else "Two-sample t test"
     assumed = {"effect_size": effect_size, "alpha": alpha, "design_effect": design_effect}
@@ -175,6 +181,7 @@ def power_t_test(
     return _size_result(name, (size,) if paired else (size, size), sides, details)
 
 
+@checked
 def power_log_rank(
     hazard_ratio: float,
     *,
@@ -245,6 +252,7 @@ def power_log_rank(
     )
 
 
+@checked
 def design_effect(cluster_sizes: Sequence[int], icc: float) -> float:
     """Return the variance inflation of clusters of these sizes.
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Result, StatisticResult
 from volumetry.statistics.rows import BoolArray, Column, FloatArray, Table, present_values, sum_by
@@ -94,6 +95,7 @@ class IncidenceCurve(Result):
         return {"times": wanted, **found}
 
 
+@checked
 def cumulative_incidence(
     duration: Column,
     event: Column,

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from volumetry.errors import StatisticsError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import BoolArray, Column, FloatArray, Table, present_values, sum_by
@@ -19,6 +20,7 @@ from volumetry.statistics.time.survival_rows import (
 )
 
 
+@checked
 def gray_test(
     duration: Column,
     event: Column,

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from volumetry.errors import StatisticsError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import BoolArray, Column, FloatArray, Table, present_values, sum_by
@@ -30,6 +31,7 @@ class _Comparison:
     influence: FloatArray
 
 
+@checked
 def logrank_test(
     duration: Column,
     event: Column,

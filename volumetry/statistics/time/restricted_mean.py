@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from volumetry.errors import StatisticsError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import Column, FloatArray, Table
@@ -24,6 +25,7 @@ from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRow
 _TOLERANCE = float(np.sqrt(np.finfo(float).eps))
 
 
+@checked
 def restricted_mean_time(
     duration: Column,
     event: Column,

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from volumetry.errors import UsageError
+from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import (
@@ -146,6 +147,7 @@ class SurvivalCurve(Result):
         )
 
 
+@checked
 def kaplan_meier(
     duration: Column,
     event: Column,
