@@ -54,6 +54,7 @@ RESULTS: dict[str, Any] = {
     "IncidenceCurve": vs.cumulative_incidence("days", "cause", data=D, cluster="patient").details["curves"][
         0
     ],
+    "IntervalCurve": vs.interval_censored_survival([0, 6, 6], [6, 12, None]).details["curves"][0],
     "CoxFit": COX.details["fit"],
     "BalanceTable": vs.matched_balance(SCORE, PAIRS),
     "CovariateBalance": vs.matched_balance(SCORE, PAIRS).rows[0],

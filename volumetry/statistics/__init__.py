@@ -141,6 +141,11 @@ if TYPE_CHECKING:
         cumulative_incidence,
     )
     from volumetry.statistics.time.gray import gray_test
+    from volumetry.statistics.time.interval_censored import (
+        IntervalCurve,
+        interval_censored_survival,
+        interval_logrank_test,
+    )
     from volumetry.statistics.time.logrank import logrank_test
     from volumetry.statistics.time.restricted_mean import restricted_mean_time
     from volumetry.statistics.time.survival import CurveOptions, SurvivalCurve, SurvivalQuantile, kaplan_meier
@@ -345,6 +350,11 @@ _HOMES = {
         "cumulative_incidence",
     ),
     "volumetry.statistics.time.gray": ("gray_test",),
+    "volumetry.statistics.time.interval_censored": (
+        "IntervalCurve",
+        "interval_censored_survival",
+        "interval_logrank_test",
+    ),
     "volumetry.statistics.time.logrank": ("logrank_test",),
     "volumetry.statistics.time.restricted_mean": ("restricted_mean_time",),
     "volumetry.statistics.time.survival": (
@@ -375,6 +385,7 @@ __all__ = [
     "HipFollowUp",
     "IncidenceCurve",
     "IncidenceOptions",
+    "IntervalCurve",
     "MatchOptions",
     "Matching",
     "MixedOptions",
@@ -447,6 +458,8 @@ __all__ = [
     "has_osteolysis",
     "head_depression",
     "icc",
+    "interval_censored_survival",
+    "interval_logrank_test",
     "is_good_or_excellent",
     "is_nonunion",
     "kaplan_meier",

@@ -52,7 +52,8 @@ def restricted_mean_time(
     Returns
     -------
     StatisticResult
-        Estimates: ``"difference <b> - <a>"`` first if there are groups, then ``"restricted mean <group>"``.
+        Estimates: ``"difference <b> - <a>"`` first if there are groups, then ``"restricted mean <group>"``,
+        then ``"ratio <b> / <a>"`` of the means and ``"ratio of time lost <b> / <a>"``.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def restricted_mean_time(
     first = differences[0] if differences else None
     return StatisticResult(
         method="restricted mean survival time",
-        estimates=(*differences, *means),
+        estimates=(*differences, *means, *_ratios(means, covariance, tau)),
         statistic=None if first is None else first.statistic,
         p_value=None if first is None else first.p_value,
         alternative="two-sided" if first else "",
@@ -123,6 +124,38 @@ def _clustered_covariance(rows: SurvivalRows, curves: tuple[SurvivalCurve, ...],
 def _with_error(mean: Estimate, error: float) -> Estimate:
     half = normal_quantile(mean.level) * error
     return replace(mean, ci_low=mean.value - half, ci_high=mean.value + half, standard_error=error)
+
+
+def _ratios(means: list[Estimate], covariance: FloatArray, tau: float) -> list[Estimate]:
+    """Return the ratios to the first group of restricted means, and of the mean times lost before tau.
+
+    On the log scale by the delta method, as R's survRM2 (Uno et al., J Clin Oncol 2014;32:2380-2385).
+    """
+    names = [mean.name.removeprefix("restricted mean ") for mean in means]
+    found = []
+    for what, values in (
+        ("ratio", [mean.value for mean in means]),
+        ("ratio of time lost", [tau - mean.value for mean in means]),
+    ):
+        for i in range(1, len(means)):
+            if min(values[0], values[i]) <= 1e-12 * tau:
+                continue
+            slope = np.array([-1 / values[0], 1 / values[i]])
+            error = math.sqrt(max(float(slope @ covariance[np.ix_([0, i], [0, i])] @ slope), 0.0))
+            ratio, half = values[i] / values[0], normal_quantile(means[0].level) * error
+            z = math.log(ratio) / error if error > 0 else None
+            found.append(
+                Estimate(
+                    name=f"{what} {names[i]} / {names[0]}",
+                    value=ratio,
+                    ci_low=ratio * math.exp(-half),
+                    ci_high=ratio * math.exp(half),
+                    standard_error=error,
+                    statistic=z,
+                    p_value=None if z is None else float(2 * special.ndtr(-abs(z))),
+                )
+            )
+    return found
 
 
 def _difference(means: list[Estimate], i: int, covariance: FloatArray) -> Estimate:
