@@ -300,3 +300,13 @@ def test_a_mask_beside_a_file_is_found_and_others_are_not(tmp_path: Path) -> Non
 def test_titles_hold_no_control_characters() -> None:
     assert printable("a\u202eb\x1b[31m") == "a\ufffdb\ufffd[31m"
     assert len(printable("x" * 300)) == 59
+
+
+def test_numbers_and_names_stay_when_a_scan_is_traced(study: Path) -> None:
+    (study / "hip05").rename(study / "a folder of another name")
+    before = read_worklist(study, reader="B")
+    names = {row.number: (row.name, before.scan_path(row.number)) for row in before.rows}
+    for number in names:
+        trace_one(before, number, reader="B")
+        after = read_worklist(study, reader="B")
+        assert {row.number: (row.name, after.scan_path(row.number)) for row in after.rows} == names

@@ -15,6 +15,7 @@ from volumetry.study.cases import Case
 from volumetry.study.pairing import visit_ranks
 from volumetry.study.protocol import Blinding, Protocol, read_protocol
 from volumetry.trace import Trace
+from volumetry.tracing.beside import printable
 from volumetry.tracing.blinding import BlindingKey, complete_key, read_key
 from volumetry.tracing.disk.journal import minutes_of, read_journal
 from volumetry.tracing.disk.places import CasePlace, place_for, safe_name
@@ -334,11 +335,12 @@ def _scans_of(cases: Iterable[Case], study: Path, base: Path) -> list[_Scan]:
         if not case.scan or not case.scan_files:
             continue
         place = place_for(study / case.scan, study=study, place=base)
+        patient, visit = _who(case, study)
         scan = scans.setdefault(
             (case.scan, case.series_uid),
             _Scan(
-                patient=case.patient,
-                visit=case.visit,
+                patient=patient,
+                visit=visit,
                 study_date=case.study_date,
                 scan=case.scan,
                 series_uid=case.series_uid,
@@ -348,6 +350,16 @@ def _scans_of(cases: Iterable[Case], study: Path, base: Path) -> list[_Scan]:
         if case.trace and case.error is None:
             scan.traced += _traced_in(case, study)
     return list(scans.values())
+
+
+def _who(case: Case, study: Path) -> tuple[str, str]:
+    """Patient and visit of a scan: the same before and after it has been traced."""
+    if case.series_uid and case.trace.endswith(".trace.json") and case.error is None:
+        # Discovery takes those of a native trace from its folders, those of its series from the headers.
+        with suppress(ReadError):
+            source = read_saved(study / case.trace).source
+            return source.patient or case.patient, source.study_date or case.visit
+    return case.patient, case.visit
 
 
 def _traced_in(case: Case, study: Path) -> Iterator[_Traced]:
@@ -477,9 +489,9 @@ def _rows(
     ]:
         yield WorklistRow(
             number=number,
-            name=name,
-            patient=patient,
-            visit=visit,
+            name=printable(name, longest=120),
+            patient=printable(patient),
+            visit=printable(visit),
             side=t.side,
             lesion=t.lesion,
             reader=t.reader,
