@@ -55,8 +55,9 @@ test-core: $(VENV)/.test $(VENV)/.package
 	$(PYTEST) tests --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov --cov-report=term
 
 # The long proofs whole, of which the tests run a seeded twentieth.
-prove: $(VENV)/.test $(VENV)/.package
+prove: $(VENV)/.test $(VENV)/.package $(VENV)/.plugin
 	VOLUMETRY_PROVE=1 $(PYTEST) tests -m prove --numprocesses=logical --maxprocesses=4
+	VOLUMETRY_PROVE=1 .ci/on-a-screen $(PYTEST) $(PLUGIN) -m prove
 
 $(VENV)/.setup: requirements-setup.lock
 	@echo "setting up $(VENV) with $(SETUP_PYTHON)"

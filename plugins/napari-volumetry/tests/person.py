@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 KEYS = {
     name: getattr(Qt.Key, f"Key_{name}")
-    for name in ("PageDown", "PageUp", "Escape", "Backspace", "Space", "F9")
+    for name in ("PageDown", "PageUp", "Escape", "Backspace", "Space", "F9", "Delete")
 } | {"?": Qt.Key.Key_Question, "[": Qt.Key.Key_BracketLeft, "]": Qt.Key.Key_BracketRight}
 MODIFIERS = {
     "Shift": Qt.KeyboardModifier.ShiftModifier,

@@ -136,7 +136,14 @@ def test_a_signed_lesion_is_locked_until_there_is_a_reason(person, series, disc,
     person.drag(disc(40, 40, 8))
     area = person.number("slice_area_mm2")
     person.press(person.panel.sign)
+    signing = person.panel.messages.signing
+    assert signing.boxes
+    assert not signing.sign.isEnabled()
+    for box in signing.boxes:
+        person.press(box)
+    person.press(signing.sign)
     assert person.tracer.lesion.is_signed
+    assert person.panel.state.text().startswith("Signed by AB, ")
     assert person.said.startswith("Signed by AB, ")
     person.drag(disc(40, 60, 5))
     assert "signed" in person.said

@@ -18,6 +18,7 @@ from npe2 import PluginManifest
 from qtpy.QtWidgets import QMenu
 
 import volumetry
+import volumetry.formats
 import volumetry.tracing
 
 SOURCES = sorted((ROOT / "plugins" / "napari-volumetry" / "src").rglob("*.py"))
@@ -43,7 +44,8 @@ def test_manifest_and_entry_points():
 
 
 def test_only_public_names_of_volumetry_are_used():
-    public = {"volumetry": set(volumetry.__all__), "volumetry.tracing": set(volumetry.tracing.__all__)}
+    modules = (volumetry, volumetry.tracing, volumetry.formats)
+    public = {module.__name__: set(module.__all__) for module in modules}
     found = 0
     for path, tree in trees():
         for node in ast.walk(tree):

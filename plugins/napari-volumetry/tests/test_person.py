@@ -61,12 +61,12 @@ def test_a_first_lesion(person, study, disc, monkeypatch):
 
     person.key("U")
     assert "2 unconfirmed" in person.panel.numbers.values["slices"].text()
-    assert "not counted until" in person.panel.numbers.warnings.text()
+    assert "not counted until" in person.panel.messages.warnings.text()
     # Slices between traced ones have no outline that counts: a dash, and the reason.
     assert "–" in person.panel.numbers.values["volume_thickness_cm3"].text()
     assert not person.panel.numbers.values["volume_thickness_cm3"].toolTip()
     person.key("W")
-    assert len(scene.proposed) == 1
+    assert len(scene.proposed) == 2  # the outline and its hole
     person.key("J", "W", "J")
     assert "6 traced, 0 skipped, 0 unconfirmed" in person.panel.numbers.values["slices"].text()
     assert len(scene.proposed) == 0

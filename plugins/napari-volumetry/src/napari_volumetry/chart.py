@@ -27,7 +27,7 @@ class AreaChart(QWidget):
         self._slice = 0
         self._colour = QColor("white")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumHeight(84)
+        self.setMinimumHeight(64)
         self.setToolTip("Area of every slice in mm². A click goes to the slice.")
 
     def show_areas(
@@ -40,7 +40,7 @@ class AreaChart(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802, D102
-        return QSize(280, 84)
+        return QSize(280, 64)
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter = QPainter(self)
@@ -71,8 +71,8 @@ class AreaChart(QWidget):
                 area, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop), f"{top:.0f} mm²"
             )
         bottom = Qt.AlignmentFlag.AlignBottom
-        painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | bottom), "0")
-        painter.drawText(area, int(Qt.AlignmentFlag.AlignRight | bottom), str(len(self._areas) - 1))
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | bottom), "1")
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignRight | bottom), str(len(self._areas)))
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
         if event is not None and len(self._areas):

@@ -42,6 +42,7 @@ class ComparePanel(QWidget):
         self.box = QGroupBox("Baseline")
         self.change = QLabel()
         self.change.setWordWrap(True)
+        self.change.setTextFormat(Qt.TextFormat.PlainText)
         self.view = QComboBox()
         self.view.addItems(VIEWS)
         self.outline = QCheckBox("outline")
@@ -52,7 +53,8 @@ class ComparePanel(QWidget):
         tracer.baseline_of = self._baseline_of
         tracer.case_opened.connect(self._open)
         tracer.case_closed.connect(self._close)
-        self._close()
+        # A panel that was closed and opened again finds its case open.
+        self._open()
 
     def _build(self) -> None:
         for part in (self.view, self.outline, self.propose, self.register):

@@ -7,7 +7,7 @@ from html import escape
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from napari_volumetry.keys import KEYS, written
+from napari_volumetry.keys import KEYS, MOUSE, written
 
 STEPS = (
     "Open a study (Plugins > Volumetry > Open study...) and double click a case in the worklist.",
@@ -42,4 +42,7 @@ def help_text() -> str:
         f"<tr><td><b>{escape(written(key.key))}</b>&nbsp;&nbsp;</td><td>{escape(key.does)}</td></tr>"
         for key in KEYS
     )
-    return f"<ol>{steps}</ol><table>{rows}</table>"
+    mouse = "".join(
+        f"<tr><td><b>{escape(what)}</b>&nbsp;&nbsp;</td><td>{escape(does)}</td></tr>" for what, does in MOUSE
+    )
+    return f"<ol>{steps}</ol><table>{mouse}{rows}</table>"

@@ -38,6 +38,7 @@ def open_tracer(path: Path | str | None = None, *, traces: Path | str | None = N
         )
     viewer = napari.Viewer(title="Volumetry tracer")
     widget = add_tracer(viewer, place=None if traces is None else Path(traces))
+    widget.window().showMaximized()
     if path is not None:
         widget.open_path(path)
     napari.run()

@@ -16,6 +16,7 @@ class Notice(QFrame):
         self.setStyleSheet("Notice { border: 1px solid #ff9a3c; border-radius: 3px }")
         self.text = QLabel()
         self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.buttons: list[QPushButton] = []
         self._row = QHBoxLayout()
         column = QVBoxLayout(self)

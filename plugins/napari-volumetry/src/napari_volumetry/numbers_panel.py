@@ -1,8 +1,6 @@
-"""The live numbers of a lesion, its bar chart, and its warnings in words."""
+"""The live numbers of a lesion, and its bar chart."""
 
 from __future__ import annotations
-
-from html import escape
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
@@ -29,21 +27,20 @@ class NumbersPanel(QWidget):
         super().__init__(parent)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
         grid = QGridLayout()
         grid.setColumnStretch(1, 1)
+        grid.setVerticalSpacing(1)
         self.values: dict[str, QLabel] = {}
         for row, (name, text) in enumerate(ROWS):
             self.values[name] = QLabel()
+            self.values[name].setTextFormat(Qt.TextFormat.PlainText)
             self.values[name].setAlignment(Qt.AlignmentFlag.AlignRight)
             grid.addWidget(QLabel(text), row, 0)
             grid.addWidget(self.values[name], row, 1)
         self.chart = AreaChart()
-        self.warnings = QLabel()
-        self.warnings.setWordWrap(True)
-        self.warnings.setTextFormat(Qt.TextFormat.RichText)
         column.addLayout(grid)
         column.addWidget(self.chart)
-        column.addWidget(self.warnings)
 
     def show_readout(self, readout: LesionReadout | None, colour: str, slice_index: int) -> None:
         """Show the numbers of a lesion; dashes where there is none."""
@@ -52,7 +49,6 @@ class NumbersPanel(QWidget):
                 label.setText("–")
                 label.setToolTip("")
             self.chart.show_areas([], [], slice_index, colour)
-            self.warnings.clear()
             return
         self._show_number("slice_area_mm2", readout.slice_area_mm2, "mm²", digits=1)
         for rule in ("thickness", "spacing"):
@@ -68,18 +64,16 @@ class NumbersPanel(QWidget):
         self.chart.show_areas(
             readout.area_by_slice_mm2, readout.unconfirmed_area_by_slice_mm2, slice_index, colour
         )
-        told = [
-            f'<p style="margin:0; color:{"#ff6b5e" if w.refuses else "#ffb35e"}">{escape(w.text)}</p>'
-            for w in readout.warnings
-        ]
-        self.warnings.setText("".join(told))
 
     def _show_number(
         self, name: str, value: float | None, unit: str, *, digits: int, bold: bool = False
     ) -> None:
         label = self.values[name]
         text = "–" if value is None else f"{value:.{digits}f} {unit}"
-        label.setText(f"<b>{text}</b>" if bold else text)
+        font = label.font()
+        font.setBold(bold)
+        label.setFont(font)
+        label.setText(text)
         label.setToolTip("" if value is None else f"{value!r} {unit}")
 
 

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QInputDialog,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -26,10 +25,10 @@ from qtpy.QtWidgets import (
 from napari_volumetry.compare_panel import ComparePanel
 from napari_volumetry.keys import key_of
 from napari_volumetry.layers import colour_of
-from napari_volumetry.notice import Notice
+from napari_volumetry.messages import DONE, WARNING, MessageArea, plain_label
 from napari_volumetry.numbers_panel import NumbersPanel
 from napari_volumetry.tracer import Tracer
-from volumetry.tracing import CasePlace
+from volumetry.tracing import NOT_MEASURABLE_REASONS, CasePlace
 
 TOOLS = (
     ("Freehand", "draw_freehand", "freehand"),
@@ -42,17 +41,17 @@ TOOLS = (
     ("Stop", "stop_drawing", "none"),
 )
 SLICE_COMMANDS = (
-    ("Copy to next", "copy_to_next"),
-    ("Interpolate", "interpolate"),
-    ("Clear slice", "clear_slice"),
-    ("Accept slice", "accept_slice"),
+    ("Fill between", "interpolate"),
+    ("Accept", "accept_slice"),
     ("Accept all", "accept_all"),
-    ("Reject slice", "reject_slice"),
+    ("Reject", "reject_slice"),
+    ("Copy to next", "copy_to_next"),
+    ("Clear slice", "clear_slice"),
+    ("To outline", "outline_paint"),
+    ("To paint", "paint_outlines"),
     ("Undo", "undo"),
     ("Redo", "redo"),
     ("Delete lesion", "delete_lesion"),
-    ("Paint to outline", "outline_paint"),
-    ("Outline to paint", "paint_outlines"),
 )
 SIDES = (("left", "L"), ("right", "R"), ("no side", ""))
 
@@ -73,13 +72,13 @@ class TracerPanel(QWidget):
         super().__init__(parent)
         self.tracer = tracer
         self._is_filling = False
-        self.title = QLabel()
-        self.title.setStyleSheet("font-weight: bold")
-        self.rule = QLabel()
-        self.rule.setWordWrap(True)
-        self.notice = Notice()
-        self.said = QLabel()
-        self.said.setWordWrap(True)
+        self.title = plain_label()
+        self.title.setWordWrap(False)
+        self.state = plain_label()
+        self.state.setWordWrap(False)
+        self.rule = plain_label()
+        self.messages = MessageArea()
+        self.notice, self.said = self.messages.notice, self.messages.said
         self.numbers = NumbersPanel()
         self.numbers.chart.slice_chosen.connect(tracer.go_to_slice)
         self.compare = ComparePanel(tracer)
@@ -98,12 +97,19 @@ class TracerPanel(QWidget):
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(6, 6, 6, 6)
-        for part in (self.title, self.rule, self.notice, self.said, self._lesion_row(), self._tool_grid()):
+        column.setSpacing(4)
+        for part in (
+            self._title_row(),
+            self.rule,
+            self._lesion_row(),
+            self._tool_grid(),
+            self._view_row(),
+            self.numbers,
+            self.messages,
+            self._slice_grid(),
+            self.compare,
+        ):
             column.addWidget(part)
-        column.addWidget(self.numbers)
-        column.addWidget(self._slice_grid())
-        column.addWidget(self.compare)
-        column.addWidget(self._view_row())
         column.addStretch()
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -111,10 +117,21 @@ class TracerPanel(QWidget):
         scroll.setWidget(inner)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(2)
         outer.addWidget(scroll)
-        # Always in reach, however many warnings there are.
+        # Always in reach.
         outer.addWidget(self._save_row())
         self.setMinimumWidth(330)
+
+    def _title_row(self) -> QWidget:
+        row = QWidget()
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        self.title.setStyleSheet("font-weight: bold")
+        self.state.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        line.addWidget(self.title, 1)
+        line.addWidget(self.state)
+        return row
 
     def _lesion_row(self) -> QWidget:
         row, grid = _grid()
@@ -158,7 +175,7 @@ class TracerPanel(QWidget):
         self.commands: dict[str, QPushButton] = {}
         for number, (text, command) in enumerate(SLICE_COMMANDS):
             self.commands[command] = button(text, getattr(self.tracer, command), tip=_tip(command))
-            grid.addWidget(self.commands[command], number // 3, number % 3)
+            grid.addWidget(self.commands[command], number // 4, number % 4)
         return row
 
     def _view_row(self) -> QWidget:
@@ -169,15 +186,32 @@ class TracerPanel(QWidget):
         self.window_presets.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.window_presets.setToolTip("Window and level")
         self.window_presets.activated.connect(self._set_window)
-        radius = QDoubleSpinBox()
-        radius.setRange(1.0, 50.0)
-        radius.setValue(self.tracer.brush_mm["nudge"])
-        radius.setSuffix(" mm")
-        radius.setToolTip("Radius of the brush that pushes")
-        radius.valueChanged.connect(self.tracer.set_brush_radius)
-        for part in (QLabel("Window"), self.window_presets, QLabel("Push radius"), radius):
-            line.addWidget(part)
+        self.radius = QDoubleSpinBox()
+        self.radius.setRange(0.5, 50.0)
+        self.radius.setDecimals(1)
+        self.radius.setValue(self.tracer.brush_mm["nudge"])
+        self.radius.setSuffix(" mm")
+        self.radius.setToolTip("Radius of the round brush that pushes, paints or erases ([ and ])")
+        self.radius.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.radius.valueChanged.connect(self._set_radius)
+        self.measurable = QComboBox()
+        self.measurable.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.measurable.setToolTip("Whether the lesion can be measured at this visit, or why not")
+        self.measurable.addItem("measurable", "")
+        for reason in NOT_MEASURABLE_REASONS:
+            self.measurable.addItem(f"not: {reason.replace('_', ' ').replace('-', ' ')}", reason)
+        self.measurable.activated.connect(self._set_measurable)
+        for part in (self.window_presets, self.radius, self.measurable):
+            line.addWidget(part, 1)
         return row
+
+    def _set_radius(self, radius_mm: float) -> None:
+        if not self._is_filling:
+            self.tracer.set_brush_radius(radius_mm)
+
+    def _set_measurable(self, _index: int) -> None:
+        if not self._is_filling:
+            self.tracer.mark_not_measurable(str(self.measurable.currentData()))
 
     def _save_row(self) -> QWidget:
         row, grid = _grid()
@@ -186,19 +220,18 @@ class TracerPanel(QWidget):
         parts = (
             self.save,
             self.sign,
-            button("Save mask...", self._save_mask, tip="Write the lesions as a mask NIfTI, too"),
-            button("Load outlines...", self._load, tip="Go on with a trace, an RTSTRUCT or a mask"),
+            button("Mask...", self._save_mask, tip="Write the lesions as a mask NIfTI, too"),
+            button("Load...", self._load, tip="Go on with a trace, an RTSTRUCT or a mask"),
         )
         for number, part in enumerate(parts):
-            grid.addWidget(part, number // 2, number % 2)
+            grid.addWidget(part, 0, number)
         return row
 
     # -- showing ----------------------------------------------------------------------------------------
 
     def _on_case(self) -> None:
         tracer = self.tracer
-        self.notice.clear()
-        self.said.clear()
+        self.messages.clear()
         self.title.setText(tracer.name if tracer.case is not None else "No case is open")
         protocol = tracer.worklist.protocol if tracer.worklist is not None else None
         self.rule.setText(protocol.boundary_rule if protocol else "")
@@ -215,7 +248,9 @@ class TracerPanel(QWidget):
         self.numbers.show_readout(
             readout, colour_of(lesion.colour) if lesion else colour_of(0), tracer.slice_index
         )
+        self.messages.show_readout(readout)
         self.compare.show_readout(readout)
+        self._show_state()
         self._show_lesions()
         tool = "hole" if tracer.is_hole else tracer.tool
         for name, made in self.tools.items():
@@ -244,9 +279,26 @@ class TracerPanel(QWidget):
         self.absent.setChecked(lesion is not None and lesion.is_absent)
         self._is_filling = False
 
+    def _show_state(self) -> None:
+        words = self.tracer.state_words
+        self.state.setText(words)
+        colours = (("Signed", "#3a9fd0"), ("Saved", DONE), ("Unsaved", WARNING), ("Drawing", WARNING))
+        self.state.setStyleSheet(
+            f"color: {next((colour for start, colour in colours if words.startswith(start)), '#909090')}"
+        )
+        self._is_filling = True
+        tool = self.tracer.tool
+        self.radius.setValue(self.tracer.brush_mm.get(tool, self.tracer.brush_mm["nudge"]))
+        self.radius.setEnabled(tool in self.tracer.brush_mm)
+        lesion = self.tracer.lesion
+        self.measurable.setEnabled(lesion is not None and not lesion.is_signed)
+        reason = lesion.not_measurable if lesion is not None else ""
+        self.measurable.setCurrentIndex(max(self.measurable.findData(reason), 0))
+        self._is_filling = False
+
     def _say(self, text: str, is_error: bool) -> None:
-        self.said.setText(text)
-        self.said.setStyleSheet("color: #ff6b5e" if is_error else "color: #9adf9a")
+        self.messages.say(text, is_error)
+        self._show_state()
 
     def _ask(self, text: str, choices: Sequence[tuple[str, Callable[..., object]]]) -> None:
         made = [
@@ -272,11 +324,29 @@ class TracerPanel(QWidget):
     def _sign(self) -> None:
         lesion = self.tracer.lesion
         if lesion is None or not lesion.is_signed:
-            self.tracer.sign()
+            self._open_signing()
             return
         reason, accepted = QInputDialog.getText(self, "Open again", "Why is the signed trace changed?")
         if accepted:
             self.tracer.reopen(reason)
+
+    def _open_signing(self) -> None:
+        session, lesion = self.tracer.session, self.tracer.lesion
+        if session is None or lesion is None:
+            self.tracer.say("There is no lesion to sign.", False)
+            return
+        check = session.signing_check(lesion.id)
+        here = (self.tracer.opening, session.state.number, lesion.id)
+
+        def sign(codes: list[str]) -> None:
+            # What was read in the list is what is signed.
+            if here == (self.tracer.opening, session.state.number, session.current_lesion):
+                self.tracer.sign(codes)
+            else:
+                self.tracer.say("Something changed meanwhile. Look at the check list again.", True)
+
+        self.messages.signing.open_list(lesion.name, check, sign)
+        self.messages.verticalScrollBar().setValue(0)
 
     def _choose_place(self, go_on: Callable[[CasePlace], object]) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Another folder for the traces")

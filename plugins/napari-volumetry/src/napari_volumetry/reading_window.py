@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QMessageBox, QPushButton, QWidget
 
@@ -193,6 +193,7 @@ class ReadingWindow(QObject):
         """Ask what is to become of unsaved work; return whether the window may close."""
         box = QMessageBox(self.window)
         box.setWindowTitle("Volumetry tracer")
+        box.setTextFormat(Qt.TextFormat.PlainText)
         box.setText(f"{self.tracer.state_words}. What is drawn and not saved is kept in the journal.")
         save = box.addButton("Save and close", QMessageBox.ButtonRole.AcceptRole)
         keep = box.addButton("Close: go on next time", QMessageBox.ButtonRole.DestructiveRole)

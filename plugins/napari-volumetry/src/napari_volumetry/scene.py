@@ -24,6 +24,8 @@ from volumetry.tracing import TracingSession, WindowPreset, display_orientation,
 
 Array = NDArray[np.float64]
 HOLE_LIGHTNESS = 0.55
+LAYER = "scan"
+"""Name of the layer: napari shows it where HTML is taken for markup, so it is not that of a file."""
 PROPOSED_COLOUR = "#c8c8c8"
 
 
@@ -58,7 +60,8 @@ class Scene:
         self.orientation = display_orientation(scan.geometry)
         self.windows = window_presets(scan)
         self._on_undone = on_undone
-        self._is_closed = self._is_guarding = False
+        self._is_closed = self._is_guarding = self._is_rebuilding = False
+        self._index = 0
         self.image: Image
         self.outlines: list[tuple[str, Ring]] = []
         self.proposed: list[tuple[str, Ring]] = []
@@ -82,7 +85,7 @@ class Scene:
     def _new_image(self) -> Image:
         return Image(
             self.orientation.to_display(self.scan.voxels),
-            name=self.name,
+            name=LAYER,
             **image_arguments(self.scan, self.orientation, window=self.windows[0]),
         )
 
@@ -90,7 +93,7 @@ class Scene:
         """Go on with the layer of the case before: to make a new one takes napari longer."""
         image = self.image
         image.data = self.orientation.to_display(self.scan.voxels)
-        image.name, image.visible = self.name, True
+        image.name, image.visible = LAYER, True
         image.scale = self.orientation.scale_mm
         limits = (self.windows[0].low, self.windows[0].high)
         image.contrast_limits_range = limits
@@ -106,6 +109,10 @@ class Scene:
         viewer.layers.events.removed.connect(self._on_removed)
         for event in ("scale", "translate", "rotate", "shear", "affine"):
             getattr(image.events, event).connect(self._guard)
+        # On white the edge of the body cannot be judged, whatever the theme.
+        viewer.canvas.background_color_override = "black"
+        # napari then advertises no tools of the layer, which are off.
+        viewer.layers.selection.active = None
         self._guard()
 
     def detach(self) -> None:
@@ -128,6 +135,7 @@ class Scene:
     def close(self) -> None:
         """Take the picture out of the viewer."""
         self.detach()
+        self.viewer.canvas.background_color_override = None
         if self.image in self.viewer.layers:
             self.viewer.layers.remove(self.image)
 
@@ -193,8 +201,8 @@ class Scene:
         window = self.canvas.window()
         if self._is_closed or self.image in self.viewer.layers or not window.isVisible():
             return
-        limits, step = self.image.contrast_limits, self.viewer.dims.point
-        view = self.view
+        limits, index, view = self.image.contrast_limits, self.slice_index, self.view
+        self._is_rebuilding = True
         for event in ("scale", "translate", "rotate", "shear", "affine"):
             getattr(self.image.events, event).disconnect(self._guard)
         self.image = self._new_image()
@@ -202,7 +210,9 @@ class Scene:
             getattr(self.image.events, event).connect(self._guard)
         self.image.contrast_limits = limits
         self.viewer.layers.insert(0, self.image)
-        self.viewer.dims.set_point(range(len(step)), step)
+        self.viewer.layers.selection.active = None
+        self.go_to(index)
+        self._is_rebuilding = False
         self.set_view(view)
         self._guard()
         self._on_undone(
@@ -262,9 +272,11 @@ class Scene:
     def slice_index(self) -> int:
         """The slice in view."""
         point = self.viewer.dims.point
-        position = point[-3] if len(point) >= 3 else 0.0
-        index = round(float(position) / self.orientation.scale_mm[0])
-        return min(max(index, 0), self.orientation.shape[0] - 1)
+        # While the layer is gone napari has no slices: the last one is still that which is read.
+        if len(point) >= 3 and self.image in self.viewer.layers and not self._is_rebuilding:
+            index = round(float(point[-3]) / self.orientation.scale_mm[0])
+            self._index = min(max(index, 0), self.orientation.shape[0] - 1)
+        return self._index
 
     def go_to(self, slice_index: int) -> None:
         """Bring a slice into view."""

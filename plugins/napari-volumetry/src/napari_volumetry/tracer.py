@@ -329,6 +329,11 @@ class Tracer(CaseController):
         """Say that there is no lesion, or take it back."""
         session.mark_absent(session.current_lesion, is_absent=is_absent)
 
+    @command
+    def mark_not_measurable(self, session: TracingSession, reason: str) -> None:
+        """Say that the lesion cannot be measured, and why; an empty reason takes it back."""
+        session.mark_not_measurable(session.current_lesion, reason)
+
     # -- tools -------------------------------------------------------------------------------------------
 
     @property

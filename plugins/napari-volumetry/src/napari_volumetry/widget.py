@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_volumetry.case_controller import canvas_of
 from napari_volumetry.help_panel import HelpPanel
 from napari_volumetry.opened_layers import OpenedLayers
 from napari_volumetry.panel import TracerPanel
@@ -57,30 +58,46 @@ class TracerWidget(QWidget):
         viewer = getattr(viewer, "__wrapped__", viewer)
         before = find_tracer(viewer)
         if before is not None:
-            # Two tracers would share one picture and one set of keys.
-            before.tracer.close_case()
             viewer.window.remove_dock_widget(before)
         model: ViewerModel = viewer
-        self.tracer: Tracer = Tracer(model, reader=reader or _reader(), place=place)
-        self.reading_window = ReadingWindow(self.tracer)
+        # One tracer to a window: a panel that was closed and opened again goes on with its case.
+        held = canvas_of(model).findChild(ReadingWindow)
+        self.reading_window: ReadingWindow = held or ReadingWindow(
+            Tracer(model, reader=reader or _reader(), place=place)
+        )
+        self.tracer = self.reading_window.tracer
         self.worklist = WorklistPanel(self.tracer)
         self.panel = TracerPanel(self.tracer)
         self.tabs = QTabWidget()
-        for widget, name in ((self.worklist, "Worklist"), (self.panel, "Trace"), (HelpPanel(), "Keys")):
+        self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.help = HelpPanel()
+        for widget, name in ((self.worklist, "Worklist"), (self.panel, "Trace"), (self.help, "Keys")):
             self.tabs.addTab(widget, name)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._top_row())
         column.addWidget(self.tabs)
-        self.tracer.case_opened.connect(lambda: self.tabs.setCurrentWidget(self.panel))
+        self.tracer.case_opened.connect(self._show_panel)
+        self.tracer.keys_wanted.connect(self._show_keys)
         self.tracer.message_shown.connect(self._say)
-        self.opened_layers = OpenedLayers(self.tracer)
+        if self.tracer.case is not None:
+            self._show_panel()
+        if held is None:
+            self.opened_layers = OpenedLayers(self.tracer)
         self.setMinimumWidth(340)
         self.setMaximumWidth(420)
         QTimer.singleShot(0, warm_up)
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.tracer.close_case)
+
+    def _show_panel(self) -> None:
+        self.tabs.setCurrentWidget(self.panel)
+
+    def _show_keys(self) -> None:
+        """Show the keys, or again the panel."""
+        is_shown = self.tabs.currentWidget() is self.help
+        self.tabs.setCurrentWidget(self.panel if is_shown else self.help)
 
     def _top_row(self) -> QWidget:
         row = QWidget()

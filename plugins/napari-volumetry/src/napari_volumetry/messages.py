@@ -1,0 +1,150 @@
+"""The message area of the panel: one place, of one height, for what is said, asked, and wrong.
+
+All of it is plain text: names from files are never taken for HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_volumetry.notice import Notice
+from volumetry.tracing import LesionReadout, SigningCheck
+
+ERROR, WARNING, DONE = "#e5493a", "#d98a2b", "#4fae63"
+HEIGHT = 106
+
+
+def plain_label(text: str = "", *, colour: str = "") -> QLabel:
+    """Return a label that shows its text as it is, in as many lines as it needs."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setWordWrap(True)
+    if colour:
+        made.setStyleSheet(f"color: {colour}")
+    return made
+
+
+class SigningList(QFrame):
+    """The check list before a signature: errors block it, warnings are acknowledged one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setStyleSheet("SigningList { border: 1px solid #5a7fd0; border-radius: 3px }")
+        self.boxes: list[QCheckBox] = []
+        self.sign = QPushButton("Sign now")
+        self.cancel = QPushButton("Not yet")
+        self._column = QVBoxLayout(self)
+        self._parts: list[QWidget] = []
+        self._codes: list[str] = []
+        self._do: Callable[[list[str]], object] = lambda _codes: None
+        row = QHBoxLayout()
+        for made in (self.sign, self.cancel):
+            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            row.addWidget(made)
+        self._column.addLayout(row)
+        self.sign.clicked.connect(self._on_sign)
+        self.cancel.clicked.connect(self.close_list)
+        self.setVisible(False)
+
+    def open_list(self, lesion: str, check: SigningCheck, do: Callable[[list[str]], object]) -> None:
+        """Show what stands before a signature; `do` is given the codes that were acknowledged."""
+        self.close_list()
+        self._do, self._codes = do, [warning.code for warning in check.warnings]
+        head = f"Sign {lesion}" if check.can_be_signed else f"{lesion} cannot be signed yet"
+        self._add(plain_label(head))
+        for error in check.errors:
+            self._add(plain_label(f"\u2717 {error.text}", colour=ERROR))
+        for warning in check.warnings:
+            line = QWidget()
+            row = QHBoxLayout(line)
+            row.setContentsMargins(0, 0, 0, 0)
+            box = QCheckBox()
+            box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            box.toggled.connect(self._refresh)
+            row.addWidget(box, 0, Qt.AlignmentFlag.AlignTop)
+            row.addWidget(plain_label(warning.text, colour=WARNING), 1)
+            self.boxes.append(box)
+            self._add(line)
+        self._blocked = not check.can_be_signed
+        self._refresh()
+        self.setVisible(True)
+
+    def close_list(self) -> None:
+        """Take the list away."""
+        for part in self._parts:
+            self._column.removeWidget(part)
+            part.deleteLater()
+        self._parts, self.boxes, self._codes = [], [], []
+        self._blocked = True
+        self.setVisible(False)
+
+    def _add(self, part: QWidget) -> None:
+        self._column.insertWidget(len(self._parts), part)
+        self._parts.append(part)
+
+    def _refresh(self) -> None:
+        self.sign.setEnabled(not self._blocked and all(box.isChecked() for box in self.boxes))
+
+    def _on_sign(self) -> None:
+        codes, do = self._codes, self._do
+        self.close_list()
+        do(codes)
+
+
+class MessageArea(QScrollArea):
+    """What is said, asked and wrong, in a place whose height does not change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedHeight(HEIGHT)
+        self.said = plain_label()
+        self.notice = Notice()
+        self.signing = SigningList()
+        self.errors = plain_label(colour=ERROR)
+        self.warnings = plain_label(colour=WARNING)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(4, 2, 4, 2)
+        column.setSpacing(3)
+        for part in (self.notice, self.signing, self.said, self.errors, self.warnings):
+            column.addWidget(part)
+        column.addStretch()
+        self.setWidget(inner)
+
+    def say(self, text: str, is_error: bool) -> None:
+        """Show what happened."""
+        self.said.setText(text)
+        self.said.setStyleSheet(f"color: {ERROR if is_error else DONE}")
+        self.said.setVisible(bool(text))
+        self.verticalScrollBar().setValue(0)
+
+    def show_readout(self, readout: LesionReadout | None) -> None:
+        """Show what is wrong with a lesion, and what to know of it."""
+        found = readout.warnings if readout is not None else ()
+        for label, texts in (
+            (self.errors, [w.text for w in found if w.refuses]),
+            (self.warnings, [w.text for w in found if not w.refuses]),
+        ):
+            label.setText("\n".join(texts))
+            label.setVisible(bool(texts))
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.notice.clear()
+        self.signing.close_list()
+        self.say("", False)
+        self.show_readout(None)

@@ -1,0 +1,240 @@
+"""Random hands at the window, held against a model: what is in the journal is what the hand finished."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from napari_volumetry.drawing import CLOSE_PIXELS
+from napari_volumetry.launch import add_tracer
+from napari_volumetry.strokes import clicked_outline, outline_of
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication
+
+from volumetry.tracing import number_or_reason, read_journal
+
+SEQUENCES = 5000 if os.environ.get("VOLUMETRY_PROVE") else 250
+CHUNK = 50
+STEPS = 14
+HELD_OFF = ("Control-Y", "Control-E", "Control-T", "P", "R", "L", "2", "Control-G", "Delete")
+ACTIONS = (
+    *("press", "move", "move", "move", "move", "release") * 4,
+    *("G", "G", "Shift-G", "H", "W", "Q", "Escape", "Backspace", "Control-Z", "Control-Shift-Z"),
+    *("Shift-S", "PageDown", "PageUp", "off", "layers", "3D", "turn", "panel", "wheel"),
+)
+
+
+@dataclass
+class Model:
+    """What should be so."""
+
+    tool: str = "none"
+    is_hole: bool = False
+    path: list[np.ndarray] | None = None
+    clicks: list[np.ndarray] | None = None
+    begun: int = 0
+    wanted: list[tuple[str, int, float]] = field(default_factory=list)
+
+    def drop(self) -> bool:
+        held = self.path is not None or self.clicks is not None
+        self.path = self.clicks = None
+        return held
+
+
+class Hands:
+    """Does random things, and tells the model."""
+
+    def __init__(self, person, seed: int) -> None:
+        self.person, self.random, self.model = person, random.Random(seed), Model()
+        self.is_down = False
+        self.at = np.array([200.0, 200.0])
+
+    @property
+    def tracer(self):
+        return self.person.tracer
+
+    def shown(self, at: np.ndarray) -> np.ndarray:
+        return self.tracer.scene.view.to_display([at])[0]
+
+    def send(self, kind: QEvent.Type, *, held: bool, button: bool) -> None:
+        QApplication.sendEvent(self.person.canvas, self.person.event(kind, self.at, held=held, button=button))
+
+    def do(self, action: str) -> None:
+        doer = {"press": self.press, "move": self.move, "release": self.release}.get(action)
+        if doer is not None:
+            doer()
+        elif action in ("off", "layers", "3D", "turn", "panel", "wheel"):
+            getattr(self, {"off": "press_off", "3D": "flat", "turn": "turned"}.get(action, action))()
+        else:
+            self.press_key(action)
+
+    def press(self) -> None:
+        if self.is_down:
+            return
+        self.is_down = True
+        self.at = np.array([self.random.uniform(100, 500), self.random.uniform(100, 400)])
+        self.send(QEvent.Type.MouseButtonPress, held=True, button=True)
+        model, here = self.model, self.shown(self.at)
+        if model.tool == "freehand":
+            model.path, model.begun = [here], self.tracer.slice_index
+        elif model.tool == "polygon":
+            self.click(here)
+
+    def click(self, here: np.ndarray) -> None:
+        model, scene = self.model, self.tracer.scene
+        first = (model.clicks or [here])[0]
+        apart = np.hypot(*((here - first) * scene.orientation.scale_mm[1:])) * scene.view.zoom
+        if len(model.clicks or ()) < 3 or apart > CLOSE_PIXELS:
+            model.clicks = [*(model.clicks or []), here]
+            return
+        ring = clicked_outline(np.array(model.clicks), scene.orientation.shape[1:])
+        model.clicks = None
+        if ring is not None:
+            name = "add-hole" if model.is_hole else "add-outline"
+            model.wanted.append((name, self.tracer.slice_index, area(ring)))
+            model.is_hole = False
+
+    def move(self) -> None:
+        step = [self.random.uniform(-120, 120), self.random.uniform(-120, 120)]
+        self.at = self.at + np.array(step)
+        self.send(QEvent.Type.MouseMove, held=self.is_down, button=False)
+        if self.model.path is not None:
+            self.model.path.append(self.shown(self.at))
+
+    def release(self) -> None:
+        if not self.is_down:
+            return
+        self.is_down = False
+        self.send(QEvent.Type.MouseButtonRelease, held=False, button=True)
+        model = self.model
+        path, model.path = model.path, None
+        if path is not None:
+            ring = outline_of(np.array(path), self.tracer.scene.orientation.shape[1:])
+            if ring is not None:
+                model.wanted.append(("add-hole" if model.is_hole else "add-outline", model.begun, area(ring)))
+                model.is_hole = False
+
+    def press_key(self, key: str) -> None:
+        session, model = self.tracer.session, self.model
+        undo, redo = session.can_undo, session.can_redo
+        before, case = self.tracer.slice_index, self.tracer.opening
+        self.person.key(key)
+        if key in ("G", "Shift-G"):
+            wanted = {"G": "freehand", "Shift-G": "polygon"}[key]
+            if wanted != model.tool:
+                model.drop()
+            model.tool = wanted
+        elif key == "H":
+            model.is_hole = not model.is_hole
+            if model.is_hole and model.tool not in ("freehand", "polygon"):
+                model.tool = "freehand"
+        elif key == "Escape" and not model.drop():
+            model.tool = "none"
+        elif key in ("Backspace", "Control-Z") and (model.path is not None or model.clicks is not None):
+            if model.path is None and len(model.clicks or ()) > 1:
+                model.clicks.pop()
+            else:
+                model.drop()
+        elif key == "Control-Z" and undo:
+            model.wanted.append(("undo", -1, 0.0))
+        elif key == "Control-Shift-Z" and redo:
+            model.wanted.append(("redo", -1, 0.0))
+        if self.tracer.opening != case:
+            self.check(session)
+            self.model = Model()
+        elif self.tracer.slice_index != before:
+            model.drop()
+
+    def press_off(self) -> None:
+        self.person.key(self.random.choice(HELD_OFF))
+
+    def layers(self) -> None:
+        self.person.viewer.layers.clear()
+        self.person.look()
+
+    def flat(self) -> None:
+        self.person.viewer.dims.ndisplay = 3
+
+    def turned(self) -> None:
+        self.person.viewer.dims.transpose()
+
+    def wheel(self) -> None:
+        before = self.tracer.slice_index
+        self.tracer.step_slices(self.random.choice((-1, 1)))
+        if self.tracer.slice_index != before:
+            self.model.drop()
+
+    def panel(self) -> None:
+        person = self.person
+        person.viewer.window.remove_dock_widget(person.widget)
+        person.widget = add_tracer(person.viewer)
+        assert person.widget.tracer is person.tracer
+        person.panel, person.worklist = person.widget.panel, person.widget.worklist
+        person.look()
+
+    def check(self, session) -> None:
+        """Compare the session, and what the window shows, with the model."""
+        done = [e for e in session.events if e.action in ("add-outline", "add-hole", "undo", "redo")]
+        wanted = self.model.wanted
+        assert [e.action for e in done[len(done) - len(wanted) :]] == [name for name, _, _ in wanted]
+        for event, (name, index, pixels) in zip(done[len(done) - len(wanted) :], wanted, strict=True):
+            if name.startswith("add-"):
+                (contour,) = [r.after for r in event.replacements if hasattr(r.after, "contour")]
+                assert contour.slice_index == index
+                assert contour.contour.area_pixels == pytest.approx(pixels, rel=2e-3)
+
+
+def area(ring: np.ndarray) -> float:
+    rows, columns = (ring - ring.mean(axis=0)).T
+    return abs(float((rows * np.roll(columns, -1) - columns * np.roll(rows, -1)).sum()) / 2)
+
+
+def check_window(person) -> None:
+    """What the window says is so: letters, and a number only where the saved file would have one."""
+    tracer, scene = person.tracer, person.tracer.scene
+    assert scene.is_upright
+    assert scene.markers == scene.orientation.markers
+    assert scene.image in person.viewer.layers
+    lesion = tracer.lesion
+    shown = person.panel.numbers.values["volume_thickness_cm3"].toolTip()
+    if lesion is None or (tracer.session.state.is_empty(lesion.id) and not lesion.is_judged):
+        assert not shown
+        return
+    trace = tracer.session.trace(lesion.id)
+    answer = number_or_reason(trace, tracer.session.rule)
+    assert bool(shown) == (answer.volume_thickness_cm3 is not None)
+    if shown:
+        assert float(shown.split()[0]) == pytest.approx(answer.volume_thickness_cm3, rel=1e-9)
+    assert tracer.session.signing_check(lesion.id).can_be_signed <= answer.has_number
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("chunk", range(SEQUENCES // CHUNK))
+def test_what_the_hand_finished_is_what_is_kept(person, study, chunk):
+    assert person.tracer.open_study(study)
+    numbers = sorted({row.number for row in person.tracer.worklist.rows})
+    assert person.tracer.open_row(numbers[chunk % len(numbers)])
+    person.look()
+    for sequence in range(CHUNK):
+        hands = Hands(person, 1000 * chunk + sequence)
+        person.tracer.stop_drawing()
+        person.tracer.drawing.is_hole = False
+        for _ in range(STEPS):
+            hands.do(hands.random.choice(ACTIONS))
+        if hands.is_down:
+            hands.release()
+        person.key("Escape", "Escape")
+        person.look()
+        hands.check(person.tracer.session)
+        check_window(person)
+    case = person.tracer.case
+    case.wait()
+    journals = sorted(case.place.hidden.glob("*.journal"), key=lambda path: path.stat().st_mtime_ns)
+    kept = read_journal(journals[-1])
+    assert not kept.is_damaged
+    numbers = {event.number: event.action for event in kept.events}
+    assert numbers == {e.number: e.action for e in case.session.events if e.number in numbers}
+    assert not numbers or max(numbers) == case.session.events[-1].number
