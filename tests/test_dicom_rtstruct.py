@@ -26,6 +26,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 import volumetry as vm
+from volumetry.contour import Contour
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.traced.images import find_series_folder
 from volumetry.formats.dicom.traced.rtstruct import (
@@ -589,3 +590,22 @@ def crossings_of(points, ends):
                 if 0 < s < 1 and 0 < t < 1:
                     rows.append(a[0] + s * (b[0] - a[0]))
     return np.array(rows)
+
+
+def test_the_way_out_of_the_message_about_crossings_works(tmp_path, capsys):
+    from volumetry.cli import main
+
+    scan = tmp_path / "mr"
+    drawn = trace_of((Contour(slice_index=3, vertices=BOW_TIE),), written_series(scan))
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    command = ["measure", str(path), "--scan", str(scan), "--format", "json", "--height", "spacing"]
+    assert main(command) != 0
+    assert "--self-intersections resolve" in capsys.readouterr().err
+    assert main([*command, "--self-intersections", "resolve"]) == 0
+    assert "self-intersection" in capsys.readouterr().out
+
+
+def test_a_ring_across_the_slices_is_off_plane_and_not_without_area(tmp_path):
+    written_series(tmp_path / "mr")
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": items()}, series_uid=SERIES)
+    assert code_of(read_trace, path, scan=tmp_path / "mr") == "contour-off-plane"

@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--height", choices=HEIGHT_RULES, default="thickness", help="primary rule; default: thickness"
     )
     add_measurement_options(parser)
+    parser.add_argument(
+        "--self-intersections",
+        choices=("refuse", "resolve"),
+        default="refuse",
+        help="what an outline that crosses itself means: no volume, or loops that count by even-odd",
+    )
     parser.add_argument("--per-slice", action="store_true", help="a row per slice")
     add_layout(parser)
 
@@ -80,7 +86,13 @@ def _measured(
 
     region = chosen_region(chosen)
     try:
-        regions = read_regions(path, label=region, threshold=chosen.threshold, scan=chosen.scan)
+        regions = read_regions(
+            path,
+            label=region,
+            threshold=chosen.threshold,
+            scan=chosen.scan,
+            self_intersections=chosen.self_intersections,
+        )
     except VolumetryError as error:
         yield error
         return

@@ -18,7 +18,7 @@ from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 
 if TYPE_CHECKING:
-    from volumetry.trace import Trace
+    from volumetry.trace import SelfIntersections, Trace
 
 
 def _resolved(scan: Scan | ScanHeader | Path | str | None, traced: Format) -> TracedScan:
@@ -136,10 +136,12 @@ def read_regions(
     label: int | str | None = None,
     threshold: float | None = None,
     scan: Scan | Path | str | None = None,
+    self_intersections: SelfIntersections = "refuse",
 ) -> tuple[RegionSections, ...]:
     """Measure the areas of every lesion of a traced file; one that fails hides no other.
 
-    As `read_sections`, for those who want a row for every lesion, whatever becomes of it.
+    As `read_sections`, for those who want a row for every lesion, whatever becomes of it; with
+    `self_intersections` as in `volumetry.trace.Trace.cross_sections`.
 
     Raises
     ------
@@ -148,7 +150,11 @@ def read_regions(
     """
     found = recognise(path)
     return found.reader().read_regions(
-        Path(path), label=label, threshold=threshold, scan=_resolved(scan, found)
+        Path(path),
+        label=label,
+        threshold=threshold,
+        scan=_resolved(scan, found),
+        self_intersections=self_intersections,
     )
 
 

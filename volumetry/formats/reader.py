@@ -14,7 +14,7 @@ from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 
 if TYPE_CHECKING:
-    from volumetry.trace import Trace
+    from volumetry.trace import SelfIntersections, Trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +109,7 @@ class FormatReader(Protocol):
         label: int | str | None = None,
         threshold: float | None = None,
         scan: TracedScan = None,
+        self_intersections: SelfIntersections = "refuse",  # noqa: ARG002 - masks have no outlines
     ) -> tuple[RegionSections, ...]:
         """Measure every lesion, failures among them, as `volumetry.formats.read_regions`."""
         return tuple(

@@ -13,9 +13,10 @@ from typing import Any
 
 from volumetry.atomic import write_atomically
 from volumetry.errors import ReadError, TraceError, VolumetryError
-from volumetry.formats.reader import FormatReader, TracedScan
+from volumetry.formats.lesion_names import side_of_name
+from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
 from volumetry.sections import CrossSections
-from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace, canonical_json
+from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, SelfIntersections, Trace, canonical_json
 
 SUFFIX = ".trace.json"
 MAX_BYTES = 256 * 1024**2
@@ -164,6 +165,21 @@ class TraceReader(FormatReader):
     ) -> tuple[CrossSections, ...]:
         """Measure the one lesion of a trace."""
         return (read_trace(path, roi=None if label is None else str(label)).cross_sections(),)
+
+    def read_regions(
+        self,
+        path: Path,
+        *,
+        label: int | str | None = None,
+        threshold: float | None = None,  # noqa: ARG002
+        scan: TracedScan = None,  # noqa: ARG002
+        self_intersections: SelfIntersections = "refuse",
+    ) -> tuple[RegionSections, ...]:
+        """Measure the one lesion of a trace."""
+        trace = read_trace(path, roi=None if label is None else str(label))
+        sections = trace.cross_sections(self_intersections=self_intersections)
+        side = trace.side or side_of_name(trace.lesion)
+        return (RegionSections(name=trace.lesion, side=side, sections=sections),)
 
 
 READER = TraceReader()

@@ -16,7 +16,7 @@ from volumetry.formats.scan_header import ScanHeader
 from volumetry.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
-from volumetry.trace import Trace
+from volumetry.trace import SelfIntersections, Trace
 
 
 class DicomReader(FormatReader):
@@ -62,6 +62,7 @@ class DicomReader(FormatReader):
         label: int | str | None = None,
         threshold: float | None = None,
         scan: TracedScan = None,
+        self_intersections: SelfIntersections = "refuse",
     ) -> tuple[RegionSections, ...]:
         """Measure every lesion; a region of an RTSTRUCT that fails hides no other."""
         if _check_class(path, "trace or mask", TRACED_CLASSES) != RTSTRUCT_CLASS:
@@ -71,7 +72,7 @@ class DicomReader(FormatReader):
             name, sections, error = outcome.region.name, None, outcome.error
             if outcome.trace is not None:
                 try:
-                    sections = outcome.trace.cross_sections()
+                    sections = outcome.trace.cross_sections(self_intersections=self_intersections)
                 except VolumetryError as invalid:
                     error = invalid.at(path)
             regions.append(RegionSections(name=name, side=side_of_name(name), sections=sections, error=error))

@@ -67,7 +67,9 @@ def _has_no_area(points_mm: NDArray[np.float64], geometry: ScanGeometry) -> bool
     """
     if len(np.unique(points_mm, axis=0)) < 3:
         return True
-    pixels = geometry.patient_to_pixel(0, points_mm)
+    # In the ring's own plane: one that stands across the slices has an area, and lies on no slice.
+    centred = points_mm - points_mm.mean(axis=0)
+    pixels = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T / min(geometry.pixel_spacing_mm)
     length = float(np.linalg.norm(np.roll(pixels, -1, axis=0) - pixels, axis=1).sum())
     if 2 * abs(signed_area(pixels)) >= NO_WIDTH_PIXELS * length:
         return False
