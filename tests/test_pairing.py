@@ -106,7 +106,8 @@ def test_volumes_of_zero(first, second, category):
 
 
 def test_ranks_by_protocol_by_date_by_name():
-    assert visit_ranks({"b": "", "a": "", "c": ""}, ("c", "a")) == {"c": 0, "a": 1, "b": 2}
+    assert visit_ranks({"b": "", "a": "", "c": ""}, ("c", "b", "a")) == {"c": 0, "b": 1, "a": 2}
+    assert visit_ranks({"pre": "", "post": ""}) == {"post": 0, "pre": 1}  # for lists only
     assert visit_ranks({"x": "2021-01-01", "y": "2020-01-01"}) == {"y": 0, "x": 1}
     assert visit_ranks({"month12": "", "month2": "2020-01-01"}) == {"month2": 0, "month12": 1}
     assert sorted(["v10", "v9", "v"], key=natural) == ["v", "v9", "v10"]
@@ -115,13 +116,13 @@ def test_ranks_by_protocol_by_date_by_name():
 def test_a_table_of_somebody_elses_making():
     cells = dict.fromkeys(MEASUREMENTS.column_names)
     rows = [
-        cells | {"patient": "b", "visit": "2", "volume_mm3": 100.0},
-        cells | {"patient": "a", "visit": "m12", "volume_mm3": None},
-        cells | {"patient": "b", "visit": "10", "volume_mm3": 116.0},
-        cells | {"patient": "a", "visit": "m2", "volume_mm3": 3.0},
+        cells | {"patient": "b", "visit": "v2", "volume_mm3": 100.0},
+        cells | {"patient": "a", "visit": "month12", "volume_mm3": None},
+        cells | {"patient": "b", "visit": "v10", "volume_mm3": 116.0},
+        cells | {"patient": "a", "visit": "month2", "volume_mm3": 3.0},
     ]
     changes = list(changes_of_table(rows, ChangeRule()))
     assert [(c["patient"], c["followup_visit"], c["category"], c["reason"]) for c in changes] == [
-        ("a", "m12", "not_evaluable", "followup-not-measured"),
-        ("b", "10", "increase", None),
+        ("a", "month12", "not_evaluable", "followup-not-measured"),
+        ("b", "v10", "increase", None),
     ]

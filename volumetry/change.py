@@ -9,6 +9,7 @@ The threshold is that of Moon et al., Sci Rep 14, 4183 (2024), after Zhao et al.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -37,6 +38,7 @@ REASONS = MappingProxyType(
         "followup-not-measured": "the follow-up has no volume",
         "baseline-not-traced": "the lesion was not traced at the first visit",
         "followup-not-traced": "the lesion was not traced at this visit",
+        "visit-order-unknown": "neither protocol, dates nor names say in which order the visits were",
     }
 )
 """Why a change is not evaluable. An error code of the visit without a volume may stand in their place."""
@@ -96,6 +98,13 @@ class MeasuredVisit:
     slice_thickness_mm, slice_spacing_mm, pixel_area_mm2 : float or None
     side : str
     code : str
+    flags : tuple of str
+        Of the volume.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` where the volume is negative or not finite.
     """
 
     volume_mm3: float | None
@@ -106,6 +115,16 @@ class MeasuredVisit:
     pixel_area_mm2: float | None = None
     side: str = ""
     code: str = ""
+    flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.volume_mm3 is not None and not 0 <= self.volume_mm3 < math.inf:
+            raise UsageError(
+                "usage",
+                "a volume is negative or not finite",
+                values={"volume_mm3": self.volume_mm3},
+                todo="Give a volume of 0 mm3 or more, or None where there is none.",
+            )
 
     @classmethod
     def of(cls, volume: LesionVolume) -> MeasuredVisit:
@@ -213,7 +232,12 @@ def classify_change(
     Returns
     -------
     VolumeChange
-        Never an error: what cannot be compared is ``not_evaluable``, with a reason.
+        What cannot be compared is ``not_evaluable``, with a reason.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` where a volume is negative or not finite.
     """
     rule = rule or ChangeRule()
     first = MeasuredVisit.of(baseline) if isinstance(baseline, LesionVolume) else baseline

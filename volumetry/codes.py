@@ -62,6 +62,9 @@ ERROR_CODES = MappingProxyType(
         "not-dicom-scan": "a DICOM object was asked for, and the scan is not a DICOM series",
         "nothing-to-export": "the tracing holds nothing that the format can keep",
         "missing-dependency": "an optional package is not installed",
+        "ambiguous-lesion": "two tracings claim one patient, visit, side, lesion, reader; no read is said",
+        "patient-unclear": "one PatientID lies in several first folders, which may be several patients",
+        "visit-unclear": "one date is given for several DICOM studies, which may be several visits",
         "internal-error": "a fault of this program, not of the input; please report it",
     }
 )

@@ -23,6 +23,7 @@ from volumetry.errors import UsageError, WorkerError
 from volumetry.study.accounting import account
 from volumetry.study.cases import Case
 from volumetry.study.discovery import discover
+from volumetry.study.entries import Entry, identified_row, join_identities
 from volumetry.study.joining import joined_rows
 from volumetry.study.ledger import LEDGER_NAME, Ledger
 from volumetry.study.measuring import (
@@ -34,7 +35,7 @@ from volumetry.study.measuring import (
     input_files,
     stat_signature,
 )
-from volumetry.study.pairing import changes_of, natural, visit_ranks
+from volumetry.study.pairing import changes_of
 from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser, write_map
 from volumetry.study.workers import refuse_unguarded, run_in_executor, run_in_processes
@@ -157,7 +158,7 @@ def run_batch(
     options = options or BatchOptions()
     _check_out(Path(folder), Path(out))
     settings = _settings(folder, options)
-    cases = discover(folder, manifest=options.manifest, traces=options.traces)
+    cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     out = make_folder(out)
     if options.pseudonymiser is not None:
         _refuse_clear_ids(out)
@@ -187,7 +188,7 @@ def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) 
     The case knows the files by their true names, which a row under pseudonyms does not.
     """
     settings = _settings(folder, options)
-    cases = discover(folder, manifest=options.manifest, traces=options.traces)
+    cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     with Ledger(Path(out) / LEDGER_NAME) as ledger:
         known = [case for case in cases if case_id(case, settings) in ledger]
         entries = _entries(known, settings, ledger, options.protocol)
@@ -286,72 +287,38 @@ def _results(
 # -- tables -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One row of measurements: how it sorts, and where in the ledger it is."""
-
-    patient: str
-    side: str
-    lesion: str
-    visit: str
-    visit_order: int
-    reader: str
-    read: int
-    trace: str
-    status: str
-    case: Case
-    place: int
-
-    @property
-    def unit(self) -> tuple[Any, ...]:
-        return (natural(self.patient), self.patient, self.side, natural(self.lesion), self.lesion)
-
-
-def _entries(cases: Iterable[Case], settings: Settings, ledger: Ledger, protocol: Protocol) -> list[_Entry]:
+def _entries(cases: Iterable[Case], settings: Settings, ledger: Ledger, protocol: Protocol) -> list[Entry]:
     """Every row's entry, in the order of the tables."""
-    dates: dict[str, dict[str, str]] = {}
-    light: list[tuple[Row, Case, int]] = []
-    wanted = ("patient", "side", "lesion", "visit", "reader", "trace", "status")
-    for case in cases:
-        record = ledger[case_id(case, settings)]
-        for place, row in enumerate(joined_rows(case, record, settings.pseudonymiser)):
-            light.append(({name: row.get(name) or "" for name in wanted}, case, place))
-            visits = dates.setdefault(row["patient"], {})
-            visit = row.get("visit") or ""
-            visits[visit] = min(filter(None, (visits.get(visit), row.get("study_date"))), default="")
-    ranks = {patient: visit_ranks(visits, protocol.visits) for patient, visits in dates.items()}
-    reads: Counter[tuple[str, ...]] = Counter()
-    entries = []
-    for row, case, place in sorted(light, key=lambda item: (item[1].identity, item[2])):
-        same = tuple(row[column] for column in ("patient", "side", "lesion", "visit", "reader"))
-        reads[same] += 1
-        order = ranks[row["patient"]][row["visit"]]
-        entries.append(_Entry(**row, visit_order=order, read=reads[same], case=case, place=place))
-    return sorted(entries, key=lambda e: (*e.unit, e.visit_order, e.visit, e.reader, e.read))
+    measured = (
+        (case, place, row)
+        for case in cases
+        for place, row in enumerate(
+            joined_rows(case, ledger[case_id(case, settings)], settings.pseudonymiser)
+        )
+    )
+    return join_identities(measured, protocol)
 
 
-def _rows(entries: Iterable[_Entry], ledger: Ledger, settings: Settings) -> Iterator[Row]:
+def _rows(entries: Iterable[Entry], ledger: Ledger, settings: Settings) -> Iterator[Row]:
     """The rows of measurements, read back from the ledger one by one."""
     for entry in entries:
-        row: Row = dict.fromkeys(MEASUREMENTS.column_names)
         record = ledger[case_id(entry.case, settings)]
         record = record | {"rows": record["rows"][entry.place : entry.place + 1]}
-        row |= next(joined_rows(entry.case, record, settings.pseudonymiser))
-        row["visit_order"] = entry.visit_order
-        row["read"] = entry.read if entry.status != "not_traced" else None
-        yield row
+        yield identified_row(next(joined_rows(entry.case, record, settings.pseudonymiser)), entry)
 
 
-def _slice_rows(entries: Iterable[_Entry], ledger: Ledger, settings: Settings) -> Iterator[Row]:
+def _slice_rows(entries: Iterable[Entry], ledger: Ledger, settings: Settings) -> Iterator[Row]:
     names = ("slice_index", "position_mm", "area_mm2", "height_thickness_mm", "height_spacing_mm")
     for entry in entries:
+        if entry.code:
+            continue  # whose slices they are is not known
         for values in ledger[case_id(entry.case, settings)]["slices"][entry.place]:
-            key = {n: getattr(entry, n) for n in ("patient", "side", "lesion", "visit", "reader", "read")}
+            key = {n: getattr(entry, n) for n in SLICES.key[:-1]}
             yield {name: value or None for name, value in key.items()} | dict(zip(names, values, strict=True))
 
 
 def _write_tables(
-    entries: Sequence[_Entry], ledger: Ledger, settings: Settings, out: Path, options: BatchOptions
+    entries: Sequence[Entry], ledger: Ledger, settings: Settings, out: Path, options: BatchOptions
 ) -> None:
     rule = options.protocol.change
     tables: tuple[tuple[Any, Callable[[], Iterator[Row]]], ...] = (

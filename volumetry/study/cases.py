@@ -32,6 +32,17 @@ class Case:
         The only label to measure; None: all of the file.
     roi : str
         The only region to measure; empty: all of the file.
+    site : str
+    read : int or None
+        Number of the read, where a manifest or the trace says so.
+    visit_order : int or None
+        Place of the visit, where a manifest says so.
+    patient_id, study_uid : str
+        PatientID and StudyInstanceUID of a DICOM file.
+    form : str
+        ``trace``, ``rtstruct``, ``seg`` or ``mask``.
+    version, parent : str
+        Hash of a native trace, and of the one that it was edited from.
     error : VolumetryError or None
         Why the case cannot be measured, found while looking around.
     """
@@ -49,6 +60,14 @@ class Case:
     scan_files: tuple[str, ...] = ()
     label: int | None = None
     roi: str = ""
+    site: str = ""
+    read: int | None = None
+    visit_order: int | None = None
+    patient_id: str = ""
+    study_uid: str = ""
+    form: str = "mask"
+    version: str = ""
+    parent: str = ""
     error: VolumetryError | None = None
     shown_trace: str = ""
 
@@ -66,6 +85,9 @@ class Case:
             label,
             self.roi,
             self.scan,
+            self.site,
+            "" if self.read is None else str(self.read),
+            self.study_date,
         )
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -32,9 +32,16 @@ from volumetry.formats.recognise import (
     without_suffix,
 )
 from volumetry.formats.trace_json import read_trace
+from volumetry.scan import ScanSource
 from volumetry.study.cases import Case
+from volumetry.study.identity import date_of_name, doubted, named_by_folders, side_of_file
 from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
+from volumetry.study.protocol import Protocol
+from volumetry.study.session_dates import session_dates
 from volumetry.study.traces_apart import with_traces
+
+SeriesKey = tuple[str, str, str]
+"""PatientID, StudyInstanceUID, SeriesInstanceUID: what names a series."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -60,7 +67,17 @@ class ImageSeries:
     @property
     def series_uid(self) -> str:
         """SeriesInstanceUID."""
-        return self.first.series_instance_uid or ""
+        return _text(self.first, "series_instance_uid")
+
+    @property
+    def key(self) -> SeriesKey:
+        """What names the series."""
+        return _series_key(self.first)
+
+    @property
+    def study_uid(self) -> str:
+        """StudyInstanceUID."""
+        return _text(self.first, "study_instance_uid")
 
 
 @dataclass(kw_only=True)
@@ -69,11 +86,11 @@ class _Found:
 
     root: str
     index: FolderIndex
-    series: dict[str, ImageSeries] = field(default_factory=dict)
+    series: dict[SeriesKey, ImageSeries] = field(default_factory=dict)
     objects: list[DicomHeader] = field(default_factory=list)
     volumes: list[str] = field(default_factory=list)
     traces: list[str] = field(default_factory=list)
-    traced_series: set[str] = field(default_factory=set)
+    traced_series: set[SeriesKey] = field(default_factory=set)
     traced_volumes: set[str] = field(default_factory=set)
 
     @cached_property
@@ -92,12 +109,26 @@ class _Found:
         """DICOM series, by the folder that holds their files."""
         return _grouped((series.folder or ".", series) for series in self.series.values())
 
+    @cached_property
+    def sessions(self) -> dict[tuple[str, str], str]:
+        """Dates by the patient and visit of BIDS, from ``sub-*_sessions.tsv``."""
+        return session_dates(self.root)
+
+    @cached_property
+    def series_by_uid(self) -> dict[str, list[ImageSeries]]:
+        """DICOM series by SeriesInstanceUID; two studies may share one."""
+        return _grouped((series.series_uid, series) for series in self.series.values())
+
     def relative(self, path: str) -> str:
         return os.path.relpath(path, self.root).replace(os.sep, "/")
 
 
 def discover(
-    folder: Path | str, *, manifest: Path | str | None = None, traces: Path | str | None = None
+    folder: Path | str,
+    *,
+    manifest: Path | str | None = None,
+    traces: Path | str | None = None,
+    protocol: Protocol | None = None,
 ) -> tuple[Case, ...]:
     """Find every traced lesion, and every scan without a trace, below a folder.
 
@@ -105,9 +136,11 @@ def discover(
     ----------
     folder : path
     manifest : path, optional
-        CSV with a row per lesion; ``manifest.csv`` in the folder is used where it exists.
+        Table with a row per lesion; ``manifest.csv`` in the folder is used where it exists.
     traces : path, optional
         Folder of native traces that are kept apart from the scans.
+    protocol : Protocol, optional
+        Its ``[identity]`` says where patient and visit are named.
 
     Returns
     -------
@@ -124,11 +157,14 @@ def discover(
     if not folder.is_dir():
         raise ReadError("not-found", "there is no such folder", where=folder, todo="Check the name.")
     if traces is not None:
-        return _ordered(with_traces(discover(folder, manifest=manifest), folder, Path(traces)))
+        return _ordered(
+            with_traces(discover(folder, manifest=manifest, protocol=protocol), folder, Path(traces))
+        )
     if manifest is None and (folder / MANIFEST_NAME).is_file():
         manifest = folder / MANIFEST_NAME
     if manifest is not None:
-        return _ordered(manifest_cases(Path(manifest), folder))
+        return _ordered(_dated(case) for case in manifest_cases(Path(manifest), folder))
+    protocol = protocol or Protocol()
     found = look_around(folder)
     cases = [
         *_dicom_cases(found),
@@ -137,7 +173,16 @@ def discover(
         *_untraced_cases(found),
         *_refused_cases(found),
     ]
-    return _ordered(cases)
+    named = [_dated(named_by_folders(case, protocol.identity), found.sessions) for case in cases]
+    return _ordered(doubted(named, protocol.identity))
+
+
+def _dated(case: Case, sessions: Mapping[tuple[str, str], str] | None = None) -> Case:
+    """A case with the date of its visit, where BIDS or the visit's own name gives it."""
+    if case.study_date:
+        return case
+    day = (sessions or {}).get((case.patient, case.visit), "") or date_of_name(case.visit)
+    return replace(case, study_date=day) if day else case
 
 
 def _ordered(cases: Iterable[Case]) -> tuple[Case, ...]:
@@ -147,14 +192,14 @@ def _ordered(cases: Iterable[Case]) -> tuple[Case, ...]:
 def look_around(folder: Path | str) -> _Found:
     """Index a folder and sort its files by kind."""
     found = _Found(root=str(folder), index=index_folder(folder))
-    images: dict[str, list[DicomHeader]] = {}
+    images: dict[SeriesKey, list[DicomHeader]] = {}
     for header in found.index.headers:
         if _is_hidden(found.relative(header.path)):
             continue
         if header.sop_class_uid == RTSTRUCT_CLASS or header.sop_class_uid in SEG_CLASSES:
             found.objects.append(header)
         elif header.pixel is not None:
-            images.setdefault(_safe_series_uid(header), []).append(header)
+            images.setdefault(_series_key(header), []).append(header)
     for uid, headers in images.items():
         files = tuple(found.relative(header.path) for header in headers)
         common = os.path.commonpath([str(PurePosixPath(name).parent) for name in files])
@@ -187,9 +232,16 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/") if part not in (".", ".."))
 
 
-def _safe_series_uid(header: DicomHeader) -> str:
+def _series_key(header: DicomHeader) -> SeriesKey:
+    """What names the series of an image: anonymisers give two studies one SeriesInstanceUID."""
+    names = ("patient_id", "study_instance_uid", "series_instance_uid")
+    patient, study, series = (_text(header, name) for name in names)
+    return patient, study, series
+
+
+def _text(header: DicomHeader, name: str) -> str:
     try:
-        return header.series_instance_uid or ""
+        return getattr(header, name) or ""
     except VolumetryError:
         return ""
 
@@ -239,17 +291,26 @@ def _dicom_cases(found: _Found) -> Iterator[Case]:
     for header in found.objects:
         patient, visit, date = _dicom_who(found, header)
         trace = found.relative(header.path)
+        form = "rtstruct" if header.sop_class_uid == RTSTRUCT_CLASS else "seg"
         try:
             module = rtstruct if header.sop_class_uid == RTSTRUCT_CLASS else seg
             references = module.referenced(header.path)
         except VolumetryError as error:
-            yield Case(patient=patient, visit=visit, study_date=date, trace=trace, error=error)
+            yield Case(patient=patient, visit=visit, study_date=date, trace=trace, form=form, error=error)
             continue
         several = _referenced_series(found, references)
         if not several:
-            yield Case(patient=patient, visit=visit, study_date=date, trace=trace)
+            yield Case(
+                patient=patient,
+                visit=visit,
+                study_date=date,
+                trace=trace,
+                form=form,
+                patient_id=_text(header, "patient_id"),
+                study_uid=_text(header, "study_instance_uid"),
+            )
             continue
-        found.traced_series.update(series.series_uid for series in several)
+        found.traced_series.update(series.key for series in several)
         series = several[0]
         scan_patient, scan_visit, scan_date = _dicom_who(found, series.first)
         yield Case(
@@ -258,6 +319,9 @@ def _dicom_cases(found: _Found) -> Iterator[Case]:
             study_date=scan_date,
             modality=series.first.modality or "",
             series_uid=series.series_uid if len(several) == 1 else "",
+            patient_id=_text(header, "patient_id") or _text(series.first, "patient_id"),
+            study_uid=series.study_uid,
+            form=form,
             trace=trace,
             scan=os.path.commonpath([one.folder or "." for one in several]) or ".",
             scan_files=tuple(name for one in several for name in one.files),
@@ -270,10 +334,14 @@ def _referenced_series(found: _Found, references: References) -> list[ImageSerie
     The one series of the patient in the object's frame of reference counts where it names nothing that is
     there.
     """
-    named = [found.series[uid] for uid in references.referenced_series_uids if uid in found.series]
+    wanted = {name.partition("#")[0] for name in references.referenced_instance_uids}
+    named = [s for uid in references.referenced_series_uids for s in found.series_by_uid.get(uid, [])]
+    if len(named) > len({series.series_uid for series in named}):  # two studies under one SeriesInstanceUID
+        named = [s for s in named if wanted & {_text(h, "sop_instance_uid") for h in s.headers}] or [
+            series for series in named if series.study_uid == references.study_uid
+        ]
     if named:
         return named
-    wanted = {name.partition("#")[0] for name in references.referenced_instance_uids}
     named = [s for s in found.series.values() if wanted & {h.sop_instance_uid or "" for h in s.headers}]
     if named or wanted or references.referenced_series_uids:
         return named
@@ -301,7 +369,7 @@ def _mask_cases(found: _Found) -> Iterator[Case]:
         yield Case(
             patient=patient,
             visit=visit,
-            side=side_of_name(f"lesion {lesion}"),
+            side=side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name)),
             lesion=lesion,
             reader=_bids_reader(name),
             trace=name,
@@ -324,7 +392,10 @@ def _bids_who(name: str) -> tuple[str, str] | None:
 def _bids_lesion(name: str) -> str:
     """The lesion of a BIDS mask, whose ``label`` names what is masked: ``label-R1`` is lesion ``R1``."""
     entities = dict(_ENTITY.findall(PurePosixPath(name).name))
-    return entities.get("label", "") if "sub" in entities else ""
+    if "sub" not in entities:
+        return ""
+    described = entities.get("desc", "")
+    return entities.get("label", "") or ("" if described.startswith("reader") else described)
 
 
 def _bids_reader(name: str) -> str:
@@ -350,7 +421,7 @@ def _image_of(found: _Found, mask: str) -> tuple[str, tuple[str, ...]]:
     if len(beside) == 1 and not series:
         return beside[0], (beside[0],)
     if len(series) == 1 and not beside:
-        found.traced_series.add(series[0].series_uid)
+        found.traced_series.add(series[0].key)
         return series[0].folder, series[0].files
     return "", ()
 
@@ -371,9 +442,9 @@ def _native_cases(found: _Found) -> Iterator[Case]:
             yield Case(patient=patient, visit=visit, trace=name, error=error)
             continue
         scan, files = "", tuple[str, ...]()
-        series = found.series.get(trace.source.series_uid) if trace.source.series_uid else None
+        series = _series_of_trace(found, name, trace.source)
         if series is not None:
-            found.traced_series.add(series.series_uid)
+            found.traced_series.add(series.key)
             scan, files = series.folder, series.files
         elif not trace.source.series_uid:
             scan, files = _image_of(found, name)
@@ -387,22 +458,39 @@ def _native_cases(found: _Found) -> Iterator[Case]:
             study_date=trace.source.study_date,
             modality=trace.source.modality,
             series_uid=trace.source.series_uid,
+            read=trace.provenance.read,
+            form="trace",
+            version=trace.sha256,
+            parent=trace.provenance.parent_sha256,
+            patient_id=trace.source.patient,
             trace=name,
             scan=scan,
             scan_files=files,
         )
 
 
+def _series_of_trace(found: _Found, name: str, source: ScanSource) -> ImageSeries | None:
+    """The series a native trace was drawn on: of its UID; of several, by its date, then its folder."""
+    same = found.series_by_uid.get(source.series_uid, []) if source.series_uid else []
+    if len(same) > 1:
+        same = [s for s in same if _dicom_who(found, s.first)[2] == source.study_date] or same
+    if len(same) > 1:
+        same = [s for s in same if s.folder.startswith(_folder_of(name))] or same
+    return same[0] if len(same) == 1 else None
+
+
 def _untraced_cases(found: _Found) -> Iterator[Case]:
-    for uid, series in sorted(found.series.items()):
-        if uid not in found.traced_series:
+    for key, series in sorted(found.series.items()):
+        if key not in found.traced_series:
             patient, visit, date = _dicom_who(found, series.first)
             yield Case(
                 patient=patient,
                 visit=visit,
                 study_date=date,
                 modality=series.first.modality or "",
-                series_uid=uid,
+                series_uid=series.series_uid,
+                patient_id=_text(series.first, "patient_id"),
+                study_uid=series.study_uid,
                 scan=series.folder if len(series.files) > 1 else series.files[0],
                 scan_files=series.files,
             )

@@ -8,41 +8,28 @@ from itertools import groupby
 from typing import Any
 
 from volumetry.change import ChangeRule, MeasuredVisit, classify_change
-from volumetry.tables import Row
+from volumetry.errors import UsageError
+from volumetry.study.identity import natural, order_of_visits
+from volumetry.tables import CHANGES, Row
 
 Unit = tuple[str, str, str]
 """Side, lesion and reader: what is followed within a patient."""
 
+Patient = tuple[str | None, str]
+"""Site and patient."""
+
+UNKNOWN_ORDER = "visit-order-unknown"
+
 
 def visit_ranks(visits: Mapping[str, str], declared: Sequence[str] = ()) -> dict[str, int]:
-    """Return the rank of every visit of one patient, 0 the first.
+    """Return a rank for every visit of one patient, for lists on the screen: by name where nothing is known.
 
-    Parameters
-    ----------
-    visits : mapping of visit name to ISO date (empty where unknown)
-    declared : sequence of str
-        The protocol's order; visits it does not name come after.
-
-    Notes
-    -----
-    By the declared order; else by date where every visit has one; else by name, numbers by their value.
+    Classes rest on `volumetry.study.identity.order_of_visits`, which does not guess.
     """
-    dated = all(visits.values())
-
-    def order(visit: str) -> tuple[Any, ...]:
-        place = declared.index(visit) if visit in declared else len(declared)
-        return (place, visits[visit] if dated else "", natural(visit))
-
-    return {visit: rank for rank, visit in enumerate(sorted(visits, key=order))}
-
-
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sort key by which ``month2`` comes before ``month12``."""
-    parts: list[tuple[int, int, str]] = []
-    for digits, run in groupby(text, key=lambda c: c.isascii() and c.isdigit()):
-        word = "".join(run)
-        parts.append((0, int(word), "") if digits else (1, 0, word))
-    return tuple(parts)
+    order = order_of_visits(visits, declared)
+    if order.is_known:
+        return dict(order.ranks)
+    return {visit: rank for rank, visit in enumerate(sorted(visits, key=natural))}
 
 
 def changes_of(rows: Iterable[Row], rule: ChangeRule) -> Iterator[Row]:
@@ -50,14 +37,17 @@ def changes_of(rows: Iterable[Row], rule: ChangeRule) -> Iterator[Row]:
 
     Every lesion that was traced at any visit has a row for every follow-up visit of its patient; where
     one of the two has no number, the change is not evaluable and says why. Of several reads by one reader
-    the first counts.
+    the first counts. Where the order of a patient's visits is unknown, its changes are not evaluable.
     """
-    for patient, group in groupby(rows, key=lambda row: row["patient"]):
+    for patient, group in groupby(rows, key=lambda row: (row.get("site"), row["patient"])):
         yield from _changes_of_patient(patient, list(group), rule)
 
 
-def _changes_of_patient(patient: str, rows: list[Row], rule: ChangeRule) -> Iterator[Row]:
+def _changes_of_patient(patient: Patient, rows: list[Row], rule: ChangeRule) -> Iterator[Row]:
     visits: dict[str, tuple[int, str]] = {}
+    unknown = any(row["visit_order"] is None and (row["visit"] or row["lesion"]) for row in rows)
+    if not unknown:
+        rows = [row for row in rows if row["visit_order"] is not None]
     units: dict[Unit, dict[str, Row]] = {}
     failures: dict[str, str] = {}
     for row in rows:
@@ -73,6 +63,10 @@ def _changes_of_patient(patient: str, rows: list[Row], rule: ChangeRule) -> Iter
         held = units.setdefault(unit, {}).get(visit)
         if held is None or (row["read"] or 1) < (held["read"] or 1):
             units[unit][visit] = row
+    if unknown:
+        if len(visits) > 1:
+            yield from (_unordered_row(patient, unit, rule) for unit in sorted(units))
+        return
     ordered = sorted(visits, key=lambda visit: (visits[visit][0], visit))
     for unit in sorted(units):
         for visit in ordered[1:]:
@@ -84,8 +78,22 @@ def _changes_of_patient(patient: str, rows: list[Row], rule: ChangeRule) -> Iter
             yield _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
 
 
+def _unordered_row(patient: Patient, unit: Unit, rule: ChangeRule) -> Row:
+    side, lesion, reader = unit
+    return dict.fromkeys(CHANGES.column_names) | {
+        "site": patient[0],
+        "patient": patient[1],
+        "side": side or None,
+        "lesion": lesion or None,
+        "reader": reader or None,
+        "threshold_percent": rule.threshold_percent,
+        "category": "not_evaluable",
+        "reason": UNKNOWN_ORDER,
+    }
+
+
 def _change_row(
-    patient: str,
+    patient: Patient,
     unit: Unit,
     visits: tuple[str, str],
     pair: tuple[MeasuredVisit, MeasuredVisit],
@@ -93,10 +101,12 @@ def _change_row(
     rule: ChangeRule,
 ) -> Row:
     change = classify_change(*pair, rule)
+    empty = ("empty-mask",) if any("empty-mask" in visit.flags for visit in pair) else ()
     days = _days(*dates)
     side, lesion, reader = unit
     return {
-        "patient": patient,
+        "site": patient[0],
+        "patient": patient[1],
         "side": side or None,
         "lesion": lesion or None,
         "reader": reader or None,
@@ -113,7 +123,7 @@ def _change_row(
         "category": change.category,
         "reason": change.reason or None,
         "height_rule": change.height_rule or None,
-        "flags": ";".join(change.flags) or None,
+        "flags": ";".join((*change.flags, *empty)) or None,
     }
 
 
@@ -129,34 +139,68 @@ def _visit(row: Row | None, otherwise: str) -> MeasuredVisit:
         pixel_area_mm2=row["pixel_area_mm2"],
         side=row["side"] or "",
         code=row["code"] or "",
+        flags=tuple((row.get("flags") or "").split(";")),
     )
 
 
 def _days(first: str, second: str) -> int | None:
     if not first or not second:
         return None
-    return (date.fromisoformat(second) - date.fromisoformat(first)).days
+    days = (date.fromisoformat(second) - date.fromisoformat(first)).days
+    return days if days > 0 else None  # dates that contradict the order of the visits say nothing
 
 
 def changes_of_table(rows: Sequence[Row], rule: ChangeRule) -> Iterator[Row]:
     """Yield the rows of changes of a table of measurements in any order, as somebody else may have made it.
 
-    Visits are ranked by ``visit_order`` where every row of the patient has one, else as `visit_ranks` does.
-    A row without ``status`` is measured where it has a volume.
+    Visits are ranked by ``visit_order`` where every row of the patient has one, else as `order_of_visits`
+    does. A row without ``status`` is measured where it has a volume.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` where a volume is negative, or two rows are of one lesion, visit and read.
     """
-    visits: dict[str, dict[str, str]] = {}
+    _check_rows(rows)
+    visits: dict[Patient, dict[str, str]] = {}
     for row in rows:
-        dates = visits.setdefault(row["patient"], {})
+        dates = visits.setdefault((row["site"], row["patient"]), {})
         visit = row["visit"] or ""
         dates[visit] = dates.get(visit) or row["study_date"] or ""
-    ranks = {patient: visit_ranks(dates) for patient, dates in visits.items()}
-    unranked = {row["patient"] for row in rows if row["visit_order"] is None}
+    unranked = {(row["site"], row["patient"]) for row in rows if row["visit_order"] is None}
+    orders = {patient: order_of_visits(visits[patient]) for patient in unranked}
     ordered = []
     for row in rows:
-        order = (
-            ranks[row["patient"]][row["visit"] or ""] if row["patient"] in unranked else row["visit_order"]
-        )
+        patient = (row["site"], row["patient"])
+        rank = row["visit_order"]
+        if patient in unranked:
+            rank = orders[patient].ranks.get(row["visit"] or "")
         status = row["status"] or ("not_measurable" if row["volume_mm3"] is None else "measured")
-        ordered.append(row | {"visit_order": order, "status": status})
-    ordered.sort(key=lambda row: (natural(row["patient"]), row["patient"], row["visit_order"]))
+        ordered.append(row | {"visit_order": rank, "status": status})
+    ordered.sort(key=lambda row: (row["site"] or "", natural(row["patient"]), row["patient"]))
     yield from changes_of(ordered, rule)
+
+
+def _check_rows(rows: Sequence[Row]) -> None:
+    names = ("site", "patient", "side", "lesion", "visit", "reader", "read")
+    seen: dict[tuple[Any, ...], int] = {}
+    for line, row in enumerate(rows, start=2):
+        volume = row["volume_mm3"]
+        if volume is None:
+            continue
+        if volume < 0:
+            raise UsageError(
+                "invalid-table",
+                "a volume is negative",
+                values={"line": line, "volume_mm3": volume},
+                todo="Correct the table; a volume is 0 mm3 or more.",
+            )
+        key = tuple(row[name] for name in names)
+        if key in seen:
+            raise UsageError(
+                "invalid-table",
+                "two rows have a volume for one patient, side, lesion, visit, reader and read",
+                values={"lines": f"{seen[key]} and {line}"},
+                todo="Number the reads in a column read, or name the lesions apart.",
+            )
+        seen[key] = line

@@ -107,6 +107,10 @@ def _case_of(
         reader=trace.provenance.reader,
         trace=name,
         shown_trace=inside,
+        read=trace.provenance.read,
+        form="trace",
+        version=trace.sha256,
+        parent=trace.provenance.parent_sha256,
     )
     return case, scan
 

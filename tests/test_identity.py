@@ -1,0 +1,132 @@
+"""Who, when, which: names that the input does not give are not guessed."""
+
+import math
+
+import pytest
+from study_phantoms import write_box
+
+from volumetry import classify_change
+from volumetry.change import MeasuredVisit
+from volumetry.errors import UsageError
+from volumetry.study.batch import BatchOptions, run_batch
+from volumetry.study.identity import Claim, date_of_name, number_of_name, order_of_visits, settle_reads
+from volumetry.study.pairing import changes_of_table
+from volumetry.study.protocol import parse_protocol
+from volumetry.tables import CHANGES, MEASUREMENTS, read_table
+
+
+def tables(folder, out, **protocol):
+    run_batch(folder, out, BatchOptions(protocol=parse_protocol(protocol)))
+    return read_table(out / "measurements.csv", MEASUREMENTS), read_table(out / "changes.csv", CHANGES)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("pre", "post"),
+        ("screening", "month12"),
+        ("06-15-2019", "01-10-2020"),
+        ("10.06.2019", "09.01.2020"),
+        ("2", "10"),
+        ("v1", "month2"),
+        ("v1", "v01"),
+        ("a1", "a2"),
+    ],
+)
+def test_an_order_that_nothing_says_is_unknown(names):
+    order = order_of_visits(dict.fromkeys(names, ""))
+    assert (order.by, dict(order.ranks)) == ("unknown", {})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "by"),
+    [
+        ("month2", "month12", "numbers"),
+        ("ses-1", "ses-02", "numbers"),
+        ("ses-month3", "ses-month12", "numbers"),
+        ("V1", "v2", "numbers"),
+        ("2019-06-15", "2020-01-10", "dates"),
+        ("20190615", "20200110", "dates"),
+        ("ses-20190615", "ses-20200110", "dates"),
+    ],
+)
+def test_an_order_that_names_say(first, second, by):
+    order = order_of_visits({second: "", first: ""})
+    assert (order.by, dict(order.ranks)) == (by, {first: 0, second: 1})
+
+
+def test_the_protocol_comes_before_dates_and_dates_before_numbers():
+    dates = {"v1": "2020-01-01", "v2": "2019-01-01"}
+    assert order_of_visits(dates).ranks == {"v2": 0, "v1": 1}
+    assert order_of_visits(dates, ("v1", "v2")).ranks == {"v1": 0, "v2": 1}
+    assert order_of_visits({"v1": "1900-01-01", "v2": "1900-01-01"}).by == "numbers"
+    assert order_of_visits(dates, (), {"v1": 1, "v2": 2}).ranks == {"v1": 0, "v2": 1}
+    assert (date_of_name("2019-02-30"), number_of_name("visit 3")) == ("", ("visit", 3))
+
+
+def test_equal_tracings_are_no_two_reads():
+    key = ("", "p", "L", "1", "v", "")
+    equal = [Claim(key=key, trace="a"), Claim(key=key, trace="b")]
+    verdicts = settle_reads(equal)
+    assert all("a, b" in verdict.message for verdict in verdicts)
+    numbered = [Claim(key=key, trace="a", read=1), Claim(key=key, trace="b", read=2)]
+    assert [verdict.read for verdict in settle_reads(numbered)] == [1, 2]
+    forms = [Claim(key=key, trace="a", form="seg"), Claim(key=key, trace="b", form="rtstruct")]
+    assert [verdict.counts for verdict in settle_reads(forms, ("rtstruct", "seg"))] == [False, True]
+    assert all(verdict.message for verdict in settle_reads(forms))
+    versions = [Claim(key=key, trace="a", version="x"), Claim(key=key, trace="b", version="y", parent="x")]
+    assert [verdict.counts for verdict in settle_reads(versions)] == [False, True]
+
+
+def test_visits_without_an_order_make_no_class(tmp_path):
+    for visit, rows in (("pre", (5, 15)), ("post", (5, 10))):
+        write_box(tmp_path / "s/p01" / visit / "lesion_mask.nii.gz", rows=rows)
+    measured, (change,) = tables(tmp_path / "s", tmp_path / "o")
+    assert (change["category"], change["reason"]) == ("not_evaluable", "visit-order-unknown")
+    empty = ("baseline_visit", "followup_visit", "change_mm3", "change_percent", "threshold_category")
+    assert all(change[name] is None for name in empty)
+    assert all(row["status"] == "measured" and "'post', 'pre'" in row["message"] for row in measured)
+    study = {"visits": ["pre", "post"], "site": "A"}
+    measured, (change,) = tables(tmp_path / "s", tmp_path / "o2", study=study)
+    assert (change["category"], change["change_percent"]) == ("decrease", -50)
+    assert {row["visit_order_by"] for row in measured} == {"protocol"}
+    assert {row["site"] for row in measured} == {"A"} == {change["site"]}
+
+
+def test_sessions_give_dates(tmp_path):
+    for session in ("a", "b"):
+        folder = tmp_path / f"s/sub-01/ses-{session}/anat"
+        write_box(folder / f"sub-01_ses-{session}_T1w.nii.gz")
+        for side in "LR":
+            write_box(folder / f"sub-01_ses-{session}_hemi-{side}_mask.nii.gz")
+    table = "session_id\tacq_time\nses-b\t2020-01-01T10:00:00\nses-a\t2021-01-01T10:00:00\n"
+    (tmp_path / "s/sub-01/sub-01_sessions.tsv").write_text(table, encoding="utf-8")
+    _, changes = tables(tmp_path / "s", tmp_path / "o", measurement={"check_side": False})
+    assert [(c["side"], c["baseline_visit"], c["days"]) for c in changes] == [
+        ("L", "ses-b", 366),
+        ("R", "ses-b", 366),
+    ]
+
+
+def test_an_empty_mask_may_mean_not_traced(tmp_path):
+    write_box(tmp_path / "s/p/v1/lesion_mask.nii.gz")
+    write_box(tmp_path / "s/p/v2/lesion_mask.nii.gz", rows=(5, 5))
+    _, (change,) = tables(tmp_path / "s", tmp_path / "o")
+    assert (change["category"], "empty-mask" in change["flags"]) == ("resolved", True)
+    measured, (change,) = tables(tmp_path / "s", tmp_path / "o2", study={"empty_mask": "not_measurable"})
+    assert (change["category"], change["reason"]) == ("not_evaluable", "no-outline")
+    assert [row["status"] for row in measured] == ["measured", "not_measurable"]
+
+
+@pytest.mark.parametrize("volume", [-1.0, math.nan, math.inf])
+def test_a_volume_that_is_none_has_no_class(volume):
+    with pytest.raises(UsageError, match="negative or not finite"):
+        classify_change(MeasuredVisit(volume_mm3=volume), MeasuredVisit(volume_mm3=1.0))
+
+
+def test_tables_with_negative_volumes_or_equal_rows_are_refused():
+    row = dict.fromkeys(MEASUREMENTS.column_names) | {"patient": "p", "visit": "v1", "volume_mm3": 1.0}
+    with pytest.raises(UsageError, match="line 3"):
+        list(changes_of_table([row, row | {"volume_mm3": -1.0}], parse_protocol({}).change))
+    with pytest.raises(UsageError, match="lines 2 and 3"):
+        list(changes_of_table([row, row], parse_protocol({}).change))

@@ -1,0 +1,181 @@
+"""Measured rows and who they are of: order of visits, reads, and what is ambiguous."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from volumetry.study.cases import Case
+from volumetry.study.identity import (
+    Claim,
+    VisitOrder,
+    natural,
+    order_of_visits,
+    settle_reads,
+    unknown_order_message,
+)
+from volumetry.study.protocol import Protocol
+from volumetry.tables import MEASUREMENTS, Row
+
+Measured = tuple[Case, int, Row]
+"""A case, and the place and cells of one of its rows."""
+
+_OF_VOLUME = (
+    "volume_mm3", "volume_cm3", "height_rule", "volume_thickness_mm3", "volume_spacing_mm3",
+    "sampling_error_percent", "n_slices", "max_area_mm2", "flags",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of measurements: whose it is, how it sorts, and where in the ledger it is.
+
+    Attributes
+    ----------
+    site, patient, side, lesion, visit, reader, status : str
+    visit_order : int or None
+    visit_order_by : str
+    read : int
+    code, message : str
+        Why the volume is not believed; the message alone says that the order of visits is unknown.
+    case : Case
+    place : int
+    """
+
+    site: str
+    patient: str
+    side: str
+    lesion: str
+    visit: str
+    visit_order: int | None
+    visit_order_by: str
+    reader: str
+    read: int
+    status: str
+    code: str
+    message: str
+    case: Case
+    place: int
+
+    @property
+    def sort_key(self) -> tuple[Any, ...]:
+        """Patient, side, lesion, visit in order, reader, read."""
+        unit = (self.site, natural(self.patient), self.patient, self.side, natural(self.lesion), self.lesion)
+        place = -1 if self.visit_order is None else self.visit_order
+        return (
+            *unit,
+            place,
+            natural(self.visit),
+            self.visit,
+            self.reader,
+            self.read,
+            self.case.identity,
+            self.place,
+        )
+
+
+Light = tuple[Case, int, dict[str, str]]
+"""A case, the place of one of its rows, and the cells that say whose it is."""
+
+
+def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[Entry]:
+    """Return every row's entry, in the order of the tables.
+
+    Rows whose tracing is replaced by another (a newer version of a trace, a preferred form) are left out.
+    """
+    light = [(case, place, _keys(case, row, protocol)) for case, place, row in measured]
+    orders, visits = _orders(light, protocol)
+    traced = [i for i, (*_, keys) in enumerate(light) if _names_a_lesion(keys)]
+    claims = [_claim(light[i][0], light[i][2]) for i in traced]
+    verdicts = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
+    entries = []
+    for i, (case, place, keys) in enumerate(light):
+        verdict = verdicts.get(i)
+        if verdict is not None and not verdict.counts:
+            continue
+        patient = (keys["site"], keys["patient"])
+        order = orders[patient]
+        message = verdict.message if verdict else ""
+        code = "ambiguous-lesion" if message else _empty_code(keys, protocol)
+        if code and not message:
+            message = "the mask is empty, which this study takes for not traced ([study] empty_mask)"
+        if not code and not order.is_known:
+            message = unknown_order_message(visits[patient])
+        entries.append(
+            Entry(
+                **{n: keys[n] for n in ("site", "patient", "side", "lesion", "visit", "reader", "status")},
+                visit_order=order.ranks.get(keys["visit"]),
+                visit_order_by=order.by,
+                read=verdict.read if verdict else 1,
+                code=code,
+                message=message,
+                case=case,
+                place=place,
+            )
+        )
+    return sorted(entries, key=lambda entry: entry.sort_key)
+
+
+def identified_row(cells: Row, entry: Entry) -> Row:
+    """Return a row of measurements: the measured cells, and whose they are."""
+    row: Row = dict.fromkeys(MEASUREMENTS.column_names)
+    row |= cells
+    row["site"] = entry.site or None
+    row["visit_order"] = entry.visit_order
+    row["visit_order_by"] = entry.visit_order_by or None
+    row["read"] = entry.read if entry.status != "not_traced" else None
+    if entry.code:
+        row |= dict.fromkeys(_OF_VOLUME)
+        row |= {"status": "not_measurable", "code": entry.code}
+    if entry.message and (entry.code or not row.get("message")):
+        row["message"] = entry.message
+    return row
+
+
+def _keys(case: Case, row: Row, protocol: Protocol) -> dict[str, str]:
+    names = ("patient", "side", "lesion", "visit", "reader", "trace", "status", "study_date", "flags")
+    return {name: row.get(name) or "" for name in names} | {"site": case.site or protocol.site}
+
+
+def _claim(case: Case, keys: dict[str, str]) -> Claim:
+    return Claim(
+        key=tuple(keys[name] for name in ("site", "patient", "side", "lesion", "visit", "reader")),
+        trace=keys["trace"],
+        read=case.read,
+        form=case.form,
+        version=case.version,
+        parent=case.parent,
+    )
+
+
+def _names_a_lesion(keys: dict[str, str]) -> bool:
+    """Whether a row claims a lesion; a file that failed as a whole claims none."""
+    if keys["status"] == "not_traced":
+        return False
+    return keys["status"] in ("measured", "absent") or bool(keys["lesion"] or keys["side"])
+
+
+def _empty_code(keys: dict[str, str], protocol: Protocol) -> str:
+    empty = keys["status"] == "absent" and "empty-mask" in keys["flags"].split(";")
+    return "no-outline" if empty and protocol.empty_mask == "not_measurable" else ""
+
+
+def _orders(
+    light: Iterable[Light], protocol: Protocol
+) -> tuple[dict[tuple[str, str], VisitOrder], dict[tuple[str, str], dict[str, str]]]:
+    """The order of visits of every site and patient, and the dates of their visits."""
+    dates: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    given: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for case, _, keys in light:
+        patient, visit = (keys["site"], keys["patient"]), keys["visit"]
+        if not visit and not _names_a_lesion(keys):
+            dates.setdefault(patient, {})
+            continue  # a file outside the folders of visits that says nothing of a lesion
+        known = dates[patient].get(visit, "")
+        dates[patient][visit] = min(filter(None, (known, keys["study_date"])), default="")
+        if case.visit_order is not None:
+            given[patient].setdefault(visit, case.visit_order)
+    orders = {p: order_of_visits(visits, protocol.visits, given[p]) for p, visits in dates.items()}
+    return orders, dates
