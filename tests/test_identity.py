@@ -9,9 +9,17 @@ from volumetry import classify_change
 from volumetry.change import MeasuredVisit
 from volumetry.errors import UsageError
 from volumetry.study.batch import BatchOptions, run_batch
-from volumetry.study.identity import Claim, date_of_name, number_of_name, order_of_visits, settle_reads
+from volumetry.study.cases import Case
+from volumetry.study.identity import (
+    Claim,
+    date_of_name,
+    doubted,
+    number_of_name,
+    order_of_visits,
+    settle_reads,
+)
 from volumetry.study.pairing import changes_of_table
-from volumetry.study.protocol import parse_protocol
+from volumetry.study.protocol import IdentitySection, parse_protocol
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 
@@ -130,3 +138,36 @@ def test_tables_with_negative_volumes_or_equal_rows_are_refused():
         list(changes_of_table([row, row | {"volume_mm3": -1.0}], parse_protocol({}).change))
     with pytest.raises(UsageError, match="lines 2 and 3"):
         list(changes_of_table([row, row], parse_protocol({}).change))
+
+
+def dicom_case(folder, study, day="1900-01-01"):
+    return Case(
+        patient="ANON",
+        visit=day,
+        study_date=day,
+        patient_id="ANON",
+        study_uid=study,
+        trace=f"{folder}/rs.dcm",
+        form="rtstruct",
+    )
+
+
+def codes(cases, **rules):
+    return [case.error and case.error.code for case in doubted(cases, IdentitySection(**rules))]
+
+
+def test_one_patient_id_or_one_date_for_several_is_not_believed():
+    patients = [dicom_case("p01", "1"), dicom_case("p02", "2")]
+    assert codes(patients) == ["patient-unclear"] * 2
+    assert codes(patients, patient="PatientID") == ["visit-unclear"] * 2
+    assert codes(patients, patient="PatientID", visit="StudyDate") == [None, None]
+    visits = [dicom_case("v1", "1", "2024-01-01"), dicom_case("v2", "2", "2024-07-01")]
+    assert codes(visits) == [None, None]
+
+
+def test_two_masks_of_one_lesion_are_ambiguous_and_named(tmp_path):
+    for name in ("one_mask", "two_mask"):
+        write_box(tmp_path / f"s/p/v1/{name}.nii.gz")
+    measured, _ = tables(tmp_path / "s", tmp_path / "o")
+    assert {(row["code"], row["volume_mm3"]) for row in measured} == {("ambiguous-lesion", None)}
+    assert all("one_mask" in row["message"] and "two_mask" in row["message"] for row in measured)
