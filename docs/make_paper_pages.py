@@ -337,7 +337,7 @@ def page(onfh: Results, plif: Results) -> str:
         "",
         *table(header, onfh_rows(onfh)),
         "",
-        "In the paper 112 hips of the first group are classified and only 110 did not collapse; here 110 are.",
+        "In the paper 112 hips of the first group are classified, and 110 did not collapse; here 110 are.",
         "",
         "## Osteonecrosis: Table 2",
         "",

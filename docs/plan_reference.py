@@ -29,11 +29,19 @@ _WRITTEN = """\
 | `disposition.csv` | a row per row of every input: used or left out, and why |
 | `flow.csv` | the participant flow |
 | `joined.csv` | the rows that were analysed, with derived and volume columns |
-| `table_one.csv`, `responders.csv`, `sensitivity.csv` | Table 1, classes of change, and these otherwise |
+| `table_one_printed.csv` | Table 1 as journals print it: columns are groups; p, SMD, missing |
+| `table_one.csv` | the same as tidy rows |
+| `responders.csv`, `sensitivity.csv` | classes of change, and these under other choices |
+| `classes.csv` | counts of classes of categorical and ordinal endpoints |
+| `literature.csv` | published studies and the own rows |
 | `p_values.csv` | every customary p value of each yes-or-no endpoint |
 | `numbers.csv`, `curves.csv` | means and quartiles by group and visit; every point of every curve |
 | `balance.csv`, `pairs.csv` | covariates before and after matching; who is paired with whom |
 | `figures/*.svg`, `figures/*.png` | 85 mm wide; text in SVG is text |
+
+Rows of analyses have an `id` for programs and `what` for people, a `population` (`all`, `matched` or a
+subgroup), and a `role`: one `recommended` answer a question with `primary` 1, other answers `sensitivity`,
+the `published` tests, `description`, and `check` of models.
 
 Every file is replaced as a whole. Files of an earlier run that this one does not write are removed.
 
