@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "codes", "numbering"),
     ("errors",),
     ("small_files",),
+    ("errors", "shown"),
     ("geometry", "atomic", "documents"),
     ("bridges",),
     ("scan", "contour"),

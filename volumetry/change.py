@@ -12,10 +12,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from volumetry.errors import UsageError
+from volumetry.shown import Facts, Shown
 from volumetry.volume import HeightRule, LesionVolume
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Category = Literal["increase", "no_change", "decrease", "new", "resolved", "absent", "not_evaluable"]
 
@@ -148,8 +152,8 @@ class MeasuredVisit:
         return self.slice_spacing_mm / self.slice_thickness_mm
 
 
-@dataclass(frozen=True, kw_only=True)
-class VolumeChange:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class VolumeChange(Shown):
     """The change of one lesion between two visits, and its class.
 
     Attributes
@@ -190,6 +194,35 @@ class VolumeChange:
         if self.change_mm3 is None or not self.baseline_volume_mm3:
             return None
         return 100 * self.change_mm3 / self.baseline_volume_mm3
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the change as one row, under the names of ``changes.csv``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "baseline_volume_mm3": [self.baseline_volume_mm3],
+                "followup_volume_mm3": [self.followup_volume_mm3],
+                "change_mm3": [self.change_mm3],
+                "change_percent": [self.percent],
+                "threshold_category": [self.threshold_category],
+                "category": [self.category],
+                "reason": [self.reason],
+                "height_rule": [self.height_rule],
+                "flags": [";".join(self.flags)],
+            }
+        )
+
+    def _facts(self) -> Facts:
+        return (
+            ("baseline_volume_mm3", self.baseline_volume_mm3),
+            ("followup_volume_mm3", self.followup_volume_mm3),
+            ("change_percent", self.percent),
+            ("category", self.category),
+            ("reason", self.reason),
+            ("threshold_percent", self.rule.threshold_percent),
+            ("flags", self.flags),
+        )
 
     def percent_per_year(self, days: float | None) -> float | None:
         """Return the change in percent per year of 365.25 days; None without days or without a percentage."""

@@ -13,12 +13,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from volumetry.errors import GeometryError
+from volumetry.shown import Facts, Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[np.float64]
 
@@ -46,8 +50,8 @@ def frozen_array(values: ArrayLike, dtype: type = np.float64) -> NDArray[Any]:
     return array
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ScanGeometry:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ScanGeometry(Shown):
     """Where the slices and pixels of one stack lie in the patient.
 
     Parameters
@@ -294,6 +298,31 @@ class ScanGeometry:
         before = np.where(np.isnan(other), self.regular_step_mm, other)
         after = np.where(np.isnan(after), before, after)
         return (before + after) / 2
+
+    # -- shown ------------------------------------------------------------------------------------------
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per slice: ``slice_index, position_mm, slice_thickness_mm``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "slice_index": range(self.n_slices),
+                "position_mm": self.slice_positions_mm,
+                "slice_thickness_mm": self.slice_thickness_mm
+                if self.slice_thicknesses_mm is None
+                else self.slice_thicknesses_mm,
+            }
+        )
+
+    def _facts(self) -> Facts:
+        return (
+            ("slices x rows x columns", f"{self.n_slices} x {self.rows} x {self.columns}"),
+            ("pixel_spacing_mm", tuple(self.pixel_spacing_mm)),
+            ("slice_spacing_mm", self.slice_spacing_mm),
+            ("slice_thickness_mm", self.slice_thickness_mm),
+            ("normal", tuple(round(float(v), 4) + 0.0 for v in self.normal)),
+        )
 
     # -- between pixels and the patient ----------------------------------------------------------------
 

@@ -13,6 +13,10 @@ from volumetry.errors import GeometryError, TraceError, UsageError
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
+from volumetry.shown import Facts, Shown, picture_of_pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 if TYPE_CHECKING:
     import nibabel
@@ -28,8 +32,8 @@ class MaskLabel:
     layer: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Mask:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Mask(Shown):
     """Labels on a scan geometry.
 
     Attributes
@@ -85,6 +89,27 @@ class Mask:
         """Return where a label is, as a (n_slices, rows, columns) array."""
         found = self.label(label)
         return np.asarray(self.layers[found.layer] == found.number)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per label: ``label, name, layer, n_pixels, n_slices``."""
+        import pandas as pd
+
+        rows = []
+        for label in self.labels:
+            inside = self.layers[label.layer] == label.number
+            n_slices = int(inside.any(axis=(1, 2)).sum())
+            rows.append((label.number, label.name, label.layer, int(inside.sum()), n_slices))
+        return pd.DataFrame(rows, columns=["label", "name", "layer", "n_pixels", "n_slices"])
+
+    def _facts(self) -> Facts:
+        names = tuple(
+            f"{label.number}={label.name}" if label.name else label.number for label in self.labels[:12]
+        )
+        return (("labels", names), *self.geometry._facts(), ("flags", self.flags))
+
+    def _picture(self) -> str:
+        layer = self.layers[0]
+        return picture_of_pixels(layer[int((layer > 0).sum(axis=(1, 2)).argmax())] > 0) if len(layer) else ""
 
     def cross_sections(self, label: int | str | None = None) -> CrossSections:
         """Count the pixels of one label, slice by slice."""

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError
 from volumetry.geometry import ScanGeometry
+from volumetry.shown import Facts, Shown, picture_of_pixels
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 if TYPE_CHECKING:
     import nibabel
@@ -48,8 +52,8 @@ class ScanSource:
     voxels_sha256: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scan:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Scan(Shown):
     """Read-only voxels on their geometry.
 
     Attributes
@@ -86,6 +90,24 @@ class Scan:
             voxels.flags.writeable = False
         object.__setattr__(self, "voxels", voxels)
         object.__setattr__(self, "flags", tuple(sorted(set(self.flags))))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per slice: ``slice_index, position_mm``, thickness, smallest and largest value."""
+        flat = self.voxels.reshape(len(self.voxels), -1)
+        return self.geometry.to_frame().assign(smallest=flat.min(axis=1), largest=flat.max(axis=1))
+
+    def _facts(self) -> Facts:
+        return (
+            ("modality", self.source.modality),
+            ("date", self.source.study_date),
+            ("voxels", " x ".join(str(n) for n in self.voxels.shape)),
+            ("type", str(self.voxels.dtype)),
+            *self.geometry._facts()[1:],
+            ("flags", self.flags),
+        )
+
+    def _picture(self) -> str:
+        return picture_of_pixels(self.voxels[len(self.voxels) // 2])
 
     @cached_property
     def voxels_sha256(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from volumetry.loops import simple_contours
 from volumetry.mask import Mask
 from volumetry.scan import Scan, ScanSource
 from volumetry.sections import CrossSections, section_bounds
+from volumetry.shown import Facts, Shown, picture_of_rings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SelfIntersections = Literal["refuse", "resolve"]
 
@@ -89,8 +93,8 @@ def _zone_missing(text: str) -> bool:
         return True
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Trace:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Trace(Shown):
     """The outlines of one lesion by one reader in one read.
 
     Attributes
@@ -159,6 +163,34 @@ class Trace:
     def slice_indices(self) -> tuple[int, ...]:
         """Slices with an outline, ascending."""
         return tuple(sorted({c.slice_index for c in self.contours}))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per outline: ``slice_index, is_hole, n_vertices, area_mm2``."""
+        import pandas as pd
+
+        rows = [
+            (c.slice_index, c.is_hole, len(c.vertices), c.area_pixels * self.geometry.pixel_area_mm2)
+            for c in self.contours
+        ]
+        return pd.DataFrame(rows, columns=["slice_index", "is_hole", "n_vertices", "area_mm2"])
+
+    def _facts(self) -> Facts:
+        return (
+            ("lesion", self.lesion),
+            ("side", self.side),
+            ("outlines", len(self.contours)),
+            ("slices", len(self.slice_indices)),
+            ("reader", self.provenance.reader),
+            ("signed", self.provenance.signed_time),
+            ("not_measurable", self.not_measurable),
+            ("flags", self.flags),
+        )
+
+    def _picture(self) -> str:
+        if not self.contours:
+            return ""
+        largest = max(self.contours, key=lambda c: c.area_pixels).slice_index
+        return picture_of_rings(c.vertices for c in self.contours_on(largest))
 
     def cross_sections(self, *, self_intersections: SelfIntersections = "refuse") -> CrossSections:
         """Measure the area of every slice.

@@ -17,8 +17,11 @@ from volumetry.geometry import GAP, ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
+from volumetry.shown import Facts, Shown, picture_of_bars
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from volumetry.trace import Trace
 
 Array = NDArray[np.float64]
@@ -69,8 +72,8 @@ class MeasurementRule:
                 )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LesionVolume:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LesionVolume(Shown):
     """The measured volume of one lesion, with everything it came from.
 
     Attributes
@@ -173,6 +176,36 @@ class LesionVolume:
                 )
             ],
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per slice: ``slice_index, position_mm, area_mm2, height_mm``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "slice_index": self.slice_indices,
+                "position_mm": self.slice_positions_mm,
+                "area_mm2": self.areas_mm2,
+                "height_mm": self.heights_mm,
+            }
+        )
+
+    def _facts(self) -> Facts:
+        return (
+            ("lesion", self.lesion or self.label),
+            ("side", self.side),
+            ("volume_cm3", self.volume_cm3),
+            ("by", self.height_rule),
+            ("volume_thickness_mm3", self.volume_thickness_mm3),
+            ("volume_spacing_mm3", self.volume_spacing_mm3),
+            ("slices", self.n_slices),
+            ("status", self.status),
+            ("code", self.code),
+            ("flags", self.flags),
+        )
+
+    def _picture(self) -> str:
+        return picture_of_bars([float(v) for v in self.areas_mm2])
 
     @property
     def heights_mm(self) -> Array:
