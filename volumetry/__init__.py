@@ -8,14 +8,24 @@ from volumetry._version import __version__
 if TYPE_CHECKING:
     from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
     from volumetry.codes import ERROR_CODES, FLAGS
+    from volumetry.comparability import VisitFacts, compare_visits
     from volumetry.contour import Contour
+    from volumetry.error_model import (
+        ReadingError,
+        SamplingError,
+        fit_reading_error,
+        judge_change,
+        sampling_error,
+    )
     from volumetry.errors import VolumetryError
+    from volumetry.export import export_file
     from volumetry.formats import read_mask, read_scan, read_sections, read_trace, write_mask, write_trace
     from volumetry.geometry import ScanGeometry
     from volumetry.mask import Mask, MaskLabel, mask_from
     from volumetry.outlines import contours_from_mask, mask_from_contours
     from volumetry.scan import Scan, ScanSource, scan_from
     from volumetry.sections import CrossSections
+    from volumetry.study.results import StudyResults, measure_folder, read_results
     from volumetry.trace import Provenance, Trace, check_trace
     from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
 
@@ -31,24 +41,35 @@ __all__ = [
     "MeasuredVisit",
     "MeasurementRule",
     "Provenance",
+    "ReadingError",
+    "SamplingError",
     "Scan",
     "ScanGeometry",
     "ScanSource",
+    "StudyResults",
     "Trace",
+    "VisitFacts",
     "VolumeChange",
     "VolumetryError",
     "__version__",
     "check_trace",
     "classify_change",
+    "compare_visits",
     "contours_from_mask",
     "mask_from",
+    "export_file",
+    "fit_reading_error",
+    "judge_change",
     "mask_from_contours",
+    "measure_folder",
     "measure_volume",
     "read_mask",
+    "read_results",
     "read_scan",
     "read_sections",
     "read_trace",
     "scan_from",
+    "sampling_error",
     "write_mask",
     "write_trace",
 ]
@@ -67,23 +88,34 @@ _HOMES = {
     "MeasuredVisit": "change",
     "MeasurementRule": "volume",
     "Provenance": "trace",
+    "ReadingError": "error_model",
+    "SamplingError": "error_model",
     "Scan": "scan",
     "ScanGeometry": "geometry",
     "ScanSource": "scan",
+    "StudyResults": "study.results",
     "Trace": "trace",
+    "VisitFacts": "comparability",
     "VolumeChange": "change",
     "VolumetryError": "errors",
     "check_trace": "trace",
     "classify_change": "change",
+    "compare_visits": "comparability",
     "contours_from_mask": "outlines",
     "mask_from": "mask",
+    "export_file": "export",
+    "fit_reading_error": "error_model",
+    "judge_change": "error_model",
     "mask_from_contours": "outlines",
+    "measure_folder": "study.results",
     "measure_volume": "volume",
     "read_mask": "formats",
+    "read_results": "study.results",
     "read_scan": "formats",
     "read_sections": "formats",
     "read_trace": "formats",
     "scan_from": "scan",
+    "sampling_error": "error_model",
     "write_mask": "formats",
     "write_trace": "formats",
 }
