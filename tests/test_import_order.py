@@ -17,9 +17,8 @@ PACKAGE = Path(volumetry.__file__).parent
 # A module may import from the rows above its own, and a package from itself. The core knows no file format.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "codes", "numbering"),
-    ("errors",),
-    ("small_files",),
     ("errors", "shown"),
+    ("small_files",),
     ("geometry", "atomic", "documents"),
     ("bridges",),
     ("scan", "contour"),
