@@ -241,7 +241,12 @@ def _is_one_stack(images: Sequence[Slice], parts: Sequence[Sequence[Slice]]) -> 
     steps = np.diff(np.sort(positions_along_normal(images)))
     if steps.min() <= JITTER * steps.max() or _overlaps(steps, images):
         return False
-    return _is_even(steps) or not any(len(part) > 1 and _is_whole(part) for part in parts)
+    if _is_even(steps) or not any(len(part) > 1 and _is_whole(part) for part in parts):
+        return True
+    order = np.argsort(positions_along_normal(images))
+    thick = np.array([images[i].kind.slice_thickness_mm or 0.0 for i in order])
+    gaps = steps - (thick[:-1] + thick[1:]) / 2  # slices of several thicknesses: even gaps, uneven steps
+    return bool(thick.min() > 0 and np.ptp(gaps) < 0.25 * thick.min())
 
 
 def _can_share_a_stack(one: SliceKind, other: SliceKind) -> bool:
