@@ -41,6 +41,7 @@ class ComparePanel(QWidget):
         self._asked: set[str] = set()
         self.box = QGroupBox("Baseline")
         self.change = QLabel()
+        self.change.setTextFormat(Qt.TextFormat.PlainText)
         self.change.setWordWrap(True)
         self.change.setTextFormat(Qt.TextFormat.PlainText)
         self.view = QComboBox()

@@ -15,6 +15,7 @@ class Notice(QFrame):
         super().__init__(parent)
         self.setStyleSheet("Notice { border: 1px solid #ff9a3c; border-radius: 3px }")
         self.text = QLabel()
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setWordWrap(True)
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.buttons: list[QPushButton] = []
