@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "plugins" / "napari-volumetry" / "tests"))
 
 CASE = "hip04, 2022-10-18"
 BEFORE = ("hip04", "2020-10-06")
-SIZE = (1280, 860)
+SIZE = (1280, 800)
 
 
 def main() -> int:

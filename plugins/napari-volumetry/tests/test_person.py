@@ -88,7 +88,7 @@ def test_a_first_lesion(person, study, disc, monkeypatch):
     assert {name: person.number(f"volume_{name}_cm3") for name in shown} == shown
     trace = read_trace(saved)
     assert trace.side == "R"
-    assert sum(c.is_hole for c in trace.contours) == 1
+    assert sum(c.is_hole for c in trace.contours) == 2  # the one that was drawn, and one filled in
 
 
 def test_saving_a_hundred_times_changes_nothing(person, study):
