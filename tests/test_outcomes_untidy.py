@@ -369,3 +369,15 @@ def test_three_valued_logic(rule: str) -> None:
         }
         wanted = str(possible.pop()) if len(possible) == 1 else None
         assert derived(cells, rule=rule) == [wanted]
+
+
+def test_nobody_left_is_told_with_the_reasons(tmp_path: Path) -> None:
+    workbook(tmp_path / "study.xlsx")
+    (tmp_path / "plan.toml").write_text(PLAN.replace("value = 43", "value = 430"), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"no row is left to analyse \(younger than 43 years: 36\)"):
+        run_outcomes(tmp_path / "plan.toml", tmp_path / "out")
+    (tmp_path / "plan.toml").write_text(
+        PLAN.replace('last_date = "Last seen"', 'last_date = "Last seen"\naxis_end = -1'), encoding="utf-8"
+    )
+    with pytest.raises(UsageError, match="axis_end of collapse on film is -1"):
+        run_outcomes(tmp_path / "plan.toml", tmp_path / "out")

@@ -220,7 +220,8 @@ class Context:
                     raise UsageError(
                         "invalid-table", f"{name} has two values in one patient", where=table.name,
                         values={
-                            "patient": patient, "lines": (table.lines[seen[patient]], table.lines[row]),
+                            "column": name, "patient": patient,
+                            "lines": (table.lines[seen[patient]], table.lines[row]),
                             "cells": (cells[seen[patient]], cells[row]),
                         },
                         todo='Correct the cells, or analyse rows: per = "row" in the plan.',

@@ -67,7 +67,7 @@ def read_classes(
         if declared and cell is not None and cell not in declared:
             raise UsageError(
                 "invalid-table", f"{column} is none of {', '.join(declared)}", where=table.name,
-                values={"line": line, "cell": cell},
+                values={"column": column, "line": line, "cell": cell},
                 todo=f'Add it to classes, or to the synonyms of a class ([[values]] column = "{column}").',
             )  # fmt: skip
     return cells, tuple(declared) or tuple(sorted({cell for cell in cells if cell is not None}))

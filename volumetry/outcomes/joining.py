@@ -160,7 +160,12 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
     outside = _outside(plan, _with_volumes(table, volumes), keys)
     rows = [row for row, reason in enumerate(outside) if not reason]
     if not rows:
-        raise document.fault(("groups", "column"), "no row is in either group", "Check both values.")
+        counts = ", ".join(f"{reason}: {outside.count(reason)}" for reason in dict.fromkeys(outside))
+        raise document.fault(
+            ("groups", "column"),
+            f"no row is left to analyse ({counts})",
+            "Check both values of the groups, and the criteria.",
+        )
     first = [_same(cell, plan.groups.first) for cell in table.text(plan.groups.column)]
     kept_keys = {keys[row] for row in rows}
     clinical = [

@@ -167,6 +167,13 @@ class TimeToEvent:
                 "usage", f"{self.name} has no single way to tell time", values={"key": "name"},
                 todo="Give time and event, or start, event_date and last_date.",
             )  # fmt: skip
+        for key in ("horizon", "axis_end", "axis_percent"):
+            limit = getattr(self, key)
+            if limit is not None and limit <= 0:
+                raise UsageError(
+                    "usage", f"{key} of {self.name} is {limit:g}", values={"key": key},
+                    todo="Write a number above 0, or leave it out.",
+                )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
