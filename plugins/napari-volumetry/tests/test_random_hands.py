@@ -21,8 +21,8 @@ CHUNK = 50
 STEPS = 14
 HELD_OFF = ("Control-Y", "Control-E", "Control-T", "P", "R", "L", "2", "Control-G", "Delete")
 ACTIONS = (
-    *("press", "move", "move", "move", "move", "release") * 4,
-    *("G", "G", "Shift-G", "H", "W", "Q", "Escape", "Backspace", "Control-Z", "Control-Shift-Z"),
+    *("press", "move", "move", "move", "move", "release") * 12,
+    *("G", "G", "Shift-G", "H", "W", "Q", "Escape", "Backspace", "Control-Z", "Control-Shift-Z") * 3,
     *("Shift-S", "PageDown", "PageUp", "off", "layers", "3D", "turn", "panel", "wheel"),
 )
 
