@@ -23,6 +23,8 @@ from volumetry.errors import UsageError
 # Dataclasses that callers fill in: their fields are checked, too. What a function answered needs no check.
 _INPUTS = {"SampleSummary", "Printed", "PrintedSummary", "HipFindings", "HipFollowUp", "Threshold"}
 
+_LARGEST = 1e60
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -64,8 +66,8 @@ def check_argument(name: str, value: Any, hint: Any, *, in_options: bool = False
     problem = _problem(value, hint)
     if problem:
         raise UsageError("usage", f"{name} {problem}")
-    if not in_options and isinstance(value, float) and math.isinf(value):
-        raise UsageError("usage", f"{name} must be finite", values={name: value})
+    if not in_options and isinstance(value, float) and abs(value) > _LARGEST:
+        raise UsageError("usage", f"{name} is infinite or too large", values={name: value})
     if name == "level" and hint is float and not 0 < value < 1:
         raise UsageError("usage", "the confidence level lies between 0 and 1", values={"level": value})
     kind = type(value).__name__

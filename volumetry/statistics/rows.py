@@ -23,8 +23,8 @@ IntArray = NDArray[np.int64]
 Alternative = Literal["two-sided", "less", "greater"]
 ClusterPair = tuple[Sequence[Any] | NDArray[Any], Sequence[Any] | NDArray[Any]]
 
-# Squares of what is larger would leave the range of floats.
-_LARGEST = 1e100
+# Fourth powers of what is larger would leave the range of floats.
+_LARGEST = 1e60
 
 
 def is_missing(value: Any) -> bool:
@@ -82,6 +82,8 @@ def column_values(column: Column, data: Table | None, name: str) -> Any:
         return column
     if data is None:
         raise UsageError("usage", f"{name} is the column name {column!r} without a table", todo="Give data=.")
+    if not isinstance(data, pd.DataFrame):
+        raise UsageError("usage", "data= must be a DataFrame", values={"given": type(data).__name__})
     if column not in data.columns:
         known = ", ".join(map(str, data.columns))
         raise UsageError(

@@ -146,6 +146,8 @@ def lin_concordance(
     scale = max(float(np.ptp(one)), float(np.ptp(two)))
     one, two = one / scale, two / scale
     variance_one, variance_two = float(one.var()), float(two.var())
+    if variance_one * variance_two == 0:
+        raise not_estimable("one measurement hardly varies beside the other", n_pairs=n)
     covariance = float(((one - one.mean()) * (two - two.mean())).mean())
     shift = float(one.mean() - two.mean())
     value = 2 * covariance / (variance_one + variance_two + shift**2)

@@ -260,7 +260,7 @@ def correlation_of_paired_p(first: SampleSummary, second: SampleSummary, p_value
     n = _pair_count(first, second)
     if not 0 < p_value < 1:
         raise UsageError("usage", "a p value lies between 0 and 1", values={"p_value": p_value})
-    if first.mean == second.mean or first.sd == 0 or second.sd == 0:
+    if first.mean == second.mean or first.sd * second.sd == 0:
         raise not_estimable("equal means, or an SD of 0, say nothing about the correlation")
     error = abs(first.mean - second.mean) / float(stats.t.isf(p_value / 2, n - 1))
     return (first.sd**2 + second.sd**2 - n * error**2) / (2 * first.sd * second.sd)

@@ -141,7 +141,7 @@ def cox_regression(
     chosen = options or CoxOptions()
     if chosen.ties not in ("efron", "breslow"):
         raise UsageError("usage", f"unknown rule for ties {chosen.ties!r}", todo="Take efron or breslow.")
-    read = read_covariates(covariates, data)
+    read = read_covariates(covariates, data, least=1)
     columns = SurvivalColumns(
         duration=duration, event=event, strata=chosen.strata, weights=chosen.weights, cluster=cluster
     )
@@ -314,6 +314,10 @@ def ratio_estimates(
 ) -> tuple[Estimate, ...]:
     """Return exponentiated coefficients with Wald intervals; ``standard_error`` is that of the log."""
     half = normal_quantile(level) * errors
+    if (np.abs(coefficients) + half > 700).any():
+        raise StatisticsError(
+            "not-estimable", "an interval leaves the range of numbers", todo="Rescale the covariates."
+        )
     return tuple(
         Estimate(
             name=name,

@@ -95,15 +95,18 @@ class CovariateSet:
         return Design(values=np.hstack(parts), names=tuple(names), terms=tuple(terms))
 
 
-def read_covariates(covariates: Covariates, data: Table | None = None) -> CovariateSet:
+def read_covariates(covariates: Covariates, data: Table | None = None, *, least: int = 0) -> CovariateSet:
     """Read covariates in any of the forms of `Covariates`.
 
     Raises
     ------
     UsageError
-        ``invalid-table`` for an unknown column or a value that is not a number.
+        ``invalid-table`` for an unknown column or a value that is not a number; ``usage`` for fewer
+        than `least`.
     """
     named = _named(covariates, data)
+    if len(named) < least:
+        raise UsageError("usage", "the model needs a covariate", values={"covariates": len(named)})
     columns: dict[str, FloatArray | Labels] = {}
     for term, column in named.items():
         parts = {term: column} if column is not None else dict.fromkeys(term.split(":"))

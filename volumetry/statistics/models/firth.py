@@ -121,7 +121,7 @@ def firth_cox(
         ``not-estimable``: no event, or redundant covariates.
     """
     chosen = options or CoxOptions()
-    read = read_covariates(covariates, data)
+    read = read_covariates(covariates, data, least=1)
     columns = SurvivalColumns(
         duration=duration, event=event, strata=chosen.strata, weights=chosen.weights, cluster=cluster
     )

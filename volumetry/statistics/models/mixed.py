@@ -212,6 +212,8 @@ def _profile(theta: FloatArray, batches: list[_Batch], n: int, reml: bool) -> _P
     inverse = np.linalg.inv(cross[:p, :p])
     beta = inverse @ cross[:p, p]
     squares = float(cross[p, p] - cross[:p, p] @ beta)
+    if squares <= 0:
+        raise StatisticsError("not-estimable", "the model leaves no residual variance")
     df = n - p if reml else n
     deviance = log_determinant + df * (1 + np.log(2 * np.pi * squares / df))
     if reml:

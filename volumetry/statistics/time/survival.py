@@ -354,7 +354,10 @@ def _median_estimates(medians: dict[str, SurvivalQuantile], level: float) -> tup
 
 
 def _film_note(last_negative: Column, data: Table | None, rows: SurvivalRows) -> tuple[str, ...]:
-    before = read_numbers(last_negative, data, name="last_negative")[rows.used]
+    before = read_numbers(last_negative, data, name="last_negative")
+    if before.shape != rows.used.shape:
+        raise UsageError("usage", "the columns differ in length", values={"last_negative": len(before)})
+    before = before[rows.used]
     gap = (rows.duration - before)[(rows.event == 1) & ~np.isnan(before)]
     if len(gap) == 0:
         return ()

@@ -24,6 +24,9 @@ from volumetry.statistics.rows import (
 _SAME_TIME = float(np.sqrt(np.finfo(float).eps))
 
 
+_MOST_CAUSES = 1000
+
+
 @dataclass(frozen=True, kw_only=True)
 class SurvivalColumns:
     """The columns of a survival analysis, names or values.
@@ -125,6 +128,8 @@ def read_survival(
     kept_weights = np.ones(int(used.sum())) if weights is None else weights[used]
     if (kept_weights < 0).any() or not kept_weights.sum() > 0 or not np.isfinite(kept_weights).all():
         raise UsageError("invalid-table", "weights are negative, infinite or all 0")
+    if (event[used] > _MOST_CAUSES).any():
+        raise UsageError("invalid-table", f"an event is coded above {_MOST_CAUSES}")
     times, index = distinct_times(duration[used])
     group, strata, cluster = (None if one is None else one.take(used) for one in labels)
     n_rows = len(index)
