@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from volumetry.codes import ERROR_CODES, FLAGS
+from volumetry.study.manifest import MANIFEST
 from volumetry.tables import table_reference
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -42,9 +43,46 @@ def codes_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+MANIFEST_TEXT = """\
+# Manifest
+
+Generated from `volumetry/study/manifest.py` by `python docs/make_reference.py`; do not edit by hand.
+
+A manifest is a table that names every traced lesion of a study, one line a lesion. With it, names of folders
+and files mean nothing. `volumetry batch FOLDER --out DIR --manifest FILE` reads it; `manifest.csv` in the
+study folder is read without being named. `volumetry manifest FOLDER` writes the one that fits the folder.
+
+It is CSV with commas, semicolons or tabs, in UTF-8 or UTF-16, or the first sheet of an xlsx file. The first
+line names the columns. Lines that begin with `#` and a blank are comments. Paths are relative to the manifest
+and may be written with `/` or with the backslash of Windows. A column that is not in this list is an error.
+
+| column | type | must be there | holds |
+|---|---|---|---|
+{columns}
+
+Lines with one patient, visit, side, lesion and reader are several reads where their `read` differs; else all
+of them have the code `ambiguous-lesion`. Visits are in the order of `visit_order`, else of `study_date` where
+every visit of the patient has one, else of their numbers (`month2`, `month12`).
+"""
+
+
+def manifest_page() -> str:
+    """Return ``docs/reference/manifest.md``."""
+    required = ("patient", "visit", "scan", "trace")
+    lines = [
+        f"| `{column.name}` | {column.kind} | {'yes' if column.name in required else 'no'} | {column.what} |"
+        for column in MANIFEST.columns
+    ]
+    return MANIFEST_TEXT.format(columns="\n".join(lines))
+
+
 def pages() -> dict[Path, str]:
     """Return every generated page with its text."""
-    return {REFERENCE / "tables.md": table_reference(), REFERENCE / "codes.md": codes_page()}
+    return {
+        REFERENCE / "tables.md": table_reference(),
+        REFERENCE / "codes.md": codes_page(),
+        REFERENCE / "manifest.md": manifest_page(),
+    }
 
 
 def main() -> int:

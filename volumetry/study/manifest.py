@@ -1,16 +1,20 @@
-"""The manifest: a CSV that names every traced lesion of a study, where folder names cannot."""
+"""The manifest: a table that names every traced lesion of a study, where folder names cannot."""
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from volumetry.errors import ReadError, UsageError
-from volumetry.small_files import check_regular
+from volumetry.errors import ReadError, UsageError, VolumetryError
+from volumetry.formats.dicom.headers import read_header
+from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
+from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
-from volumetry.tables import Column, Table, read_table
+from volumetry.study.table_text import table_text
+from volumetry.tables import Column, Row, Table, checked_rows
 
 MANIFEST_NAME = "manifest.csv"
 
@@ -21,13 +25,17 @@ MANIFEST = Table(
     columns=(
         Column(name="patient", kind="text", what="Patient.", nullable=False),
         Column(name="visit", kind="text", what="Name of the visit."),
+        Column(name="study_date", kind="date", what="Date of the visit, as 2024-03-02."),
+        Column(name="visit_order", kind="integer", what="Place of the visit: a lower number is earlier."),
         Column(name="side", kind="text", what="L, R, left or right."),
         Column(name="lesion", kind="text", what="Name of the lesion within the patient."),
-        Column(name="reader", kind="text", what="Who traced."),
+        Column(name="reader", kind="text", what="Person or program that traced the lesion."),
+        Column(name="read", kind="integer", what="Number of the read by this reader, from 1."),
         Column(name="scan", kind="text", what="Scan, relative to the manifest: a file or a series' folder."),
         Column(name="trace", kind="text", what="Traced file, relative to the manifest; empty: not traced."),
         Column(name="label", kind="integer", what="Number of the label in a mask that holds several."),
         Column(name="roi", kind="text", what="Name of the region in an RTSTRUCT or segmentation."),
+        Column(name="site", kind="text", what="Hospital or site of the patient."),
     ),
 )
 
@@ -40,8 +48,7 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
     ReadError, UsageError
         ``invalid-table`` with all faults at once.
     """
-    check_regular(path)
-    rows = read_table(path, MANIFEST, required=("patient", "visit", "scan", "trace"))
+    rows = read_manifest(path)
     for line, row in enumerate(rows, start=2):
         side = SIDE_WORDS.get((row["side"] or "").lower())
         if side is None:
@@ -52,7 +59,56 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
                 values={"line": line, "side": row["side"]},
                 todo="Write L or R.",
             )
+        if row["read"] is not None and row["read"] < 1:
+            raise UsageError(
+                "invalid-table",
+                "a read is numbered from 1",
+                where=path,
+                values={"line": line, "read": row["read"]},
+                todo="Write 1, 2, ...",
+            )
         yield _case(row, side, path.parent, folder)
+
+
+def read_manifest(path: Path | str) -> list[Row]:
+    """Return the rows of a manifest: CSV with commas, semicolons or tabs, in UTF-8 or UTF-16, or xlsx.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``, ``unreadable``, ``truncated``.
+    UsageError
+        ``invalid-table`` with all faults at once. A column that is not known is an error.
+    """
+    names, lines = table_text(path)
+    known = MANIFEST.column_names
+    for name in names:
+        if name and names.count(name) > 1:
+            raise UsageError(
+                "invalid-table",
+                f"there are two columns {name}",
+                where=path,
+                todo="Leave one of them.",
+            )
+        if name and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {close[0]}? " if close else ""
+            raise UsageError(
+                "invalid-table",
+                f"there is no column {name}",
+                where=path,
+                todo=f"{hint}Columns are {', '.join(known)}.",
+            )
+    long = [number for number, line in enumerate(lines, start=2) if any(line[len(names) :])]
+    if long:
+        raise UsageError(
+            "invalid-table",
+            "a line has more cells than there are columns",
+            where=path,
+            values={"line": long[0]},
+            todo="Put cells that hold a comma in quotation marks.",
+        )
+    return checked_rows(names, lines, MANIFEST, path, required=("patient", "visit", "scan", "trace"))
 
 
 def _case(row: dict[str, Any], side: str, base: Path, folder: Path) -> Case:
@@ -78,8 +134,17 @@ def _case(row: dict[str, Any], side: str, base: Path, folder: Path) -> Case:
             where=missing[0],
             todo="Correct the manifest.",
         )
+    series_uid, form, version, parent = ("", "mask", "", "") if error else _traced(folder, paths["trace"])
     return Case(
+        series_uid=series_uid,
+        form=form,
+        version=version,
+        parent=parent,
         patient=row["patient"],
+        site=row["site"] or "",
+        study_date=row["study_date"] or "",
+        visit_order=row["visit_order"],
+        read=row["read"],
         visit=row["visit"] or "",
         side=side,
         lesion=row["lesion"] or "",
@@ -93,10 +158,31 @@ def _case(row: dict[str, Any], side: str, base: Path, folder: Path) -> Case:
     )
 
 
+def _traced(folder: Path, trace: str) -> tuple[str, str, str, str]:
+    """Series, form, own and parent's hash of a traced file, as far as it says so."""
+    path = folder / trace
+    if trace.endswith(TRACE_SUFFIX):
+        try:
+            read = read_trace(path)
+        except VolumetryError:
+            return "", "trace", "", ""  # measuring says why
+        return read.source.series_uid, "trace", read.sha256, read.provenance.parent_sha256
+    try:
+        if trace and recognise(path).name == "dicom":
+            is_rtstruct = read_header(path).sop_class_uid == RTSTRUCT_CLASS
+            return "", "rtstruct" if is_rtstruct else "seg", "", ""
+    except VolumetryError:
+        pass
+    return "", "mask", "", ""
+
+
 def _relative(text: str | None, base: Path, folder: Path) -> str:
     if not text:
         return ""
-    return os.path.relpath(base / text, folder).replace(os.sep, "/")
+    named = base / text
+    if "\\" in text and not named.exists():  # written on Windows
+        named = base / text.replace("\\", "/")
+    return os.path.relpath(named, folder).replace(os.sep, "/")
 
 
 def _files_of(scan: str, folder: Path) -> tuple[str, ...]:

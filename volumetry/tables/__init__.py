@@ -19,7 +19,7 @@ from volumetry.tables.declared import (
     WEIGHTINGS,
     YES_NO,
 )
-from volumetry.tables.reading import check_table, read_table, to_frame
+from volumetry.tables.reading import check_table, checked_rows, read_table, to_frame
 from volumetry.tables.reference import table_reference
 from volumetry.tables.writing import write_parquet, write_table
 
@@ -42,6 +42,7 @@ __all__ = [
     "Table",
     "cell_value",
     "check_table",
+    "checked_rows",
     "csv_cell",
     "neutralised",
     "read_table",

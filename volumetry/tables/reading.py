@@ -40,6 +40,18 @@ def read_table(path: Path | str, table: Table, *, required: Sequence[str] | None
         ``invalid-table``, naming all faults at once.
     """
     names, texts = _csv_rows(path)
+    return checked_rows(names, texts, table, path, required=required)
+
+
+def checked_rows(
+    names: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    table: Table,
+    path: Path | str,
+    *,
+    required: Sequence[str] | None = None,
+) -> list[Row]:
+    """Return typed rows of cells that are texts. Raises ``invalid-table``, naming all faults at once."""
     faults = _missing_columns(required or table.first_names, names)
     columns = {column.name: column for column in table.columns}
     rows: list[Row] = []

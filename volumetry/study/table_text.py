@@ -1,0 +1,83 @@
+"""The cells of a table that a spreadsheet saved: CSV in its dialects, or xlsx."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from volumetry.errors import ReadError
+from volumetry.small_files import check_regular
+
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_MAX_BYTES = 1 << 28
+
+
+def table_text(path: Path | str) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns and the lines of a table, all cells as texts.
+
+    CSV with commas, semicolons or tabs, in UTF-8 or UTF-16; xlsx: its first sheet. Lines that begin with
+    ``#`` and a blank are comments.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``, ``unreadable``, ``too-large``, ``truncated`` where there is no header line.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ReadError("not-found", "there is no such table", where=path, todo="Check the name.")
+    check_regular(path)
+    if path.stat().st_size > _MAX_BYTES:
+        raise ReadError("too-large", "the table is over 256 MiB", where=path, todo="Split it.")
+    lines = _sheet(path) if path.suffix.lower() == ".xlsx" else _csv(path)
+    lines = [line for line in lines if any(line) and not f"{line[0]} ".startswith("# ")]
+    if not lines:
+        raise ReadError("truncated", "the table is empty", where=path, todo="It needs a header line.")
+    return [name.strip() for name in lines[0]], lines[1:]
+
+
+def _csv(path: Path) -> list[list[str]]:
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+        header = next((line for line in text.splitlines() if not line.startswith("#")), "")
+        delimiter = max(",;\t", key=header.count)
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _unreadable(path, type(error).__name__) from None
+
+
+def _sheet(path: Path) -> list[list[str]]:
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        try:
+            return [[_text(cell) for cell in row] for row in book.worksheets[0].iter_rows(values_only=True)]
+        finally:
+            book.close()
+    except Exception as error:  # noqa: BLE001 - openpyxl raises what its parsers raise
+        raise _unreadable(path, type(error).__name__) from None
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _unreadable(path: Path, reason: str) -> ReadError:
+    return ReadError(
+        "unreadable",
+        "the table cannot be read",
+        where=path,
+        values={"reason": reason},
+        todo="Save it as CSV in UTF-8, or as xlsx.",
+    )
