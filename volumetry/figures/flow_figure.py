@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from volumetry.figures.statistics_style import INK, NEUTRAL, colour_of, new_figure
+from volumetry.figures.statistics_style import INK, NEUTRAL, canvas, colour_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+#: A new figure, or the axes that were given.
+Drawn = Any
 
 Step = tuple[str, str, str, int, int]
 """Stage, group, what, rows, patients."""
@@ -31,8 +33,10 @@ _GAP_MM = 5.0
 _SPAN = 85.0
 
 
-def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Figure:
+def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str, ax: Axes | None = None) -> Drawn:
     """Draw the flow of rows, patients in brackets.
+
+    Into `ax` if axes are given, which are then returned.
 
     Parameters
     ----------
@@ -50,7 +54,7 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Fig
     columns = [_column(steps, label, unit) for label in labels]
     body = max(sum(_height(lines) + _GAP_MM for lines in column) for column in columns)
     height = sum(_height(lines) + _GAP_MM for _, lines in boxes) + body + 6
-    figure = new_figure(height)
+    figure = canvas(height, ax)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_xlim(0, _SPAN)
@@ -71,7 +75,7 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str) -> Fig
     for place, (centre, column) in enumerate(zip(centres, columns, strict=True)):
         _draw_column(axes, centre, y + 2, column, _SPAN / len(labels) - 3, colour_of(place))
     axes.set_title("patients" if unit == "patient" else f"{unit}s (patients)", fontsize=6.5, loc="left")
-    return figure
+    return figure if ax is None else ax
 
 
 def _left_out(axes: Axes, stem: float, y: float, lines: Sequence[str]) -> float:

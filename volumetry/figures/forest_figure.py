@@ -5,16 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.figures.statistics_style import FIRST, INK, new_figure
+from volumetry.figures.statistics_style import FIRST, INK, canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+#: A new figure, or the axes that were given.
+Drawn = Any
 
 _WIDEST = 32.0
 
@@ -43,8 +45,10 @@ class ForestRow:
 _PANELS = ("less", "more", "")
 
 
-def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure:
+def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str], ax: Axes | None = None) -> Drawn:
     """Draw ratios of the first group against the second; arrows where an interval leaves the axis.
+
+    Into `ax` if axes are given, which are then returned.
 
     Ratios that are good below 1, above 1, and of which nobody says so have a panel each.
     """
@@ -53,7 +57,7 @@ def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure
     names = [[textwrap.fill(f"{row.endpoint}: {row.what}", 30) for row in own] for _, own in panels]
     heights = [np.array([1.0 + 0.75 * name.count("\n") for name in own]) for own in names]
     totals = [float(h.sum()) for h in heights]
-    figure = new_figure(14 + 4.2 * sum(totals) + 9 * len(panels))
+    figure = canvas(14 + 4.2 * sum(totals) + 9 * len(panels), ax)
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": totals})[
         :, 0
     ]
@@ -65,7 +69,7 @@ def draw_forest(rows: Sequence[ForestRow], *, labels: tuple[str, str]) -> Figure
             axes.set_title(title, fontsize=6, loc="left")
     _scale(grid[-1], *limits)
     grid[-1].set_xlabel(f"Ratio (log scale)\n{labels[0]} against {labels[1]}")
-    return figure
+    return figure if ax is None else ax
 
 
 def _title(kind: str, labels: tuple[str, str], n_panels: int) -> str:

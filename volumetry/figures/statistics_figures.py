@@ -13,17 +13,19 @@ from volumetry.figures.statistics_style import (
     INK,
     NEUTRAL,
     SECOND,
+    canvas,
     colour_of,
     format_p,
-    new_figure,
     sentence,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from volumetry.statistics.result import Estimate, StatisticResult
+
+#: A new figure, or the axes that were given.
+Drawn = Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +40,14 @@ class Bar:
     n: int
 
 
-def draw_bars(bars: Sequence[Bar], *, title: str, p_value: float | None, alpha: float = 0.05) -> Figure:
-    """Draw shares by group with intervals, and a bracket that says whether they differ (``*``: p < alpha)."""
-    figure = new_figure(62)
+def draw_bars(
+    bars: Sequence[Bar], *, title: str, p_value: float | None, alpha: float = 0.05, ax: Axes | None = None
+) -> Drawn:
+    """Draw shares by group with intervals, and a bracket that says whether they differ (``*``: p < alpha).
+
+    Into `ax` if axes are given, which are then returned.
+    """
+    figure = canvas(62, ax)
     axes = figure.subplots()
     for place, bar in enumerate(bars):
         axes.bar(place, bar.percent, width=0.55, color=colour_of(place), alpha=0.85)
@@ -59,7 +66,7 @@ def draw_bars(bars: Sequence[Bar], *, title: str, p_value: float | None, alpha: 
         top = height + 12
     axes.set_ylim(0, top + 2)
     axes.set_yticks([tick for tick in axes.get_yticks() if tick <= 100])
-    return figure
+    return figure if ax is None else ax
 
 
 def draw_waterfall(
@@ -69,9 +76,13 @@ def draw_waterfall(
     band: tuple[float, float],
     labels: Sequence[str],
     unit: str,
-) -> Figure:
-    """Draw the change of each row in percent, ordered, with the band of no change."""
-    figure = new_figure(62)
+    ax: Axes | None = None,
+) -> Drawn:
+    """Draw the change of each row in percent, ordered, with the band of no change.
+
+    Into `ax` if axes are given, which are then returned.
+    """
+    figure = canvas(62, ax)
     axes = figure.subplots()
     order = np.argsort(np.asarray(percents, dtype=float), kind="stable")[::-1]
     axes.axhspan(*band, color=NEUTRAL, alpha=0.35, lw=0, label=f"no change ({band[0]:g} to +{band[1]:g} %)")
@@ -85,11 +96,13 @@ def draw_waterfall(
     axes.set_xticks([])
     axes.set_xlim(-1, max(len(order), 1))
     axes.legend(loc="upper right")
-    return figure
+    return figure if ax is None else ax
 
 
-def draw_paired_lines(groups: Mapping[str, Any], *, label: str) -> Figure:
+def draw_paired_lines(groups: Mapping[str, Any], *, label: str, ax: Axes | None = None) -> Drawn:
     """Draw a line per row from baseline to follow-up, a panel per group, the mean in bold.
+
+    Into `ax` if axes are given, which are then returned.
 
     Parameters
     ----------
@@ -98,7 +111,7 @@ def draw_paired_lines(groups: Mapping[str, Any], *, label: str) -> Figure:
     label : str
         Of the measure, with its unit.
     """
-    figure = new_figure(62)
+    figure = canvas(62, ax)
     panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     for place, (axes, (name, pairs)) in enumerate(zip(panels, groups.items(), strict=True)):
         values = np.asarray(pairs, dtype=float).reshape(-1, 2)
@@ -110,14 +123,22 @@ def draw_paired_lines(groups: Mapping[str, Any], *, label: str) -> Figure:
         axes.set_xlim(-0.25, 1.25)
         axes.set_title(f"{name}\nn = {len(values)}")
     panels[0].set_ylabel(sentence(label))
-    return figure
+    return figure if ax is None else ax
 
 
 def draw_responders(
-    counts: Mapping[str, Sequence[int]], *, classes: Sequence[str], band: tuple[float, float], unit: str
-) -> Figure:
-    """Draw the shares of the classes of change as a bar per group, with counts in them."""
-    figure = new_figure(26 + 9 * len(counts))
+    counts: Mapping[str, Sequence[int]],
+    *,
+    classes: Sequence[str],
+    band: tuple[float, float],
+    unit: str,
+    ax: Axes | None = None,
+) -> Drawn:
+    """Draw the shares of the classes of change as a bar per group, with counts in them.
+
+    Into `ax` if axes are given, which are then returned.
+    """
+    figure = canvas(26 + 9 * len(counts), ax)
     axes = figure.subplots()
     colours = (FIRST, "#E6E6E6", SECOND)
     for row, numbers in enumerate(counts.values()):
@@ -140,12 +161,17 @@ def draw_responders(
 
     handles = [Patch(facecolor=c, label=name) for c, name in zip(colours, classes, strict=True)]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, handlelength=1.2)
-    return figure
+    return figure if ax is None else ax
 
 
-def draw_bland_altman(result: StatisticResult, *, unit: str, mean_unit: str, contrast: str) -> Figure:
-    """Draw differences against means, with bias, limits of agreement and the intervals of all three."""
-    figure = new_figure(64)
+def draw_bland_altman(
+    result: StatisticResult, *, unit: str, mean_unit: str, contrast: str, ax: Axes | None = None
+) -> Drawn:
+    """Draw differences against means, with bias, limits of agreement and the intervals of all three.
+
+    Into `ax` if axes are given, which are then returned.
+    """
+    figure = canvas(64, ax)
     axes = figure.subplots()
     means, differences = (np.asarray(result.details[name]) for name in ("means", "differences"))
     axes.plot(means, differences, "o", ms=2.4, color=FIRST, alpha=0.55, mew=0)
@@ -153,7 +179,7 @@ def draw_bland_altman(result: StatisticResult, *, unit: str, mean_unit: str, con
         _limit_line(axes, result[name], name, dash, unit)
     axes.set_xlabel(sentence(f"Mean of both ({mean_unit})"))
     axes.set_ylabel(sentence(f"{contrast} ({unit})"))
-    return figure
+    return figure if ax is None else ax
 
 
 def _limit_line(axes: Axes, estimate: Estimate, name: str, dash: Any, unit: str) -> None:
@@ -168,10 +194,17 @@ def _limit_line(axes: Axes, estimate: Estimate, name: str, dash: Any, unit: str)
 
 
 def draw_love_plot(
-    names: Sequence[str], before: Sequence[float | None], after: Sequence[float | None]
-) -> Figure:
-    """Draw standardised differences before and after matching, with lines at 0.1."""
-    figure = new_figure(24 + 5 * len(names))
+    names: Sequence[str],
+    before: Sequence[float | None],
+    after: Sequence[float | None],
+    *,
+    ax: Axes | None = None,
+) -> Drawn:
+    """Draw standardised differences before and after matching, with lines at 0.1.
+
+    Into `ax` if axes are given, which are then returned.
+    """
+    figure = canvas(24 + 5 * len(names), ax)
     axes = figure.subplots()
     rows = np.arange(len(names))
     for values, marker, fill, label in ((before, "o", "none", "before"), (after, "D", "full", "after")):
@@ -188,4 +221,4 @@ def draw_love_plot(
     axes.set_xlim(-reach, reach)
     axes.set_xlabel("Standardised mean difference (SD)")
     figure.legend(loc="outside upper center", ncols=2)
-    return figure
+    return figure if ax is None else ax

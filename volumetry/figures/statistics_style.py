@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH_MM = 85.0
 """Width of a single column."""
@@ -56,6 +60,46 @@ def new_figure(height_mm: float) -> Figure:
     figure = Figure(figsize=(WIDTH_MM / 25.4, height_mm / 25.4), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+class AxesCanvas:
+    """Axes of the caller in place of a figure: one panel is the axes, several are laid out within them."""
+
+    def __init__(self, ax: Axes) -> None:
+        self.ax = ax
+
+    def subplots(self, n_rows: int = 1, n_columns: int = 1, **settings: Any) -> Any:
+        """Return the axes, or an array of panels within them, as `Figure.subplots` does."""
+        if n_rows * n_columns == 1 and settings.get("squeeze", True):
+            return self.ax
+        self.ax.set_axis_off()
+        parts = settings.get("gridspec_kw", {}).get("height_ratios", [1.0] * n_rows)
+        ends = np.cumsum([0.0, *parts]) / sum(parts)
+        heights = np.diff(ends) * (0.88 if n_rows > 1 else 1.0)
+        panels = [
+            [
+                self.ax.inset_axes((column / n_columns, 1 - ends[row + 1], 0.92 / n_columns, heights[row]))
+                for column in range(n_columns)
+            ]
+            for row in range(n_rows)
+        ]
+        for panel in [panel for row in panels for panel in row][1:]:
+            if settings.get("sharey"):
+                panel.sharey(panels[0][0])
+            if settings.get("sharex"):
+                panel.sharex(panels[0][0])
+        grid = np.array(panels, dtype=object)
+        return grid if not settings.get("squeeze", True) else grid.squeeze()
+
+    def legend(self, *, loc: str = "best", **settings: Any) -> Any:
+        """Put the legend on the axes."""
+        place: Any = "upper right" if loc.startswith("outside") else loc
+        return self.ax.legend(loc=place, **settings)
+
+
+def canvas(height_mm: float, ax: Axes | None) -> Any:
+    """Return a new figure, or what stands for one within the caller's axes."""
+    return new_figure(height_mm) if ax is None else AxesCanvas(ax)
 
 
 def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:

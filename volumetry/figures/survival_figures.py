@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from volumetry.figures.statistics_style import (
     FIRST,
     INK,
+    canvas,
     colour_of,
     dashes_of,
     format_p,
-    new_figure,
     sentence,
 )
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from volumetry.statistics.time.competing_risks import IncidenceCurve
     from volumetry.statistics.time.survival import SurvivalCurve
+
+#: A new figure, or the axes that were given.
+Drawn = Any
 
 Values = NDArray[np.float64]
 
@@ -54,8 +57,11 @@ def draw_survival(
     p_value: float | None,
     falling: bool = True,
     limits: AxisLimits = AxisLimits(),
-) -> Figure:
+    ax: Axes | None = None,
+) -> Drawn:
     """Draw Kaplan-Meier curves, or one minus them, with intervals, censoring ticks and numbers at risk.
+
+    Into `ax` if axes are given, which are then returned.
 
     Parameters
     ----------
@@ -69,7 +75,7 @@ def draw_survival(
         Survival; False: cumulative share with the event.
     limits : AxisLimits
     """
-    figure = new_figure(62 + 4 * len(curves))
+    figure = canvas(62 + 4 * len(curves), ax)
     axes, table = _panels(figure, len(curves))
     for place, curve in enumerate(curves):
         values = [curve.survival, curve.ci_low, curve.ci_high]
@@ -80,16 +86,24 @@ def draw_survival(
     _finish(axes, curves, text, unit, p_value, limits)
     axes.legend(loc="lower left" if falling else "upper left", handlelength=2.6)
     _at_risk(axes, table, [(c.label, c.numbers_at_risk) for c in curves])
-    return figure
+    return figure if ax is None else ax
 
 
 def draw_incidence(
-    curves: Sequence[IncidenceCurve], *, unit: str, p_value: float | None, limits: AxisLimits = AxisLimits()
-) -> Figure:
-    """Draw cumulative incidence by cause and group: a colour per group, a panel per cause."""
+    curves: Sequence[IncidenceCurve],
+    *,
+    unit: str,
+    p_value: float | None,
+    limits: AxisLimits = AxisLimits(),
+    ax: Axes | None = None,
+) -> Drawn:
+    """Draw cumulative incidence by cause and group: a colour per group, a panel per cause.
+
+    Into `ax` if axes are given, which are then returned.
+    """
     causes = list(dict.fromkeys(curve.cause for curve in curves))
     labels = list(dict.fromkeys(curve.label for curve in curves))
-    figure = new_figure(38 * len(causes) + 16 + 4 * len(labels))
+    figure = canvas(38 * len(causes) + 16 + 4 * len(labels), ax)
     ratios = [1.0] * len(causes) + [0.11 * len(labels) + 0.1]
     panels = figure.subplots(len(causes) + 1, 1, gridspec_kw={"height_ratios": ratios})
     highest = max(float(np.nanmax(curve.incidence)) for curve in curves)
@@ -109,12 +123,15 @@ def draw_incidence(
     panels[len(causes) - 1].set_xlabel(f"Time ({unit})")
     at_risk = [(c.label, _incidence_at_risk(c)) for c in curves if c.cause == causes[0]]
     _at_risk(panels[len(causes) - 1], panels[-1], at_risk)
-    return figure
+    return figure if ax is None else ax
 
 
-def draw_schoenfeld(times: Values, values: Values, *, unit: str, label: str) -> Figure:
-    """Draw scaled Schoenfeld residuals over time with a running mean: level is proportional hazards."""
-    figure = new_figure(55)
+def draw_schoenfeld(times: Values, values: Values, *, unit: str, label: str, ax: Axes | None = None) -> Drawn:
+    """Draw scaled Schoenfeld residuals over time with a running mean: level is proportional hazards.
+
+    Into `ax` if axes are given, which are then returned.
+    """
+    figure = canvas(55, ax)
     axes = figure.subplots()
     axes.plot(times, values, "o", ms=2.2, color=FIRST, alpha=0.6, mew=0)
     if len(times) >= 8:
@@ -127,7 +144,7 @@ def draw_schoenfeld(times: Values, values: Values, *, unit: str, label: str) -> 
     axes.axhline(float(values.mean()), color=INK, lw=0.7, ls=(0, (4, 2)))
     axes.set_xlabel(f"Time ({unit})")
     axes.set_ylabel(f"Residual + {label}")
-    return figure
+    return figure if ax is None else ax
 
 
 def _panels(figure: Figure, n_groups: int) -> tuple[Axes, Axes]:
