@@ -233,6 +233,10 @@ def test_what_the_hand_finished_is_what_is_kept(person, study, chunk):
     case = person.tracer.case
     case.wait()
     journals = sorted(case.place.hidden.glob("*.journal"), key=lambda path: path.stat().st_mtime_ns)
+    if not journals:
+        # The last case was opened and nothing was drawn on it: a journal begins with the first event.
+        assert not any(event.is_undoable for event in case.session.events)
+        return
     kept = read_journal(journals[-1])
     assert not kept.is_damaged
     numbers = {event.number: event.action for event in kept.events}
