@@ -43,6 +43,8 @@ class Case:
         ``trace``, ``rtstruct``, ``seg`` or ``mask``.
     version, parent : str
         Hash of a native trace, and of the one that it was edited from.
+    note : str
+        Why no image is known that the tracing belongs to, where there is more to say than that.
     error : VolumetryError or None
         Why the case cannot be measured, found while looking around.
     """
@@ -70,6 +72,7 @@ class Case:
     parent: str = ""
     error: VolumetryError | None = None
     shown_trace: str = ""
+    note: str = ""
 
     @property
     def identity(self) -> tuple[str, ...]:

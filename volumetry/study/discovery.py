@@ -1,9 +1,10 @@
-"""Which traced lesions lie below a folder, by the four conventions, in this order:
+"""Which traced lesions lie below a folder, by these conventions, in this order:
 
 1. a manifest;
 2. DICOM SEG and RTSTRUCT objects, tied to their series by the UIDs they reference;
 3. BIDS names (``sub-<label>[/ses-<label>]/...``, masks ``*_mask.nii.gz`` or ``*_dseg.nii.gz``);
-4. pairs in one folder (``X_mask.nii.gz`` beside ``X.nii.gz``...) and native ``*.trace.json`` anywhere;
+4. the layouts of other programs (`volumetry.study.layouts`);
+5. pairs in one folder (``X_mask.nii.gz`` beside ``X.nii.gz``...) and native ``*.trace.json`` anywhere;
    patient and visit are then the first and second folder.
 
 Nothing below the folder is written to, links are not followed, DICOMDIR files are not followed.
@@ -35,6 +36,7 @@ from volumetry.formats.trace_json import read_trace
 from volumetry.scan import ScanSource
 from volumetry.study.cases import Case
 from volumetry.study.identity import date_of_name, doubted, named_by_folders, side_of_file
+from volumetry.study.layouts import cases_of_layouts
 from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
 from volumetry.study.protocol import Protocol
 from volumetry.study.session_dates import session_dates
@@ -166,6 +168,9 @@ def discover(
         return _ordered(_dated(case) for case in manifest_cases(Path(manifest), folder))
     protocol = protocol or Protocol()
     found = look_around(folder)
+    laid_out, found.traced_volumes = cases_of_layouts(
+        found.root, found.volumes, is_mask=is_mask_name, mask_stem=image_stem
+    )
     cases = [
         *_dicom_cases(found),
         *_mask_cases(found),
@@ -173,6 +178,8 @@ def discover(
         *_untraced_cases(found),
         *_refused_cases(found),
     ]
+    traced = {case.scan for case in cases if case.trace}  # a native trace may lie in any layout
+    cases += [case for case in laid_out if case.trace or case.scan not in traced]
     named = [_dated(named_by_folders(case, protocol.identity), found.sessions) for case in cases]
     return _ordered(doubted(named, protocol.identity))
 
@@ -359,7 +366,7 @@ def _shares_frame_of_reference(series: ImageSeries, references: References) -> b
 
 def _mask_cases(found: _Found) -> Iterator[Case]:
     for name in found.volumes:
-        if not is_mask_name(name):
+        if not is_mask_name(name) or name in found.traced_volumes:
             continue
         patient, visit = _bids_who(name) or folders_of(name)
         lesion = _bids_lesion(name)
