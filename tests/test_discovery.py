@@ -96,9 +96,16 @@ def test_links_hidden_files_and_devices_are_passed_by(tmp_path):
     write_box(tmp_path / "outside/secret_mask.nii.gz")
     (study / "loop").symlink_to(study)
     (study / "out").symlink_to(tmp_path / "outside")
-    write_box(study / ".hidden/b/mask.nii.gz")
+    for folder in (".volumetry", ".snapshot", ".Trash-1000", "@eaDir", "__MACOSX"):
+        write_box(study / folder / "b/mask.nii.gz")
+    write_box(study / "a/v0/._t1.nii.gz")
     os.mkfifo(study / "a/pipe.dcm")
     assert found(study) == [("a", "v0", "", "a/v0/t1.nii.gz")]
+
+
+def test_folders_with_a_dot_are_read(tmp_path):
+    write_box(tmp_path / ".scans/v0/mask.nii.gz")
+    assert found(tmp_path) == [(".scans", "v0", ".scans/v0/mask.nii.gz", "")]
 
 
 def test_the_manifest_alone_counts(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from volumetry.commands.options import (
     HEIGHT_RULES,
+    add_follow_links,
     add_measurement_options,
     add_protocol,
     add_traces,
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--manifest", metavar="CSV", help="names the cases; default: FOLDER/manifest.csv, if there"
     )
     add_traces(parser)
+    add_follow_links(parser)
     add_protocol(parser)
     parser.add_argument(
         "--height", choices=HEIGHT_RULES, help="primary rule; default: the protocol's, else thickness"
@@ -75,6 +77,7 @@ def run(chosen: argparse.Namespace) -> int:
         "traces": chosen.traces,
         "jobs": chosen.jobs,
         "case_timeout": chosen.case_timeout,
+        "follow_links": chosen.follow_links,
         "fresh": chosen.fresh,
         "threshold": chosen.threshold,
         "parquet": chosen.parquet,
@@ -108,7 +111,7 @@ def _executor(chosen: argparse.Namespace) -> AbstractContextManager[Any]:
 
 def _noted(chosen: argparse.Namespace) -> tuple[str, ...]:
     """The command without its paths, which are this machine's."""
-    flags = ("fresh", "figures", "parquet", "interpolate_missing")
+    flags = ("fresh", "follow_links", "figures", "parquet", "interpolate_missing")
     given = [f"--{name.replace('_', '-')}" for name in flags if getattr(chosen, name)]
     given += [
         f"--{name}={getattr(chosen, name)}"
@@ -143,7 +146,24 @@ def _report(summary: BatchSummary) -> None:
 
     counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items()) or "nothing found"
     write_note(
-        f"{counts}\n{told(summary.files)}\n"
+        f"{counts}\n{told(summary.files)}\n{_hints(summary)}"
         f"{summary.n_done} of {summary.n_cases} cases measured now, in {summary.seconds:.1f} s\n"
         f"measurements.csv, slices.csv, changes.csv and run.json are in {summary.out}"
     )
+
+
+_SHOWN = 5
+"""So many tracings without an image are named on the screen; ``run.json`` has them all."""
+
+
+def _hints(summary: BatchSummary) -> str:
+    """What the one who ran it should know: tracings without image, or how tracings are found."""
+    if not summary.n_cases:
+        return (
+            "A tracing is found by its name or place: X_mask.nii.gz beside X.nii.gz, BIDS, DICOM SEG and "
+            "RTSTRUCT, *.trace.json, TotalSegmentator, nnU-Net, MONAI Label. A manifest names others.\n"
+            + ("Links lie there: --follow-links follows them.\n" if summary.files.get("links") else "")
+        )
+    lines = [f"without an image: {name} ({why})\n" for name, why in summary.without_image.items()]
+    more = len(lines) - _SHOWN
+    return "".join(lines[:_SHOWN]) + (f"and {more} others, named in run.json\n" if more > 0 else "")

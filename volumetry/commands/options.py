@@ -52,6 +52,13 @@ def add_traces(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_follow_links(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--follow-links``."""
+    parser.add_argument(
+        "--follow-links", action="store_true", help="follow symbolic links below the folder (link farms)"
+    )
+
+
 def add_protocol(parser: argparse.ArgumentParser) -> None:
     """Declare ``--protocol``."""
     parser.add_argument("--protocol", metavar="TOML", help="study protocol; default: the published rules")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from volumetry.commands.options import add_layout, exit_code
+from volumetry.commands.options import add_follow_links, add_layout, exit_code
 from volumetry.console import write_rows
 
 WHAT = "list every image series below the paths, with its problems"
@@ -14,14 +14,17 @@ EXAMPLE = "volumetry series scans/"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("paths", nargs="+", metavar="PATH")
+    add_follow_links(parser)
     add_layout(parser)
 
 
 def run(chosen: argparse.Namespace) -> int:
     """List the series of every path."""
+    from volumetry.formats.opening import links_followed
     from volumetry.study.inventory import SERIES_COLUMNS, inventory
 
-    rows = [row for path in chosen.paths for row in inventory(path)]
+    with links_followed(chosen.follow_links):
+        rows = [row for path in chosen.paths for row in inventory(path)]
     write_rows(rows, SERIES_COLUMNS, chosen.layout)
     refused = sum(bool(row["problems"]) for row in rows)
     return exit_code(len(rows) - refused, refused)

@@ -5,11 +5,48 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from volumetry.errors import ReadError
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: opening a FIFO must not wait
+
+PROGRAM_FOLDERS = (".volumetry", ".snapshot", ".zfs", ".trash*", "@eadir", "#recycle", "__macosx")
+"""Folders that programs and file servers keep for themselves, in lower case; others with a dot are read."""
+
+_FOLLOWED: ContextVar[bool] = ContextVar("volumetry_follow_links", default=False)
+
+
+def is_program_folder(name: str) -> bool:
+    """Return whether a folder of this name is a program's own, and passed by.
+
+    >>> is_program_folder(".Trash-1000"), is_program_folder(".scans")
+    (True, False)
+    """
+    return any(fnmatchcase(name.lower(), pattern) for pattern in PROGRAM_FOLDERS)
+
+
+@contextmanager
+def links_followed(follow: bool = True) -> Iterator[None]:
+    """While this context lasts, symbolic links found below a folder are followed (``--follow-links``).
+
+    Everything that looks into a folder asks `follows_links`: who finds a case and who measures it must see
+    the same files.
+    """
+    token = _FOLLOWED.set(follow)
+    try:
+        yield
+    finally:
+        _FOLLOWED.reset(token)
+
+
+def follows_links() -> bool:
+    """Return whether symbolic links below a folder are followed."""
+    return _FOLLOWED.get()
 
 
 def open_regular(path: Path | str, *, follow_link: bool = True) -> tuple[int, int]:

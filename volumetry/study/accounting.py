@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from volumetry.formats.opening import follows_links, is_program_folder
 from volumetry.formats.recognise import is_voxel_file, without_suffix
 from volumetry.study.cases import Case
 
@@ -42,24 +43,33 @@ def account(folder: Path | str, cases: Iterable[Case]) -> dict[str, int]:
         tracings |= {os.path.normpath(case.trace)} if case.trace else set()
     stems = {_stem(name) for name in images | tracings}
     counts: Counter[str] = Counter()
-    for place, folders, names in os.walk(folder):
+    follow = follows_links()
+    seen: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, followlinks=follow):
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in seen:  # links can lead in a circle
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
         inside = os.path.relpath(place, folder)
         for name in names:
             path = os.path.normpath(f"{inside}/{name}")
             counts[_fate(path, os.path.join(place, name), images, tracings, stems)] += 1  # noqa: PTH118
-        counts["links"] += sum(os.path.islink(os.path.join(place, name)) for name in folders)  # noqa: PTH114, PTH118
-    order = (
-        "images",
-        "tracings",
-        "beside",
-        "hidden",
-        "links",
-        "special",
-        "archives",
-        "unused volumes",
-        "others",
-    )
-    return {name: counts[name] for name in order if counts[name]}
+        if not follow:
+            counts["links"] += sum(os.path.islink(os.path.join(place, name)) for name in folders)  # noqa: PTH114, PTH118
+    return {name: counts[name] for name in FATES if counts[name]}
+
+
+def without_image(cases: Iterable[Case]) -> dict[str, str]:
+    """Return the tracings that are tied to no image, each with the reason.
+
+    They are measured on their own grid; only the image's thickness of slices and its acquisition lack.
+    """
+    return {
+        case.shown_trace or case.trace: case.note or "no image of its name lies beside it"
+        for case in cases
+        if case.trace and not case.scan and case.error is None
+    }
 
 
 def _fate(path: str, full: str, images: set[str], tracings: set[str], stems: set[str]) -> str:
@@ -68,7 +78,7 @@ def _fate(path: str, full: str, images: set[str], tracings: set[str], stems: set
     if path in images:
         return "images"
     try:
-        mode = os.lstat(full).st_mode
+        mode = os.stat(full, follow_symlinks=follows_links()).st_mode  # noqa: PTH116
     except OSError:
         return "others"
     if stat.S_ISLNK(mode):
@@ -78,7 +88,8 @@ def _fate(path: str, full: str, images: set[str], tracings: set[str], stems: set
     stem = _stem(path)
     if stem in stems or any(f"{stem}{end}" in stems for end in ("_mask", "_dseg", "_label", "_seg")):
         return "beside"
-    if any(part.startswith(".") for part in Path(path).parts):
+    *folders, name = path.split("/")
+    if name.startswith(".") or any(map(is_program_folder, folders)):
         return "hidden"
     if path.lower().endswith(ARCHIVES):
         return "archives"

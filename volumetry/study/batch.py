@@ -20,11 +20,12 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import UsageError, WorkerError
-from volumetry.study.accounting import account
+from volumetry.formats.opening import links_followed
+from volumetry.study.accounting import account, without_image
 from volumetry.study.cases import Case
 from volumetry.study.discovery import discover
 from volumetry.study.entries import Entry, identified_row, join_identities
-from volumetry.study.joining import joined_rows
+from volumetry.study.joining import joined_rows, printable
 from volumetry.study.ledger import LEDGER_NAME, Ledger
 from volumetry.study.measuring import (
     Job,
@@ -71,6 +72,8 @@ class BatchOptions:
     pseudonymiser : Pseudonymiser or None
     key_file : path or None
         Where its key lies; who is meant by which pseudonym is written beside it.
+    follow_links : bool
+        Follow symbolic links below the folder (link farms).
     parquet : bool
         Also write the tables as Parquet.
     command : tuple of str
@@ -87,6 +90,7 @@ class BatchOptions:
     threshold: float | None = None
     pseudonymiser: Pseudonymiser | None = None
     key_file: Path | str | None = None
+    follow_links: bool = False
     parquet: bool = False
     command: tuple[str, ...] = ()
 
@@ -106,6 +110,8 @@ class BatchSummary:
         Folder of the tables.
     files : dict
         What became of every file below the folder, as `volumetry.study.accounting.account` counts.
+    without_image : dict
+        The tracings that are tied to no image, each with the reason.
     """
 
     counts: dict[str, int]
@@ -114,6 +120,7 @@ class BatchSummary:
     seconds: float
     out: str
     files: dict[str, int] = field(default_factory=dict)
+    without_image: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_succeeded(self) -> int:
@@ -154,9 +161,14 @@ def run_batch(
         Of the batch as a whole. What goes wrong with a case is in its row.
     """
     refuse_unguarded()
-    begin = time.monotonic()
     options = options or BatchOptions()
-    _check_out(Path(folder), Path(out))
+    with links_followed(options.follow_links):
+        return _run(Path(folder), Path(out), options, progress)
+
+
+def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | None) -> BatchSummary:
+    begin = time.monotonic()
+    _check_out(folder, out)
     settings = _settings(folder, options)
     cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     out = make_folder(out)
@@ -177,6 +189,7 @@ def run_batch(
         seconds=time.monotonic() - begin,
         out=str(out),
         files=account(folder, cases),
+        without_image=without_image(cases),
     )
     _write_run(out, options, summary)
     return summary
@@ -188,7 +201,8 @@ def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) 
     The case knows the files by their true names, which a row under pseudonyms does not.
     """
     settings = _settings(folder, options)
-    cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
+    with links_followed(options.follow_links):
+        cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     with Ledger(Path(out) / LEDGER_NAME) as ledger:
         known = [case for case in cases if case_id(case, settings) in ledger]
         entries = _entries(known, settings, ledger, options.protocol)
@@ -223,6 +237,7 @@ def _settings(folder: Path | str, options: BatchOptions) -> Settings:
         rule=options.protocol.measurement,
         threshold=options.threshold,
         pseudonymiser=options.pseudonymiser,
+        follow_links=options.follow_links,
     )
 
 
@@ -349,7 +364,15 @@ def _write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:
         "n_cases": summary.n_cases,
         "n_measured_now": summary.n_done,
         "files": summary.files,
+        "without_image": _named_or_counted(summary.without_image, options),
         "wall_time_s": round(summary.seconds, 3),
     }
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     write_atomically(out / "run.json", text.encode())
+
+
+def _named_or_counted(names: dict[str, str], options: BatchOptions) -> dict[str, Any]:
+    """What is written of tracings without an image; under pseudonyms, their number alone."""
+    if options.pseudonymiser is None:
+        return {printable(name): printable(why) for name, why in names.items()}
+    return {"n": len(names)} if names else {}

@@ -7,7 +7,7 @@
 5. pairs in one folder (``X_mask.nii.gz`` beside ``X.nii.gz``...) and native ``*.trace.json`` anywhere;
    patient and visit are then the first and second folder.
 
-Nothing below the folder is written to, links are not followed, DICOMDIR files are not followed.
+Nothing below the folder is written to. Links are followed only with ``--follow-links``, DICOMDIR files never.
 """
 
 from __future__ import annotations
@@ -236,7 +236,8 @@ def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") for part in name.split("/") if part not in (".", ".."))
+    """Whether a file is one that programs keep beside others; folders that begin with a dot are read."""
+    return name.rpartition("/")[2].startswith(".")
 
 
 def _series_key(header: DicomHeader) -> SeriesKey:

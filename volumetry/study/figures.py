@@ -12,6 +12,7 @@ from volumetry.atomic import make_folder
 from volumetry.errors import OutputError, VolumetryError, internal_error
 from volumetry.figures.lesion_figures import LesionView, draw_lesion, view_of, write_figure
 from volumetry.formats import read_scan
+from volumetry.formats.opening import links_followed
 from volumetry.study.batch import BatchOptions, Progress, rows_with_cases
 from volumetry.study.cases import Case
 from volumetry.tables import Row
@@ -40,6 +41,13 @@ def draw_batch(
     list of Path
         The figures, in the order of the table.
     """
+    with links_followed(options.follow_links):
+        return _draw_all(folder, out, options, progress)
+
+
+def _draw_all(
+    folder: Path | str, out: Path | str, options: BatchOptions, progress: Progress | None
+) -> list[Path]:
     figures = make_folder(Path(out) / "figures")
     lesions = list(_lesions(rows_with_cases(folder, out, options)))
     drawn = []

@@ -10,6 +10,7 @@ from typing import Any
 
 from volumetry.errors import ReadError, UsageError, VolumetryError
 from volumetry.formats.dicom.headers import read_header
+from volumetry.formats.opening import follows_links
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
@@ -191,5 +192,5 @@ def _files_of(scan: str, folder: Path) -> tuple[str, ...]:
     path = folder / scan
     if not path.is_dir():
         return (scan,)
-    names = sorted(entry.name for entry in os.scandir(path) if entry.is_file(follow_symlinks=False))
+    names = sorted(entry.name for entry in os.scandir(path) if entry.is_file(follow_symlinks=follows_links()))
     return tuple(f"{scan}/{name}" for name in names)

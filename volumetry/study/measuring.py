@@ -22,6 +22,7 @@ from volumetry.errors import (
 )
 from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
 from volumetry.formats.dicom.file.values import MODALITIES
+from volumetry.formats.opening import links_followed
 from volumetry.formats.recognise import TRACE_SUFFIX, files_of, is_voxel_file
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
@@ -45,12 +46,15 @@ class Settings:
     threshold : float or None
         For probability maps and fractional segmentations.
     pseudonymiser : Pseudonymiser or None
+    follow_links : bool
+        Follow symbolic links within the folder of a series.
     """
 
     root: str
     rule: MeasurementRule = field(default_factory=MeasurementRule)
     threshold: float | None = None
     pseudonymiser: Pseudonymiser | None = None
+    follow_links: bool = False
 
     @property
     def key(self) -> str:
@@ -132,6 +136,11 @@ def do_job(job: Job) -> dict[str, Any]:
     remembers, ``rows`` is absent and the old ones stand. Its rows know nothing of patient, visit and paths:
     `volumetry.study.joining` adds those.
     """
+    with links_followed(job.settings.follow_links):
+        return _done(job)
+
+
+def _done(job: Job) -> dict[str, Any]:
     case, settings = job.case, job.settings
     inputs = input_files(case, settings.root)
     stat = stat_signature(inputs, settings.root)

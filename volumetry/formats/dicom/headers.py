@@ -23,7 +23,7 @@ from volumetry.formats.dicom.file.syntax import EXPLICIT_BIG_ENDIAN
 from volumetry.formats.dicom.file.values import MODALITIES, Value, decode_value
 from volumetry.formats.dicom.file.walk import ElementSelection, PixelElement
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits
-from volumetry.formats.opening import open_regular, truncated
+from volumetry.formats.opening import follows_links, is_program_folder, open_regular, truncated
 
 _IMAGE_TAGS = (
     *(0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080020, 0x00080032, 0x00080060, 0x00100020),
@@ -420,7 +420,8 @@ def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHe
 def index_folder(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> FolderIndex:
     """Read the headers of all DICOM files below a folder.
 
-    Symbolic links, FIFOs and devices below it are passed by, and no folder is entered twice. A file without
+    FIFOs, devices and the folders of programs below it are passed by, symbolic links too unless
+    `volumetry.formats.opening.links_followed`; no folder is entered twice. A file without
     the mark of DICOM is another file, unless its suffix says ``.dcm``, ``.dicom`` or ``.ima``.
 
     Parameters
@@ -448,7 +449,7 @@ def index_folder(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> Folder
         _add_files([(root, True)], index, limits)
         return index
     for files in _folders(root, index.refusals):
-        _add_files(((file, False) for file in files), index, limits)
+        _add_files(((file, follows_links()) for file in files), index, limits)
     for entries in (index.refusals, index.other_files, index.dicomdirs):
         entries.sort(key=lambda entry: entry if isinstance(entry, str) else entry[0])
     index.headers.sort(key=lambda header: header.path)
@@ -456,7 +457,8 @@ def index_folder(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> Folder
 
 
 def _folders(root: str, refusals: list[tuple[str, VolumetryError]]) -> Iterator[list[str]]:
-    """Yield the regular files of every folder, without recursion and without following links."""
+    """Yield the regular files of every folder, without recursion; links only where they are followed."""
+    follow = follows_links()
     waiting = [root]
     seen: set[tuple[int, int]] = set()
     while waiting:
@@ -469,9 +471,9 @@ def _folders(root: str, refusals: list[tuple[str, VolumetryError]]) -> Iterator[
             files = []
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.is_file(follow_symlinks=False):
+                    if entry.is_file(follow_symlinks=follow):
                         files.append(entry.path)
-                    elif entry.is_dir(follow_symlinks=False):
+                    elif entry.is_dir(follow_symlinks=follow) and not is_program_folder(entry.name):
                         waiting.append(entry.path)
         except OSError as error:
             refusals.append((folder, _not_listed(folder, error)))

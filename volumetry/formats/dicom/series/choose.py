@@ -18,6 +18,7 @@ from volumetry.formats.dicom.headers import (
 )
 from volumetry.formats.dicom.series.find import is_image, stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, is_lost_slice, with_flag
+from volumetry.formats.opening import follows_links
 
 _LISTED = 12
 
@@ -78,7 +79,9 @@ def _siblings(header: DicomHeader) -> list[DicomHeader]:
         return []
     uid, siblings = header.series_instance_uid, []
     for path in sorted(Path(header.path).parent.iterdir()):
-        if str(path) == header.path or path.is_symlink() or not path.is_file() or is_apple_double(path.name):
+        if str(path) == header.path or not path.is_file() or is_apple_double(path.name):
+            continue
+        if path.is_symlink() and not follows_links():
             continue
         try:
             other = read_header(path)
