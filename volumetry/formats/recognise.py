@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 
-from volumetry.errors import ReadError
+from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.classes import DICOM_SUFFIXES, RTSTRUCT_CLASS, SEG_CLASSES, TRACED_CLASSES
 from volumetry.formats.reader import FormatReader
 
 HEAD_BYTES = 512
+PAIRED = (".img", ".img.gz")
+"""Halves of a pair whose other half, the header, stands for both."""
+
+_VTK_HEAD_BYTES = 4096
+_TIFF_SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
+_TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +37,40 @@ class Format:
     """Given the lower-case file name and the first `HEAD_BYTES` bytes."""
     suffixes: tuple[str, ...]
     """Lower case, with the dot; a longer one before a shorter one that it ends with."""
+    doubtful: dict[str, Callable[[Path], bool]] = field(default_factory=dict)
+    """Suffixes that files of other kinds have, too, and whether one is a volume: asked in study folders."""
 
 
 def _is_nifti(name: str, head: bytes) -> bool:
     if name.endswith((".nii.gz", ".nii")):
         return True
+    if name.endswith((".hdr", ".hdr.gz", ".img", ".img.gz")):
+        return not _is_dicom(head)  # scanners call their DICOM files .img, too
     sizes = (head[:4], head[3::-1] if len(head) >= 4 else b"")
     return any(int.from_bytes(size, "little") in (348, 540) for size in sizes) and len(head) >= 348
+
+
+def _is_dicom(head: bytes) -> bool:
+    return head[128:132] == b"DICM" or head[:2] in (b"\x08\0", b"\x02\0")
+
+
+def _is_pair_header(path: Path) -> bool:
+    """Whether a ``.hdr`` is half of a pair, and no header of another kind of that name."""
+    return len(list(path.parent.glob(f"{escape(path.name.partition('.hdr')[0])}.[iI][mM][gG]*"))) > 0
+
+
+def _is_structured(path: Path) -> bool:
+    with suppress(OSError), path.open("rb") as file:
+        return b"STRUCTURED_POINTS" in file.read(_VTK_HEAD_BYTES).upper()
+    return False
+
+
+def _is_stack(path: Path) -> bool:
+    """Whether a TIFF says how far apart its slices are; other pictures are no volumes."""
+    try:
+        return bool(_tiff().read_scan_header(path))
+    except VolumetryError:
+        return False
 
 
 def _trace() -> FormatReader:
@@ -58,6 +93,30 @@ def _metaimage() -> FormatReader:
 
 def _nifti() -> FormatReader:
     from volumetry.formats.voxels.nifti import READER
+
+    return READER
+
+
+def _mgh() -> FormatReader:
+    from volumetry.formats.voxels.freesurfer import READER
+
+    return READER
+
+
+def _gipl() -> FormatReader:
+    from volumetry.formats.voxels.itk_images import GIPL_READER
+
+    return GIPL_READER
+
+
+def _vtk() -> FormatReader:
+    from volumetry.formats.voxels.itk_images import VTK_READER
+
+    return VTK_READER
+
+
+def _tiff() -> FormatReader:
+    from volumetry.formats.voxels.tiff import READER
 
     return READER
 
@@ -91,7 +150,37 @@ FORMATS = (
         name="nifti",
         reader=_nifti,
         matches=_is_nifti,
-        suffixes=(".nii.gz", ".nii"),
+        suffixes=(".nii.gz", ".nii", ".hdr.gz", ".hdr", ".img.gz", ".img"),
+        doubtful={".hdr": _is_pair_header, ".hdr.gz": _is_pair_header}
+        | dict.fromkeys(PAIRED, lambda _: False),
+    ),
+    Format(
+        name="mgh",
+        reader=_mgh,
+        matches=lambda name, _: name.endswith((".mgz", ".mgh", ".mgh.gz")),
+        suffixes=(".mgz", ".mgh.gz", ".mgh"),
+    ),
+    Format(
+        name="gipl",
+        reader=_gipl,
+        matches=lambda name, head: (
+            name.endswith((".gipl", ".gipl.gz")) or head[252:256] == b"\xef\xff\xe9\xb0"
+        ),
+        suffixes=(".gipl.gz", ".gipl"),
+    ),
+    Format(
+        name="vtk",
+        reader=_vtk,
+        matches=lambda name, head: name.endswith(".vtk") or head[:22] == b"# vtk DataFile Version",
+        suffixes=(".vtk",),
+        doubtful={".vtk": _is_structured},
+    ),
+    Format(
+        name="tiff",
+        reader=_tiff,
+        matches=lambda name, head: name.endswith((".tif", ".tiff")) or head[:4] in _TIFF_MAGIC,
+        suffixes=_TIFF_SUFFIXES,
+        doubtful=dict.fromkeys(_TIFF_SUFFIXES, _is_stack),
     ),
     Format(
         name="dicom",
@@ -149,6 +238,21 @@ def is_voxel_file(name: str) -> bool:
     return name.lower().endswith(VOXEL_SUFFIXES)
 
 
+def is_volume(path: Path) -> bool:
+    """Return whether a file found in a folder is a volume of voxels, to be measured or listed.
+
+    As `is_voxel_file`; where other kinds of files have the same suffix (a picture in TIFF, a surface in VTK),
+    its bytes decide. The image of a pair is not counted beside its header.
+    """
+    name = path.name.lower()
+    for one in FORMATS:
+        for suffix in one.suffixes:
+            if name.endswith(suffix):
+                holds_volume = one.doubtful.get(suffix)
+                return suffix in VOXEL_SUFFIXES and (holds_volume is None or holds_volume(path))
+    return False
+
+
 def without_suffix(name: str) -> str:
     """Return a file name without the suffix of its format, or without its last suffix.
 
@@ -196,6 +300,7 @@ __all__ = [
     "VOXEL_SUFFIXES",
     "Format",
     "files_of",
+    "is_volume",
     "is_voxel_file",
     "recognise",
     "without_suffix",

@@ -29,7 +29,7 @@ from volumetry.formats.recognise import (
     RTSTRUCT_CLASS,
     SEG_CLASSES,
     TRACE_SUFFIX,
-    is_voxel_file,
+    is_volume,
     without_suffix,
 )
 from volumetry.formats.trace_json import read_trace
@@ -219,7 +219,7 @@ def look_around(folder: Path | str) -> _Found:
             continue
         if name.endswith(TRACE_SUFFIX):
             found.traces.append(name)
-        elif is_voxel_file(name):
+        elif is_volume(Path(path)):
             found.volumes.append(name)
     return found
 

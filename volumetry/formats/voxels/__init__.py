@@ -1,1 +1,1 @@
-"""Files of voxels with a geometry: NIfTI, NRRD, MetaImage."""
+"""Files of voxels with a geometry: NIfTI, NRRD, MetaImage, and the less common ones by libraries."""

@@ -8,6 +8,7 @@ column direction), as everywhere: where the file's slice axis runs against it, t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ LPS_FROM_RAS = np.array([-1.0, -1.0, 1.0])
 _FLATTEST = 1e-6  # a voxel whose volume is below this part of its edges' product is flat
 _LONGEST_MM = 1e9
 _SHORTEST_MM, _LONGEST_STEP_MM = 1e-3 * (1 - 1e-6), 1e3 * (1 + 1e-6)
+_ROTATION_TOLERANCE = 2e-3  # of products of unit vectors: 1e-3 of a length
 _MAX_AXIS = 65535  # as in DICOM; every slice costs memory for its position
 
 
@@ -41,7 +43,7 @@ class VoxelFile:
     path : Path
         The file that was named.
     format : str
-        ``nifti``, ``nrrd`` or ``metaimage``.
+        ``nifti``, ``nrrd``, ``metaimage``, ``mgh``...
     dtype : numpy.dtype
         Of the stored values, with their byte order.
     sizes : (int, int, int)
@@ -56,7 +58,7 @@ class VoxelFile:
     data_path : Path
         Where the values are: `path`, or a file beside it.
     encoding : str
-        How they are compressed (`volumetry.formats.voxels.streams.Encoding`), or ``text``.
+        How they are compressed (`volumetry.formats.voxels.streams.Encoding`), ``text``, or ``library``.
     file_offset : int
         Bytes before the values, in the file as it is on disk.
     data_offset : int
@@ -70,6 +72,10 @@ class VoxelFile:
     labels : tuple of MaskLabel
         As the file declares them.
     flags : tuple of str
+    load : callable, optional
+        Returns all values, in the order of the file's axes, where ``encoding`` is ``library``.
+    has_footer : bool
+        Whether the format has bytes of its own behind the values.
     """
 
     path: Path
@@ -90,6 +96,8 @@ class VoxelFile:
     layers_fastest: bool = False
     labels: tuple[MaskLabel, ...] = ()
     flags: tuple[str, ...] = ()
+    load: Callable[[], bytes] | None = None
+    has_footer: bool = False
 
     @property
     def n_bytes(self) -> int:
@@ -211,6 +219,26 @@ class VoxelFile:
                 todo="Correct the spacing or its unit in the header, or export the file again.",
             )
         return np.asarray(lengths)
+
+
+def check_rotation(directions: Array, path: Path, *, field: str, lengths_field: str) -> None:
+    """Refuse axes that are not three perpendicular unit vectors, (3, 3): lengths belong to the spacing.
+
+    Raises
+    ------
+    GeometryError
+        ``header-conflict``.
+    """
+    with np.errstate(all="ignore"):
+        worst = float(np.abs(directions @ directions.T - np.eye(3)).max())
+    if not worst <= _ROTATION_TOLERANCE:
+        raise GeometryError(
+            "header-conflict",
+            "the matrix is no rotation, so that it and the spacing disagree about the size of a voxel",
+            where=path,
+            values={field: tuple(directions.ravel().tolist()), "off_by": worst},
+            todo=f"Write the lengths to {lengths_field} and unit vectors to {field}.",
+        )
 
 
 def _determinant(steps_mm: Array) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
-from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
+from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile, check_rotation
 from volumetry.formats.voxels.header_text import (
     HeaderLines,
     cut_short,
@@ -31,8 +31,6 @@ from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.streams import open_stream
 
 Array = NDArray[np.float64]
-
-_ROTATION_TOLERANCE = 2e-3  # of products of unit vectors: 1e-3 of a length
 
 _DTYPES = {
     "MET_CHAR": "i1",
@@ -166,23 +164,10 @@ def _grid(fields: dict[str, str], path: Path) -> tuple[Array, Array, tuple[str, 
     directions = floats(matrix, "TransformMatrix", path)
     if not finite(origin, 3) or not finite(directions, 9):
         raise unreadable("origin or directions are no numbers", path)
-    _check_rotation(np.array(directions).reshape(3, 3), path)
+    axes = np.array(directions).reshape(3, 3)
+    check_rotation(axes, path, field="TransformMatrix", lengths_field="ElementSpacing")
     # One axis after the other, as ITK writes the columns of its direction matrix.
-    return np.array(directions).reshape(3, 3) * np.array(spacing)[:, np.newaxis], np.array(origin), ()
-
-
-def _check_rotation(directions: Array, path: Path) -> None:
-    """Refuse axes that are not three perpendicular unit vectors: lengths belong to the spacing."""
-    with np.errstate(all="ignore"):
-        worst = float(np.abs(directions @ directions.T - np.eye(3)).max())
-    if not worst <= _ROTATION_TOLERANCE:
-        raise GeometryError(
-            "header-conflict",
-            "the matrix is no rotation, so that it and the spacing disagree about the size of a voxel",
-            where=path,
-            values={"TransformMatrix": tuple(directions.ravel().tolist()), "off_by": worst},
-            todo="Write the lengths to ElementSpacing and unit vectors to TransformMatrix.",
-        )
+    return axes * np.array(spacing)[:, np.newaxis], np.array(origin), ()
 
 
 _DATA_FILE = re.compile(rb"^ElementDataFile\s*=([^\r\n]*)", re.I | re.M)

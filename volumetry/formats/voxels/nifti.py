@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2: ``.nii``, ``.nii.gz``, and ``.hdr`` with its ``.img``.
+"""NIfTI-1 and NIfTI-2: ``.nii``, ``.nii.gz``, and ``.hdr`` with its ``.img``, either of which may be named.
 
 Masks are counted slice by slice as they are inflated. The header is read by
 `volumetry.formats.voxels.nifti_header`, the slice thickness from the BIDS sidecar
@@ -15,7 +15,7 @@ import numpy as np
 
 from volumetry.errors import GeometryError, ReadError, UsageError
 from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
-from volumetry.formats.voxels.nifti_header import HEADER_SIZES, header_size, parse_header
+from volumetry.formats.voxels.nifti_header import HEADER_SIZES, header_size, is_nifti_header, parse_header
 from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.sidecar import sidecars, slice_thickness_mm
 from volumetry.formats.voxels.streams import ByteStream, Encoding, GzipStream, open_stream
@@ -31,15 +31,20 @@ def read_header(path: Path | str) -> VoxelFile:
     ReadError, GeometryError
     """
     path = Path(path)
-    with open_stream(path, None) as (stream, on_disk_bytes):
+    half = _PAIR.fullmatch(path.name)
+    header_path = path if half is None or half[2].lower() == "hdr" else _beside(path, half[1], "hdr")
+    with open_stream(header_path, None, follow_link=header_path == path) as (stream, on_disk_bytes):
         encoding = _encoding(stream)
         start = stream.read(4)
-        size, _ = header_size(start, path)
-        header = parse_header(start + stream.read(size - 4), path)
+        size, _ = header_size(start, header_path)
+        content = start + stream.read(size - 4)
+    if half is not None and len(content) == 348 and not is_nifti_header(content):
+        return _analyze(content, path, half[1])
+    header = parse_header(content, header_path)
     data_path = path
     if not header.in_one_file:
-        data_path = _image_beside(path)
-        with open_stream(data_path, None, follow_link=False) as (stream, on_disk_bytes):
+        data_path = _image_of(path, path.name.rpartition(".")[0] if half is None else half[1])
+        with open_stream(data_path, None, follow_link=data_path == path) as (stream, on_disk_bytes):
             encoding = _encoding(stream)
     file = VoxelFile(
         path=path,
@@ -66,16 +71,38 @@ def _encoding(stream: ByteStream) -> Encoding:
     return "gzip" if isinstance(stream, GzipStream) else "raw"
 
 
-def _image_beside(path: Path) -> Path:
-    for suffix in (".img", ".img.gz"):
-        image = path.with_suffix(suffix)
-        if image.is_file():
-            return image
+def _analyze(content: bytes, path: Path, stem: str) -> VoxelFile:
+    """Return the image of an Analyze 7.5 header."""
+    from volumetry.formats.voxels.analyze import parse_header as parse_analyze
+
+    data_path = _image_of(path, stem)
+    with open_stream(data_path, None, follow_link=data_path == path) as (stream, on_disk_bytes):
+        encoding = _encoding(stream)
+    thickness = slice_thickness_mm(path)
+    file = parse_analyze(content, path, data_path=data_path, encoding=encoding, slice_thickness_mm=thickness)
+    file.check_size(on_disk_bytes)
+    return file
+
+
+_PAIR = re.compile(r"(.*)\.(hdr|img)(\.gz)?", re.I | re.S)
+
+
+def _image_of(path: Path, stem: str) -> Path:
+    """Return the ``.img`` of a pair: the named file itself, or the one beside it."""
+    half = _PAIR.fullmatch(path.name)
+    return path if half is not None and half[2].lower() == "img" else _beside(path, stem, "img")
+
+
+def _beside(path: Path, stem: str, suffix: str) -> Path:
+    for ending in (suffix, f"{suffix}.gz", suffix.upper()):
+        other = path.with_name(f"{stem}.{ending}")
+        if other.is_file():
+            return other
     raise ReadError(
         "not-found",
-        "the .img that belongs to this header is not beside it",
+        f"the .{suffix} that belongs to this file is not beside it",
         where=path,
-        todo="Copy both files.",
+        todo="Copy both files, the .hdr and the .img, to one folder.",
     )
 
 
@@ -220,8 +247,9 @@ def _quaternion(rotation: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> 
 
 def companions(path: Path) -> list[Path]:
     """Return the other half of a ``.hdr`` and ``.img`` pair, and the BIDS sidecars."""
-    pair = re.fullmatch(r"(.*)\.(hdr|img)(\.gz)?", path.name, re.I | re.S)
-    others = [] if pair is None else [path.with_name(f"{pair[1]}.{s}") for s in ("hdr", "img", "img.gz")]
+    pair = _PAIR.fullmatch(path.name)
+    endings = ("hdr", "img", "hdr.gz", "img.gz", "HDR", "IMG")
+    others = [] if pair is None else [path.with_name(f"{pair[1]}.{ending}") for ending in endings]
     return [*(other for other in others if other != path), *sidecars(path)]
 
 

@@ -105,6 +105,11 @@ def header_size(start: bytes, path: Path | str) -> tuple[int, str]:
     )
 
 
+def is_nifti_header(content: bytes) -> bool:
+    """Return whether a whole header bears the mark of NIfTI-1 or -2; that of Analyze 7.5 bears none."""
+    return content[344:348] in _MAGIC or content[4:12] in _MAGIC
+
+
 def parse_header(content: bytes, path: Path | str) -> NiftiHeader:
     """Read a header.
 
@@ -130,9 +135,9 @@ def parse_header(content: bytes, path: Path | str) -> NiftiHeader:
     if in_one_file is None:
         raise ReadError(
             "unsupported-format",
-            "the header is Analyze 7.5 or damaged, not NIfTI",
+            "the header has the size of NIfTI, but not its mark; it is damaged, or Analyze 7.5 in one file",
             where=path,
-            todo="Convert it to NIfTI with a program that knows its orientation.",
+            todo="Export the image again, or name the .hdr of an Analyze pair.",
         )
     slope, intercept = _rescale(fields, path)
     steps, origin, flags = _grid(fields, path)
@@ -155,12 +160,12 @@ def _unpack(content: bytes, version: int, order: str) -> dict[str, Any]:
     for name, (offset, form) in _FIELDS[version].items():
         values = struct.unpack_from(order + form, content, offset)
         if form[-1] == "f":
-            values = tuple(map(_decimal, values))
+            values = tuple(map(shortest_decimal, values))
         fields[name] = values if len(values) > 1 else values[0]
     return fields
 
 
-def _decimal(value: float) -> float:
+def shortest_decimal(value: float) -> float:
     """Return the shortest decimal that is stored as this 4-byte float: 4.4, not 4.400000095367432.
 
     Lengths are decimal numbers in DICOM and in people's minds; the two differ by less than the rounding of

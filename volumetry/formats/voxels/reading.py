@@ -1,4 +1,4 @@
-"""Scans, masks and cross-sections from the header of a voxel file: what NIfTI, NRRD and MetaImage share."""
+"""Scans, masks and cross-sections from the header of a voxel file: what all voxel formats share."""
 
 from __future__ import annotations
 
@@ -275,6 +275,9 @@ class VoxelReading:
     @contextmanager
     def _open(self) -> Iterator[ByteStream]:
         file = self._file
+        if file.load is not None:
+            yield MemoryStream(file.load())
+            return
         encoding = "raw" if file.encoding == "text" else cast(Encoding, file.encoding)
         named = file.data_path == file.path
         with open_stream(file.data_path, encoding, offset=file.file_offset, follow_link=named) as (
@@ -299,7 +302,7 @@ class VoxelReading:
         )
 
     def _end(self, stream: ByteStream) -> None:
-        if goes_on(stream):
+        if goes_on(stream) and not self._file.has_footer:
             self.flags = ("trailing-data",)
 
     def _numbers(self, stream: ByteStream, size_bytes: int) -> ByteStream:

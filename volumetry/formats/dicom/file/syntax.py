@@ -50,11 +50,70 @@ def first_element(head: bytes, file_bytes: int, path: Path | str) -> int:
         raise truncated("the file ends within its preamble", path, 132, file_bytes)
     if _is_element(head, file_bytes):
         return 0
-    raise ReadError(
+    raise not_dicom(head, path)
+
+
+_ARRAY = "Load it in Python and give it with its geometry: volumetry.scan_from or mask_from; then write_mask."
+_PICTURE = "A picture has no voxel size. Name the DICOM, NIfTI or NRRD file that it was made from."
+_SURFACE = "Export the segmentation as a label image: NIfTI (.nii.gz) or NRRD (.nrrd)."
+_PACKED = "Unpack it first, and name the file or folder in it."
+_TABLE = "Name the image or tracing itself. Cases are listed in a manifest: volumetry batch --manifest."
+_EXPORT = "Export the image as DICOM, NIfTI (.nii.gz) or NRRD (.nrrd)."
+
+_BY_BYTES = (
+    (b"\x93NUMPY", "an array of numpy, which has no voxel size", _ARRAY),
+    (b"\x89PNG", "a PNG picture", _PICTURE),
+    (b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
+    (b"GIF8", "a GIF picture", _PICTURE),
+    (b"BM", "a BMP picture", _PICTURE),
+    (b"%PDF", "a PDF document", _PICTURE),
+    (b"PK\3\4", "a ZIP archive, or a file in one (.npz, .xlsx, .docx)", _PACKED),
+    (b"\x1f\x8b", "a file compressed with gzip, whose content its name does not tell", _PACKED),
+    (b"7z\xbc\xaf", "a 7-Zip archive", _PACKED),
+    (b"Rar!", "a RAR archive", _PACKED),
+    (b"\x89HDF", "an HDF5 file (.h5, .mat of version 7.3, MINC 2)", _EXPORT),
+    (b"CDF", "a NetCDF file (MINC 1)", _EXPORT),
+    (b"MATLAB", "a MATLAB file", _EXPORT),
+    (b"solid", "a surface (STL)", _SURFACE),
+    (b"ply", "a surface (PLY)", _SURFACE),
+    (b"<?xml", "an XML file", _EXPORT),
+    (b"<", "an XML or HTML file", _EXPORT),
+    (b"!INTERFILE", "an Interfile header", _EXPORT),
+    (b"ENVI", "an ENVI header", _EXPORT),
+)
+_BY_SUFFIX = {
+    ".stl": ("a surface (STL)", _SURFACE),
+    ".obj": ("a surface (OBJ)", _SURFACE),
+    ".vtp": ("a surface (VTP)", _SURFACE),
+    ".csv": ("a table", _TABLE),
+    ".tsv": ("a table", _TABLE),
+    ".xls": ("a table", _TABLE),
+    ".txt": ("a text", _TABLE),
+    ".json": ("a JSON file, and no trace of this program (.trace.json)", _TABLE),
+    ".toml": ("a TOML file", _TABLE),
+    ".raw": ("bare voxels, whose size no header tells", "Name the header beside it (.mhd, .nhdr)."),
+    ".zraw": ("bare voxels, whose size no header tells", "Name the header beside it (.mhd, .nhdr)."),
+    ".rec": ("bare voxels of Philips, beside their .PAR", _EXPORT),
+    ".par": ("a PAR header of Philips", _EXPORT),
+    ".mnc": ("a MINC file", _EXPORT),
+    ".brik": ("an AFNI file", _EXPORT),
+    ".head": ("an AFNI header", _EXPORT),
+    ".nrrd": ("no NRRD file, whose first bytes are NRRD", _EXPORT),
+}
+
+
+def not_dicom(head: bytes, path: Path | str) -> ReadError:
+    """Return the error for a file of no format that is read: what it is, as far as bytes and name tell."""
+    by_bytes = next(
+        ((what, todo) for magic, what, todo in _BY_BYTES if head.lstrip().startswith(magic)), None
+    )
+    what, todo = by_bytes or _BY_SUFFIX.get(Path(path).suffix.lower(), ("", ""))
+    return ReadError(
         "unsupported-format",
-        "this is not a DICOM file",
+        f"this is {what}" if what else "this is not a DICOM file, nor of another format that is read",
         where=path,
-        todo="Name a DICOM file, or one of another format by its own suffix.",
+        todo=todo
+        or "Name a DICOM, NIfTI, NRRD or MetaImage file; all that is read: docs/reference/formats.md.",
     )
 
 
