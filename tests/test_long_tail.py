@@ -1,7 +1,7 @@
 """The less common voxel formats: right volumes, sizes checked first, true refusals; also in a study folder.
 
-Those that say how they lie in the patient (.mgh, .mgz, pairs of NIfTI) are held to the contract of every format
-in test_format_contract.py.
+Those that say how they lie in the patient (.mgh, .mgz, pairs of NIfTI) are held to the contract of every
+format, too, in test_format_contract.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VOXELS = lesion().transpose(2, 1, 0)  # slices, rows, columns
 
 
 def by_itk(path: Path, voxels: Any, *, compressed: bool = False) -> Path:
-    image = SimpleITK.GetImageFromArray(voxels)
+    image: Any = SimpleITK.GetImageFromArray(voxels)
     image.SetSpacing((*PIXEL_MM, STEP_MM))
     image.SetOrigin((20.5, -10.25, 30.125))
     SimpleITK.WriteImage(image, path, useCompression=compressed)
@@ -56,14 +56,14 @@ def mgh(path: Path, voxels: Any) -> Path:
 
 def imagej(path: Path, voxels: Any, *, unit: str = "mm", factor: float = 1.0, **more: Any) -> Path:
     said = {"spacing": STEP_MM * factor, "unit": unit, "axes": "ZYX"}
-    resolution = tuple(1 / (size * factor) for size in PIXEL_MM)
+    resolution: Any = tuple(1 / (size * factor) for size in PIXEL_MM)
     tifffile.imwrite(path, voxels, imagej=True, resolution=resolution, metadata=said, **more)
     return path
 
 
 def ome(path: Path, voxels: Any) -> Path:
     sizes = dict(zip("XYZ", (*PIXEL_MM, STEP_MM), strict=True))
-    said = {f"PhysicalSize{axis}": size for axis, size in sizes.items()}
+    said: dict[str, Any] = {f"PhysicalSize{axis}": size for axis, size in sizes.items()}
     said |= {f"PhysicalSize{axis}Unit": "mm" for axis in sizes}
     tifffile.imwrite(path, voxels, metadata={"axes": "ZYX", **said})
     return path
@@ -98,7 +98,7 @@ def test_masks_and_scans_have_their_volumes(name: str, tmp_path: Path) -> None:
     path = written(name, tmp_path)
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
     for sections in vm.read_sections(path):
-        number = sections.label
+        number = sections.label or 0
         measured = vm.measure_volume(sections, rule=vm.MeasurementRule(height="spacing"))
         assert measured.volume_mm3 == pytest.approx(COUNTS[number] * VOXEL_MM3, rel=1e-6)
         assert vm.read_mask(path).binary(number).sum() == COUNTS[number]
@@ -173,8 +173,8 @@ def test_declared_sizes_are_checked_before_memory_is_taken(tmp_path: Path) -> No
     huge = {
         "a.gipl": gipl_header((60000, 60000, 60000)),
         "a.vtk": b"# vtk DataFile Version 3.0\nx\nBINARY\nDATASET STRUCTURED_POINTS\n"
-        b"DIMENSIONS 60000 60000 60000\nSPACING 1 1 1\nORIGIN 0 0 0\nPOINT_DATA 216000000000000\nSCALARS s unsigned_char 1\n"
-        b"LOOKUP_TABLE default\n\0",
+        b"DIMENSIONS 60000 60000 60000\nSPACING 1 1 1\nORIGIN 0 0 0\nPOINT_DATA 216000000000000\n"
+        b"SCALARS s unsigned_char 1\nLOOKUP_TABLE default\n\0",
         "a.mgh": struct.pack(">7i h", 1, 60000, 60000, 60000, 1, 0, 0, 1)
         + struct.pack(">15f", 1, 1, 1, -1, 0, 0, 0, 0, -1, 0, 1, 0, 0, 0, 0)
         + bytes(300),
