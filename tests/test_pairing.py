@@ -78,7 +78,7 @@ def test_guards(cells, reason):
 
 def test_a_changed_pixel_size_is_a_flag_and_no_guard():
     change = changed(row("v0"), row("v1", pixel_area_mm2=0.5))[0]
-    assert (change["category"], change["flags"]) == ("no_change", "protocol-changed")
+    assert (change["category"], change["flags"]) == ("no_change", "protocol-changed;error-unknown")
 
 
 def test_readers_are_followed_apart_and_the_first_read_counts():

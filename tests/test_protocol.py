@@ -68,4 +68,4 @@ def test_no_file(tmp_path):
     assert caught.value.code == "not-found"
     with pytest.raises(VolumetryError) as caught:
         read_protocol(tmp_path)
-    assert caught.value.code == "unreadable"
+    assert caught.value.code == "unsupported-format"  # a folder

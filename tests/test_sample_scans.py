@@ -64,7 +64,7 @@ def table(name: str) -> list[dict[str, str]]:
 
 EXPECTED = table("expected_volumes.csv")
 TRACED = [row for row in EXPECTED if row["status"] != "not_traced"]
-BY_CONTOUR = [row for row in TRACED if row["tracing"] == "rtstruct"]
+BY_CONTOUR = [row for row in TRACED if row["tracing"] == "rtstruct" and row["status"] != "absent"]
 BY_TRACE = [row for row in TRACED if row["tracing"] == "trace"]
 BY_MASK = [row for row in TRACED if row["tracing"] == "nifti"]
 ORIENTED = table("orientation_truth.csv")

@@ -127,3 +127,37 @@ def test_the_facts_of_geometry_survive_as_cells() -> None:
     facts = geometry_facts(geometry)
     assert np.allclose([float(v) for v in facts["slice_normal"].split()], geometry.normal, atol=1e-6)
     assert (facts["rows"], facts["pixel_spacing_columns_mm"]) == (120, 0.7)
+
+
+def test_through_batch_and_change_with_a_file_of_repeats(tmp_path: Path) -> None:
+    from conftest import ROOT
+
+    from volumetry.cli import main
+    from volumetry.study.protocol import read_protocol
+    from volumetry.tables import CHANGES, read_table
+
+    file = tmp_path / "repeatability.json"
+    file.write_text(json.dumps(ERROR.as_dict()))
+    study = str(ROOT / "sample_scans/study")
+    out = tmp_path / "out"
+    assert main(["batch", study, "--out", str(out), "--jobs", "1", "--repeatability", str(file)]) in (0, 3)
+    rows = read_table(out / "changes.csv", CHANGES)
+    told = [r for r in rows if r["verdict"] in ("increase", "decrease", "no_change", "within_error")]
+    assert len(told) >= 6
+    for r in told:
+        assert r["verdict"] in (r["threshold_category"], "within_error")
+        assert r["change_error_percent"] > r["change_error_lower_bound_percent"] > 0
+        assert 0 <= r["probability_increase"] + r["probability_decrease"] <= 1
+        assert "error-unknown" not in (r["flags"] or "")
+    changes = tmp_path / "changes.csv"
+    command = ["change", str(out / "measurements.csv"), "--out", str(changes), "--repeatability", str(file)]
+    assert main(command) == 0
+    assert [r["verdict"] for r in read_table(changes, CHANGES)] == [r["verdict"] for r in rows]
+    protocol = tmp_path / "study.toml"
+    protocol.write_text('[repeatability]\nfile = "repeatability.json"\nbound = "tolerance"\n')
+    assert read_protocol(protocol).reading_error == ERROR
+    stricter = ["change", str(out / "measurements.csv"), "--out", str(changes), "--protocol", str(protocol)]
+    assert main(stricter) == 0
+    wider = read_table(changes, CHANGES)
+    pairs = [(a, b) for a, b in zip(rows, wider, strict=True) if a["detectable_change_percent"]]
+    assert all(b["detectable_change_percent"] > a["detectable_change_percent"] for a, b in pairs)

@@ -64,7 +64,7 @@ def image_files(study: Study, plan: SlicePlan, voxels: Image, *, rle: bool = Fal
 def rtstruct_file(study: Study, plan: SlicePlan, regions: dict[str, dict[int, Array]]) -> bytes:
     """Return an RTSTRUCT with a region for each name, and a ring (n, 3) in LPS for each of its slices.
 
-    A region without rings says that its lesion was looked for and is absent.
+    A region without rings says nothing: its lesion was not traced.
     """
     ds = _common(study, RTStructureSetStorage, hashed_uid(f"{study.name}/rtstruct"))
     ds.Modality = "RTSTRUCT"

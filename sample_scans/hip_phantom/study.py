@@ -89,8 +89,14 @@ def _visit_files(patient: Patient, visit: Visit, index: int) -> Files:
             content = trace_file(study, visit.plan, voxels, lesion, rings[lesion.name])
             yield f"{folder}/{lesion.name}.trace.json", content
         return
-    regions = {f"lesion_{name}": ring for name, ring in rings.items()}
-    yield f"{folder}/rtstruct.dcm", rtstruct_file(study, visit.plan, regions)
+    regions = {f"lesion_{name}": ring for name, ring in rings.items() if ring}
+    if regions:
+        yield f"{folder}/rtstruct.dcm", rtstruct_file(study, visit.plan, regions)
+    for lesion in patient.lesions:
+        if not rings[lesion.name]:  # only a trace can say that it is absent
+            name = f"lesion_{lesion.name}"
+            content = trace_file(study, visit.plan, voxels, lesion, {}, name=name, reader="")
+            yield f"{folder}/{name}.trace.json", content
 
 
 def _scan(patient: Patient, visit: Visit, index: int) -> Image:

@@ -18,18 +18,25 @@ from hip_phantom.planes import SlicePlan
 
 
 def trace_file(
-    study: Study, plan: SlicePlan, voxels: Image, lesion: Lesion, rings: dict[int, Array]
+    study: Study,
+    plan: SlicePlan,
+    voxels: Image,
+    lesion: Lesion,
+    rings: dict[int, Array],
+    *,
+    name: str = "",
+    reader: str = "A",
 ) -> bytes:
     """Return the trace of one lesion: a ring (n, 3) in LPS for each slice; no rings say that it is absent."""
     document = {
         "format": "volumetry-trace",
         "version": 1,
-        "lesion": lesion.name,
+        "lesion": name or lesion.name,
         "side": lesion.side,
         "geometry": _geometry(study, plan),
         "source": _source(study, voxels),
         "provenance": {
-            "reader": "A",
+            "reader": reader,
             "time": f"{study.date}T15:00:00+00:00",
             "tool": "sample scans",
             "protocol": "",

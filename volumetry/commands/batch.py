@@ -12,6 +12,7 @@ from volumetry.commands.options import (
     add_follow_links,
     add_measurement_options,
     add_protocol,
+    add_repeatability,
     add_traces,
     chosen_protocol,
     exit_code,
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     parser.add_argument("--figures", action="store_true", help="draw every lesion")
+    add_repeatability(parser)
     parser.add_argument("--parquet", action="store_true", help="write the tables as Parquet, too")
     parser.add_argument(
         "--pseudonyms",
@@ -120,7 +122,7 @@ def _noted(chosen: argparse.Namespace) -> tuple[str, ...]:
     ]
     given += [
         f"--{name}"
-        for name in ("manifest", "traces", "protocol", "pseudonyms", "scheduler")
+        for name in ("manifest", "traces", "protocol", "repeatability", "pseudonyms", "scheduler")
         if getattr(chosen, name)
     ]
     return ("volumetry", "batch", *given)

@@ -64,6 +64,15 @@ def add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", metavar="TOML", help="study protocol; default: the published rules")
 
 
+def add_repeatability(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--repeatability``."""
+    parser.add_argument(
+        "--repeatability",
+        metavar="FILE",
+        help="repeatability.json of `volumetry agreement`: puts a verdict beside every class",
+    )
+
+
 def add_region(parser: argparse.ArgumentParser) -> None:
     """Declare ``--label`` and ``--roi``: which region of a file is meant."""
     which = parser.add_mutually_exclusive_group()
@@ -109,4 +118,8 @@ def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
         measurement = replace(measurement, skipped_slices=chosen.skipped)
     if getattr(chosen, "interpolate_missing", None):
         measurement = replace(measurement, interpolate_missing=True)
+    if getattr(chosen, "repeatability", None):
+        from volumetry.study.worth import read_repeatability
+
+        protocol = replace(protocol, reading_error=read_repeatability(chosen.repeatability))
     return replace(protocol, measurement=measurement)

@@ -40,6 +40,7 @@ from volumetry.study.pairing import changes_of
 from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser, write_map
 from volumetry.study.workers import refuse_unguarded, run_in_executor, run_in_processes
+from volumetry.study.worth import tilt_explainer, worth_rule
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, write_parquet, write_table
 
 _FEW = 4
@@ -179,7 +180,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         _measure(jobs, ledger, options, len(cases), progress)
         ledger.sync()
         entries = _entries(cases, settings, ledger, options.protocol)
-        _write_tables(entries, ledger, settings, out, options)
+        _write_tables(entries, ledger, settings, folder, out, options)
     if options.pseudonymiser is not None and options.key_file is not None:
         write_map(options.key_file, options.pseudonymiser, cases)
     summary = BatchSummary(
@@ -333,13 +334,22 @@ def _slice_rows(entries: Iterable[Entry], ledger: Ledger, settings: Settings) ->
 
 
 def _write_tables(
-    entries: Sequence[Entry], ledger: Ledger, settings: Settings, out: Path, options: BatchOptions
+    entries: Sequence[Entry],
+    ledger: Ledger,
+    settings: Settings,
+    folder: Path | str,
+    out: Path,
+    options: BatchOptions,
 ) -> None:
-    rule = options.protocol.change
+    protocol = options.protocol
+    rule = protocol.change
+    # Under pseudonyms the rows name no files, so no lesion can be cut anew.
+    explain = None if options.pseudonymiser else tilt_explainer(Path(folder), options.traces)
+    worth = worth_rule(protocol, explain)
     tables: tuple[tuple[Any, Callable[[], Iterator[Row]]], ...] = (
         (MEASUREMENTS, lambda: _rows(entries, ledger, settings)),
         (SLICES, lambda: _slice_rows(entries, ledger, settings)),
-        (CHANGES, lambda: changes_of(_rows(entries, ledger, settings), rule)),
+        (CHANGES, lambda: changes_of(_rows(entries, ledger, settings), rule, worth)),
     )
     for table, rows in tables:
         write_table(out / f"{table.name}.csv", table, rows())

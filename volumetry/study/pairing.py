@@ -7,9 +7,10 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from volumetry.change import ChangeRule, MeasuredVisit, classify_change
+from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.errors import UsageError
 from volumetry.study.identity import natural, order_of_visits
+from volumetry.study.worth import WorthRule, worth_cells
 from volumetry.tables import CHANGES, Row
 
 Unit = tuple[str, str, str]
@@ -32,7 +33,7 @@ def visit_ranks(visits: Mapping[str, str], declared: Sequence[str] = ()) -> dict
     return {visit: rank for rank, visit in enumerate(sorted(visits, key=natural))}
 
 
-def changes_of(rows: Iterable[Row], rule: ChangeRule) -> Iterator[Row]:
+def changes_of(rows: Iterable[Row], rule: ChangeRule, worth: WorthRule | None = None) -> Iterator[Row]:
     """Yield the rows of changes of measurements that come patient by patient.
 
     Every lesion that was traced at any visit has a row for every follow-up visit of its patient; where
@@ -40,10 +41,12 @@ def changes_of(rows: Iterable[Row], rule: ChangeRule) -> Iterator[Row]:
     the first counts. Where the order of a patient's visits is unknown, its changes are not evaluable.
     """
     for patient, group in groupby(rows, key=lambda row: (row.get("site"), row["patient"])):
-        yield from _changes_of_patient(patient, list(group), rule)
+        yield from _changes_of_patient(patient, list(group), rule, worth or WorthRule())
 
 
-def _changes_of_patient(patient: Patient, rows: list[Row], rule: ChangeRule) -> Iterator[Row]:
+def _changes_of_patient(
+    patient: Patient, rows: list[Row], rule: ChangeRule, worth: WorthRule
+) -> Iterator[Row]:
     visits: dict[str, tuple[int, str]] = {}
     unknown = any(row["visit_order"] is None and (row["visit"] or row["lesion"]) for row in rows)
     if not unknown:
@@ -75,7 +78,16 @@ def _changes_of_patient(patient: Patient, rows: list[Row], rule: ChangeRule) -> 
                 _visit(units[unit].get(ordered[0]), failures.get(ordered[0]) or "baseline-not-traced"),
                 _visit(units[unit].get(visit), failures.get(visit) or "followup-not-traced"),
             )
-            yield _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
+            row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
+            both = units[unit].get(ordered[0]), units[unit].get(visit)
+            yield _with_worth(row, worth_cells(*both, change, rule, worth))
+
+
+def _with_worth(row: Row, cells: Row) -> Row:
+    """Join what a class is worth to its row; its flags come after those of the change."""
+    flags = [flag for flag in (row["flags"] or "").split(";") if flag]
+    more = [flag for flag in cells.pop("worth_flags") if flag not in flags]
+    return row | cells | {"flags": ";".join((*flags, *more)) or None}
 
 
 def _unordered_row(patient: Patient, unit: Unit, rule: ChangeRule) -> Row:
@@ -99,12 +111,12 @@ def _change_row(
     pair: tuple[MeasuredVisit, MeasuredVisit],
     dates: tuple[str, str],
     rule: ChangeRule,
-) -> Row:
+) -> tuple[Row, VolumeChange]:
     change = classify_change(*pair, rule)
     empty = ("empty-mask",) if any("empty-mask" in visit.flags for visit in pair) else ()
     days = _days(*dates)
     side, lesion, reader = unit
-    return {
+    row = {
         "site": patient[0],
         "patient": patient[1],
         "side": side or None,
@@ -125,6 +137,7 @@ def _change_row(
         "height_rule": change.height_rule or None,
         "flags": ";".join((*change.flags, *empty)) or None,
     }
+    return row, change
 
 
 def _visit(row: Row | None, otherwise: str) -> MeasuredVisit:
@@ -150,7 +163,7 @@ def _days(first: str, second: str) -> int | None:
     return days if days > 0 else None  # dates that contradict the order of the visits say nothing
 
 
-def changes_of_table(rows: Sequence[Row], rule: ChangeRule) -> Iterator[Row]:
+def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | None = None) -> Iterator[Row]:
     """Yield the rows of changes of a table of measurements in any order, as somebody else may have made it.
 
     Visits are ranked by ``visit_order`` where every row of the patient has one, else as `order_of_visits`
@@ -178,7 +191,7 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule) -> Iterator[Row]:
         status = row["status"] or ("not_measurable" if row["volume_mm3"] is None else "measured")
         ordered.append(row | {"visit_order": rank, "status": status})
     ordered.sort(key=lambda row: (row["site"] or "", natural(row["patient"]), row["patient"]))
-    yield from changes_of(ordered, rule)
+    yield from changes_of(ordered, rule, worth)
 
 
 def _check_rows(rows: Sequence[Row]) -> None:

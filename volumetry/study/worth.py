@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volumetry.change import ChangeRule, VolumeChange
 from volumetry.comparability import Comparability, ComparabilityRule, Normal, VisitFacts, compare_visits
@@ -15,6 +15,9 @@ from volumetry.error_model import ReadingError, VerdictRule, judge_change, readi
 from volumetry.errors import ReadError
 from volumetry.geometry import ScanGeometry
 from volumetry.tables import Row
+
+if TYPE_CHECKING:
+    from volumetry.study.protocol import Protocol
 
 ExplainTilt = Callable[[Row, Row], float | None]
 """From the rows of both visits to the change in percent that the tilt of the planes may explain."""
@@ -38,6 +41,17 @@ class WorthRule:
     verdict: VerdictRule = field(default_factory=VerdictRule)
     comparability: ComparabilityRule = field(default_factory=ComparabilityRule)
     explain_tilt: ExplainTilt | None = None
+
+
+def worth_rule(protocol: Protocol, explain_tilt: ExplainTilt | None = None) -> WorthRule:
+    """Return by what the changes of a study are judged."""
+    section = protocol.repeatability
+    return WorthRule(
+        reading_error=protocol.reading_error,
+        verdict=VerdictRule(critical_value=section.bound, level=section.confidence),
+        comparability=protocol.comparability.rule,
+        explain_tilt=explain_tilt,
+    )
 
 
 def read_repeatability(path: Path | str) -> ReadingError:
@@ -188,7 +202,7 @@ def _normal(text: Any) -> Normal | None:
     return (x, y, z) if math.hypot(x, y, z) > 0 else None
 
 
-def tilt_explainer(study: Path, traces: Path | None = None) -> ExplainTilt:
+def tilt_explainer(study: Path, traces: Path | str | None = None) -> ExplainTilt:
     """Return a function that cuts the baseline's lesion along the follow-up's slices.
 
     Parameters
@@ -204,8 +218,9 @@ def tilt_explainer(study: Path, traces: Path | None = None) -> ExplainTilt:
         from volumetry.reslice import explained_by_tilt
 
         try:
-            first, contours = _outlines(baseline, study, traces)
-            second, _ = _outlines(followup, study, traces)
+            kept_apart = None if traces is None else Path(traces)
+            first, contours = _outlines(baseline, study, kept_apart)
+            second, _ = _outlines(followup, study, kept_apart)
             return explained_by_tilt(contours, first, second, height=str(baseline.get("height_rule")))
         except (VolumetryError, OSError, LookupError):
             return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from volumetry.change import ChangeRule
 from volumetry.documents import Document, build, read_document
+from volumetry.error_model import ReadingError
 from volumetry.study.protocol.comparability import ComparabilitySection
 from volumetry.study.protocol.identity import IdentitySection
 from volumetry.study.protocol.measurement import ChangeSection, MeasurementSection
@@ -18,6 +19,7 @@ from volumetry.study.protocol.repeatability import RepeatabilitySection
 from volumetry.study.protocol.scan import ScanSection
 from volumetry.study.protocol.study import EmptyMask, StudySection
 from volumetry.study.protocol.tracings import TracingsSection
+from volumetry.study.worth import read_repeatability
 from volumetry.trace import canonical_json
 from volumetry.volume import MeasurementRule
 
@@ -59,6 +61,8 @@ class Protocol:
     change : ChangeRule
     identity, scan, tracings, comparability, repeatability, reading, privacy
         The sections of those names.
+    reading_error : ReadingError or None
+        The error of reading that ``[repeatability]`` names a file of; None without repeated reads.
     """
 
     name: str = "default"
@@ -76,6 +80,7 @@ class Protocol:
     repeatability: RepeatabilitySection = field(default_factory=RepeatabilitySection)
     reading: Reading = field(default_factory=Reading)
     privacy: PrivacySection = field(default_factory=PrivacySection)
+    reading_error: ReadingError | None = None
 
     @property
     def sha256(self) -> str:
@@ -104,6 +109,7 @@ def parse_protocol(document: dict[str, Any], *, text: str = "", where: Path | st
 
 def _protocol(values: dict[str, Any], document: Document) -> Protocol:
     sections = build(ProtocolSections, values, document)
+    file = sections.repeatability.file
     study = {item.name: getattr(sections.study, item.name) for item in fields(StudySection)}
     return Protocol(
         **study,
@@ -114,6 +120,12 @@ def _protocol(values: dict[str, Any], document: Document) -> Protocol:
         tracings=sections.tracings,
         comparability=sections.comparability,
         repeatability=sections.repeatability,
+        reading_error=read_repeatability(_beside(document, file)) if file else None,
         reading=sections.reading,
         privacy=sections.privacy,
     )
+
+
+def _beside(document: Document, name: str) -> Path:
+    """A file that the protocol names, relative to where the protocol lies."""
+    return (Path(document.where).parent if document.where is not None else Path()) / name
