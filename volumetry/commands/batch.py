@@ -166,6 +166,11 @@ def _hints(summary: BatchSummary) -> str:
             "RTSTRUCT, *.trace.json, TotalSegmentator, nnU-Net, MONAI Label. A manifest names others.\n"
             + ("Links lie there: --follow-links follows them.\n" if summary.files.get("links") else "")
         )
-    lines = [f"without an image: {name} ({why})\n" for name, why in summary.without_image.items()]
+    from volumetry.study.joining import printable
+
+    lines = [
+        f"without an image: {printable(name)} ({printable(why)})\n"
+        for name, why in summary.without_image.items()
+    ]
     more = len(lines) - _SHOWN
     return "".join(lines[:_SHOWN]) + (f"and {more} others, named in run.json\n" if more > 0 else "")

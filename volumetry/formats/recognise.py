@@ -6,6 +6,7 @@ read?" asks here.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -196,6 +197,8 @@ VOXEL_SUFFIXES = tuple(s for f in FORMATS if f.name not in ("trace", "dicom") fo
 """Of files that hold one volume of voxels each, scan or mask."""
 SUFFIXES = tuple(suffix for f in FORMATS for suffix in f.suffixes)
 """Of every file that is read; DICOM files may also have none."""
+NEVER_DICOM = (TRACE_SUFFIX, ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh")
+"""Of files that need not be opened to know that they are no DICOM: half the time of a network folder."""
 
 
 def recognise(path: Path | str) -> Format:
@@ -209,13 +212,16 @@ def recognise(path: Path | str) -> Format:
     path = Path(path)
     dicom = FORMATS[-1]
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             return dicom
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise ReadError(
                 "unsupported-format", "this is no regular file", where=path, todo="Name a file or a folder."
             )
+        known = _KNOWN.get(str(path))
+        if known is not None and known[0] == _mark(status):
+            return known[1]
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except FileNotFoundError:
@@ -230,7 +236,35 @@ def recognise(path: Path | str) -> Format:
         ) from None
     if not head:
         raise ReadError("truncated", "the file is empty", where=path, todo="Copy the file again.")
-    return next(f for f in FORMATS if f.matches(path.name.lower(), head))
+    return remember(path, status, head)
+
+
+_MOST_KNOWN = 8192
+_KNOWN: dict[str, tuple[tuple[int, ...], Format]] = {}
+"""What files were recognised as, so that one that was read lately is not opened to ask again."""
+
+
+def remember(path: Path | str, status: os.stat_result, head: bytes) -> Format:
+    """Return the format of a file by its first bytes, and keep it for those who ask `recognise`.
+
+    Parameters
+    ----------
+    path : path
+    status : os.stat_result
+        Of the file, from before it was read: one that was changed since is looked at again.
+    head : bytes
+        Its first `HEAD_BYTES` bytes.
+    """
+    name = Path(path).name.lower()
+    found = next(f for f in FORMATS if f.matches(name, head))
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
+    _KNOWN[str(path)] = (_mark(status), found)
+    return found
+
+
+def _mark(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def is_voxel_file(name: str) -> bool:

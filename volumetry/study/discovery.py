@@ -26,6 +26,7 @@ from volumetry.formats.dicom.traced import rtstruct, seg
 from volumetry.formats.dicom.traced.references import References, iso_date
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import (
+    NEVER_DICOM,
     RTSTRUCT_CLASS,
     SEG_CLASSES,
     TRACE_SUFFIX,
@@ -198,7 +199,7 @@ def _ordered(cases: Iterable[Case]) -> tuple[Case, ...]:
 
 def look_around(folder: Path | str) -> _Found:
     """Index a folder and sort its files by kind."""
-    found = _Found(root=str(folder), index=index_folder(folder))
+    found = _Found(root=str(folder), index=index_folder(folder, never_dicom=NEVER_DICOM))
     images: dict[SeriesKey, list[DicomHeader]] = {}
     for header in found.index.headers:
         if _is_hidden(found.relative(header.path)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from volumetry.errors import (
 from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
 from volumetry.formats.dicom.file.values import MODALITIES
 from volumetry.formats.opening import links_followed
-from volumetry.formats.recognise import TRACE_SUFFIX, files_of, is_voxel_file
+from volumetry.formats.recognise import HEAD_BYTES, TRACE_SUFFIX, files_of, is_voxel_file, remember
 from volumetry.formats.trace_json import read_trace
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
@@ -119,14 +120,15 @@ def input_files(case: Case, root: str) -> Inputs:
 
 def stat_signature(inputs: Inputs, root: str) -> str:
     """Return a hash of size, times and inode of every input: equal means unchanged, without reading."""
-    marks = []
-    for name in inputs.all:
-        try:
-            status = Path(f"{root}/{name}").stat()
-            marks.append([name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino])
-        except OSError as error:
-            marks.append([name, type(error).__name__])
-    return digest_of(marks)
+    return digest_of([_mark(name, root) for name in inputs.all])
+
+
+def _mark(name: str, root: str) -> list[str | int]:
+    try:
+        status = Path(f"{root}/{name}").stat()
+    except OSError as error:
+        return [name, type(error).__name__]
+    return [name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def do_job(job: Job) -> dict[str, Any]:
@@ -142,14 +144,21 @@ def do_job(job: Job) -> dict[str, Any]:
 
 def _done(job: Job) -> dict[str, Any]:
     case, settings = job.case, job.settings
+    # Times first, bytes second: what is changed in between is seen by the next run. The named files are read
+    # before their companions are asked for, so that none is opened just to see what it is.
+    marks, hashes = {}, {}
+    for name in dict.fromkeys(filter(None, (*case.scan_files, case.trace))):
+        marks[name], hashes[name] = _mark(name, settings.root), _hash(name, settings.root)
     inputs = input_files(case, settings.root)
-    stat = stat_signature(inputs, settings.root)
-    hashes = _hashes(inputs, settings.root)
+    for name in inputs.all:
+        if name not in marks:
+            marks[name], hashes[name] = _mark(name, settings.root), _hash(name, settings.root)
+    signature = digest_of([marks[name] for name in inputs.all])
     record: dict[str, Any] = {
         "case": case_id(case, settings),
         "pseudonyms": settings.pseudonymiser is not None,
         "content": digest_of(sorted(hashes.items())),
-        "stat": stat,
+        "stat": signature,
     }
     if record["content"] == job.known_content:
         return record
@@ -177,19 +186,21 @@ def _is_sidecar(name: str) -> bool:
     return name.endswith(".json") and not name.endswith(TRACE_SUFFIX)
 
 
-def _hashes(inputs: Inputs, root: str) -> dict[str, str]:
-    hashes = {}
-    for name in inputs.all:
-        try:
-            path = Path(f"{root}/{name}")
-            if not path.is_file():  # opening a pipe or a device may never end
-                hashes[name] = ""
-                continue
-            with path.open("rb") as file:
-                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            hashes[name] = ""
-    return hashes
+def _hash(name: str, root: str) -> str:
+    """The hash of a file, empty where it cannot be read; what its first bytes say it is, is kept."""
+    path = Path(f"{root}/{name}")
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device may never end
+            return ""
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if head:
+                remember(path, status, head)
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 # -- outcomes -----------------------------------------------------------------------------------------------

@@ -417,7 +417,9 @@ def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHe
     return header
 
 
-def index_folder(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> FolderIndex:
+def index_folder(
+    path: Path | str, *, limits: Limits = DEFAULT_LIMITS, never_dicom: tuple[str, ...] = ()
+) -> FolderIndex:
     """Read the headers of all DICOM files below a folder.
 
     FIFOs, devices and the folders of programs below it are passed by, symbolic links too unless
@@ -430,6 +432,8 @@ def index_folder(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> Folder
         A folder (may be a symbolic link), or one file.
     limits : Limits, optional
         Sizes and depth to hold each file to.
+    never_dicom : tuple of str, optional
+        Suffixes, in lower case, of files that are another file without being opened.
 
     Returns
     -------
@@ -449,6 +453,9 @@ def index_folder(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> Folder
         _add_files([(root, True)], index, limits)
         return index
     for files in _folders(root, index.refusals):
+        if never_dicom:
+            index.other_files.extend(file for file in files if file.lower().endswith(never_dicom))
+            files = [file for file in files if not file.lower().endswith(never_dicom)]
         _add_files(((file, follows_links()) for file in files), index, limits)
     for entries in (index.refusals, index.other_files, index.dicomdirs):
         entries.sort(key=lambda entry: entry if isinstance(entry, str) else entry[0])
