@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -19,7 +20,9 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGLosslessSV1,
+    JPEGLSLossless,
     RLELossless,
 )
 
@@ -230,6 +233,10 @@ def save(ds: Dataset, path: Path, transfer_syntax: str) -> None:
         frames = ds.pixel_array.reshape(-1, ds.Rows, ds.Columns)
         ds.PixelData = encapsulate([jpeg_lossless_stream(frame, bits) for frame in frames])
         meta.TransferSyntaxUID = syntax
+    elif syntax in (JPEG2000Lossless, JPEGLSLossless):
+        frames = ds.pixel_array.reshape(-1, ds.Rows, ds.Columns)
+        ds.PixelData = encapsulate([_imagecodecs_stream(frame, syntax) for frame in frames])
+        meta.TransferSyntaxUID = syntax
     elif syntax.is_encapsulated:
         # GDCM's encoder ends the whole process at odd sizes.
         plugin = "pydicom" if syntax == RLELossless else ""
@@ -284,6 +291,12 @@ def _orientation(geometry: ScanGeometry) -> list[str]:
 def _ds(value: float) -> str:
     """A decimal string of at most 16 characters, as exact as that allows."""
     return next(t for t in (f"{value:.{n}g}" for n in range(17, 5, -1)) if len(t) <= 16)
+
+
+def _imagecodecs_stream(pixels: NDArray[np.generic], syntax: UID) -> bytes:
+    if syntax == JPEG2000Lossless:
+        return bytes(imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k"))
+    return bytes(imagecodecs.jpegls_encode(pixels.view(f"u{pixels.dtype.itemsize}")))
 
 
 def jpeg_lossless_stream(pixels: NDArray[np.generic], bits: int = 16) -> bytes:

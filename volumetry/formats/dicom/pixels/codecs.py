@@ -11,9 +11,8 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from importlib import import_module
 from os import cpu_count
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import ReadError, VolumetryError
-from volumetry.formats.dicom.pixels.jpeg_lossless import decode_frames
 from volumetry.formats.opening import truncated
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
@@ -45,18 +43,13 @@ LOSSY_SYNTAXES = frozenset(
 )
 """Transfer syntaxes whose pixels may have been changed."""
 
-_PLUGINS = {
-    JPEG_BASELINE: ("pillow",),
-    RLE: ("pydicom",),
-    **dict.fromkeys(JPEG_LS, ("pyjpegls",)),
-    **dict.fromkeys(JPEG_2000, ("pillow", "pylibjpeg")),
-    **dict.fromkeys(HTJ2K, ("pylibjpeg",)),
+_BY_IMAGECODECS = {
+    **dict.fromkeys(JPEG_LOSSLESS | {JPEG_BASELINE, JPEG_EXTENDED}, "jpeg8_decode"),
+    **dict.fromkeys(JPEG_LS, "jpegls_decode"),
+    **dict.fromkeys(JPEG_2000 | HTJ2K, "jpeg2k_decode"),
 }
-"""Fastest first. At corrupt input GDCM can end the process, and pylibjpeg's RLE decoder panics past Python's
-exceptions, so that they decode nothing here."""
-
-# Codecs that let other threads run while they decode; the others are slower on several threads than on one.
-_THREADED = JPEG_LS | JPEG_2000 | {JPEG_BASELINE}
+"""Its decoders that only raise at corrupt input (docs/decisions/codecs.md). Two others end the process there,
+``dicomrle_decode`` and ``ljpeg_decode``: they decode nothing here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,40 +117,19 @@ def decoded_frames(
     ReadError
         ``unsupported-codec``, ``unreadable``, ``truncated``.
     """
-    is_for_itk = transfer_syntax_uid in JPEG_LOSSLESS or transfer_syntax_uid == JPEG_EXTENDED
-    decode = None if is_for_itk else _decoder(frame_format, transfer_syntax_uid, frames[0].path)
+    decode = _decoder(frame_format, transfer_syntax_uid, frames[0].path)
     for frame in frames:
         _check_stream(frame.stream, frame_format, transfer_syntax_uid, frame.path)
-    if decode is None:
-        return _decoded_together(frames, frame_format, transfer_syntax_uid)
 
     def decoded(frame: CompressedFrame) -> NDArray[Any]:
         return _shielded(decode, frame.stream, frame.path)
 
+    # These let other threads run while they decode; the others are slower on several threads than on one.
     workers = min(4, cpu_count() or 1, len(frames))
-    if workers < 2 or transfer_syntax_uid not in _THREADED:
+    if workers < 2 or transfer_syntax_uid not in _BY_IMAGECODECS:
         return map(decoded, frames)
     with ThreadPoolExecutor(workers) as executor:
         return list(executor.map(decoded, frames))
-
-
-def _decoded_together(
-    frames: Sequence[CompressedFrame], frame_format: FrameFormat, transfer_syntax_uid: str
-) -> Iterable[NDArray[Any]]:
-    """Decode frames in one call; where that fails, one by one, to name the one that is at fault."""
-    decode = partial(
-        decode_frames,
-        transfer_syntax_uid=transfer_syntax_uid,
-        rows=frame_format.rows,
-        columns=frame_format.columns,
-        bits_allocated=frame_format.bits_allocated,
-        bits_stored=frame_format.bits_stored,
-        is_signed=frame_format.is_signed,
-    )
-    try:
-        return list(decode([frame.stream for frame in frames]))
-    except RuntimeError:
-        return [_shielded(lambda stream: decode([stream])[0], f.stream, f.path) for f in frames]
 
 
 def _shielded(decode: Callable[[bytes], NDArray[Any]], frame: bytes, path: Path | str) -> NDArray[Any]:
@@ -181,23 +153,10 @@ def _decoder(
 ) -> Callable[[bytes], NDArray[Any]]:
     if transfer_syntax_uid == DEFLATED_FRAMES:
         return lambda frame: _inflated(frame, frame_format)
-    return _pydicom_decoder(frame_format, transfer_syntax_uid, path)
-
-
-def _pydicom_decoder(
-    frame_format: FrameFormat, transfer_syntax_uid: str, path: Path | str
-) -> Callable[[bytes], NDArray[Any]]:
-    from pydicom.encaps import encapsulate
-    from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.uid import UID
-
-    try:
-        decoder = get_decoder(UID(transfer_syntax_uid))
-    except NotImplementedError:
-        decoder = None
-    available = decoder.available_plugins if decoder is not None else ()
-    plugins = [p for p in _PLUGINS.get(transfer_syntax_uid, ()) if p in available]
-    if decoder is None or not plugins:
+    if transfer_syntax_uid == RLE:
+        return _rle_decoder(frame_format)
+    name = _BY_IMAGECODECS.get(transfer_syntax_uid)
+    if name is None:
         raise ReadError(
             "unsupported-codec",
             "no decoder here reads this compression",
@@ -205,6 +164,32 @@ def _pydicom_decoder(
             values={"transfer_syntax_uid": transfer_syntax_uid},
             todo="Convert the file to Explicit VR Little Endian.",
         )
+    decode: Callable[[bytes], NDArray[Any]] = getattr(import_module("imagecodecs"), name)
+    return lambda frame: _as_declared(decode(frame), frame_format)
+
+
+def _as_declared(values: NDArray[Any], frame_format: FrameFormat) -> NDArray[Any]:
+    """Return decoded values in the type of the header: a code stream may know no signs, or others."""
+    wanted = frame_format.dtype
+    if values.shape != (frame_format.rows, frame_format.columns) or values.dtype.itemsize > wanted.itemsize:
+        raise ValueError("another matrix or more bits than the header declares")
+    is_signed = values.dtype.kind == "i"
+    stored = values.astype(wanted, copy=False)
+    unused = frame_format.bits_allocated - frame_format.bits_stored
+    if is_signed == frame_format.is_signed or (not unused and not is_signed):
+        return stored
+    if frame_format.is_signed:
+        return np.asarray(np.right_shift(np.left_shift(stored, unused), unused))
+    return np.asarray(np.bitwise_and(stored, wanted.type((1 << frame_format.bits_stored) - 1)))
+
+
+def _rle_decoder(frame_format: FrameFormat) -> Callable[[bytes], NDArray[Any]]:
+    """Return pydicom's own decoder of RLE."""
+    from pydicom.encaps import encapsulate
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
+
+    decoder = get_decoder(UID(RLE))
     options: dict[str, Any] = {
         "rows": frame_format.rows,
         "columns": frame_format.columns,
@@ -219,10 +204,7 @@ def _pydicom_decoder(
 
     def decode(frame: bytes) -> NDArray[Any]:
         single = encapsulate([frame], has_bot=False)
-        for plugin in plugins[:-1]:
-            with suppress(RuntimeError, ValueError):  # another plugin may read it
-                return decoder.as_array(single, raw=True, decoding_plugin=plugin, **options)[0]
-        return decoder.as_array(single, raw=True, decoding_plugin=plugins[-1], **options)[0]
+        return decoder.as_array(single, raw=True, decoding_plugin="pydicom", **options)[0]
 
     return decode
 

@@ -1,8 +1,6 @@
-"""Frames of lossless and 12 bit JPEG, decoded by SimpleITK.
+"""Compressed frames decoded by GDCM through SimpleITK: the peer of this program's decoders.
 
-Of the decoders that pydicom knows, none but GDCM reads these, and its Python binding ends the whole process
-at a corrupt frame. SimpleITK carries the same codec and turns its faults into exceptions. A frame is handed
-over as a DICOM file of nothing but the matrix and the code stream, in memory where the system can.
+A frame is handed over as a DICOM file of nothing but the matrix and the code stream.
 """
 
 from __future__ import annotations
