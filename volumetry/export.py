@@ -23,6 +23,7 @@ from volumetry.formats.exporting import (
 from volumetry.formats.recognise import RTSTRUCT_CLASS, recognise
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
+from volumetry.scan import Scan
 from volumetry.trace import Trace
 from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
 
@@ -92,11 +93,20 @@ class Exported:
 def read_traced(
     path: Path | str,
     *,
-    scan: Path | str | None = None,
+    scan: Scan | Path | str | None = None,
     label: int | str | None = None,
     threshold: float | None = None,
 ) -> TracedFile:
     """Read a traced file whole: all its lesions, or the named one.
+
+    Parameters
+    ----------
+    path : path
+    scan : Scan or path, optional
+        What it was traced on.
+    label : int or str, optional
+    threshold : float, optional
+        As in `volumetry.read_mask`.
 
     Raises
     ------
@@ -106,10 +116,10 @@ def read_traced(
     path = Path(path)
     if recognise(path).name == "trace":
         return TracedFile(path=path, traces=(read_trace(path),))
+    stack = scan if scan is None or isinstance(scan, Scan) else read_scan(scan)
     if _is_structure_set(path):
         from volumetry.formats.dicom.traced.rtstruct import read_regions
 
-        stack = None if scan is None else read_scan(scan)
         traces = []
         for region in read_regions(path, roi=label, scan=stack):
             if region.error is not None:
@@ -117,7 +127,7 @@ def read_traced(
             if region.trace is not None:
                 traces.append(region.trace)
         return TracedFile(path=path, traces=tuple(traces))
-    mask = read_mask(path, threshold=threshold, scan=None if scan is None else read_scan(scan))
+    mask = read_mask(path, threshold=threshold, scan=stack)
     if label is not None:
         mask = replace(mask, labels=(mask.label(label),))
     return TracedFile(path=path, mask=mask)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from volumetry.atomic import write_atomically
 from volumetry.contour import Contour
 from volumetry.errors import UsageError, VolumetryError
+from volumetry.figures.upright import ToMillimetres, side_letter, upright
 from volumetry.formats import read_mask, read_scan, read_trace, recognise
 from volumetry.geometry import ScanGeometry
 from volumetry.numbering import slice_name
@@ -138,7 +139,7 @@ def draw_lesion(views: Sequence[LesionView]) -> Figure:
     height = (CAPTION_INCHES + PANEL_INCHES) * len(views)
     figure = Figure(figsize=(max(PANEL_INCHES * n_columns, 4.2), height), facecolor="white")
     rows = figure.subfigures(len(views), 1, squeeze=False)[:, 0]
-    side_mm = max(_side_mm(view) for view in views)
+    side_mm = max(crop_side_mm(view.contours, view.scan.geometry) for view in views)
     for row, view, slices in zip(rows, views, shown, strict=True):
         _draw_row(row, view, slices, n_columns, side_mm)
     return figure
@@ -162,15 +163,16 @@ def _draw_row(figure: Any, view: LesionView, slices: list[int], n_columns: int, 
     if not slices:
         panels[0].text(0.5, 0.5, "no lesion", ha="center", va="center", fontsize=8)
         return
-    window = _window(view, slices)
+    window = display_window(view.scan, slices)
     for place, (panel, index) in enumerate(zip(panels, slices, strict=False)):
         _draw_slice(panel, view, index, window, side_mm)
         if place == 0:
             _draw_scale_bar(panel, side_mm)
 
 
-def _window(view: LesionView, slices: list[int]) -> tuple[float, float]:
-    low, high = np.percentile(view.scan.voxels[slices], WINDOW_PERCENTILES)
+def display_window(scan: Scan, slices: Sequence[int]) -> tuple[float, float]:
+    """Return the values that are shown black and white."""
+    low, high = np.percentile(scan.voxels[list(slices)], WINDOW_PERCENTILES)
     return float(low), float(max(high, low + 1))
 
 
@@ -179,10 +181,10 @@ def _draw_slice(
 ) -> None:
     """Draw one slice upright, in millimetres from the centre of the crop."""
     geometry = view.scan.geometry
-    image, to_mm = _display(view.scan.voxels[index], geometry)
+    image, to_mm = upright(view.scan.voxels[index], geometry)
     contours = [contour for contour in view.contours if contour.slice_index == index]
     outlines = [to_mm(np.vstack((c.vertices, c.vertices[:1]))) for c in contours]
-    centre = _crop_centre(view, to_mm)
+    centre = crop_centre(view.contours, to_mm)
     corners = to_mm(np.array([[-0.5, -0.5], [geometry.rows - 0.5, geometry.columns - 0.5]]))
     left, right = sorted(corners[:, 0])
     top, bottom = sorted(corners[:, 1])
@@ -198,7 +200,7 @@ def _draw_slice(
     place = int(np.flatnonzero(view.volume.slice_indices == index)[0])
     text = f"{slice_name(index, view.volume.geometry.n_slices)}\n{view.volume.areas_mm2[place]:.0f} mm²"
     _write(panel, 0.97, 0.03, text, ha="right", va="bottom")
-    _write(panel, 0.03, 0.97, _side_letter(geometry), ha="left", va="top")
+    _write(panel, 0.03, 0.97, side_letter(geometry), ha="left", va="top")
 
 
 def _write(panel: Axes, x: float, y: float, text: str, *, ha: str, va: str) -> None:
@@ -210,57 +212,17 @@ def _write(panel: Axes, x: float, y: float, text: str, *, ha: str, va: str) -> N
     panel.text(x, y, text, color="white", fontsize=6, path_effects=rim, parse_math=False, **place)
 
 
-def _display(pixels: NDArray[Any], geometry: ScanGeometry) -> tuple[NDArray[Any], Any]:
-    """The slice turned upright, and the map from (row, column) to (right, down) in millimetres.
-
-    Radiological convention: the patient's right, or front, on the left; head, or front, at the top.
-    """
-    row_axis, column_axis = geometry.column_direction, geometry.row_direction
-    swapped = _rank(row_axis) < _rank(column_axis)
-    across, down = (row_axis, column_axis) if swapped else (column_axis, row_axis)
-    spacing_rows, spacing_columns = geometry.pixel_spacing_mm
-    across_sign, down_sign = _sign(across, horizontal=True), _sign(down, horizontal=False)
-    image = pixels.T if swapped else pixels
-    image = image[:: int(down_sign), :: int(across_sign)]
-
-    def to_mm(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows, columns = vertices[:, 0] * spacing_rows, vertices[:, 1] * spacing_columns
-        x, y = (rows, columns) if swapped else (columns, rows)
-        return np.column_stack((x * across_sign, y * down_sign))
-
-    return image, to_mm
-
-
-def _rank(direction: NDArray[np.float64]) -> int:
-    """0 where a direction runs between left and right, 1 front and back, 2 head and feet."""
-    return int(np.argmax(np.abs(direction)))
-
-
-def _sign(direction: NDArray[np.float64], *, horizontal: bool) -> float:
-    """1 where a direction runs as it is shown: across to the patient's left or back, down to back or feet."""
-    axis = _rank(direction)
-    positive = bool(direction[axis] > 0)
-    return 1.0 if positive == (horizontal or axis != 2) else -1.0
-
-
-def _side_letter(geometry: ScanGeometry) -> str:
-    """The patient's side at the left edge of the picture."""
-    ranks = sorted((_rank(geometry.row_direction), _rank(geometry.column_direction)))
-    return "R" if ranks[0] == 0 else "A"
-
-
-def _crop_centre(view: LesionView, to_mm: Any) -> NDArray[np.float64]:
-    points = to_mm(np.vstack([contour.vertices for contour in view.contours]))
+def crop_centre(contours: Sequence[Contour], to_mm: ToMillimetres) -> NDArray[np.float64]:
+    """Return the centre of the lesion on the upright picture, (right, down) in millimetres."""
+    points = to_mm(np.vstack([contour.vertices for contour in contours]))
     return np.asarray((points.min(axis=0) + points.max(axis=0)) / 2)
 
 
-def _side_mm(view: LesionView) -> float:
-    """Length of a side of the crop that holds the lesion on every slice, with a margin."""
-    if not view.contours:
+def crop_side_mm(contours: Sequence[Contour], geometry: ScanGeometry) -> float:
+    """Return the length of a side of the crop that holds the lesion on every slice, with a margin."""
+    if not contours:
         return 2 * MARGIN_MM
-    vertices = (
-        np.vstack([contour.vertices for contour in view.contours]) * view.scan.geometry.pixel_spacing_mm
-    )
+    vertices = np.vstack([contour.vertices for contour in contours]) * geometry.pixel_spacing_mm
     return float(np.ptp(vertices, axis=0).max()) + 2 * MARGIN_MM
 
 
