@@ -14,7 +14,7 @@ from study_phantoms import box_trace, coronal, small_study, write_box, write_box
 from volumetry.cli import build_parser, main
 from volumetry.tables import MEASUREMENTS
 
-COMMANDS = ("series", "measure", "batch", "change", "figure", "trace", "outcomes", "audit", "demo")
+COMMANDS = ("series", "measure", "batch", "change", "figure", "trace", "outcomes", "audit", "report", "demo")
 
 
 @pytest.fixture

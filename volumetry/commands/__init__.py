@@ -20,6 +20,7 @@ NAMES = (
     "trace",
     "outcomes",
     "audit",
+    "report",
     "demo",
 )
 """Every command, in the order of the help."""

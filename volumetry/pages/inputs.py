@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from volumetry.errors import ReadError
+from volumetry.errors import ReadError, UsageError
 from volumetry.pages.numbers import Source
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Table, read_table
 
 _CAPTION = re.compile(r"^!\[[^\]]*\]\((figures/[^)]+\.svg)\)\n\n(.*)$", re.MULTILINE)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 _OWN_NAME = re.compile(r"figures/[^/\\]+\.svg")
+_NUMBERS = frozenset(("value", "ci_low", "ci_high", "level", "p_value", "p_adjusted", "n_used", "p", "smd"))
 OUTCOME_TABLES = ("analyses", "flow", "table_one_printed", "responders")
 
 
@@ -106,6 +107,14 @@ def read_inputs(folders: Sequence[Path | str]) -> ReportInputs:
     return ReportInputs(measured=measured, outcomes=outcomes)
 
 
+def section(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """Return a part of a JSON document; empty where it is absent or something else."""
+    part: Any = document
+    for key in keys:
+        part = part.get(key) if isinstance(part, Mapping) else None
+    return part if isinstance(part, Mapping) else {}
+
+
 def _measured(folder: Path) -> MeasuredResults:
     names = ("measurements.csv", "slices.csv", "changes.csv", "run.json")
     return MeasuredResults(
@@ -142,7 +151,7 @@ def _outcomes(folder: Path) -> OutcomeResults:
 def _figures(folder: Path, document: Mapping[str, Any]) -> list[PictureFile]:
     page = folder / "results.md"
     captions = dict(_CAPTION.findall(page.read_text(encoding="utf-8"))) if page.is_file() else {}
-    listed = [name for name in document.get("files", []) if _OWN_NAME.fullmatch(str(name))]
+    listed = [name for name in _list(document.get("files")) if _OWN_NAME.fullmatch(str(name))]
     in_order = [name for name in captions if name in listed]
     names = [*in_order, *(name for name in listed if name not in captions)]
     return [
@@ -154,19 +163,36 @@ def _figures(folder: Path, document: Mapping[str, Any]) -> list[PictureFile]:
 
 def _plain_rows(path: Path) -> list[dict[str, Any]]:
     """Read a table whose columns are not declared: numbers where a cell is one."""
-    text = path.read_bytes().decode("utf-8-sig")
-    return [
-        {name: _value(cell) for name, cell in row.items()}
-        for row in csv.DictReader(io.StringIO(text, newline=""))
-    ]
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        lines = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        raise ReadError(
+            "unreadable", "the table cannot be read", where=path, todo="Run `volumetry outcomes` again."
+        ) from None
+    rows = [{str(name): _value(cell) for name, cell in row.items()} for row in lines]
+    for line, row in enumerate(rows, start=2):
+        for name in _NUMBERS & set(row):
+            if isinstance(row[name], str | list):
+                raise UsageError(
+                    "invalid-table",
+                    f"line {line}: {name} is no number",
+                    where=path,
+                    todo="Run `volumetry outcomes` again.",
+                )
+    return rows
 
 
-def _value(cell: str | None) -> Any:
+def _value(cell: Any) -> Any:
     if not cell:
         return None
-    if not _NUMBER.fullmatch(cell):
+    if not isinstance(cell, str) or not _NUMBER.fullmatch(cell):
         return cell
     return int(cell) if cell.lstrip("-").isdecimal() else float(cell)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _json(path: Path) -> dict[str, Any]:

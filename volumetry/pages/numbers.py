@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 Stat = Literal["value", "count", "distinct", "median", "lower quartile", "upper quartile", "json"]
 
@@ -78,7 +78,7 @@ class Linked:
     row: int | None = None
     where: Mapping[str, str] = field(default_factory=dict)
 
-    def __html__(self) -> str:
+    def __html__(self) -> Markup:
         """Return the link; every text is escaped."""
         tags = {"table": self.table, "stat": self.stat, "column": self.column}
         if self.row is not None:
@@ -86,9 +86,7 @@ class Linked:
         if self.where:
             tags["where"] = json.dumps(self.where, sort_keys=True)
         attributes = Markup(" ").join(Markup('data-{}="{}"').format(k, v) for k, v in tags.items() if v)
-        return str(
-            Markup('<a class="of" href="{}" {}>{}</a>').format(self.href, attributes, escape(self.text))
-        )
+        return Markup('<a class="of" href="{}" {}>{}</a>').format(self.href, attributes, self.text)
 
 
 def sentence(pattern: str, *parts: Any) -> Markup:
@@ -99,9 +97,8 @@ def sentence(pattern: str, *parts: Any) -> Markup:
 def joined(parts: Iterable[Any], comma: str = ", ", last: str = " and ") -> Markup:
     """Return parts as a list in words."""
     every = list(parts)
-    if len(every) < 2:
-        return Markup("").join(every)
-    return Markup(comma).join(every[:-1]) + last + every[-1]
+    before = Markup(comma).join(every[:-1])
+    return Markup("{}{}{}").format(before, last if before else "", every[-1]) if every else Markup()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -175,7 +175,7 @@ def write_map(key_file: Path | str, pseudonymiser: Pseudonymiser, cases: Iterabl
     What an earlier run wrote there is kept.
     """
     path = Path(f"{key_file}{MAP_SUFFIX}")
-    known = dict(_read_map(path))
+    known = read_map(key_file)
     for case in cases:
         known[pseudonymiser.pseudonym(case.patient)] = case.patient
         names = filter(None, (case.scan, case.shown_trace or case.trace))
@@ -188,13 +188,15 @@ def write_map(key_file: Path | str, pseudonymiser: Pseudonymiser, cases: Iterabl
     return path
 
 
-def _read_map(path: Path) -> list[tuple[str, str]]:
+def read_map(key_file: Path | str) -> dict[str, str]:
+    """Return what every pseudonym and case id stands for; empty where no map lies beside the key."""
+    path = Path(f"{key_file}{MAP_SUFFIX}")
     with (
         suppress(FileNotFoundError),
         path.open(encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        return [(line[0], line[1]) for line in list(csv.reader(file))[1:] if len(line) == 2]
-    return []
+        return {line[0]: line[1] for line in list(csv.reader(file))[1:] if len(line) == 2}
+    return {}
 
 
 def _write_private(path: Path, content: bytes) -> None:
