@@ -55,6 +55,7 @@ ERROR_CODES = MappingProxyType(
         "signed": "the read is signed; it is opened again with a reason",
         "unconfirmed": "proposed outlines are neither accepted nor rejected",
         "unknown-reader": "the protocol does not name this reader",
+        "not-due": "the case is not to be read yet",
         "locked": "another program has the case open",
         "cancelled": "it was stopped on request",
         "worker-died": "the process measuring this case ended",

@@ -18,6 +18,7 @@ NAMES = (
     "export",
     "figure",
     "trace",
+    "study",
     "outcomes",
     "audit",
     "report",

@@ -6,6 +6,7 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 
 from volumetry.numbering import slice_name, slice_names
 from volumetry.trace import NOT_MEASURABLE_REASONS
+from volumetry.tracing.assignment import Assignment
 from volumetry.tracing.beside import TracedFile, kind_of_file, printable, scan_title, traced_beside
 from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
 from volumetry.tracing.disk.lock import LockHolder
@@ -27,6 +28,7 @@ from volumetry.tracing.planes.nudge import nudge_outline
 from volumetry.tracing.planes.registration import CancelToken, RegistrationBox, register_rigid
 from volumetry.tracing.planes.simplify import clean_outline
 from volumetry.tracing.planes.transform import RigidTransform
+from volumetry.tracing.reader_study import StudyStatus, settle, study_status
 from volumetry.tracing.session.answer import VolumeAnswer, number_or_reason
 from volumetry.tracing.session.pixels import brush_pixels
 from volumetry.tracing.session.readout import LesionReadout, ReadoutChange, ReadoutWarning
@@ -40,11 +42,13 @@ from volumetry.tracing.worklist import (
     Worklist,
     WorklistRow,
     chosen_rows,
+    plan_study,
     read_worklist,
     release_blinded,
 )
 
 __all__ = [
+    "Assignment",
     "CancelToken",
     "CasePlace",
     "DisplayOrientation",
@@ -66,6 +70,7 @@ __all__ = [
     "STATES",
     "SavedTrace",
     "SigningCheck",
+    "StudyStatus",
     "TracedContour",
     "TracedFile",
     "TracedLesion",
@@ -92,6 +97,7 @@ __all__ = [
     "number_or_reason",
     "open_case",
     "place_for",
+    "plan_study",
     "printable",
     "project_contours",
     "read_journal",
@@ -102,8 +108,10 @@ __all__ = [
     "remembered_reader",
     "replay",
     "scan_title",
+    "settle",
     "slice_name",
     "slice_names",
+    "study_status",
     "traced_beside",
     "window_presets",
 ]

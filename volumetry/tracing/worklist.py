@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
+from volumetry.agreement.adjudication import CONSENSUS
+from volumetry.atomic import make_folder
 from volumetry.errors import ReadError, UsageError, VolumetryError
-from volumetry.formats import read_trace
+from volumetry.formats import read_scan, read_trace
 from volumetry.study.cases import Case
 from volumetry.study.pairing import visit_ranks
 from volumetry.study.protocol import Blinding, Protocol, read_protocol
+from volumetry.study.reading import PlannedRead, plan_reads, second_part_opens
 from volumetry.trace import Trace
+from volumetry.tracing.assignment import Assignment, read_assignment, write_assignment
 from volumetry.tracing.beside import printable
 from volumetry.tracing.blinding import BlindingKey, complete_key, read_key
 from volumetry.tracing.disk.journal import minutes_of, read_journal
-from volumetry.tracing.disk.places import CasePlace, place_for, safe_name
+from volumetry.tracing.disk.places import CasePlace, key_of_identity, place_for, safe_name
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved, save_revision
 from volumetry.tracing.folder_contents import what_lies_in
@@ -106,6 +110,7 @@ class _Traced:
     state: CaseState
     path: Path | None = None
     finding: str = ""
+    signed_time: str = ""
 
 
 @dataclass(kw_only=True)
@@ -138,6 +143,8 @@ class Worklist:
         For whom it was read.
     nothing_found : str
         What lies in the folder instead, where there is no scan to trace; else empty.
+    second_part_opens : datetime or None
+        Of a reader study; None while the first part is not signed.
     """
 
     def __init__(
@@ -149,6 +156,8 @@ class Worklist:
         scans: dict[int, _Scan],
         reader: str = "",
         nothing_found: str = "",
+        not_due: Collection[int] = (),
+        second_part_opens: datetime | None = None,
     ) -> None:
         self.rows = rows
         self.reader = reader
@@ -157,8 +166,17 @@ class Worklist:
         self.blinding: Blinding = protocol.reading.blinding
         self._study = study
         self._scans = scans
+        self._not_due = frozenset(not_due)
+        self.second_part_opens = second_part_opens
 
     def _scan(self, number: int) -> _Scan:
+        if number in self._not_due:
+            raise UsageError(
+                "not-due",
+                "the case is not to be read yet",
+                values={"number": number},
+                todo="Read the cases that the worklist shows.",
+            )
         try:
             return self._scans[number]
         except KeyError:
@@ -273,6 +291,7 @@ def read_worklist(
     protocol: Protocol | None = None,
     reader: str = "",
     place: Path | str | None = None,
+    now: datetime | None = None,
 ) -> Worklist:
     """Read what there is to trace in a study folder.
 
@@ -285,6 +304,8 @@ def read_worklist(
         Who reads. Under blinding, rows of other readers are left out.
     place : path, optional
         Where traces are written, if not in the study folder.
+    now : datetime, optional
+        With zone; decides which cases of a reader study (`plan_study`) are due. The present by default.
 
     Raises
     ------
@@ -297,12 +318,14 @@ def read_worklist(
 
     study = Path(study)
     base = study if place is None else Path(place)
-    if protocol is None:
-        # An archive that cannot be written has its protocol beside the traces.
-        known = next((f / PROTOCOL_NAME for f in (base, study) if (f / PROTOCOL_NAME).is_file()), None)
-        protocol = read_protocol(known) if known is not None else Protocol()
+    protocol = protocol_of_study(study, base) if protocol is None else protocol
     cases = discover(study)
     scans = _scans_of(cases, study, base)
+    assignment = read_assignment(base)
+    if assignment is not None:
+        return _assigned_worklist(
+            study, base, assignment, scans, protocol, reader, datetime.now(UTC) if now is None else now
+        )
     key = None
     if protocol.reading.blinding != "none":
         key = complete_key(
@@ -327,6 +350,75 @@ def read_worklist(
         reader=reader,
         nothing_found="" if rows else what_lies_in(study, [case.error for case in cases if case.error]),
     )
+
+
+def _assigned_worklist(
+    study: Path,
+    base: Path,
+    assignment: Assignment,
+    scans: Sequence[_Scan],
+    protocol: Protocol,
+    reader: str,
+    now: datetime,
+) -> Worklist:
+    """The reads of one reader that are due; nothing in it depends on whether a read is a repeat."""
+    known = {scan.identity: scan for scan in scans}
+    reads = [read for read in assignment.of_reader(reader) if read.scan in known]
+    cases: dict[int, _Scan] = {}
+    for read in reads:
+        case = replace(known[read.scan], place=assignment.place(base, read), traced=[])
+        _look_up(case, reader)
+        cases[read.number] = case
+    opens = second_part_opens(
+        [_signed_time(cases[read.number]) for read in reads if read.part == 1], assignment.reading
+    )
+    is_open = opens is not None and now >= opens
+    due = [read for read in reads if read.part == 1 or is_open or cases[read.number].traced]
+    rows = [
+        row
+        for read in due
+        for row in _assigned_rows(assignment.case_name(read), read, cases[read.number], assignment)
+    ]
+    return Worklist(
+        study=study,
+        rows=tuple(rows),
+        protocol=replace(protocol, reading=replace(protocol.reading, blinding="time")),
+        scans={read.number: cases[read.number] for read in due},
+        reader=reader,
+        nothing_found="" if rows else "The plan of the reader study has no case for this reader.",
+        second_part_opens=opens,
+        not_due={read.number for read in assignment.reads} - {read.number for read in due},
+    )
+
+
+def _signed_time(scan: _Scan) -> str:
+    """When the last lesion of a case was signed; empty while one is not, or none is traced."""
+    times = [traced.signed_time for traced in scan.traced]
+    return max(times, key=datetime.fromisoformat) if times and all(times) else ""
+
+
+def _assigned_rows(
+    name: str, read: PlannedRead, scan: _Scan, assignment: Assignment
+) -> Iterator[WorklistRow]:
+    done = {_short(traced.lesion) for traced in scan.traced}
+    awaited = [
+        _Traced(lesion=lesion, side=side, reader=read.reader, state="untraced")
+        for lesion, side in assignment.lesions.get(read.scan, ())
+        if lesion not in done
+    ]
+    shown = sorted([*scan.traced, *awaited], key=lambda t: (t.side, t.lesion))
+    for t in shown or [_Traced(lesion="", side="", reader="", state="untraced")]:
+        yield WorklistRow(
+            number=read.number,
+            name=name,
+            patient="",
+            visit="",
+            side=t.side,
+            lesion=t.lesion,
+            reader=t.reader,
+            state=t.state,
+            finding=t.finding,
+        )
 
 
 def _scans_of(cases: Iterable[Case], study: Path, base: Path) -> list[_Scan]:
@@ -396,6 +488,7 @@ def _native(path: Path) -> Iterator[_Traced]:
         reader=trace.provenance.reader,
         state="conflict" if ".conflict-" in path.name else signed,
         path=path,
+        signed_time=trace.provenance.signed_time,
         finding=_finding(is_absent=not trace.contours, not_measurable=trace.not_measurable),
     )
 
@@ -433,6 +526,8 @@ def _look_up(scan: _Scan, reader: str) -> None:
 
 def _fits(path: Path, scan: _Scan) -> bool:
     """Whether a trace in the place of a scan may be of it: several series share the folder of a visit."""
+    if scan.place.secret:
+        return True
     try:
         uid = read_saved(path).source.series_uid
     except ReadError:
@@ -443,7 +538,7 @@ def _fits(path: Path, scan: _Scan) -> bool:
 def _keys(scan: _Scan, reader: str) -> list[str]:
     """Names under which journals of a scan may lie."""
     if scan.series_uid:
-        return [hashlib.sha256(scan.series_uid.encode()).hexdigest()[:12]]
+        return [key_of_identity(scan.series_uid, scan.place.secret)]
     if not scan.place.hidden.is_dir():
         return []
     end = f"_{safe_name(reader)}."
@@ -528,7 +623,7 @@ def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tu
     """Copy the traces of a blinded reading to their patients and visits, once all is read.
 
     Nothing is overwritten: a trace that is there already, the same, is left out; another is kept as a
-    conflict.
+    conflict. Of a reader study (`plan_study`) the signed reads are copied; a repeat becomes read 2.
 
     Returns
     -------
@@ -545,6 +640,9 @@ def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tu
 
     study = Path(study)
     base = study if place is None else Path(place)
+    assignment = read_assignment(base)
+    if assignment is not None:
+        return tuple(_released_reads(assignment, _scans_of(discover(study), study, base), study, base))
     key = read_key(base)
     if key is None:
         raise ReadError(
@@ -570,3 +668,111 @@ def _released(blinded: CasePlace, place: CasePlace) -> Iterator[Path]:
             place.folder.mkdir(parents=True, exist_ok=True)
             target = place.folder / path.name
             yield save_revision(trace, target, parent_sha256="", versions=place.versions).path
+
+
+def _released_reads(
+    assignment: Assignment, scans: Sequence[_Scan], study: Path, base: Path
+) -> Iterator[Path]:
+    known = {scan.identity: scan for scan in scans}
+    for read in assignment.reads:
+        traces = [read_saved(path) for path in assignment.place(base, read).traces()]
+        signed = [trace for trace in traces if trace.provenance.signed_time]
+        if signed and read.scan in known:
+            yield from _released_read(signed, read, known[read.scan], study)
+
+
+def _released_read(traces: Sequence[Trace], read: PlannedRead, scan: _Scan, study: Path) -> Iterator[Path]:
+    """Put the number of the read and the true source into signed traces, and save them beside the scan."""
+    there: dict[tuple[str, str, int], tuple[Path, Trace]] = {}
+    for path in scan.place.traces():
+        with suppress(ReadError):
+            held = read_saved(path)
+            if _fits(path, scan):
+                there[held.lesion, held.provenance.reader, held.provenance.read] = (path, held)
+    missing = [
+        t for t in traces if t.sha256 not in {held.provenance.parent_sha256 for _, held in there.values()}
+    ]
+    if not missing:
+        return
+    image = read_scan(study / scan.scan, series_uid=scan.series_uid or None)
+    for trace in missing:
+        provenance = replace(trace.provenance, read=read.read, parent_sha256=trace.sha256)
+        released = replace(trace, geometry=image.geometry, source=image.hashed_source, provenance=provenance)
+        earlier = there.get((trace.lesion, read.reader, read.read))
+        make_folder(scan.place.folder)
+        yield save_revision(
+            released,
+            earlier[0] if earlier else scan.place.trace(trace.lesion, read.reader),
+            parent_sha256=earlier[1].sha256 if earlier else "",
+            versions=scan.place.versions,
+        ).path
+
+
+def plan_study(
+    study: Path | str, *, protocol: Protocol | None = None, place: Path | str | None = None
+) -> tuple[Assignment, Path]:
+    """Assign the scans of a study folder to its readers, and write the assignment.
+
+    Parameters
+    ----------
+    study : path
+    protocol : Protocol, optional
+        Its readers, seed, repeats and order; `study.toml` in the folder by default.
+    place : path, optional
+        Where traces are written, if not in the study folder.
+
+    Returns
+    -------
+    assignment : Assignment
+        The private key, in ``.volumetry/blinded/assignment.json``.
+    table : Path
+        ``reading_plan.csv``, which the readers may see.
+
+    Raises
+    ------
+    ReadError, UsageError, OutputError
+        The folder or the protocol does not fit, the reading has begun by another plan, or it cannot be
+        written.
+    """
+    from volumetry.study.discovery import discover
+
+    study = Path(study)
+    base = study if place is None else Path(place)
+    protocol = protocol_of_study(study, base) if protocol is None else protocol
+    scans = _scans_of(discover(study), study, base)
+    reading = protocol.reading
+    assignment = Assignment(
+        seed=reading.seed,
+        repeat_days=reading.repeat_days,
+        reads=plan_reads([scan.identity for scan in scans], reading),
+        lesions={scan.identity: _lesions_of(scan.patient, scans, reading.readers) for scan in scans},
+    )
+    return assignment, write_assignment(base, assignment)
+
+
+def _lesions_of(
+    patient: str, scans: Sequence[_Scan], readers: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """Lesions of a patient that somebody else than the readers has named, from any visit."""
+    found = {
+        (_short(traced.lesion), traced.side)
+        for scan in scans
+        if scan.patient == patient
+        for traced in scan.traced
+        if traced.reader not in (*readers, CONSENSUS) and traced.lesion
+    }
+    return tuple(sorted(found))
+
+
+def protocol_of_study(study: Path | str, place: Path | str | None = None) -> Protocol:
+    """Return the protocol in a study folder, or in the folder that stands for it; else the published rules.
+
+    Raises
+    ------
+    ReadError, UsageError
+        It cannot be read.
+    """
+    # An archive that cannot be written has its protocol beside the traces.
+    folders = [Path(folder) for folder in (place, study) if folder is not None]
+    known = next((f / PROTOCOL_NAME for f in folders if (f / PROTOCOL_NAME).is_file()), None)
+    return read_protocol(known) if known is not None else Protocol()

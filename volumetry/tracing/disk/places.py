@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from volumetry.formats.trace_json import SUFFIX
-from volumetry.scan import Scan
+from volumetry.geometry import ScanGeometry
+from volumetry.scan import Scan, ScanSource
 
 HIDDEN = ".volumetry"
 
@@ -21,9 +22,13 @@ class CasePlace:
     ----------
     folder : Path
         Of the traces; ``.volumetry`` in it holds journals, snapshots, versions and the lock.
+    secret : str
+        Of one read of a reader study: names of files and the source in traces are mixed with it, so that
+        two reads of one scan have nothing in common. Empty elsewhere.
     """
 
     folder: Path
+    secret: str = ""
 
     @property
     def hidden(self) -> Path:
@@ -73,10 +78,33 @@ class CasePlace:
         return sorted(p for p in self.folder.iterdir() if p.name.endswith(SUFFIX) and p.is_file())
 
 
-def scan_key(scan: Scan) -> str:
+def scan_key(scan: Scan, secret: str = "") -> str:
     """Return a short name for a scan that says nothing about the patient or the date."""
-    identity = scan.source.series_uid or scan.source.voxels_sha256 or scan.voxels_sha256
-    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+    return key_of_identity(scan.source.series_uid or scan.source.voxels_sha256 or scan.voxels_sha256, secret)
+
+
+def key_of_identity(identity: str, secret: str = "") -> str:
+    """Return the key of a scan from its UID or hash, and the secret of its place (`CasePlace`)."""
+    return hashlib.sha256(f"{identity}{secret}".encode()).hexdigest()[:12]
+
+
+def drawn_on(scan: Scan, place: CasePlace) -> tuple[ScanGeometry, ScanSource]:
+    """Return geometry and source of a scan as the traces in a place name them.
+
+    In a read of a reader study the source names no patient, date or UID, and its hash is of that read alone:
+    `release_blinded` puts the true ones back.
+    """
+    source = scan.hashed_source
+    if not place.secret:
+        return scan.geometry, source
+    hashed = hashlib.sha256(f"{source.voxels_sha256}{place.secret}".encode()).hexdigest()
+    neutral = ScanSource(
+        modality=source.modality,
+        format=source.format,
+        laterality=source.laterality,
+        voxels_sha256=hashed,
+    )
+    return replace(scan.geometry, frame_of_reference_uid=""), neutral
 
 
 def safe_name(text: str) -> str:

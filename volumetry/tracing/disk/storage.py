@@ -30,7 +30,7 @@ from volumetry.scan import Scan
 from volumetry.trace import Trace, check_trace
 from volumetry.tracing.disk.journal import JournalWriter
 from volumetry.tracing.disk.lock import CaseLock, LockHolder, acquire, read_holder
-from volumetry.tracing.disk.places import CasePlace, scan_key
+from volumetry.tracing.disk.places import CasePlace, drawn_on, scan_key
 from volumetry.tracing.disk.recovery import Recovered, recover
 from volumetry.tracing.disk.revisions import file_sha256, read_saved, roll_forward, save_revision
 from volumetry.tracing.disk.snapshot import write_snapshot
@@ -375,7 +375,8 @@ def open_case(
     OutputError
         ``read-only``, ``disk-full``: the journal cannot be begun; name another place.
     """
-    key = scan_key(scan)
+    key = scan_key(scan, place.secret)
+    geometry, source = drawn_on(scan, place)
     unknown = [_unknown_reader(reader, readers)] if readers and reader not in readers else []
     lock, holder = None, None
     if not unknown and not only_look:
@@ -383,8 +384,8 @@ def open_case(
     try:
         recovered = recover(place, key, reader)
         session = TracingSession(
-            geometry=scan.geometry,
-            source=scan.hashed_source,
+            geometry=geometry,
+            source=source,
             reader=reader,
             rule=rule,
             change_rule=change_rule,
@@ -437,7 +438,7 @@ def _saved_traces(
                 with suppress(OSError):
                     roll_forward(path, versions=place.versions)
             trace = read_saved(path)
-            if _is_of(trace, scan):
+            if trace.source == drawn_on(scan, place)[1] if place.secret else _is_of(trace, scan):
                 found.append((path, trace))
         except VolumetryError as error:
             problems.append(error)

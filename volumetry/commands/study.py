@@ -1,0 +1,98 @@
+"""``volumetry study``: a reader study from its plan to the consensus."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from volumetry.commands.options import add_layout, add_protocol, add_traces
+from volumetry.console import DONE, write_note, write_rows
+
+if TYPE_CHECKING:
+    from volumetry.study.protocol import Protocol
+
+WHAT = "run a reader study: plan, status, release, adjudicate"
+EXAMPLE = "volumetry study plan scans/ --protocol study.toml"
+
+_FOLDER_HELP = "the study folder"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the steps and their arguments."""
+    steps = parser.add_subparsers(dest="step", metavar="STEP", required=True)
+    plan = steps.add_parser("plan", help="assign the scans to the readers of the protocol")
+    add_protocol(plan)
+    status = steps.add_parser("status", help="say who has read what")
+    status.add_argument("--cases", action="store_true", help="a row per case, not per reader")
+    add_layout(status)
+    release = steps.add_parser("release", help="put the signed reads beside their scans, with names")
+    adjudicate = steps.add_parser("adjudicate", help="list where readers differ, or save a consensus")
+    add_protocol(adjudicate)
+    adjudicate.add_argument(
+        "--decisions", metavar="CSV", help="patient, visit, side, lesion, how (chosen, drawn), reader, time"
+    )
+    adjudicate.add_argument("--threshold", type=float, default=15.0, metavar="PERCENT", help="default: 15")
+    add_layout(adjudicate)
+    for step in (plan, status, release, adjudicate):
+        step.add_argument("folder", metavar="FOLDER", help=_FOLDER_HELP)
+        add_traces(step)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Do one step."""
+    return {"plan": _plan, "status": _status, "release": _release, "adjudicate": _adjudicate}[chosen.step](
+        chosen
+    )
+
+
+def _protocol(chosen: argparse.Namespace) -> Protocol | None:
+    from volumetry.study.protocol import read_protocol
+
+    return read_protocol(Path(chosen.protocol)) if chosen.protocol else None
+
+
+def _plan(chosen: argparse.Namespace) -> int:
+    from volumetry.tracing.worklist import plan_study
+
+    assignment, table = plan_study(chosen.folder, protocol=_protocol(chosen), place=chosen.traces)
+    for reader in assignment.readers:
+        write_note(f"{reader}: {len(assignment.of_reader(reader))} reads")
+    write_note(f"the plan that readers may see: {table}")
+    return DONE
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from volumetry.tracing.reader_study import CASE_COLUMNS, STATUS_COLUMNS, study_status
+
+    status = study_status(chosen.folder, place=chosen.traces)
+    if chosen.cases:
+        write_rows([asdict(case) for case in status.cases], CASE_COLUMNS, chosen.layout)
+    else:
+        write_rows(status.rows(), STATUS_COLUMNS, chosen.layout)
+    return DONE
+
+
+def _release(chosen: argparse.Namespace) -> int:
+    from volumetry.tracing.worklist import release_blinded
+
+    written = release_blinded(chosen.folder, place=chosen.traces)
+    write_note(f"{len(written)} traces written")
+    return DONE
+
+
+def _adjudicate(chosen: argparse.Namespace) -> int:
+    from volumetry.agreement.adjudication import DISAGREEMENT_COLUMNS, disagreement_rows, read_lesions
+    from volumetry.tracing.reader_study import settle
+    from volumetry.tracing.worklist import protocol_of_study
+
+    if chosen.decisions:
+        protocol = _protocol(chosen) or protocol_of_study(chosen.folder, chosen.traces)
+        written = settle(chosen.folder, chosen.decisions, traces=chosen.traces, reading=protocol.reading)
+        write_note(f"{len(written)} consensus traces written")
+    lesions = read_lesions(chosen.folder, traces=chosen.traces)
+    rows = disagreement_rows(lesions, threshold_percent=chosen.threshold)
+    write_rows(rows, DISAGREEMENT_COLUMNS, chosen.layout)
+    return DONE

@@ -1,0 +1,152 @@
+"""The assignment of a reader study on the disk: what the readers may see of it, and the private key."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from volumetry.atomic import make_folder, write_atomically
+from volumetry.errors import ReadError, UsageError
+from volumetry.study.protocol import Reading
+from volumetry.study.reading import PlannedRead
+from volumetry.tracing.blinding import blinded_folder
+from volumetry.tracing.disk.places import CasePlace
+
+ASSIGNMENT_NAME = "assignment.json"
+TABLE_NAME = "reading_plan.csv"
+TABLE_COLUMNS = ("reader", "position", "case", "part")
+"""What may be seen: nothing here says which scan a case is, or whether it is a repeat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """Which read is of which scan: the private key of a reader study.
+
+    Attributes
+    ----------
+    seed : int
+    repeat_days : int
+    reads : tuple of PlannedRead
+    lesions : mapping of scan to (lesion, side) pairs
+        Lesions of the patient that were known when the study was planned: later ones would tell of reads.
+    """
+
+    seed: int
+    repeat_days: int
+    reads: tuple[PlannedRead, ...]
+    lesions: Mapping[str, tuple[tuple[str, str], ...]]
+
+    def case_name(self, read: PlannedRead) -> str:
+        """Return ``Case 07``; all names of a study are equally long."""
+        return f"Case {read.number:0{max(2, len(str(len(self.reads))))}d}"
+
+    def place(self, base: Path, read: PlannedRead) -> CasePlace:
+        """Return where the files of a read are written; nothing in it is shared with another read."""
+        secret = sha256(f"{self.seed} {read.reader} {read.number}".encode()).hexdigest()
+        return CasePlace(folder=blinded_folder(base) / self.case_name(read), secret=secret)
+
+    def of_reader(self, reader: str) -> tuple[PlannedRead, ...]:
+        """Return the reads of one reader in their order."""
+        return tuple(read for read in self.reads if read.reader == reader)
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """The readers, in the order of the protocol."""
+        return tuple(dict.fromkeys(read.reader for read in self.reads))
+
+    @property
+    def reading(self) -> Reading:
+        """The rules of the assignment that still matter after it was made."""
+        return Reading(blinding="time", seed=self.seed, readers=self.readers, repeat_days=self.repeat_days)
+
+
+def read_assignment(base: Path) -> Assignment | None:
+    """Return the assignment of a reader study; None where there is none.
+
+    Raises
+    ------
+    ReadError
+        ``unreadable``: without it the cases cannot be told apart.
+    """
+    path = blinded_folder(base) / ASSIGNMENT_NAME
+    try:
+        document = json.loads(path.read_bytes())
+        return Assignment(
+            seed=int(document["seed"]),
+            repeat_days=int(document["repeat_days"]),
+            reads=tuple(PlannedRead(**read) for read in document["reads"]),
+            lesions={
+                str(scan): tuple((str(lesion), str(side)) for lesion, side in lesions)
+                for scan, lesions in document["lesions"].items()
+            },
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReadError(
+            "unreadable",
+            "the assignment of the reader study cannot be read",
+            where=path,
+            values={"reason": str(error)[:80]},
+            todo="Restore it from a backup; without it the cases cannot be told apart.",
+        ) from None
+
+
+def write_assignment(base: Path, assignment: Assignment) -> Path:
+    """Write the private key and the table that the readers may see; the same again changes nothing.
+
+    Returns
+    -------
+    Path
+        The table.
+
+    Raises
+    ------
+    UsageError
+        ``usage``: another assignment, or another blinded reading, has begun.
+    OutputError
+    """
+    folder = blinded_folder(base)
+    path, table = folder / ASSIGNMENT_NAME, base / TABLE_NAME
+    content = _encoded(assignment)
+    if not (path.is_file() and path.read_bytes() == content):
+        begun = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+        if begun:
+            raise UsageError(
+                "usage",
+                "the reading has begun, and this assignment is another one",
+                where=base,
+                values={"begun": len(begun), "reads": len(assignment.reads)},
+                todo="Go on with the scans and the protocol it was planned with, or name another --traces.",
+            )
+        make_folder(folder)
+        write_atomically(path, content)
+        path.chmod(0o600)
+    write_atomically(table, _table(assignment).encode())
+    return table
+
+
+def _encoded(assignment: Assignment) -> bytes:
+    document = {
+        "seed": assignment.seed,
+        "repeat_days": assignment.repeat_days,
+        "reads": [asdict(read) for read in assignment.reads],
+        "lesions": {scan: [list(pair) for pair in pairs] for scan, pairs in assignment.lesions.items()},
+    }
+    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _table(assignment: Assignment) -> str:
+    rows: Sequence[Sequence[object]] = [
+        (read.reader, read.position, assignment.case_name(read), read.part) for read in assignment.reads
+    ]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(TABLE_COLUMNS)
+    writer.writerows(rows)
+    return text.getvalue()

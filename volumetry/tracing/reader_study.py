@@ -1,0 +1,155 @@
+"""What the coordinator of a reader study asks for: how far it is, and what the readers agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from volumetry.agreement.adjudication import CONSENSUS, consensus_of_decisions, read_lesions
+from volumetry.errors import ReadError
+from volumetry.study.protocol import Reading
+from volumetry.tracing.assignment import read_assignment
+from volumetry.tracing.disk.places import CasePlace
+from volumetry.tracing.disk.revisions import save_revision
+from volumetry.tracing.worklist import STATES, CaseState, read_worklist
+
+STATUS_COLUMNS = ("reader", "reads", "signed", "saved", "in_progress", "untraced", "not_due", "second_part")
+CASE_COLUMNS = ("reader", "position", "case", "state")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseStatus:
+    """How far one read is.
+
+    Attributes
+    ----------
+    reader : str
+    position : int
+        In the reader's order, from 1.
+    case : str
+        Its neutral name.
+    state : str
+        As in the worklist, the least advanced of its lesions; ``not due`` where it is not served yet.
+    """
+
+    reader: str
+    position: int
+    case: str
+    state: CaseState | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyStatus:
+    """How far a reader study is. Nothing in it says which scan a case is, or whether it is a repeat.
+
+    Attributes
+    ----------
+    cases : tuple of CaseStatus
+    second_parts : mapping of reader to when the second part opens
+        None while the first part is not signed.
+    """
+
+    cases: tuple[CaseStatus, ...]
+    second_parts: dict[str, datetime | None]
+
+    def rows(self) -> list[dict[str, object]]:
+        """Return a row per reader, with the columns of `STATUS_COLUMNS`."""
+        found = []
+        for reader, opens in self.second_parts.items():
+            states = [case.state for case in self.cases if case.reader == reader]
+            counts = {name: states.count(name) for name in (*STATES, "not due")}
+            row: dict[str, object] = {"reader": reader, "reads": len(states)}
+            row |= {name: counts[name.replace("_", " ")] for name in STATUS_COLUMNS[2:7]}
+            found.append(row | {"second_part": opens.isoformat(timespec="seconds") if opens else ""})
+        return found
+
+
+def study_status(
+    study: Path | str, *, place: Path | str | None = None, now: datetime | None = None
+) -> StudyStatus:
+    """Return who has read what.
+
+    Parameters
+    ----------
+    study : path
+    place : path, optional
+        Where traces are written, if not in the study folder.
+    now : datetime, optional
+        With zone; the present by default.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``: the study was not planned; ``unreadable``.
+    """
+    base = Path(study if place is None else place)
+    assignment = read_assignment(base)
+    if assignment is None:
+        raise ReadError(
+            "not-found",
+            "there is no reader study here",
+            where=base,
+            todo="Plan one with volumetry study plan.",
+        )
+    cases, opens = [], {}
+    for reader in assignment.readers:
+        worklist = read_worklist(study, reader=reader, place=place, now=now)
+        states: dict[int, list[CaseState]] = {}
+        for row in worklist.rows:
+            states.setdefault(row.number, []).append(row.state)
+        for read in assignment.of_reader(reader):
+            held = states.get(read.number)
+            state: str = "not due" if held is None else min(held, key=STATES.index)
+            cases.append(
+                CaseStatus(
+                    reader=reader, position=read.position, case=assignment.case_name(read), state=state
+                )
+            )
+        opens[reader] = worklist.second_part_opens
+    return StudyStatus(cases=tuple(cases), second_parts=opens)
+
+
+def settle(
+    study: Path | str,
+    decisions: Path | str,
+    *,
+    traces: Path | str | None = None,
+    reading: Reading | None = None,
+) -> tuple[Path, ...]:
+    """Save the consensus of every decision beside the traces that it came of.
+
+    The originals stay as they are. Decided again, the earlier consensus is kept among the versions.
+
+    Parameters
+    ----------
+    study : path
+    decisions : path
+        A CSV table: patient, visit, side, lesion, how (chosen, drawn), reader, time.
+    traces : path, optional
+        Where traces lie that are kept apart from the scans.
+    reading : Reading, optional
+        The section of the protocol: its readers, and how they come to a consensus.
+
+    Returns
+    -------
+    tuple of Path
+        The files written; none for a consensus that is there already.
+
+    Raises
+    ------
+    ReadError, UsageError
+        A decision does not fit; nothing has been written then.
+    OutputError
+    """
+    lesions = read_lesions(study, traces=traces)
+    written = []
+    for lesion, taken, consensus in consensus_of_decisions(lesions, decisions, reading=reading):
+        place = CasePlace(folder=taken.parent)
+        held = lesion.consensus
+        if held is not None and held[1].provenance.reason == consensus.provenance.reason:
+            continue
+        path = held[0] if held is not None else place.trace(consensus.lesion, CONSENSUS)
+        parent = held[1].sha256 if held is not None else ""
+        written.append(save_revision(consensus, path, parent_sha256=parent, versions=place.versions).path)
+    return tuple(written)
