@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import nibabel
 import numpy as np
-from study_phantoms import coronal
+from numpy.typing import NDArray
 
 import volumetry as vm
 from volumetry.study.protocol import Protocol
 from volumetry.tracing import Worklist, open_case, read_worklist
-
-GEOMETRY = coronal(n_slices=7, size=40, pixel_mm=1.0)
-"""All lesions lie left of the middle on it."""
 
 PROTOCOL = """
 [study]
@@ -42,13 +42,10 @@ def write_study(folder: Path, n_scans: int, *, seed: int = 5, consensus: str = "
     return folder
 
 
-def write_image(path: Path, voxels: np.ndarray) -> None:
-    import json
-
-    import nibabel
-
+def write_image(path: Path, voxels: NDArray[np.int16]) -> None:
+    """Write a coronal image left of the middle, slices 4 mm thick and 4.4 mm apart."""
     affine = np.array([[-1.0, 0, 0, -40], [0, 0, -4.4, 0], [0, -1.0, 0, 50], [0, 0, 0, 1]])
-    image = nibabel.Nifti1Image(voxels.transpose(2, 1, 0), affine)
+    image: Any = nibabel.Nifti1Image(voxels.transpose(2, 1, 0), affine)  # type: ignore[no-untyped-call]
     image.header.set_xyzt_units("mm")
     nibabel.save(image, path)
     path.with_name("t1.json").write_text(json.dumps({"SliceThickness": 4.0}), encoding="utf-8")

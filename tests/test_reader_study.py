@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reader_study import numbers, read_all, read_case, write_study
@@ -18,7 +19,7 @@ from volumetry.cli import main
 from volumetry.errors import ReadError, UsageError
 from volumetry.tracing import plan_study, read_worklist, release_blinded, settle, study_status
 
-N_SCANS = 30 if os.environ.get("VOLUMETRY_PROVE") else 10
+N_SCANS = 30 if os.environ.get("VOLUMETRY_PROVE") else 5
 FIRST, EARLY, LATE = "2024-03-02T10:00:00+00:00", "2024-03-16T09:59:59+00:00", "2024-03-16T10:00:00+00:00"
 
 
@@ -150,7 +151,7 @@ def test_released_reads_do_not_tell_in_the_worklist(read_once: Path, tmp_path: P
         trace = vm.read_trace(path)
         scan = vm.read_scan(path.parent / "t1.nii.gz")
         assert trace.source == scan.hashed_source
-        assert vm.measure_volume(trace).volume_mm3 > 0
+        assert (vm.measure_volume(trace).volume_mm3 or 0) > 0
     assert release_blinded(study) == ()
     assert read_worklist(study, reader="A", now=now).rows == before
     assert {row.lesion for row in read_worklist(study, reader="B", now=now).rows} == {""}
@@ -389,7 +390,9 @@ def test_a_third_reader_draws(two_readers: Path) -> None:
         ("p00,2021-01-15,L,L1,chosen,A,yesterday", "none", "unreadable"),
     ],
 )
-def test_a_decision_that_does_not_fit_is_refused(two_readers: Path, row, consensus, code) -> None:
+def test_a_decision_that_does_not_fit_is_refused(
+    two_readers: Path, row: str, consensus: Any, code: str
+) -> None:
     from volumetry.study.protocol import Reading
 
     before = sorted(two_readers.rglob("*"))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +16,9 @@ from volumetry.study.protocol import Reading
 from volumetry.study.reading import n_of_share, plan_reads, second_part_opens
 
 
-def reading(**values) -> Reading:
-    return Reading(
-        **{"blinding": "time", "readers": ("A", "B", "C"), "repeat_share": 0.2, "seed": 7} | values
-    )
+def reading(**values: Any) -> Reading:
+    base = Reading(blinding="time", readers=("A", "B", "C"), repeat_share=0.2, seed=7)
+    return replace(base, **values)
 
 
 @settings(max_examples=60, deadline=None)
@@ -27,7 +29,9 @@ def reading(**values) -> Reading:
     st.sampled_from(["shuffled", "listed"]),
     st.randoms(use_true_random=False),
 )
-def test_every_reader_reads_every_scan_once_and_a_share_twice(n, share, seed, order, random) -> None:
+def test_every_reader_reads_every_scan_once_and_a_share_twice(
+    n: int, share: float, seed: int, order: str, random: Random
+) -> None:
     scans = [f"p{i:02}" for i in range(n)]
     rules = reading(repeat_share=share, seed=seed, order=order)
     plan = plan_reads(scans, rules)
@@ -79,7 +83,7 @@ def test_the_place_in_the_second_part_tells_nothing() -> None:
         (["a"], {"blinding": "none"}, "invalid-protocol"),
     ],
 )
-def test_what_cannot_be_planned_is_refused(scans, values, code) -> None:
+def test_what_cannot_be_planned_is_refused(scans: list[str], values: dict[str, Any], code: str) -> None:
     with pytest.raises(UsageError) as refused:
         plan_reads(scans, reading(**values))
     assert refused.value.code == code
