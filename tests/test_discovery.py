@@ -78,7 +78,7 @@ def test_a_native_trace_claims_its_series(tmp_path):
     folder = tmp_path / "p1/v0"
     write_series(folder / "t1", geometry, stack_voxels(geometry), series_uid="2.25.77")
     write_trace(box_trace(coronal(), source=ScanSource(series_uid="2.25.77")), folder / "L1.trace.json")
-    assert found(tmp_path) == [("p1", "v0", "p1/v0/L1.trace.json", "p1/v0/t1")]
+    assert found(tmp_path) == [("P1", "2024-03-02", "p1/v0/L1.trace.json", "p1/v0/t1")]
 
 
 def test_damaged_files_are_cases_with_their_error(tmp_path):

@@ -18,7 +18,7 @@ PACKAGE = Path(volumetry.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "codes", "numbering"),
     ("errors", "shown"),
-    ("small_files",),
+    ("small_files", "acquisition"),
     ("geometry", "atomic", "documents"),
     ("bridges",),
     ("scan", "contour"),

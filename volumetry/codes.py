@@ -65,6 +65,8 @@ ERROR_CODES = MappingProxyType(
         "missing-dependency": "an optional package is not installed",
         "ambiguous-lesion": "two tracings claim one patient, visit, side, lesion, reader; no read is said",
         "patient-unclear": "one PatientID lies in several first folders, which may be several patients",
+        "no-matching-series": "no series of a visit fits [scan] of the protocol, or a tracing is of another",
+        "several-matching-series": "several series of a visit fit [scan] of the protocol",
         "visit-unclear": "one date is given for several DICOM studies, which may be several visits",
         "internal-error": "a fault of this program, not of the input; please report it",
     }

@@ -11,6 +11,7 @@ declared and never stands in for it (design decision 2).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,10 @@ GAP = 0.01
 
 GRID_TOLERANCE = 1e-3
 """Largest distance, in voxels, between grids that are the same."""
+
+
+PLANES = ("sagittal", "coronal", "axial")
+"""Planes of slices, by the axis (left, posterior, superior) that their normal is nearest to."""
 
 
 def frozen_array(values: ArrayLike, dtype: type = np.float64) -> NDArray[Any]:
@@ -151,6 +156,11 @@ class ScanGeometry(Shown):
         """Unit vector perpendicular to the slices, (3,); slices ascend along it."""
         cross = self._cross
         return np.asarray(cross / np.linalg.norm(cross), dtype=np.float64)
+
+    @property
+    def plane(self) -> str:
+        """The plane of the slices, the nearest of ``sagittal``, ``coronal``, ``axial``."""
+        return plane_of((*self.row_direction.tolist(), *self.column_direction.tolist()))
 
     @cached_property
     def _cross(self) -> Array:
@@ -385,6 +395,28 @@ class ScanGeometry(Shown):
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def plane_of(orientation: Sequence[float]) -> str:
+    """Return the plane that is nearest to slices along a row and a column direction, in LPS.
+
+    Parameters
+    ----------
+    orientation : sequence of 6 float
+        Direction along a row, then along a column.
+
+    Returns
+    -------
+    str
+        ``sagittal``, ``coronal`` or ``axial``.
+
+    Examples
+    --------
+    >>> plane_of((1, 0, 0, 0, 0, -1))
+    'coronal'
+    """
+    normal = np.abs(np.cross(orientation[:3], orientation[3:]))
+    return PLANES[int(np.argmax(normal))]
 
 
 def sorted_by_position(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from volumetry.acquisition import Acquisition
 from volumetry.errors import GeometryError
 from volumetry.geometry import ScanGeometry
 from volumetry.shown import Facts, Shown, picture_of_pixels
@@ -41,6 +43,8 @@ class ScanSource:
         ``L``, ``R`` or empty: the side the series itself names.
     voxels_sha256 : str
         SHA-256 of the voxel values; empty until somebody asked for it (`Scan.hashed_source`).
+    acquisition : Acquisition
+        Weighting, times, field strength, contrast agent and fat suppression, as far as the file says so.
     """
 
     patient: str = ""
@@ -50,6 +54,21 @@ class ScanSource:
     format: str = ""
     laterality: str = ""
     voxels_sha256: str = ""
+    acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The source as a trace file holds it: ``acquisition`` only where something of it is known."""
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        del values["acquisition"]
+        known = self.acquisition.known
+        return values | ({"acquisition": known} if known else {})
+
+    @classmethod
+    def from_document(cls, values: Mapping[str, Any]) -> ScanSource:
+        """Return the source of what `document` gave. Raises KeyError, TypeError, ValueError."""
+        texts = {name: str(value) for name, value in values.items() if name != "acquisition"}
+        return cls(**texts, acquisition=Acquisition.from_known(values.get("acquisition", {})))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

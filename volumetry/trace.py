@@ -258,7 +258,7 @@ class Trace(Shown):
                 "frame_of_reference_uid": geometry.frame_of_reference_uid,
                 **_varying_thickness(geometry),
             },
-            "source": asdict(self.source),
+            "source": self.source.document,
             "provenance": asdict(self.provenance),
             "flags": list(self.flags),
             "contours": [
@@ -289,7 +289,7 @@ class Trace(Shown):
             lesion=str(document["lesion"]),
             side=str(document["side"]),
             geometry=ScanGeometry(**geometry),
-            source=_plain_record(ScanSource, document["source"]),
+            source=ScanSource.from_document(document["source"]),
             provenance=_plain_record(Provenance, document["provenance"]),
             flags=tuple(str(flag) for flag in document["flags"]),
             not_measurable=str(document.get("not_measurable", "")),

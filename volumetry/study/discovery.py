@@ -12,6 +12,7 @@ Nothing below the folder is written to. Links are followed only with ``--follow-
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,9 +40,12 @@ from volumetry.study.cases import Case
 from volumetry.study.identity import date_of_name, doubted, named_by_folders, side_of_file
 from volumetry.study.layouts import cases_of_layouts
 from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
-from volumetry.study.protocol import Protocol
+from volumetry.study.protocol import Protocol, ScanSection
+from volumetry.study.series_choice import choose_series
 from volumetry.study.session_dates import session_dates
 from volumetry.study.traces_apart import with_traces
+
+_LOG = logging.getLogger(__name__)
 
 SeriesKey = tuple[str, str, str]
 """PatientID, StudyInstanceUID, SeriesInstanceUID: what names a series."""
@@ -143,7 +147,8 @@ def discover(
     traces : path, optional
         Folder of native traces that are kept apart from the scans.
     protocol : Protocol, optional
-        Its ``[identity]`` says where patient and visit are named.
+        Its ``[identity]`` says where patient and visit are named, its ``[scan]`` which series count; a
+        manifest names the scans itself.
 
     Returns
     -------
@@ -159,15 +164,19 @@ def discover(
     folder = Path(folder)
     if not folder.is_dir():
         raise ReadError("not-found", "there is no such folder", where=folder, todo="Check the name.")
+    protocol = protocol or Protocol()
     if traces is not None:
-        return _ordered(
-            with_traces(discover(folder, manifest=manifest, protocol=protocol), folder, Path(traces))
-        )
+        everything = replace(protocol, scan=ScanSection())
+        apart = with_traces(discover(folder, manifest=manifest, protocol=everything), folder, Path(traces))
+        if manifest is not None or (folder / MANIFEST_NAME).is_file():
+            return _ordered(apart)
+        return _ordered(choose_series(apart, protocol.scan, folder))
     if manifest is None and (folder / MANIFEST_NAME).is_file():
         manifest = folder / MANIFEST_NAME
     if manifest is not None:
+        if protocol.scan.chooses:
+            _LOG.warning("[scan] of the protocol is not applied: the manifest names the scans")
         return _ordered(_dated(case) for case in manifest_cases(Path(manifest), folder))
-    protocol = protocol or Protocol()
     found = look_around(folder)
     laid_out, found.traced_volumes = cases_of_layouts(
         found.root, found.volumes, is_mask=is_mask_name, mask_stem=image_stem
@@ -182,7 +191,9 @@ def discover(
     traced = {case.scan for case in cases if case.trace}  # a native trace may lie in any layout
     cases += [case for case in laid_out if case.trace or case.scan not in traced]
     named = [_dated(named_by_folders(case, protocol.identity), found.sessions) for case in cases]
-    return _ordered(doubted(named, protocol.identity))
+    headers = {series.files[0]: series.headers for series in found.series.values()}
+    believed = doubted(named, protocol.identity)
+    return _ordered(choose_series(believed, protocol.scan, folder, headers))
 
 
 def _dated(case: Case, sessions: Mapping[tuple[str, str], str] | None = None) -> Case:
@@ -450,21 +461,26 @@ def _native_cases(found: _Found) -> Iterator[Case]:
         except VolumetryError as error:
             yield Case(patient=patient, visit=visit, trace=name, error=error)
             continue
-        scan, files = "", tuple[str, ...]()
+        scan, files, date = "", tuple[str, ...](), trace.source.study_date
+        if "/" not in name:
+            patient = trace.source.patient or patient
         series = _series_of_trace(found, name, trace.source)
         if series is not None:
             found.traced_series.add(series.key)
             scan, files = series.folder, series.files
+            # Of one series, all tracings have one name of patient and visit, whatever their form.
+            patient, visit, date = _dicom_who(found, series.first)
         elif not trace.source.series_uid:
             scan, files = _image_of(found, name)
             found.traced_volumes.add(scan)
         yield Case(
-            patient=patient if "/" in name else trace.source.patient or patient,
-            visit=visit or trace.source.study_date,
+            patient=patient,
+            visit=visit or date,
             side=trace.side,
             lesion=trace.lesion,
             reader=trace.provenance.reader,
-            study_date=trace.source.study_date,
+            study_date=date,
+            study_uid="" if series is None else series.study_uid,
             modality=trace.source.modality,
             series_uid=trace.source.series_uid,
             read=trace.provenance.read,

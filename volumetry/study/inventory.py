@@ -27,6 +27,13 @@ SERIES_COLUMNS = (
     "slice_spacing_mm",
     "gap_mm",
     "orientation",
+    "weighting",
+    "repetition_time_ms",
+    "echo_time_ms",
+    "inversion_time_ms",
+    "field_strength_t",
+    "contrast",
+    "fat_suppression",
     "n_files",
     "traces",
     "flags",
@@ -34,16 +41,14 @@ SERIES_COLUMNS = (
     "series_uid",
 )
 
-_PLANES = ("sagittal", "coronal", "axial")
 _OBLIQUE_DEGREES = 0.5
 
 
 def orientation_of(geometry: ScanGeometry) -> str:
     """Return the plane of the slices: ``coronal``, or ``coronal oblique 12 deg`` where it is tilted."""
     normal = np.abs(geometry.normal)
-    axis = int(np.argmax(normal))
-    degrees = math.degrees(math.acos(min(1.0, float(normal[axis]))))
-    return _PLANES[axis] if degrees < _OBLIQUE_DEGREES else f"{_PLANES[axis]} oblique {degrees:.0f} deg"
+    degrees = math.degrees(math.acos(min(1.0, float(normal.max()))))
+    return geometry.plane if degrees < _OBLIQUE_DEGREES else f"{geometry.plane} oblique {degrees:.0f} deg"
 
 
 def inventory(path: Path | str) -> list[dict[str, Any]]:
@@ -89,7 +94,7 @@ def _stack_row(stack: SeriesStack | StackRefusal, folder: str, traces: list[str]
     }
     if isinstance(stack, StackRefusal):
         return row | {"problems": stack.error.code}
-    return row | geometry_cells(stack.geometry, stack.flags)
+    return row | geometry_cells(stack.geometry, stack.flags) | stack.source.acquisition.known
 
 
 def _file_row(path: Path, name: str, traces: list[str]) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def _file_row(path: Path, name: str, traces: list[str]) -> dict[str, Any]:
     except VolumetryError as error:
         return _empty_row(name, None, traces) | {"problems": error.code, "n_files": 1}
     row |= {"modality": facts.source.modality or None, "series_uid": facts.source.series_uid or None}
-    return row | {"n_files": 1} | geometry_cells(facts.geometry, facts.flags)
+    return row | {"n_files": 1} | geometry_cells(facts.geometry, facts.flags) | facts.source.acquisition.known
 
 
 def _problem_row(case: Case) -> dict[str, Any]:

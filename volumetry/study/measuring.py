@@ -23,9 +23,15 @@ from volumetry.errors import (
 )
 from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
 from volumetry.formats.dicom.file.values import MODALITIES
+<<<<<<< HEAD
 from volumetry.formats.opening import links_followed
 from volumetry.formats.recognise import HEAD_BYTES, TRACE_SUFFIX, files_of, is_voxel_file, remember
+=======
+from volumetry.formats.dicom.headers import read_header
+from volumetry.formats.recognise import TRACE_SUFFIX, files_of, is_voxel_file
+>>>>>>> c49936e (Acquisition: weighting, times, field strength, contrast agent, fat suppression; [scan] chooses the series of a visit; a native trace is of its series' patient and visit)
 from volumetry.formats.trace_json import read_trace
+from volumetry.geometry import plane_of
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser
@@ -166,8 +172,29 @@ def _done(job: Job) -> dict[str, Any]:
         "trace_sha256": _joint_hash([hashes[name] for name in inputs.trace if not _is_sidecar(name)]),
         "scan_sha256": _joint_hash([hashes[name] for name in inputs.scan if name != case.trace]),
     }
-    lines = [(_kept(row | cells, settings), slices) for row, slices in _outcomes(case, settings)]
+    cells |= _scan_cells(case, settings.root)
+    found = ((cells | _filled(row), slices) for row, slices in _outcomes(case, settings))
+    lines = [(_kept(row, settings), slices) for row, slices in found]
     return record | {"rows": [row for row, _ in lines], "slices": [slices for _, slices in lines]}
+
+
+def _scan_cells(case: Case, root: str) -> Row:
+    """How the named scan was acquired, for tracings that do not know it and scans without a tracing."""
+    name = case.scan_files[0] if case.scan_files else ""
+    try:
+        if case.error is not None or not name:
+            return {}
+        if is_voxel_file(name):
+            if case.trace:
+                return {}  # the tracing was read with its scan
+            facts = read_scan_header(f"{root}/{name}")
+            cells = {"plane": facts.geometry.plane, "modality": facts.source.modality or None}
+            return cells | facts.source.acquisition.known
+        header = read_header(f"{root}/{name}")
+        plane = {} if header.image_orientation is None else {"plane": plane_of(header.image_orientation)}
+        return plane | header.acquisition.known
+    except VolumetryError:
+        return {}  # measuring, or finding, says why
 
 
 def failed_record(job: Job, error: VolumetryError) -> dict[str, Any]:
@@ -326,7 +353,7 @@ def _row(
     if sections is not None:
         source = sections.source
         row |= {"study_date": source.study_date, "modality": source.modality, "series_uid": source.series_uid}
-        row |= _geometry_cells(sections)
+        row |= _geometry_cells(sections) | source.acquisition.known
     if volume is not None:
         row |= volume_cells(volume)
     if error is not None:
@@ -359,6 +386,7 @@ def _geometry_cells(sections: CrossSections) -> Row:
         "gap_mm": geometry.gap_mm,
         "pixel_area_mm2": geometry.pixel_area_mm2,
         "n_slices": sections.n_slices,
+        "plane": geometry.plane,
         **geometry_facts(geometry),
     }
 
@@ -380,11 +408,15 @@ def volume_cells(volume: LesionVolume) -> Row:
     }
 
 
+def _filled(row: Row) -> Row:
+    return {name: value for name, value in row.items() if value is not None and value != ""}
+
+
 def _kept(row: Row, settings: Settings) -> Row:
     """A row as the ledger keeps it: without empty cells, and with nothing that a pseudonym stands for."""
     if settings.pseudonymiser is not None:
         row = settings.pseudonymiser.record(row)
-    return {name: value for name, value in row.items() if value is not None and value != ""}
+    return _filled(row)
 
 
 def _joint_hash(hashes: list[str]) -> str | None:

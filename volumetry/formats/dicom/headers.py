@@ -16,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal, cast
 
+from volumetry.acquisition import Acquisition, Parameters, acquisition_of
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.classes import DICOM_SUFFIXES
 from volumetry.formats.dicom.file.elements import walk_open_file
@@ -27,15 +28,17 @@ from volumetry.formats.opening import follows_links, is_program_folder, open_reg
 
 _IMAGE_TAGS = (
     *(0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080020, 0x00080032, 0x00080060, 0x00100020),
-    *(0x00180050, 0x00180081, 0x00180086, 0x00180088, 0x00181060, 0x00181164, 0x00189087),
+    *(0x00180010, 0x00180020, 0x00180021, 0x00180022, 0x00180050, 0x00180080, 0x00180081, 0x00180082),
+    *(0x00180086, 0x00180087, 0x00180088, 0x00181060, 0x00181164, 0x00181314, 0x00189008, 0x00189087),
     *(0x0020000D, 0x0020000E, 0x00200011, 0x00200012, 0x00200013, 0x00200032, 0x00200037, 0x00200052),
     *(0x00200060, 0x00200062, 0x00200100),
     *(0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280030, 0x00280100, 0x00280101),
     *(0x00280102, 0x00280103, 0x00281052, 0x00281053, 0x00282110),
 )
 OPTIONAL_TAGS = (
-    *(0x00080008, 0x00080020, 0x00080032, 0x00080060, 0x00180050, 0x00180081, 0x00180086, 0x00180088),
-    *(0x00181060, 0x00189087, 0x00200011, 0x00200012, 0x00200013, 0x00200060, 0x00200062, 0x00200100),
+    *(0x00080008, 0x00080020, 0x00080032, 0x00080060, 0x00180020, 0x00180021, 0x00180022, 0x00180050),
+    *(0x00180080, 0x00180081, 0x00180082, 0x00180086, 0x00180087, 0x00180088, 0x00181060, 0x00181314),
+    *(0x00189008, 0x00189087, 0x00200011, 0x00200012, 0x00200013, 0x00200060, 0x00200062, 0x00200100),
     *(0x00281052, 0x00281053, 0x00282110),
 )
 """Elements that no volume needs: a malformed value counts as absent, and is flagged ``malformed-tag``."""
@@ -177,6 +180,33 @@ class DicomHeader:
     def echo_time_ms(self) -> float | None:
         """EchoTime."""
         return self._number(0x00180081)
+
+    @property
+    def echo_pulse_sequence(self) -> str | None:
+        """``SPIN``, ``GRADIENT`` or ``BOTH``, of Enhanced images."""
+        return self._code(0x00189008)
+
+    @property
+    def acquisition(self) -> Acquisition:
+        """How the image was acquired; of a multi-frame image, as far as its top level says so."""
+        agent = self._raw(0x00180010)
+        return acquisition_of(
+            Parameters(
+                modality=self.modality or "",
+                repetition_time_ms=self._number(0x00180080),
+                echo_time_ms=self.echo_time_ms,
+                inversion_time_ms=self._number(0x00180082),
+                field_strength_t=self._number(0x00180087),
+                flip_angle_degrees=self._number(0x00181314),
+                b_value=self.diffusion_b_value,
+                sequence=self._codes(0x00180020),
+                variant=self._codes(0x00180021),
+                options=self._codes(0x00180022),
+                image_type=self.image_type,
+                # Free text: whether there is any is looked at, and nothing of it is kept.
+                agent=None if agent is None else agent.decode("ascii", errors="replace"),
+            )
+        )
 
     @property
     def trigger_time_ms(self) -> float | None:
@@ -328,6 +358,9 @@ class DicomHeader:
     def _code(self, tag: int) -> str | None:
         codes = self._value(tag)
         return codes[0] if isinstance(codes, tuple) and isinstance(codes[0], str) else None
+
+    def _codes(self, tag: int) -> tuple[str, ...]:
+        return cast("tuple[str, ...] | None", self._value(tag)) or ()
 
     def _integer(self, tag: int) -> int | None:
         numbers = cast("tuple[int, ...] | None", self._value(tag))

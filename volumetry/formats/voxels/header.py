@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from volumetry.acquisition import Acquisition
 from volumetry.errors import GeometryError, ReadError
 from volumetry.formats.limits import check_size
 from volumetry.formats.voxels.streams import Encoding
@@ -69,6 +70,9 @@ class VoxelFile:
         Values a voxel has: layers of overlapping segments.
     layers_fastest : bool
         Whether the layers of a voxel lie beside one another, or one layer follows the other.
+    modality : str
+    acquisition : Acquisition
+        Of the sidecar; empty without one.
     labels : tuple of MaskLabel
         As the file declares them.
     flags : tuple of str
@@ -94,6 +98,8 @@ class VoxelFile:
     intercept: float = 0.0
     n_layers: int = 1
     layers_fastest: bool = False
+    modality: str = ""
+    acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
     labels: tuple[MaskLabel, ...] = ()
     flags: tuple[str, ...] = ()
     load: Callable[[], bytes] | None = None
@@ -106,8 +112,8 @@ class VoxelFile:
 
     @property
     def source(self) -> ScanSource:
-        """What was scanned: these formats know no more than themselves."""
-        return ScanSource(format=self.format)
+        """What was scanned, as far as a sidecar says so: these formats know no more than themselves."""
+        return ScanSource(format=self.format, modality=self.modality, acquisition=self.acquisition)
 
     @property
     def in_plane_axes(self) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from volumetry.errors import GeometryError, ReadError, UsageError
 from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
 from volumetry.formats.voxels.nifti_header import HEADER_SIZES, header_size, is_nifti_header, parse_header
 from volumetry.formats.voxels.reader import VoxelReader
-from volumetry.formats.voxels.sidecar import sidecars, slice_thickness_mm
+from volumetry.formats.voxels.sidecar import sidecar_facts, sidecars
 from volumetry.formats.voxels.streams import ByteStream, Encoding, GzipStream, open_stream
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
@@ -46,15 +46,18 @@ def read_header(path: Path | str) -> VoxelFile:
         data_path = _image_of(path, path.name.rpartition(".")[0] if half is None else half[1])
         with open_stream(data_path, None, follow_link=data_path == path) as (stream, on_disk_bytes):
             encoding = _encoding(stream)
+    facts = sidecar_facts(path)
     file = VoxelFile(
         path=path,
         format="nifti",
+        modality=facts.modality,
+        acquisition=facts.acquisition,
         dtype=header.dtype,
         sizes=header.sizes,
         steps_mm=header.steps_mm,
         origin_mm=header.origin_mm,
         slice_axis=header.slice_axis,
-        slice_thickness_mm=slice_thickness_mm(path),
+        slice_thickness_mm=facts.slice_thickness_mm,
         data_path=data_path,
         encoding=encoding,
         data_offset=header.vox_offset,

@@ -1,16 +1,32 @@
-"""The BIDS sidecar of a NIfTI file: the only place where its slice thickness can be."""
+"""The BIDS sidecar of a NIfTI file: the only place where slice thickness and acquisition can be."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from volumetry.acquisition import Acquisition, Parameters, acquisition_of, codes
 from volumetry.errors import ReadError
 from volumetry.formats.voxels.streams import open_stream
 
 _MAX_BYTES = 1 << 20
 _MASK_SUFFIX = re.compile(r"[_-](mask|dseg|label|labels|seg)$", re.I)
+
+_BIDS_WEIGHTING = re.compile(r"^sub-.*_(T1w|T2w|PDw|T2starw|FLAIR|dwi)[._]")
+_WEIGHTINGS = {"T1w": "T1", "T2w": "T2", "PDw": "PD", "T2starw": "T2*", "FLAIR": "FLAIR", "dwi": "DWI"}
+_ACQUISITION_KEYS = {
+    "Modality",
+    "RepetitionTime",
+    "EchoTime",
+    "InversionTime",
+    "MagneticFieldStrength",
+    "ScanningSequence",
+    "ScanOptions",
+    "ContrastBolusIngredient",
+}
 
 
 def sidecars(path: Path) -> list[Path]:
@@ -23,28 +39,83 @@ def sidecars(path: Path) -> list[Path]:
     return [path.with_name(f"{stem}.json") for stem in stems if stem]
 
 
-def slice_thickness_mm(path: Path) -> float | None:
-    """Return the ``SliceThickness`` of the JSON file beside an image, or beside the image of a mask.
+@dataclass(frozen=True, kw_only=True)
+class SidecarFacts:
+    """What the sidecar of an image says.
 
-    ``X.json`` for ``X.nii.gz``; for ``X_mask.nii.gz`` also ``X.json``. None where neither says it.
+    Attributes
+    ----------
+    slice_thickness_mm : float or None
+    modality : str
+    acquisition : Acquisition
     """
-    for sidecar in sidecars(path):
-        thickness = _stated(sidecar)
-        if thickness is not None:
-            return thickness
-    return None
+
+    slice_thickness_mm: float | None = None
+    modality: str = ""
+    acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
 
 
-def _stated(sidecar: Path) -> float | None:
+def sidecar_facts(path: Path) -> SidecarFacts:
+    """Return what the JSON file beside an image says, or the one beside the image of a mask.
+
+    ``X.json`` for ``X.nii.gz``; for ``X_mask.nii.gz`` also ``X.json``. BIDS writes times in seconds. A BIDS
+    name says the weighting where the times do not: ``sub-01_T1w.nii.gz``.
+    """
+    documents = [document for sidecar in sidecars(path) if (document := _document(sidecar))]
+    thicknesses = (_number(document, "SliceThickness") for document in documents)
+    said = next((d for d in documents if set(d) & _ACQUISITION_KEYS), {})
+    modality = str(said.get("Modality") or "").upper()
+    acquisition = acquisition_of(_parameters(said, modality)) if said else Acquisition()
+    if not acquisition.weighting and (named := _BIDS_WEIGHTING.search(path.name)) is not None:
+        acquisition = replace(acquisition, weighting=_WEIGHTINGS[named[1]])
+    return SidecarFacts(
+        slice_thickness_mm=next((value for value in thicknesses if value is not None), None),
+        modality=modality if modality in ("MR", "CT", "PT") else "",
+        acquisition=acquisition,
+    )
+
+
+def sidecar_description(path: Path) -> str:
+    """Return the SeriesDescription of a sidecar, to be matched against a pattern; it is written nowhere."""
+    documents = (_document(sidecar) for sidecar in sidecars(path))
+    return next((str(d["SeriesDescription"]) for d in documents if d.get("SeriesDescription")), "")
+
+
+def _parameters(document: dict[str, Any], modality: str) -> Parameters:
+    def milliseconds(key: str) -> float | None:
+        seconds = _number(document, key)
+        return None if seconds is None else round(seconds * 1000, 6)
+
+    agent = document.get("ContrastBolusIngredient", document.get("ContrastBolusAgent"))
+    return Parameters(
+        modality=modality,
+        repetition_time_ms=milliseconds("RepetitionTime"),
+        echo_time_ms=milliseconds("EchoTime"),
+        inversion_time_ms=milliseconds("InversionTime"),
+        field_strength_t=_number(document, "MagneticFieldStrength"),
+        flip_angle_degrees=_number(document, "FlipAngle"),
+        sequence=codes(document.get("ScanningSequence")),
+        variant=codes(document.get("SequenceVariant")),
+        options=codes(document.get("ScanOptions")),
+        image_type=codes(document.get("ImageType")),
+        agent=None if agent is None else str(agent),
+    )
+
+
+def _document(sidecar: Path) -> dict[str, Any]:
     if not sidecar.is_file():
-        return None
+        return {}
     import json
 
     document = None
-    # A file of that name that is no sidecar says nothing about the thickness.
+    # A file of that name that is no sidecar says nothing.
     with suppress(ReadError, ValueError, RecursionError), open_stream(sidecar) as (stream, size_bytes):
         if size_bytes <= _MAX_BYTES:
             document = json.loads(stream.read(size_bytes))
-    value = document.get("SliceThickness") if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}
+
+
+def _number(document: dict[str, Any], key: str) -> float | None:
+    value = document.get(key)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and value is not None else None

@@ -28,12 +28,21 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         0x00081155: "UI",  # ReferencedSOPInstanceUID
         0x00081160: "IS",  # ReferencedFrameNumber
         0x00100020: "LO",  # PatientID
+        0x00180010: "LO",  # ContrastBolusAgent: only whether there is any
+        0x00180020: "CS",  # ScanningSequence
+        0x00180021: "CS",  # SequenceVariant
+        0x00180022: "CS",  # ScanOptions
         0x00180050: "DS",  # SliceThickness
+        0x00180080: "DS",  # RepetitionTime
         0x00180081: "DS",  # EchoTime
+        0x00180082: "DS",  # InversionTime
         0x00180086: "IS",  # EchoNumbers
+        0x00180087: "DS",  # MagneticFieldStrength
         0x00180088: "DS",  # SpacingBetweenSlices
         0x00181060: "DS",  # TriggerTime
         0x00181164: "DS",  # ImagerPixelSpacing
+        0x00189008: "CS",  # EchoPulseSequence
+        0x00181314: "DS",  # FlipAngle
         0x00189087: "FD",  # DiffusionBValue
         0x0020000D: "UI",  # StudyInstanceUID
         0x0020000E: "UI",  # SeriesInstanceUID

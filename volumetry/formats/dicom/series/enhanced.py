@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from volumetry.acquisition import Acquisition, Parameters, acquisition_of
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import frame_format, frame_of
@@ -40,6 +41,7 @@ class _FrameFacts:
     slope: float | None
     intercept: float | None
     repetition: Repetition
+    acquisition: Acquisition | None = None
 
 
 def slices_of_file(header: DicomHeader) -> list[Slice]:
@@ -73,6 +75,7 @@ def _slices(header: DicomHeader, facts: Sequence[_FrameFacts]) -> list[Slice]:
                 origin_mm=frame.origin_mm,
                 frame=frame_of(header, index, frame.slope, frame.intercept),
                 frame_repetition=frame.repetition,
+                frame_acquisition=frame.acquisition,
             )
         )
     return slices
@@ -135,8 +138,9 @@ def _facts(dataset: Dataset, header: DicomHeader) -> list[_FrameFacts]:
         if int(dimension.get("DimensionIndexPointer", 0)) not in _SPACE_DIMENSIONS
     ]
     kinds: dict[SliceKind, SliceKind] = {}
+    agents = bool(dataset.get("ContrastBolusAgentSequence"))
     return [
-        _frame_facts(group, fixed, header, index, time_dimensions, kinds)
+        _frame_facts(group, fixed, header, index, time_dimensions, agents, kinds)
         for index, group in enumerate(groups)
     ]
 
@@ -147,6 +151,7 @@ def _frame_facts(
     header: DicomHeader,
     index: int,
     time_dimensions: Sequence[int],
+    agents: bool,
     kinds: dict[SliceKind, SliceKind],
 ) -> _FrameFacts:
     def macro(keyword: str) -> Any:
@@ -175,6 +180,34 @@ def _frame_facts(
             dimensions=tuple(indices[i] for i in time_dimensions if i < len(indices)),
             number=index + 1,
         ),
+        acquisition=_acquisition(macro, header, agents),
+    )
+
+
+def _acquisition(macro: Any, header: DicomHeader, agents: bool) -> Acquisition:
+    """How a frame was acquired; the words of Enhanced images in those of classic ones."""
+    timing, modifier = macro("MRTimingAndRelatedParametersSequence"), macro("MRModifierSequence")
+    types = [macro(keyword) for keyword in _FRAME_TYPES]
+    suppression = str(modifier.get("SpectrallySelectedSuppression") or "")
+    echo_kind = str(header.echo_pulse_sequence or "")
+    is_inverted = str(modifier.get("InversionRecovery") or "") == "YES"
+    sequence = {"SPIN": ("SE",), "GRADIENT": ("GR",), "BOTH": ("GR", "SE")}.get(echo_kind, ())
+    spoiled = str(modifier.get("Spoiling") or "NONE") != "NONE"
+    return acquisition_of(
+        Parameters(
+            modality=header.modality or "",
+            repetition_time_ms=_optional(timing.get("RepetitionTime")),
+            echo_time_ms=_optional(macro("MREchoSequence").get("EffectiveEchoTime")),
+            inversion_time_ms=_optional(modifier.get("InversionTimes")),
+            field_strength_t=header.acquisition.field_strength_t,
+            flip_angle_degrees=_optional(timing.get("FlipAngle")),
+            b_value=_optional(macro("MRDiffusionSequence").get("DiffusionBValue")),
+            sequence=(*sequence, "IR") if is_inverted else sequence,
+            variant=("SP",) if spoiled else (),
+            image_type=next((_codes(t.get("FrameType")) for t in types if t), ()) or header.image_type,
+            agent="yes" if agents else None,
+            fat_suppression={"FAT": "yes", "FAT_AND_WATER": "yes", "NONE": "no"}.get(suppression, ""),
+        )
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from volumetry.acquisition import Acquisition
 from volumetry.errors import GeometryError, ReadError, VolumetryError
 from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
 from volumetry.formats.dicom.pixels.frames import Frame, frame_format
@@ -97,6 +98,8 @@ class Slice:
     origin_mm: Numbers
     frame: Frame | None = None
     frame_repetition: Repetition | None = None
+    frame_acquisition: Acquisition | None = None
+    """Of a multi-frame image, whose header knows little of it."""
 
     @property
     def repetition(self) -> Repetition:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from volumetry.acquisition import Acquisition
 from volumetry.errors import GeometryError, VolumetryError
 from volumetry.formats.dicom.headers import HEADER_SELECTION, OPTIONAL_TAGS, DicomHeader
 from volumetry.formats.dicom.pixels.codecs import LOSSY_SYNTAXES
@@ -168,7 +169,7 @@ def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> Ser
     return SeriesStack(
         frames=tuple([s.frame or classic_frame(s.header) for s in slices]),
         geometry=geometry,
-        source=source_of(header),
+        source=source_of(header, slices[0].frame_acquisition),
         flags=tuple(sorted(found)),
         slice_uids=tuple([_slice_uid(s) for s in slices]),
         image_type=kind.image_type,
@@ -249,8 +250,8 @@ def file_flags(headers: Iterable[DicomHeader]) -> set[str]:
     return flags
 
 
-def source_of(header: DicomHeader) -> ScanSource:
-    """Return what was scanned, from the header of any of its files."""
+def source_of(header: DicomHeader, acquisition: Acquisition | None = None) -> ScanSource:
+    """Return what was scanned, from the header of any of its files; a frame knows its acquisition better."""
     date, laterality = header.study_date or "", header.laterality or ""
     found = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", date)
     return ScanSource(
@@ -260,6 +261,7 @@ def source_of(header: DicomHeader) -> ScanSource:
         study_date="-".join(found.groups()) if found else "",
         format="dicom",
         laterality=laterality if laterality in ("L", "R") else "",
+        acquisition=acquisition or header.acquisition,
     )
 
 
