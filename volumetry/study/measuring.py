@@ -23,13 +23,9 @@ from volumetry.errors import (
 )
 from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
 from volumetry.formats.dicom.file.values import MODALITIES
-<<<<<<< HEAD
+from volumetry.formats.dicom.headers import read_header
 from volumetry.formats.opening import links_followed
 from volumetry.formats.recognise import HEAD_BYTES, TRACE_SUFFIX, files_of, is_voxel_file, remember
-=======
-from volumetry.formats.dicom.headers import read_header
-from volumetry.formats.recognise import TRACE_SUFFIX, files_of, is_voxel_file
->>>>>>> c49936e (Acquisition: weighting, times, field strength, contrast agent, fat suppression; [scan] chooses the series of a visit; a native trace is of its series' patient and visit)
 from volumetry.formats.trace_json import read_trace
 from volumetry.geometry import plane_of
 from volumetry.sections import CrossSections

@@ -81,7 +81,7 @@ def _analyze(content: bytes, path: Path, stem: str) -> VoxelFile:
     data_path = _image_of(path, stem)
     with open_stream(data_path, None, follow_link=data_path == path) as (stream, on_disk_bytes):
         encoding = _encoding(stream)
-    thickness = slice_thickness_mm(path)
+    thickness = sidecar_facts(path).slice_thickness_mm
     file = parse_analyze(content, path, data_path=data_path, encoding=encoding, slice_thickness_mm=thickness)
     file.check_size(on_disk_bytes)
     return file
