@@ -13,6 +13,7 @@ NAMES = (
     "series",
     "measure",
     "batch",
+    "manifest",
     "change",
     "agreement",
     "export",

@@ -45,6 +45,8 @@ class Case:
         Hash of a native trace, and of the one that it was edited from.
     note : str
         Why no image is known that the tracing belongs to, where there is more to say than that.
+    candidates : tuple of (str, str)
+        Scans of which somebody has to choose one, each with what is known of it.
     error : VolumetryError or None
         Why the case cannot be measured, found while looking around.
     """
@@ -70,6 +72,7 @@ class Case:
     form: str = "mask"
     version: str = ""
     parent: str = ""
+    candidates: tuple[tuple[str, str], ...] = ()
     error: VolumetryError | None = None
     shown_trace: str = ""
     note: str = ""

@@ -6,14 +6,13 @@ import difflib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from volumetry.errors import ReadError, UsageError, VolumetryError
 from volumetry.formats.dicom.headers import read_header
-from volumetry.formats.opening import follows_links
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
+from volumetry.study.named_scans import NamedScan, NamedScans
 from volumetry.study.table_text import table_text
 from volumetry.tables import Column, Row, Table, checked_rows
 
@@ -50,6 +49,7 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
         ``invalid-table`` with all faults at once.
     """
     rows = read_manifest(path)
+    scans = NamedScans(folder)
     for line, row in enumerate(rows, start=2):
         side = SIDE_WORDS.get((row["side"] or "").lower())
         if side is None:
@@ -68,7 +68,7 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
                 values={"line": line, "read": row["read"]},
                 todo="Write 1, 2, ...",
             )
-        yield _case(row, side, path.parent, folder)
+        yield _case(row, side, path.parent, folder, scans)
 
 
 def read_manifest(path: Path | str) -> list[Row]:
@@ -112,7 +112,7 @@ def read_manifest(path: Path | str) -> list[Row]:
     return checked_rows(names, lines, MANIFEST, path, required=("patient", "visit", "scan", "trace"))
 
 
-def _case(row: dict[str, Any], side: str, base: Path, folder: Path) -> Case:
+def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> Case:
     paths = {name: _relative(row[name], base, folder) for name in ("scan", "trace")}
     missing = [name for name in paths.values() if name and not (folder / name).exists()]
     special = [
@@ -120,7 +120,7 @@ def _case(row: dict[str, Any], side: str, base: Path, folder: Path) -> Case:
         for name in paths.values()
         if name and not ((folder / name).is_file() or (folder / name).is_dir())
     ]
-    error = None
+    error: VolumetryError | None = None
     if special and not missing:
         error = ReadError(
             "unsupported-format",
@@ -135,15 +135,19 @@ def _case(row: dict[str, Any], side: str, base: Path, folder: Path) -> Case:
             where=missing[0],
             todo="Correct the manifest.",
         )
+    named = NamedScan(scan=paths["scan"]) if missing or special else scans.find(paths["scan"])
+    error = error or named.error
     series_uid, form, version, parent = ("", "mask", "", "") if error else _traced(folder, paths["trace"])
+    is_one = len(named.files) == 1 and bool(named.series_uid)
     return Case(
-        series_uid=series_uid,
+        series_uid=series_uid or named.series_uid,
+        modality=named.modality,
         form=form,
         version=version,
         parent=parent,
         patient=row["patient"],
         site=row["site"] or "",
-        study_date=row["study_date"] or "",
+        study_date=row["study_date"] or named.study_date,
         visit_order=row["visit_order"],
         read=row["read"],
         visit=row["visit"] or "",
@@ -151,8 +155,8 @@ def _case(row: dict[str, Any], side: str, base: Path, folder: Path) -> Case:
         lesion=row["lesion"] or "",
         reader=row["reader"] or "",
         trace=paths["trace"],
-        scan=paths["scan"],
-        scan_files=() if error else _files_of(paths["scan"], folder),
+        scan=named.files[0] if is_one and not paths["trace"] else named.scan,
+        scan_files=() if error else named.files,
         label=row["label"],
         roi=row["roi"] or "",
         error=error,
@@ -182,15 +186,8 @@ def _relative(text: str | None, base: Path, folder: Path) -> str:
         return ""
     named = base / text
     if "\\" in text and not named.exists():  # written on Windows
-        named = base / text.replace("\\", "/")
+        text = text.replace("\\", "/")
+        named = base / text
+    if not named.exists() and (folder / text).exists():  # moved since it was written beside the scans
+        named = folder / text
     return os.path.relpath(named, folder).replace(os.sep, "/")
-
-
-def _files_of(scan: str, folder: Path) -> tuple[str, ...]:
-    if not scan:
-        return ()
-    path = folder / scan
-    if not path.is_dir():
-        return (scan,)
-    names = sorted(entry.name for entry in os.scandir(path) if entry.is_file(follow_symlinks=follows_links()))
-    return tuple(f"{scan}/{name}" for name in names)

@@ -63,8 +63,13 @@ class Candidate:
     stacks: tuple[StackFacts, ...]
     fits: bool
 
+    @property
+    def facts(self) -> str:
+        """What is known of it, in words."""
+        return " / ".join(dict.fromkeys(map(str, self.stacks))) or "unreadable"
+
     def __str__(self) -> str:
-        return f"{self.scan} ({' / '.join(dict.fromkeys(map(str, self.stacks))) or 'unreadable'})"
+        return f"{self.scan} ({self.facts})"
 
 
 def choose_series(
@@ -117,23 +122,24 @@ def _chosen(members: Sequence[Case], known: Mapping[str, Candidate], rules: Scan
     candidates = {_place(case): known[_place(case)] for case in members}
     fitting = [place for place, candidate in candidates.items() if candidate.fits]
     traced = [case for case in members if case.trace]
+    shown = [c for place, c in candidates.items() if not fitting or place in fitting]
+    pairs = tuple(sorted((candidate.scan, candidate.facts) for candidate in shown))
     if len(fitting) == 1:
         right = [case for case in members if _place(case) in fitting]
         yield from right
         if any(case.trace for case in right):
             return  # tracings of other series are no part of this study
         error = _error("no-matching-series", "the tracing is of another series", candidates.values(), rules)
-        yield from (replace(case, error=error) for case in traced)
+        yield from (replace(case, error=error, candidates=pairs) for case in traced)
         return
     if fitting:
         what = "several series of the visit fit [scan] of the protocol"
-        shown = [candidates[place] for place in fitting]
         error = _error("several-matching-series", what, shown, rules)
     else:
         what = "no series of the visit fits [scan] of the protocol"
         error = _error("no-matching-series", what, candidates.values(), rules)
     if traced:
-        yield from (replace(case, error=error) for case in traced)
+        yield from (replace(case, error=error, candidates=pairs) for case in traced)
     else:
         first = members[0]
         yield Case(
@@ -143,6 +149,7 @@ def _chosen(members: Sequence[Case], known: Mapping[str, Candidate], rules: Scan
             study_date=first.study_date,
             patient_id=first.patient_id,
             study_uid=first.study_uid,
+            candidates=pairs,
             error=error,
         )
 

@@ -1,0 +1,142 @@
+"""The manifest that discovery would use, written to be corrected by hand and read again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from volumetry.study.cases import Case
+from volumetry.study.discovery import discover
+from volumetry.study.manifest import MANIFEST
+from volumetry.study.protocol import Protocol
+from volumetry.tables import Row, csv_cell
+
+_NEEDS_A_SERIES = ("no-matching-series", "several-matching-series")
+
+
+def manifest_text(
+    folder: Path | str,
+    *,
+    protocol: Protocol | None = None,
+    traces: Path | str | None = None,
+    base: Path | str | None = None,
+) -> str:
+    """Return the manifest of a folder as CSV: a line for every case that a batch would measure.
+
+    Parameters
+    ----------
+    folder : path
+    protocol : Protocol, optional
+    traces : path, optional
+        Folder of native traces that are kept apart.
+    base : path, optional
+        Folder that the manifest will lie in, to which its paths are relative; by default `folder`.
+
+    Returns
+    -------
+    str
+        A visit whose series is not decided has a line without a scan, and its candidates as comments, each a
+        line that becomes one of the manifest without its ``#``. A case whose patient or visit is not
+        believed has no name of a patient, which reading refuses until somebody writes one.
+
+    Raises
+    ------
+    ReadError, UsageError
+        As `volumetry.study.discovery.discover`.
+    """
+    protocol = protocol or Protocol()
+    folder = Path(folder)
+    cases = discover(folder, protocol=protocol, traces=traces)
+    lines = _Lines(folder, Path(base) if base is not None else folder, cases, protocol)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(MANIFEST.column_names)
+    for line in lines.all():
+        if isinstance(line, str):
+            text.write(f"# {line}\n")
+        else:
+            writer.writerow(line)
+    return text.getvalue()
+
+
+class _Lines:
+    """The lines of a manifest: rows of cells, and comments."""
+
+    def __init__(self, folder: Path, base: Path, cases: Sequence[Case], protocol: Protocol) -> None:
+        self.folder, self.base, self.cases, self.protocol = folder, base, cases, protocol
+        series = {(case.scan, case.series_uid) for case in cases if case.series_uid}
+        places = Counter(_folder_of(scan, folder) for scan, _ in series)
+        self.shared = {place for place, count in places.items() if count > 1}
+
+    def all(self) -> Iterator[list[str] | str]:
+        undecided: set[tuple[str, str, str]] = set()
+        for case in self.cases:
+            code = "" if case.error is None else case.error.code
+            if code in _NEEDS_A_SERIES:
+                visit = (case.site, case.patient, case.visit)
+                if visit not in undecided:
+                    undecided.add(visit)
+                    yield f"{code}: take the line of the right series, without its mark, for the one below"
+                    for scan, facts in case.candidates:
+                        yield f"candidate: {_plain(facts)}"
+                        yield self._as_text(self._row(case) | {"scan": self._path(scan), "trace": None})
+                    yield self._cells(self._row(case) | {"scan": None, "trace": None})
+                if case.trace:
+                    yield f"tracing: {self._as_text(self._row(case))}"
+                continue
+            row = self._row(case)
+            if code in ("patient-unclear", "visit-unclear"):
+                assert case.error is not None
+                yield f"{code}: {case.error.what}; write the {code.partition('-')[0]} into the line below"
+                row["patient"] = None if code == "patient-unclear" else row["patient"]
+                row["visit"] = None if code == "visit-unclear" else row["visit"]
+            elif code:
+                yield f"{code}: this file cannot be used as it is"
+            yield self._cells(row)
+
+    def _row(self, case: Case) -> Row:
+        return {
+            "patient": case.patient,
+            "visit": case.visit,
+            "study_date": case.study_date,
+            "visit_order": case.visit_order,
+            "side": case.side,
+            "lesion": case.lesion,
+            "reader": case.reader,
+            "read": case.read,
+            "scan": self._scan(case),
+            "trace": self._path(case.trace),
+            "label": case.label,
+            "roi": case.roi,
+            "site": case.site or self.protocol.site,
+        }
+
+    def _scan(self, case: Case) -> str:
+        """The scan; a file of the series where its folder holds several."""
+        is_shared = case.series_uid and _folder_of(case.scan, self.folder) in self.shared
+        return self._path(case.scan_files[0] if is_shared and case.scan_files else case.scan)
+
+    def _path(self, name: str) -> str:
+        if not name:
+            return ""
+        return os.path.relpath(self.folder.absolute() / name, self.base.absolute()).replace(os.sep, "/")
+
+    def _cells(self, row: Row) -> list[str]:
+        return [csv_cell(row[name]) for name in MANIFEST.column_names]
+
+    def _as_text(self, row: Row) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow(self._cells(row))
+        return text.getvalue()
+
+
+def _folder_of(scan: str, folder: Path) -> str:
+    return str(PurePosixPath(scan).parent) if (folder / scan).is_file() else scan
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
