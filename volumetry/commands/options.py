@@ -119,7 +119,7 @@ def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
     if getattr(chosen, "interpolate_missing", None):
         measurement = replace(measurement, interpolate_missing=True)
     if getattr(chosen, "repeatability", None):
-        from volumetry.study.worth import read_repeatability
+        from volumetry.error_model import read_repeatability
 
         protocol = replace(protocol, reading_error=read_repeatability(chosen.repeatability))
     return replace(protocol, measurement=measurement)

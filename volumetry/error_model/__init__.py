@@ -10,6 +10,7 @@ Three steps, a module each:
     Both together beside the class of a change.
 """
 
+from volumetry.error_model.files import read_repeatability
 from volumetry.error_model.reading import (
     ErrorKind,
     ErrorModel,
@@ -29,6 +30,7 @@ __all__ = [
     "VerdictRule",
     "fit_reading_error",
     "judge_change",
+    "read_repeatability",
     "reading_error_from_dict",
     "sampling_error",
 ]

@@ -10,6 +10,7 @@ from volumetry.change import ChangeRule
 from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Role, Tidy, ask
 from volumetry.outcomes.binary_endpoint import binary_question, recommended_binary
 from volumetry.outcomes.change_figures import change_drawings
+from volumetry.outcomes.error_part import error_drawings, error_tables
 from volumetry.outcomes.lesion_volumes import (
     CLASSES,
     HeightRule,
@@ -45,13 +46,14 @@ def analyse_change(context: Context, endpoint: Change) -> Outcome:
     tables = [Tidy(name="responders", rows=tuple(responder_rows(context, endpoint.name)))]
     if sensitivity:
         tables.append(Tidy(name="sensitivity", rows=tuple(sensitivity)))
+    of_error = error_tables(context, endpoint, sensitivity, ordered_model)
     return Outcome(
         name=endpoint.name,
         kind="change",
         population=context.population,
         analyses=tuple(analyses),
-        tables=tuple(tables),
-        drawings=change_drawings(context, endpoint),
+        tables=(*tables, *of_error),
+        drawings=(*change_drawings(context, endpoint), *error_drawings(context, endpoint, of_error)),
         notes=(
             "new counts as increase, resolved as decrease, absent as no change in tests of three classes",
         ),
@@ -141,6 +143,11 @@ def _ordered(
             ),
         ),
     ]  # fmt: skip
+
+
+def ordered_model(context: Context, classes: Sequence[str | None]) -> StatisticResult | None:
+    """Return the ordered model of given classes; None where the data do not determine it."""
+    return _ordered(context, Change(), classes)[0].result
 
 
 def _responders(context: Context, endpoint: Change, classes: Sequence[str | None]) -> list[Analysis]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.documents import Document
+from volumetry.error_model import ReadingError, read_repeatability
 from volumetry.errors import UsageError
 from volumetry.outcomes.conditions import truths
 from volumetry.outcomes.derived import derive
@@ -42,6 +43,7 @@ class Inputs:
     changes: list[Row] = field(default_factory=list)
     measurements: list[Row] = field(default_factory=list)
     literature: SourceTable | None = None
+    reading_error: ReadingError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +124,7 @@ def read_inputs(
     return Inputs(
         clinical=source(plan.tables.clinical, plan.tables.sheet),
         literature=_literature(plan, folder),
+        reading_error=read_repeatability(folder / plan.error.repeatability) if plan.error else None,
         joined=tuple((source(part.file, part.sheet), part.by) for part in plan.tables.joined),
         changes=[] if paths["changes"] is None else read_table(paths["changes"], CHANGES),
         measurements=[] if paths["measurements"] is None else read_table(paths["measurements"], MEASUREMENTS),

@@ -394,6 +394,24 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ErrorPlan:
+    """The error of measurement, and how often every change is measured once more."""
+
+    repeatability: str = setting("`repeatability.json` of `volumetry agreement`, relative to the plan")
+    simulations: int = setting("simulations", 1000)
+    seed: int = setting("seed of the simulations", 0)
+
+    def __post_init__(self) -> None:
+        if not 10 <= self.simulations <= 100_000:
+            raise UsageError(
+                "invalid-plan",
+                "the number of simulations is out of range",
+                values={"key": "simulations", "simulations": self.simulations},
+                todo="Write a number from 10 to 100,000.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LiteraturePlan:
     """Published studies, a row per study or arm, beside the study's own rows. Nothing is pooled."""
 
@@ -456,6 +474,7 @@ class Plan:
     matching: MatchingPlan | None = setting("propensity score matching", None)
     literature: LiteraturePlan | None = setting("published studies beside this one", None)
     sensitivity: Sensitivity | None = setting("classes of change under other choices", None)
+    error: ErrorPlan | None = setting("what the error of measurement does to the classes", None)
     sample_size: tuple[SampleSizePlan, ...] = setting("sample sizes", ())
 
     @property

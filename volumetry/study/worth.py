@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from volumetry.change import ChangeRule, VolumeChange
 from volumetry.comparability import Comparability, ComparabilityRule, Normal, VisitFacts, compare_visits
-from volumetry.error_model import ReadingError, VerdictRule, judge_change, reading_error_from_dict
-from volumetry.errors import ReadError
+from volumetry.error_model import ReadingError, VerdictRule, judge_change
 from volumetry.geometry import ScanGeometry
 from volumetry.tables import Row
 
@@ -52,36 +50,6 @@ def worth_rule(protocol: Protocol, explain_tilt: ExplainTilt | None = None) -> W
         comparability=protocol.comparability.rule,
         explain_tilt=explain_tilt,
     )
-
-
-def read_repeatability(path: Path | str) -> ReadingError:
-    """Read ``repeatability.json``.
-
-    Raises
-    ------
-    ReadError
-        ``not-found``, ``unreadable``, ``newer-format``.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        values = json.loads(text)
-    except FileNotFoundError:
-        raise ReadError(
-            "not-found",
-            "the repeatability file is not there",
-            where=path,
-            todo="Write it with `volumetry agreement`.",
-        ) from None
-    except (OSError, ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise ReadError(
-            "unreadable",
-            "the repeatability file is no JSON object",
-            where=path,
-            todo="Write it with `volumetry agreement`.",
-        )
-    return reading_error_from_dict(values, str(path))
 
 
 def worth_cells(

@@ -9,7 +9,7 @@ from typing import Any
 
 from volumetry.change import ChangeRule
 from volumetry.documents import Document, build, read_document
-from volumetry.error_model import ReadingError
+from volumetry.error_model import ReadingError, read_repeatability
 from volumetry.study.protocol.comparability import ComparabilitySection
 from volumetry.study.protocol.identity import IdentitySection
 from volumetry.study.protocol.measurement import ChangeSection, MeasurementSection
@@ -19,7 +19,6 @@ from volumetry.study.protocol.repeatability import RepeatabilitySection
 from volumetry.study.protocol.scan import ScanSection
 from volumetry.study.protocol.study import EmptyMask, StudySection
 from volumetry.study.protocol.tracings import TracingsSection
-from volumetry.study.worth import read_repeatability
 from volumetry.trace import canonical_json
 from volumetry.volume import MeasurementRule
 

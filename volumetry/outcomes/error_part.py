@@ -1,0 +1,213 @@
+"""What the error of measurement does to the classes of change and to the conclusion drawn from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volumetry.change import threshold_category
+from volumetry.error_model import ReadingError
+from volumetry.error_model.verdict import SLICING_FACTOR
+from volumetry.outcomes.analysis import Context, Drawing, Tidy
+from volumetry.outcomes.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
+from volumetry.outcomes.plan import Change, ErrorPlan, file_name
+from volumetry.statistics.result import StatisticResult
+
+Classes = list[str | None]
+Comparison = Callable[[Context, Sequence[str | None]], StatisticResult | None]
+
+_MODEL_RUNS = 25
+"""Simulations in which the ordered model is fitted; it takes most of the time."""
+
+
+def error_tables(
+    context: Context, endpoint: Change, sensitivity: Sequence[Mapping[str, Any]], compare: Comparison
+) -> tuple[Tidy, ...]:
+    """Return the responder table with its uncertainty, and what the conclusion depends on.
+
+    `compare` is the ordered model of given classes.
+    """
+    plan, error = context.plan.error, context.cohort.inputs.reading_error
+    if plan is None or error is None or context.population != "all":
+        return ()
+    simulated = simulated_classes(context, error, plan)
+    rows = _responder_rows(context, endpoint.name, simulated)
+    conclusion = [*_choices(sensitivity), _under_error(context, simulated, compare)]
+    return (
+        Tidy(name="responders-with-error", rows=tuple(rows)),
+        Tidy(name="conclusion", rows=tuple(conclusion)),
+    )
+
+
+def error_drawings(context: Context, endpoint: Change, tables: Sequence[Tidy]) -> tuple[Drawing, ...]:
+    """Return one figure of the conclusion under every other choice and under the error."""
+    rows = next((table.rows for table in tables if table.name == "conclusion"), ())
+    known = [row for row in rows if row["odds_ratio"] is not None]
+    if not known:
+        return ()
+    name = f"{context.drawing_name(file_name(endpoint.name))}-conclusion"
+    return (
+        Drawing(
+            name=name,
+            caption="Odds ratio of a higher class (increase, no change, decrease), clustered on the "
+            "patient, under other thresholds, height rules and readers, and under the error of measurement: "
+            "there the median and the middle 95 % of simulations.",
+            draw=lambda: _forest(context, known),
+        ),
+    )
+
+
+def simulated_classes(context: Context, error: ReadingError, plan: ErrorPlan) -> list[Classes]:
+    """Return the classes of all rows in every simulation: each change is measured once more, with its error.
+
+    The logarithm of the ratio of volumes is drawn about the measured one with the standard deviation of the
+    change. Rows without a percentage keep their class.
+    """
+    rule = change_rule(context.plan.volumes)
+    volumes = context.cohort.volumes
+    classes: Classes = [three_classes(volume.category) for volume in volumes]
+    rng = np.random.default_rng(plan.seed)
+    slicing = _slicing_percents(context)
+    draws: dict[int, NDArray[np.float64]] = {}
+    for row, volume in enumerate(volumes):
+        sd = _log_sd(volume, error, slicing.get(row))
+        if sd is not None and classes[row] is not None:
+            draws[row] = np.exp(sd * rng.standard_normal(plan.simulations))
+    found = []
+    for run in range(plan.simulations):
+        again = list(classes)
+        for row, factors in draws.items():
+            first, second = volumes[row].baseline_cm3, volumes[row].followup_cm3
+            assert first is not None
+            assert second is not None
+            again[row] = three_classes(threshold_category(first, second * float(factors[run]), rule))
+        found.append(again)
+    return found
+
+
+def _log_sd(volume: UnitVolume, error: ReadingError, slicing: tuple[float, float] | None) -> float | None:
+    first, second = volume.baseline_cm3, volume.followup_cm3
+    if not first or not second:
+        return None
+    variance = error.log_sd(1000 * first) ** 2 + error.log_sd(1000 * second) ** 2
+    if slicing is not None:
+        variance += SLICING_FACTOR**2 * sum((percent / 100) ** 2 for percent in slicing)
+    return math.sqrt(variance)
+
+
+def _slicing_percents(context: Context) -> dict[int, tuple[float, float]]:
+    """Errors of slicing of the rows that are one lesion, where the plan names ``measurements.csv``."""
+    reads: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in context.cohort.inputs.measurements:
+        percent = row.get("sampling_error_percent")
+        if percent is not None:
+            key = (str(row["patient"]), str(row["side"] or ""), str(row["lesion"] or ""))
+            reads.setdefault(key, {})[str(row["visit"] or "")] = float(percent)
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    several: set[tuple[str, str]] = set()
+    for change in context.cohort.changes:
+        unit = (str(change["patient"]), str(change["side"] or ""))
+        visits = reads.get((*unit, str(change["lesion"] or "")), {})
+        pair = (
+            visits.get(str(change["baseline_visit"] or "")),
+            visits.get(str(change["followup_visit"] or "")),
+        )
+        if unit in found:
+            several.add(unit)
+        if pair[0] is not None and pair[1] is not None:
+            found[unit] = (pair[0], pair[1])
+    by_row = {row: tuple(str(v or "") for v in key[:2]) for row, key in enumerate(context.cohort.keys)}
+    return {row: found[unit] for row, unit in by_row.items() if unit in found and unit not in several}
+
+
+def _responder_rows(context: Context, name: str, simulated: Sequence[Classes]) -> list[dict[str, Any]]:
+    observed: Classes = [three_classes(volume.category) for volume in context.cohort.volumes]
+    rows = []
+    for label in context.cohort.labels:
+        own = [row for row, group in enumerate(context.cohort.group) if group == label]
+        changing = [sum(again[row] != observed[row] for row in own) for again in simulated]
+        for cls in CLASSES:
+            counts = np.array([sum(again[row] == cls for row in own) for again in simulated])
+            low, high = (float(v) for v in np.percentile(counts, (2.5, 97.5)))
+            rows.append(
+                {
+                    "endpoint": name,
+                    "population": context.population,
+                    "group": label,
+                    "class": cls,
+                    "n_observed": sum(observed[row] == cls for row in own),
+                    "n_mean": float(counts.mean()),
+                    "n_low": low,
+                    "n_high": high,
+                    "n_changing_class": float(np.mean(changing)),
+                    "n_evaluable": sum(observed[row] is not None for row in own),
+                    "simulations": len(simulated),
+                }
+            )
+    return rows
+
+
+def _choices(sensitivity: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of the sensitivity analysis, each named by what it changes."""
+    found = []
+    for row in sensitivity:
+        words = [f"threshold {row['threshold_percent']:g} %"]
+        if row["height_rule"] != "as measured":
+            words.append(f"by {row['height_rule']}")
+        if row["reader"]:
+            words.append(f"reader {row['reader']}")
+        if not row["guards"]:
+            words.append("without checks")
+        found.append(
+            {
+                "choice": ", ".join(words),
+                "odds_ratio": row["odds_ratio_clustered"],
+                "low": row["ci_low"],
+                "high": row["ci_high"],
+                "p_value": row["p_clustered"],
+                "share_below_5_percent": None,
+            }
+        )
+    return found
+
+
+def _under_error(context: Context, simulated: Sequence[Classes], compare: Comparison) -> dict[str, Any]:
+    ratios, below = [], []
+    for classes in simulated[:_MODEL_RUNS]:
+        result = compare(context, classes)
+        if result is not None and result.estimate is not None:
+            ratios.append(result.estimate.value)
+            below.append(result.p_value is not None and result.p_value < 0.05)
+    known = bool(ratios)
+    low, high = (float(v) for v in np.percentile(ratios, (2.5, 97.5))) if known else (None, None)
+    return {
+        "choice": "measured once more, with its error",
+        "odds_ratio": float(np.median(ratios)) if known else None,
+        "low": low,
+        "high": high,
+        "p_value": None,
+        "share_below_5_percent": float(np.mean(below)) if known else None,
+    }
+
+
+def _forest(context: Context, rows: Sequence[Mapping[str, Any]]) -> Any:
+    from volumetry.figures.forest_figure import ForestRow, draw_forest
+
+    return draw_forest(
+        [
+            ForestRow(
+                endpoint="higher class",
+                what=row["choice"],
+                value=row["odds_ratio"],
+                low=row["low"],
+                high=row["high"],
+                better="less",
+            )
+            for row in rows
+        ],
+        labels=context.cohort.labels,
+    )
