@@ -196,6 +196,10 @@ def test_a_brush_covers_pixel_centres() -> None:
     assert len(brush_pixels([(10, 10)], 1, (20, 20))) == 5
     assert len(brush_pixels([(100, 100)], 300, (512, 512))) > 120_000
     assert len(brush_pixels([(-50, -50)], 3, (20, 20))) == 0
+    # Rows lie twice as far apart as columns: the brush is round in millimetres.
+    wide = brush_pixels([(50, 50)], 20, (100, 100), aspect=2.0)
+    assert np.ptp(wide, axis=0).tolist() == [20, 40]
+    assert len(wide) == pytest.approx(math.pi * 20**2 / 2, rel=0.02)
     assert len(brush_pixels([(10, 2), (10, 16)], 0.5, (20, 20))) == 15
     assert len(runs_from_pixels([(-1, 0), (0, 99)], (20, 20))) == 0
 
@@ -294,6 +298,11 @@ def test_windows() -> None:
     assert presets[-1].high == 30000
     ct = window_presets(Scan(voxels=voxels, geometry=CORONAL, source=ScanSource(modality="CT")))
     assert (ct[0].name, ct[0].level, ct[0].width) == ("bone", 300, 1500)
+    asked = Scan(voxels=voxels, geometry=CORONAL, source=ScanSource(modality="CT"), shown_window=(40, 400))
+    assert [(p.name, p.level, p.width) for p in window_presets(asked)][:2] == [
+        ("of the file", 40, 400),
+        ("bone", 300, 1500),
+    ]
     flat = window_presets(Scan(voxels=np.zeros_like(voxels), geometry=CORONAL))
     assert all(preset.width > 0 for preset in flat)
 

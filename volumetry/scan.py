@@ -85,6 +85,8 @@ class Scan(Shown):
         What is worth knowing about the files (`volumetry.codes.FLAGS`).
     slice_uids : tuple of str
         SOPInstanceUID of every slice; empty for formats without UIDs.
+    shown_window : (level, width) or None
+        In which window the file asks to be shown: WindowCenter and WindowWidth of the middle slice.
     """
 
     voxels: NDArray[Any]
@@ -92,6 +94,7 @@ class Scan(Shown):
     source: ScanSource = field(default_factory=ScanSource)
     flags: tuple[str, ...] = ()
     slice_uids: tuple[str, ...] = ()
+    shown_window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         voxels = np.asarray(self.voxels)

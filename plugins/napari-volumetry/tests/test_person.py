@@ -131,6 +131,56 @@ def test_clicks_make_a_polygon(person, study):
     assert np.abs(contour.vertices.mean(axis=0) - pixels.mean(axis=0)).max() < 0.2
 
 
+def test_the_live_wire_follows_the_margin(person, study):
+    """Six clicks near the outer margin of the band: the outline lies on it."""
+    series = study / "hip05" / "2021-06-01" / "t1_cor"
+    person.tracer.open_series(series)
+    person.look()
+    truth = read_trace(study / "hip05" / "2021-06-01" / "R1.trace.json")
+    contour = max((c for c in truth.contours if not c.is_hole), key=lambda c: c.area_pixels)
+    shown = person.tracer.scene.orientation.pixels_to_display(contour.vertices)
+    person.tracer.go_to_slice(contour.slice_index)
+    person.zoom_to(*shown.mean(axis=0), 9.0)
+    person.key("L")
+    assert person.panel.tools["wire"].isChecked()
+    clicks = shown[:: len(shown) // 6][:6]
+    clicks = clicks + 0.4 * np.sign(clicks - shown.mean(axis=0))
+    person.click(clicks[:3])
+    assert len(person.tracer.drawing.wire.anchors) == 3
+    person.key("Backspace")
+    assert len(person.tracer.drawing.wire.anchors) == len(person.tracer.drawing.clicks.points) == 2
+    person.key("Control-Z", "Escape")
+    assert person.tracer.drawing.wire is None
+    assert not person.tracer.session.state.contours
+    assert person.tracer.tool == "wire"  # Escape dropped the one click that was left
+    person.click(clicks)
+    person.click(clicks[:1])
+    (drawn,) = person.tracer.session.state.contours.values()
+    assert drawn.contour.area_pixels == pytest.approx(contour.area_pixels, rel=0.04)
+    assert person.tracer.session.events[-1].reason == "live-wire"
+
+
+def test_a_ct_opens_in_the_window_of_its_file(person, tmp_path):
+    import pydicom
+    from pydicom.data import get_testdata_file
+
+    data = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    data.WindowCenter, data.WindowWidth = ["40", "300"], ["400", "1500"]
+    for index in range(3):
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{index}"
+        data.ImagePositionPatient[2], data.InstanceNumber = 5.0 * index, index + 1
+        data.save_as(tmp_path / f"{index}.dcm")
+    assert person.tracer.open_series(tmp_path)
+    person.look()
+    assert person.tracer.scene.window == (-160, 240)
+    person.key("2")
+    assert person.said == "Window bone: level 300, width 1500."
+    assert person.panel.window_presets.currentText() == "bone"
+    person.key("1")
+    assert person.said == "Window of the file: level 40, width 400."
+    assert person.tracer.scene.window == (-160, 240)
+
+
 def test_undo_goes_where_it_was_and_back(person, study, disc):
     person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
     person.look()

@@ -19,7 +19,7 @@ from volumetry.tracing import number_or_reason, read_journal
 SEQUENCES = 5000 if os.environ.get("VOLUMETRY_PROVE") else 250
 CHUNK = 50
 STEPS = 14
-HELD_OFF = ("Control-Y", "Control-E", "Control-T", "P", "R", "L", "2", "Control-G", "Delete")
+HELD_OFF = ("Control-Y", "Control-E", "Control-T", "P", "R", "Shift-L", "2", "Control-G", "Delete")
 ACTIONS = (
     *("press", "move", "move", "move", "move", "release") * 12,
     *("G", "G", "Shift-G", "H", "W", "Q", "Escape", "Backspace", "Control-Z", "Control-Shift-Z") * 3,

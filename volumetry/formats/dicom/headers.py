@@ -33,7 +33,7 @@ _IMAGE_TAGS = (
     *(0x0020000D, 0x0020000E, 0x00200011, 0x00200012, 0x00200013, 0x00200032, 0x00200037, 0x00200052),
     *(0x00200060, 0x00200062, 0x00200100),
     *(0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280030, 0x00280100, 0x00280101),
-    *(0x00280102, 0x00280103, 0x00281052, 0x00281053, 0x00282110),
+    *(0x00280102, 0x00280103, 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00282110),
 )
 OPTIONAL_TAGS = (
     *(0x00080008, 0x00080020, 0x00080032, 0x00080060, 0x00180020, 0x00180021, 0x00180022, 0x00180050),
@@ -303,6 +303,17 @@ class DicomHeader:
     def rescale_intercept(self) -> float | None:
         """RescaleIntercept, as `rescale_slope`."""
         return self._rescale(0x00281052)
+
+    @property
+    def shown_window(self) -> tuple[float, float] | None:
+        """WindowCenter and WindowWidth, the first where there are several; None where they say nothing."""
+        try:
+            level, width = self._number(0x00281050), self._number(0x00281051)
+        except ReadError:
+            return None
+        if level is None or width is None or not math.isfinite(level) or not 0 < width < math.inf:
+            return None
+        return level, width
 
     def _rescale(self, tag: int) -> float | None:
         number = self._number(tag)

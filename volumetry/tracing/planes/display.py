@@ -240,13 +240,15 @@ _SAMPLED_VOXELS = 500_000
 def window_presets(scan: Scan) -> tuple[WindowPreset, ...]:
     """Return the windows to choose from, the first to begin with.
 
-    CT: bone, soft tissue, lung, all. Others (MR): ``standard`` (1st to 99th percentile of what is not
-    background), ``bright`` (to the 90th), ``all``.
+    The window that the file asks for comes first, if it has one. CT: bone, soft tissue, lung, all. Others
+    (MR): ``standard`` (1st to 99th percentile of what is not background), ``bright`` (to the 90th), ``all``.
     """
     values = scan.voxels.ravel()
     everything = _window("all", float(values.min()), float(values.max()))
+    own = scan.shown_window
+    first_of_all = () if own is None else (_window("of the file", own[0] - own[1] / 2, own[0] + own[1] / 2),)
     if scan.source.modality == "CT":
-        return (*_CT_PRESETS, everything)
+        return (*first_of_all, *_CT_PRESETS, everything)
     sample = values[:: max(1, values.size // _SAMPLED_VOXELS)].astype(np.float64)
     sample = sample[np.isfinite(sample)]
     low, high = np.percentile(sample, (1, 99.5)) if sample.size else (0.0, 1.0)
@@ -254,6 +256,7 @@ def window_presets(scan: Scan) -> tuple[WindowPreset, ...]:
     tissue = sample[sample > low + 0.05 * (high - low)]
     first, bright, last = np.percentile(tissue, (1, 90, 99)) if tissue.size else (low, high, high)
     return (
+        *first_of_all,
         _window("standard", float(low if first > 0 else first), float(last)),
         _window("bright", float(low if first > 0 else first), float(bright)),
         everything,

@@ -77,7 +77,9 @@ def combine_runs(runs: Runs, stroke: Runs, *, erase: bool = False) -> Runs:
     return runs_from_image(image & ~brushed if erase else image | brushed, corner=corner)
 
 
-def brush_pixels(path: ArrayLike, radius_pixels: float, shape: tuple[int, int]) -> NDArray[np.int64]:
+def brush_pixels(
+    path: ArrayLike, radius_pixels: float, shape: tuple[int, int], *, aspect: float = 1.0
+) -> NDArray[np.int64]:
     """Return the pixels (n, 2) whose centre a round brush covers.
 
     Parameters
@@ -85,14 +87,19 @@ def brush_pixels(path: ArrayLike, radius_pixels: float, shape: tuple[int, int]) 
     path : (n, 2) array_like
         (row, column) positions of the brush; between them it moves straight.
     radius_pixels : float
+        In columns.
     shape : (rows, columns)
+    aspect : float
+        Spacing between rows over spacing between columns, so that the brush is round in millimetres.
     """
     points = np.asarray(path, dtype=np.float64).reshape(-1, 2)
-    low = np.maximum(np.floor(points.min(axis=0) - radius_pixels), 0).astype(int)
-    high = np.minimum(np.ceil(points.max(axis=0) + radius_pixels), np.array(shape) - 1).astype(int)
+    reach = radius_pixels / np.array([aspect, 1.0])
+    low = np.maximum(np.floor(points.min(axis=0) - reach), 0).astype(int)
+    high = np.minimum(np.ceil(points.max(axis=0) + reach), np.array(shape) - 1).astype(int)
     if (high < low).any():
         return np.zeros((0, 2), dtype=np.int64)
     rows, columns = np.ogrid[low[0] : high[0] + 1, low[1] : high[1] + 1]
+    points, rows = points * (aspect, 1.0), rows * aspect
     covered = np.zeros((high[0] - low[0] + 1, high[1] - low[1] + 1), dtype=bool)
     starts = points[:-1] if len(points) > 1 else points
     for start, end in zip(starts, points[1:] if len(points) > 1 else points, strict=True):

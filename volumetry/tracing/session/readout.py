@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from volumetry.change import REASONS, ChangeRule, classify_change
 from volumetry.codes import ERROR_CODES, FLAGS
 from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
+from volumetry.error_model import ReadingError, VerdictRule, judge_change, sampling_error
 from volumetry.errors import GeometryError, TraceError, VolumetryError
 from volumetry.geometry import ScanGeometry
 from volumetry.numbering import slice_names
@@ -68,6 +69,12 @@ class ReadoutChange:
         As in `VolumeChange`; ``not_evaluable`` with a reason.
     reason, reason_text : str
         The code, and its sentence; empty where evaluable.
+    threshold_percent : float
+        Of the rule that gave the class.
+    error_percent : float or None
+        Standard deviation of the change; None where the error of reading is not known.
+    verdict : str
+        As in `volumetry.error_model.ChangeWorth`; empty where the error is not known.
     """
 
     baseline_volume_cm3: float | None
@@ -75,6 +82,29 @@ class ReadoutChange:
     category: str
     reason: str = ""
     reason_text: str = ""
+    threshold_percent: float = 15.0
+    error_percent: float | None = None
+    verdict: str = ""
+
+    @property
+    def words(self) -> str:
+        """The change beside its worth: ``+21.7 %, error 9 %: increase``; empty without a change.
+
+        Examples
+        --------
+        >>> change = ReadoutChange(baseline_volume_cm3=2.0, percent=21.7, category="increase")
+        >>> change.words
+        '+21.7 %, error not known: increase by the 15 % rule'
+        """
+        if self.percent is None:
+            return ""
+        if self.category == "not_evaluable":
+            return f"{self.percent:+.1f} %: not evaluable"
+        if self.error_percent is None or not self.verdict:
+            said = self.category.replace("_", " ")
+            rule = f"{said} by the {self.threshold_percent:g} % rule"
+            return f"{self.percent:+.1f} %, error not known: {rule}"
+        return f"{self.percent:+.1f} %, error {self.error_percent:.2g} %: {self.verdict.replace('_', ' ')}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -265,6 +295,8 @@ def read_out(
     rule: MeasurementRule,
     baseline: LesionVolume | None = None,
     change_rule: ChangeRule | None = None,
+    reading_error: ReadingError | None = None,
+    verdict_rule: VerdictRule | None = None,
 ) -> LesionReadout:
     """Return the live numbers of a lesion. See `TracingSession.readout`."""
     geometry = cache.geometry
@@ -301,7 +333,7 @@ def read_out(
             geometry, {index: section for index, section in proposed.items() if section.error is None}
         ),
         warnings=tuple(warnings),
-        change=_change(baseline, volume, answer, change_rule),
+        change=_change(baseline, volume, answer, change_rule or ChangeRule(), reading_error, verdict_rule),
     )
 
 
@@ -409,7 +441,9 @@ def _change(
     baseline: LesionVolume | None,
     volume: LesionVolume | None,
     answer: VolumeAnswer,
-    rule: ChangeRule | None,
+    rule: ChangeRule,
+    reading_error: ReadingError | None,
+    verdict_rule: VerdictRule | None,
 ) -> ReadoutChange | None:
     if baseline is None:
         return None
@@ -425,13 +459,31 @@ def _change(
             reason_text=_reason_text(reason),
         )
     change = classify_change(baseline, volume, rule)
+    worth = None
+    if reading_error is not None and change.percent is not None:
+        worth = judge_change(
+            change.baseline_volume_mm3,
+            change.followup_volume_mm3,
+            sampling_error_percent=(_slicing(baseline), _slicing(volume)),
+            reading_error=reading_error,
+            change_rule=rule,
+            verdict_rule=verdict_rule,
+            category=change.category,
+        )
     return ReadoutChange(
         baseline_volume_cm3=known,
         percent=change.percent,
         category=change.category,
         reason=change.reason,
         reason_text=_reason_text(change.reason),
+        threshold_percent=rule.threshold_percent,
+        error_percent=None if worth is None else worth.change_error_percent,
+        verdict="" if worth is None else worth.verdict,
     )
+
+
+def _slicing(volume: LesionVolume) -> float | None:
+    return sampling_error(volume.areas_mm2, volume.heights_mm).percent
 
 
 def _reason_text(reason: str) -> str:

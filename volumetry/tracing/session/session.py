@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from volumetry._version import __version__
 from volumetry.change import ChangeRule
 from volumetry.contour import Contour
+from volumetry.error_model import ReadingError, VerdictRule
 from volumetry.errors import TraceError, UsageError
 from volumetry.geometry import ScanGeometry
 from volumetry.outlines import fill_contours
@@ -549,6 +550,8 @@ class TracingSession:
         *,
         lesion_id: str | None = None,
         baseline: LesionVolume | None = None,
+        reading_error: ReadingError | None = None,
+        verdict_rule: VerdictRule | None = None,
     ) -> LesionReadout:
         """Return the live numbers and warnings of a lesion, and of one of its slices.
 
@@ -560,6 +563,9 @@ class TracingSession:
         lesion_id : str, optional
         baseline : LesionVolume, optional
             The lesion at the first visit; give none under blinding.
+        reading_error : ReadingError, optional
+            From repeated reads; without it the worth of a change is not known.
+        verdict_rule : VerdictRule, optional
         """
         return read_out(
             self.state,
@@ -569,6 +575,8 @@ class TracingSession:
             rule=self.rule,
             baseline=baseline,
             change_rule=self.change_rule,
+            reading_error=reading_error,
+            verdict_rule=verdict_rule,
         )
 
     def trace(self, lesion_id: str | None = None, *, parent_sha256: str = "", time: str = "") -> Trace:

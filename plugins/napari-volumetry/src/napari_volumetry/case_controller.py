@@ -24,6 +24,7 @@ from qtpy.QtWidgets import QWidget
 from napari_volumetry.outline_files import read_outlines
 from napari_volumetry.scene import Scene
 from volumetry import LesionVolume, MeasurementRule, Scan, VolumetryError, read_scan
+from volumetry.study.worth import worth_rule
 from volumetry.tracing import (
     CasePlace,
     LesionReadout,
@@ -494,7 +495,14 @@ class CaseController(QObject):
             self.readout = None
         else:
             lesion = session.state.lesions[session.current_lesion]
-            self.readout = session.readout(self.slice_index, baseline=self.baseline_of(lesion.name))
+            protocol = None if self.worklist is None else self.worklist.protocol
+            worth = None if protocol is None else worth_rule(protocol)
+            self.readout = session.readout(
+                self.slice_index,
+                baseline=self.baseline_of(lesion.name),
+                reading_error=None if worth is None else worth.reading_error,
+                verdict_rule=None if worth is None else worth.verdict,
+            )
         self.drawn.emit()
 
     def update_view(self, *, redraw_now: bool = False) -> None:

@@ -163,9 +163,8 @@ class ComparePanel(QWidget):
         volume = (
             "no volume" if change.baseline_volume_cm3 is None else f"{change.baseline_volume_cm3:.3f} cm³"
         )
-        percent = "" if change.percent is None else f", change {change.percent:+.1f} %"
-        category = change.category.replace("_", " ")
-        self.change.setText(f"At baseline {volume}{percent}: {category}. {change.reason_text}".strip())
+        said = change.words or change.category.replace("_", " ")
+        self.change.setText(f"At baseline {volume}. {said}. {change.reason_text}".strip())
 
     def _show(self) -> None:
         self.comparison.changed.emit()

@@ -25,6 +25,8 @@ from napari_volumetry.strokes import (
     sparse_note,
     with_vertex_at,
 )
+from napari_volumetry.wire import Wire
+from volumetry.tracing import LiveWire
 
 Array = NDArray[np.float64]
 Position = tuple[float, float]
@@ -44,6 +46,9 @@ class Hand(Protocol):
 
     def outlines(self) -> list[tuple[str, Array]]:
         """Return (contour id, ring on the screen) of what can be pushed."""
+
+    def live_wire(self) -> LiveWire | None:
+        """Return the live-wire of the slice in view, in positions on the screen's slice."""
 
     def take_outline(self, stroke: Stroke, ring: Array, note: str) -> None:
         """Take a finished outline."""
@@ -86,6 +91,7 @@ class Drawing:
         self.zoom = 1.0
         self.stroke: Stroke | None = None
         self.clicks: Stroke | None = None
+        self.wire: Wire | None = None
         self.here: Position | None = None
         self._on_change = on_change
 
@@ -106,10 +112,10 @@ class Drawing:
     def cancel(self, why: str = "") -> bool:
         """Drop what is half drawn and say so; return whether there was something."""
         held = self.stroke or self.clicks
-        self.stroke = self.clicks = None
+        self.stroke = self.clicks = self.wire = None
         if held is None:
             return False
-        what = "polygon" if held.tool == "polygon" else "stroke"
+        what = {"polygon": "polygon", "wire": "live-wire"}.get(held.tool, "stroke")
         self.hand.say(f"The {what} was dropped: {why}." if why else f"The {what} was dropped.", bool(why))
         self._on_change()
         return True
@@ -118,6 +124,8 @@ class Drawing:
         """Take the last click of a polygon back, or drop the stroke; return whether there was something."""
         if self.stroke is None and self.clicks is not None and len(self.clicks.points) > 1:
             self.clicks.points.pop()
+            if self.wire is not None:
+                self.wire.take_back()
             self._on_change()
             return True
         return self.cancel()
@@ -135,7 +143,7 @@ class Drawing:
             self.cancel("nothing can be drawn now")
             self.hand.say(why, True)
             return
-        if self.tool == "polygon":
+        if self.tool in ("polygon", "wire"):
             self._click(at)
         else:
             self.stroke = self._begun(at)
@@ -180,7 +188,7 @@ class Drawing:
 
     def double_click(self, at: Position) -> bool:
         """Close a polygon; return whether there was one."""
-        if self.tool != "polygon" or self.clicks is None:
+        if self.tool not in ("polygon", "wire") or self.clicks is None:
             return False
         self.here = at
         self._close_polygon()
@@ -237,10 +245,17 @@ class Drawing:
     def _click(self, at: Position) -> None:
         if self.clicks is None:
             self.clicks = Stroke(
-                tool="polygon", place=self.hand.stroke_place(), is_hole=self.is_hole, points=[at]
+                tool=self.tool, place=self.hand.stroke_place(), is_hole=self.is_hole, points=[at]
             )
+            if self.tool == "wire":
+                found = self.hand.live_wire()
+                self.wire = None if found is None else Wire(found, at)
+                if self.wire is not None:
+                    self.clicks.points = [self.wire.anchors[0]]
         elif self._is_near_first(at) and len(self.clicks.points) >= 3:
             self._close_polygon()
+        elif self.wire is not None:
+            self.clicks.points.append(self.wire.add(at))
         else:
             self.clicks.points.append(at)
 
@@ -253,12 +268,16 @@ class Drawing:
         assert self.clicks is not None
         self.cancel_if_moved()
         clicks, self.clicks = self.clicks, None
+        wire, self.wire = self.wire, None
         if clicks is not None:
-            ring = clicked_outline(_without_repeats(clicks.path), self.shape)
+            if wire is not None:
+                ring = outline_of(wire.closed(), self.shape)
+            else:
+                ring = clicked_outline(_without_repeats(clicks.path), self.shape)
             if ring is None:
                 self.hand.say("The clicks enclose no area of the image.", True)
             else:
-                self.hand.take_outline(clicks, ring, "")
+                self.hand.take_outline(clicks, ring, "live-wire" if wire is not None else "")
         self._on_change()
 
 

@@ -31,6 +31,7 @@ from napari_volumetry.painting import (
     polygon,
 )
 from napari_volumetry.strokes import with_vertex_at
+from napari_volumetry.wire import Wire
 
 Array = NDArray[np.float64]
 
@@ -128,7 +129,10 @@ class PictureOverlay(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         stroke, clicks = drawing.stroke, drawing.clicks
         if clicks is not None:
-            self._paint_clicks(painter, view, clicks.path, drawing.here)
+            if drawing.wire is not None:
+                self._paint_wire(painter, view, drawing.wire, drawing.here)
+            else:
+                self._paint_clicks(painter, view, clicks.path, drawing.here)
         elif stroke is not None and stroke.tool == "freehand":
             painter.setPen(pen(self.colour))
             painter.drawPath(path_of(view.to_canvas(stroke.path)))
@@ -156,6 +160,19 @@ class PictureOverlay(QWidget):
         painter.drawPath(path_of(points))
         painter.setBrush(QColor(self.colour))
         for x, y in points[: len(path)]:
+            painter.drawEllipse(QPointF(x, y), 2.5, 2.5)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _paint_wire(
+        self, painter: QPainter, view: CanvasMap, wire: Wire, here: tuple[float, float] | None
+    ) -> None:
+        painter.setPen(pen(self.colour))
+        painter.drawPath(path_of(view.to_canvas(wire.path)))
+        if here is not None:
+            painter.setPen(pen("#ffffff"))
+            painter.drawPath(path_of(view.to_canvas(wire.preview(here))))
+        painter.setBrush(QColor(self.colour))
+        for x, y in view.to_canvas(wire.anchors):
             painter.drawEllipse(QPointF(x, y), 2.5, 2.5)
         painter.setBrush(Qt.BrushStyle.NoBrush)
 

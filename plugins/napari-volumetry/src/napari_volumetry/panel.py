@@ -33,6 +33,7 @@ from volumetry.tracing import NOT_MEASURABLE_REASONS, CasePlace
 TOOLS = (
     ("Freehand", "draw_freehand", "freehand"),
     ("Clicks", "draw_polygon", "polygon"),
+    ("Live-wire", "draw_wire", "wire"),
     ("Hole", "toggle_hole", "hole"),
     ("Push", "nudge", "nudge"),
     ("Vertices", "edit_vertices", "vertices"),
@@ -89,6 +90,7 @@ class TracerPanel(QWidget):
         tracer.case_closed.connect(self._on_case)
         tracer.message_shown.connect(self._say)
         tracer.decision_needed.connect(self._ask)
+        tracer.window_chosen.connect(self.window_presets.setCurrentIndex)
         self._on_case()
 
     # -- layout -----------------------------------------------------------------------------------------
@@ -167,7 +169,7 @@ class TracerPanel(QWidget):
             made = button(text, getattr(self.tracer, command), tip=_tip(command))
             made.setCheckable(True)
             self.tools[tool] = made
-            grid.addWidget(made, number // 4, number % 4)
+            grid.addWidget(made, number // 5, number % 5)
         return row
 
     def _slice_grid(self) -> QWidget:

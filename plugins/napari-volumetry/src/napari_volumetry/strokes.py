@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from volumetry.tracing import brush_pixels, clean_outline, nudge_outline
 
 Array = NDArray[np.float64]
-Tool = Literal["none", "freehand", "polygon", "nudge", "vertices", "paint", "erase"]
+Tool = Literal["none", "freehand", "polygon", "wire", "nudge", "vertices", "paint", "erase"]
 
 SPARSE_GAP_MM = 3.0
 """A stroke whose positions lie further apart than this, on average, is told and marked in the journal."""
@@ -115,9 +115,9 @@ def pushed(ring: Array, path: ArrayLike, radius_mm: float, scale_mm: tuple[float
 def brushed(
     path: ArrayLike, radius_mm: float, scale_mm: tuple[float, float], shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Return the pixels (rows, columns) that a brush covers; between the positions it moves straight."""
+    """Return the pixels (rows, columns) covered by a brush that is round in mm and moves straight."""
     inside = np.zeros(shape, dtype=bool)
-    pixels = brush_pixels(path, radius_mm / float(np.sqrt(scale_mm[0] * scale_mm[1])), shape)
+    pixels = brush_pixels(path, radius_mm / scale_mm[1], shape, aspect=scale_mm[0] / scale_mm[1])
     inside[pixels[:, 0], pixels[:, 1]] = True
     return inside
 

@@ -19,7 +19,7 @@ from napari_volumetry.layers import colour_of
 from napari_volumetry.scene import Scene
 from napari_volumetry.strokes import Place, Stroke, Tool, nearest_vertex
 from volumetry import Contour
-from volumetry.tracing import TracedLesion, TracingSession, WindowPreset
+from volumetry.tracing import LiveWire, TracedLesion, TracingSession, WindowPreset
 
 Array = NDArray[np.float64]
 
@@ -56,6 +56,7 @@ class Tracer(CaseController):
         self.brush_mm = {"nudge": 8.0, "paint": 3.0, "erase": 3.0}
         self._commands = {key.key: key for key in KEYS}
         self._was_half_drawn = False
+        self._wire: tuple[tuple[int, int], LiveWire] | None = None
         self.input = CanvasInput(self.canvas, self)
 
     def begin_drawing(self, scene: Scene) -> None:  # noqa: D102
@@ -258,8 +259,10 @@ class Tracer(CaseController):
 
     def _choose_window(self, number: int) -> None:
         if self.scene is not None and number < len(self.scene.windows):
-            self.scene.set_window(self.scene.windows[number])
+            window = self.scene.windows[number]
+            self.scene.set_window(window)
             self.window_chosen.emit(number)
+            self.say(f"Window {window.name}: level {window.level:g}, width {window.width:g}.", False)
 
     def show_keys(self) -> None:
         """Show the keys beside the picture."""
@@ -338,7 +341,7 @@ class Tracer(CaseController):
 
     @property
     def tool(self) -> Tool:
-        """Which tool is chosen: none, freehand, polygon, nudge, vertices, paint or erase."""
+        """Which tool is chosen: none, freehand, polygon, wire, nudge, vertices, paint or erase."""
         return "none" if self.drawing is None else self.drawing.tool
 
     @property
@@ -353,6 +356,10 @@ class Tracer(CaseController):
     def draw_polygon(self) -> None:
         """Draw outlines by clicks."""
         self._take("polygon")
+
+    def draw_wire(self) -> None:
+        """Draw outlines by clicks on the margin of a dark band; the line between follows it."""
+        self._take("wire")
 
     def nudge(self) -> None:
         """Push outlines with a round brush."""
@@ -384,7 +391,7 @@ class Tracer(CaseController):
         if self.drawing is None:
             return
         self.drawing.is_hole = not self.drawing.is_hole
-        if self.is_hole and self.tool not in ("freehand", "polygon"):
+        if self.is_hole and self.tool not in ("freehand", "polygon", "wire"):
             self._take("freehand")
         self.state_changed.emit()
 
@@ -456,6 +463,18 @@ class Tracer(CaseController):
             return []
         found = self.session.state.contours_on(self.session.current_lesion, self.slice_index)
         return [(c.id, self.scene.orientation.pixels_to_display(c.vertices)) for c in found]
+
+    def live_wire(self) -> LiveWire | None:
+        """Return the live-wire of the slice in view, in positions on the screen's slice."""
+        scene = self.scene
+        if scene is None:
+            return None
+        here = (self.opening, self.slice_index)
+        if self._wire is None or self._wire[0] != here:
+            shown = scene.orientation.to_display(scene.scan.voxels)[self.slice_index]
+            scale = scene.orientation.scale_mm
+            self._wire = (here, LiveWire(shown, (scale[1], scale[2])))
+        return self._wire[1]
 
     @command
     def take_outline(self, session: TracingSession, stroke: Stroke, ring: Array, note: str) -> None:  # noqa: D102

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_volumetry.keys import key_of
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
 
@@ -45,6 +46,7 @@ class WorklistPanel(QWidget):
         self.state.currentIndexChanged.connect(self.refresh)
         self.next = QPushButton("Next untraced")
         self.next.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.next.setToolTip(f"Open the next case with something left to trace ({key_of('next_untraced')})")
         self.next.clicked.connect(lambda _checked=False: tracer.next_untraced())
         row = QHBoxLayout()
         for part in (self.words, self.state, self.next):

@@ -65,6 +65,8 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         0x00280101: "US",  # BitsStored
         0x00280102: "US",  # HighBit
         0x00280103: "US",  # PixelRepresentation
+        0x00281050: "DS",  # WindowCenter
+        0x00281051: "DS",  # WindowWidth
         0x00281052: "DS",  # RescaleIntercept
         0x00281053: "DS",  # RescaleSlope
         0x00282110: "CS",  # LossyImageCompression

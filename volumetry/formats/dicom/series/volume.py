@@ -53,6 +53,7 @@ def read_stack(stack: SeriesStack) -> Scan:
         source=stack.source,
         flags=stack.flags,
         slice_uids=stack.slice_uids,
+        shown_window=stack.frames[len(stack.frames) // 2].header.shown_window,
     )
 
 
