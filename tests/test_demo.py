@@ -58,7 +58,7 @@ def test_it_ends_with_the_table_and_where_the_files_are(out, capsys):
     told = capsys.readouterr().out
     assert "hip01" in told
     assert "increase" in told
-    assert "measurements.csv" in told.splitlines()[-2]
+    assert "measurements.csv" in told.splitlines()[-3]
     assert "results.md" in told.splitlines()[-1]
     assert (out / "outcomes/results.md").is_file()
 

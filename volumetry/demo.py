@@ -52,8 +52,16 @@ def run_demo(out: Path, samples: Path | None = None) -> int:
         f"\nNine hips show how it works and prove nothing; 270 are in {_short(folder / 'cohort')}.\n\n"
         f"The files are in {_short(out)}: measurements.csv, slices.csv, changes.csv, run.json;\n"
         f"{results} tells the statistics, with tables and figures beside it\n"
+        f"{_short(_report(study, out))} shows it all, with every traced slice; open it in a browser\n"
     )
     return 0
+
+
+def _report(study: Path, out: Path) -> Path:
+    from volumetry.pages.run import write_report
+
+    with progress_bar("drawing") as progress:
+        return write_report([out], out / "report.html", study=study, progress=progress).path
 
 
 def find_samples() -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from volumetry.contour import Contour, slice_area_pixels
@@ -141,10 +141,11 @@ class Files:
         """Return the file or folder of a cell of ``scan`` or ``trace``; None where it is not there."""
         name = self.names.get(cell or "", "") if self.pseudonymiser is not None else cell or ""
         bases = [self.traces, self.study] if traced else [self.study]
+        if not name or "\0" in name or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            return None  # a table cannot point out of the study
         for base in filter(None, bases):
-            path = base / name
-            if name and path.exists() and path.resolve().is_relative_to(base.resolve()):
-                return path
+            if (base / name).exists():
+                return base / name
         return None
 
 

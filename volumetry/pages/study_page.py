@@ -62,7 +62,7 @@ class ShownTable:
 
     file: str
     anchor: str
-    heads: tuple[str, ...]
+    heads: tuple[tuple[str, bool], ...]
     rows: tuple[ShownRow, ...]
 
 
@@ -121,7 +121,7 @@ def shown_table(
     return ShownTable(
         file=source.table,
         anchor=source.anchor,
-        heads=tuple(label(name) for name in used),
+        heads=tuple((label(name), _is_number(source, name)) for name in used),
         rows=tuple(
             ShownRow(
                 line=line,
@@ -131,6 +131,11 @@ def shown_table(
             for line, row in source.lines()
         ),
     )
+
+
+def _is_number(source: Source, name: str) -> bool:
+    known = [row[name] for row in source.rows if row.get(name) not in (None, "")]
+    return all(isinstance(value, int | float) for value in known)
 
 
 def _cell(value: Any, name: str, unit: str = "") -> ShownCell:

@@ -26,23 +26,23 @@ _CHANGED = {
 _GOOD_SOURCES = ("recommended",)
 
 
-def methods(inputs: ReportInputs) -> list[Markup]:
-    """Return the sentences on how it was done; a sentence each."""
-    found: list[Markup] = []
+def methods(inputs: ReportInputs) -> list[list[Markup]]:
+    """Return the paragraphs on how it was done, in sentences."""
+    found: list[list[Markup]] = []
     if inputs.measured is not None:
-        found += _measuring(inputs.measured)
+        found.append(list(_measuring(inputs.measured)))
     if inputs.outcomes is not None:
-        found += _analysing(inputs.outcomes)
+        found.append(list(_analysing(inputs.outcomes)))
     return found
 
 
-def results(inputs: ReportInputs) -> list[Markup]:
-    """Return the sentences on what was found."""
-    found: list[Markup] = []
+def results(inputs: ReportInputs) -> list[list[Markup]]:
+    """Return the paragraphs on what was found, in sentences."""
+    found: list[list[Markup]] = []
     if inputs.measured is not None:
-        found += _measured(inputs.measured)
+        found.append(list(_measured(inputs.measured)))
     if inputs.outcomes is not None:
-        found += _analysed(inputs.outcomes)
+        found.append(list(_analysed(inputs.outcomes)))
     return found
 
 
