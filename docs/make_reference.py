@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from volumetry.codes import ERROR_CODES, FLAGS
+from volumetry.documents import reference
 from volumetry.study.manifest import MANIFEST
+from volumetry.study.mapping import TableMapping
 from volumetry.tables import table_reference
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -76,12 +78,64 @@ def manifest_page() -> str:
     return MANIFEST_TEXT.format(columns="\n".join(lines))
 
 
+MAPPING_TEXT = """\
+# Mapping of another table
+
+Generated from `volumetry/study/mapping.py` by `python docs/make_reference.py`; do not edit by hand.
+
+`volumetry change TABLE --mapping MAP.toml --out CHANGES.csv` classes the volumes of a table that another
+program or a person made: CSV with commas, semicolons or tabs, or the first sheet of an xlsx file. The mapping
+says which column holds what. Nothing is guessed: what is missing is asked for by its key.
+
+A row a visit:
+
+```toml
+volume_unit = "cm3"
+date_format = "%d.%m.%Y"
+decimal = ","
+
+[columns]
+patient = "Pat-ID"
+visit = "Untersuchung"
+study_date = "Datum"
+side = "Seite"
+volume = "Volumen"
+
+[sides]
+links = "L"
+rechts = "R"
+```
+
+A column a visit:
+
+```toml
+volume_unit = "ml"
+visit_order = ["before", "after"]
+
+[columns]
+patient = "ID"
+
+[visits]
+"Vol pre (ml)" = "before"
+"Vol post (ml)" = "after"
+```
+
+{keys}
+"""
+
+
+def mapping_page() -> str:
+    """Return ``docs/reference/mapping.md``."""
+    return MAPPING_TEXT.format(keys="\n".join(reference(TableMapping, title="Keys")))
+
+
 def pages() -> dict[Path, str]:
     """Return every generated page with its text."""
     return {
         REFERENCE / "tables.md": table_reference(),
         REFERENCE / "codes.md": codes_page(),
         REFERENCE / "manifest.md": manifest_page(),
+        REFERENCE / "mapping.md": mapping_page(),
     }
 
 

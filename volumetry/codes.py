@@ -46,6 +46,7 @@ ERROR_CODES = MappingProxyType(
         "no-such-label": "the label or region that was asked for is not in the file",
         "not-found": "the file or folder does not exist",
         "invalid-protocol": "the protocol file has a wrong or unknown entry",
+        "invalid-mapping": "the mapping of a table of volumes has a wrong or unknown entry, or lacks one",
         "invalid-table": "a table lacks columns, or has cells that do not fit them",
         "invalid-plan": "the plan of outcome statistics has a wrong or unknown entry",
         "not-estimable": "the data do not determine the asked-for statistic",

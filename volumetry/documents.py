@@ -34,6 +34,11 @@ def setting(what: str, default: Any = MISSING, *, example: str = "") -> Any:
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
+def table_setting(what: str) -> Any:
+    """Declare a field that is a table of names and texts, empty by default."""
+    return field(default_factory=dict, metadata={"what": what, "example": ""})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Document:
     """A TOML text and where its keys stand, for messages about them.
@@ -288,7 +293,7 @@ def _nested(hint: Any) -> type | None:
 
 def _default(item: Any) -> str:
     if item.default is MISSING:
-        return "needed"
+        return "needed" if item.default_factory is MISSING else ""
     if item.default is None or item.default in ((), ""):
         return ""
     if is_dataclass(item.default):

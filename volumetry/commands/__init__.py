@@ -14,6 +14,7 @@ NAMES = (
     "measure",
     "batch",
     "manifest",
+    "merge",
     "change",
     "agreement",
     "export",

@@ -15,6 +15,11 @@ EXAMPLE = "volumetry change measurements.csv --out changes.csv"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("measurements", metavar="MEASUREMENTS.csv")
+    parser.add_argument(
+        "--mapping",
+        metavar="TOML",
+        help="which column holds what, for a table of another program (CSV, xlsx)",
+    )
     parser.add_argument("--out", required=True, metavar="CHANGES.csv")
     parser.add_argument("--threshold", type=float, metavar="PERCENT", help="default: 15")
     parser.add_argument("--minimum-slices", type=int, metavar="N", help="default: 3")
@@ -25,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Read measurements, write changes."""
     from volumetry.change import ChangeRule
+    from volumetry.study.mapping import mapped_rows, unused_columns
     from volumetry.study.pairing import changes_of_table
     from volumetry.study.worth import worth_rule
     from volumetry.tables import CHANGES, MEASUREMENTS, read_table, write_table
@@ -35,7 +41,12 @@ def run(chosen: argparse.Namespace) -> int:
         rule = replace(rule, threshold_percent=chosen.threshold)
     if chosen.minimum_slices is not None:
         rule = replace(rule, minimum_slices=chosen.minimum_slices)
-    rows = read_table(chosen.measurements, MEASUREMENTS, required=("patient", "visit", "volume_mm3"))
+    if chosen.mapping:
+        rows, unused = mapped_rows(chosen.measurements, chosen.mapping)
+        if unused:
+            write_note(unused_columns(unused))
+    else:
+        rows = read_table(chosen.measurements, MEASUREMENTS, required=("patient", "visit", "volume_mm3"))
     changes = list(changes_of_table(rows, rule, worth_rule(protocol)))
     write_table(chosen.out, CHANGES, changes)
     not_evaluable = sum(row["category"] == "not_evaluable" for row in changes)

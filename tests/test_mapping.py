@@ -1,0 +1,167 @@
+"""Other people's tables by a mapping: what is missing is asked for by its key."""
+
+import csv
+
+import openpyxl
+import pytest
+
+from volumetry.cli import main
+
+LONG = """volume_unit = "cm3"
+date_format = "%d.%m.%Y"
+decimal = ","
+
+[columns]
+patient = "Pat-ID"
+visit = "Untersuchung"
+study_date = "Datum"
+side = "Seite"
+volume = "Volumen"
+
+[sides]
+links = "L"
+rechts = "R"
+"""
+
+WIDE = """volume_unit = "ml"
+visit_order = ["before", "after"]
+not_measured = ["n/a"]
+
+[columns]
+patient = "ID"
+lesion = "Lesion"
+
+[visits]
+"Vol pre" = "before"
+"Vol post" = "after"
+"""
+
+LONG_LINES = [
+    ["Pat-ID", "Untersuchung", "Datum", "Seite", "Volumen", "Notiz"],
+    ["A", "U1", "10.06.2019", "links", "2,0", "x"],
+    ["A", "U2", "09.01.2020", "links", "1,0", ""],
+    ["A", "U1", "10.06.2019", "rechts", "1,0", ""],
+    ["A", "U2", "09.01.2020", "rechts", "1,1", ""],
+]
+WIDE_LINES = [
+    ["ID", "Lesion", "Vol pre", "Vol post"],
+    ["B", "L1", "1.5", "3"],
+    ["B", "L2", "2", "n/a"],
+    ["B", "L3", "2", "0"],
+]
+
+
+def table(path, lines, delimiter=";"):
+    path.write_text("".join(delimiter.join(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def sheet(path, lines):
+    book = openpyxl.Workbook()
+    for line in lines:
+        book.active.append([float(c) if c.replace(".", "").isdigit() else c for c in line])
+    book.save(path)
+    return path
+
+
+def change(path, mapping, tmp_path):
+    (tmp_path / "map.toml").write_text(mapping, encoding="utf-8")
+    out = tmp_path / "changes.csv"
+    code = main(["change", str(path), "--mapping", str(tmp_path / "map.toml"), "--out", str(out)])
+    if code:
+        return code, []
+    with out.open(encoding="utf-8", newline="") as file:
+        return code, list(csv.DictReader(file))
+
+
+def test_a_row_a_visit(tmp_path, capsys):
+    code, rows = change(table(tmp_path / "t.csv", LONG_LINES), LONG, tmp_path)
+    assert code == 0
+    assert [(r["side"], r["baseline_visit"], r["days"], r["threshold_category"]) for r in rows] == [
+        ("L", "U1", "213", "decrease"),
+        ("R", "U1", "213", "no_change"),
+    ]
+    assert float(rows[0]["baseline_volume_mm3"]) == 2000
+    assert "columns that the mapping does not name: Notiz" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("write", [sheet, table])
+def test_a_column_a_visit(write, tmp_path):
+    path = tmp_path / ("t.xlsx" if write is sheet else "t.csv")
+    code, rows = change(write(path, WIDE_LINES), WIDE, tmp_path)
+    assert code == 0
+    assert [(r["lesion"], r["followup_visit"], r["threshold_category"], r["category"]) for r in rows] == [
+        ("L1", "after", "increase", "increase"),
+        ("L2", "after", "", "not_evaluable"),
+        ("L3", "after", "resolved", "resolved"),
+    ]
+    assert float(rows[0]["followup_volume_mm3"]) == 3000
+
+
+def test_dates_of_a_column_a_visit(tmp_path):
+    lines = [["ID", "v1", "d1", "v2", "d2"], ["C", "1", "2021-01-01", "2", "2020-01-01"]]
+    mapping = (
+        'volume_unit = "ml"\n[columns]\npatient = "ID"\n[visits]\nv1 = "X"\nv2 = "Y"\n'
+        + '[dates]\nX = "d1"\nY = "d2"\n'
+    )
+    _, rows = change(table(tmp_path / "t.csv", lines), mapping, tmp_path)
+    assert [(r["baseline_visit"], r["days"], r["category"]) for r in rows] == [("Y", "366", "decrease")]
+
+
+def test_an_unknown_order_makes_no_class(tmp_path):
+    path = table(tmp_path / "t.csv", WIDE_LINES)
+    _, rows = change(path, WIDE.replace('visit_order = ["before", "after"]', ""), tmp_path)
+    assert {(r["category"], r["reason"]) for r in rows} == {("not_evaluable", "visit-order-unknown")}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        (LONG.replace('volume_unit = "cm3"\n', ""), "volume_unit"),
+        (LONG.replace('patient = "Pat-ID"\n', ""), "patient is missing"),
+        (LONG.replace('volume = "Volumen"\n', ""), "volume is missing"),
+        (LONG.replace('visit = "Untersuchung"\n', ""), "[visits] for a column a visit"),
+        (LONG.replace('"Volumen"', '"Volume"'), "Did you mean 'Volumen'?"),
+        (LONG.replace('links = "L"', 'links = "X"'), "Write L or R"),
+        (LONG + '[visits]\na = "b"\n', "Leave out"),
+        (LONG.replace("decimal", "decimals"), "Did you mean decimal?"),
+        (LONG.replace('"cm3"', '"litres"'), "mm3, cm3, ml"),
+    ],
+)
+def test_what_the_mapping_lacks_is_asked_for_by_its_key(mapping, told, tmp_path, capsys):
+    code, _ = change(table(tmp_path / "t.csv", LONG_LINES), mapping, tmp_path)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.startswith("error: invalid-mapping:")
+    assert told in error
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        (LONG.replace('decimal = ","\n', ""), "Volumen is '2,0', no volume (decimal = \",\"?)"),
+        (
+            LONG.replace('date_format = "%d.%m.%Y"\n', ""),
+            "Datum is '10.06.2019', no date; say in date_format",
+        ),
+        (LONG.replace('links = "L"\n', ""), "Seite is 'links'; say in [sides]"),
+        ('visit_order = ["U1"]\n' + LONG, "visit_order of the mapping does not name the visit 'U2'"),
+    ],
+)
+def test_what_cells_mean_is_asked_for_by_the_key_that_says_it(mapping, told, tmp_path, capsys):
+    code, _ = change(table(tmp_path / "t.csv", LONG_LINES), mapping, tmp_path)
+    assert code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cell", ["-1", "nan", "inf", "1_0", "large"])
+def test_cells_that_are_no_volume(cell, tmp_path, capsys):
+    lines = [*WIDE_LINES, ["B", "L4", cell, "1"]]
+    assert change(table(tmp_path / "t.csv", lines), WIDE, tmp_path)[0] == 2
+    assert f"line 5: Vol pre is '{cell}'" in capsys.readouterr().err
+
+
+def test_one_lesion_twice_is_refused(tmp_path, capsys):
+    lines = [*WIDE_LINES, WIDE_LINES[1]]
+    assert change(table(tmp_path / "t.csv", lines), WIDE, tmp_path)[0] == 2
+    assert "two rows have a volume" in capsys.readouterr().err

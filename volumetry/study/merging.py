@@ -1,0 +1,194 @@
+"""The results of several sites as one: tables joined, keys checked, rules compared."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from volumetry._version import __version__
+from volumetry.atomic import make_folder, write_atomically
+from volumetry.errors import ReadError, UsageError
+from volumetry.small_files import read_small
+from volumetry.study.identity import natural
+from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, read_table, write_table
+
+_RULES = ("measurement", "change", "comparability", "repeatability")
+"""Sections of a protocol that must be the same for volumes and classes to be of one kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteResults:
+    """The tables of one site.
+
+    Attributes
+    ----------
+    folder : Path
+    site : str
+        Name of the site; empty: as the tables say.
+    """
+
+    folder: Path
+    site: str = ""
+
+    @classmethod
+    def named(cls, text: str) -> SiteResults:
+        """Return the results of ``FOLDER`` or ``SITE=FOLDER``.
+
+        >>> SiteResults.named("north=results/north").site
+        'north'
+        """
+        site, mark, folder = text.partition("=")
+        if mark and site and not Path(text).exists():
+            return cls(folder=Path(folder), site=site)
+        return cls(folder=Path(text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tables:
+    measurements: list[Row]
+    slices: list[Row]
+    changes: list[Row]
+    run: dict[str, Any]
+
+
+def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, int]:
+    """Join the tables of several sites, the site in every row.
+
+    Parameters
+    ----------
+    results : sequence of SiteResults
+        Folders that ``volumetry batch`` or this function wrote.
+    out : path
+        Folder of the joined tables and of their ``run.json``.
+
+    Returns
+    -------
+    dict
+        The number of measurements by site.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``: a folder without results.
+    UsageError
+        ``usage``: a table names no site and none is given, or two name different ones; one patient of one
+        site is in two folders; the rules of measurement or classes differ.
+    """
+    out = Path(out)
+    for one in results:
+        if one.folder.resolve() == out.resolve():
+            raise UsageError(
+                "usage",
+                "the results to be joined lie there",
+                where=out,
+                todo="Name another folder with --out.",
+            )
+    tables = [_read(one) for one in results]
+    _check_rules(results, tables)
+    _check_patients(results, tables)
+    make_folder(out)
+    counts: Counter[str] = Counter()
+    for table, name in ((MEASUREMENTS, "measurements"), (SLICES, "slices"), (CHANGES, "changes")):
+        rows = [row for one in tables for row in getattr(one, name)]
+        rows.sort(key=lambda row: natural(row["site"]))  # stable: within a site as the batch wrote them
+        write_table(out / f"{name}.csv", table, rows)
+        if name == "measurements":
+            counts.update(row["site"] for row in rows)
+    run = {
+        "volumetry_version": __version__,
+        "command": ["volumetry", "merge"],
+        "sites": dict(counts),
+        "counts": dict(sorted(Counter(r["status"] for one in tables for r in one.measurements).items())),
+        "rules": {name: tables[0].run.get("protocol", {}).get(name) for name in _RULES},
+        "pseudonyms": [bool(one.run.get("pseudonyms")) for one in tables],
+    }
+    write_atomically(out / "run.json", (json.dumps(run, indent=2, ensure_ascii=False) + "\n").encode())
+    return dict(counts)
+
+
+def _read(one: SiteResults) -> _Tables:
+    if not (one.folder / "measurements.csv").is_file():
+        raise ReadError(
+            "not-found",
+            "the folder holds no measurements.csv",
+            where=one.folder,
+            todo="Name a folder that volumetry batch wrote, or SITE=FOLDER.",
+        )
+    try:
+        run = json.loads(read_small(one.folder / "run.json"))
+    except (OSError, ValueError, RecursionError):
+        run = {}
+    return _Tables(
+        measurements=list(_rows(one, MEASUREMENTS)),
+        slices=list(_rows(one, SLICES)),
+        changes=list(_rows(one, CHANGES)),
+        run=run if isinstance(run, dict) else {},
+    )
+
+
+def _rows(one: SiteResults, table: Table) -> Iterator[Row]:
+    path = one.folder / f"{table.name}.csv"
+    for line, row in enumerate(read_table(path, table), start=2):
+        site = row["site"] or one.site
+        if not site:
+            raise UsageError(
+                "usage",
+                "the table names no site",
+                where=path,
+                todo="Write SITE=FOLDER, or site in [study] of the protocol and run the batch again.",
+            )
+        if one.site and site != one.site:
+            raise UsageError(
+                "usage",
+                "the table is of another site",
+                where=path,
+                values={"line": line, "table": site, "given": one.site},
+                todo="Correct SITE=FOLDER.",
+            )
+        yield row | {"site": site}
+
+
+def _check_rules(results: Sequence[SiteResults], tables: Sequence[_Tables]) -> None:
+    known = [(one.folder, t.run["protocol"]) for one, t in zip(results, tables, strict=True) if _has_rules(t)]
+    for folder, protocol in known[1:]:
+        for name in _RULES:
+            first = known[0][1].get(name)
+            if protocol.get(name) != first:
+                raise UsageError(
+                    "usage",
+                    "the results were made by different rules",
+                    where=folder,
+                    values={f"[{name}]": _differing(protocol.get(name), first), "other": known[0][0].name},
+                    todo="Run one of the batches again with the protocol of the other.",
+                )
+
+
+def _has_rules(tables: _Tables) -> bool:
+    return isinstance(tables.run.get("protocol"), dict)
+
+
+def _differing(one: Any, other: Any) -> str:
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return f"{one} and {other}"
+    keys = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
+    return ", ".join(f"{key} {one.get(key)} and {other.get(key)}" for key in sorted(keys))
+
+
+def _check_patients(results: Sequence[SiteResults], tables: Sequence[_Tables]) -> None:
+    """Refuse one patient of one site in two folders: nothing says that the two are one person."""
+    seen: dict[tuple[str, str], Path] = {}
+    for one, found in zip(results, tables, strict=True):
+        for key in dict.fromkeys((row["site"], row["patient"]) for row in found.measurements):
+            if key in seen:
+                raise UsageError(
+                    "usage",
+                    "one patient of one site is in two results",
+                    where=one.folder,
+                    values={"site": key[0], "patient": key[1], "other": seen[key].name},
+                    todo="Give the sites different names with SITE=FOLDER, or run one batch over both.",
+                )
+            seen[key] = one.folder
