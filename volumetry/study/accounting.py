@@ -38,10 +38,13 @@ def account(folder: Path | str, cases: Iterable[Case]) -> dict[str, int]:
     """
     images: set[str] = set()
     tracings: set[str] = set()
+    stems: set[str] = set()
     for case in cases:
-        images |= {os.path.normpath(name) for name in (*case.scan_files, case.scan) if name}
+        images |= {name.removeprefix("./") for name in (*case.scan_files, case.scan) if name}
+        if len(case.scan_files) == 1:  # the files of a series have nothing of their names beside them
+            stems |= {_stem(case.scan_files[0].removeprefix("./"))}
         tracings |= {os.path.normpath(case.trace)} if case.trace else set()
-    stems = {_stem(name) for name in images | tracings}
+    stems |= {_stem(name) for name in tracings}
     counts: Counter[str] = Counter()
     follow = follows_links()
     seen: set[tuple[int, int]] = set()
@@ -52,8 +55,9 @@ def account(folder: Path | str, cases: Iterable[Case]) -> dict[str, int]:
             continue
         seen.add((status.st_dev, status.st_ino))
         inside = os.path.relpath(place, folder)
+        prefix = "" if inside == "." else f"{inside}/"
         for name in names:
-            path = os.path.normpath(f"{inside}/{name}")
+            path = f"{prefix}{name}"
             counts[_fate(path, os.path.join(place, name), images, tracings, stems)] += 1  # noqa: PTH118
         if not follow:
             counts["links"] += sum(os.path.islink(os.path.join(place, name)) for name in folders)  # noqa: PTH114, PTH118

@@ -117,7 +117,13 @@ def input_files(case: Case, root: str) -> Inputs:
         found = (file for name in names for file in files_of(base / name))
         return tuple(dict.fromkeys(os.path.relpath(file, base).replace(os.sep, "/") for file in found))
 
-    return Inputs(trace=every([case.trace] if case.trace else []), scan=every(case.scan_files))
+    # The files of a series are all listed: a DICOM file has no companions.
+    scan = case.scan_files if _is_series(case) else every(case.scan_files)
+    return Inputs(trace=every([case.trace] if case.trace else []), scan=scan)
+
+
+def _is_series(case: Case) -> bool:
+    return len(case.scan_files) > 1 and not any(map(is_voxel_file, case.scan_files))
 
 
 def stat_signature(inputs: Inputs, root: str) -> str:
@@ -127,7 +133,7 @@ def stat_signature(inputs: Inputs, root: str) -> str:
 
 def _mark(name: str, root: str) -> list[str | int]:
     try:
-        status = Path(f"{root}/{name}").stat()
+        status = os.stat(f"{root}/{name}")  # noqa: PTH116 - a Path for each of many files takes longer
     except OSError as error:
         return [name, type(error).__name__]
     return [name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -148,9 +154,11 @@ def _done(job: Job) -> dict[str, Any]:
     case, settings = job.case, job.settings
     # Times first, bytes second: what is changed in between is seen by the next run. The named files are read
     # before their companions are asked for, so that none is opened just to see what it is.
-    marks, hashes = {}, {}
+    marks, hashes, series = {}, {}, _is_series(case)
     for name in dict.fromkeys(filter(None, (*case.scan_files, case.trace))):
-        marks[name], hashes[name] = _mark(name, settings.root), _hash(name, settings.root)
+        is_named = name == case.trace or not series
+        marks[name] = _mark(name, settings.root)
+        hashes[name] = _hash(name, settings.root, is_named=is_named)
     inputs = input_files(case, settings.root)
     for name in inputs.all:
         if name not in marks:
@@ -209,18 +217,18 @@ def _is_sidecar(name: str) -> bool:
     return name.endswith(".json") and not name.endswith(TRACE_SUFFIX)
 
 
-def _hash(name: str, root: str) -> str:
-    """The hash of a file, empty where it cannot be read; what its first bytes say it is, is kept."""
-    path = Path(f"{root}/{name}")
+def _hash(name: str, root: str, *, is_named: bool = False) -> str:
+    """The hash of a file, empty where it cannot be read; of a named one, what it is by its bytes is kept."""
+    path = f"{root}/{name}"
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - as above
         if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device may never end
             return ""
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            head = file.read(HEAD_BYTES) if is_named else b""
             if head:
                 remember(path, status, head)
-            file.seek(0)
+                file.seek(0)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
