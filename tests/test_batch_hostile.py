@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from study_phantoms import box_contours, small_study, write_box_trace
+from study_phantoms import box_contours, small_study, write_box, write_box_trace
 
 from volumetry.cli import main
 from volumetry.errors import ReadError
@@ -145,3 +145,16 @@ def test_a_figure_that_cannot_be_drawn_is_a_line_and_no_failure(tmp_path, monkey
     monkeypatch.setattr("volumetry.study.figures.draw_lesion", fail)
     assert main(["batch", str(study), "--out", str(tmp_path / "out"), "--figures"]) == 0
     assert "no figure p000_1.png: internal-error" in caplog.text
+
+
+def test_a_huge_trace_is_refused_before_it_is_read(tmp_path):
+    write_box(tmp_path / "study/good/v0/mask.nii.gz")
+    huge = tmp_path / "study/p/v0/L1.trace.json"
+    huge.parent.mkdir(parents=True)
+    with huge.open("wb") as file:
+        file.write(b"{")
+        file.truncate(60 << 20)
+    assert main(["batch", str(tmp_path / "study"), "--out", str(tmp_path / "out")]) == 3
+    with (tmp_path / "out/measurements.csv").open(encoding="utf-8", newline="") as file:
+        told = {row["patient"]: (row["status"], row["code"]) for row in csv.DictReader(file)}
+    assert told == {"good": ("measured", ""), "p": ("failed", "too-large")}

@@ -163,3 +163,15 @@ def test_a_ledger_that_is_a_link_is_left_alone(study, tmp_path, capsys, how):
     assert main(["batch", str(study / "study"), "--out", str(out)]) == 4
     assert "is a link" in capsys.readouterr().err
     assert elsewhere.read_bytes() == b""
+
+
+def test_what_a_killed_run_was_writing_is_removed_by_the_next(study, tmp_path):
+    out = tmp_path / "out"
+    (out / "figures").mkdir(parents=True)
+    left = [".measurements.csv.ab1.part", ".run.json.x.part", "figures/.p1_L.png.q.part"]
+    for name in (*left, ".note.part", "mine.part"):
+        (out / name).write_bytes(b"half")
+    assert main(["batch", str(study / "study"), "--out", str(out), "--jobs", "1"]) == 0
+    assert not any((out / name).exists() for name in left)
+    assert (out / ".note.part").exists()
+    assert (out / "mine.part").exists()

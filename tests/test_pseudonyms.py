@@ -1,4 +1,5 @@
 import csv
+import random
 from datetime import date
 
 import pytest
@@ -24,7 +25,12 @@ def test_same_patient_same_pseudonym():
     assert one.pseudonym("A") != other.pseudonym("A")
 
 
-PATIENTS = ("1", "01", "R", "L", "2024", "measured", "15", "mask", "v1", "Canary-Meier")
+NAMED = ("1", "01", "R", "L", "2024", "measured", "15", "mask", "v1", "Canary-Meier")
+_random = random.Random(7)
+RANDOM = {
+    "".join(_random.choices("0123456789-_LRabest", k=_random.randint(1, 6))).strip("-_.") for _ in range(230)
+}
+PATIENTS = (*NAMED, *sorted(RANDOM - {""} - set(NAMED))[:200])
 
 
 @pytest.fixture(scope="module")

@@ -253,3 +253,11 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     assert caught.value.code == "disk-full"
     assert (tmp_path / HERE).read_bytes() == before
     assert [f.name for f in tmp_path.iterdir()] == [HERE]
+
+
+def test_a_trace_larger_than_can_be_read_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(trace_json, "MAX_BYTES", 100)
+    with pytest.raises(VolumetryError) as caught:
+        trace_json.write_trace(example(), tmp_path / HERE)
+    assert caught.value.code == "usage"
+    assert not list(tmp_path.iterdir())

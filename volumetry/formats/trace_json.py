@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.atomic import write_atomically
-from volumetry.errors import ReadError, TraceError, VolumetryError
+from volumetry.errors import ReadError, TraceError, UsageError, VolumetryError
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
 from volumetry.sections import CrossSections
 from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, SelfIntersections, Trace, canonical_json
 
 SUFFIX = ".trace.json"
-MAX_BYTES = 256 * 1024**2
+MAX_BYTES = 32 * 1024**2
+"""More than a million vertices; a larger file is refused before it is read, and is not written."""
 
 
 def encode_trace(trace: Trace) -> bytes:
@@ -35,8 +36,19 @@ def write_trace(trace: Trace, path: Path | str) -> None:
     ------
     OutputError
         ``read-only`` or ``disk-full``; what was there before is intact.
+    UsageError
+        ``usage``: the file would be larger than `read_trace` reads.
     """
-    write_atomically(path, encode_trace(trace))
+    content = encode_trace(trace)
+    if len(content) > MAX_BYTES:
+        raise UsageError(
+            "usage",
+            "the trace has too many vertices to be read again",
+            where=path,
+            values={"bytes": len(content), "limit_bytes": MAX_BYTES},
+            todo="Write it as a mask, or draw with fewer vertices.",
+        )
+    write_atomically(path, content)
 
 
 def read_trace(path: Path | str, *, roi: str | None = None) -> Trace:

@@ -176,6 +176,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     if options.pseudonymiser is not None:
         _refuse_clear_ids(out)
     with Ledger(out / LEDGER_NAME, fresh=options.fresh) as ledger:
+        _remove_leftovers(out)
         jobs = list(_pending(cases, settings, ledger))
         _measure(jobs, ledger, options, len(cases), progress)
         ledger.sync()
@@ -194,6 +195,16 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     )
     _write_run(out, options, summary)
     return summary
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what a killed run was writing; the lock of the ledger says that no other run is."""
+    names = ("measurements.*", "slices.*", "changes.*", "run.json")
+    for name in names:
+        for path in out.glob(f".{name}.*.part"):
+            path.unlink(missing_ok=True)
+    for path in (out / "figures").glob(".*.png.*.part"):
+        path.unlink(missing_ok=True)
 
 
 def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) -> Iterator[tuple[Row, Case]]:
