@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,9 @@ from volumetry.geometry import ScanGeometry, frozen_array
 from volumetry.scan import ScanSource
 
 Array = NDArray[np.float64]
+
+SelfIntersections = Literal["refuse", "resolve"]
+"""What an outline that crosses itself means: no area, or loops that count by even-odd."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,18 +20,17 @@ from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 from volumetry.loops import simple_contours
 from volumetry.mask import Mask
 from volumetry.scan import Scan, ScanSource
-from volumetry.sections import CrossSections, section_bounds
+from volumetry.sections import CrossSections, SelfIntersections, section_bounds
 from volumetry.shown import Facts, Shown, picture_of_rings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SelfIntersections = Literal["refuse", "resolve"]
-
 TRACE_FORMAT = "volumetry-trace"
-TRACE_VERSION = 2
-"""The newest version that is read. Version 2 adds ``not_measurable``; a trace without it is written as
-version 1, so that equal traces have equal hashes whichever program wrote them."""
+TRACE_VERSION = 3
+"""The newest version that is read. Version 2 adds ``not_measurable``, version 3 ``slice_thicknesses_mm``; a
+trace is written in the oldest version that holds it, so that equal traces have equal hashes whichever program
+wrote them, and an older program refuses by its number what it cannot read."""
 
 NOT_MEASURABLE_REASONS: Mapping[str, str] = {
     "prosthesis": "a prosthesis has replaced or hides it",
@@ -242,9 +241,10 @@ class Trace(Shown):
         """Return the trace as plain values, without its hash: what is hashed and written."""
         geometry = self.geometry
         added = {"not_measurable": self.not_measurable} if self.not_measurable else {}
+        varying = _varying_thickness(geometry)
         return added | {
             "format": TRACE_FORMAT,
-            "version": 2 if added else 1,
+            "version": 3 if varying else 2 if added else 1,
             "lesion": self.lesion,
             "side": self.side,
             "geometry": {
@@ -256,7 +256,7 @@ class Trace(Shown):
                 "slice_origins_mm": geometry.slice_origins_mm.tolist(),
                 "slice_thickness_mm": geometry.slice_thickness_mm,
                 "frame_of_reference_uid": geometry.frame_of_reference_uid,
-                **_varying_thickness(geometry),
+                **varying,
             },
             "source": self.source.document,
             "provenance": asdict(self.provenance),

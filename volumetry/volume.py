@@ -16,7 +16,7 @@ from volumetry.errors import GeometryError, MismatchError, TraceError, UsageErro
 from volumetry.geometry import GAP, ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import ScanSource
-from volumetry.sections import CrossSections
+from volumetry.sections import CrossSections, SelfIntersections
 from volumetry.shown import Facts, Shown, picture_of_bars
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class MeasurementRule:
         Measure across slices that are missing from the scan, by linear interpolation of the areas.
     check_side : bool
         Refuse a lesion that lies on the other side than its label says.
+    self_intersections : {"refuse", "resolve"}
+        What an outline that crosses itself means: no volume, or loops that count by even-odd.
     """
 
     height: HeightRule = "thickness"
@@ -57,11 +59,13 @@ class MeasurementRule:
     skipped_slices: SkippedSlices = "refuse"
     interpolate_missing: bool = False
     check_side: bool = True
+    self_intersections: SelfIntersections = "refuse"
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("height", self.height, get_args(HeightRule)),
             ("skipped_slices", self.skipped_slices, get_args(SkippedSlices)),
+            ("self_intersections", self.self_intersections, get_args(SelfIntersections)),
         ):
             if value not in allowed:
                 raise UsageError(
@@ -251,7 +255,7 @@ def measure_volume(
         ``side-mismatch``.
     """
     rule = rule or MeasurementRule()
-    sections = traced if isinstance(traced, CrossSections) else _sections(traced, label)
+    sections = traced if isinstance(traced, CrossSections) else _sections(traced, label, rule)
     if sections.not_measurable:
         raise TraceError(
             "not-measurable",
@@ -301,8 +305,10 @@ def measure_volume(
     )
 
 
-def _sections(traced: Trace | Mask, label: int | str | None) -> CrossSections:
-    return traced.cross_sections(label) if isinstance(traced, Mask) else traced.cross_sections()
+def _sections(traced: Trace | Mask, label: int | str | None, rule: MeasurementRule) -> CrossSections:
+    if isinstance(traced, Mask):
+        return traced.cross_sections(label)
+    return traced.cross_sections(self_intersections=rule.self_intersections)
 
 
 def _geometry_flags(geometry: ScanGeometry) -> set[str]:

@@ -116,8 +116,8 @@ def _noted(chosen: argparse.Namespace) -> tuple[str, ...]:
     flags = ("fresh", "follow_links", "figures", "parquet", "interpolate_missing")
     given = [f"--{name.replace('_', '-')}" for name in flags if getattr(chosen, name)]
     given += [
-        f"--{name}={getattr(chosen, name)}"
-        for name in ("height", "skipped", "threshold")
+        f"--{name.replace('_', '-')}={getattr(chosen, name)}"
+        for name in ("height", "skipped", "self_intersections", "threshold")
         if getattr(chosen, name) is not None
     ]
     given += [

@@ -40,12 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--height", choices=HEIGHT_RULES, default="thickness", help="primary rule; default: thickness"
     )
     add_measurement_options(parser)
-    parser.add_argument(
-        "--self-intersections",
-        choices=("refuse", "resolve"),
-        default="refuse",
-        help="what an outline that crosses itself means: no volume, or loops that count by even-odd",
-    )
     parser.add_argument("--per-slice", action="store_true", help="a row per slice")
     add_layout(parser)
 
@@ -58,6 +52,7 @@ def run(chosen: argparse.Namespace) -> int:
         height=chosen.height,
         skipped_slices=chosen.skipped or "refuse",
         interpolate_missing=bool(chosen.interpolate_missing),
+        self_intersections=chosen.self_intersections or "refuse",
     )
     rows: list[dict[str, Any]] = []
     failed = 0
@@ -91,7 +86,7 @@ def _measured(
             label=region,
             threshold=chosen.threshold,
             scan=chosen.scan,
-            self_intersections=chosen.self_intersections,
+            self_intersections=rule.self_intersections,
         )
     except VolumetryError as error:
         yield error

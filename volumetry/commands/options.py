@@ -94,6 +94,12 @@ def add_measurement_options(parser: argparse.ArgumentParser) -> None:
         help="measure across slices that are missing from the scan",
     )
     parser.add_argument(
+        "--self-intersections",
+        choices=("refuse", "resolve"),
+        help="what an outline that crosses itself means: no volume, or loops that count by even-odd; "
+        "default: refuse",
+    )
+    parser.add_argument(
         "--threshold", type=float, metavar="X", help="values from X on are lesion (probability maps)"
     )
 
@@ -118,6 +124,8 @@ def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
         measurement = replace(measurement, skipped_slices=chosen.skipped)
     if getattr(chosen, "interpolate_missing", None):
         measurement = replace(measurement, interpolate_missing=True)
+    if getattr(chosen, "self_intersections", None) is not None:
+        measurement = replace(measurement, self_intersections=chosen.self_intersections)
     if getattr(chosen, "repeatability", None):
         from volumetry.error_model import read_repeatability
 

@@ -9,22 +9,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from volumetry.errors import UsageError
+from volumetry.errors import UsageError, VolumetryError
 from volumetry.formats.reader import DicomImages, RegionSections, TracedScan
 from volumetry.formats.recognise import FORMATS, Format, recognise
 from volumetry.formats.scan_header import ScanHeader
 from volumetry.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections
+from volumetry.sections import CrossSections, SelfIntersections
 
 if TYPE_CHECKING:
-    from volumetry.trace import SelfIntersections, Trace
+    from volumetry.trace import Trace
 
 
-def _resolved(scan: Scan | ScanHeader | Path | str | None, traced: Format) -> TracedScan:
+def _resolved(
+    scan: Scan | ScanHeader | Path | str | None, traced: Format, traced_path: Path | str
+) -> TracedScan:
     """Resolve what a user named as the scan of a traced file: the one place where that is done.
 
-    A DICOM tracing names its images, so that it chooses among those of a DICOM folder by itself.
+    A DICOM tracing names its images, so that it chooses among those of a DICOM folder by itself. A mask of
+    voxels means the one stack of the folder that has its grid.
     """
     if scan is None or isinstance(scan, ScanHeader):
         return scan
@@ -32,7 +35,16 @@ def _resolved(scan: Scan | ScanHeader | Path | str | None, traced: Format) -> Tr
         return ScanHeader.of(scan)
     if traced.name == "dicom" and recognise(scan).name == "dicom":
         return DicomImages(path=Path(scan))
-    return read_scan_header(scan)
+    try:
+        return read_scan_header(scan)
+    except VolumetryError as error:
+        if error.code != "ambiguous-series" or traced.name == "trace":
+            raise
+        mask = traced.reader().read_scan_header(Path(traced_path))
+        meant = recognise(scan).reader().read_scan_header_like(Path(scan), mask.geometry)
+        if meant is None:
+            raise
+        return meant
 
 
 def read_scan_header(path: Path | str) -> ScanHeader:
@@ -81,7 +93,7 @@ def read_mask(path: Path | str, *, threshold: float | None = None, scan: Scan | 
         ``not-labels``, ``non-finite``, ``not-3d``, ``grid-mismatch``...
     """
     found = recognise(path)
-    return found.reader().read_mask(Path(path), threshold=threshold, scan=_resolved(scan, found))
+    return found.reader().read_mask(Path(path), threshold=threshold, scan=_resolved(scan, found, path))
 
 
 def read_trace(path: Path | str, *, roi: str | None = None, scan: Scan | Path | str | None = None) -> Trace:
@@ -100,7 +112,7 @@ def read_trace(path: Path | str, *, roi: str | None = None, scan: Scan | Path | 
     ReadError, TraceError, MismatchError
     """
     found = recognise(path)
-    return found.reader().read_trace(Path(path), roi=roi, scan=_resolved(scan, found))
+    return found.reader().read_trace(Path(path), roi=roi, scan=_resolved(scan, found, path))
 
 
 def read_sections(
@@ -126,7 +138,7 @@ def read_sections(
     """
     found = recognise(path)
     return found.reader().read_sections(
-        Path(path), label=label, threshold=threshold, scan=_resolved(scan, found)
+        Path(path), label=label, threshold=threshold, scan=_resolved(scan, found, path)
     )
 
 
@@ -153,7 +165,7 @@ def read_regions(
         Path(path),
         label=label,
         threshold=threshold,
-        scan=_resolved(scan, found),
+        scan=_resolved(scan, found, path),
         self_intersections=self_intersections,
     )
 

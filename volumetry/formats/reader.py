@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.scan_header import ScanHeader
+from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections
+from volumetry.sections import CrossSections, SelfIntersections
 
 if TYPE_CHECKING:
-    from volumetry.trace import SelfIntersections, Trace
+    from volumetry.trace import Trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,10 @@ class FormatReader(Protocol):
     def read_scan_header(self, path: Path) -> ScanHeader:
         """Return the geometry, source and flags of a scan; no voxel is decoded."""
         raise self.holds_no("scan", path)
+
+    def read_scan_header_like(self, path: Path, geometry: ScanGeometry) -> ScanHeader | None:  # noqa: ARG002
+        """Return the one scan of a folder that has the voxels of a mask; None where none or several do."""
+        return None
 
     def read_mask(
         self,

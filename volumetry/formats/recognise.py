@@ -256,7 +256,8 @@ def remember(path: Path | str, status: os.stat_result, head: bytes) -> Format:
         Its first `HEAD_BYTES` bytes.
     """
     name = Path(path).name.lower()
-    found = next(f for f in FORMATS if f.matches(name, head))
+    says_dicom = head[128:132] == b"DICM" and not is_voxel_file(name)  # its preamble may be that of a TIFF
+    found = FORMATS[-1] if says_dicom else next(f for f in FORMATS if f.matches(name, head))
     if len(_KNOWN) >= _MOST_KNOWN:
         _KNOWN.clear()
     _KNOWN[str(path)] = (_mark(status), found)

@@ -15,8 +15,8 @@ from volumetry.atomic import write_atomically
 from volumetry.errors import ReadError, TraceError, UsageError, VolumetryError
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
-from volumetry.sections import CrossSections
-from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, SelfIntersections, Trace, canonical_json
+from volumetry.sections import CrossSections, SelfIntersections
+from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace, canonical_json
 
 SUFFIX = ".trace.json"
 MAX_BYTES = 32 * 1024**2

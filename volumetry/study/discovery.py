@@ -16,6 +16,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -226,7 +227,7 @@ def look_around(folder: Path | str) -> _Found:
             found.objects.append(header)
         elif header.pixel is not None:
             images.setdefault(_series_key(header), []).append(header)
-    for uid, headers in images.items():
+    for uid, headers in _with_joined_studies(images).items():
         files = tuple(found.relative(header.path) for header in headers)
         common = os.path.commonpath([str(PurePosixPath(name).parent) for name in files])
         found.series[uid] = ImageSeries(
@@ -241,6 +242,22 @@ def look_around(folder: Path | str) -> _Found:
         elif is_volume(Path(path)):
             found.volumes.append(name)
     return found
+
+
+def _with_joined_studies(images: dict[SeriesKey, list[DicomHeader]]) -> dict[SeriesKey, list[DicomHeader]]:
+    """Join the images of a series in one folder whose writer gave every slice a study of its own."""
+    alike: dict[tuple[str, str], list[SeriesKey]] = {}
+    for patient, study, series in images:
+        alike.setdefault((patient, series), []).append((patient, study, series))
+    for keys in alike.values():
+        headers = [header for key in keys for header in images[key]]
+        if len(keys) < 2 or len(headers) > len(keys) or len({Path(h.path).parent for h in headers}) > 1:
+            continue
+        with suppress(VolumetryError):
+            if all(header.number_of_frames == 1 and not header.is_mosaic for header in headers):
+                for key in keys[1:]:
+                    images[keys[0]] += images.pop(key)
+    return images
 
 
 def _folder_of(name: str) -> str:

@@ -94,7 +94,16 @@ def _stack_row(stack: SeriesStack | StackRefusal, folder: str, traces: list[str]
     }
     if isinstance(stack, StackRefusal):
         return row | {"problems": stack.error.code}
-    return row | geometry_cells(stack.geometry, stack.flags) | stack.source.acquisition.known
+    row |= geometry_cells(stack.geometry, stack.flags) | stack.source.acquisition.known
+    return row | {"problems": _malformed(stack)}
+
+
+def _malformed(stack: SeriesStack) -> str:
+    """Name the tags whose values are malformed, which measuring only flags."""
+    if "malformed-tag" not in stack.flags:
+        return ""
+    tags = sorted({tag for header in stack.headers for tag in header.malformed_tags})
+    return " ".join(["malformed-tag", *tags])
 
 
 def _file_row(path: Path, name: str, traces: list[str]) -> dict[str, Any]:

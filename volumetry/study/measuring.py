@@ -293,7 +293,13 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
     flags: tuple[str, ...] = ()
     if scan is not None and recognise(path).name == "trace":
         flags = check_trace(read_trace(path), read_scan(scan, series_uid=case.series_uid or None))
-    for region in read_regions(path, label=label, threshold=settings.threshold, scan=scan):
+    for region in read_regions(
+        path,
+        label=label,
+        threshold=settings.threshold,
+        scan=scan,
+        self_intersections=settings.rule.self_intersections,
+    ):
         try:
             if region.error is not None:
                 raise region.error

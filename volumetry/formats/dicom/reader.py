@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.classes import RTSTRUCT_CLASS, SEG_CLASSES, TRACED_CLASSES
 from volumetry.formats.dicom.headers import read_header
-from volumetry.formats.dicom.series.choose import find_stack
+from volumetry.formats.dicom.series.choose import find_stack, find_stack_like
 from volumetry.formats.dicom.series.volume import read_scan
 from volumetry.formats.dicom.traced import rtstruct, seg
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
 from volumetry.formats.scan_header import ScanHeader
+from volumetry.formats.voxels.grid_alignment import align_grids
+from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections
-from volumetry.trace import SelfIntersections, Trace
+from volumetry.sections import CrossSections, SelfIntersections
+from volumetry.trace import Trace
 
 
 class DicomReader(FormatReader):
@@ -31,6 +35,14 @@ class DicomReader(FormatReader):
     def read_scan_header(self, path: Path) -> ScanHeader:
         """Return geometry, source and flags of the stack that a folder or file stands for."""
         return find_stack(path).scan_header
+
+    def read_scan_header_like(self, path: Path, geometry: ScanGeometry) -> ScanHeader | None:
+        """Return the stack of a folder or file that has the voxels of a mask, whole or cut."""
+        for allow_part in (False, True):
+            stack = find_stack_like(path, partial(_has_voxels_of, geometry, path, allow_part))
+            if stack is not None:
+                return stack.scan_header
+        return None
 
     def read_mask(self, path: Path, *, threshold: float | None = None, scan: TracedScan = None) -> Mask:
         """Read a SEG; see `volumetry.formats.dicom.traced.seg.read_mask`."""
@@ -77,6 +89,16 @@ class DicomReader(FormatReader):
                     error = invalid.at(path)
             regions.append(RegionSections(name=name, side=side_of_name(name), sections=sections, error=error))
         return tuple(regions)
+
+
+def _has_voxels_of(mask: ScanGeometry, where: Path, allow_part: bool, scan: ScanGeometry) -> bool:
+    """Whether the voxels of a mask are those of a scan, or a part of them."""
+    if scan.n_slices < 2:
+        return False
+    with suppress(VolumetryError):
+        align_grids(mask, scan, where=where, allow_part=allow_part)
+        return True
+    return False
 
 
 def _check_class(path: Path, kind: str, classes: frozenset[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from volumetry.change import ChangeRule
 from volumetry.documents import setting
+from volumetry.sections import SelfIntersections
 from volumetry.volume import HeightRule, MeasurementRule, SkippedSlices
 
 
@@ -19,6 +20,9 @@ class MeasurementSection:
     skipped_slices: SkippedSlices = setting(
         "What a slice without outline between outlined ones means.", "refuse"
     )
+    self_intersections: SelfIntersections = setting(
+        "What an outline that crosses itself means: no volume, or loops that count by even-odd.", "refuse"
+    )
     interpolate_missing: bool = setting("Measure across slices that are missing from the scan.", False)
     check_side: bool = setting("Refuse a lesion that lies on the other side than its label says.", True)
 
@@ -29,6 +33,7 @@ class MeasurementSection:
             height=self.height_rule,
             allow_overlap=self.allow_overlap,
             skipped_slices=self.skipped_slices,
+            self_intersections=self.self_intersections,
             interpolate_missing=self.interpolate_missing,
             check_side=self.check_side,
         )

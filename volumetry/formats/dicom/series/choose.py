@@ -5,7 +5,7 @@ A folder stands for the one stack that it holds; a file, for the stack that it b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from volumetry.errors import GeometryError, ReadError, VolumetryError
@@ -19,6 +19,7 @@ from volumetry.formats.dicom.headers import (
 from volumetry.formats.dicom.series.find import is_image, stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, is_lost_slice, with_flag
 from volumetry.formats.opening import follows_links
+from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 
 _LISTED = 12
 
@@ -46,6 +47,35 @@ def find_stack(path: Path | str, *, series_uid: str | None = None) -> SeriesStac
     """
     headers, of_file = headers_at(path)
     return choose_stack(headers, path, series_uid=series_uid, of_file=of_file)
+
+
+def find_stack_like(path: Path | str, fits: Callable[[ScanGeometry], bool]) -> SeriesStack | None:
+    """Return the stack at a path whose geometry fits; the first of a series whose stacks have one geometry.
+
+    None where no stack fits, or several of different series or places do.
+    """
+    headers, of_file = headers_at(path)
+    found = list(stacks_of(headers))
+    if of_file is not None:
+        found = [s for s in found if any(h.path == of_file.path for h in s.headers)]
+    chosen = one_geometry([s for s in found if isinstance(s, SeriesStack) and fits(s.geometry)])
+    return with_flag(sole_stack(chosen, found), "split-series") if chosen is not None else None
+
+
+def one_geometry(stacks: Sequence[SeriesStack | StackRefusal]) -> SeriesStack | StackRefusal | None:
+    """Return the first of several stacks of a series with one geometry: any of them gives the same volume."""
+    if not stacks:
+        return None
+    first = stacks[0]
+    for other in stacks[1:]:
+        if isinstance(first, StackRefusal) or isinstance(other, StackRefusal):
+            return None
+        if first.source.series_uid != other.source.series_uid:
+            return None
+        one, two = first.geometry, other.geometry
+        if one.slice_thickness_mm != two.slice_thickness_mm or one.voxel_distance(two) > GRID_TOLERANCE:
+            return None
+    return first
 
 
 def headers_at(path: Path | str) -> tuple[list[DicomHeader], DicomHeader | None]:
@@ -216,12 +246,17 @@ def _ambiguous(
 ) -> GeometryError:
     """Return the error that lists what could be meant, in numbers and UIDs alone."""
     listed = {_name(stack, found): _facts(stack) for stack in meant[:_LISTED]}
+    files = [{header.path for header in stack.headers} for stack in meant]
+    apart = all(one != other for k, one in enumerate(files) for other in files[:k])
+    in_python = "read_scan(path, series_uid=...) with the name listed here"
     return GeometryError(
         "ambiguous-series",
         f"{len(meant)} stacks could be meant",
         where=path,
         values=listed,
-        todo="Name one file of the stack that is meant, or give its series UID, with #number where listed.",
+        todo=f"Name one file of the stack that is meant, or in Python use {in_python}."
+        if apart
+        else f"They lie in the same files: in Python use {in_python}.",
     )
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from volumetry.errors import MismatchError, ReadError, VolumetryError
 from volumetry.formats.dicom.headers import DicomHeader, read_header
-from volumetry.formats.dicom.series.choose import choose_stack, headers_at, sole_stack
+from volumetry.formats.dicom.series.choose import choose_stack, headers_at, one_geometry, sole_stack
 from volumetry.formats.dicom.series.find import stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, with_flag
 from volumetry.formats.dicom.traced.references import References, SourceStack, slice_uids_of
 from volumetry.formats.reader import DicomImages
-from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
+from volumetry.geometry import ScanGeometry
 
 MAX_SEARCHED_FILES = 20_000
 """Files looked at in search of a series before the search is given up."""
@@ -79,7 +79,7 @@ class TracedImages:
         most = max((number for number, _ in counted), default=0)
         if most:
             meant = _fitting([stack for number, stack in counted if number == most], fits)
-            chosen = _one_geometry(meant)
+            chosen = one_geometry(meant)
             if chosen is not None:
                 return _noted(sole_stack(chosen, found), found)
         return self._by_series(fits)
@@ -98,7 +98,7 @@ class TracedImages:
             found = list(stacks_of(headers))
             real = [s for s in found if not isinstance(s, SeriesStack) or s.n_slices > 1]
             fitting = [s for s in real if isinstance(s, SeriesStack) and fits(s.geometry)]
-            chosen = _one_geometry(fitting)
+            chosen = one_geometry(fitting)
             if chosen is None:
                 raise
             return _noted(sole_stack(chosen, found), found)
@@ -120,22 +120,6 @@ def _fitting(
     if len(stacks) == 1:
         return list(stacks)
     return [s for s in stacks if isinstance(s, SeriesStack) and fits(s.geometry)] or list(stacks)
-
-
-def _one_geometry(stacks: Sequence[SeriesStack | StackRefusal]) -> SeriesStack | StackRefusal | None:
-    """Return the first of several stacks of a series with one geometry: any of them gives the same volume."""
-    if not stacks:
-        return None
-    first = stacks[0]
-    for other in stacks[1:]:
-        if isinstance(first, StackRefusal) or isinstance(other, StackRefusal):
-            return None
-        if first.source.series_uid != other.source.series_uid:
-            return None
-        one, two = first.geometry, other.geometry
-        if one.slice_thickness_mm != two.slice_thickness_mm or one.voxel_distance(two) > GRID_TOLERANCE:
-            return None
-    return first
 
 
 def _noted(stack: SeriesStack, found: Sequence[SeriesStack | StackRefusal]) -> SeriesStack:

@@ -82,6 +82,8 @@ def placed_on_grid(header: Segmentation, scan: object) -> PlacedFrames:
 def _on_grid(header: Segmentation, scan: object) -> PlacedFrames:
     stack = _stack_of(header, scan)
     flags = {"lossy"} if header.is_lossy else set()
+    if header.has_malformed_tag:
+        flags.add("malformed-tag")
     if stack is None:
         geometry, indices, found = _own_geometry(header)
         _check_frames_differ(header, indices)

@@ -68,6 +68,8 @@ class Segmentation:
     maximum_fractional_value: int
     padding_value: int
     is_lossy: bool
+    has_malformed_tag: bool
+    """Whether SliceThickness or SpacingBetweenSlices is no length: it counts as absent, positions decide."""
 
     @property
     def path(self) -> str:
@@ -120,6 +122,10 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
     orientation = _shared_values(shared, groups, 0x00209116, 0x00200037, 6, path)
     if orientation is None:
         raise unreadable(path, "the segmentation does not say how its frames lie in the patient")
+    thickness_mm, is_thickness = _length(shared, groups, 0x00180050, path)
+    spacing_mm, is_spacing = _length(shared, groups, 0x00180088, path)
+    if thickness_mm is not None and not (np.isfinite(thickness_mm) and thickness_mm > 0):
+        thickness_mm, is_thickness = None, False
     return Segmentation(
         elements=elements,
         references=references_of(elements),
@@ -130,8 +136,9 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
         frames=_frames(elements, shared, groups, str(kind), segments),
         orientation=np.array(orientation),
         pixel_spacing_mm=(measures[0], measures[1]),
-        slice_thickness_mm=_one(_shared_values(shared, groups, 0x00289110, 0x00180050, 1, path)),
-        spacing_between_slices_mm=_one(_shared_values(shared, groups, 0x00289110, 0x00180088, 1, path)),
+        slice_thickness_mm=thickness_mm,
+        spacing_between_slices_mm=spacing_mm,
+        has_malformed_tag=not (is_thickness and is_spacing),
         maximum_fractional_value=_number(elements, 0x0062000E, 255),
         padding_value=padding,
         is_lossy=elements.value(0x00282110) == ("01",),
@@ -214,8 +221,13 @@ def _number(elements: DicomElements, tag: int, default: int) -> int:
     return value[0] if isinstance(value, tuple) and isinstance(value[0], int) else default
 
 
-def _one(values: tuple[float, ...] | None) -> float | None:
-    return None if values is None else values[0]
+def _length(shared: Item, groups: Sequence[Item], tag: int, path: Path | str) -> tuple[float | None, bool]:
+    """Return a number that positions can replace, and whether it is one where it is there."""
+    try:
+        values = _shared_values(shared, groups, 0x00289110, tag, 1, path)
+    except ReadError:
+        return None, False
+    return (None if values is None else values[0]), True
 
 
 def unreadable(where: Path | str, what: str, **values: Any) -> ReadError:

@@ -1,0 +1,141 @@
+"""DICOM files that were refused although one answer is right, and messages whose way out has to work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_phantoms import uid_of
+from phantoms import contour_items, squares, trace_of, write_rtstruct, write_seg
+from pydicom.dataset import Dataset
+from test_dicom_rtstruct import BOW_TIE
+from test_dicom_stacks_and_tracings import CLEAN, SERIES, images, phases, spoil
+
+import volumetry as vm
+from volumetry.cli import main
+from volumetry.contour import Contour
+from volumetry.errors import VolumetryError
+from volumetry.formats.dicom.series.choose import find_stack
+from volumetry.volume import MeasurementRule
+
+EXPECTED_MM3 = 4 * 100 * CLEAN.pixel_area_mm2 * 4.0
+
+
+def mask_voxels() -> np.ndarray:
+    voxels = np.zeros((CLEAN.n_slices, CLEAN.rows, CLEAN.columns), np.uint8)
+    voxels[2:6, 5:15, 5:15] = 1
+    return voxels
+
+
+def test_a_dicom_file_with_the_preamble_of_a_tiff_is_dicom(tmp_path: Path) -> None:
+    folder = images(tmp_path / "mr")
+    for file in folder.iterdir():
+        content = file.read_bytes()
+        file.write_bytes(b"II*\0" + content[4:])
+    assert find_stack(sorted(folder.iterdir())[0]).n_slices == CLEAN.n_slices
+    assert vm.read_scan(sorted(folder.iterdir())[0]).geometry == CLEAN
+
+
+def test_a_study_for_every_slice_is_no_series_for_every_slice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        ds.StudyInstanceUID = uid_of("study", index)
+
+    images(tmp_path / "mr", change=change)
+    main(["series", str(tmp_path), "--format", "json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["matrix"] for row in rows] == [f"{CLEAN.rows}x{CLEAN.columns}x{CLEAN.n_slices}"]
+
+
+def test_every_way_out_of_an_ambiguous_series_works(tmp_path: Path) -> None:
+    folder = phases(tmp_path / "mr")
+    with pytest.raises(VolumetryError) as caught:
+        vm.read_scan(folder)
+    assert caught.value.code == "ambiguous-series"
+    assert "Name one file" in caught.value.todo
+    for name in caught.value.values:
+        assert vm.read_scan(folder, series_uid=str(name)).geometry == CLEAN
+    one = sorted((folder / "2").iterdir())[0]
+    assert vm.read_scan(one).geometry == CLEAN
+
+
+def test_a_mask_of_voxels_means_the_stack_that_has_its_grid(tmp_path: Path) -> None:
+    from dicom_phantoms import stack_geometry
+
+    folder = tmp_path / "mr"
+    images(folder / "a")
+    other = stack_geometry(slice_spacing_mm=4.0, n_slices=8, rows=20, columns=24)
+    images(folder / "b", other, series_uid=f"{SERIES}.2")
+    mask = vm.mask_from(mask_voxels(), geometry=CLEAN)
+    vm.write_mask(mask, tmp_path / "L1.nii.gz")
+    with pytest.raises(VolumetryError, match="ambiguous-series"):
+        vm.read_scan(folder)
+    (sections,) = vm.read_sections(tmp_path / "L1.nii.gz", scan=folder)
+    assert sections.source.series_uid == SERIES
+    assert vm.measure_volume(sections).volume_mm3 == pytest.approx(EXPECTED_MM3)
+
+
+def test_phases_of_one_geometry_without_references_are_measured_and_said(tmp_path: Path) -> None:
+    folder = phases(tmp_path / "mr")
+    drawn = trace_of(squares(range(2, 6)), CLEAN)
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    (sections,) = vm.read_sections(path, scan=folder)
+    assert vm.measure_volume(sections).volume_mm3 == pytest.approx(EXPECTED_MM3)
+    assert "split-series" in sections.flags
+
+
+def test_series_names_the_malformed_tag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = images(tmp_path / "mr")
+    spoil(sorted(folder.iterdir())[3], 0x00180081, "DS", b"23,7")
+    main(["series", str(tmp_path), "--format", "json"])
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["problems"] == "malformed-tag (0018,0081)"
+    assert "malformed-tag" in row["flags"]
+
+
+@pytest.mark.parametrize("keyword", ["SliceThickness", "SpacingBetweenSlices"])
+@pytest.mark.parametrize("value", [b"-4.0", b"4,00", b"0.00"])
+def test_a_segmentation_with_a_malformed_length_is_measured_by_its_positions(
+    tmp_path: Path, keyword: str, value: bytes
+) -> None:
+    folder = images(tmp_path / "mr")
+    path = write_seg(tmp_path / "seg.dcm", CLEAN, {"L1": mask_voxels()}, series_uid=SERIES)
+    ds = pydicom.dcmread(path)
+    measures = ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    setattr(measures, keyword, "7777")
+    ds.save_as(path)
+    content = path.read_bytes()
+    assert content.count(b"7777") == 1
+    path.write_bytes(content.replace(b"7777", value))
+    (sections,) = vm.read_sections(path, scan=folder)
+    assert vm.measure_volume(sections).volume_mm3 == pytest.approx(EXPECTED_MM3)
+    is_number = b"," not in value and keyword == "SpacingBetweenSlices"
+    assert ("malformed-tag" in sections.flags) is not is_number  # numbers were never needed: slices are known
+
+
+def test_crossings_are_resolved_in_a_batch_and_by_a_protocol(tmp_path: Path) -> None:
+    import csv
+
+    scan = images(tmp_path / "study" / "P1" / "V1" / "mr")
+    drawn = trace_of((Contour(slice_index=3, vertices=np.array(BOW_TIE, float)),), CLEAN)
+    write_rtstruct(scan.parent / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    expected = vm.measure_volume(drawn, rule=MeasurementRule(self_intersections="resolve")).volume_mm3
+    with pytest.raises(VolumetryError, match="self-intersection"):
+        vm.measure_volume(drawn)
+    protocol = tmp_path / "protocol.toml"
+    protocol.write_text('[measurement]\nself_intersections = "resolve"\n')
+
+    def rows(*options: str) -> list[dict[str, str]]:
+        main(["batch", str(tmp_path / "study"), "--out", str(tmp_path / "out"), "--jobs", "1", *options])
+        with (tmp_path / "out" / "measurements.csv").open() as file:
+            return list(csv.DictReader(file))
+
+    assert [row["code"] for row in rows()] == ["self-intersection"]
+    for options in (("--self-intersections", "resolve"), ("--protocol", str(protocol))):
+        (row,) = rows(*options)
+        assert float(row["volume_mm3"]) == pytest.approx(expected)
+        assert "self-intersection" in row["flags"]
