@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -77,7 +78,7 @@ def ours(stream: bytes, frame_format: FrameFormat, syntax: str) -> NDArray[np.ge
 
 
 def gdcm(stream: bytes, frame_format: FrameFormat, syntax: str) -> NDArray[np.generic]:
-    return decode_frames(
+    frames: NDArray[np.generic] = decode_frames(
         [stream],
         syntax,
         rows=frame_format.rows,
@@ -85,7 +86,8 @@ def gdcm(stream: bytes, frame_format: FrameFormat, syntax: str) -> NDArray[np.ge
         bits_allocated=frame_format.bits_allocated,
         bits_stored=frame_format.bits_stored,
         is_signed=frame_format.is_signed,
-    )[0]
+    )
+    return np.asarray(frames[0])
 
 
 def real_files() -> Iterator[Path]:
@@ -203,7 +205,7 @@ def test_damaged_streams_are_refused_or_read_and_end_no_process(kind: str, tmp_p
     bits = 8 if kind == "JPEG baseline" else 12
     frame_format = grey(bits)
     (tmp_path / "stream").write_bytes(stream_of(pixels(bits), bits, kind))
-    told = {"syntax": SYNTAXES[kind], "count": 2000 if PROVE else 100}
+    told: dict[str, Any] = {"syntax": SYNTAXES[kind], "count": 2000 if PROVE else 100}
     told |= {"format": {name: getattr(frame_format, name) for name in FrameFormat.__slots__}}
     done = subprocess.run(
         [sys.executable, "-c", _MUTANTS, str(tmp_path / "stream"), json.dumps(told)],
