@@ -602,3 +602,11 @@ def test_overlapping_labels_need_a_file_each(tmp_path: Path) -> None:
     both = vm.Mask(layers=one.layers * 2, geometry=one.geometry, labels=one.labels)
     with pytest.raises(VolumetryError, match="each label"):
         vm.write_mask(both, tmp_path / "a.nii")
+
+
+def test_a_rescale_beyond_the_range_of_small_floats_is_applied_in_large_ones(tmp_path: Path) -> None:
+    content = patched(nifti_bytes(lesion()), 112, "<2f", 3e38, 0.0)
+    scan = vm.read_scan(write(tmp_path / "a.nii", content))
+    assert scan.voxels.dtype == np.float64
+    assert np.isfinite(scan.voxels).all()
+    assert scan.voxels.max() == pytest.approx(2 * 3e38)

@@ -25,6 +25,9 @@ from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 
 
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+
+
 def scan_header_of(file: VoxelFile) -> ScanHeader:
     """Return geometry, source and flags without reading a voxel. Raises ``bad-spacing``."""
     return ScanHeader(geometry=file.geometry, source=file.source, flags=(*file.flags, *file.shear_flags))
@@ -39,7 +42,8 @@ def scan_of(file: VoxelFile) -> Scan:
     """
     reading = VoxelReading(file)
     voxels = scaled(reading.volume()[..., 0], file.slope, file.intercept)
-    if voxels.dtype == np.float64 and file.dtype.itemsize < 4:
+    largest = abs(file.slope) * 2.0 ** (8 * file.dtype.itemsize) + abs(file.intercept)
+    if voxels.dtype == np.float64 and file.dtype.itemsize < 4 and largest < _LARGEST_FLOAT32:
         voxels = voxels.astype(np.float32)
     return Scan(
         voxels=np.ascontiguousarray(voxels[:: -1 if file.is_reversed else 1]),
