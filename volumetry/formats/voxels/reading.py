@@ -24,7 +24,6 @@ from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 
-
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
