@@ -33,7 +33,7 @@ def read_header(path: Path | str) -> VoxelFile:
         content = stream.read(_HEADER_BYTES)
     if len(content) < _HEADER_BYTES:
         raise truncated("the file ends within its header", path, _HEADER_BYTES, len(content))
-    header, dtype, affine = by_library(lambda: _parsed(content), "FreeSurfer's header", path)
+    header, dtype, axes, affine = by_library(lambda: _parsed(content), "FreeSurfer's header", path)
     sizes = check_matrix(tuple(int(n) for n in header["dims"]), path)
     # nibabel takes 1 mm where the flag is not set, and leaves the flag set.
     if not int.from_bytes(content[28:30], "big", signed=True) > 0:
@@ -44,7 +44,7 @@ def read_header(path: Path | str) -> VoxelFile:
             values={"goodRASFlag": 0},
             todo="Give the file its voxel size, say with FreeSurfer's mri_convert, or export it as NIfTI.",
         )
-    check_rotation(np.asarray(header["Mdc"], np.float64), path, field="Mdc", lengths_field="delta")
+    check_rotation(axes, path, field="Mdc", lengths_field="delta")
     lps = affine[:3] * LPS_FROM_RAS[:, np.newaxis]
     stored = [float(length) for length in header["delta"]]
     exact = [shortest_decimal(length) / length if length else 1.0 for length in stored]
@@ -64,11 +64,13 @@ def read_header(path: Path | str) -> VoxelFile:
     return file
 
 
-def _parsed(content: bytes) -> tuple[Any, np.dtype[Any], Any]:
+def _parsed(content: bytes) -> tuple[Any, np.dtype[Any], Any, Any]:
+    """Return the header, the type of the voxels, the axes one a row, and the affine, in RAS."""
     kind: Any = import_module("nibabel.freesurfer.mghformat").MGHHeader
     header = kind(content[:_USED_BYTES])
     with np.errstate(all="ignore"):
-        return header, np.dtype(header.get_data_dtype()), np.asarray(header.get_affine(), np.float64)
+        axes, affine = (np.asarray(part, np.float64) for part in (header["Mdc"], header.get_affine()))
+    return header, np.dtype(header.get_data_dtype()), axes, affine
 
 
 READER = VoxelReader("mgh", read_header)
