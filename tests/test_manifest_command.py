@@ -10,7 +10,9 @@ from test_series_choice import archive, traced  # noqa: F401 - a fixture
 
 from volumetry.cli import main
 from volumetry.formats import read_scan
+from volumetry.formats.opening import files_told
 from volumetry.formats.trace_json import write_trace
+from volumetry.study.discovery import discover
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 
@@ -167,3 +169,12 @@ def test_nothing_is_written_into_the_folder(tmp_path):
     nested(tmp_path / "study")
     assert main(["manifest", str(tmp_path / "study"), "--out", str(tmp_path / "study/manifest.csv")]) == 2
     assert not (tmp_path / "study/manifest.csv").exists()
+
+
+def test_who_listens_hears_of_every_folder(tmp_path):
+    nested(tmp_path / "study")
+    heard = []
+    with files_told(heard.append):
+        discover(tmp_path / "study")
+    assert heard == sorted(heard)
+    assert heard[-1] == sum(path.is_file() for path in (tmp_path / "study").rglob("*"))

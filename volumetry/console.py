@@ -131,7 +131,10 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr, where that is a terminal; yields what to tell (done, total)."""
+    """Show a progress bar on stderr, where that is a terminal; yields what to tell.
+
+    It is told how many are done, and of how many: 0 while that is not known.
+    """
     if _quiet or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
@@ -146,7 +149,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
         def tell(done: int, total: int) -> None:
             nonlocal shown
-            bar.update(task, completed=done, total=total)
+            bar.update(task, description=what if total else "finding", completed=done, total=total or None)
             if time.monotonic() - shown > REFRESH_SECONDS or done == total:
                 bar.refresh()
                 shown = time.monotonic()

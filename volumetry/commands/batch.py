@@ -67,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Find, measure, write the tables and, where asked for, the figures."""
+    from volumetry.formats.opening import files_told
     from volumetry.study.batch import BatchOptions, run_batch
 
     if chosen.jobs < 0:
@@ -92,7 +93,8 @@ def run(chosen: argparse.Namespace) -> int:
         }
     with ended_by_signals(), _executor(chosen) as executor, progress_bar("measuring") as progress:
         batch = BatchOptions(**options, executor=executor)
-        summary = run_batch(chosen.folder, chosen.out, batch, progress=progress)
+        with files_told(lambda count: progress(count, 0)):
+            summary = run_batch(chosen.folder, chosen.out, batch, progress=progress)
     if chosen.figures:
         from volumetry.study.figures import draw_batch
 

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from volumetry.commands.options import add_protocol, add_traces, chosen_protocol
-from volumetry.console import DONE, write_note
+from volumetry.commands.options import add_follow_links, add_protocol, add_traces, chosen_protocol
+from volumetry.console import DONE, progress_bar, write_note
 from volumetry.errors import UsageError
 
 WHAT = "write the manifest that a batch would use, to be corrected in a spreadsheet"
@@ -19,12 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="FOLDER")
     parser.add_argument("--out", metavar="CSV", help="default: the screen, with paths relative to FOLDER")
     add_traces(parser)
+    add_follow_links(parser)
     add_protocol(parser)
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Find the cases and write a line for each."""
     from volumetry.atomic import write_atomically
+    from volumetry.formats.opening import files_told, links_followed
     from volumetry.study.manifest_writing import manifest_text
 
     out = None if chosen.out is None else Path(chosen.out)
@@ -35,12 +37,14 @@ def run(chosen: argparse.Namespace) -> int:
             where=out,
             todo="Name a file beside it with --out.",
         )
-    text = manifest_text(
-        chosen.folder,
-        protocol=chosen_protocol(chosen),
-        traces=chosen.traces,
-        base=None if out is None else out.parent,
-    )
+    protocol = chosen_protocol(chosen)
+    base = None if out is None else out.parent
+    with (
+        links_followed(chosen.follow_links),
+        progress_bar("reading") as progress,
+        files_told(lambda count: progress(count, 0)),
+    ):
+        text = manifest_text(chosen.folder, protocol=protocol, traces=chosen.traces, base=base)
     if out is None:
         sys.stdout.write(text)
     else:

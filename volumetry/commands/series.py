@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from volumetry.commands.options import add_follow_links, add_layout, exit_code
-from volumetry.console import write_rows
+from volumetry.console import progress_bar, write_rows
 
 WHAT = "list every image series below the paths, with its problems"
 EXAMPLE = "volumetry series scans/"
@@ -20,10 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """List the series of every path."""
-    from volumetry.formats.opening import links_followed
+    from volumetry.formats.opening import files_told, links_followed
     from volumetry.study.inventory import SERIES_COLUMNS, inventory
 
-    with links_followed(chosen.follow_links):
+    with (
+        links_followed(chosen.follow_links),
+        progress_bar("reading") as progress,
+        files_told(lambda count: progress(count, 0)),
+    ):
         rows = [row for path in chosen.paths for row in inventory(path)]
     write_rows(rows, SERIES_COLUMNS, chosen.layout)
     refused = sum(bool(row["problems"]) for row in rows)

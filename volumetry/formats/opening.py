@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
@@ -18,6 +18,7 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # non-blocking: openin
 PROGRAM_FOLDERS = (".volumetry", ".snapshot", ".zfs", ".trash*", "@eadir", "#recycle", "__macosx")
 """Folders that programs and file servers keep for themselves, in lower case; others with a dot are read."""
 
+_TOLD: ContextVar[Callable[[int], None] | None] = ContextVar("volumetry_files_told", default=None)
 _FOLLOWED: ContextVar[bool] = ContextVar("volumetry_follow_links", default=False)
 
 
@@ -42,6 +43,23 @@ def links_followed(follow: bool = True) -> Iterator[None]:
         yield
     finally:
         _FOLLOWED.reset(token)
+
+
+@contextmanager
+def files_told(tell: Callable[[int], None]) -> Iterator[None]:
+    """While this context lasts, `tell` hears how many files of a folder were looked at so far."""
+    token = _TOLD.set(tell)
+    try:
+        yield
+    finally:
+        _TOLD.reset(token)
+
+
+def tell_files(count: int) -> None:
+    """Tell who listens (`files_told`) how many files of a folder were looked at so far."""
+    tell = _TOLD.get()
+    if tell is not None:
+        tell(count)
 
 
 def follows_links() -> bool:

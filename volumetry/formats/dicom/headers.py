@@ -24,7 +24,7 @@ from volumetry.formats.dicom.file.syntax import EXPLICIT_BIG_ENDIAN
 from volumetry.formats.dicom.file.values import MODALITIES, Value, decode_value
 from volumetry.formats.dicom.file.walk import ElementSelection, PixelElement
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits
-from volumetry.formats.opening import follows_links, is_program_folder, open_regular, truncated
+from volumetry.formats.opening import follows_links, is_program_folder, open_regular, tell_files, truncated
 
 _IMAGE_TAGS = (
     *(0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080020, 0x00080032, 0x00080060, 0x00100020),
@@ -501,6 +501,7 @@ def index_folder(
             index.other_files.extend(file for file in files if file.lower().endswith(never_dicom))
             files = [file for file in files if not file.lower().endswith(never_dicom)]
         _add_files(((file, follows_links()) for file in files), index, limits)
+        tell_files(len(index.headers) + len(index.refusals) + len(index.other_files))
     for entries in (index.refusals, index.other_files, index.dicomdirs):
         entries.sort(key=lambda entry: entry if isinstance(entry, str) else entry[0])
     index.headers.sort(key=lambda header: header.path)
