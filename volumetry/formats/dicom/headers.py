@@ -335,13 +335,15 @@ class DicomHeader:
     @property
     def malformed_tags(self) -> tuple[str, ...]:
         """Elements that no volume needs and whose value is none of their kind, as ``(gggg,eeee)``."""
-        found = []
-        for tag in OPTIONAL_TAGS:
-            try:
-                self._strict_value(tag)
-            except ReadError:
-                found.append(f"({tag >> 16:04X},{tag & 0xFFFF:04X})")
-        return tuple(found)
+        return tuple(f"({t >> 16:04X},{t & 0xFFFF:04X})" for t in OPTIONAL_TAGS if self.is_malformed(t))
+
+    def is_malformed(self, tag: int) -> bool:
+        """Return whether the value of an element is none of its kind."""
+        try:
+            self._strict_value(tag)
+        except ReadError:
+            return True
+        return False
 
     def _value(self, tag: int) -> Value | None:
         try:

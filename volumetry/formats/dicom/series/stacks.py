@@ -243,7 +243,7 @@ def file_flags(headers: Iterable[DicomHeader]) -> set[str]:
     headers = list(headers)
     flags = {"trailing-data"} if any(header.trailing_bytes for header in headers) else set()
     syntaxes = {header.transfer_syntax_uid for header in headers}
-    if any(header.malformed_tags for tag in OPTIONAL_TAGS for header in _distinct(headers, tag)):
+    if any(header.is_malformed(tag) for tag in OPTIONAL_TAGS for header in _distinct(headers, tag)):
         flags.add("malformed-tag")
     if syntaxes & LOSSY_SYNTAXES or any(header.is_lossy for header in _distinct(headers, 0x00282110)):
         flags.add("lossy")
