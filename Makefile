@@ -29,12 +29,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PYTEST := $(BIN)/pytest
 
 .NOTPARALLEL:
-.PHONY: demo prove test check test-screen test-core lock clean
+.PHONY: demo prove test check browser test-screen test-core lock clean
 
 demo: $(VENV)/.package
 	@$(BIN)/volumetry demo --out $(OUT)
 
-test: check test-screen test-core
+test: check browser test-screen test-core
+
+# For the tests of pages; without it they are skipped, and say so.
+browser:
+	@.ci/system-packages pages
 
 check: $(VENV)/.test $(VENV)/.package
 	$(BIN)/ruff check .

@@ -59,7 +59,9 @@ def test_it_ends_with_the_table_and_where_the_files_are(out, capsys):
     assert "hip01" in told
     assert "increase" in told
     assert "measurements.csv" in told.splitlines()[-3]
-    assert "results.md" in told.splitlines()[-1]
+    assert "results.md" in told.splitlines()[-2]
+    assert "report.html" in told.splitlines()[-1]
+    assert (out / "report.html").is_file()
     assert (out / "outcomes/results.md").is_file()
 
 

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,16 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
+from volumetry.cli import main
 from volumetry.demo import run_demo
 from volumetry.errors import VolumetryError
+from volumetry.formats import read_trace
 from volumetry.pages.lesion_page import MAX_BYTES
 from volumetry.pages.run import write_report
 from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.pseudonyms import read_key
 from volumetry.tables import TABLES
+from volumetry.tracing.disk.revisions import save_revision
 
 STUDY = ROOT / "sample_scans" / "study"
 CANARY = "<script>document.title='ran'</script><img src=x onerror=alert(1)>"
@@ -322,6 +326,41 @@ def test_a_report_is_html(results: Path, tmp_path: Path, name: str) -> None:
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VolumetryError, match="not-found: the folder holds neither"):
         write_report([tmp_path], tmp_path / "r.html")
+
+
+def test_the_command_writes_the_pages_and_says_how_many(tmp_path: Path) -> None:
+    study, out = tmp_path / "study", tmp_path / "results"
+    shutil.copytree(STUDY / "hip05", study / "hip05")
+    path = study / "hip05/2022-06-14/L1.trace.json"
+    first = read_trace(path)
+    said = replace(
+        first.provenance,
+        parent_sha256=first.sha256,
+        reason="margin at the neck <b>",
+        time="2026-01-02T10:00:00+00:00",
+    )
+    kept = path.parent / ".volumetry" / "versions" / "L1"
+    saved = save_revision(
+        replace(first, provenance=said), path, parent_sha256=first.sha256, versions=kept.parent
+    )
+    assert not saved.is_conflict
+    assert main(["batch", str(study), "--out", str(out), "--jobs", "1", "--quiet"]) == 0
+    call = [
+        "report",
+        str(out),
+        "--study",
+        str(study),
+        "--traces",
+        str(study),
+        "--out",
+        str(tmp_path / "r.html"),
+    ]
+    assert main(call) == 0
+    text = (tmp_path / "r_lesions/L0001.html").read_text(encoding="utf-8")
+    assert "margin at the neck &lt;b&gt;" in text
+    assert first.sha256 in text
+    assert text.count("<td>measured</td>") == 2
+    assert main([*call[:-1], str(tmp_path / "r.txt")]) == 2
 
 
 class Browser:
