@@ -17,6 +17,7 @@ from volumetry.study.cases import Case
 from volumetry.study.pairing import visit_ranks
 from volumetry.study.protocol import Blinding, Protocol, read_protocol
 from volumetry.study.reading import PlannedRead, plan_reads, second_part_opens
+from volumetry.study.worth import WorthRule, worth_rule
 from volumetry.trace import Trace
 from volumetry.tracing.assignment import Assignment, read_assignment, write_assignment
 from volumetry.tracing.beside import printable
@@ -235,6 +236,11 @@ class Worklist:
                 with suppress(ReadError):
                     contents.append(read_journal(path))
         return minutes_of(contents)
+
+    @property
+    def worth(self) -> WorthRule:
+        """By what a change is judged, as the protocol says."""
+        return worth_rule(self.protocol)
 
     def baseline_number(self, number: int) -> int | None:
         """Return the baseline scan of a follow-up; None for a baseline, and under blinding ``time``."""

@@ -24,7 +24,6 @@ from qtpy.QtWidgets import QWidget
 from napari_volumetry.outline_files import read_outlines
 from napari_volumetry.scene import Scene
 from volumetry import LesionVolume, MeasurementRule, Scan, VolumetryError, read_scan
-from volumetry.study.worth import worth_rule
 from volumetry.tracing import (
     CasePlace,
     LesionReadout,
@@ -495,8 +494,7 @@ class CaseController(QObject):
             self.readout = None
         else:
             lesion = session.state.lesions[session.current_lesion]
-            protocol = None if self.worklist is None else self.worklist.protocol
-            worth = None if protocol is None else worth_rule(protocol)
+            worth = None if self.worklist is None else self.worklist.worth
             self.readout = session.readout(
                 self.slice_index,
                 baseline=self.baseline_of(lesion.name),

@@ -183,6 +183,8 @@ class Drawing:
             self.stroke = stroke
             self.cancel("it ended on another slice, lesion or case than it began")
             return
+        # What the panel says when a stroke ends is what it is.
+        stroke.is_hole = self.is_hole
         self._finish(stroke)
         self._on_change()
 
@@ -270,6 +272,7 @@ class Drawing:
         clicks, self.clicks = self.clicks, None
         wire, self.wire = self.wire, None
         if clicks is not None:
+            clicks.is_hole = self.is_hole
             if wire is not None:
                 ring = outline_of(wire.closed(), self.shape)
             else:
