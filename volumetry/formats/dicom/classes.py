@@ -17,4 +17,4 @@ ENHANCED_CLASSES = frozenset(
 )
 """Enhanced and legacy converted CT, MR (also colour) and PET; parametric maps."""
 
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+DICOM_SUFFIXES = (".dcm.gz", ".dicom.gz", ".ima.gz", ".dcm", ".dicom", ".ima")

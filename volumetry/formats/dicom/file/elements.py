@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.file.gzipped import GZIP_MAGIC, inflated
 from volumetry.formats.dicom.file.source import FileSource, InflateSource
 from volumetry.formats.dicom.file.syntax import (
     DEFLATED_LITTLE_ENDIAN,
@@ -166,6 +167,12 @@ def walk_open_file(
     """
     source = FileSource(descriptor, file_bytes, path)
     head = source.read(0, _FIRST_WINDOW_BYTES)
+    if head.startswith(GZIP_MAGIC):
+        whole = inflated(descriptor, file_bytes, path, limits)
+        try:
+            return walk_open_file(whole, os.fstat(whole).st_size, path, selection, limits)
+        finally:
+            os.close(whole)
     start = first_element(head, file_bytes, path)
     walk = ElementWalk(source, path, _META, limits)
     walk.buffer = head

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
+from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.source import InflateSource
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
 from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
 from volumetry.formats.dicom.pixels.codecs import CompressedFrame, FrameFormat, decoded_frames, split_frames
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits, check_size
-from volumetry.formats.opening import open_regular, truncated
+from volumetry.formats.opening import truncated
 
 _BATCH_BYTES = 16 << 20
 """Code streams held at a time, of files that are decoded together."""
@@ -255,7 +256,7 @@ def _read_file(
 @contextmanager
 def _opened(header: DicomHeader) -> Iterator[int]:
     """Open a file whose header was read, if it is still the same."""
-    descriptor, file_bytes = open_regular(header.path)
+    descriptor, file_bytes = open_dicom(header.path)
     try:
         if file_bytes != header.file_bytes:
             raise ReadError(

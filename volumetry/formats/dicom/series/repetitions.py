@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 
 from volumetry.errors import GeometryError
+from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
 from volumetry.formats.dicom.series.slices import Repetition, Slice, positions_along_normal
-from volumetry.formats.opening import open_regular
 from volumetry.geometry import JITTER
 
 _KEYS: tuple[Callable[[Repetition], Hashable], ...] = (
@@ -136,7 +136,7 @@ def _pixel_digest(image: Slice) -> bytes:
     if header.pixel is None or image.frame or header.transfer_syntax_uid == DEFLATED_LITTLE_ENDIAN:
         digest.update(repr((header.path, image.frame)).encode())  # not compared: counts as different
         return digest.digest()
-    descriptor, _ = open_regular(header.path)
+    descriptor, _ = open_dicom(header.path)
     try:
         digest.update(os.pread(descriptor, header.pixel.length_bytes, header.pixel.offset))
     finally:

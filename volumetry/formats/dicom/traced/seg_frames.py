@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.file.elements import DicomElements
+from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.source import FileSource, InflateSource
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
 from volumetry.formats.dicom.file.walk import PixelElement
@@ -26,7 +27,7 @@ from volumetry.formats.dicom.pixels.codecs import (
     split_frames,
 )
 from volumetry.formats.limits import check_size
-from volumetry.formats.opening import open_regular, truncated
+from volumetry.formats.opening import truncated
 
 
 class FrameReader:
@@ -79,7 +80,7 @@ class FrameReader:
         return pixel
 
     def __enter__(self) -> FrameReader:
-        self._descriptor, _ = open_regular(self._elements.path)
+        self._descriptor, _ = open_dicom(self._elements.path)
         return self
 
     def __exit__(
