@@ -7,6 +7,7 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage
 
+from volumetry.acquisition import Acquisition
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.file.syntax import DICOMDIR_SOP_CLASS
 from volumetry.formats.dicom.headers import DicomHeader, index_folder, read_header
@@ -58,6 +59,8 @@ def image(series: int = 1, instance: int = 1, syntax: str = ExplicitVRLittleEndi
     data_set.RescaleIntercept = -1024
     data_set.RescaleSlope = 2
     data_set.LossyImageCompression = "01"
+    data_set.WindowCenter, data_set.WindowWidth = [300, 40], [600, 400]
+    data_set.EchoPulseSequence, data_set.RepetitionTime = "SPIN", 550
     data_set.PixelData = bytes(48)
     return data_set
 
@@ -108,6 +111,9 @@ EXPECTED: dict[str, Any] = {
     "is_lossy": True,
     "laterality": "L",
     "little_endian": True,
+    "shown_window": (300.0, 600.0),
+    "echo_pulse_sequence": "SPIN",
+    "acquisition": Acquisition(weighting="DWI", repetition_time_ms=550.0, echo_time_ms=11.0),
 }
 
 
@@ -123,7 +129,7 @@ def test_a_header_has_what_was_written(tmp_path: Path, syntax: str) -> None:
 
 def test_every_property_is_tested() -> None:
     properties = {name for name, value in vars(DicomHeader).items() if isinstance(value, property)}
-    assert EXPECTED.keys() == properties - {"malformed_tags", "acquisition", "echo_pulse_sequence"}
+    assert EXPECTED.keys() == properties - {"malformed_tags"}
 
 
 def test_what_is_absent_is_none(tmp_path: Path) -> None:
