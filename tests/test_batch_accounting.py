@@ -68,6 +68,8 @@ def test_a_farm_of_links_is_followed_where_asked(tmp_path, capsys):
     capsys.readouterr()
     assert main(["series", str(farm), "--follow-links", "--format", "json"]) == 0
     assert {row["path"] for row in json.loads(capsys.readouterr().out)} == {"P1/v0", "P2/v0/t1.nii.gz"}
+    assert main(["manifest", str(farm), "--follow-links"]) == 0
+    assert "P2/v0/t1_mask.nii.gz" in capsys.readouterr().out
 
 
 def test_a_tracing_on_a_farm_of_links_finds_its_images(tmp_path):

@@ -214,3 +214,17 @@ def test_a_native_trace_in_a_layout_claims_its_image(tmp_path):
 @pytest.mark.parametrize("name", ["P1_t1", "t1", "L1", "scan_2024-13-45", "12345678", "P_99999999_t1"])
 def test_names_that_name_no_visit(name):
     assert parts_of_name(name) is None
+
+
+def test_the_manifest_of_a_layout_gives_its_classes(tmp_path):
+    study, manifest = tmp_path / "study", tmp_path / "m.csv"
+    for day, rows in {"20240115": BEFORE, "20240715": AFTER}.items():
+        write_box(study / "imagesTr" / f"P7_{day}_0000.nii.gz")
+        write_box(study / "labelsTr" / f"P7_{day}.nii.gz", rows=rows)
+    (study / "dataset.json").write_text(json.dumps({"labels": {"necrosis": 1, "edema": 2}}), encoding="utf-8")
+    assert main(["manifest", str(study), "--out", str(manifest)]) == 0
+    turned = manifest.read_text(encoding="utf-8").replace("2024-01-15", "2025-01-15")
+    for text, category in ((manifest.read_text(encoding="utf-8"), "decrease"), (turned, "increase")):
+        manifest.write_text(text, encoding="utf-8")
+        _, _, changes = run(study, tmp_path / "out", "--manifest", str(manifest))
+        assert told(changes, "lesion", "category") == [("edema", "absent"), ("necrosis", category)]
