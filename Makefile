@@ -29,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PYTEST := $(BIN)/pytest
 
 .NOTPARALLEL:
-.PHONY: demo prove test check browser test-screen test-core lock clean
+.PHONY: demo docs prove test check browser test-screen test-core lock clean
 
 demo: $(VENV)/.package
 	@$(BIN)/volumetry demo --out $(OUT)
@@ -56,7 +56,12 @@ else
 endif
 
 test-core: $(VENV)/.test $(VENV)/.package
+	@.ci/system-packages readers
 	$(PYTEST) tests --numprocesses=logical --maxprocesses=4 --dist=loadfile --cov --cov-report=term
+
+# The documents as a site, in build/site: tests/test_site.py builds it, too, and holds it to its search and links.
+docs: $(VENV)/.test $(VENV)/.package
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # The long proofs whole, of which the tests run a seeded twentieth.
 prove: $(VENV)/.test $(VENV)/.package $(VENV)/.plugin

@@ -1,65 +1,18 @@
 """Make the sample scans, always the same bytes: ``python sample_scans/make_sample_scans.py``.
 
 Without arguments it writes beside itself; ``--out FOLDER`` writes elsewhere; ``--check`` writes nothing and
-says which files differ from a fresh run.
+says which files differ from a fresh run. The generator is `volumetry.samples`.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from hip_phantom.orientation import orientation_files
-from hip_phantom.study import study_files, table_files
+from volumetry.samples.folder import differences, sample_files, write_files
 
 HERE = Path(__file__).resolve().parent
-REGISTRY = "registry.txt"
-
-
-def sample_files() -> dict[str, bytes]:
-    """Return every generated file by its path below ``sample_scans/``, and their registry."""
-    files = dict(_all_files())
-    lines = [f"{hashlib.sha256(content).hexdigest()}  {path}" for path, content in sorted(files.items())]
-    return {**files, REGISTRY: ("\n".join(lines) + "\n").encode()}
-
-
-def registered(folder: Path) -> set[str]:
-    """Paths that the registry in a folder names, and its own."""
-    registry = folder / REGISTRY
-    lines = registry.read_text(encoding="utf-8").splitlines() if registry.is_file() else []
-    return {line.split("  ", 1)[1] for line in lines} | {REGISTRY}
-
-
-def differences(folder: Path, files: dict[str, bytes]) -> list[str]:
-    """Return the paths that are missing, different or left over in a folder."""
-    changed = [p for p, content in files.items() if not _holds(folder / p, content)]
-    return sorted({*changed, *(registered(folder) - files.keys())})
-
-
-def write_files(folder: Path, files: dict[str, bytes]) -> list[str]:
-    """Write what differs, delete what an earlier run left over, and return those paths."""
-    changed = differences(folder, files)
-    for path in changed:
-        target = folder / path
-        if path not in files:
-            target.unlink(missing_ok=True)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(files[path])
-    return changed
-
-
-def _all_files() -> Iterator[tuple[str, bytes]]:
-    yield from study_files()
-    yield from table_files()
-    yield from orientation_files()
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
 
 
 def main() -> int:

@@ -290,7 +290,61 @@ def test_a_closed_pipe_is_no_error(tmp_path):
 def test_the_tracer_is_a_distribution_of_its_own(run, monkeypatch):
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
     code, _, err = run("trace", "x")
-    assert (code, "missing-dependency" in err) == (2, True)
+    assert (code, "missing-dependency" in err, "napari-volumetry[qt]" in err) == (2, True, True)
+
+
+class _Plugin:
+    """An installed tracer: it answers what it was asked to open, or lacks its Qt."""
+
+    asked: object = None
+    error: Exception | None = None
+
+    def load(self):
+        if self.error is not None:
+            raise self.error
+        return self.opened
+
+    def opened(self, path, *, traces):
+        self.asked = (path, traces)
+        return 0
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    found = _Plugin()
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: (found,))
+    monkeypatch.setattr("volumetry.commands.trace._loads", lambda library: True)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    return found
+
+
+def test_the_tracer_without_qt_says_what_to_install(run, plugin):
+    plugin.error = ImportError("No Qt bindings could be found")
+    code, _, err = run("trace", "x")
+    assert (code, "napari-volumetry[qt]" in err, "No Qt bindings" in err) == (2, True, True)
+
+
+def test_the_tracer_without_a_library_of_the_system_names_its_package(run, plugin, monkeypatch):
+    monkeypatch.setattr("volumetry.commands.trace._loads", lambda library: "cursor" not in library)
+    code, _, err = run("trace", "x")
+    assert (code, "apt install libxcb-cursor0." in err) == (2, True)
+
+
+def test_the_tracer_without_a_screen_says_so(run, plugin, monkeypatch):
+    monkeypatch.delenv("DISPLAY")
+    code, _, err = run("trace", "x")
+    assert (code, "missing-dependency" in err, "screen" in err) == (2, True, True)
+
+
+def test_the_tracer_opens_the_sample_study(run, plugin, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sample_scans/study").mkdir(parents=True)
+    assert run("trace", "--demo")[0] == 0
+    assert plugin.asked == (str(tmp_path / "sample_scans/study"), "sample_traces")
+    assert run("trace", "--demo", "x")[0] == 2
 
 
 def test_the_parser_is_built_without_the_library(tmp_path):

@@ -4,7 +4,8 @@ import pytest
 from conftest import ROOT
 
 from volumetry import VolumetryError
-from volumetry.demo import find_samples, run_demo
+from volumetry.demo import run_demo
+from volumetry.samples.folder import find_samples, make_study, the_samples
 
 SAMPLES = ROOT / "sample_scans"
 
@@ -65,9 +66,25 @@ def test_it_ends_with_the_table_and_where_the_files_are(out, capsys):
     assert (out / "outcomes/results.md").is_file()
 
 
-def test_without_samples(tmp_path, monkeypatch):
+def test_without_a_checkout_the_samples_are_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("volumetry.demo.__file__", str(tmp_path / "a/b/demo.py"))
+    monkeypatch.setattr("volumetry.samples.folder.__file__", str(tmp_path / "a/b/folder.py"))
+    monkeypatch.setattr(
+        "volumetry.samples.folder._study", lambda: iter([("study/p01/a.txt", b"a"), ("plan.toml", b"")])
+    )
+    assert find_samples() is None
+    assert the_samples() == tmp_path / "sample_scans"
+    assert find_samples() == tmp_path / "sample_scans"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["sample_scans"]
+
+
+def test_samples_that_cannot_be_made_leave_nothing(tmp_path, monkeypatch):
+    def broken():
+        yield "study/a.txt", b"a"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("volumetry.samples.folder._study", broken)
     with pytest.raises(VolumetryError) as caught:
-        find_samples()
-    assert caught.value.code == "not-found"
+        make_study(tmp_path / "sample_scans")
+    assert caught.value.code == "disk-full"
+    assert list(tmp_path.iterdir()) == []

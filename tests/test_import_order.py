@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("comparability",),
     ("tables",),
     ("console",),
+    ("samples",),
     ("formats", "statistics"),
     ("clinical",),
     ("figures",),

@@ -189,6 +189,9 @@ def test_one_version_everywhere() -> None:
     from volumetry._version import __version__
 
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    plugin = (ROOT / "plugins/napari-volumetry/pyproject.toml").read_text(encoding="utf-8")
+    assert f'\nversion = "{__version__}"' in plugin
+    assert f'"volumetry=={__version__}"' in plugin
     assert f"\n## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volumetry.formats.trace_json import read_trace
+from volumetry.samples import bodies, cohort, planes
+from volumetry.samples import folder as maker
 from volumetry.volume import measure_volume
 
 SAMPLES = ROOT / "sample_scans"
@@ -27,12 +28,6 @@ STUDY = SAMPLES / "study"
 ORIENTATION = SAMPLES / "orientation"
 
 sitk: Any = importlib.import_module("SimpleITK")  # its stubs are not strict
-sys.path.insert(0, str(SAMPLES))
-bodies: Any = importlib.import_module("hip_phantom.bodies")
-cohort: Any = importlib.import_module("hip_phantom.cohort")
-planes: Any = importlib.import_module("hip_phantom.planes")
-maker: Any = importlib.import_module("make_sample_scans")
-sys.path.remove(str(SAMPLES))
 
 # Text that a sample image may hold: everything else would be somebody's.
 TEXT_ALLOWED = {

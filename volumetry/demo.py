@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.console import aligned, progress_bar
-from volumetry.errors import ReadError
+from volumetry.samples.folder import PLAN, the_samples
 from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.inventory import inventory
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
-
-PLAN = "study_plan.toml"
 
 _SERIES = (
     "path",
@@ -33,7 +31,7 @@ _COMPARISONS = ("endpoint", "role", "method", "estimate", "value", "ci_low", "ci
 
 def run_demo(out: Path, samples: Path | None = None) -> int:
     """List, measure and class the sample study, print its tables, and return the exit code."""
-    folder = samples or find_samples()
+    folder = samples or the_samples()
     study = folder / "study"
     write = sys.stdout.write
     write(f"1. What is in {_short(study)} (volumetry series)\n\n{aligned(inventory(study), _SERIES)}\n")
@@ -62,25 +60,6 @@ def _report(study: Path, out: Path) -> Path:
 
     with progress_bar("drawing") as progress:
         return write_report([out], out / "report.html", study=study, progress=progress).path
-
-
-def find_samples() -> Path:
-    """Return the folder of the sample scans: here, or beside a checkout of the package.
-
-    Raises
-    ------
-    ReadError
-        ``not-found``.
-    """
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[1]):
-        if (folder / "sample_scans" / "study").is_dir():
-            return folder / "sample_scans"
-    raise ReadError(
-        "not-found",
-        "the sample scans are not here",
-        where="sample_scans",
-        todo="Run the demonstration in a checkout of the repository.",
-    )
 
 
 def _short(path: Path) -> str:

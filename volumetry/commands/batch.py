@@ -56,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     parser.add_argument("--figures", action="store_true", help="draw every lesion")
+    parser.add_argument(
+        "--export", metavar="FORMATS", help="write measured lesions as DICOM: seg, sr or seg,sr"
+    )
     add_repeatability(parser)
     parser.add_argument("--parquet", action="store_true", help="write the tables as Parquet, too")
     parser.add_argument(
@@ -70,6 +73,7 @@ def run(chosen: argparse.Namespace) -> int:
     from volumetry.formats.opening import files_told
     from volumetry.study.batch import BatchOptions, run_batch
 
+    exports = _exports(chosen)
     if chosen.jobs < 0:
         raise UsageError("usage", "--jobs is negative", todo="Give the number of processes.")
     if chosen.case_timeout is not None and not chosen.case_timeout > 0:
@@ -100,8 +104,34 @@ def run(chosen: argparse.Namespace) -> int:
 
         with progress_bar("drawing") as progress:
             draw_batch(chosen.folder, chosen.out, batch, progress=progress)
+    if exports:
+        from volumetry.study.exporting import export_batch
+
+        with progress_bar("exporting") as progress:
+            export_batch(chosen.folder, chosen.out, batch, exports, progress=progress)
     _report(summary)
     return exit_code(summary.n_succeeded, summary.n_failed)
+
+
+def _exports(chosen: argparse.Namespace) -> tuple[Any, ...]:
+    """Return the formats that are asked for, checked."""
+    if chosen.export is None:
+        return ()
+    names = tuple(chosen.export.split(","))
+    if not set(names) <= {"seg", "sr"}:
+        raise UsageError(
+            "usage",
+            "--export names a format that is not known",
+            values={"formats": chosen.export},
+            todo="Give seg, sr or seg,sr.",
+        )
+    if chosen.pseudonyms:
+        raise UsageError(
+            "usage",
+            "--export and --pseudonyms exclude each other: DICOM objects name the patient of their source",
+            todo="Leave one out, or export from de-identified images.",
+        )
+    return names
 
 
 def _executor(chosen: argparse.Namespace) -> AbstractContextManager[Any]:

@@ -210,14 +210,38 @@ def _dicom_object(
 
 
 def save_dicom(written: Dataset, path: Path | str) -> None:
-    """Write a DICOM object atomically."""
+    """Write a DICOM object atomically: the same lesion on the same images always gives the same bytes."""
     from io import BytesIO
 
     from volumetry.atomic import write_atomically
 
+    _settle_times(written)
     buffer = BytesIO()
     written.save_as(buffer, enforce_file_format=True)
     write_atomically(path, buffer.getvalue())
+
+
+def _settle_times(written: Dataset) -> None:
+    """Take what depends on the moment of writing out of an object: its UID says that it is the same one.
+
+    The content is dated as the study that it describes, where that has a date; optional times are left out.
+    """
+    from volumetry.formats.dicom.written.lesions import uid_of
+
+    date = str(written.get("StudyDate") or "")
+    if date and "ContentDate" in written:
+        written.ContentDate = date
+        written.ContentTime = str(written.get("StudyTime") or "") or "000000"
+    for name in ("InstanceCreationDate", "InstanceCreationTime"):
+        if name in written:
+            delattr(written, name)
+    for contribution in written.get("ContributingEquipmentSequence", ()):
+        if "ContributionDateTime" in contribution:
+            del contribution.ContributionDateTime
+    organization = uid_of("dimensions", str(written.SOPInstanceUID))
+    for element in written.iterall():
+        if element.keyword == "DimensionOrganizationUID":
+            element.value = organization
 
 
 def float32_offset_mm(geometry: ScanGeometry) -> float:

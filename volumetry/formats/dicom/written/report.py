@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from volumetry._version import __version__
@@ -89,6 +89,11 @@ class MeasuredLesion:
     reservations: tuple[str, ...] = field(default=())
 
 
+def _numbers(one: MeasuredLesion) -> str:
+    """What the report says of a lesion, as text: another content is another object."""
+    return repr([getattr(one, item.name) for item in fields(one) if item.name != "lesion"])
+
+
 def measurement_report(
     measured: Sequence[MeasuredLesion], images: SourceImages, segments: Dataset
 ) -> Dataset:
@@ -121,7 +126,7 @@ def measurement_report(
         content=content[0],
         series_instance_uid=uid_of("sr-series", *key),
         series_number=902,
-        sop_instance_uid=uid_of("sr", *key),
+        sop_instance_uid=uid_of("sr", *key, *map(_numbers, measured)),
         instance_number=1,
         manufacturer="volumetry",
         is_complete=True,

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hip_phantom.bodies import Array, Body, Section, Triple, rotation_matrix
+from volumetry.samples.bodies import Array, Body, Section, Triple, rotation_matrix
 
 # Direction of a row (towards higher columns) and of a column (towards higher rows), in LPS.
 UPRIGHT = {

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     ExplicitVRLittleEndian,
     MRImageStorage,
     RLELossless,
     RTStructureSetStorage,
 )
 
-from hip_phantom.bodies import Array
-from hip_phantom.planes import SlicePlan
+from volumetry.samples.bodies import Array
+from volumetry.samples.planes import SlicePlan
 
 Image = NDArray[np.uint16]
 RING_COLOURS = ([230, 159, 0], [86, 180, 233], [0, 158, 115])
@@ -93,10 +94,10 @@ def decimal(value: float, places: int) -> str:
 def _common(study: Study, sop_class: str, sop_uid: str) -> FileDataset:
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = sop_class
-    meta.MediaStorageSOPInstanceUID = sop_uid
+    meta.MediaStorageSOPClassUID = UID(sop_class)
+    meta.MediaStorageSOPInstanceUID = UID(sop_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = hashed_uid("implementation")
+    meta.ImplementationClassUID = UID(hashed_uid("implementation"))
     meta.ImplementationVersionName = "SAMPLE_SCANS_1"
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID = sop_class

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hip_phantom.bodies import Array, Body, Motion
-from hip_phantom.canvas import Canvas, Field
-from hip_phantom.planes import SlicePlan
-from hip_phantom.shapes import ball, blend, ellipsoid, mottled, rod
+from volumetry.samples.bodies import Array, Body, Motion
+from volumetry.samples.canvas import Canvas, Field
+from volumetry.samples.planes import SlicePlan
+from volumetry.samples.shapes import ball, blend, ellipsoid, mottled, rod
 
 FAT, MARROW, RED_MARROW, MUSCLE, SKIN = 720.0, 690.0, 470.0, 225.0, 260.0
 CORTEX, CARTILAGE, FLUID, URINE, BOWEL, BAND = 45.0, 330.0, 150.0, 140.0, 310.0, 70.0
@@ -48,7 +49,7 @@ class Hip:
 
 def render(
     plan: SlicePlan, motion: Motion, physique: Physique, lesions: tuple[Body, ...], *, seed: int
-) -> Array:
+) -> NDArray[np.uint16]:
     """Return the stored values of a scan: anatomy, partial volume, bias field and noise.
 
     Returns
@@ -67,7 +68,7 @@ def render(
     return add_noise(canvas.slices() * _bias_field(plan), sigma=11.0, seed=seed)
 
 
-def add_noise(signal: Array, *, sigma: float, seed: int) -> Array:
+def add_noise(signal: Array, *, sigma: float, seed: int) -> NDArray[np.uint16]:
     """Magnitude of the signal with noise in both channels, as uint16.
 
     The noise is a sum of four uniform variables cut from the raw stream of PCG64, which numpy promises
@@ -76,13 +77,14 @@ def add_noise(signal: Array, *, sigma: float, seed: int) -> Array:
     raw = np.random.PCG64(seed).random_raw(2 * signal.size).astype("<u8").view("<u2")
     total = raw.reshape(2, *signal.shape, 4).sum(axis=-1, dtype=np.int64)
     noise = (total - 2 * 65535) * (sigma / (65536 * np.sqrt(1 / 3)))
-    return np.rint(np.hypot(signal + noise[0], noise[1])).astype(np.uint16)
+    magnitude = np.asarray(np.hypot(signal + noise[0], noise[1]))
+    return np.asarray(np.rint(magnitude), dtype=np.uint16)
 
 
 def _bias_field(plan: SlicePlan) -> Array:
     """Return a surface coil's smooth shading, fixed to the scanner."""
     x, y, z = np.moveaxis(plan.pixel_centres_mm() / 100.0, -1, 0)
-    return np.clip(1.0 + 0.10 * (z - 0.3 * x) - 0.05 * x**2 + 0.05 * y, 0.5, 1.5)
+    return np.asarray(np.clip(1.0 + 0.10 * (z - 0.3 * x) - 0.05 * x**2 + 0.05 * y, 0.5, 1.5))
 
 
 def _muscle_signal(p: Array) -> Array:
@@ -156,7 +158,7 @@ def _pelvic_bone(hip: Hip) -> Field:
 
     def cup(p: Array) -> Array:
         opening = sum(facing[i] * (p[i] - middle[i]) for i in range(3))
-        return np.maximum(socket(p), opening - 5.0)
+        return np.asarray(np.maximum(socket(p), opening - 5.0))
 
     ilium = rod(at(-9, 2, 34), at(8, 8, 108), (14.0, 8.0), flat=0.5)
     pubis = rod(at(-28, -8, -12), at(-81, -20, -34), (10.0, 9.0), flat=0.9)

@@ -114,7 +114,7 @@ class Body:
 
     def signed_distance_mm(self, points: Array) -> Array:
         """Distance to the surface, negative inside; exact at the surface, first order beside it."""
-        inverse = np.linalg.inv(self.matrix_mm)
+        inverse = np.asarray(np.linalg.inv(self.matrix_mm), dtype=np.float64)
         q = (points - self.centre_mm) @ inverse.T
         distance = _sphere_distance(q, 1.0, inverse)
         if self.bite is None:

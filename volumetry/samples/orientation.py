@@ -12,13 +12,13 @@ from math import fsum
 
 import numpy as np
 
-from hip_phantom.anatomy import add_noise
-from hip_phantom.bodies import Array, Body, Motion, Triple, make_body
-from hip_phantom.canvas import Canvas
-from hip_phantom.dicom_files import Image, Study, decimal, image_files, rtstruct_file
-from hip_phantom.nifti_files import nifti_file
-from hip_phantom.planes import SlicePlan
-from hip_phantom.shapes import ball, ellipsoid
+from volumetry.samples.anatomy import add_noise
+from volumetry.samples.bodies import Array, Body, Motion, Triple, make_body
+from volumetry.samples.canvas import Canvas
+from volumetry.samples.dicom_files import Image, Study, decimal, image_files, rtstruct_file
+from volumetry.samples.nifti_files import nifti_file
+from volumetry.samples.planes import SlicePlan
+from volumetry.samples.shapes import ball, ellipsoid
 
 Files = Iterator[tuple[str, bytes]]
 

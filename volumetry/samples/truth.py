@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from math import fsum
 
-from hip_phantom.bodies import Body
-from hip_phantom.cohort import Lesion, Patient
-from hip_phantom.planes import SlicePlan
+from volumetry.samples.bodies import Body
+from volumetry.samples.cohort import Lesion, Patient
+from volumetry.samples.planes import SlicePlan
 
 THRESHOLD_PERCENT = 15.0
 MINIMUM_SLICES = 3

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hip_phantom.anatomy import Physique
-from hip_phantom.bodies import Bite, Body, Motion, Triple, make_body
-from hip_phantom.planes import SlicePlan
+from volumetry.samples.anatomy import Physique
+from volumetry.samples.bodies import Bite, Body, Motion, Triple, make_body
+from volumetry.samples.planes import SlicePlan
 
 AT_REST = Motion()
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from hip_phantom.anatomy import render
-from hip_phantom.bodies import Array, Body
-from hip_phantom.cohort import CLINICAL_COLUMNS, CLINICAL_ROWS, PATIENTS, Lesion, Patient, Visit
-from hip_phantom.dicom_files import Image, Study, decimal, image_files, rtstruct_file
-from hip_phantom.nifti_files import nifti_file
-from hip_phantom.trace_files import trace_file
-from hip_phantom.truth import COLUMNS, Expected, expected_row
+from volumetry.samples.anatomy import render
+from volumetry.samples.bodies import Array, Body
+from volumetry.samples.cohort import CLINICAL_COLUMNS, CLINICAL_ROWS, PATIENTS, Lesion, Patient, Visit
+from volumetry.samples.dicom_files import Image, Study, decimal, image_files, rtstruct_file
+from volumetry.samples.nifti_files import nifti_file
+from volumetry.samples.trace_files import trace_file
+from volumetry.samples.truth import COLUMNS, Expected, expected_row
 
 Files = Iterator[tuple[str, bytes]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hip_phantom.bodies import Array
-from hip_phantom.canvas import Field
+from volumetry.samples.bodies import Array
+from volumetry.samples.canvas import Field
 
 
 def ball(centre: Array, radius: float) -> Field:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hip_phantom.bodies import Array, Motion
-from hip_phantom.planes import SlicePlan
+from volumetry.samples.bodies import Array, Motion
+from volumetry.samples.planes import SlicePlan
 
 # Points of shape (3, ...) to one value for each.
 Field = Callable[[Array], Array]
@@ -82,6 +84,6 @@ class Canvas:
         return Patch(start[:, :, None, None] + plane[:, None], self._signal[ranges], self._edge_mm)
 
 
-def _range(places: Array, middle: float, reach: float) -> slice:
+def _range(places: NDArray[Any], middle: float, reach: float) -> slice:
     low, high = np.searchsorted(places, [middle - reach - 2.0, middle + reach + 2.0])
     return slice(int(low), int(high))

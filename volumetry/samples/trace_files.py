@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from hip_phantom.bodies import Array
-from hip_phantom.cohort import Lesion
-from hip_phantom.dicom_files import Image, Study, hashed_uid
-from hip_phantom.planes import SlicePlan
+from volumetry.samples.bodies import Array
+from volumetry.samples.cohort import Lesion
+from volumetry.samples.dicom_files import Image, Study, hashed_uid
+from volumetry.samples.planes import SlicePlan
 
 
 def trace_file(

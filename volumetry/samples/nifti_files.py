@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hip_phantom.bodies import Array
-from hip_phantom.planes import SlicePlan
+from volumetry.samples.bodies import Array
+from volumetry.samples.planes import SlicePlan
 
 DATA_TYPES = {"uint8": (2, 8), "uint16": (512, 16)}
 

@@ -1,0 +1,125 @@
+"""Every measured lesion of a batch as DICOM objects, with the numbers of its tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from volumetry.atomic import make_folder
+from volumetry.errors import OutputError, VolumetryError, internal_error
+from volumetry.export import ExportOptions, read_traced, write_report
+from volumetry.formats import read_scan
+from volumetry.formats.dicom.written.lesions import source_images
+from volumetry.formats.dicom.written.report import MeasuredLesion
+from volumetry.formats.exporting import write_lesions
+from volumetry.formats.opening import links_followed
+from volumetry.study.batch import BatchOptions, Progress, rows_with_cases
+from volumetry.study.cases import Case
+from volumetry.study.figures import figure_name
+from volumetry.tables import CHANGES, Row, read_table
+
+BatchExport = Literal["seg", "sr"]
+BATCH_EXPORTS: tuple[BatchExport, ...] = ("seg", "sr")
+
+_LOG = logging.getLogger(__name__)
+_LESION = ("patient", "side", "lesion", "reader")
+
+
+def export_batch(
+    folder: Path | str,
+    out: Path | str,
+    options: BatchOptions,
+    formats: Iterable[BatchExport],
+    *,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Write every measured lesion of a finished batch into ``export/``, as SEG, or as SR with its SEG.
+
+    A lesion that was not traced on DICOM images is left out, and so is one that cannot be written; both are
+    warnings in the log.
+
+    Returns
+    -------
+    list of Path
+        The files, in the order of the table.
+    """
+    out, wanted = Path(out), frozenset(formats)
+    place = make_folder(out / "export")
+    changes = {_key(row, "followup_visit"): row for row in read_table(out / "changes.csv", CHANGES)}
+    baselines = {_key(row, "baseline_visit") for row in changes.values()}
+    written: list[Path] = []
+    with links_followed(options.follow_links):
+        rows = [(r, c) for r, c in rows_with_cases(folder, out, options) if r["status"] == "measured"]
+        for done, (row, case) in enumerate(rows, start=1):
+            read = "" if (row["read"] or 1) == 1 else f"read-{row['read']}"
+            name = figure_name(*(str(row[n] or "") for n in (*_LESION, "visit")), read)
+            try:
+                facts = _facts(row, changes.get(_key(row, "visit")), _key(row, "visit") in baselines)
+                written += _write(Path(folder), row, case, place / name, wanted, facts, options)
+            except OutputError:
+                raise
+            except Exception as fault:  # noqa: BLE001 - whatever stops one lesion must not stop the others
+                error = fault if isinstance(fault, VolumetryError) else internal_error(fault)
+                _LOG.warning("no export %s: %s: %s", name, error.code, error.what)
+            if progress is not None:
+                progress(done, len(rows))
+    return written
+
+
+def _key(row: Row, visit: str) -> tuple[str, ...]:
+    return tuple(str(row[name] or "") for name in (*_LESION, visit))
+
+
+def _facts(row: Row, change: Row | None, is_baseline: bool) -> dict[str, Any]:
+    """What the tables say of a lesion beside its volumes."""
+    facts: dict[str, Any] = {"visit": row["visit"], "visit_order": row["visit_order"]}
+    if change is None:
+        return facts | ({"time_point": "baseline"} if is_baseline else {})
+    reservations = change["reservations"] or ()
+    if isinstance(reservations, str):
+        reservations = tuple(reservations.split())
+    return facts | {
+        "time_point": "followup",
+        "change_category": change["category"] or "",
+        "change_percent": change["change_percent"],
+        "comparable": change["comparable"] or "",
+        "reservations": tuple(reservations),
+    }
+
+
+def _write(
+    folder: Path,
+    row: Row,
+    case: Case,
+    stem: Path,
+    formats: frozenset[str],
+    facts: dict[str, Any],
+    options: BatchOptions,
+) -> Iterator[Path]:
+    label: int | str | None = case.label if case.label is not None else case.roi or None
+    scan = read_scan(folder / case.scan, series_uid=case.series_uid or None)
+    images = source_images(folder / case.scan, scan)
+    traced = read_traced(folder / case.trace, scan=scan, label=label, threshold=options.threshold)
+    chosen = ExportOptions()
+    lesions = traced.lesions(chosen)[:1]
+    segments = stem.with_name(f"{stem.name}.seg.dcm")
+    if "sr" not in formats:
+        write_lesions(lesions, segments, "seg", geometry=traced.geometry, images=images, options=chosen)
+        yield segments
+        return
+    measured = MeasuredLesion(
+        lesion=lesions[0],
+        segment_number=1,
+        volume_thickness_mm3=row["volume_thickness_mm3"],
+        volume_spacing_mm3=row["volume_spacing_mm3"],
+        max_area_mm2=row["max_area_mm2"],
+        method="voxels" if traced.mask is not None else "outlines",
+        height_rule=row["height_rule"] or "",
+        **facts,
+    )
+    report = stem.with_name(f"{stem.name}.sr.dcm")
+    write_report([measured], report, segments, images, chosen)
+    yield segments
+    yield report
