@@ -256,6 +256,8 @@ def test_real_files_have_the_values_that_pydicom_finds() -> None:
             continue  # the next test says which
         if found.is_dicomdir:
             continue
+        if path.suffix == ".gz":
+            continue  # pydicom does not inflate
         data_set = pydicom.dcmread(path, force=True)
         for tag in ALL.tags:
             if path.name == "badVR.dcm" and tag == 0x00280008:

@@ -52,7 +52,7 @@ def mypy(file: Path, cache: Path) -> list[str]:
         text=True,
         check=False,
         timeout=600,
-        cwd=Path(vs.__file__).parents[2],
+        cwd=cache,  # a folder without modules that could shadow others
     )
     return done.stdout.splitlines()
 

@@ -39,6 +39,8 @@ def set_verbosity(level: int = 0, *, quiet: bool = False) -> None:
     global _quiet
     _quiet = quiet
     if not (level or quiet):
+        if "logging" in sys.modules:  # an earlier call of the same process may have asked for less
+            sys.modules["logging"].getLogger("volumetry").setLevel("NOTSET")
         return  # the logging module's own default: warnings on stderr
     import logging
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from volumetry.acquisition import Acquisition, Parameters, acquisition_of, codes
@@ -103,11 +105,21 @@ def _parameters(document: dict[str, Any], modality: str) -> Parameters:
 
 
 def _document(sidecar: Path) -> dict[str, Any]:
-    if not sidecar.is_file():
+    """Return what a sidecar says; empty where there is none. It is opened once while it stays as it is."""
+    try:
+        found = sidecar.stat()
+    except OSError:
         return {}
+    # The time of the last change of the file's record cannot be set back, as that of its contents can.
+    state = (found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size)
+    return _read(str(sidecar), state) if S_ISREG(found.st_mode) else {}
+
+
+@lru_cache(maxsize=64)
+def _read(name: str, _state: tuple[int, ...]) -> dict[str, Any]:
     import json
 
-    document = None
+    sidecar, document = Path(name), None
     # A file of that name that is no sidecar says nothing.
     with suppress(ReadError, ValueError, RecursionError), open_stream(sidecar) as (stream, size_bytes):
         if size_bytes <= _MAX_BYTES:

@@ -1,3 +1,3 @@
 """Trace lesions in napari with volumetry: the screen of `volumetry.tracing`."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -48,7 +48,7 @@ _BY_IMAGECODECS = {
     **dict.fromkeys(JPEG_LS, "jpegls_decode"),
     **dict.fromkeys(JPEG_2000 | HTJ2K, "jpeg2k_decode"),
 }
-"""Its decoders that only raise at corrupt input (docs/decisions/0010-codecs.md). Two others end the process there,
+"""Its decoders that only raise at corrupt input (docs/decisions/0010). Two others end the process there,
 ``dicomrle_decode`` and ``ljpeg_decode``: they decode nothing here."""
 
 
