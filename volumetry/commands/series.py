@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """List the series of every path."""
+    from volumetry.codes import ERROR_CODES
     from volumetry.formats.opening import files_told, links_followed
     from volumetry.study.inventory import SERIES_COLUMNS, inventory
 
@@ -30,5 +31,6 @@ def run(chosen: argparse.Namespace) -> int:
     ):
         rows = [row for path in chosen.paths for row in inventory(path)]
     write_rows(rows, SERIES_COLUMNS, chosen.layout)
-    refused = sum(bool(row["problems"]) for row in rows)
+    # A flag among the problems (`malformed-tag`) is worth knowing; the series is read all the same.
+    refused = sum(any(word in ERROR_CODES for word in row["problems"].split()) for row in rows)
     return exit_code(len(rows) - refused, refused)
