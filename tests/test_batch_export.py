@@ -71,6 +71,22 @@ def test_reports_say_what_the_tables_say(done: Path) -> None:
             assert classes[change["category"]] in said
 
 
+def test_the_protocol_names_the_finding_and_the_region(done: Path, tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    protocol = tmp_path / "study.toml"
+    protocol.write_text('[study]\nfinding = "necrosis"\nregion = "Femoral head"\n')
+    out = tmp_path / "results"
+    command = ["batch", str(done / "study"), "--out", str(out), "--jobs", "1", "--export", "seg"]
+    assert main([*command, "--protocol", str(protocol)]) == 0
+    for path in (out / "export").glob("*.seg.dcm"):
+        for segment in dcmread(path).SegmentSequence:
+            assert segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Necrosis"
+            region = segment.AnatomicRegionSequence[0]
+            assert region.CodeMeaning == "Femoral head"
+            assert region.AnatomicRegionModifierSequence[0].CodeMeaning in ("Left", "Right")
+
+
 def test_a_second_export_writes_the_same_bytes(done: Path) -> None:
     before = {p.name: p.read_bytes() for p in (done / "results/export").iterdir()}
     run(done, "--export", "seg,sr")

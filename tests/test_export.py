@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+import volumetry as vm
 from volumetry.cli import main
 from volumetry.errors import VolumetryError
 from volumetry.export import ExportOptions, export_file, read_traced
@@ -106,6 +107,71 @@ def test_dicom_objects_pass_the_validator(as_: str, tmp_path: Path) -> None:
     out = export(as_, tmp_path / "x.dcm")
     done = subprocess.run(["dciodvfy", str(out)], capture_output=True, text=True, check=False)
     assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
+
+
+def other_volumes(as_: str, path: Path, folder: Path) -> dict[int, tuple[float, np.ndarray]]:
+    """Volume in mm3 by pixels and centroid (LPS) of every label, as another program reads the file."""
+    if as_ == "seg":  # dcmqi turns it into NRRD, SimpleITK reads that
+        import dcmqi
+
+        tool = Path(dcmqi.__file__).parent / "bin" / "segimage2itkimage"
+        command = [str(tool)] if tool.exists() else ["segimage2itkimage"]
+        arguments = [
+            "--inputDICOM",
+            str(path),
+            "--outputDirectory",
+            str(folder),
+            "-t",
+            "nrrd",
+            "--mergeSegments",
+        ]
+        subprocess.run([*command, *arguments], check=True, capture_output=True)
+        path = next(folder.glob("*.nrrd"))
+    if as_ == "nifti":
+        import nibabel
+
+        image = nibabel.load(path)
+        labels = np.asanyarray(image.dataobj)
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
+        voxel = abs(float(np.linalg.det(affine[:3, :3])))
+        places = {n: np.argwhere(labels == n) for n in np.unique(labels) if n}
+        return {
+            int(n): (len(p) * voxel, (affine[:3, :3] @ p.mean(axis=0)) + affine[:3, 3])
+            for n, p in places.items()
+        }
+    import SimpleITK as sitk  # noqa: N813
+
+    image = sitk.ReadImage(str(path))
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(sitk.Cast(image, sitk.sitkUInt16))
+    return {n: (shape.GetPhysicalSize(n), np.array(shape.GetCentroid(n))) for n in shape.GetLabels()}
+
+
+@pytest.mark.parametrize("as_", ["seg", "nrrd", "nifti"])
+def test_other_programs_read_the_same_volume_at_the_same_place(as_: str, tmp_path: Path) -> None:
+    pytest.importorskip("highdicom")
+    name = {"seg": "x.dcm", "nrrd": "x.seg.nrrd", "nifti": "x.nii.gz"}[as_]
+    out = export(as_, tmp_path / name)
+    (tmp_path / "other").mkdir()
+    theirs = other_volumes(as_, out, tmp_path / "other")
+    ours = [vm.measure_volume(read_mask(out), label=n) for n in (1, 2)]
+    assert sorted(theirs) == [1, 2]
+    for number, volume in enumerate(ours, start=1):
+        other, centre = theirs[number]
+        assert other == pytest.approx(volume.volume_spacing_mm3, rel=1e-5)
+        assert volume.centroid_mm is not None
+        assert np.abs(centre - volume.centroid_mm).max() < 0.01
+
+
+def test_pynrrd_reads_the_names_and_the_grid(tmp_path: Path) -> None:
+    import nrrd
+
+    out = export("nrrd", tmp_path / "x.seg.nrrd")
+    voxels, header = nrrd.read(str(out))
+    geometry = read_scan(VISIT / "t1_cor").geometry
+    assert voxels.shape == (geometry.columns, geometry.rows, geometry.n_slices)
+    assert np.allclose(header["space origin"], geometry.slice_origins_mm[0], atol=1e-12)
+    assert [header[f"Segment{n}_Name"] for n in (0, 1)] == ["lesion_L1", "lesion_R1"]
 
 
 def test_what_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def _write(
     scan = read_scan(folder / case.scan, series_uid=case.series_uid or None)
     images = source_images(folder / case.scan, scan)
     traced = read_traced(folder / case.trace, scan=scan, label=label, threshold=options.threshold)
-    chosen = ExportOptions()
+    chosen = ExportOptions(finding=options.protocol.finding, region=options.protocol.region)
     lesions = traced.lesions(chosen)[:1]
     segments = stem.with_name(f"{stem.name}.seg.dcm")
     if "sr" not in formats:

@@ -17,7 +17,7 @@ from volumetry.study.protocol.privacy import PrivacySection
 from volumetry.study.protocol.reading import Reading
 from volumetry.study.protocol.repeatability import RepeatabilitySection
 from volumetry.study.protocol.scan import ScanSection
-from volumetry.study.protocol.study import EmptyMask, StudySection
+from volumetry.study.protocol.study import EmptyMask, Finding, StudySection
 from volumetry.study.protocol.tracings import TracingsSection
 from volumetry.trace import canonical_json
 from volumetry.volume import MeasurementRule
@@ -50,6 +50,8 @@ class Protocol:
         Hospital or site; empty where none is named.
     region : str
         Anatomical region, in words.
+    finding : str
+        What the lesions are, for the codes of exported DICOM objects.
     boundary_rule : str
         Which line a reader follows, in words; shown while tracing.
     visits : tuple of str
@@ -67,6 +69,7 @@ class Protocol:
     name: str = "default"
     site: str = ""
     region: str = ""
+    finding: Finding = "lesion"
     boundary_rule: str = ""
     visits: tuple[str, ...] = ()
     empty_mask: EmptyMask = "absent"

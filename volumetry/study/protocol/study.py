@@ -9,6 +9,7 @@ from typing import Literal
 from volumetry.documents import setting
 
 EmptyMask = Literal["absent", "not_measurable"]
+Finding = Literal["lesion", "necrosis", "neoplasm", "hematoma", "edema", "cyst"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,8 @@ class StudySection:
 
     name: str = setting("Name of the study.", "default")
     site: str = setting("Hospital or site of the patients; a manifest may name it for every row.", "")
-    region: str = setting("Anatomical region, in words.", "")
+    region: str = setting("Anatomical region, in words; `femoral head`, `hip`, `lung`... have a code.", "")
+    finding: Finding = setting("What the lesions are, for the codes of exported DICOM objects.", "lesion")
     boundary_rule: str = setting("Which line a reader follows, in words; shown while tracing.", "")
     visits: tuple[str, ...] = setting("Names of the visits in order, the first the baseline.", ())
     empty_mask: EmptyMask = setting(
