@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, needs_shared
 
 import volumetry as vm
 from volumetry.cli import main
@@ -172,6 +172,31 @@ def test_pynrrd_reads_the_names_and_the_grid(tmp_path: Path) -> None:
     assert voxels.shape == (geometry.columns, geometry.rows, geometry.n_slices)
     assert np.allclose(header["space origin"], geometry.slice_origins_mm[0], atol=1e-12)
     assert [header[f"Segment{n}_Name"] for n in (0, 1)] == ["lesion_L1", "lesion_R1"]
+
+
+@needs_shared
+@pytest.mark.parametrize("case", ["STS_002", "STS_032"])
+def test_real_series_keep_outlines_and_add_no_error(case: str, tmp_path: Path, shared: Path) -> None:
+    """The images have a Study ID that is too long; that is the one error that the copy may have, too."""
+    pytest.importorskip("highdicom")
+    from pydicom import dcmread
+
+    folder = shared / "data/sts/dicom" / case / "MR_T1"
+    files = [p for p in folder.rglob("*") if p.is_file()]
+    traced = next(p for p in files if dcmread(p, stop_before_pixels=True).Modality == "RTSTRUCT")
+    first = read_traced(traced, scan=folder).volumes(RULE)
+    for as_ in ("rtstruct", "seg"):
+        export_file(traced, tmp_path / f"{as_}.dcm", as_, scan=folder)  # type: ignore[arg-type]
+    again = read_traced(tmp_path / "rtstruct.dcm", scan=folder).volumes(RULE)
+    assert [v.volume_mm3 for v in again] == pytest.approx([v.volume_mm3 for v in first], rel=1e-9)
+    pixels = vm.measure_volume(read_mask(tmp_path / "seg.dcm"), label=1)
+    assert pixels.volume_mm3 == pytest.approx(first[0].volume_mm3, rel=0.005)
+    if shutil.which("dciodvfy") is not None:
+        for as_ in ("rtstruct", "seg"):
+            command = ["dciodvfy", str(tmp_path / f"{as_}.dcm")]
+            told = subprocess.run(command, capture_output=True, text=True, check=False).stderr.splitlines()
+            errors = [line for line in told if line.startswith("Error")]
+            assert [e for e in errors if "Study ID" not in e and "Value Representations" not in e] == []
 
 
 def test_what_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:

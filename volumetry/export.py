@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.formats import read_mask, read_scan, read_trace, write_trace
-from volumetry.formats.dicom.written.lesions import ExportedLesion, SourceImages, source_images
+from volumetry.formats.dicom.written.lesions import (
+    ExportedLesion,
+    SourceImages,
+    source_images,
+    values_of_the_source,
+)
 from volumetry.formats.dicom.written.report import MeasuredLesion, Method
 from volumetry.formats.exporting import (
     OF_DICOM,
@@ -284,8 +289,9 @@ def write_report(
     from volumetry.formats.dicom.written.report import measurement_report
     from volumetry.formats.dicom.written.segmentation import segmentation
 
-    segments = segmentation([one.lesion for one in measured], images, empty_frames=options.empty_frames)
-    report = measurement_report(measured, images, segments)
+    with values_of_the_source():
+        segments = segmentation([one.lesion for one in measured], images, empty_frames=options.empty_frames)
+        report = measurement_report(measured, images, segments)
     save_dicom(segments, segments_out)
     save_dicom(report, out)
     return report

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from volumetry.errors import GeometryError, TraceError, UsageError
-from volumetry.formats.dicom.written.lesions import Algorithm, ExportedLesion, SourceImages, source_images
+from volumetry.formats.dicom.written.lesions import (
+    Algorithm,
+    ExportedLesion,
+    SourceImages,
+    source_images,
+    values_of_the_source,
+)
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
 from volumetry.outlines import contours_from_mask, mask_from_contours
@@ -200,13 +206,14 @@ def _dicom_object(
             where=path,
             todo="Name their folder with --scan, or export as nrrd or nifti.",
         )
-    if as_ == "seg":
-        from volumetry.formats.dicom.written.segmentation import segmentation
+    with values_of_the_source():
+        if as_ == "seg":
+            from volumetry.formats.dicom.written.segmentation import segmentation
 
-        return segmentation(lesions, images, empty_frames=options.empty_frames)
-    from volumetry.formats.dicom.written.structure_set import structure_set
+            return segmentation(lesions, images, empty_frames=options.empty_frames)
+        from volumetry.formats.dicom.written.structure_set import structure_set
 
-    return structure_set(lesions, images, holes=options.holes)
+        return structure_set(lesions, images, holes=options.holes)
 
 
 def save_dicom(written: Dataset, path: Path | str) -> None:
@@ -217,7 +224,8 @@ def save_dicom(written: Dataset, path: Path | str) -> None:
 
     _settle_times(written)
     buffer = BytesIO()
-    written.save_as(buffer, enforce_file_format=True)
+    with values_of_the_source():
+        written.save_as(buffer, enforce_file_format=True)
     write_atomically(path, buffer.getvalue())
 
 

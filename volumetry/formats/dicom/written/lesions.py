@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -196,6 +198,14 @@ def _images(path: Path) -> Iterable[tuple[str, Dataset]]:
             yield str(image.SOPInstanceUID), image
         except (InvalidDicomError, AttributeError, OSError):
             continue
+
+
+@contextmanager
+def values_of_the_source() -> Iterator[None]:
+    """Within it, libraries do not warn of values that are copied as the source images have them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def code(triple: CodeTriple) -> Any:
