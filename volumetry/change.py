@@ -1,8 +1,8 @@
-"""Two volumes of one lesion make a change and its class: the 15 % rule and its guards.
+"""Two volumes of one lesion make a change and its class: the 15 % rule and its checks.
 
 `VolumeChange.threshold_category` is the bare published rule: more than 15 % up is ``increase``, more than
 15 % down is ``decrease``, otherwise ``no_change``; exactly 15 % is ``no_change``. `VolumeChange.category`
-is the same unless a guard speaks; then it is ``not_evaluable`` and `VolumeChange.reason` says why.
+is the same unless a check fails; then it is ``not_evaluable`` and `VolumeChange.reason` says why.
 
 The threshold is that of Moon et al., Sci Rep 14, 4183 (2024), after Zhao et al., Int Orthop 34, 799 (2010).
 """

@@ -89,7 +89,7 @@ FLAGS = MappingProxyType(
         "contour-degenerate": "a ring of fewer than three points has no area and was left out",
         "tiny-loop": "an outline crosses itself by less than 0.1 % of its area; resolved by even-odd",
         "self-intersection": "an outline crosses itself; its loops count by even-odd, as was asked for",
-        "malformed-tag": "a tag that the volume does not need has a value that is none",
+        "malformed-tag": "a tag that the volume does not need has a malformed value",
         "empty-mask": "the mask has no pixel of the lesion; its volume is 0",
         "touches-edge": "the lesion reaches the edge of the image or the first or last slice",
         "few-slices": "the lesion lies on fewer than four slices",

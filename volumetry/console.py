@@ -83,7 +83,7 @@ def write_rows(rows: Rows, columns: Sequence[str], layout: str) -> None:
 
 
 def aligned(rows: Rows, columns: Sequence[str]) -> str:
-    """Return rows as a table for the eye: numbers to the right, four significant decimals at most."""
+    """Return rows as an aligned table for people: numbers to the right, four significant decimals at most."""
     cells = [[_shown(row.get(name)) for name in columns] for row in rows]
     numeric = [all(isinstance(row.get(name), int | float | None) for row in rows) for name in columns]
     widths = [max(len(line[i]) for line in [list(columns), *cells]) for i in range(len(columns))]

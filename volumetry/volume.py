@@ -70,7 +70,7 @@ class MeasurementRule:
             if value not in allowed:
                 raise UsageError(
                     "usage",
-                    "a measurement rule is none",
+                    "unknown measurement rule",
                     values={name: value},
                     todo=f"Choose one of {', '.join(allowed)}.",
                 )

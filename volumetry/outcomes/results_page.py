@@ -127,7 +127,7 @@ def _estimate(estimate: Any) -> str:
 
 
 def format_number(value: Any) -> str:
-    """Return a number for the eye: three or four significant digits."""
+    """Return a number for people: three or four significant digits."""
     if value is None:
         return "-"
     if isinstance(value, float):

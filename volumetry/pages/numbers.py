@@ -20,7 +20,7 @@ NO_VALUE = "-"
 
 
 def shown(value: Any, unit: str = "") -> str:
-    """Return a value for the eye: decimals by its unit, four significant digits without one.
+    """Return a value for people: decimals by its unit, four significant digits without one.
 
     Examples
     --------

@@ -103,7 +103,7 @@ def _csa_facts(header: DicomHeader) -> tuple[int, NDArray[np.float64]]:
     if direction.shape != (3,) or not abs(abs(float(direction @ normal)) - 1) < 1e-2:
         raise _no_mosaic(header, "has slices that are not stacked along its normal")
     if not 1 <= count <= _MAX_TILES:
-        raise _no_mosaic(header, "has a number of slices that is none")
+        raise _no_mosaic(header, "has a number of slices that is not possible")
     return count, direction / np.linalg.norm(direction)
 
 

@@ -212,7 +212,7 @@ def common_thickness(thicknesses_mm: Sequence[float | None]) -> float | None:
         if not (math.isfinite(thickness) and thickness > 0):
             raise GeometryError(
                 "bad-spacing",
-                "a slice thickness is declared that is none",
+                "the declared slice thickness is no thickness above 0",
                 values={"slice_thickness_mm": thickness},
                 todo="Correct SliceThickness or export the series again.",
             )
