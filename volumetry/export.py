@@ -23,6 +23,7 @@ from volumetry.formats.exporting import (
     lesions_of_mask,
     lesions_of_trace,
     save_dicom,
+    without_images,
     write_lesions,
 )
 from volumetry.formats.recognise import RTSTRUCT_CLASS, recognise
@@ -196,7 +197,7 @@ def export_file(
     images = _images(scan) if as_ in OF_DICOM or as_ == "sr" else None
     if as_ == "sr":
         if images is None:
-            return _refuse(lesions, out, traced, options)
+            raise without_images(out)
         return _as_report(traced, lesions, out, images, options, rule or MeasurementRule())
     write_lesions(lesions, out, as_, geometry=traced.geometry, images=images, options=options)
     notes: tuple[str, ...] = ()
@@ -208,13 +209,6 @@ def export_file(
 
 def _images(scan: Path | str | None) -> SourceImages | None:
     return None if scan is None else source_images(scan, read_scan(scan))
-
-
-def _refuse(
-    lesions: Sequence[ExportedLesion], out: Path, traced: TracedFile, options: ExportOptions
-) -> Exported:
-    write_lesions(lesions, out, "seg", geometry=traced.geometry, images=None, options=options)
-    raise AssertionError("unreachable: a segmentation without images is refused")
 
 
 def _as_trace(traced: TracedFile, lesions: Sequence[ExportedLesion], out: Path) -> Exported:

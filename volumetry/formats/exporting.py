@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from volumetry.errors import GeometryError, TraceError, UsageError
+from volumetry.errors import GeometryError, MismatchError, TraceError, UsageError
 from volumetry.formats.dicom.written.lesions import (
     Algorithm,
     ExportedLesion,
@@ -190,6 +190,16 @@ def write_lesions(
     return written
 
 
+def without_images(path: Path | str) -> MismatchError:
+    """Return the error of a DICOM object that was asked for without DICOM images."""
+    return MismatchError(
+        "not-dicom-scan",
+        "a DICOM object needs the DICOM images that the lesion was traced on",
+        where=path,
+        todo="Name their folder with --scan, or export as nrrd or nifti.",
+    )
+
+
 def _dicom_object(
     lesions: Sequence[ExportedLesion],
     as_: str,
@@ -197,15 +207,8 @@ def _dicom_object(
     options: ExportOptions,
     path: Path | str,
 ) -> Dataset:
-    from volumetry.errors import MismatchError
-
     if images is None:
-        raise MismatchError(
-            "not-dicom-scan",
-            "a DICOM object needs the DICOM images that the lesion was traced on",
-            where=path,
-            todo="Name their folder with --scan, or export as nrrd or nifti.",
-        )
+        raise without_images(path)
     with values_of_the_source():
         if as_ == "seg":
             from volumetry.formats.dicom.written.segmentation import segmentation
