@@ -1,5 +1,10 @@
 """Propensity scores, matching, balance, weighting, and analysis after them, held to R."""
 
+import json
+import math
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -170,17 +175,47 @@ def test_survival_of_matched_patients_hips_is_rs(cluster: str) -> None:
 
 
 def naive_pairs(score: np.ndarray, treated: np.ndarray, caliper: float) -> set[tuple[int, int]]:
-    """Greedy matching as it is told: each treated in turn, every control looked at."""
-    free = list(np.flatnonzero(~treated))
+    """Greedy matching as it is told: each treated in turn, every place of the line looked at."""
+    line = sorted(range(len(score)), key=lambda row: (score[row], row))
+    free = set(np.flatnonzero(~treated).tolist())
     pairs = set()
-    for t in sorted(np.flatnonzero(treated), key=lambda row: (-score[row], row)):
-        if not free:
-            break
-        best = min(free, key=lambda c: (abs(score[c] - score[t]), c))
-        if abs(score[best] - score[t]) <= caliper:
-            pairs.add((int(t), int(best)))
-            free.remove(best)
+    for t in sorted(np.flatnonzero(treated).tolist(), key=lambda row: (-score[row], row)):
+        at, sides = line.index(t), []
+        for side, places in ((0, range(at - 1, -1, -1)), (1, range(at + 1, len(line)))):
+            control = next((line[place] for place in places if line[place] in free), None)
+            if control is not None:
+                away = abs(line.index(control) - at)
+                sides.append((abs(score[control] - score[t]), away, side, control))
+        if sides and min(sides)[0] <= caliper:
+            pairs.add((t, min(sides)[-1]))
+            free.remove(min(sides)[-1])
     return pairs
+
+
+def score_of(probability: np.ndarray, treated: np.ndarray) -> vs.PropensityScore:
+    return vs.PropensityScore(
+        probability=probability,
+        logit=np.log(probability / (1 - probability)),
+        treated=treated,
+        rows=np.arange(len(probability)),
+        used=np.ones(len(probability), dtype=bool),
+        names=(),
+        coefficients=np.empty(0),
+        standard_errors=np.empty(0),
+        covariates=SCORE.covariates,
+    )
+
+
+@pytest.mark.parametrize("order", ["largest", "data", "closest"])
+def test_ties_of_the_score_are_paired_as_matchit_does(order: Any) -> None:
+    """In the lalonde data many treated and controls have equal scores."""
+    text = (Path(__file__).parent / "data" / "lalonde_pairs.json").read_text(encoding="utf-8")
+    lalonde = json.loads(text)
+    n, probability = lalonde["n_treated"], np.array(lalonde["probability"])
+    score = score_of(probability, np.arange(len(probability)) < n)
+    matching = vs.match_pairs(score, vs.MatchOptions(caliper=math.inf, scale="none", order=order))
+    assert matching.treated_rows.tolist() == list(range(n))
+    assert matching.control_rows.tolist() == lalonde["pairs"][order]
 
 
 @settings(max_examples=60)
@@ -188,17 +223,7 @@ def naive_pairs(score: np.ndarray, treated: np.ndarray, caliper: float) -> set[t
 def test_links_find_what_looking_at_every_control_finds(rows: list[tuple[int, bool]], width: int) -> None:
     values, treated = (np.array(column) for column in zip(*rows, strict=True))
     probability, caliper = values / 16, width / 16
-    score = vs.PropensityScore(
-        probability=probability,
-        logit=np.log(probability / (1 - probability)),
-        treated=treated,
-        rows=np.arange(len(values)),
-        used=np.ones(len(values), dtype=bool),
-        names=(),
-        coefficients=np.empty(0),
-        standard_errors=np.empty(0),
-        covariates=SCORE.covariates,
-    )
+    score = score_of(probability, treated)
     expected = naive_pairs(probability, treated, caliper)
     options = vs.MatchOptions(caliper=caliper, scale="probability")
     if not expected:

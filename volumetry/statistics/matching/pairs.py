@@ -12,7 +12,7 @@ from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.propensity import PropensityScore
 from volumetry.statistics.result import Result
-from volumetry.statistics.rows import FloatArray, IntArray
+from volumetry.statistics.rows import BoolArray, FloatArray, IntArray
 
 CaliperScale = Literal["probability", "sd-probability", "sd-logit", "none"]
 MatchOrder = Literal["largest", "smallest", "data", "random", "closest"]
@@ -93,8 +93,10 @@ class Matching(Result):
 def match_pairs(score: PropensityScore, options: MatchOptions) -> Matching:
     """Pair each treated row with the nearest control that is still free, within the caliper.
 
-    Ties in distance go to the earlier row. Costs O(n log n): controls are sorted once, and the nearest free
-    one on either side is found through links that skip the taken ones.
+    Ties are broken as in R's MatchIt since 4.5.1, so that the pairs are its pairs. All rows stand in a line
+    by score, equal scores in the order of the data. A treated row looks at the nearest free control on either
+    side: the smaller distance wins; at equal distance the one fewer places away, then the left one.
+    Treated rows of equal score choose in the order of the data. Costs O(n log n).
 
     Parameters
     ----------
@@ -113,75 +115,74 @@ def match_pairs(score: PropensityScore, options: MatchOptions) -> Matching:
         ``usage`` for an unknown scale or order, a caliper that is not positive, ``random`` without a seed.
     """
     distance, caliper = _scale(score, options)
-    treated, control = np.flatnonzero(score.treated), np.flatnonzero(~score.treated)
-    queue = _FreeControls(distance[control])
+    line = _Line(distance, score.treated)
     if options.order == "closest":
-        chosen = _closest_first(distance[treated], queue, caliper)
+        chosen = _closest_first(line, score.treated, caliper)
     else:
         chosen = {}
-        for t in _order(distance[treated], options):
-            found = queue.nearest(float(distance[treated[t]]))
+        for t in np.flatnonzero(score.treated)[_order(distance[score.treated], options)].tolist():
+            found = line.nearest(t)
             if found is not None and found[0] <= caliper:
-                chosen[int(t)] = queue.take(found[1])
+                chosen[t] = line.take(found[1])
+    n_treated = int(score.treated.sum())
     if not chosen:
         raise StatisticsError(
             "not-estimable",
             "no treated row has a control within the caliper",
-            values={"caliper": caliper, "treated": len(treated), "control": len(control)},
+            values={"caliper": caliper, "treated": n_treated, "control": len(distance) - n_treated},
         )
-    t = treated[np.array(sorted(chosen))]
-    c = control[np.array([chosen[key] for key in sorted(chosen)])]
+    t = np.array(sorted(chosen))
+    c = np.array([chosen[key] for key in t.tolist()])
     return Matching(
         treated_rows=score.rows[t],
         control_rows=score.rows[c],
         distances=np.abs(distance[t] - distance[c]),
         caliper=caliper,
         options=options,
-        n_treated=len(treated),
-        n_control=len(control),
+        n_treated=n_treated,
+        n_control=len(distance) - n_treated,
         n_missing=score.n_missing,
-        notes=_notes(len(t), len(treated)),
+        notes=_notes(len(t), n_treated),
     )
 
 
-class _FreeControls:
-    """Controls sorted by score, in blocks of equal scores, with links over the blocks that are used up."""
+class _Line:
+    """All rows in a line by score, with links from each place to the nearest free control on either side."""
 
-    def __init__(self, scores: FloatArray) -> None:
-        order = np.lexsort((np.arange(len(scores)), scores))
-        values, first, count = np.unique(scores[order], return_index=True, return_counts=True)
-        self._rows: list[int] = order.tolist()
-        self._values: list[float] = values.tolist()
-        self._array = values
-        self._next: list[int] = first.tolist()
-        self._end: list[int] = (first + count).tolist()
-        # Block i is at position i + 1; 0 and the last position are stops that are never used up.
-        self._left = list(range(len(values) + 2))
-        self._right = list(range(len(values) + 2))
+    def __init__(self, scores: FloatArray, treated: BoolArray) -> None:
+        order = np.argsort(scores, kind="stable")
+        places = np.empty(len(scores), dtype=np.int64)
+        places[order] = np.arange(1, len(scores) + 1)
+        self._rows: list[int] = [-1, *order.tolist(), -1]
+        self._place: list[int] = places.tolist()
+        self._scores: list[float] = scores.tolist()
+        # A free control links to itself; the first and the last place are stops that never get used up.
+        here = np.arange(len(scores) + 2)
+        used = np.concatenate(([False], treated[order], [False]))
+        self._left: list[int] = np.where(used, here - 1, here).tolist()
+        self._right: list[int] = np.where(used, here + 1, here).tolist()
 
-    def nearest(self, score: float) -> tuple[float, int] | None:
-        """Return distance and block of the nearest free control; ties go to the earlier row."""
-        at = int(np.searchsorted(self._array, score))
-        right = _root(self._right, at + 1) - 1
-        left = _root(self._left, at) - 1
-        candidates = [
-            (abs(self._values[block] - score), self._rows[self._next[block]], block)
-            for block in (left, right)
-            if 0 <= block < len(self._values)
-        ]
-        if not candidates:
-            return None
-        distance, _, block = min(candidates)
-        return distance, block
+    def nearest(self, row: int, gone: int | None = None) -> tuple[float, int] | None:
+        """Return distance and row of the nearest free control, None where no control is left.
 
-    def take(self, block: int) -> int:
-        """Use up the first free control of a block and return it."""
-        row = self._rows[self._next[block]]
-        self._next[block] += 1
-        if self._next[block] == self._end[block]:
-            self._left[block + 1] = block
-            self._right[block + 1] = block + 2
-        return row
+        `gone` is the control that was nearest before: places are counted from it on its side.
+        """
+        at = self._place[row]
+        ends = (at, at) if gone is None else sorted((at, self._place[gone]))
+        found = []
+        for side, links, start in ((0, self._left, ends[0]), (1, self._right, ends[1])):
+            place = _root(links, start)
+            control = self._rows[place]
+            if control >= 0:
+                distance = abs(self._scores[row] - self._scores[control])
+                found.append((distance, abs(place - start), side, control))
+        return None if not found else min(found)[::3]
+
+    def take(self, control: int) -> int:
+        """Use up a control and return it."""
+        place = self._place[control]
+        self._left[place], self._right[place] = place - 1, place + 1
+        return control
 
 
 def _root(links: list[int], at: int) -> int:
@@ -192,24 +193,30 @@ def _root(links: list[int], at: int) -> int:
     return at
 
 
-def _closest_first(scores: FloatArray, queue: _FreeControls, caliper: float) -> dict[int, int]:
-    """Pair the closest of all first: a heap of each treated row's nearest, looked up anew if it is gone."""
-    heap: list[tuple[float, int]] = []
-    for t, score in enumerate(scores.tolist()):
-        found = queue.nearest(score)
-        if found is not None:
-            heap.append((found[0], t))
+def _closest_first(line: _Line, treated: BoolArray, caliper: float) -> dict[int, int]:
+    """Pair the closest of all first: a heap of each treated row's nearest, looked up anew if it is gone.
+
+    At equal distance, the row that was looked up anew last comes first, as in MatchIt.
+    """
+    heap: list[tuple[float, int, int, int]] = []
+    for t in np.flatnonzero(treated).tolist():
+        found = line.nearest(t)
+        if found is not None and found[0] <= caliper:
+            heap.append((found[0], 0, t, found[1]))
     heapq.heapify(heap)
+    again = 0
+    taken: set[int] = set()
     chosen: dict[int, int] = {}
     while heap:
-        distance, t = heapq.heappop(heap)
-        found = queue.nearest(float(scores[t]))
-        if found is None or distance > caliper:
-            break
-        if found[0] > distance:
-            heapq.heappush(heap, (found[0], t))
-        else:
-            chosen[t] = queue.take(found[1])
+        _, _, t, control = heapq.heappop(heap)
+        if control not in taken:
+            chosen[t] = line.take(control)
+            taken.add(control)
+            continue
+        found = line.nearest(t, control)
+        if found is not None and found[0] <= caliper:
+            again -= 1
+            heapq.heappush(heap, (found[0], again, t, found[1]))
     return chosen
 
 
