@@ -19,7 +19,7 @@ from volumetry.cli import main
 from volumetry.errors import ReadError, UsageError
 from volumetry.tracing import plan_study, read_worklist, release_blinded, settle, study_status
 
-N_SCANS = 30 if os.environ.get("VOLUMETRY_PROVE") else 5
+N_SCANS = 30 if os.environ.get("VOLUMETRY_PROVE") else 8
 FIRST, EARLY, LATE = "2024-03-02T10:00:00+00:00", "2024-03-16T09:59:59+00:00", "2024-03-16T10:00:00+00:00"
 
 
@@ -251,8 +251,39 @@ def test_status_of_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
 # -- end to end ---------------------------------------------------------------------------------------------
 
 
+PLAN = """
+[study]
+title = "Reader study"
+
+[tables]
+clinical = "clinical.csv"
+measurements = "results/measurements.csv"
+changes = "results/changes.csv"
+
+[volumes]
+unit = "hip"
+reader = "consensus"
+
+[groups]
+column = "group"
+first = "treated"
+second = "control"
+
+[[change]]
+name = "volume change"
+
+[sensitivity]
+thresholds_percent = [10, 15, 30]
+readers = ["A", "B", "C"]
+
+[error]
+repeatability = "agreement/repeatability.json"
+simulations = 25
+"""
+
+
 def run_study(folder: Path, n_scans: int) -> Path:
-    """From an empty folder to the tables of changes, by commands; the readers are simulated."""
+    """From an empty folder to the outcomes under error, by commands; the readers are simulated."""
     study, results = write_study(folder / "study", n_scans, consensus="choose"), folder / "results"
     assert main(["study", "plan", str(study)]) == 0
     for reader in "ABC":
@@ -280,9 +311,14 @@ def run_study(folder: Path, n_scans: int) -> Path:
     assert main(agreement) == 0
     file = folder / "agreement" / "repeatability.json"
     assert main([*measured, "--out", str(results), "--repeatability", str(file)]) == 0
+    clinical = [f"p{n:02},L,{('treated', 'control')[n % 2]}" for n in range(n_scans // 2)]
+    (folder / "clinical.csv").write_text("\n".join(["patient,side,group", *clinical, ""]), encoding="utf-8")
+    (folder / "plan.toml").write_text(PLAN, encoding="utf-8")
+    assert main(["outcomes", str(folder / "plan.toml"), "--out", str(folder / "outcomes")]) == 0
     return results
 
 
+@pytest.mark.prove
 def test_a_reader_study_from_an_empty_folder_twice(tmp_path: Path) -> None:
     results = [run_study(tmp_path / name, N_SCANS) for name in ("one", "two")]
     names = ("measurements.csv", "changes.csv", "slices.csv")
@@ -306,6 +342,12 @@ def test_a_reader_study_from_an_empty_folder_twice(tmp_path: Path) -> None:
     changes = table(results[0] / "changes.csv")
     assert {change["reader"] for change in changes} == {"A", "B", "C", "consensus"}
     assert all(change["verdict"] not in ("", "error-unknown") for change in changes)
+    outcomes = [folder.parent / "outcomes" for folder in results]
+    written = [{p.relative_to(o).as_posix(): p.read_bytes() for p in o.rglob("*.csv")} for o in outcomes]
+    assert written[0] == written[1]
+    (responders,) = (name for name in written[0] if name.endswith("responders-with-error.csv"))
+    assert {row["group"] for row in table(outcomes[0] / responders)} == {"treated", "control"}
+    assert any(name.endswith("conclusion.csv") for name in written[0])
 
 
 # -- consensus -------------------------------------------------------------------------------------------
