@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from napari.components import ViewerModel
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QPointF, Qt
 from qtpy.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QWidget
 
 Position = tuple[float, float]
@@ -22,6 +24,14 @@ LEFT_TO_NAPARI = ("Control-Q", "Control-W", "Control-O", "Control-Shift-O", "F11
 """Keys of the window itself, which change nothing of what is shown."""
 
 _COMPRESS = Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents
+
+
+def canvas_of(viewer: ViewerModel) -> QWidget:
+    """Return napari's canvas of a viewer with a window."""
+    window = viewer.window.main_menu.window()
+    found: QWidget | None = window.centralWidget().findChild(QOpenGLWidget)
+    assert found is not None
+    return found
 
 
 class Target(Protocol):

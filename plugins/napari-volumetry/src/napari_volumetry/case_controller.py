@@ -6,28 +6,25 @@ the panel, by name, and the tracing goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 from weakref import ref
 
 import numpy as np
 from napari.components import ViewerModel
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QWidget
 
-from napari_volumetry.outline_files import read_outlines
+from napari_volumetry.canvas_input import canvas_of
+from napari_volumetry.command import command
 from napari_volumetry.scene import Scene
 from volumetry import LesionVolume, MeasurementRule, Scan, VolumetryError, read_scan
 from volumetry.tracing import (
     CasePlace,
     LesionReadout,
-    SavedTrace,
     TracingCase,
     TracingSession,
     Worklist,
@@ -46,40 +43,6 @@ HEARTBEAT_MS = 30_000
 
 def _age(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def command(
-    method: Callable[Concatenate[Controller, TracingSession, Given], None],
-) -> Callable[Concatenate[Controller, Given], None]:
-    """Give a method the session, say what the session refuses, and show what came of it."""
-
-    @wraps(method)
-    def commanded(self: Controller, /, *args: Given.args, **named: Given.kwargs) -> None:
-        session = self.session
-        if session is None:
-            self.message_shown.emit("Open a case first.", False)
-            return
-        try:
-            method(self, session, *args, **named)
-        except VolumetryError as error:
-            self.tell(error)
-        finally:
-            self.update_view()
-
-    return commanded
-
-
-def canvas_of(viewer: ViewerModel) -> QWidget:
-    """Return napari's canvas of a viewer with a window."""
-    window = viewer.window.main_menu.window()
-    found: QWidget | None = window.centralWidget().findChild(QOpenGLWidget)
-    assert found is not None
-    return found
-
-
-def _clock(time: str) -> str:
-    """Hour and minute of an ISO time, here."""
-    return datetime.fromisoformat(time).astimezone().strftime("%H:%M") if time else ""
 
 
 class CaseController(QObject):
@@ -374,89 +337,6 @@ class CaseController(QObject):
         traced = session.state.slices_of(session.current_lesion) if session else ()
         self.scene.go_to(traced[len(traced) // 2] if traced else self.scene.orientation.shape[0] // 2)
 
-    # -- what a tracer adds ------------------------------------------------------------------------------
-
-    def begin_drawing(self, scene: Scene) -> None:
-        """Take the mouse: called when a case has been opened."""
-
-    def end_drawing(self) -> None:
-        """Let go of the mouse: called before a case is closed."""
-
-    # -- keeping -----------------------------------------------------------------------------------------
-
-    def save(self) -> bool:
-        """Save what is traced; return whether it is on the disk."""
-        if self.case is None:
-            return False
-        case = self.case
-        try:
-            saved = case.save()
-        except VolumetryError as error:
-            if error.code not in ("read-only", "disk-full"):
-                self.tell(error)
-            else:
-                self._ask_place(error, self._move_and_save)
-            return False
-        if saved:
-            self.saved_time = datetime.now().strftime("%H:%M")
-        self.update_view()
-        self.message_shown.emit(self._said_of_saving(saved), any(trace.is_conflict for trace in saved))
-        self.refresh_worklist()
-        return True
-
-    def _said_of_saving(self, saved: tuple[SavedTrace, ...]) -> str:
-        if not saved:
-            return "There is nothing traced to save."
-        conflicts = [trace.path.name for trace in saved if trace.is_conflict]
-        if conflicts:
-            return f"Somebody else saved this lesion meanwhile. Yours lies beside it: {', '.join(conflicts)}."
-        return "Saved: " + ", ".join(trace.path.name for trace in saved) + "."
-
-    @command
-    def sign(self, session: TracingSession, acknowledged: Iterable[str] = ()) -> None:
-        """Sign the current lesion, which locks it, and save it; the warnings named are acknowledged."""
-        session.sign(acknowledged=acknowledged)
-        if self.save():
-            self.message_shown.emit(f"{self.state_words}.", False)
-
-    @property
-    def state_words(self) -> str:
-        """The state of the current lesion in words: unsaved, saved, signed."""
-        session = self.session
-        if session is None:
-            return "No case is open"
-        if session.is_read_only:
-            return "Read-only"
-        lesion = session.state.lesions.get(session.current_lesion)
-        unsaved = session.state.unsaved_lesions
-        if lesion is not None and lesion.is_signed and lesion.id not in unsaved:
-            return f"Signed by {session.reader}, {_clock(lesion.signed_time)}"
-        if unsaved:
-            names = ", ".join(session.state.lesions[found].name for found in unsaved)
-            return f"Unsaved: {names}"
-        if lesion is None or (session.state.is_empty(lesion.id) and not lesion.is_judged):
-            return "Nothing traced yet"
-        return f"Saved {self.saved_time}".strip()
-
-    @command
-    def reopen(self, session: TracingSession, reason: str) -> None:
-        """Open a signed lesion again, with a reason."""
-        session.reopen(reason)
-
-    def save_mask(self, path: Path | str) -> None:
-        """Write a mask of all lesions."""
-        with self._telling():
-            if self.case is not None:
-                self.message_shown.emit(f"Saved: {self.case.export_mask(path).name}.", False)
-
-    @command
-    def load_outlines(self, session: TracingSession, path: Path | str) -> None:
-        """Take the outlines of a trace, an RTSTRUCT or a mask over, as lesions to go on with."""
-        assert self.scene is not None
-        taken = {lesion.name for lesion in session.state.lesions.values()}
-        session.load_traces(read_outlines(Path(path), self.scene.scan, reader=self.reader, taken=taken))
-        self.go_to_lesion()
-
     @command
     def discard_unsaved(self, _session: TracingSession) -> None:
         """Go back to what was last saved."""
@@ -471,12 +351,20 @@ class CaseController(QObject):
             (("Choose another folder...", go_on), ("Later", lambda: None)),
         )
 
-    def _move_and_save(self, place: CasePlace) -> None:
-        with self._telling():
-            if self.case is not None:
-                self.case.move_to(place)
-                self._said_error = ""
-                self.save()
+    # -- what a tracer adds ------------------------------------------------------------------------------
+
+    def begin_drawing(self, scene: Scene) -> None:
+        """Take the mouse: called when a case has been opened."""
+
+    def end_drawing(self) -> None:
+        """Let go of the mouse: called before a case is closed."""
+
+    def drop_for(self, why: str) -> None:
+        """Drop what is half drawn, and say why."""
+
+    def say(self, text: str, is_error: bool) -> None:
+        """Tell the reader something."""
+        self.message_shown.emit(text, is_error)
 
     def _beat(self) -> None:
         if self.case is not None and not self.case.is_read_only and not self.case.heartbeat():
@@ -511,10 +399,6 @@ class CaseController(QObject):
         elif not self._is_redraw_due:
             self._is_redraw_due = True
             QTimer.singleShot(0, self._redraw)
-        error = None if self.case is None else self.case.error
-        if error is not None and error.code != self._said_error:
-            self._said_error = error.code
-            self._ask_place(error, self._move_and_save)
 
     def _redraw(self) -> None:
         self._is_redraw_due = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +10,24 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 
 from napari_volumetry.canvas_input import CanvasInput
-from napari_volumetry.case_controller import CaseController, command
+from napari_volumetry.command import command
 from napari_volumetry.compare import Comparison
 from napari_volumetry.drawing import CLOSE_PIXELS, Drawing
 from napari_volumetry.keys import KEYS
 from napari_volumetry.layers import colour_of
+from napari_volumetry.lesion_commands import LesionCommands
 from napari_volumetry.scene import Scene
 from napari_volumetry.strokes import Place, Stroke, Tool, nearest_vertex
-from volumetry import Contour
-from volumetry.tracing import LiveWire, TracedLesion, TracingSession, WindowPreset
+from volumetry.tracing import LiveWire, TracingSession
 
 Array = NDArray[np.float64]
 
-MIDLINE_MM = 5.0
-"""Nearer to the patient's middle than this, an outline does not say its side."""
 
-
-class Tracer(CaseController):
+class Tracer(LesionCommands):
     """The tracer of a viewer.
 
     Signals are those of `CaseController`, and: ``state_changed`` (drawing began or ended, another tool or
-    brush), ``pointed`` (where the mouse is on the screen's slice, or None), ``window_chosen`` (number),
+    brush), ``pointed`` (where the mouse is on the screen's slice, or None), ``window_chosen``,
     ``keys_wanted``, ``layers_wanted``.
 
     Parameters
@@ -45,7 +41,6 @@ class Tracer(CaseController):
 
     state_changed = Signal()
     pointed = Signal(object)
-    window_chosen = Signal(int)
     keys_wanted = Signal()
     layers_wanted = Signal()
 
@@ -135,28 +130,6 @@ class Tracer(CaseController):
             self.drawing.move(self._shown_at(at))
         self.pointed.emit(self.drawing.here)
 
-    def pan(self, dx: float, dy: float) -> None:  # noqa: D102
-        if self.scene is not None:
-            self.scene.set_view(self.scene.view.moved(dx, dy))
-
-    def zoom(self, factor: float, at: tuple[float, float]) -> None:  # noqa: D102
-        if self.scene is not None:
-            self.scene.set_view(self.scene.view.zoomed(factor, at))
-
-    def change_window(self, dx: float, dy: float) -> None:
-        """Change window width (to the right: wider) and level (down: higher), as PACS do."""
-        if self.scene is not None:
-            low, high = self.scene.window
-            level, width = (low + high) / 2, high - low
-            least = max(abs(high), abs(low), 1e-3) * 1e-3
-            step = self.scene.windows[0].width / 500
-            width, level = max(width + dx * step, least), level + dy * step
-            self.scene.set_limits(level - width / 2, level + width / 2)
-
-    def step_slices(self, steps: int) -> None:
-        """Go a number of slices further."""
-        self.go_to_slice(self.slice_index + steps)
-
     def resized(self) -> None:  # noqa: D102
         if self.scene is not None:
             self.scene.overlay.setGeometry(self.canvas.rect())
@@ -177,15 +150,6 @@ class Tracer(CaseController):
             self._hide_outlines(False)
             return True
         return False
-
-    def hide_outlines(self) -> None:
-        """Hide the outlines while the key is held."""
-        self._hide_outlines(True)
-
-    def _hide_outlines(self, is_hidden: bool) -> None:
-        if self.scene is not None:
-            self.scene.overlay.hides_outlines = is_hidden
-            self.scene.overlay.refresh()
 
     def drop(self) -> None:
         """Drop what is half drawn; without, stop drawing."""
@@ -236,34 +200,6 @@ class Tracer(CaseController):
         self._on_drawing()
         self.state_changed.emit()
 
-    def toggle_smooth(self) -> None:
-        """Show pixels blended, or as blocks."""
-        if self.scene is not None:
-            self.scene.set_smooth(not self.scene.overlay.is_smooth)
-
-    def window_1(self) -> None:
-        """Show the scan in its first window."""
-        self._choose_window(0)
-
-    def window_2(self) -> None:
-        """Show the scan in its second window."""
-        self._choose_window(1)
-
-    def window_3(self) -> None:
-        """Show the scan in its third window."""
-        self._choose_window(2)
-
-    def window_4(self) -> None:
-        """Show the scan in its fourth window."""
-        self._choose_window(3)
-
-    def _choose_window(self, number: int) -> None:
-        if self.scene is not None and number < len(self.scene.windows):
-            window = self.scene.windows[number]
-            self.scene.set_window(window)
-            self.window_chosen.emit(number)
-            self.say(f"Window {window.name}: level {window.level:g}, width {window.width:g}.", False)
-
     def show_keys(self) -> None:
         """Show the keys beside the picture."""
         self.keys_wanted.emit()
@@ -271,71 +207,6 @@ class Tracer(CaseController):
     def show_layers(self) -> None:
         """Show, or hide, napari's list of layers."""
         self.layers_wanted.emit()
-
-    # -- lesions -----------------------------------------------------------------------------------------
-
-    @property
-    def lesion(self) -> TracedLesion | None:
-        """The lesion that is being traced."""
-        session = self.session
-        return None if session is None else session.state.lesions.get(session.current_lesion)
-
-    def choose_lesion(self, lesion_id: str) -> None:
-        """Trace another lesion."""
-        session = self.session
-        if session is not None and lesion_id in session.state.lesions:
-            if lesion_id != session.current_lesion:
-                self.drop_for("the lesion changed")
-            session.current_lesion = lesion_id
-            self.update_view()
-
-    def next_lesion(self) -> None:
-        """Trace the next lesion."""
-        session = self.session
-        if session is not None and session.state.lesions:
-            ids = list(session.state.lesions)
-            here = ids.index(session.current_lesion) + 1 if session.current_lesion in ids else 0
-            self.choose_lesion(ids[here % len(ids)])
-
-    @command
-    def new_lesion(self, session: TracingSession, side: str | None = None) -> None:
-        """Add a lesion, on the side of the current one unless another is given."""
-        self.drop_for("the lesion changed")
-        if side is None:
-            side = self.lesion.side if self.lesion else ""
-        session.add_lesion(self._free_name(side), side)
-
-    @command
-    def begin_lesion(self, session: TracingSession, name: str, side: str) -> None:
-        """Add a lesion of a name."""
-        session.add_lesion(name, side)
-
-    def _free_name(self, side: str) -> str:
-        assert self.session is not None
-        taken = {lesion.name for lesion in self.session.state.lesions.values()}
-        stem = side or "lesion"
-        return next(f"{stem}{n}" for n in range(1, len(taken) + 2) if f"{stem}{n}" not in taken)
-
-    @command
-    def rename_lesion(self, session: TracingSession, name: str, side: str) -> None:
-        """Give the current lesion another name and side."""
-        session.change_lesion(session.current_lesion, name=name, side=side)
-
-    @command
-    def delete_lesion(self, session: TracingSession) -> None:
-        """Delete the current lesion with all its outlines."""
-        self.drop_for("the lesion was deleted")
-        session.delete_lesion(session.current_lesion)
-
-    @command
-    def mark_absent(self, session: TracingSession, is_absent: bool) -> None:
-        """Say that there is no lesion, or take it back."""
-        session.mark_absent(session.current_lesion, is_absent=is_absent)
-
-    @command
-    def mark_not_measurable(self, session: TracingSession, reason: str) -> None:
-        """Say that the lesion cannot be measured, and why; an empty reason takes it back."""
-        session.mark_not_measurable(session.current_lesion, reason)
 
     # -- tools -------------------------------------------------------------------------------------------
 
@@ -395,11 +266,6 @@ class Tracer(CaseController):
             self._take("freehand")
         self.state_changed.emit()
 
-    def set_window(self, window: WindowPreset) -> None:
-        """Show the scan in a window."""
-        if self.scene is not None:
-            self.scene.set_window(window)
-
     @property
     def state_words(self) -> str:
         """The state of the current lesion in words: drawing, unsaved, saved, signed."""
@@ -444,12 +310,7 @@ class Tracer(CaseController):
             return f"{lesion.name} is signed. Open it again, with a reason, to change it."
         return ""
 
-    def say(self, text: str, is_error: bool) -> None:
-        """Tell the reader something."""
-        self.message_shown.emit(text, is_error)
-
-    def drop_for(self, why: str) -> None:
-        """Drop what is half drawn, and say why."""
+    def drop_for(self, why: str) -> None:  # noqa: D102
         if self.drawing is not None:
             self.drawing.cancel(why)
 
@@ -503,85 +364,7 @@ class Tracer(CaseController):
             lesion = self._lesion_for(pixels.astype(float) if len(pixels) else None)
         session.paint(stroke.place.slice_index, pixels, erase=stroke.tool == "erase", lesion_id=lesion)
 
-    def _lesion_for(self, vertices: Array | None) -> str:
-        """Return the lesion that is traced; where there is none, a new one on the side where it is drawn."""
-        session = self.session
-        assert session is not None
-        if session.current_lesion:
-            return session.current_lesion
-        side = ""
-        if vertices is not None:
-            x_mm = float(session.geometry.pixel_to_patient(self.slice_index, [vertices.mean(axis=0)])[0, 0])
-            side = "L" if x_mm > MIDLINE_MM else "R" if x_mm < -MIDLINE_MM else ""
-        name = self._free_name(side)
-        where = {"L": "on the patient's left", "R": "on the patient's right"}.get(side, "without a side")
-        self.message_shown.emit(f"New lesion {name}, {where}. Change it above if that is wrong.", False)
-        return session.add_lesion(name, side)
-
-    # -- commands over slices ----------------------------------------------------------------------------
-
-    def copy_to_next(self) -> None:
-        """Copy the outlines of the slice in view to the next one, and go there."""
-        self._copy(1)
-
-    def copy_to_previous(self) -> None:
-        """Copy the outlines of the slice in view to the previous one, and go there."""
-        self._copy(-1)
-
-    @command
-    def _copy(self, session: TracingSession, step: int) -> None:
-        here = self.slice_index
-        if session.copy_slice(here, here + step):
-            self.go_to_slice(here + step)
-        else:
-            self.message_shown.emit("There is nothing to copy on this slice.", False)
-
-    @command
-    def interpolate(self, session: TracingSession) -> None:
-        """Propose outlines for the slices between traced ones."""
-        proposed = session.propose_between()
-        text = (
-            "There is no slice between traced ones."
-            if not proposed
-            else ("Dashed outlines are proposals: look at each slice, then accept them.")
-        )
-        self.message_shown.emit(text, False)
-
-    @command
-    def propose(self, session: TracingSession, contours: Sequence[Contour]) -> None:
-        """Propose outlines from elsewhere: the baseline's. Only accepting makes them count."""
-        if not session.propose(contours):
-            self.message_shown.emit("There is no outline to propose.", False)
-
-    @command
-    def accept_slice(self, session: TracingSession) -> None:
-        """Accept the proposals on the slice in view."""
-        session.accept(self.slice_index)
-
-    @command
-    def accept_all(self, session: TracingSession) -> None:
-        """Accept all proposals of the lesion."""
-        session.accept()
-
-    @command
-    def reject_slice(self, session: TracingSession) -> None:
-        """Throw the proposals on the slice in view away."""
-        session.reject(self.slice_index)
-
-    @command
-    def clear_slice(self, session: TracingSession) -> None:
-        """Delete what is traced of the lesion on the slice in view."""
-        session.clear_slice(self.slice_index)
-
-    @command
-    def paint_outlines(self, session: TracingSession) -> None:
-        """Turn the outlines of the slice in view into paint; the area becomes the pixel count."""
-        session.paint(self.slice_index, np.zeros((0, 2)), convert=True)
-
-    @command
-    def outline_paint(self, session: TracingSession) -> None:
-        """Turn the paint of the slice in view into outlines of the same area."""
-        session.outline_paint(self.slice_index)
+    # -- undo --------------------------------------------------------------------------------------------
 
     def undo(self) -> None:
         """Take back what is half drawn, else the last command, and go where it was."""

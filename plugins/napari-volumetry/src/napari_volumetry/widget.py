@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.case_controller import canvas_of
+from napari_volumetry.canvas_input import canvas_of
 from napari_volumetry.help_panel import HelpPanel
 from napari_volumetry.opened_layers import OpenedLayers
 from napari_volumetry.panel import TracerPanel

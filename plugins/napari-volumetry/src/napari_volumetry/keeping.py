@@ -1,0 +1,110 @@
+"""Keeping what is drawn: saving, signing, other folders, files to and from other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from napari_volumetry.command import command
+from napari_volumetry.outline_files import read_outlines
+from napari_volumetry.picture_commands import PictureCommands
+from volumetry import VolumetryError
+from volumetry.tracing import CasePlace, SavedTrace, TracingSession
+
+
+def _clock(time: str) -> str:
+    """Hour and minute of an ISO time, here."""
+    return datetime.fromisoformat(time).astimezone().strftime("%H:%M") if time else ""
+
+
+class KeptCase(PictureCommands):
+    """The case in view, and what is on the disk of it."""
+
+    def save(self) -> bool:
+        """Save what is traced; return whether it is on the disk."""
+        if self.case is None:
+            return False
+        case = self.case
+        try:
+            saved = case.save()
+        except VolumetryError as error:
+            if error.code not in ("read-only", "disk-full"):
+                self.tell(error)
+            else:
+                self._ask_place(error, self._move_and_save)
+            return False
+        if saved:
+            self.saved_time = datetime.now().strftime("%H:%M")
+        self.update_view()
+        self.message_shown.emit(self._said_of_saving(saved), any(trace.is_conflict for trace in saved))
+        self.refresh_worklist()
+        return True
+
+    def _said_of_saving(self, saved: tuple[SavedTrace, ...]) -> str:
+        if not saved:
+            return "There is nothing traced to save."
+        conflicts = [trace.path.name for trace in saved if trace.is_conflict]
+        if conflicts:
+            return f"Somebody else saved this lesion meanwhile. Yours lies beside it: {', '.join(conflicts)}."
+        return "Saved: " + ", ".join(trace.path.name for trace in saved) + "."
+
+    @command
+    def sign(self, session: TracingSession, acknowledged: Iterable[str] = ()) -> None:
+        """Sign the current lesion, which locks it, and save it; the warnings named are acknowledged."""
+        session.sign(acknowledged=acknowledged)
+        if self.save():
+            self.message_shown.emit(f"{self.state_words}.", False)
+
+    @property
+    def state_words(self) -> str:
+        """The state of the current lesion in words: unsaved, saved, signed."""
+        session = self.session
+        if session is None:
+            return "No case is open"
+        if session.is_read_only:
+            return "Read-only"
+        lesion = session.state.lesions.get(session.current_lesion)
+        unsaved = session.state.unsaved_lesions
+        if lesion is not None and lesion.is_signed and lesion.id not in unsaved:
+            return f"Signed by {session.reader}, {_clock(lesion.signed_time)}"
+        if unsaved:
+            names = ", ".join(session.state.lesions[found].name for found in unsaved)
+            return f"Unsaved: {names}"
+        if lesion is None or (session.state.is_empty(lesion.id) and not lesion.is_judged):
+            return "Nothing traced yet"
+        return f"Saved {self.saved_time}".strip()
+
+    @command
+    def reopen(self, session: TracingSession, reason: str) -> None:
+        """Open a signed lesion again, with a reason."""
+        session.reopen(reason)
+
+    def save_mask(self, path: Path | str) -> None:
+        """Write a mask of all lesions."""
+        with self._telling():
+            if self.case is not None:
+                self.message_shown.emit(f"Saved: {self.case.export_mask(path).name}.", False)
+
+    @command
+    def load_outlines(self, session: TracingSession, path: Path | str) -> None:
+        """Take the outlines of a trace, an RTSTRUCT or a mask over, as lesions to go on with."""
+        assert self.scene is not None
+        taken = {lesion.name for lesion in session.state.lesions.values()}
+        session.load_traces(read_outlines(Path(path), self.scene.scan, reader=self.reader, taken=taken))
+        self.go_to_lesion()
+
+    def _move_and_save(self, place: CasePlace) -> None:
+        with self._telling():
+            if self.case is not None:
+                self.case.move_to(place)
+                self._said_error = ""
+                self.save()
+
+    def update_view(self, *, redraw_now: bool = False) -> None:
+        """Numbers at once; the picture after them; and what the disk refused, once."""
+        super().update_view(redraw_now=redraw_now)
+        error = None if self.case is None else self.case.error
+        if error is not None and error.code != self._said_error:
+            self._said_error = error.code
+            self._ask_place(error, self._move_and_save)
