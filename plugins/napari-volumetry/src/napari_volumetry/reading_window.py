@@ -182,12 +182,24 @@ class ReadingWindow(QObject):
     # -- closing ----------------------------------------------------------------------------------------
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802, D102
-        if isinstance(event, QCloseEvent) and event.spontaneous():
+        # A program that closes the viewer has put the picture away before: it is not asked.
+        if isinstance(event, QCloseEvent) and (event.spontaneous() or self.tracer.canvas.isVisible()):
             self.tracer.drop_for("the window is being closed")
-            if self.tracer.has_unsaved and not self._may_close():
-                event.ignore()
-                return True
+            if self.tracer.has_unsaved:
+                return self._ask_before(event)
         return False
+
+    def _ask_before(self, event: QCloseEvent) -> bool:
+        """Ask what is to become of unsaved work; return whether this event is dealt with."""
+        may_close = self._may_close()
+        if may_close and not event.spontaneous():
+            return False
+        event.ignore()
+        if may_close:
+            # Closed anew, by the program: napari would ask a second time whether to close.
+            self.tracer.close_case()
+            QTimer.singleShot(0, self.window.close)
+        return True
 
     def _may_close(self) -> bool:
         """Ask what is to become of unsaved work; return whether the window may close."""

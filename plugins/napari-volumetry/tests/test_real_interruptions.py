@@ -1,0 +1,188 @@
+"""Real events in the middle of a stroke: nothing lands elsewhere, and what was finished stays."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QMessageBox, QWidget
+from real_hand import RealHand, both_cores_busy, needs_x, turn_loop, window_manager
+
+PROVES = bool(os.environ.get("VOLUMETRY_PROVE"))
+pytestmark = [pytest.mark.prove, needs_x]
+CASE = "hip04, 2022-10-18"
+
+ENDS_IT = {
+    "next case": ["key", "Next"],
+    "previous case": ["key", "Prior"],
+    "next slice by key": ["key", "w"],
+    "previous slice by key": ["key", "q"],
+    "next slice by wheel": ["click", "5"],
+    "previous slice by wheel": ["click", "4"],
+    "undo": ["key", "ctrl+z"],
+    "Escape": ["key", "Escape"],
+    "Backspace": ["key", "BackSpace"],
+    "another tool": ["key", "n"],
+    "new lesion": ["key", "shift+f"],
+    "window close, then stay": ["key", "alt+F4", "sleep", "0.7", "key", "Escape", "sleep", "0.3"],
+}
+GOES_ON = {
+    "save": ["key", "shift+s"],
+    "zoom by wheel": ["keydown", "ctrl", "click", "4", "keyup", "ctrl"],
+    "redo": ["key", "ctrl+shift+z"],
+    "hide outlines": ["key", "v"],
+    "a window": ["key", "2"],
+    "the page of keys": ["key", "question", "key", "question"],
+    "the other buttons": ["click", "2", "click", "3"],
+    "napari's 3D": ["key", "ctrl+y"],
+    "napari's transpose": ["key", "ctrl+t"],
+    "another window in front": ["key", "F12"],
+}
+
+
+def chosen(table: dict[str, list[str]], *some: str) -> dict[str, list[str]]:
+    """All of a table where it is proved, and some of it in CI."""
+    return table if PROVES else {name: table[name] for name in some}
+
+
+@pytest.fixture(params=("idle", "loaded") if PROVES else ("idle",))
+def hand(person, study, request):
+    with window_manager(), both_cores_busy() if request.param == "loaded" else nullcontext():
+        assert person.tracer.open_study(study)
+        person.pick(person.row_of(name=CASE))
+        turn_loop(300)
+        yield RealHand(person)
+
+
+def ring_at(row: float, column: float, radius: float = 9.0) -> np.ndarray:
+    angles = 2 * np.pi * np.arange(24) / 24
+    return np.column_stack((row + radius * np.sin(angles), column + radius * np.cos(angles)))
+
+
+def interrupted(hand: RealHand, words: list[str], shown: np.ndarray) -> None:
+    """Begin a stroke, do something else in its middle, and end it."""
+    person = hand.person
+    path = np.round(person.on_canvas(shown))
+    half = len(path) // 2
+    first = ["mousemove", *hand.on_screen(person.canvas, path[0]), "sleep", "0.05", "mousedown", "1"]
+    middle = [*hand.along(path[:half], 0.1), *words, "sleep", "0.15"]
+    hand.run([*first, *middle, *hand.along(path[half:], 0.1), "mouseup", "1"], settle_ms=120)
+
+
+def outlines(person) -> list[tuple[int, float, float]]:
+    """(slice, area in pixels, row of the middle) of what is traced in the case in view."""
+    found = person.tracer.session.state.contours.values()
+    return sorted((c.slice_index, round(c.contour.area_pixels, 6), c.vertices[:, 0].mean()) for c in found)
+
+
+def begin(hand: RealHand, name: str) -> list[tuple[int, float, float]]:
+    """Open the case, with one finished outline more on its middle slice, and the tool chosen."""
+    person = hand.person
+    if person.tracer.name != CASE:
+        person.pick(person.row_of(name=CASE))
+        turn_loop(100)
+    person.tracer.go_to_slice(5)
+    if person.tracer.session.state.contours:
+        person.tracer.choose_lesion(next(iter(person.tracer.session.state.lesions)))
+        person.tracer.clear_slice()
+    person.zoom_to(45, 45, 4.0)
+    person.tracer.draw_freehand()
+    hand.drag(ring_at(45, 25, 7.0), 0.1)
+    held = outlines(person)
+    assert len(held) == 1, name
+    assert held[0][0] == 5
+    return held
+
+
+def test_what_ends_a_stroke_leaves_nothing_behind(hand):
+    person = hand.person
+    some = chosen(ENDS_IT, "next case", "next slice by wheel", "undo", "window close, then stay")
+    for name, words in some.items():
+        held = begin(hand, name)
+        before = person.tracer.opening
+        interrupted(hand, words, ring_at(45, 55))
+        assert "dropped" in person.said or person.tracer.opening != before, (name, person.said)
+        if person.tracer.opening != before:
+            assert person.tracer.name != CASE
+            assert not any(e.action == "add-outline" for e in person.tracer.session.events), name
+            person.pick(person.row_of(name=CASE))
+            turn_loop(100)
+        assert outlines(person) == held, name
+        assert person.tracer.case is not None
+
+
+def test_what_does_not_end_a_stroke_leaves_it_as_it_was_drawn(hand):
+    person = hand.person
+    other = QWidget()
+    other.setGeometry(1200, 700, 200, 200)
+    for name, words in chosen(GOES_ON, "save", "another window in front").items():
+        held = begin(hand, name)
+        if name == "another window in front":
+            other.show()
+            turn_loop(200)
+            hand.press(person.canvas, (5, 5))
+            (window,) = [int(other.winId())]
+            words = ["windowactivate", str(window), "sleep", "0.2"]
+        shown = ring_at(45, 55)
+        interrupted(hand, words, shown)
+        found = outlines(person)
+        assert held[0] in found, name
+        assert len(found) == 2, (name, person.said)
+        ((index, area, _),) = [one for one in found if one != held[0]]
+        assert index == 5, name
+        if "zoom" not in name:
+            assert area == pytest.approx(np.pi * 81, rel=0.02), name
+    other.close()
+
+
+def test_a_half_drawn_polygon_goes_with_its_case(hand):
+    """Clicked in part, and then another case is opened by a double click in the worklist."""
+    person = hand.person
+    held = begin(hand, "polygon")
+    hand.key("Shift-G")
+    for shown in ((40.0, 50.0), (40.0, 60.0), (50.0, 60.0)):
+        hand.run([*hand.to(shown), "sleep", "0.03", "click", "1"])
+    assert person.tracer.drawing.is_half_drawn
+    person.widget.tabs.setCurrentWidget(person.worklist)
+    turn_loop(100)
+    table = person.worklist.table
+    row = person.row_of(name="hip03, 2022-02-15")
+    table.scrollToItem(table.item(row, 0))
+    turn_loop(50)
+    place = table.visualItemRect(table.item(row, 0)).center()
+    hand.press(table.viewport(), (place.x(), place.y()), times=2)
+    turn_loop(200)
+    assert person.tracer.name == "hip03, 2022-02-15"
+    assert not any(e.action == "add-outline" for e in person.tracer.session.events)
+    assert not person.tracer.drawing.is_half_drawn
+    # The first click there draws nothing: no tool is chosen, nothing is half drawn.
+    hand.run([*hand.to((45.0, 45.0)), "click", "1"])
+    assert not any(e.action == "add-outline" for e in person.tracer.session.events)
+    person.pick(person.row_of(name=CASE))
+    assert outlines(person) == held
+
+
+def test_closing_asks_for_what_is_not_saved(hand, monkeypatch):
+    """By the window's button (Alt+F4), and by napari's own Ctrl+W and Ctrl+Q: each is asked, once."""
+    person = hand.person
+    begin(hand, "close")
+    asked: list[str] = []
+
+    def answer(box: QMessageBox) -> int:
+        asked.append(box.text())
+        (stay,) = [b for b in box.buttons() if b.text() == "Stay"]
+        stay.click()
+        return 0
+
+    monkeypatch.setattr(QMessageBox, "exec", answer)
+    for number, key in enumerate(("alt+F4", "ctrl+w", "ctrl+q"), start=1):
+        monkeypatch.setattr("napari._qt.qt_main_window.ConfirmCloseDialog.exec_", lambda _self: 1)
+        hand.run(["key", key, "sleep", "0.3"])
+        assert len(asked) == number, key
+        assert asked[-1].startswith("Unsaved: "), asked
+        assert person.viewer.window._qt_window.isVisible()
+    assert len(outlines(person)) == 1
+    # napari would otherwise end the application with the next window that is closed.
+    person.viewer.window._qt_window._quit_app = False
