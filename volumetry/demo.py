@@ -26,7 +26,9 @@ _VOLUMES = (
     "patient", "side", "lesion", "visit", "status", "volume_cm3", "by_spacing_cm3", "n_slices",
     "change_percent", "class", "why", "flags",
 )  # fmt: skip
-_COMPARISONS = ("endpoint", "role", "method", "estimate", "value", "ci_low", "ci_high", "p_value", "n_used")
+_COMPARISONS = (
+    "endpoint", "role", "analysis", "groups", "estimate", "value", "ci_low", "ci_high", "p_value", "n_used",
+)  # fmt: skip
 
 
 def run_demo(out: Path, samples: Path | None = None) -> int:
@@ -49,8 +51,8 @@ def run_demo(out: Path, samples: Path | None = None) -> int:
     write(
         f"\nNine hips show how it works and prove nothing; 270 are in {_short(folder / 'cohort')}.\n\n"
         f"The files are in {_short(out)}: measurements.csv, slices.csv, changes.csv, run.json;\n"
-        f"{results} tells the statistics, with tables and figures beside it\n"
-        f"{_short(_report(study, out))} shows it all, with every traced slice; open it in a browser\n"
+        f"{results}: the outcome statistics with their methods; tables and figures lie beside it\n"
+        f"{_short(_report(study, out))}: the report, with every traced slice; open it in a browser\n"
     )
     return 0
 
@@ -107,5 +109,17 @@ def _comparisons(folder: Path, out: Path) -> list[dict[str, Any]]:
         )
     with (out / "outcomes" / "analyses.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["role"] in ("published", "recommended")]
+    return [_comparison(row) for row in rows]
+
+
+def _comparison(row: dict[str, str]) -> dict[str, Any]:
+    """Return the cells of one analysis; what could not be estimated is said in place of the estimate."""
     numbers = ("value", "ci_low", "ci_high", "p_value")
-    return [row | {name: float(row[name]) if row[name] else None for name in numbers} for row in rows]
+    estimated = row["status"] == "estimated"
+    return {
+        **row,
+        **{name: float(row[name]) if row[name] else None for name in numbers},
+        "analysis": row["what"],
+        "groups": row["contrast"],
+        "estimate": row["estimate"] if estimated else row["status"].replace("-", " "),
+    }
