@@ -6,8 +6,9 @@ from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from study_phantoms import box_trace, coronal, write_box, write_box_trace
 
 from volumetry import ScanSource, VolumetryError, write_trace
-from volumetry.study import discovery
 from volumetry.study.discovery import discover
+from volumetry.study.finding import conventions
+from volumetry.study.finding import folder as folders
 
 
 def found(root, **options):
@@ -153,10 +154,11 @@ def test_the_work_grows_with_the_files_and_not_with_their_square(tmp_path, monke
     write_box(tmp_path / "p0/v/mask.nii.gz")
     content = (tmp_path / "p0/v/mask.nii.gz").read_bytes()
     for number in range(1, 60):
-        folder = tmp_path / f"p{number}/v"
-        folder.mkdir(parents=True)
-        (folder / "mask.nii.gz").write_bytes(content)
+        place = tmp_path / f"p{number}/v"
+        place.mkdir(parents=True)
+        (place / "mask.nii.gz").write_bytes(content)
     asked = []
-    monkeypatch.setattr(discovery, "is_mask_name", lambda name: asked.append(name) or "mask" in name)
+    for module in (conventions, folders):
+        monkeypatch.setattr(module, "is_mask_name", lambda name: asked.append(name) or "mask" in name)
     assert len(discover(tmp_path)) == 60
     assert len(asked) <= 5 * 60

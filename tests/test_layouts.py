@@ -8,7 +8,7 @@ from study_phantoms import write_box, write_box_trace
 
 from volumetry.cli import main
 from volumetry.study.discovery import discover
-from volumetry.study.layouts import parts_of_name
+from volumetry.study.finding.layouts import parts_of_name
 
 BEFORE, AFTER = (5, 15), (5, 10)
 """Rows of the box at the first and at the last visit: it halves."""

@@ -25,17 +25,10 @@ from volumetry.study.accounting import account, without_image
 from volumetry.study.cases import Case
 from volumetry.study.discovery import discover
 from volumetry.study.entries import Entry, identified_row, join_identities
+from volumetry.study.inputs import input_files, stat_signature
 from volumetry.study.joining import joined_rows, printable
 from volumetry.study.ledger import LEDGER_NAME, Ledger
-from volumetry.study.measuring import (
-    Job,
-    Settings,
-    case_id,
-    do_job,
-    failed_record,
-    input_files,
-    stat_signature,
-)
+from volumetry.study.measuring import Job, Settings, case_id, do_job, failed_record
 from volumetry.study.pairing import changes_of
 from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser, write_map

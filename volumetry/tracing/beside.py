@@ -137,7 +137,7 @@ def kind_of_file(path: Path | str) -> Literal["scan", "outlines", "labels"]:
     """
     from volumetry.formats import read_mask, read_scan, recognise
     from volumetry.formats.dicom.traced.rtstruct import list_rois
-    from volumetry.study.discovery import is_mask_name
+    from volumetry.study.finding.names import is_mask_name
 
     path = Path(path)
     kind = recognise(path).name

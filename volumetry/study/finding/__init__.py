@@ -1,0 +1,1 @@
+"""How traced lesions are found below a folder: what lies there, what names say, which convention it is."""

@@ -1,0 +1,228 @@
+"""Cases by convention: DICOM objects, masks beside images, native traces, scans that nobody traced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from volumetry.errors import VolumetryError
+from volumetry.formats.dicom.traced import rtstruct, seg
+from volumetry.formats.dicom.traced.references import References
+from volumetry.formats.lesion_names import side_of_name
+from volumetry.formats.recognise import RTSTRUCT_CLASS, without_suffix
+from volumetry.formats.trace_json import read_trace
+from volumetry.scan import ScanSource
+from volumetry.study.cases import Case
+from volumetry.study.finding.folder import Found, ImageSeries, dicom_who, text_of
+from volumetry.study.finding.names import (
+    bids_lesion,
+    bids_reader,
+    bids_who,
+    folder_of,
+    folders_of,
+    image_stem,
+    is_hidden,
+    is_mask_name,
+    same_entities,
+)
+from volumetry.study.identity import side_of_file
+
+
+def dicom_cases(found: Found) -> Iterator[Case]:
+    """Yield a case for every RTSTRUCT and segmentation, tied to the series that it references."""
+    for header in found.objects:
+        patient, visit, date = dicom_who(found, header)
+        trace = found.relative(header.path)
+        form = "rtstruct" if header.sop_class_uid == RTSTRUCT_CLASS else "seg"
+        try:
+            module = rtstruct if header.sop_class_uid == RTSTRUCT_CLASS else seg
+            references = module.referenced(header.path)
+        except VolumetryError as error:
+            yield Case(patient=patient, visit=visit, study_date=date, trace=trace, form=form, error=error)
+            continue
+        several = _referenced_series(found, references)
+        if not several:
+            yield Case(
+                patient=patient,
+                visit=visit,
+                study_date=date,
+                trace=trace,
+                form=form,
+                patient_id=text_of(header, "patient_id"),
+                study_uid=text_of(header, "study_instance_uid"),
+            )
+            continue
+        found.traced_series.update(series.key for series in several)
+        series = several[0]
+        scan_patient, scan_visit, scan_date = dicom_who(found, series.first)
+        yield Case(
+            patient=patient or scan_patient,
+            visit=scan_visit,
+            study_date=scan_date,
+            modality=series.first.modality or "",
+            series_uid=series.series_uid if len(several) == 1 else "",
+            patient_id=text_of(header, "patient_id") or text_of(series.first, "patient_id"),
+            study_uid=series.study_uid,
+            form=form,
+            trace=trace,
+            scan=os.path.commonpath([one.folder or "." for one in several]) or ".",
+            scan_files=tuple(name for one in several for name in one.files),
+        )
+
+
+def _referenced_series(found: Found, references: References) -> list[ImageSeries]:
+    """The image series that an object was drawn on: by their UIDs, their images, else where they lie.
+
+    The one series of the patient in the object's frame of reference counts where it names nothing that is
+    there.
+    """
+    wanted = {name.partition("#")[0] for name in references.referenced_instance_uids}
+    named = [s for uid in references.referenced_series_uids for s in found.series_by_uid.get(uid, [])]
+    if len(named) > len({series.series_uid for series in named}):  # two studies under one SeriesInstanceUID
+        named = [s for s in named if wanted & {text_of(h, "sop_instance_uid") for h in s.headers}] or [
+            series for series in named if series.study_uid == references.study_uid
+        ]
+    if named:
+        return named
+    named = [s for s in found.series.values() if wanted & {h.sop_instance_uid or "" for h in s.headers}]
+    if named or wanted or references.referenced_series_uids:
+        return named
+    here = [s for s in found.series.values() if _shares_frame_of_reference(s, references)]
+    return here if len(here) == 1 else []
+
+
+def _shares_frame_of_reference(series: ImageSeries, references: References) -> bool:
+    try:
+        frame, patient = series.first.frame_of_reference_uid, series.first.patient_id or ""
+    except VolumetryError:
+        return False
+    return frame in references.frame_of_reference_uids and patient == references.patient
+
+
+def mask_cases(found: Found) -> Iterator[Case]:
+    """Yield a case for every mask that no layout has claimed."""
+    for name in found.volumes:
+        if not is_mask_name(name) or name in found.traced_volumes:
+            continue
+        patient, visit = bids_who(name) or folders_of(name)
+        lesion = bids_lesion(name)
+        scan, files = _image_of(found, name)
+        found.traced_volumes.add(name)
+        found.traced_volumes.add(scan)
+        yield Case(
+            patient=patient,
+            visit=visit,
+            side=side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name)),
+            lesion=lesion,
+            reader=bids_reader(name),
+            trace=name,
+            scan=scan,
+            scan_files=files,
+        )
+
+
+def _image_of(found: Found, mask: str) -> tuple[str, tuple[str, ...]]:
+    """The image a mask belongs to: of its name, in BIDS by entities, or the only one in its folder."""
+    folder = folder_of(mask)
+    beside = found.images_by_folder.get(folder, [])
+    stem = image_stem(mask)
+    for wanted in (stem, f"{stem}_image", f"{stem}_img"):
+        named = [name for name in beside if without_suffix(PurePosixPath(name).name) == wanted]
+        if len(named) == 1:
+            return named[0], (named[0],)
+    who = bids_who(mask)
+    if who is not None:
+        same = [name for name in found.images_by_who.get(who, []) if same_entities(name, mask)]
+        return (same[0], (same[0],)) if len(same) == 1 else ("", ())
+    series = found.series_by_folder.get(folder, [])
+    if len(beside) == 1 and not series:
+        return beside[0], (beside[0],)
+    if len(series) == 1 and not beside:
+        found.traced_series.add(series[0].key)
+        return series[0].folder, series[0].files
+    return "", ()
+
+
+def native_cases(found: Found) -> Iterator[Case]:
+    """Yield a case for every native trace."""
+    for name in found.traces:
+        patient, visit = bids_who(name) or folders_of(name)
+        try:
+            trace = read_trace(Path(found.root) / name)
+        except VolumetryError as error:
+            yield Case(patient=patient, visit=visit, trace=name, error=error)
+            continue
+        scan, files, date = "", tuple[str, ...](), trace.source.study_date
+        if "/" not in name:
+            patient = trace.source.patient or patient
+        series = _series_of_trace(found, name, trace.source)
+        if series is not None:
+            found.traced_series.add(series.key)
+            scan, files = series.folder, series.files
+            # Of one series, all tracings have one name of patient and visit, whatever their form.
+            patient, visit, date = dicom_who(found, series.first)
+        elif not trace.source.series_uid:
+            scan, files = _image_of(found, name)
+            found.traced_volumes.add(scan)
+        yield Case(
+            patient=patient,
+            visit=visit or date,
+            side=trace.side,
+            lesion=trace.lesion,
+            reader=trace.provenance.reader,
+            study_date=date,
+            study_uid="" if series is None else series.study_uid,
+            modality=trace.source.modality,
+            series_uid=trace.source.series_uid,
+            read=trace.provenance.read,
+            form="trace",
+            version=trace.sha256,
+            parent=trace.provenance.parent_sha256,
+            patient_id=trace.source.patient,
+            trace=name,
+            scan=scan,
+            scan_files=files,
+        )
+
+
+def _series_of_trace(found: Found, name: str, source: ScanSource) -> ImageSeries | None:
+    """The series a native trace was drawn on: of its UID; of several, by its date, then its folder."""
+    same = found.series_by_uid.get(source.series_uid, []) if source.series_uid else []
+    if len(same) > 1:
+        same = [s for s in same if dicom_who(found, s.first)[2] == source.study_date] or same
+    if len(same) > 1:
+        same = [s for s in same if s.folder.startswith(folder_of(name))] or same
+    return same[0] if len(same) == 1 else None
+
+
+def untraced_cases(found: Found) -> Iterator[Case]:
+    """Yield a case for every series and image that nobody traced."""
+    for key, series in sorted(found.series.items()):
+        if key not in found.traced_series:
+            patient, visit, date = dicom_who(found, series.first)
+            yield Case(
+                patient=patient,
+                visit=visit,
+                study_date=date,
+                modality=series.first.modality or "",
+                series_uid=series.series_uid,
+                patient_id=text_of(series.first, "patient_id"),
+                study_uid=series.study_uid,
+                scan=series.folder if len(series.files) > 1 else series.files[0],
+                scan_files=series.files,
+            )
+    for name in found.volumes:
+        if name not in found.traced_volumes:
+            patient, visit = bids_who(name) or folders_of(name)
+            yield Case(patient=patient, visit=visit, scan=name, scan_files=(name,))
+
+
+def refused_cases(found: Found) -> Iterator[Case]:
+    """Yield a case for every file that should be readable and is not."""
+    for path, error in found.index.refusals:
+        name = found.relative(path)
+        if is_hidden(name):
+            continue
+        patient, visit = folders_of(name)
+        yield Case(patient=patient, visit=visit, scan=name, scan_files=(name,), error=error)

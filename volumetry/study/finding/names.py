@@ -1,0 +1,79 @@
+"""What the names of files and folders say: which file is a mask, of which image, of whom and when."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from volumetry.formats.recognise import without_suffix
+
+_MASK_NAME = re.compile(r"^(?P<image>.*?)(?:^|[_.-])(?:mask|label|labels|seg|dseg)$", re.IGNORECASE)
+_ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
+_DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
+
+
+def folders_of(name: str) -> tuple[str, str]:
+    """Return patient and visit of a relative path: its first and second folder.
+
+    A file that lies directly in the study folder stands for a patient of its own, named by its stem.
+    """
+    parts = name.split("/")
+    patient = parts[0] if len(parts) > 1 else image_stem(name)
+    return patient, parts[1] if len(parts) > 2 else ""
+
+
+def image_stem(name: str) -> str:
+    """Return the file name without folder, format suffix and mask suffix."""
+    stem = without_suffix(PurePosixPath(name).name)
+    matched = _MASK_NAME.match(stem)
+    return (matched["image"] or stem) if matched else stem
+
+
+def is_mask_name(name: str) -> bool:
+    """Return whether a file's name says that it is a mask."""
+    base = PurePosixPath(name).name
+    return base.lower().endswith(".seg.nrrd") or bool(_MASK_NAME.match(without_suffix(base)))
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of a relative path; ``.`` for one that lies directly in the study folder."""
+    return str(PurePosixPath(name).parent)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is one that programs keep beside others; folders that begin with a dot are read."""
+    return name.rpartition("/")[2].startswith(".")
+
+
+def bids_who(name: str) -> tuple[str, str] | None:
+    """Return subject and session of a BIDS name; None for other names."""
+    entities = dict(_ENTITY.findall(PurePosixPath(name).name))
+    folders = [part for part in name.split("/")[:-1] if part.startswith(("sub-", "ses-"))]
+    subject = next((part for part in folders if part.startswith("sub-")), None)
+    if subject is None and "sub" not in entities:
+        return None
+    subject = subject or f"sub-{entities['sub']}"
+    session = next((part for part in folders if part.startswith("ses-")), None)
+    return subject, session or (f"ses-{entities['ses']}" if "ses" in entities else "")
+
+
+def bids_lesion(name: str) -> str:
+    """The lesion of a BIDS mask, whose ``label`` names what is masked: ``label-R1`` is lesion ``R1``."""
+    entities = dict(_ENTITY.findall(PurePosixPath(name).name))
+    if "sub" not in entities:
+        return ""
+    described = entities.get("desc", "")
+    return entities.get("label", "") or ("" if described.startswith("reader") else described)
+
+
+def bids_reader(name: str) -> str:
+    """The reader of a BIDS name: ``desc-readerA`` is reader ``A``."""
+    matched = re.search(r"_desc-reader([A-Za-z0-9]+)", PurePosixPath(name).name)
+    return matched[1] if matched else ""
+
+
+def same_entities(image: str, mask: str) -> bool:
+    """Whether an image has all the entities of a mask, save those that only derivatives have."""
+    of_image = dict(_ENTITY.findall(PurePosixPath(image).name))
+    of_mask = dict(_ENTITY.findall(PurePosixPath(mask).name))
+    return all(of_image.get(k) == v for k, v in of_mask.items() if k not in _DERIVED_ENTITIES)
