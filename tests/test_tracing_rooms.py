@@ -1,4 +1,4 @@
-"""Inside `volumetry.tracing` imports point one way: planes, session, disk, then the modules of a study."""
+"""Inside `volumetry.tracing` imports point one way: planes, session, disk, worklist."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from test_import_order import PACKAGE, imported_names
 
-ROOMS = ("planes", "session", "disk")
+ROOMS = ("planes", "session", "disk", "worklist")
 TRACING = PACKAGE / "tracing"
 
 

@@ -24,7 +24,7 @@ from volumetry.tracing import (
     scan_title,
     traced_beside,
 )
-from volumetry.tracing.beside import printable
+from volumetry.tracing.worklist.beside import printable
 
 SAMPLE = ROOT / "sample_scans" / "study"
 

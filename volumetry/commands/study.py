@@ -53,7 +53,7 @@ def _protocol(chosen: argparse.Namespace) -> Protocol | None:
 
 
 def _plan(chosen: argparse.Namespace) -> int:
-    from volumetry.tracing.worklist import plan_study
+    from volumetry.tracing.worklist.plan import plan_study
 
     assignment, table = plan_study(chosen.folder, protocol=_protocol(chosen), place=chosen.traces)
     for reader in assignment.readers:
@@ -76,7 +76,7 @@ def _status(chosen: argparse.Namespace) -> int:
 
 
 def _release(chosen: argparse.Namespace) -> int:
-    from volumetry.tracing.worklist import release_blinded
+    from volumetry.tracing.worklist.release import release_blinded
 
     written = release_blinded(chosen.folder, place=chosen.traces)
     write_note(f"{len(written)} traces written")
@@ -86,7 +86,7 @@ def _release(chosen: argparse.Namespace) -> int:
 def _adjudicate(chosen: argparse.Namespace) -> int:
     from volumetry.agreement.adjudication import DISAGREEMENT_COLUMNS, disagreement_rows, read_lesions
     from volumetry.tracing.reader_study import settle
-    from volumetry.tracing.worklist import protocol_of_study
+    from volumetry.tracing.worklist.plan import protocol_of_study
 
     if chosen.decisions:
         protocol = _protocol(chosen) or protocol_of_study(chosen.folder, chosen.traces)

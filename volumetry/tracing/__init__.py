@@ -6,8 +6,6 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 
 from volumetry.numbering import slice_name, slice_names
 from volumetry.trace import NOT_MEASURABLE_REASONS
-from volumetry.tracing.assignment import Assignment
-from volumetry.tracing.beside import TracedFile, kind_of_file, printable, scan_title, traced_beside
 from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
 from volumetry.tracing.disk.lock import LockHolder
 from volumetry.tracing.disk.places import CasePlace, place_for
@@ -36,16 +34,12 @@ from volumetry.tracing.session.records import Event, PaintedSlice, Replacement, 
 from volumetry.tracing.session.session import TracingSession
 from volumetry.tracing.session.signing import SigningCheck
 from volumetry.tracing.session.state import TracingState, apply_event, replay
-from volumetry.tracing.worklist import (
-    ROW_COLUMNS,
-    STATES,
-    Worklist,
-    WorklistRow,
-    chosen_rows,
-    plan_study,
-    read_worklist,
-    release_blinded,
-)
+from volumetry.tracing.worklist.assignment import Assignment
+from volumetry.tracing.worklist.beside import TracedFile, kind_of_file, printable, scan_title, traced_beside
+from volumetry.tracing.worklist.plan import plan_study
+from volumetry.tracing.worklist.release import release_blinded
+from volumetry.tracing.worklist.rows import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
+from volumetry.tracing.worklist.worklist import Worklist, read_worklist
 
 __all__ = [
     "Assignment",

@@ -9,10 +9,12 @@ from pathlib import Path
 from volumetry.agreement.adjudication import CONSENSUS, consensus_of_decisions, read_lesions
 from volumetry.errors import ReadError
 from volumetry.study.protocol import Reading
-from volumetry.tracing.assignment import read_assignment
 from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.disk.revisions import save_revision
-from volumetry.tracing.worklist import STATES, CaseState, read_worklist
+from volumetry.tracing.worklist.assignment import read_assignment
+from volumetry.tracing.worklist.rows import STATES
+from volumetry.tracing.worklist.scans import CaseState
+from volumetry.tracing.worklist.worklist import read_worklist
 
 STATUS_COLUMNS = ("reader", "reads", "signed", "saved", "in_progress", "untraced", "not_due", "second_part")
 CASE_COLUMNS = ("reader", "position", "case", "state")

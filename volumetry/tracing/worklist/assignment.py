@@ -14,8 +14,8 @@ from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import ReadError, UsageError
 from volumetry.study.protocol import Reading
 from volumetry.study.reading import PlannedRead
-from volumetry.tracing.blinding import blinded_folder
 from volumetry.tracing.disk.places import CasePlace
+from volumetry.tracing.worklist.blinding import blinded_folder
 
 ASSIGNMENT_NAME = "assignment.json"
 TABLE_NAME = "reading_plan.csv"

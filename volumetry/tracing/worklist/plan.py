@@ -1,0 +1,84 @@
+"""Planning a reader study: its protocol, and the assignment of its scans to readers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from volumetry.agreement.adjudication import CONSENSUS
+from volumetry.study.protocol import Protocol, read_protocol
+from volumetry.study.reading import plan_reads
+from volumetry.tracing.worklist.assignment import Assignment, write_assignment
+from volumetry.tracing.worklist.scans import StudyScan, scans_of, short_name
+
+PROTOCOL_NAME = "study.toml"
+
+
+def plan_study(
+    study: Path | str, *, protocol: Protocol | None = None, place: Path | str | None = None
+) -> tuple[Assignment, Path]:
+    """Assign the scans of a study folder to its readers, and write the assignment.
+
+    Parameters
+    ----------
+    study : path
+    protocol : Protocol, optional
+        Its readers, seed, repeats and order; `study.toml` in the folder by default.
+    place : path, optional
+        Where traces are written, if not in the study folder.
+
+    Returns
+    -------
+    assignment : Assignment
+        The private key, in ``.volumetry/blinded/assignment.json``.
+    table : Path
+        ``reading_plan.csv``, which the readers may see.
+
+    Raises
+    ------
+    ReadError, UsageError, OutputError
+        The folder or the protocol does not fit, the reading has begun by another plan, or it cannot be
+        written.
+    """
+    from volumetry.study.discovery import discover
+
+    study = Path(study)
+    base = study if place is None else Path(place)
+    protocol = protocol_of_study(study, base) if protocol is None else protocol
+    scans = scans_of(discover(study), study, base)
+    reading = protocol.reading
+    assignment = Assignment(
+        seed=reading.seed,
+        repeat_days=reading.repeat_days,
+        reads=plan_reads([scan.identity for scan in scans], reading),
+        lesions={scan.identity: _lesions_of(scan.patient, scans, reading.readers) for scan in scans},
+    )
+    return assignment, write_assignment(base, assignment)
+
+
+def _lesions_of(
+    patient: str, scans: Sequence[StudyScan], readers: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """Lesions of a patient that somebody else than the readers has named, from any visit."""
+    found = {
+        (short_name(traced.lesion), traced.side)
+        for scan in scans
+        if scan.patient == patient
+        for traced in scan.traced
+        if traced.reader not in (*readers, CONSENSUS) and traced.lesion
+    }
+    return tuple(sorted(found))
+
+
+def protocol_of_study(study: Path | str, place: Path | str | None = None) -> Protocol:
+    """Return the protocol in a study folder, or in the folder that stands for it; else the published rules.
+
+    Raises
+    ------
+    ReadError, UsageError
+        It cannot be read.
+    """
+    # An archive that cannot be written has its protocol beside the traces.
+    folders = [Path(folder) for folder in (place, study) if folder is not None]
+    known = next((f / PROTOCOL_NAME for f in folders if (f / PROTOCOL_NAME).is_file()), None)
+    return read_protocol(known) if known is not None else Protocol()

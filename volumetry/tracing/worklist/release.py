@@ -1,0 +1,110 @@
+"""Blinded traces go to their patients and visits, once all is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from volumetry.atomic import make_folder
+from volumetry.errors import ReadError
+from volumetry.formats import read_scan
+from volumetry.study.reading import PlannedRead
+from volumetry.trace import Trace
+from volumetry.tracing.disk.places import CasePlace
+from volumetry.tracing.disk.revisions import read_saved, save_revision
+from volumetry.tracing.worklist.assignment import Assignment, read_assignment
+from volumetry.tracing.worklist.blinding import read_key
+from volumetry.tracing.worklist.scans import StudyScan, fits, scans_of
+
+
+def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tuple[Path, ...]:
+    """Copy the traces of a blinded reading to their patients and visits, once all is read.
+
+    Nothing is overwritten: a trace that is there already, the same, is left out; another is kept as a
+    conflict. Of a reader study (`plan_study`) the signed reads are copied; a repeat becomes read 2.
+
+    Returns
+    -------
+    tuple of Path
+        The files written.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``: there is no blinded reading; ``unreadable``: its key.
+    OutputError
+    """
+    from volumetry.study.discovery import discover
+
+    study = Path(study)
+    base = study if place is None else Path(place)
+    assignment = read_assignment(base)
+    if assignment is not None:
+        return tuple(_released_reads(assignment, scans_of(discover(study), study, base), study, base))
+    key = read_key(base)
+    if key is None:
+        raise ReadError(
+            "not-found", "there is no blinded reading here", where=base, todo="Name the study folder."
+        )
+    written: list[Path] = []
+    for scan in scans_of(discover(study), study, base):
+        if scan.identity in key.scans:
+            written += _released(key.place(base, scan.identity), scan.place)
+    return tuple(written)
+
+
+def _released(blinded: CasePlace, place: CasePlace) -> Iterator[Path]:
+    there = {}
+    for path in place.traces():
+        try:
+            there[read_saved(path).sha256] = path
+        except ReadError:
+            continue
+    for path in blinded.traces():
+        trace = read_saved(path)
+        if trace.sha256 not in there:
+            place.folder.mkdir(parents=True, exist_ok=True)
+            target = place.folder / path.name
+            yield save_revision(trace, target, parent_sha256="", versions=place.versions).path
+
+
+def _released_reads(
+    assignment: Assignment, scans: Sequence[StudyScan], study: Path, base: Path
+) -> Iterator[Path]:
+    known = {scan.identity: scan for scan in scans}
+    for read in assignment.reads:
+        traces = [read_saved(path) for path in assignment.place(base, read).traces()]
+        signed = [trace for trace in traces if trace.provenance.signed_time]
+        if signed and read.scan in known:
+            yield from _released_read(signed, read, known[read.scan], study)
+
+
+def _released_read(
+    traces: Sequence[Trace], read: PlannedRead, scan: StudyScan, study: Path
+) -> Iterator[Path]:
+    """Put the number of the read and the true source into signed traces, and save them beside the scan."""
+    there: dict[tuple[str, str, int], tuple[Path, Trace]] = {}
+    for path in scan.place.traces():
+        with suppress(ReadError):
+            held = read_saved(path)
+            if fits(path, scan):
+                there[held.lesion, held.provenance.reader, held.provenance.read] = (path, held)
+    missing = [
+        t for t in traces if t.sha256 not in {held.provenance.parent_sha256 for _, held in there.values()}
+    ]
+    if not missing:
+        return
+    image = read_scan(study / scan.scan, series_uid=scan.series_uid or None)
+    for trace in missing:
+        provenance = replace(trace.provenance, read=read.read, parent_sha256=trace.sha256)
+        released = replace(trace, geometry=image.geometry, source=image.hashed_source, provenance=provenance)
+        earlier = there.get((trace.lesion, read.reader, read.read))
+        make_folder(scan.place.folder)
+        yield save_revision(
+            released,
+            earlier[0] if earlier else scan.place.trace(trace.lesion, read.reader),
+            parent_sha256=earlier[1].sha256 if earlier else "",
+            versions=scan.place.versions,
+        ).path

@@ -1,0 +1,301 @@
+"""What there is to trace in a study, what has been done, and what of it a reader may see."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from volumetry.errors import ReadError, UsageError
+from volumetry.formats import read_trace
+from volumetry.study.pairing import visit_ranks
+from volumetry.study.protocol import Blinding, Protocol
+from volumetry.study.reading import second_part_opens
+from volumetry.study.worth import WorthRule, worth_rule
+from volumetry.trace import Trace
+from volumetry.tracing.disk.journal import minutes_of, read_journal
+from volumetry.tracing.disk.places import CasePlace
+from volumetry.tracing.worklist.assignment import Assignment, read_assignment
+from volumetry.tracing.worklist.blinding import complete_key
+from volumetry.tracing.worklist.folder_contents import what_lies_in
+from volumetry.tracing.worklist.plan import protocol_of_study
+from volumetry.tracing.worklist.rows import WorklistRow, assigned_rows, in_order, rows_of
+from volumetry.tracing.worklist.scans import StudyScan, Traced, keys_of, look_up, scans_of, short_name
+
+
+class Worklist:
+    """The worklist of a study. Made by `read_worklist`.
+
+    Attributes
+    ----------
+    rows : tuple of WorklistRow
+        In the order they are to be read.
+    blinding : str
+    protocol : Protocol
+    reader : str
+        For whom it was read.
+    nothing_found : str
+        What lies in the folder instead, where there is no scan to trace; else empty.
+    second_part_opens : datetime or None
+        Of a reader study; None while the first part is not signed.
+    """
+
+    def __init__(
+        self,
+        *,
+        study: Path,
+        rows: tuple[WorklistRow, ...],
+        protocol: Protocol,
+        scans: dict[int, StudyScan],
+        reader: str = "",
+        nothing_found: str = "",
+        not_due: Collection[int] = (),
+        second_part_opens: datetime | None = None,
+    ) -> None:
+        self.rows = rows
+        self.reader = reader
+        self.nothing_found = nothing_found
+        self.protocol = protocol
+        self.blinding: Blinding = protocol.reading.blinding
+        self._study = study
+        self._scans = scans
+        self._not_due = frozenset(not_due)
+        self.second_part_opens = second_part_opens
+
+    def _scan(self, number: int) -> StudyScan:
+        if number in self._not_due:
+            raise UsageError(
+                "not-due",
+                "the case is not to be read yet",
+                values={"number": number},
+                todo="Read the cases that the worklist shows.",
+            )
+        try:
+            return self._scans[number]
+        except KeyError:
+            raise UsageError(
+                "usage", "there is no such scan", values={"number": number}, todo="Choose a row."
+            ) from None
+
+    def scan_path(self, number: int) -> Path:
+        """Return the file or series folder of a scan. Never to be shown under blinding."""
+        return self._study / self._scan(number).scan
+
+    def series_uid(self, number: int) -> str:
+        """Return the SeriesInstanceUID to give to `read_scan`; empty where there is none."""
+        return self._scan(number).series_uid
+
+    def place(self, number: int) -> CasePlace:
+        """Return where the files of a scan are written: under neutral names where the reading is blinded."""
+        return self._scan(number).place
+
+    def next_number(self, number: int) -> int | None:
+        """Return the next scan in reading order; None after the last."""
+        order = list(dict.fromkeys(row.number for row in self.rows))
+        place = order.index(number) + 1
+        return order[place] if place < len(order) else None
+
+    def next_untraced(self, number: int | None = None) -> int | None:
+        """Return the next scan in reading order that has something left to trace by the reader.
+
+        After the last scan the search goes on at the first. A scan is left to trace where a lesion of it is
+        untraced or in progress; None where all is saved or signed.
+
+        Parameters
+        ----------
+        number : int, optional
+            The scan that is open; it comes last.
+        """
+        order = list(dict.fromkeys(row.number for row in self.rows))
+        start = order.index(number) + 1 if number in order else 0
+        return next((n for n in order[start:] + order[:start] if self._is_left(n)), None)
+
+    def _is_left(self, number: int) -> bool:
+        own = [r for r in self.rows if r.number == number and r.reader in ("", self.reader)]
+        return not own or any(row.state in ("untraced", "in progress") for row in own)
+
+    def may_trace(self, reader: str) -> bool:
+        """Return whether the protocol lets a reader trace; with no readers named, anybody."""
+        readers = self.protocol.reading.readers
+        return not readers or reader in readers
+
+    def minutes(self, number: int, reader: str) -> float:
+        """Return the minutes that a reader has worked on a scan, by the journals (`minutes_of`)."""
+        scan = self._scan(number)
+        contents = []
+        for key in keys_of(scan, reader):
+            for path in scan.place.journals(key, reader):
+                with suppress(ReadError):
+                    contents.append(read_journal(path))
+        return minutes_of(contents)
+
+    @property
+    def worth(self) -> WorthRule:
+        """By what a change is judged, as the protocol says."""
+        return worth_rule(self.protocol)
+
+    def baseline_number(self, number: int) -> int | None:
+        """Return the baseline scan of a follow-up; None for a baseline, and under blinding ``time``."""
+        wanted = self._scan(number)
+        if self.blinding == "time":
+            return None
+        own = {n: scan for n, scan in self._scans.items() if scan.patient == wanted.patient}
+        dates = {scan.visit: scan.study_date for scan in own.values()}
+        ranks = visit_ranks(dates, self.protocol.visits)
+        first = min(ranks, key=lambda visit: ranks[visit])
+        if wanted.visit == first:
+            return None
+        return min(n for n, scan in own.items() if scan.visit == first)
+
+    def baseline_path(self, number: int) -> Path | None:
+        """Return the file or series folder of the baseline scan; None as `baseline_number`."""
+        baseline = self.baseline_number(number)
+        return None if baseline is None else self.scan_path(baseline)
+
+    def baseline_trace_path(self, number: int, lesion: str, reader: str = "") -> Path | None:
+        """Return the file of the baseline trace of a lesion: as `baseline_trace`."""
+        found = self._baseline_trace(number, lesion, reader)
+        return found.path if found else None
+
+    def baseline_trace(self, number: int, lesion: str, reader: str = "") -> Trace | None:
+        """Return the baseline trace of a lesion: a reader's own, else anybody's; None where there is none.
+
+        Raises
+        ------
+        VolumetryError
+            It is there and cannot be read.
+        """
+        found = self._baseline_trace(number, lesion, reader)
+        if found is None or found.path is None:
+            return None
+        is_native = found.path.name.endswith(".trace.json")
+        scan = self.baseline_path(number)
+        return read_trace(
+            found.path, roi=None if is_native else found.lesion, scan=None if is_native else scan
+        )
+
+    def _baseline_trace(self, number: int, lesion: str, reader: str) -> Traced | None:
+        baseline = self.baseline_number(number)
+        if baseline is None:
+            return None
+        same = [
+            t for t in self._scans[baseline].traced if t.path and short_name(t.lesion) == short_name(lesion)
+        ]
+        same.sort(key=lambda t: (t.reader != reader, t.state == "conflict"))
+        return same[0] if same else None
+
+
+def read_worklist(
+    study: Path | str,
+    *,
+    protocol: Protocol | None = None,
+    reader: str = "",
+    place: Path | str | None = None,
+    now: datetime | None = None,
+) -> Worklist:
+    """Read what there is to trace in a study folder.
+
+    Parameters
+    ----------
+    study : path
+    protocol : Protocol, optional
+        Its blinding, seed and visits; `study.toml` in the folder by default, else no blinding.
+    reader : str
+        Who reads. Under blinding, rows of other readers are left out.
+    place : path, optional
+        Where traces are written, if not in the study folder.
+    now : datetime, optional
+        With zone; decides which cases of a reader study (`plan_study`) are due. The present by default.
+
+    Raises
+    ------
+    ReadError, UsageError
+        The folder or the protocol cannot be read.
+    OutputError
+        The names of a blinded reading cannot be kept; name another place.
+    """
+    from volumetry.study.discovery import discover
+
+    study = Path(study)
+    base = study if place is None else Path(place)
+    protocol = protocol_of_study(study, base) if protocol is None else protocol
+    cases = discover(study)
+    scans = scans_of(cases, study, base)
+    assignment = read_assignment(base)
+    if assignment is not None:
+        return _assigned_worklist(
+            study, base, assignment, scans, protocol, reader, datetime.now(UTC) if now is None else now
+        )
+    key = None
+    if protocol.reading.blinding != "none":
+        key = complete_key(
+            base,
+            seed=protocol.reading.seed,
+            scans=[scan.identity for scan in scans],
+            patients={scan.patient for scan in scans},
+        )
+    for scan in scans:
+        if key is not None:
+            scan.place = key.place(base, scan.identity)
+        look_up(scan, reader)
+    numbered = in_order(scans, protocol, key)
+    rows = tuple(
+        row
+        for number, scan in numbered.items()
+        for row in rows_of(number, scan, scans, protocol, key, reader)
+    )
+    return Worklist(
+        study=study,
+        rows=rows,
+        protocol=protocol,
+        scans=numbered,
+        reader=reader,
+        nothing_found="" if rows else what_lies_in(study, [case.error for case in cases if case.error]),
+    )
+
+
+def _assigned_worklist(
+    study: Path,
+    base: Path,
+    assignment: Assignment,
+    scans: Sequence[StudyScan],
+    protocol: Protocol,
+    reader: str,
+    now: datetime,
+) -> Worklist:
+    """The reads of one reader that are due; nothing in it depends on whether a read is a repeat."""
+    known = {scan.identity: scan for scan in scans}
+    reads = [read for read in assignment.of_reader(reader) if read.scan in known]
+    cases: dict[int, StudyScan] = {}
+    for read in reads:
+        case = replace(known[read.scan], place=assignment.place(base, read), traced=[])
+        look_up(case, reader)
+        cases[read.number] = case
+    opens = second_part_opens(
+        [_signed_time(cases[read.number]) for read in reads if read.part == 1], assignment.reading
+    )
+    is_open = opens is not None and now >= opens
+    due = [read for read in reads if read.part == 1 or is_open or cases[read.number].traced]
+    rows = [
+        row
+        for read in due
+        for row in assigned_rows(assignment.case_name(read), read, cases[read.number], assignment)
+    ]
+    return Worklist(
+        study=study,
+        rows=tuple(rows),
+        protocol=replace(protocol, reading=replace(protocol.reading, blinding="time")),
+        scans={read.number: cases[read.number] for read in due},
+        reader=reader,
+        nothing_found="" if rows else "The plan of the reader study has no case for this reader.",
+        second_part_opens=opens,
+        not_due={read.number for read in assignment.reads} - {read.number for read in due},
+    )
+
+
+def _signed_time(scan: StudyScan) -> str:
+    """When the last lesion of a case was signed; empty while one is not, or none is traced."""
+    times = [traced.signed_time for traced in scan.traced]
+    return max(times, key=datetime.fromisoformat) if times and all(times) else ""
