@@ -144,7 +144,8 @@ def evaluate(sets: RiskSets, coefficients: FloatArray) -> Evaluation:
     eta = sets.X @ coefficients
     eta -= eta.max()  # cancels in every ratio, and keeps exp from overflowing
     risk = sets.weight * np.exp(eta)
-    s0, s1 = _step_sums(sets, risk)
+    s0, s1 = step_sums(sets, risk), step_sums(sets, sets.X * risk[:, None])
+    s0[s0 == 0] = 1.0  # rows of weight 0 alone: every sum of the step is 0
     hazard = sets.step_weight / s0
     mean = s1 / s0[:, None]
     row_hazard = risk * sets.at_rows(sets.by_cell(hazard), sets.by_cell(hazard * sets.step_fraction))
@@ -194,14 +195,13 @@ def schoenfeld_residuals(sets: RiskSets, at: Evaluation) -> FloatArray:
     return result
 
 
-def _step_sums(sets: RiskSets, risk: FloatArray) -> tuple[FloatArray, FloatArray]:
-    weighted = sets.X * risk[:, None]
-    s0, s1 = sets.over_risk(risk)[sets.step_cell], sets.over_risk(weighted)[sets.step_cell]
+def step_sums(sets: RiskSets, values: FloatArray) -> FloatArray:
+    """Return sums over those at risk at each step of values that are weighted by their risks already."""
+    total: FloatArray = sets.over_risk(values)[sets.step_cell]
     if sets.step_fraction.any():
-        fraction = sets.step_fraction
-        s0 = s0 - fraction * sets.over_deaths(risk)[sets.step_cell]
-        s1 = s1 - fraction[:, None] * sets.over_deaths(weighted)[sets.step_cell]
-    return s0, s1
+        fraction = sets.step_fraction.reshape(-1, *[1] * (values.ndim - 1))
+        total = total - fraction * sets.over_deaths(values)[sets.step_cell]
+    return total
 
 
 def _running(values: FloatArray, stratum: IntArray) -> FloatArray:

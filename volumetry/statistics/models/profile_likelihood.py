@@ -86,7 +86,7 @@ def maximise(model: Likelihood, start: FloatArray, free: BoolArray) -> Maximum:
     raise StatisticsError(
         "not-estimable",
         f"the likelihood has no maximum: {model.endless_message(beta)}",
-        todo="Use Firth's penalised regression, or leave the covariate out.",
+        todo="Leave the covariate out, or take firth_logistic or firth_cox if the model is not penalised.",
     )
 
 
