@@ -60,7 +60,7 @@ FORBIDDEN = {
 # models know no matching.
 STATISTICS_LAYERS: tuple[tuple[str, ...], ...] = (
     ("result", "rows", "arguments"),
-    ("clusters",),
+    ("clusters", "wald"),
     ("groups", "time", "planning"),
     ("models", "agreement", "audit"),
     ("matching",),

@@ -27,7 +27,7 @@ def test_the_imports_for_type_checkers_and_the_homes_say_the_same(package: str) 
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert typed == module._MODULES
+    assert typed == module.MODULES
     assert list(module.__all__) == sorted(typed)
 
 

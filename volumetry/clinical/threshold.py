@@ -27,13 +27,7 @@ class Threshold:
     inclusive: bool
 
     def reached(self, measured: float) -> bool:
-        """Say whether a measured value counts. Rounding noise never decides.
-
-        Raises
-        ------
-        UsageError
-            ``usage`` for a value that is not finite.
-        """
+        """Say whether a measured value counts. Rounding noise never decides."""
         require_finite("the measured value", measured)
         noise = NOISE * max(1.0, abs(self.value))
         return measured >= self.value - noise if self.inclusive else measured > self.value + noise

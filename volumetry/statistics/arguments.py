@@ -29,13 +29,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def checked(function: Function) -> Function:
-    """Return the function with its arguments checked against its annotations.
-
-    Raises
-    ------
-    UsageError
-        ``usage``, by the returned function, for an argument of another type.
-    """
+    """Return the function with its arguments checked against its annotations."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters)
 
@@ -56,13 +50,7 @@ def _hints(annotated: Any) -> dict[str, Any]:
 
 
 def check_argument(name: str, value: Any, hint: Any, *, in_options: bool = False) -> None:
-    """Refuse a value that is not of the declared type.
-
-    Raises
-    ------
-    UsageError
-        ``usage``.
-    """
+    """Refuse a value that is not of the declared type."""
     problem = _problem(value, hint)
     if problem:
         raise UsageError("usage", f"{name} {problem}")

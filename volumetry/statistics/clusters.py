@@ -246,13 +246,7 @@ class Sample:
 def labelled_rows(
     cluster: Column | None, n_rows: int, *, data: Table | None = None, each: str = "every row"
 ) -> tuple[NDArray[np.intp] | None, BoolArray]:
-    """Return the cluster numbers of all rows, and which rows have one; every row where none are given.
-
-    Raises
-    ------
-    UsageError
-        `usage` if there is not one label for each row.
-    """
+    """Return the cluster numbers of all rows, and which rows have one; every row where none are given."""
     if cluster is None:
         return None, np.ones(n_rows, dtype=bool)
     codes = cluster_codes(_labels_of(cluster, data))
@@ -285,11 +279,6 @@ def split_groups(
 
     Either `first` and `second` are the two groups, and `cluster` is a pair; or `first` is the column of all
     rows, `group` says which group each is in, and `cluster` is a column, too.
-
-    Raises
-    ------
-    UsageError
-        `usage` if the groups are not exactly two, or are given in both ways or in neither.
     """
     if group is None:
         if second is None:
@@ -367,13 +356,7 @@ def clean_two_samples(
 def clean_pairs(
     first: Column, second: Column, cluster: Column | None = None, *, data: Table | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp] | None, int]:
-    """Return both columns without the rows that miss a value or a cluster, the clusters, and the rows lost.
-
-    Raises
-    ------
-    UsageError
-        `invalid-table` if the columns differ in length.
-    """
+    """Return both columns without rows that miss a value or a cluster, the clusters, and the rows lost."""
     one = to_numbers(column_values(first, data, "first"), "first")
     two = to_numbers(column_values(second, data, "second"), "second")
     if one.size != two.size:

@@ -71,13 +71,7 @@ class Labels:
 
 
 def column_values(column: Column, data: Table | None, name: str) -> Any:
-    """Return the values of `column`: looked up in `data` if it is a name, else as they are.
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table`` if `data` has no such column; ``usage`` if a name comes without `data`.
-    """
+    """Return the values of `column`: looked up in `data` if it is a name, else as they are."""
     if not isinstance(column, str):
         return column
     if data is None:
@@ -93,13 +87,7 @@ def column_values(column: Column, data: Table | None, name: str) -> Any:
 
 
 def one_column(values: Any, name: str) -> pd.Series[Any]:
-    """Return values as a series.
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table`` for a single value, or for more than one column.
-    """
+    """Return values as a series."""
     if isinstance(values, pd.Series):
         return values
     if isinstance(values, str) or not isinstance(values, Iterable):
@@ -112,13 +100,7 @@ def one_column(values: Any, name: str) -> pd.Series[Any]:
 
 
 def read_numbers(column: Column, data: Table | None = None, *, name: str = "values") -> FloatArray:
-    """Return a column as floats, missing as NaN.
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table`` if a value is neither a number nor missing.
-    """
+    """Return a column as floats, missing as NaN."""
     values = column_values(column, data, name)
     label = column if isinstance(column, str) else name
     series = one_column(values, label)
@@ -146,13 +128,7 @@ def read_labels(column: Column, data: Table | None = None, *, name: str = "label
 
 
 def read_block(columns: Any, data: Table | None, *, name: str, shape: str) -> FloatArray:
-    """Return a rectangle of numbers: names of columns of `data`, or rows of values; missing as NaN.
-
-    Raises
-    ------
-    UsageError
-        ``usage`` if the values are no rectangle.
-    """
+    """Return a rectangle of numbers: names of columns of `data`, or rows of values; missing as NaN."""
     columns = list(columns) if isinstance(columns, Iterable) and not hasattr(columns, "ndim") else columns
     if (
         data is not None
@@ -181,15 +157,7 @@ def is_categorical(values: Any) -> bool:
 
 
 def complete_rows(*columns: FloatArray | Labels | None) -> BoolArray:
-    """Return which rows are missing nothing; None among the columns is skipped.
-
-    Raises
-    ------
-    UsageError
-        ``usage`` if the columns differ in length.
-    StatisticsError
-        ``not-estimable`` if no row is complete.
-    """
+    """Return which rows are missing nothing; None among the columns is skipped."""
     present = [column for column in columns if column is not None]
     sizes = {len(column.codes) if isinstance(column, Labels) else len(column) for column in present}
     if len(sizes) > 1:
@@ -235,14 +203,7 @@ def not_estimable(what: str, *, todo: str = "", **values: Any) -> StatisticsErro
 
 
 def to_numbers(values: Column, name: str = "values") -> NDArray[np.float64]:
-    """Return `values` as a float array in which every kind of missing value is NaN.
-
-    Raises
-    ------
-    UsageError
-        `invalid-table` for text that is no number, for infinity (or beyond 1e100), and for more than one
-        dimension.
-    """
+    """Return `values` as a float array in which every kind of missing value is NaN."""
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -268,25 +229,6 @@ def check_counts(*, least: int = 0, **counts: int) -> None:
     for name, count in counts.items():
         if count < least:
             raise UsageError("usage", f"{name} must be {least} or more", values={name: count})
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level outside (0, 1)."""
-    if not 0 < level < 1:
-        raise UsageError("usage", "the confidence level lies between 0 and 1", values={"level": level})
-
-
-def check_alternative(alternative: str) -> None:
-    """Refuse an unknown alternative."""
-    check_choice("alternative", alternative, ("two-sided", "less", "greater"))
-
-
-def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse a value that is not among the choices, and list them."""
-    if value not in choices:
-        raise UsageError(
-            "usage", f"{name} {value!r} is not known", todo=f"Choose one of: {', '.join(map(str, choices))}."
-        )
 
 
 def _number(value: Any, name: str) -> float:

@@ -15,8 +15,6 @@ from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
     Column,
     Table,
-    check_choice,
-    check_level,
     not_estimable,
     read_block,
 )
@@ -47,12 +45,10 @@ def icc(
         Which form comes first and gives the test: McGraw and Wong's names, A for absolute agreement, C for
         consistency, 1 for one reader, k for the mean of all. ICC(1,1), ICC(A,1), ICC(C,1) are Shrout and
         Fleiss's ICC1, ICC2, ICC3.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Patient of each row. The intervals take rows as independent; where patients repeat this is warned
         about and recorded.
-    level : float
+    data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -72,8 +68,6 @@ def icc(
     StatisticsError
         `not-estimable` for fewer than two subjects or readers, or ratings that never vary.
     """
-    check_level(level)
-    check_choice("form", form, ICC_FORMS)
     table, codes, n_missing = _complete_rows(ratings, cluster, data)
     n, k = table.shape
     if n < 2 or k < 2:

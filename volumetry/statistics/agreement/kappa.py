@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, independence_note
 from volumetry.statistics.groups.contingency import count_levels, level_numbers
 from volumetry.statistics.groups.two_by_two import count_table
-from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, check_choice, check_level, not_estimable
+from volumetry.statistics.result import StatisticResult
+from volumetry.statistics.rows import Column, Table, not_estimable
+from volumetry.statistics.wald import tail_p, wald_estimate
 
 KappaWeights = Literal["none", "linear", "quadratic"]
 
@@ -32,7 +32,7 @@ def cohen_kappa(table: Column, *, weights: KappaWeights = "none", level: float =
         Rows are the first reader's classes, columns the second's, in the same order.
     weights : {'none', 'linear', 'quadratic'}
         How disagreement grows with the distance of ordered classes.
-    level : float
+    level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -46,8 +46,6 @@ def cohen_kappa(table: Column, *, weights: KappaWeights = "none", level: float =
     StatisticsError
         `not-estimable` if chance alone explains all agreement (one class only).
     """
-    check_level(level)
-    check_choice("weights", weights, ("none", "linear", "quadratic"))
     counts = count_table(table)
     if counts.shape[0] != counts.shape[1]:
         raise UsageError("usage", "kappa takes a square table", values={"shape": counts.shape})
@@ -63,20 +61,11 @@ def cohen_kappa(table: Column, *, weights: KappaWeights = "none", level: float =
     kappa = (observed - expected) / (1 - expected)
     error, null_error = _errors(shares, agreement, kappa, expected, n)
     z = kappa / null_error if null_error > 0 else None
-    half = float(stats.norm.isf((1 - level) / 2)) * error
-    estimate = Estimate(
-        name="kappa",
-        value=kappa,
-        ci_low=max(-1.0, kappa - half),
-        ci_high=min(1.0, kappa + half),
-        level=level,
-        standard_error=error,
-    )
     return StatisticResult(
         method="Cohen's kappa" + ("" if weights == "none" else f", {weights} weights"),
-        estimates=(estimate,),
+        estimates=(wald_estimate("kappa", kappa, error, level, tested=False, within=(-1.0, 1.0)),),
         statistic=z,
-        p_value=None if z is None else float(2 * stats.norm.sf(abs(z))),
+        p_value=None if z is None else tail_p(z),
         alternative="two-sided",
         n_used=n,
         details={
@@ -106,13 +95,12 @@ def cohen_kappa_of_readers(
         Classes by either reader; rows lacking one are left out and counted.
     classes : sequence
         All classes, in their order.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Patient of each row. The interval takes rows as independent; where patients repeat this is warned
         about and recorded.
     weights, level
         As in `cohen_kappa`.
+    data : as in every function of `volumetry.statistics`
     """
     rows, columns, codes, n_missing = level_numbers(
         first, second, classes, classes, data=data, cluster=cluster

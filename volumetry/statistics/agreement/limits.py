@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, clean_pairs, independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, check_choice, check_level, not_estimable
+from volumetry.statistics.rows import Column, Table, not_estimable
+from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 Scale = Literal["absolute", "log", "percent"]
 _UNITS = {"log": "", "percent": "%"}
@@ -40,12 +40,11 @@ def bland_altman(
         pair's mean.
     unit : str
         Of the measurements, for the absolute scale.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         The intervals take pairs as independent; where patients repeat this is warned about and recorded.
     level : float
         Of the limits (0.95: bias +- 1.96 SD) and of all intervals.
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -66,15 +65,13 @@ def bland_altman(
     StatisticsError
         `not-estimable` for fewer than three pairs, or values not above 0 on the log or percent scale.
     """
-    check_level(level)
-    check_choice("scale", scale, ("absolute", "log", "percent"))
     one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
     warned = check_clusters(cluster, data).notes if cluster is None else ()
     if one.size < 3:
         raise not_estimable("limits of agreement need three pairs", n_pairs=one.size)
     differences, means = _differences(one, two, scale)
     notes = (*warned, *independence_note(codes, "Bland-Altman limits"))
-    z = float(stats.norm.isf((1 - level) / 2))
+    z = wald_quantile(level)
     within = math.sqrt(float((differences**2).mean()) / 2)
     slope, slope_note = _slope(means, differences, level)
     estimates = _limits(differences, _UNITS.get(scale, unit), level)
@@ -120,11 +117,9 @@ def lin_concordance(
     ----------
     first, second : array_like
         Measurements; a pair lacking either is left out and counted.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Only to warn and record that pairs are taken as independent.
-    level : float
+    data, level : as in every function of `volumetry.statistics`
 
     Notes
     -----
@@ -135,7 +130,6 @@ def lin_concordance(
     StatisticsError
         `not-estimable` for fewer than three pairs, or a constant measurement.
     """
-    check_level(level)
     one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
     warned = check_clusters(cluster, data).notes if cluster is None else ()
     n = one.size
@@ -187,20 +181,12 @@ def _differences(
 def _limits(differences: NDArray[np.float64], unit: str, level: float) -> tuple[Estimate, ...]:
     n = differences.size
     bias, sd = float(differences.mean()), float(differences.std(ddof=1))
-    z, t = float(stats.norm.isf((1 - level) / 2)), float(stats.t.isf((1 - level) / 2, n - 1))
+    z = wald_quantile(level)
     bias_error = sd / math.sqrt(n)
     limit_error = sd * math.sqrt(1 / n + z**2 / (2 * (n - 1)))
     places = (("bias", bias, bias_error), ("lower limit", bias - z * sd, limit_error))
     return tuple(
-        Estimate(
-            name=name,
-            value=value,
-            ci_low=value - t * error,
-            ci_high=value + t * error,
-            level=level,
-            unit=unit,
-            standard_error=error,
-        )
+        wald_estimate(name, value, error, level, df=n - 1, unit=unit, tested=False)
         for name, value, error in (*places, ("upper limit", bias + z * sd, limit_error))
     )
 
@@ -229,19 +215,7 @@ def _slope(
     error = math.sqrt(float((residual**2).sum()) / (n - 2) / spread)
     if error <= 1e-14 * max(1.0, abs(slope)):
         return None, ("proportional bias: the differences lie on a line, without error",)
-    t = slope / error
-    half = float(stats.t.isf((1 - level) / 2, n - 2)) * error
-    estimate = Estimate(
-        name="slope of difference on mean",
-        value=slope,
-        ci_low=slope - half,
-        ci_high=slope + half,
-        level=level,
-        standard_error=error,
-        statistic=t,
-        p_value=float(2 * stats.t.sf(abs(t), n - 2)),
-    )
-    return estimate, ()
+    return wald_estimate("slope of difference on mean", slope, error, level, df=n - 2), ()
 
 
 def _concordance_estimate(value: float, r: float, u: float, n: int, level: float) -> Estimate:
@@ -249,7 +223,7 @@ def _concordance_estimate(value: float, r: float, u: float, n: int, level: float
     second = 2 * value**3 * (1 - value) * u**2 / r
     third = value**4 * u**4 / (2 * r**2)
     error = math.sqrt(max(0.0, first + second - third) / (n - 2))
-    half = float(stats.norm.isf((1 - level) / 2)) * error / (1 - value**2)
+    half = wald_quantile(level) * error / (1 - value**2)
     return Estimate(
         name="concordance correlation",
         value=value,

@@ -13,7 +13,7 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, check_level, not_estimable, read_block
+from volumetry.statistics.rows import Column, Table, not_estimable, read_block
 
 # Beyond it one read is typically a thousand times another, and percentages soon leave the range of floats.
 _LARGEST_LOG_SD = 10.0
@@ -37,12 +37,10 @@ def repeatability(
         lesion with fewer than two reads is left out and counted as missing.
     threshold_percent : float
         A change of more than this, up or down, is called a change; below 100.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Patient of each lesion. The intervals take lesions as independent; where patients repeat this is
         warned about and recorded.
-    level : float
+    data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -70,7 +68,6 @@ def repeatability(
     StatisticsError
         `not-estimable` without two reads of any lesion, for volumes not above 0, or reads that never differ.
     """
-    check_level(level)
     if not 0 < threshold_percent < 100:
         raise UsageError(
             "usage", "a threshold lies between 0 and 100 %", values={"threshold": threshold_percent}

@@ -42,13 +42,7 @@ class Printed(Result):
 
     @classmethod
     def of(cls, text: str) -> Printed:
-        """Read a printed number.
-
-        Raises
-        ------
-        UsageError
-            ``usage`` if it is none.
-        """
+        """Read a printed number."""
         bare = str(text).strip().replace("−", "-")
         sign: Literal["=", "<", ">"] = "<" if bare[:1] == "<" else ">" if bare[:1] == ">" else "="
         digits = bare.lstrip("<>= ").rstrip("% ")

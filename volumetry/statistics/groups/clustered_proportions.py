@@ -14,9 +14,11 @@ from scipy import stats
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import Sample, check_clusters, clean_two_samples, cluster_sums, has_repeats
+from volumetry.statistics.groups.proportions import log_ratio
 from volumetry.statistics.groups.two_by_two import Primary, two_by_two
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import ClusterPair, Column, Table, not_estimable
+from volumetry.statistics.wald import wald_estimate
 
 
 @checked
@@ -39,17 +41,11 @@ def compare_proportions(
         1 (or True) for an event, 0 (or False) for none; missing ones are left out and counted.
     primary : str
         As in `two_by_two`: the p value where rows are independent.
-    data : DataFrame, optional
-        Then any column may be given by its name.
-    group : column, optional
-        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
-    levels : pair, optional
-        The two groups, the first one first; by default the two that occur, in their order.
     cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat, the intervals are cluster-robust and the p value
         is that of the Rao-Scott chi-squared test if no patient is in both groups (Rao and Scott, Biometrics
         1992;48:577-585: ratio estimator), else that of the cluster-robust z test of the difference.
-    level : float
+    data, group, levels, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -144,38 +140,16 @@ def _robust_effects(
         sums = weight1 * influences[0] - weight2 * influences[1]
         return math.sqrt(factor * float((sums**2).sum()))
 
-    z = float(stats.norm.isf((1 - level) / 2))
     plain = error(1, 1)
     if plain == 0:
         raise not_estimable("the outcome does not vary, so that its cluster-robust error is 0")
-    statistic = (p1 - p2) / plain
-    difference = Estimate(
-        name="risk difference",
-        value=p1 - p2,
-        ci_low=p1 - p2 - z * plain,
-        ci_high=p1 - p2 + z * plain,
-        level=level,
-        standard_error=plain,
-        statistic=statistic,
-        p_value=float(2 * stats.norm.sf(abs(statistic))),
-    )
+    difference = wald_estimate("risk difference", p1 - p2, plain, level)
     if min(p1, p2) == 0 or max(p1, p2) == 1:
         return (difference,)
-    ratio = _log_ratio("risk ratio", p1 / p2, error(1 / p1, 1 / p2), z, level)
+    ratio = log_ratio("risk ratio", p1 / p2, error(1 / p1, 1 / p2), level)
     odds = p1 * (1 - p2) / (p2 * (1 - p1))
     odds_error = error(1 / (p1 * (1 - p1)), 1 / (p2 * (1 - p2)))
-    return difference, ratio, _log_ratio("odds ratio", odds, odds_error, z, level)
-
-
-def _log_ratio(name: str, ratio: float, error: float, z: float, level: float) -> Estimate:
-    return Estimate(
-        name=name,
-        value=ratio,
-        ci_low=ratio * math.exp(-z * error),
-        ci_high=ratio * math.exp(z * error),
-        level=level,
-        standard_error=error,
-    )
+    return difference, ratio, log_ratio("odds ratio", odds, odds_error, level)
 
 
 def _design_effect(sample: Sample) -> float:

@@ -27,8 +27,6 @@ from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import (
     Column,
     Table,
-    check_choice,
-    check_level,
     column_values,
     is_missing,
     not_estimable,
@@ -81,8 +79,6 @@ def contingency_test(
     StatisticsError
         `not-estimable` if fewer than two rows or columns have counts.
     """
-    check_level(level)
-    check_choice("primary", primary, tuple(_METHODS))
     counts, notes = _without_empty(count_table(table))
     n = int(counts.sum())
     df = (counts.shape[0] - 1) * (counts.shape[1] - 1)
@@ -163,12 +159,10 @@ def compare_classes(
         What may occur, in the order of the table.
     primary : {'pearson', 'likelihood-ratio', 'exact'}
         As in `contingency_test`; used where rows are independent.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Patient of each row. Where patients repeat the test is a Wald test of equal shares with a
         cluster-robust covariance, and ``details["p_value_as_independent"]`` keeps the other p value.
-    level : float
+    data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -219,13 +213,7 @@ def level_numbers(
     data: Table | None = None,
     cluster: Column | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp] | None, int]:
-    """Return group and class of each complete row as numbers, its cluster, and how many rows were left out.
-
-    Raises
-    ------
-    UsageError
-        `invalid-table` for a value that is not among the levels, or columns that differ in length.
-    """
+    """Return group and class of each complete row as numbers, its cluster, and how many were left out."""
     given = {
         name: one_column(column_values(column, data, name), name).to_numpy(dtype=object)
         for name, column in (("group", groups), ("class", classes))
@@ -251,13 +239,7 @@ def level_numbers(
 def number_levels(
     values: Iterable[Any], levels: Sequence[Any], name: str, *, among: str = "its levels"
 ) -> NDArray[np.intp]:
-    """Return the position of each value among the levels.
-
-    Raises
-    ------
-    UsageError
-        `invalid-table` for a value that is not among the levels.
-    """
+    """Return the position of each value among the levels."""
     order = {level: number for number, level in enumerate(levels)}
     present = list(values)
     unknown = sorted({str(value) for value in present if value not in order})

@@ -33,11 +33,6 @@ def freeman_halton_p(counts: NDArray[np.int64], max_steps: int) -> float:
         Without empty rows or columns.
     max_steps : int
         Work allowed, in extensions of a path by a column.
-
-    Raises
-    ------
-    TooManyTablesError
-        If the work would be more than that.
     """
     table = counts if counts.shape[0] <= counts.shape[1] else counts.T
     # The largest columns last: of the very last one there is no choice left.

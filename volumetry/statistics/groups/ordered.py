@@ -30,11 +30,11 @@ from volumetry.statistics.rows import (
     ClusterPair,
     Column,
     Table,
-    check_level,
     is_missing,
     not_estimable,
     one_column,
 )
+from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 
 @checked
@@ -67,7 +67,6 @@ def linear_by_linear_test(
     StatisticsError
         `not-estimable` if rows or classes do not vary.
     """
-    check_level(level)
     counts = count_table(table)
     rows, columns = _scores(row_scores, counts.shape[0]), _scores(column_scores, counts.shape[1])
     n = int(counts.sum())
@@ -142,16 +141,10 @@ def proportional_odds(
         The class of each row; missing ones are left out and counted.
     classes : sequence
         All classes, lowest first, for example ``("decrease", "no_change", "increase")``.
-    data : DataFrame, optional
-        Then any column may be given by its name.
-    group : column, optional
-        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
-    levels : pair, optional
-        The two groups, the first one first; by default the two that occur, in their order.
     cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat the standard error is cluster-robust, with the
         factor G/(G-1).
-    level : float
+    data, group, levels, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -170,7 +163,6 @@ def proportional_odds(
         `not-estimable` if a group or all but one class is empty, the groups are perfectly separated, or the
         fit does not converge.
     """
-    check_level(level)
     one, two, pair = split_groups(first, second, data=data, group=group, levels=levels, cluster=cluster)
     warned = check_clusters(cluster, data).notes if cluster is None else ()
     outcome, indicator, labels, n_missing = _class_rows(one, two, classes, pair)
@@ -180,24 +172,13 @@ def proportional_odds(
     fit = _fit(dense, indicator)
     covariance, clustered, n_clusters = _covariance(fit, labels)
     slope, error = float(fit.params[0]), math.sqrt(float(covariance[0, 0]))
-    z, half = slope / error, float(stats.norm.isf((1 - level) / 2)) * error
-    p_value = float(2 * stats.norm.sf(abs(z)))
-    estimate = Estimate(
-        name="common odds ratio",
-        value=math.exp(slope),
-        ci_low=math.exp(slope - half),
-        ci_high=math.exp(slope + half),
-        level=level,
-        standard_error=error,
-        statistic=z,
-        p_value=p_value,
-    )
+    estimate = wald_estimate("common odds ratio", slope, error, level, ratio=True)
     ratio = max(0.0, 2 * (float(fit.llf) - _null_log_likelihood(table)))
     return StatisticResult(
         method="Proportional-odds model" + (", cluster-robust" if clustered else ""),
         estimates=(estimate,),
-        statistic=z,
-        p_value=p_value,
+        statistic=estimate.statistic,
+        p_value=estimate.p_value,
         alternative="two-sided",
         correction="clusters / (clusters - 1)" if clustered else "none",
         n_used=outcome.size,
@@ -232,7 +213,7 @@ def _correlation_estimate(correlation: float, n: int, level: float) -> Estimate:
     name = "correlation of scores"
     if n < 4 or abs(correlation) == 1:
         return Estimate(name=name, value=correlation, level=level)
-    half = float(stats.norm.isf((1 - level) / 2)) / math.sqrt(n - 3)
+    half = wald_quantile(level) / math.sqrt(n - 3)
     z = math.atanh(correlation)
     return Estimate(
         name=name, value=correlation, ci_low=math.tanh(z - half), ci_high=math.tanh(z + half), level=level

@@ -11,7 +11,8 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.groups.conditional_odds import conditional_odds
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_choice, check_counts, check_level, not_estimable
+from volumetry.statistics.rows import check_counts, not_estimable
+from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 Interval = tuple[float, float]
 ProportionMethod = Literal["wilson", "clopper-pearson", "wald"]
@@ -29,8 +30,7 @@ def proportion(
         Counts; ``0 <= events <= n``.
     method : {'wilson', 'clopper-pearson', 'wald'}
         Wilson's score interval, the exact interval of Clopper and Pearson, or the plain normal one.
-    level : float
-        Confidence level.
+    level : as in every function of `volumetry.statistics`
 
     Raises
     ------
@@ -39,8 +39,6 @@ def proportion(
     UsageError
         `usage` for counts that are none.
     """
-    check_level(level)
-    check_choice("method", method, tuple(_INTERVALS))
     _check_counts(events, n)
     low, high = _INTERVALS[method](events, n, level)
     estimate = Estimate(name="proportion", value=events / n, ci_low=low, ci_high=high, level=level)
@@ -49,7 +47,7 @@ def proportion(
 
 def wilson_interval(events: float, n: float, level: float) -> Interval:
     """Return Wilson's score interval (Wilson 1927)."""
-    z = _normal_quantile(level)
+    z = wald_quantile(level)
     p = events / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
@@ -69,7 +67,7 @@ def clopper_pearson_interval(events: int, n: int, level: float) -> Interval:
 def wald_interval(events: int, n: int, level: float) -> Interval:
     """Return the plain normal interval; too narrow for small counts, shown because papers print it."""
     p = events / n
-    half = _normal_quantile(level) * math.sqrt(p * (1 - p) / n)
+    half = wald_quantile(level) * math.sqrt(p * (1 - p) / n)
     return p - half, p + half
 
 
@@ -102,15 +100,7 @@ def wald_risk_difference(a: int, b: int, c: int, d: int, *, level: float = 0.95)
     n1, n2 = a + b, c + d
     p1, p2 = a / n1, c / n2
     error = math.sqrt(p1 * (1 - p1) / n1 + p2 * (1 - p2) / n2)
-    half = _normal_quantile(level) * error
-    return Estimate(
-        name="risk difference (Wald)",
-        value=p1 - p2,
-        ci_low=p1 - p2 - half,
-        ci_high=p1 - p2 + half,
-        level=level,
-        standard_error=error,
-    )
+    return wald_estimate("risk difference (Wald)", p1 - p2, error, level, tested=False)
 
 
 def risk_ratio(a: float, b: float, c: float, d: float, *, level: float = 0.95) -> Estimate:
@@ -124,7 +114,7 @@ def risk_ratio(a: float, b: float, c: float, d: float, *, level: float = 0.95) -
         name += " (0.5 added to each cell)"
     ratio = (a / (a + b)) / (c / (c + d))
     error = math.sqrt(1 / a - 1 / (a + b) + 1 / c - 1 / (c + d))
-    return _log_estimate(name, ratio, error, level)
+    return log_ratio(name, ratio, error, level)
 
 
 def sample_odds_ratio(a: float, b: float, c: float, d: float, *, level: float = 0.95) -> Estimate:
@@ -137,18 +127,13 @@ def sample_odds_ratio(a: float, b: float, c: float, d: float, *, level: float = 
         a, b, c, d = (cell + 0.5 for cell in (a, b, c, d))
         name += " (0.5 added to each cell)"
     error = math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
-    return _log_estimate(name, a * d / (b * c), error, level)
+    return log_ratio(name, a * d / (b * c), error, level)
 
 
 def conditional_odds_ratio(a: int, b: int, c: int, d: int, *, level: float = 0.95) -> Estimate:
     """Return the conditional maximum-likelihood odds ratio with its exact interval.
 
     This is the odds ratio of R's ``fisher.test``. A zero cell makes it 0 or infinite, with one finite limit.
-
-    Raises
-    ------
-    StatisticsError
-        `not-estimable` if nobody, or everybody, has the event.
     """
     if a + c == 0 or b + d == 0:
         raise not_estimable("the odds ratio of a table with an empty column is not determined")
@@ -166,7 +151,7 @@ def attributable_fractions(a: int, b: int, c: int, d: int, *, level: float = 0.9
         Events and non-events of the exposed (first) group.
     c, d : int
         Events and non-events of the unexposed (second) group.
-    level : float
+    level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -203,16 +188,7 @@ def _population_risk(a: int, b: int, c: int, d: int, level: float) -> Estimate:
     n = a + b + c + d
     risk, unexposed = (a + c) / n, c / (c + d)
     error = math.sqrt(risk * (1 - risk) / n + unexposed * (1 - unexposed) / (c + d))
-    half = _normal_quantile(level) * error
-    value = risk - unexposed
-    return Estimate(
-        name="attributable risk (population)",
-        value=value,
-        ci_low=value - half,
-        ci_high=value + half,
-        level=level,
-        standard_error=error,
-    )
+    return wald_estimate("attributable risk (population)", risk - unexposed, error, level, tested=False)
 
 
 def _population_fraction(a: int, b: int, c: int, d: int, level: float) -> Estimate:
@@ -221,7 +197,7 @@ def _population_fraction(a: int, b: int, c: int, d: int, level: float) -> Estima
     risk, unexposed = (a + c) / n, c / (c + d)
     value = (risk - unexposed) / risk
     error = math.sqrt((b + value * (a + d)) / (n * c))
-    spread = math.exp(_normal_quantile(level) * error)
+    spread = math.exp(wald_quantile(level) * error)
     return Estimate(
         name="attributable fraction (population)",
         value=value,
@@ -231,16 +207,9 @@ def _population_fraction(a: int, b: int, c: int, d: int, level: float) -> Estima
     )
 
 
-def _log_estimate(name: str, ratio: float, error: float, level: float) -> Estimate:
-    spread = math.exp(_normal_quantile(level) * error)
-    return Estimate(
-        name=name,
-        value=ratio,
-        ci_low=ratio / spread,
-        ci_high=ratio * spread,
-        level=level,
-        standard_error=error,
-    )
+def log_ratio(name: str, ratio: float, error: float, level: float) -> Estimate:
+    """Return a ratio with the interval of its logarithm, whose standard error is `error`."""
+    return wald_estimate(name, math.log(ratio), error, level, ratio=True, tested=False)
 
 
 def _check_counts(events: int, n: int) -> None:
@@ -248,10 +217,6 @@ def _check_counts(events: int, n: int) -> None:
         raise not_estimable("the proportion of an empty group is not determined", n=0)
     if not 0 <= events <= n or events != int(events) or n != int(n):
         raise UsageError("usage", "events lie between 0 and n, whole", values={"events": events, "n": n})
-
-
-def _normal_quantile(level: float) -> float:
-    return float(stats.norm.isf((1 - level) / 2))
 
 
 _INTERVALS = {"wilson": wilson_interval, "clopper-pearson": clopper_pearson_interval, "wald": wald_interval}

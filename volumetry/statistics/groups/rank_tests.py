@@ -27,13 +27,11 @@ from volumetry.statistics.rows import (
     ClusterPair,
     Column,
     Table,
-    check_alternative,
-    check_choice,
-    check_level,
     column_values,
     not_estimable,
     one_column,
 )
+from volumetry.statistics.wald import tail_p, wald_estimate, wald_quantile
 
 Distribution = Literal["auto", "exact", "asymptotic"]
 
@@ -73,16 +71,10 @@ def mann_whitney_test(
         Whether the asymptotic test is corrected by half (R's default; SPSS does not correct).
     alternative : {'two-sided', 'less', 'greater'}
         "less": the first group tends to lower values. Intervals are always two-sided.
-    data : DataFrame, optional
-        Then any column may be given by its name.
-    group : column, optional
-        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
-    levels : pair, optional
-        The two groups, the first one first; by default the two that occur, in their order.
     cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat the test is that of the probability of
         superiority with Obuchowski's clustered variance (Biometrics 1997;53:567-578).
-    level : float
+    data, group, levels, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -95,9 +87,6 @@ def mann_whitney_test(
     StatisticsError
         `not-estimable` if a group is empty or all values are equal.
     """
-    check_level(level)
-    check_alternative(alternative)
-    check_choice("distribution", distribution, _DISTRIBUTIONS)
     one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
     warned = check_clusters(cluster, data).notes if cluster is None else ()
     pooled = np.concatenate([one.values, two.values])
@@ -164,11 +153,10 @@ def wilcoxon_signed_rank_test(
         of exactly 0 are left out (Wilcoxon's rule, as in R) and counted in ``details["n_zero"]``.
     distribution, continuity, alternative, level
         As in `mann_whitney_test`; auto is exact below fifty differences.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Patient of each pair. Where patients repeat, all signs of a patient flip together: the variance of the
         signed-rank sum is the sum of the squared patients' sums (Larocque, Biometrical J 2005;47:116-121).
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -181,9 +169,6 @@ def wilcoxon_signed_rank_test(
     StatisticsError
         `not-estimable` if no difference is other than 0.
     """
-    check_level(level)
-    check_alternative(alternative)
-    check_choice("distribution", distribution, _DISTRIBUTIONS)
     first = column_values(first, data, "first")
     other = np.zeros(len(one_column(first, "first"))) if second is None else second
     one, two, codes, n_missing = clean_pairs(first, other, cluster, data=data)
@@ -295,18 +280,7 @@ def _superiority(one: Sample, two: Sample, u: float, level: float) -> Estimate:
     variance = _placement_variance(one, two, above, below)
     if variance <= 0:
         return Estimate(name=name, value=value, level=level)
-    error = math.sqrt(variance)
-    half = float(stats.norm.isf((1 - level) / 2)) * error
-    return Estimate(
-        name=name,
-        value=value,
-        ci_low=max(0.0, value - half),
-        ci_high=min(1.0, value + half),
-        level=level,
-        standard_error=error,
-        statistic=(value - 0.5) / error,
-        p_value=float(2 * stats.norm.sf(abs(value - 0.5) / error)),
-    )
+    return wald_estimate(name, value, math.sqrt(variance), level, null=0.5, within=(0.0, 1.0))
 
 
 def _placements(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -337,12 +311,7 @@ def _z_p(superiority: Estimate, alternative: Alternative) -> float:
         raise not_estimable(
             "there are too few clusters, or no variation between them, for a clustered rank test"
         )
-    tails = {
-        "two-sided": 2 * stats.norm.sf(abs(superiority.statistic)),
-        "less": stats.norm.cdf(superiority.statistic),
-        "greater": stats.norm.sf(superiority.statistic),
-    }
-    return float(tails[alternative])
+    return tail_p(superiority.statistic, alternative)
 
 
 def _hodges_lehmann(
@@ -357,7 +326,7 @@ def _hodges_lehmann(
         place = _exact_rank_sum_quantile(m, n, (1 - level) / 2)
     else:
         spread = math.sqrt(m * n * (m + n + 1) / 12)
-        place = int(m * n / 2 - float(stats.norm.isf((1 - level) / 2)) * spread)
+        place = int(m * n / 2 - wald_quantile(level) * spread)
     return _ordered_estimate("Hodges-Lehmann shift", differences, place, level)
 
 
@@ -434,5 +403,5 @@ def _pseudomedian(
             place += 1
     else:
         spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-        place = int(n * (n + 1) / 4 - float(stats.norm.isf(tail)) * spread)
+        place = int(n * (n + 1) / 4 - wald_quantile(level) * spread)
     return _ordered_estimate("pseudomedian", walsh, place, level)

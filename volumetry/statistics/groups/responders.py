@@ -17,7 +17,8 @@ from volumetry.statistics.clusters import check_clusters, clean_pairs, cluster_c
 from volumetry.statistics.groups.proportions import wilson_interval
 from volumetry.statistics.groups.two_groups import TableLike, column, patient_column, patient_repeats
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import Column, Table, check_level, is_missing, not_estimable, to_numbers
+from volumetry.statistics.rows import Column, Table, is_missing, not_estimable, to_numbers
+from volumetry.statistics.wald import wald_estimate
 
 CHANGE_CLASSES = ("increase", "no_change", "decrease", "new", "resolved", "absent")
 NOT_EVALUABLE = "not_evaluable"
@@ -105,7 +106,6 @@ def responder_table(
     UsageError
         `invalid-table` for an unknown class or a missing column.
     """
-    check_level(level)
     categories = [NOT_EVALUABLE if _blank(entry) else str(entry) for entry in column(changes, category)]
     unknown = sorted({entry for entry in categories if entry not in (*CHANGE_CLASSES, NOT_EVALUABLE)})
     if unknown:
@@ -146,12 +146,10 @@ def relative_change(
     baseline, followup : sequence
         Volumes of the same lesions. A pair lacking either is missing; a pair with baseline 0 has no relative
         change and is left out of the first two, and counted in ``details["n_baseline_zero"]``.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Patient of each pair; where patients repeat, whole patients are counted in the standard errors and the
         median's interval is left out.
-    level : float
+    data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -164,7 +162,6 @@ def relative_change(
     StatisticsError
         `not-estimable` without a pair with a baseline above 0.
     """
-    check_level(level)
     before, after, codes, n_missing = clean_pairs(baseline, followup, cluster, data=data)
     warned = check_clusters(cluster, data).notes if cluster is None else ()
     if (before < 0).any() or (after < 0).any():
@@ -246,7 +243,6 @@ def _row(group: Any, category: str, reason: str, n: int, denominator: int, level
 
 
 def _median_estimate(percent: NDArray[np.float64], level: float, clustered: bool) -> Estimate:
-
     name = "median relative change"
     ordered = np.sort(percent)
     value = float(np.median(ordered))
@@ -274,19 +270,9 @@ def _ratio_of_means(
 def _with_t_interval(
     name: str, value: float, influence: NDArray[np.float64], rows: NDArray[np.intp], level: float
 ) -> Estimate:
-
     sums = cluster_sums(influence, cluster_codes(rows.tolist()))
     n = sums.size
     if n < 2:
         return Estimate(name=name, value=value, level=level, unit="%")
     error = float(np.sqrt(n / (n - 1) * (sums**2).sum()))
-    half = float(stats.t.isf((1 - level) / 2, n - 1)) * error
-    return Estimate(
-        name=name,
-        value=value,
-        ci_low=value - half,
-        ci_high=value + half,
-        level=level,
-        unit="%",
-        standard_error=error,
-    )
+    return wald_estimate(name, value, error, level, df=n - 1, unit="%", tested=False)

@@ -12,7 +12,7 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, clean_sample, clean_two_samples, independence_note
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import ClusterPair, Column, Table, check_choice, not_estimable
+from volumetry.statistics.rows import ClusterPair, Column, Table, not_estimable
 
 _QUANTILE_METHODS = {
     2: "averaged_inverted_cdf",
@@ -40,21 +40,15 @@ def levene_test(
         Missing values are left out and counted.
     center : {'median', 'mean'}
         Median is Brown and Forsythe's version (R's default), mean is Levene's own (SPSS).
-    data : DataFrame, optional
-        Then any column may be given by its name.
-    group : column, optional
-        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
-    levels : pair, optional
-        The two groups, the first one first; by default the two that occur, in their order.
     cluster : pair of sequences, or column, optional
         The test cannot heed clusters; where patients repeat it warns and records it.
+    data, group, levels : as in every function of `volumetry.statistics`
 
     Raises
     ------
     StatisticsError
         `not-estimable` if a group has fewer than two values or no group varies.
     """
-    check_choice("center", center, ("median", "mean"))
     one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
     warned = check_clusters(cluster, data).notes if cluster is None else ()
     if min(one.size, two.size) < 2:

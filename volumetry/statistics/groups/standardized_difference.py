@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import clean_two_samples
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, check_level, not_estimable
+from volumetry.statistics.rows import Column, Table, not_estimable
+from volumetry.statistics.wald import wald_estimate
 
 SMD_POOLED = "SMD, pooled SD"
 SMD_FIRST = "SMD, first group's SD"
@@ -35,13 +35,7 @@ def standardized_mean_difference(
     ----------
     first, second : array_like
         Missing values are left out and counted. By custom the treated group is the first.
-    data : DataFrame, optional
-        Then any column may be given by its name.
-    group : column, optional
-        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
-    levels : pair, optional
-        The two groups, the first one first; by default the two that occur, in their order.
-    level : float
+    data, group, levels, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -55,7 +49,6 @@ def standardized_mean_difference(
     StatisticsError
         `not-estimable` if a group has fewer than two values or neither varies.
     """
-    check_level(level)
     one, two = clean_two_samples(first, second, None, data=data, group=group, levels=levels)
     if min(one.size, two.size) < 2:
         raise not_estimable("a group is too small for an SD", n_first=one.size, n_second=two.size)
@@ -67,17 +60,7 @@ def standardized_mean_difference(
     value = difference / pooled
     n = one.size + two.size
     error = math.sqrt(n / (one.size * two.size) + value**2 / (2 * n))
-    half = float(stats.norm.isf((1 - level) / 2)) * error
-    estimates = [
-        Estimate(
-            name=SMD_POOLED,
-            value=value,
-            ci_low=value - half,
-            ci_high=value + half,
-            level=level,
-            standard_error=error,
-        )
-    ]
+    estimates = [wald_estimate(SMD_POOLED, value, error, level, tested=False)]
     notes: tuple[str, ...] = ()
     if sds[0] > 0:
         estimates.append(Estimate(name=SMD_FIRST, value=difference / sds[0], level=level))
@@ -109,11 +92,6 @@ def categorical_difference(first: NDArray[np.int64], second: NDArray[np.int64]) 
     -----
     Mahalanobis distance of the shares, never negative: Yang D, Dalton JE, SAS Global Forum 2012, 335. With
     two classes it is the size of the binary SMD.
-
-    Raises
-    ------
-    StatisticsError
-        `not-estimable` if a group is empty or only one class occurs.
     """
     used = (first + second) > 0
     if first.sum() == 0 or second.sum() == 0 or used.sum() < 2:

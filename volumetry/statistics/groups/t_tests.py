@@ -27,11 +27,9 @@ from volumetry.statistics.rows import (
     ClusterPair,
     Column,
     Table,
-    check_alternative,
-    check_choice,
-    check_level,
     not_estimable,
 )
+from volumetry.statistics.wald import wald_estimate
 
 Variances = Literal["unequal", "equal"]
 
@@ -76,16 +74,10 @@ def t_test(
         Unequal is Welch's test, the default; equal is Student's.
     alternative : {'two-sided', 'less', 'greater'}
         "less": the mean of the first group is the lower one. The interval is always two-sided.
-    data : DataFrame, optional
-        Then any column may be given by its name.
-    group : column, optional
-        Group of each row, instead of `second`: `first` is then the column of all rows, and so is `cluster`.
-    levels : pair, optional
-        The two groups, the first one first; by default the two that occur, in their order.
     cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat, the standard error is cluster-robust (that of
         least squares on a group indicator, with the factor G/(G-1) (N-1)/(N-2)) and df is clusters - 1.
-    level : float
+    data, group, levels, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -97,8 +89,6 @@ def t_test(
     StatisticsError
         `not-estimable` if a group is too small or nothing varies.
     """
-    check_level(level)
-    check_alternative(alternative)
     one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
     warned = check_clusters(cluster, data).notes if cluster is None else ()
     n_missing = one.n_missing + two.n_missing
@@ -127,8 +117,6 @@ def t_test_from_summary(
 
     Parameters are those of `t_test`. Whether rows were clustered cannot be known from summaries.
     """
-    check_level(level)
-    check_alternative(alternative)
     return _from_summaries([first, second], variances, alternative, level)
 
 
@@ -151,20 +139,16 @@ def paired_t_test(
         left out and counted.
     alternative : {'two-sided', 'less', 'greater'}
         "less": the first is the lower one. The interval is always two-sided.
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Patient of each pair. Where patients repeat the standard error is cluster-robust with factor
         G/(G-1), and df is clusters - 1.
-    level : float
+    data, level : as in every function of `volumetry.statistics`
 
     Raises
     ------
     StatisticsError
         `not-estimable` for fewer than two pairs (or clusters), or if all differences are equal.
     """
-    check_level(level)
-    check_alternative(alternative)
     one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
     warned = check_clusters(cluster, data).notes if cluster is None else ()
     differences = one - two
@@ -175,13 +159,13 @@ def paired_t_test(
     if error <= 1e-14 * max(1.0, float(np.abs(one).max()), float(np.abs(two).max())):
         raise not_estimable("all differences are equal", n_pairs=differences.size)
     mean = float(differences.mean())
-    estimate, p_value = _t_estimate("mean difference", mean, error, df, alternative, level)
+    estimate = _difference(mean, error, df, alternative, level)
     return StatisticResult(
         method="Paired t test" + (", cluster-robust" if clustered else ""),
         estimates=(estimate,),
-        statistic=mean / error,
+        statistic=estimate.statistic,
         df=df,
-        p_value=p_value,
+        p_value=estimate.p_value,
         alternative=alternative,
         correction="clusters / (clusters - 1)" if clustered else "none",
         n_used=differences.size,
@@ -223,8 +207,6 @@ def paired_t_test_from_summary(
     StatisticsError
         `not-estimable` for fewer than two pairs, or differences that would not vary.
     """
-    check_level(level)
-    check_alternative(alternative)
     n = _pair_count(first, second)
     if not -1 <= correlation <= 1:
         raise UsageError("usage", "a correlation lies in [-1, 1]", values={"correlation": correlation})
@@ -232,13 +214,13 @@ def paired_t_test_from_summary(
     if variance <= 1e-14 * (first.sd**2 + second.sd**2):
         raise not_estimable("with this correlation the differences do not vary")
     error, difference = math.sqrt(variance / n), first.mean - second.mean
-    estimate, p_value = _t_estimate("mean difference", difference, error, n - 1.0, alternative, level)
+    estimate = _difference(difference, error, n - 1.0, alternative, level)
     return StatisticResult(
         method="Paired t test from summaries",
         estimates=(estimate,),
-        statistic=difference / error,
+        statistic=estimate.statistic,
         df=float(n - 1),
-        p_value=p_value,
+        p_value=estimate.p_value,
         alternative=alternative,
         n_used=n,
         notes=(f"the correlation {correlation:g} is assumed",),
@@ -292,7 +274,6 @@ def _from_summaries(
     n_missing: int = 0,
     n_clusters: int | None = None,
 ) -> StatisticResult:
-    check_choice("variances", variances, ("unequal", "equal"))
     one, two = groups
     least = min(one.n, two.n)
     if least == 0 or (variances == "unequal" and least < 2) or one.n + two.n < 3:
@@ -305,14 +286,14 @@ def _from_summaries(
     error, df = _welch_error(one, two) if variances == "unequal" else _student_error(one, two)
     if error == 0:
         raise not_estimable("neither group varies, so that the t statistic has no error to divide by")
-    estimate, p_value = _t_estimate("mean difference", one.mean - two.mean, error, df, alternative, level)
+    estimate = _difference(one.mean - two.mean, error, df, alternative, level)
     notes = ("a group has a single value; its variance is that of the other group",) if least == 1 else ()
     return StatisticResult(
         method="Welch's t test" if variances == "unequal" else "Student's t test",
         estimates=(estimate,),
-        statistic=(one.mean - two.mean) / error,
+        statistic=estimate.statistic,
         df=df,
-        p_value=p_value,
+        p_value=estimate.p_value,
         alternative=alternative,
         correction="Welch-Satterthwaite df" if variances == "unequal" else "none",
         n_used=one.n + two.n,
@@ -360,13 +341,13 @@ def _clustered_t_test(
         raise not_estimable("neither group varies, so that the t statistic has no error to divide by")
     difference = float(one.values.mean() - two.values.mean())
     df = float(n_clusters - 1)
-    estimate, p_value = _t_estimate("mean difference", difference, error, df, alternative, level)
+    estimate = _difference(difference, error, df, alternative, level)
     return StatisticResult(
         method="t test, cluster-robust",
         estimates=(estimate,),
-        statistic=difference / error,
+        statistic=estimate.statistic,
         df=df,
-        p_value=p_value,
+        p_value=estimate.p_value,
         alternative=alternative,
         correction="G/(G-1) (N-1)/(N-2)",
         n_used=n,
@@ -387,28 +368,8 @@ def _mean_error(values: NDArray[np.float64], codes: NDArray[np.intp] | None) -> 
     return math.sqrt(variance), float(sums.size - 1)
 
 
-def _t_estimate(
-    name: str, value: float, error: float, df: float, alternative: Alternative, level: float
-) -> tuple[Estimate, float]:
-    statistic = value / error
-    tails = {
-        "two-sided": 2 * stats.t.sf(abs(statistic), df),
-        "less": stats.t.cdf(statistic, df),
-        "greater": stats.t.sf(statistic, df),
-    }
-    p_value = float(tails[alternative])
-    half = float(stats.t.isf((1 - level) / 2, df)) * error
-    estimate = Estimate(
-        name=name,
-        value=value,
-        ci_low=value - half,
-        ci_high=value + half,
-        level=level,
-        standard_error=error,
-        statistic=statistic,
-        p_value=p_value,
-    )
-    return estimate, p_value
+def _difference(value: float, error: float, df: float, alternative: Alternative, level: float) -> Estimate:
+    return wald_estimate("mean difference", value, error, level, df=df, alternative=alternative)
 
 
 def _group_details(groups: Sequence[SampleSummary]) -> dict[str, dict[str, float]]:

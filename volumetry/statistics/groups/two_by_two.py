@@ -20,7 +20,7 @@ from volumetry.statistics.groups.proportions import (
     wald_risk_difference,
 )
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, check_choice, check_level, not_estimable
+from volumetry.statistics.rows import Column, not_estimable
 
 Primary = Literal[
     "pearson",
@@ -64,8 +64,7 @@ def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> Stati
         Which p value is *the* p value, to be named before looking: ``"pearson"``, ``"yates"``,
         ``"likelihood-ratio"``, ``"n-1"``, ``"fisher"``, ``"fisher-less"``, ``"fisher-greater"``,
         ``"mid-p"``, ``"mid-p-less"`` or ``"mid-p-greater"``. "less": fewer events in the first group.
-    level : float
-        Confidence level.
+    level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -84,8 +83,6 @@ def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> Stati
     UsageError
         `usage` if the table is not 2 x 2 counts or `primary` is unknown.
     """
-    check_level(level)
-    check_choice("primary", primary, tuple(METHODS))
     counts = count_table(table, shape=(2, 2))
     a, b, c, d = (int(count) for count in counts.ravel())
     if min(a + b, c + d) == 0:
@@ -121,13 +118,7 @@ def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> Stati
 
 
 def count_table(table: Column, shape: tuple[int, int] | None = None) -> NDArray[np.int64]:
-    """Return `table` as integer counts.
-
-    Raises
-    ------
-    UsageError
-        `usage` if it is not a table of whole, non-negative counts, or has another shape.
-    """
+    """Return `table` as integer counts."""
     try:
         numbers = np.asarray(table, dtype=float)
     except (TypeError, ValueError):

@@ -18,7 +18,7 @@ from volumetry.statistics.groups.rank_tests import mann_whitney_test
 from volumetry.statistics.groups.t_tests import t_test
 from volumetry.statistics.groups.two_by_two import METHODS, Primary
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import ClusterPair, check_choice, is_missing
+from volumetry.statistics.rows import ClusterPair, is_missing
 
 #: Columns by name: a DataFrame, or a dictionary of them.
 TableLike = Mapping[str, Any]
@@ -57,7 +57,7 @@ def compare_groups(
         (`ClusteredDataWarning`) and recorded.
     classes : sequence, optional
         Ordered classes for ``"proportional-odds"``.
-    level : float
+    level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -71,7 +71,8 @@ def compare_groups(
     StatisticsError
         `not-estimable` as the test says.
     """
-    check_choice("test", test, TESTS)
+    if test not in TESTS:
+        raise UsageError("usage", f"test {test!r} is not known", todo=f"Choose one of: {', '.join(TESTS)}.")
     groups = column(table, group)
     values = column(table, value)
     first, second = (np.array([entry == name for entry in _plain(groups)], dtype=bool) for name in levels)
@@ -90,13 +91,7 @@ def compare_groups(
 
 
 def column(table: TableLike, name: str) -> NDArray[Any]:
-    """Return a column of a table as an array of objects.
-
-    Raises
-    ------
-    UsageError
-        `invalid-table` if there is no such column.
-    """
+    """Return a column of a table as an array of objects."""
     if name not in table:
         raise UsageError(
             "invalid-table",

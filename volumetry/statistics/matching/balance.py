@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 
-from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.pairs import Matching
 from volumetry.statistics.matching.propensity import PropensityScore, require_arms
@@ -110,7 +109,6 @@ def balance_table(
         1 treated, 0 control.
     covariates : as in `propensity_score`
         Factors give a row for every level.
-    data : DataFrame, optional
     weights : column, optional
         0 for rows that are not used, as after matching.
     denominator : "treated", "control" or "pooled"
@@ -118,6 +116,7 @@ def balance_table(
         (effect in the treated, as MatchIt has it), or the root of the arms' mean variance (Austin 2009).
     binary_variance : "binomial" or "sample"
         Variance of a share: p (1 - p), as MatchIt and tableone have it, or with n - 1 like any other.
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -125,8 +124,6 @@ def balance_table(
 
     Raises
     ------
-    UsageError
-        ``usage`` for an unknown denominator; ``invalid-table`` for wrong columns.
     StatisticsError
         ``not-estimable`` if an arm is empty.
     """
@@ -136,10 +133,6 @@ def balance_table(
     used = complete_rows(arm, weight, *read.values)
     require_arms(arm[used])
     design = read.design(used, all_levels=True)
-    if binary_variance not in ("binomial", "sample"):
-        raise UsageError(
-            "usage", f"unknown binary_variance {binary_variance!r}", todo="Take binomial or sample."
-        )
     return _table(
         dict(zip(design.names, design.values.T, strict=True)),
         _Arms(treated=arm[used] == 1, weight=weight[used], denominator=denominator, binary=binary_variance),
@@ -244,10 +237,6 @@ def _deviation(x: FloatArray, arms: _Arms) -> float:
 
     treated, control = variance(x[arms.treated]), variance(x[~arms.treated])
     variances = {"treated": treated, "control": control, "pooled": (treated + control) / 2}
-    if arms.denominator not in variances:
-        raise UsageError(
-            "usage", f"unknown denominator {arms.denominator!r}", todo="Take treated, control or pooled."
-        )
     return float(np.sqrt(variances[arms.denominator]))
 
 

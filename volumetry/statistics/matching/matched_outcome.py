@@ -118,12 +118,15 @@ def rows_of_pairs(
     rows, pair : (m,) arrays of int
         Rows of the finer table, ascending, and the pair of each.
     """
-    position = read_numbers(unit, data, name="unit").astype(np.int64)
-    pair_of = np.full(int(max(position.max(initial=-1), matching.rows.max())) + 1, -1, dtype=np.int64)
-    pair_of[matching.rows] = matching.pair
-    pair = pair_of[position]
-    rows = np.flatnonzero(pair >= 0)
-    return rows, pair[rows]
+    position = read_numbers(unit, data, name="unit")
+    known = position[~np.isnan(position)]
+    if (known != np.floor(known)).any() or (known < 0).any():
+        raise UsageError("invalid-table", "unit holds what is no row of the matched table: 0, 1, 2, ...")
+    order = np.argsort(matching.rows)
+    matched, pair = matching.rows[order], matching.pair[order]
+    at = np.minimum(np.searchsorted(matched, position), len(matched) - 1)
+    rows = np.flatnonzero(matched[at] == position)
+    return rows, pair[at[rows]]
 
 
 def _matched_values(matching: Matching, outcome: Column, data: Table | None) -> FloatArray:

@@ -112,7 +112,7 @@ def match_pairs(score: PropensityScore, options: MatchOptions) -> Matching:
     StatisticsError
         ``not-estimable`` if no pair lies within the caliper.
     UsageError
-        ``usage`` for an unknown scale or order, a caliper that is not positive, ``random`` without a seed.
+        ``usage`` for a caliper that is not positive, or ``random`` without a seed.
     """
     distance, caliper = _scale(score, options)
     line = _Line(distance, score.treated)
@@ -230,10 +230,6 @@ def _scale(score: PropensityScore, options: MatchOptions) -> tuple[FloatArray, f
         "sd-logit": (score.logit, float(score.logit.std(ddof=1))),
         "none": (score.probability, np.inf),
     }
-    if options.scale not in scales:
-        raise UsageError(
-            "usage", f"unknown caliper scale {options.scale!r}", todo=f"Take one of {', '.join(scales)}."
-        )
     values, unit = scales[options.scale]
     return values, options.caliper * unit
 
@@ -246,15 +242,9 @@ def _order(scores: FloatArray, options: MatchOptions) -> IntArray:
         return np.lexsort((rows, scores)).astype(np.int64)
     if options.order == "data":
         return rows
-    if options.order == "random":
-        if options.seed is None:
-            raise UsageError("usage", "random order needs a seed", todo="Give seed=.")
-        return np.random.default_rng(options.seed).permutation(len(scores)).astype(np.int64)
-    raise UsageError(
-        "usage",
-        f"unknown matching order {options.order!r}",
-        todo="Take largest, smallest, data, random or closest.",
-    )
+    if options.seed is None:
+        raise UsageError("usage", "random order needs a seed", todo="Give seed=.")
+    return np.random.default_rng(options.seed).permutation(len(scores)).astype(np.int64)
 
 
 def _notes(n_pairs: int, n_treated: int) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def propensity_score(
         1 treated, 0 control: a column's name in `data`, or an array.
     covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
         Text and categorical columns become indicators of each level but the first.
-    data : DataFrame, optional
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -111,15 +111,7 @@ def propensity_score(
 
 
 def require_arms(arm: FloatArray) -> None:
-    """Refuse arms that are not coded 0 and 1.
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table``.
-    StatisticsError
-        ``not-estimable`` if one of the arms is empty.
-    """
+    """Refuse arms that are not coded 0 and 1."""
     if not np.isin(arm, (0.0, 1.0)).all():
         raise UsageError("invalid-table", "treated is not coded 0 (control) and 1 (treated)")
     if arm.min() == arm.max():

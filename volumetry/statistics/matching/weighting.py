@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.matching.propensity import PropensityScore, propensity_score
@@ -26,7 +26,7 @@ from volumetry.statistics.rows import (
     read_numbers,
     sum_by,
 )
-from volumetry.statistics.time.survival import normal_quantile
+from volumetry.statistics.wald import wald_estimate
 
 Estimand = Literal["ate", "att", "overlap"]
 
@@ -45,23 +45,12 @@ def propensity_weights(score: PropensityScore, estimand: Estimand) -> FloatArray
     Returns
     -------
     (N,) array
-
-    Raises
-    ------
-    UsageError
-        ``usage`` for an unknown estimand.
     """
     e, t = score.probability, score.treated
-    if estimand == "ate":
-        values = np.where(t, 1 / e, 1 / (1 - e))
-    elif estimand == "att":
-        values = np.where(t, 1.0, e / (1 - e))
-    elif estimand == "overlap":
-        values = np.where(t, 1 - e, e)
-    else:
-        raise UsageError("usage", f"unknown estimand {estimand!r}", todo="Take ate, att or overlap.")
+    one = np.ones_like(e)
+    arms = {"ate": (1 / e, 1 / (1 - e)), "att": (one, e / (1 - e)), "overlap": (1 - e, e)}[estimand]
     weights = np.full(len(score.used), np.nan)
-    weights[score.rows] = values
+    weights[score.rows] = np.where(t, *arms)
     return weights
 
 
@@ -84,10 +73,10 @@ def weighted_effect(
     ----------
     outcome, treated, weights : column
         Names of columns of `data`, or arrays; weights from `propensity_weights`.
-    data : DataFrame, optional
     cluster : column, optional
     measure : "odds ratio" or "difference"
         Of a 0/1 outcome by a logistic model; or of means (risks) by a linear one.
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -97,9 +86,7 @@ def weighted_effect(
     """
     arm = read_numbers(treated, data, name="treated")
     options = RegressionOptions(weights=weights)
-    fit = {"odds ratio": logistic_regression, "difference": linear_regression}.get(measure)
-    if fit is None:
-        raise UsageError("usage", f"unknown measure {measure!r}", todo="Take odds ratio or difference.")
+    fit = logistic_regression if measure == "odds ratio" else linear_regression
     return fit(outcome, {"treated": arm}, data=data, cluster=cluster, options=options)
 
 
@@ -123,9 +110,8 @@ def augmented_weighting(
     ----------
     outcome, treated : column
     covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
-    data : DataFrame, optional
     cluster : column, optional
-    level : float
+    data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -189,18 +175,7 @@ def _mean(name: str, values: FloatArray, cluster: IntArray, level: float) -> Est
     value = float(values.mean())
     sums = sum_by(index, values - value, g)
     error = math.sqrt(float(sums @ sums) * g / (g - 1)) / n
-    half = normal_quantile(level) * error
-    z = value / error if error > 0 else None
-    return Estimate(
-        name=name,
-        value=value,
-        ci_low=value - half,
-        ci_high=value + half,
-        level=level,
-        standard_error=error,
-        statistic=z,
-        p_value=None if z is None else float(2 * special.ndtr(-abs(z))),
-    )
+    return wald_estimate(name, value, error, level)
 
 
 def _overlap_notes(e: FloatArray) -> tuple[str, ...]:

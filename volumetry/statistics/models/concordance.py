@@ -9,9 +9,9 @@ import numpy as np
 from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.cox import CoxFit, grouped_sums
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import FloatArray
-from volumetry.statistics.time.survival import normal_quantile
+from volumetry.statistics.wald import wald_estimate
 
 #: Pairs looked at in one go; bounds the memory.
 _CHUNK = 4_000_000
@@ -30,7 +30,7 @@ def concordance_index(model: StatisticResult | CoxFit, *, level: float = 0.95) -
     ----------
     model : StatisticResult or CoxFit
         What `volumetry.statistics.models.cox.cox_regression` returned.
-    level : float
+    level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -60,20 +60,10 @@ def concordance_index(model: StatisticResult | CoxFit, *, level: float = 0.95) -
     influence = weight * (agreed - value * compared) / total
     sums = grouped_sums(influence[:, None], fit.rows.cluster.codes)
     error = math.sqrt(float((sums**2).sum()))
-    half = normal_quantile(level) * error
     clustered = isinstance(model, StatisticResult) and model.n_clusters is not None
     return StatisticResult(
         method="Harrell's concordance, infinitesimal jackknife error",
-        estimates=(
-            Estimate(
-                name="concordance",
-                value=value,
-                ci_low=max(value - half, 0.0),
-                ci_high=min(value + half, 1.0),
-                level=level,
-                standard_error=error,
-            ),
-        ),
+        estimates=(wald_estimate("concordance", value, error, level, tested=False, within=(0.0, 1.0)),),
         ties="equal risks count half",
         n_used=n_rows,
         n_missing=fit.rows.n_missing,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
@@ -22,13 +22,13 @@ from volumetry.statistics.models.partial_likelihood import (
 )
 from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import Column, FloatArray, IntArray, Table
-from volumetry.statistics.time.survival import normal_quantile
 from volumetry.statistics.time.survival_rows import (
     SurvivalColumns,
     SurvivalRows,
     read_survival,
     require_events,
 )
+from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 _MAX_ITERATIONS = 60
 #: A Newton step (in standard deviations of a covariate) below this is no step.
@@ -111,10 +111,10 @@ def cox_regression(
         Follow-up time and event (1) or censoring (0): names of columns of `data`, or arrays.
     covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
         Text and categorical columns become indicators of each level but the first.
-    data : DataFrame, optional
     cluster : column, optional
         The patient; errors are then the grouped-dfbeta sandwich (Lin and Wei 1989).
     options : CoxOptions, optional
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -125,11 +125,6 @@ def cox_regression(
         ``likelihood_ratio``, ``wald``, ``score`` (each chi-squared, df, p), ``n_events``, and ``fit``, a
         `CoxFit` for `proportional_hazards_test`.
 
-    Warns
-    -----
-    ClusteredDataWarning
-        If `data` shows several rows of a patient and `cluster` is not given.
-
     Raises
     ------
     StatisticsError
@@ -139,8 +134,6 @@ def cox_regression(
         ``invalid-table`` or ``usage`` for wrong columns or options.
     """
     chosen = options or CoxOptions()
-    if chosen.ties not in ("efron", "breslow"):
-        raise UsageError("usage", f"unknown rule for ties {chosen.ties!r}", todo="Take efron or breslow.")
     read = read_covariates(covariates, data, least=1)
     columns = SurvivalColumns(
         duration=duration, event=event, strata=chosen.strata, weights=chosen.weights, cluster=cluster
@@ -173,13 +166,7 @@ def cox_regression(
 
 
 def fit_cox(design: Design, rows: SurvivalRows, *, ties: TieRule, clustered: bool) -> CoxFit:
-    """Fit a Cox model to prepared rows.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable``, as in `cox_regression`.
-    """
+    """Fit a Cox model to prepared rows."""
     require_full_rank(design, centred=True)
     X = design.values - design.values.mean(axis=0)
     scale = X.std(axis=0)
@@ -214,13 +201,7 @@ def fit_cox(design: Design, rows: SurvivalRows, *, ties: TieRule, clustered: boo
 
 
 def _newton(sets: RiskSets, names: tuple[str, ...]) -> FloatArray:
-    """Maximise the partial likelihood, halving steps that overshoot.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable`` if a coefficient runs off to infinity, or nothing converges.
-    """
+    """Maximise the partial likelihood, halving steps that overshoot."""
     beta = np.zeros(sets.X.shape[1])
     at = evaluate(sets, beta)
     step = beta
@@ -255,13 +236,7 @@ def _solve(information: FloatArray, score: FloatArray, names: tuple[str, ...]) -
 
 
 def _inverse(information: FloatArray, names: tuple[str, ...]) -> FloatArray:
-    """Invert an information matrix by its eigenvalues.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable`` if it is singular: the covariates do not vary among those at risk.
-    """
+    """Invert an information matrix by its eigenvalues."""
     values, vectors = np.linalg.eigh(information)
     floor = 1e-14 * max(float(np.abs(values).max(initial=0.0)), 1e-300)
     if len(values) and (not np.isfinite(values).all() or values[0] <= floor):
@@ -313,23 +288,13 @@ def ratio_estimates(
     names: tuple[str, ...], coefficients: FloatArray, errors: FloatArray, level: float
 ) -> tuple[Estimate, ...]:
     """Return exponentiated coefficients with Wald intervals; ``standard_error`` is that of the log."""
-    half = normal_quantile(level) * errors
-    if (np.abs(coefficients) + half > 700).any():
+    if (np.abs(coefficients) + wald_quantile(level) * errors > 700).any():
         raise StatisticsError(
             "not-estimable", "an interval leaves the range of numbers", todo="Rescale the covariates."
         )
     return tuple(
-        Estimate(
-            name=name,
-            value=float(np.exp(b)),
-            ci_low=float(np.exp(b - h)),
-            ci_high=float(np.exp(b + h)),
-            level=level,
-            standard_error=float(se),
-            statistic=float(b / se),
-            p_value=float(2 * special.ndtr(-abs(b / se))),
-        )
-        for name, b, se, h in zip(names, coefficients, errors, half, strict=True)
+        wald_estimate(name, value, error, level, ratio=True)
+        for name, value, error in zip(names, coefficients, errors, strict=True)
     )
 
 

@@ -96,14 +96,7 @@ class CovariateSet:
 
 
 def read_covariates(covariates: Covariates, data: Table | None = None, *, least: int = 0) -> CovariateSet:
-    """Read covariates in any of the forms of `Covariates`.
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table`` for an unknown column or a value that is not a number; ``usage`` for fewer
-        than `least`.
-    """
+    """Read covariates in any of the forms of `Covariates`."""
     named = _named(covariates, data)
     if len(named) < least:
         raise UsageError("usage", "the model needs a covariate", values={"covariates": len(named)})
@@ -124,11 +117,6 @@ def require_full_rank(design: Design, *, centred: bool) -> None:
     design : Design
     centred : bool
         True for models whose baseline absorbs a constant (Cox), so that a constant column says nothing.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable``, naming the columns.
     """
     values = design.values - design.values.mean(axis=0) if centred else design.values
     redundant = [design.names[j] for j in _redundant_columns(values, design.values)]

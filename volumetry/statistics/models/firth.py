@@ -56,10 +56,9 @@ def firth_logistic(
     outcome : column
         0 or 1: a column's name in `data`, or an array.
     covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
-    data : DataFrame, optional
     cluster : column, optional
         The method cannot allow for clusters; they are warned about and recorded.
-    level : float
+    data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -67,11 +66,6 @@ def firth_logistic(
         Estimates are **odds ratios** (covariates first, the intercept's odds last), with ``statistic`` the
         penalised likelihood ratio chi-squared. ``details``: ``names``, ``coefficients``,
         ``standard_errors``, ``limits`` (intercept first, log scale), ``log_likelihood`` (null, full).
-
-    Warns
-    -----
-    ClusteredDataWarning
-        If there are several rows of a cluster or patient.
 
     Raises
     ------
@@ -169,7 +163,8 @@ class _FirthCox:
         sign, log_determinant = np.linalg.slogdet(here.information)
         if sign <= 0 or not np.isfinite(here.log_likelihood):
             return Point(-np.inf, np.zeros_like(beta), here.information)
-        score = here.score + 0.5 * self._penalty_slope(here, np.linalg.inv(here.information))
+        inverse: FloatArray = np.asarray(np.linalg.inv(here.information), dtype=np.float64)
+        score: FloatArray = here.score + 0.5 * self._penalty_slope(here, inverse)
         return Point(here.log_likelihood + 0.5 * float(log_determinant), score, here.information)
 
     def _penalty_slope(self, here: Evaluation, inverse: FloatArray) -> FloatArray:

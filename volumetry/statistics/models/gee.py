@@ -14,9 +14,9 @@ from volumetry.statistics.models.cox import grouped_sums
 from volumetry.statistics.models.design import Covariates, require_full_rank
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
 from volumetry.statistics.models.regression import RegressionRows, read_regression
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, sum_by
-from volumetry.statistics.time.survival import normal_quantile
+from volumetry.statistics.wald import coefficient_estimates
 
 Family = Literal["binomial", "poisson", "gaussian"]
 Correlation = Literal["exchangeable", "independence"]
@@ -66,8 +66,8 @@ def estimating_equations(
     covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
     cluster : column, optional
         The patient. Without it every row is its own cluster.
-    data : DataFrame, optional
     options : GeeOptions, optional
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -76,11 +76,6 @@ def estimating_equations(
         (covariates first, intercept last); ``standard_error`` is of the coefficient. ``details``: ``names``,
         ``coefficients``, ``standard_errors`` (intercept first), ``alpha`` (working correlation within a
         cluster), ``scale``, ``effect`` (what the estimates are).
-
-    Warns
-    -----
-    ClusteredDataWarning
-        If `data` shows several rows of a patient and `cluster` is not given.
 
     Raises
     ------
@@ -108,7 +103,9 @@ def estimating_equations(
     return StatisticResult(
         method=f"generalised estimating equations, {chosen.family} family, {chosen.correlation} "
         f"correlation, {covariance.replace('_', '-')} errors",
-        estimates=_estimates(rows.design.names, beta, errors, chosen),
+        estimates=coefficient_estimates(
+            rows.design.names, beta, errors, chosen.level, ratio=chosen.family != "gaussian"
+        ),
         alternative="two-sided",
         correction="Mancl-DeRouen" if covariance == "bias_reduced" else "none",
         n_used=len(rows.outcome),
@@ -128,16 +125,6 @@ def estimating_equations(
 
 def _check(rows: RegressionRows, options: GeeOptions) -> None:
     """Refuse what the equations cannot answer, before statsmodels does in its own words."""
-    if options.family not in _EFFECTS:
-        raise UsageError(
-            "usage", f"unknown family {options.family!r}", todo="Take binomial, poisson or gaussian."
-        )
-    if options.correlation not in ("exchangeable", "independence"):
-        raise UsageError(
-            "usage",
-            f"unknown correlation {options.correlation!r}",
-            todo="Take exchangeable or independence.",
-        )
     require_full_rank(rows.design, centred=False)
     if int(rows.cluster.max()) < 1:
         raise StatisticsError("not-estimable", "there is one cluster only; no error can be estimated from it")
@@ -166,11 +153,6 @@ def _fit(rows: RegressionRows, options: GeeOptions, covariance: str) -> _Fit:
 
     Scale is the mean squared Pearson residual, correlation the mean product of a cluster's pairs over the
     scale, as in R's geepack (statsmodels takes degrees of freedom off both).
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable`` if they do not converge.
     """
     order = np.argsort(rows.cluster, kind="stable")
     X, y, cluster = rows.design.values[order], rows.outcome[order], rows.cluster[order]
@@ -256,27 +238,3 @@ def _scores(
         hat = D[rows] @ bread @ W[rows].T
         scores.append(W[rows].T @ np.linalg.solve(np.eye(len(rows)) - hat, residual[rows]))
     return np.array(scores)
-
-
-def _estimates(
-    names: tuple[str, ...], beta: FloatArray, errors: FloatArray, options: GeeOptions
-) -> tuple[Estimate, ...]:
-    half = normal_quantile(options.level) * errors
-    ratio = options.family != "gaussian"
-
-    def scale(value: float) -> float:
-        return float(np.exp(value)) if ratio else float(value)
-
-    return tuple(
-        Estimate(
-            name=names[j],
-            value=scale(beta[j]),
-            ci_low=scale(beta[j] - half[j]),
-            ci_high=scale(beta[j] + half[j]),
-            level=options.level,
-            standard_error=float(errors[j]),
-            statistic=float(beta[j] / errors[j]),
-            p_value=float(2 * special.ndtr(-abs(beta[j] / errors[j]))),
-        )
-        for j in (*range(1, len(names)), 0)
-    )

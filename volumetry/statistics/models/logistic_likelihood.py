@@ -81,15 +81,7 @@ class LogisticModel:
 def build_model(
     design: Design, outcome: FloatArray, weights: FloatArray, *, firth: bool = False
 ) -> LogisticModel:
-    """Check a design (intercept included) and an outcome, and put them together.
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table`` for an outcome that is not coded 0 and 1.
-    StatisticsError
-        ``not-estimable`` for redundant columns.
-    """
+    """Check a design (intercept included) and an outcome, and put them together."""
     wrong = ~np.isin(outcome, (0.0, 1.0))
     if wrong.any():
         raise UsageError(
@@ -102,13 +94,7 @@ def build_model(
 
 
 def fit_logistic(model: LogisticModel) -> Maximum:
-    """Maximise the (penalised) likelihood.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable``: only one outcome occurs, or a covariate separates the outcomes.
-    """
+    """Maximise the (penalised) likelihood."""
     seen = model.y[model.weights > 0]
     if not model.firth and seen.min() == seen.max():
         raise StatisticsError(

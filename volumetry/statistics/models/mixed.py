@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
 from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.design import Covariates, read_covariates, require_full_rank
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import (
     Column,
     FloatArray,
@@ -21,7 +21,7 @@ from volumetry.statistics.rows import (
     read_labels,
     read_numbers,
 )
-from volumetry.statistics.time.survival import normal_quantile
+from volumetry.statistics.wald import coefficient_estimates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +66,8 @@ def mixed_model(
         Fixed effects; ``"group:time"`` is the product of two columns.
     cluster : column
         The patient.
-    data : DataFrame, optional
     options : MixedOptions, optional
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -106,7 +106,7 @@ def mixed_model(
     between = variances["cluster"] + variances.get("nested", 0.0)
     return StatisticResult(
         method=f"linear mixed model ({'REML' if chosen.reml else 'maximum likelihood'})",
-        estimates=_estimates(design.names, fit.coefficients, errors, chosen.level),
+        estimates=coefficient_estimates(design.names, fit.coefficients, errors, chosen.level),
         alternative="two-sided",
         n_used=int(used.sum()),
         n_missing=int((~used).sum()),
@@ -224,13 +224,7 @@ def _profile(theta: FloatArray, batches: list[_Batch], n: int, reml: bool) -> _P
 
 
 def _fit(y: FloatArray, X: FloatArray, random: _Random, reml: bool) -> tuple[_Profile, FloatArray]:
-    """Minimise the profiled deviance from several starts; the deviance is even in each parameter.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable`` if no start converges, or the fixed effects leave nothing to explain.
-    """
+    """Minimise the profiled deviance from several starts; the deviance is even in each parameter."""
     rest = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
     if float(rest @ rest) <= 1e-20 * max(float(y @ y), 1e-300):
         raise StatisticsError(
@@ -282,22 +276,3 @@ def _singular_notes(variances: dict[str, float]) -> tuple[str, ...]:
     floor = 1e-8 * sum(variances[name] for name in ("cluster", "residual"))
     zero = [name for name, value in variances.items() if "covariance" not in name and value < floor]
     return (f"singular fit: the variance of {', '.join(zero)} is 0",) if zero else ()
-
-
-def _estimates(
-    names: tuple[str, ...], beta: FloatArray, errors: FloatArray, level: float
-) -> tuple[Estimate, ...]:
-    half = normal_quantile(level) * errors
-    return tuple(
-        Estimate(
-            name=names[j],
-            value=float(beta[j]),
-            ci_low=float(beta[j] - half[j]),
-            ci_high=float(beta[j] + half[j]),
-            level=level,
-            standard_error=float(errors[j]),
-            statistic=float(beta[j] / errors[j]),
-            p_value=float(2 * special.ndtr(-abs(beta[j] / errors[j]))),
-        )
-        for j in (*range(1, len(names)), 0)
-    )

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import StatisticsError
 from volumetry.statistics.rows import BoolArray, FloatArray
 
 _MAX_ITERATIONS = 100
@@ -54,13 +54,7 @@ class Maximum:
 
 
 def maximise(model: Likelihood, start: FloatArray, free: BoolArray) -> Maximum:
-    """Maximise over the `free` coefficients by Fisher scoring, halving steps that overshoot.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable`` if there is no finite maximum.
-    """
+    """Maximise over the `free` coefficients by Fisher scoring, halving steps that overshoot."""
     beta, at = start.copy(), model.at(start)
     if not np.isfinite(at.value):
         beta[free] = 0.0
@@ -95,14 +89,7 @@ def profile_limits(model: Likelihood, best: Maximum, names: tuple[str, ...], lev
 
     A limit is where twice the drop of the likelihood, maximised over the other coefficients, equals the
     chi-squared quantile (Venzon and Moolgavkar 1988).
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable`` if a limit is infinite.
     """
-    if not 0 < level < 1:
-        raise UsageError("usage", "the confidence level is not between 0 and 1", values={"level": level})
     quantile = float(special.chdtri(1, 1 - level))
     errors = np.sqrt(np.diag(np.linalg.inv(best.point.information)))
     limits = np.empty((len(names), 2))

@@ -121,12 +121,10 @@ def _transformed(fit: CoxFit, transform: str) -> FloatArray:
         first = np.unique(rows.time_index, return_index=True)[1]
         ranks: FloatArray = stats.rankdata(rows.time_index)[first]
         return ranks
-    if transform == "km":
-        n_times = len(rows.times)
-        deaths = sum_by(rows.time_index, rows.weights * (rows.event == 1), n_times)
-        at_risk = np.cumsum(sum_by(rows.time_index, rows.weights, n_times)[::-1])[::-1]
-        return 1 - np.append(1.0, np.cumprod(1 - deaths / at_risk)[:-1])
-    raise UsageError("usage", f"unknown time transform {transform!r}", todo="Take km, rank, identity or log.")
+    n_times = len(rows.times)
+    deaths = sum_by(rows.time_index, rows.weights * (rows.event == 1), n_times)
+    at_risk = np.cumsum(sum_by(rows.time_index, rows.weights, n_times)[::-1])[::-1]
+    return 1 - np.append(1.0, np.cumprod(1 - deaths / at_risk)[:-1])
 
 
 def _extended(fit: CoxFit, g_cell: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.arguments import checked
@@ -25,6 +25,7 @@ from volumetry.statistics.rows import (
     complete_rows,
     read_numbers,
 )
+from volumetry.statistics.wald import wald_estimate
 
 Correction = Literal["none", "clusters", "hc1", "cr2"]
 Interval = Literal["wald", "profile"]
@@ -91,10 +92,10 @@ def logistic_regression(
     outcome : column
         0 or 1: a column's name in `data`, or an array.
     covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
-    data : DataFrame, optional
     cluster : column, optional
         The patient, or the matched pair.
     options : RegressionOptions, optional
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -102,11 +103,6 @@ def logistic_regression(
         Estimates are **odds ratios** (first the covariates, the intercept's odds last); their
         ``standard_error`` is that of the log. ``details``: ``names``, ``coefficients``,
         ``standard_errors`` (intercept first, log scale), ``covariance``, ``log_likelihood``.
-
-    Warns
-    -----
-    ClusteredDataWarning
-        If `data` shows several rows of a patient and `cluster` is not given.
 
     Raises
     ------
@@ -238,13 +234,6 @@ def read_regression(
         As in `logistic_regression`.
     accounted : bool
         Whether the method allows for clusters if it is given them.
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table`` for wrong columns or negative weights.
-    StatisticsError
-        ``not-estimable`` if no row is complete.
     """
     y = read_numbers(outcome, data, name="outcome")
     weight = np.ones(len(y)) if weights is None else read_numbers(weights, data, name="weights")
@@ -278,10 +267,6 @@ def _sandwich(
             "not-estimable", "there are no more rows than coefficients", values={"rows": n, "coefficients": k}
         )
     factors = {"none": 1.0, "clusters": g / (g - 1), "hc1": g / (g - 1) * (n - 1) / (n - k)}
-    if correction not in factors:
-        raise UsageError(
-            "usage", f"unknown correction {correction!r}", todo="Take none, clusters, hc1 or cr2."
-        )
     result: FloatArray = sums.T @ sums * factors[correction]
     return result
 
@@ -343,8 +328,6 @@ def _limits(
 ) -> FloatArray | None:
     if options.interval == "wald":
         return None
-    if options.interval != "profile":
-        raise UsageError("usage", f"unknown interval {options.interval!r}", todo="Take wald or profile.")
     if robust:
         raise UsageError("usage", "profile limits know neither clusters nor weights", todo="Take wald.")
     return profile_limits(model, fit, model.names, options.level)
@@ -359,50 +342,42 @@ def _odds_ratios(
     limits: FloatArray | None,
     df: float | None,
 ) -> tuple[Estimate, ...]:
-    log = _coefficients(names, beta, errors, level, np.full(len(beta), np.inf if df is None else df))
-    bounds = {} if limits is None else dict(zip(names, limits, strict=True))
-    return tuple(_exponentiated(e, bounds.get(e.name)) for e in log)
-
-
-def _exponentiated(log: Estimate, limits: FloatArray | None) -> Estimate:
-    """Return a coefficient as a ratio; its standard error stays that of the log."""
-    low, high = (log.ci_low, log.ci_high) if limits is None else (float(limits[0]), float(limits[1]))
-    return replace(
-        log,
-        value=float(np.exp(log.value)),
-        ci_low=None if low is None else float(np.exp(low)),
-        # A limit that no float holds is no limit.
-        ci_high=None if high is None or high > 700 else float(np.exp(high)),
+    found = _coefficients(
+        names, beta, errors, level, np.full(len(beta), np.inf if df is None else df), ratio=True
     )
+    if limits is None:
+        return found
+    bounds = dict(zip(names, limits.tolist(), strict=True))
+    return tuple(
+        replace(e, ci_low=math.exp(bounds[e.name][0]), ci_high=_held_exp(bounds[e.name][1])) for e in found
+    )
+
+
+def _held_exp(value: float) -> float | None:
+    """Return the exponential; None where no float holds it, which is no limit."""
+    return None if value > 700 else math.exp(value)
 
 
 def _coefficients(
-    names: tuple[str, ...], beta: FloatArray, errors: FloatArray, level: float, df: FloatArray
+    names: tuple[str, ...],
+    beta: FloatArray,
+    errors: FloatArray,
+    level: float,
+    df: FloatArray,
+    *,
+    ratio: bool = False,
 ) -> tuple[Estimate, ...]:
     """Return Wald estimates, covariates first and the intercept last; infinite df is the normal."""
-    order = [*range(1, len(names)), 0]
-    return tuple(_wald(names[j], beta[j], errors[j], level, df[j]) for j in order)
-
-
-def _wald(name: str, b: float, error: float, level: float, df: float) -> Estimate:
-    if not 0 < level < 1:
-        raise UsageError("usage", "the confidence level is not between 0 and 1", values={"level": level})
-    half = float(
-        error * (special.stdtrit(df, 0.5 + level / 2) if np.isfinite(df) else special.ndtri(0.5 + level / 2))
-    )
-    if not error > 0:
-        return Estimate(name=name, value=float(b), level=level, standard_error=0.0)
-    t = abs(float(b / error))
-    tail = special.stdtr(df, -t) if np.isfinite(df) else special.ndtr(-t)
-    return Estimate(
-        name=name,
-        value=float(b),
-        ci_low=float(b - half),
-        ci_high=float(b + half),
-        level=level,
-        standard_error=float(error),
-        statistic=float(b / error),
-        p_value=float(2 * tail),
+    return tuple(
+        wald_estimate(names[j], beta[j], errors[j], level, df=df[j], ratio=ratio)
+        if errors[j] > 0
+        else Estimate(
+            name=names[j],
+            value=math.exp(beta[j]) if ratio else float(beta[j]),
+            level=level,
+            standard_error=0.0,
+        )
+        for j in (*range(1, len(names)), 0)
     )
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.rows import check_choice
 
 Adjustment = Literal["holm", "benjamini-hochberg", "bonferroni", "hommel", "hochberg"]
 
@@ -48,7 +47,6 @@ def adjust_p_values(
     """
     from statsmodels.stats.multitest import multipletests
 
-    check_choice("method", method, tuple(_METHODS))
     known = np.array([p for p in p_values if p is not None], dtype=float)
     if known.size and not ((known >= 0) & (known <= 1)).all():
         raise UsageError("usage", "a p value lies outside [0, 1]")

@@ -13,7 +13,7 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.planning.fisher_power import fisher_power, smallest_fisher_n
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import check_choice, not_estimable
+from volumetry.statistics.rows import not_estimable
 
 Sides = Literal["two-sided", "one-sided"]
 ProportionMethod = Literal["normal-pooled", "normal-unpooled", "arcsine", "fleiss", "fisher-exact"]
@@ -78,8 +78,7 @@ def power_two_proportions(
     StatisticsError
         `not-estimable` if the proportions are equal and a size is asked for.
     """
-    check_choice("method", method, tuple(_PROPORTION_METHODS))
-    _check_design(alpha, sides, n, power, design_effect)
+    _check_design(alpha, n, power, design_effect)
     _check_probability("p1", p1)
     _check_probability("p2", p2)
     two_sided = sides == "two-sided"
@@ -145,8 +144,7 @@ def power_t_test(
     -----
     From the noncentral t distribution, as R's ``power.t.test``.
     """
-    check_choice("design", design, ("two-sample", "paired"))
-    _check_design(alpha, sides, n, power, design_effect)
+    _check_design(alpha, n, power, design_effect)
     paired = design == "paired"
     two_sided = sides == "two-sided"
 
@@ -217,8 +215,7 @@ def power_log_rank(
     StatisticResult
         Estimates ``events`` and, with `event_share`, ``n``; or ``power``. ``details["events_unrounded"]``.
     """
-    check_choice("method", method, ("schoenfeld", "freedman"))
-    _check_design(alpha, sides, events, power, design_effect)
+    _check_design(alpha, events, power, design_effect)
     _check_probability("allocation", allocation)
     if event_share is not None and not 0 < event_share <= 1:
         raise UsageError("usage", "event_share lies in (0, 1]", values={"event_share": event_share})
@@ -356,8 +353,7 @@ def _size_result(name: str, sizes: tuple[int, ...], sides: str, details: dict[st
     )
 
 
-def _check_design(alpha: float, sides: str, size: object, power: float | None, design_effect: float) -> None:
-    check_choice("sides", sides, ("two-sided", "one-sided"))
+def _check_design(alpha: float, size: object, power: float | None, design_effect: float) -> None:
     _check_probability("alpha", alpha)
     if (size is None) == (power is None):
         raise UsageError("usage", "give either a size or a power", todo="The other one is answered.")

@@ -112,20 +112,15 @@ def cumulative_incidence(
     duration, event : column
         Time to the first event, and which: 0 censored, 1, 2, ... the causes.
     group : column, optional
-    data : DataFrame, optional
     cluster : column, optional
         The patient; needs the jackknife variance.
     options : IncidenceOptions, optional
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
     StatisticResult
         ``details["curves"]`` is a tuple of `IncidenceCurve`, groups within causes.
-
-    Warns
-    -----
-    ClusteredDataWarning
-        If `data` shows several rows of a patient and `cluster` is not given.
 
     Raises
     ------
@@ -133,8 +128,6 @@ def cumulative_incidence(
         ``invalid-table`` for wrong columns; ``usage`` for clusters with Aalen's variance.
     """
     chosen = options or IncidenceOptions()
-    if chosen.variance not in ("jackknife", "aalen"):
-        raise UsageError("usage", f"unknown variance {chosen.variance!r}", todo="Take jackknife or aalen.")
     if chosen.variance == "aalen" and (cluster is not None or chosen.weights is not None):
         raise UsageError(
             "usage", "Aalen's variance knows neither clusters nor weights", todo="Take jackknife."

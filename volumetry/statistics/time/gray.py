@@ -39,11 +39,11 @@ def gray_test(
         Time to the first event; which one it was (0 censored, 1, 2, ... the causes); the group.
     cause : int
         The cause that is compared.
-    data : DataFrame, optional
     strata : column, optional
         Groups are compared within its levels.
     cluster : column, optional
         The test cannot allow for clusters; they are warned about and recorded.
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------

@@ -90,10 +90,9 @@ def interval_censored_survival(
         Last time without the event and first time with it: the event lies in (left, right]. `right` missing
         or infinite: no event seen. Equal times: an event at that time.
     group : column, optional
-    data : DataFrame, optional
-        Then any column may be given by its name.
     cluster : column, optional
         Patient; the estimate needs none, and there are no intervals that could be too narrow.
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------

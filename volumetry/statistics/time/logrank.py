@@ -48,7 +48,6 @@ def logrank_test(
     ----------
     duration, event, group : column
         Follow-up time, event (1) or censoring (0), and group: names of columns of `data`, or arrays.
-    data : DataFrame, optional
     strata : column, optional
         Groups are compared within its levels.
     rho : float
@@ -57,6 +56,7 @@ def logrank_test(
     cluster : column, optional
         The patient. The variance is then the sum over patients of their squared scores (Lee, Wei and
         Amato 1992) instead of the hypergeometric one.
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -64,11 +64,6 @@ def logrank_test(
         Chi-squared `statistic` on groups - 1 `df`. ``details``: ``groups``, ``n``, ``observed``,
         ``expected`` (by group, over all strata), and ``observed_by_stratum``, ``expected_by_stratum``
         (groups x strata).
-
-    Warns
-    -----
-    ClusteredDataWarning
-        If `data` shows several rows of a patient and `cluster` is not given.
 
     Raises
     ------

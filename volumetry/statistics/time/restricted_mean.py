@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy import special
 
 from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
@@ -18,9 +17,9 @@ from volumetry.statistics.time.survival import (
     SurvivalCurve,
     curves_by_group,
     greenwood_terms,
-    normal_quantile,
 )
 from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+from volumetry.statistics.wald import wald_estimate
 
 _TOLERANCE = float(np.sqrt(np.finfo(float).eps))
 
@@ -71,7 +70,10 @@ def restricted_mean_time(
         covariance = np.diag([mean.standard_error or 0.0 for mean in means]) ** 2
     else:
         covariance = _clustered_covariance(rows, curves, tau)
-        means = [_with_error(mean, math.sqrt(covariance[i, i])) for i, mean in enumerate(means)]
+        means = [
+            wald_estimate(mean.name, mean.value, math.sqrt(covariance[i, i]), tested=False)
+            for i, mean in enumerate(means)
+        ]
     differences = [_difference(means, i, covariance) for i in range(1, len(means))]
     first = differences[0] if differences else None
     return StatisticResult(
@@ -121,11 +123,6 @@ def _clustered_covariance(rows: SurvivalRows, curves: tuple[SurvivalCurve, ...],
     return result
 
 
-def _with_error(mean: Estimate, error: float) -> Estimate:
-    half = normal_quantile(mean.level) * error
-    return replace(mean, ci_low=mean.value - half, ci_high=mean.value + half, standard_error=error)
-
-
 def _ratios(means: list[Estimate], covariance: FloatArray, tau: float) -> list[Estimate]:
     """Return the ratios to the first group of restricted means, and of the mean times lost before tau.
 
@@ -142,34 +139,13 @@ def _ratios(means: list[Estimate], covariance: FloatArray, tau: float) -> list[E
                 continue
             slope = np.array([-1 / values[0], 1 / values[i]])
             error = math.sqrt(max(float(slope @ covariance[np.ix_([0, i], [0, i])] @ slope), 0.0))
-            ratio, half = values[i] / values[0], normal_quantile(means[0].level) * error
-            z = math.log(ratio) / error if error > 0 else None
-            found.append(
-                Estimate(
-                    name=f"{what} {names[i]} / {names[0]}",
-                    value=ratio,
-                    ci_low=ratio * math.exp(-half),
-                    ci_high=ratio * math.exp(half),
-                    standard_error=error,
-                    statistic=z,
-                    p_value=None if z is None else float(2 * special.ndtr(-abs(z))),
-                )
-            )
+            log = math.log(values[i] / values[0])
+            found.append(wald_estimate(f"{what} {names[i]} / {names[0]}", log, error, ratio=True))
     return found
 
 
 def _difference(means: list[Estimate], i: int, covariance: FloatArray) -> Estimate:
     value = means[i].value - means[0].value
     error = math.sqrt(max(covariance[i, i] + covariance[0, 0] - 2 * covariance[i, 0], 0.0))
-    half = normal_quantile(means[0].level) * error
     names = [mean.name.removeprefix("restricted mean ") for mean in means]
-    z = value / error if error > 0 else None
-    return Estimate(
-        name=f"difference {names[i]} - {names[0]}",
-        value=value,
-        ci_low=value - half,
-        ci_high=value + half,
-        standard_error=error,
-        statistic=z,
-        p_value=None if z is None else float(2 * special.ndtr(-abs(z))),
-    )
+    return wald_estimate(f"difference {names[i]} - {names[0]}", value, error)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import special
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
@@ -24,6 +23,7 @@ from volumetry.statistics.rows import (
 )
 from volumetry.statistics.time.influence import Leaving, curve_variance
 from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 IntervalKind = Literal["log-log", "log", "plain"]
 
@@ -136,15 +136,8 @@ class SurvivalCurve(Result):
         The variance is the sum over event times of (area from there to tau)^2 d / (n (n - d)).
         """
         mean, variance = _restricted_mean(self, tau)
-        half = normal_quantile(self.level) * math.sqrt(variance)
-        return Estimate(
-            name=f"restricted mean {self.label}",
-            value=mean,
-            ci_low=mean - half,
-            ci_high=mean + half,
-            level=self.level,
-            standard_error=math.sqrt(variance),
-        )
+        name = f"restricted mean {self.label}"
+        return wald_estimate(name, mean, math.sqrt(variance), self.level, tested=False)
 
 
 @checked
@@ -167,10 +160,10 @@ def kaplan_meier(
     duration, event : column
         Follow-up time and event (1) or censoring (0): names of columns of `data`, or arrays.
     group : column, optional
-    data : DataFrame, optional
     cluster : column, optional
         The patient, if there are several rows of one.
     options : CurveOptions, optional
+    data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -178,11 +171,6 @@ def kaplan_meier(
         Estimates are the medians, named ``"median <group>"``, of the groups that reach them;
         ``details["curves"]`` holds a `SurvivalCurve` per group, ``details["medians"]`` a
         `SurvivalQuantile` per group.
-
-    Warns
-    -----
-    ClusteredDataWarning
-        If `data` shows several rows of a patient and `cluster` is not given.
 
     Raises
     ------
@@ -218,27 +206,19 @@ def kaplan_meier(
 def interval_limits(
     survival: FloatArray, standard_error: FloatArray, interval: IntervalKind, level: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return pointwise limits of a survival probability; NaN where it is 0, 1 where it is 1 without error.
-
-    Raises
-    ------
-    UsageError
-        ``usage`` for an unknown `interval`.
-    """
-    half = normal_quantile(level)
+    """Return pointwise limits of a survival probability; NaN where it is 0, 1 where it is 1 without error."""
+    half = wald_quantile(level)
     inside = np.where((survival > 0) & (survival < 1), survival, np.nan)
     if interval == "plain":
         low, high = inside - half * standard_error, inside + half * standard_error
     elif interval == "log":
         factor = np.exp(half * standard_error / inside)
         low, high = inside / factor, inside * factor
-    elif interval == "log-log":
+    else:
         # Next to 1 the exponents leave the range of floats; the limits are then 0 and 1.
         with np.errstate(over="ignore"):
             exponent = half * standard_error / (inside * np.log(inside))
             low, high = inside ** np.exp(-exponent), inside ** np.exp(exponent)
-    else:
-        raise UsageError("usage", f"unknown interval {interval!r}", todo="Take log-log, log or plain.")
     certain = survival >= 1
     return (
         np.where(certain, 1.0, np.maximum(low, 0.0)),
@@ -365,16 +345,3 @@ def _film_note(last_negative: Column, data: Table | None, rows: SurvivalRows) ->
         f"interval-censored: {len(gap)} events lie between two visits a median of {np.median(gap):.4g} "
         f"(at most {gap.max():.4g}) apart; each is taken to happen at the later one",
     )
-
-
-def normal_quantile(level: float) -> float:
-    """Return the two-sided normal quantile of a confidence level; 1.96 for 0.95.
-
-    Raises
-    ------
-    UsageError
-        ``usage`` if `level` is not between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise UsageError("usage", "the confidence level is not between 0 and 1", values={"level": level})
-    return float(special.ndtri(0.5 + level / 2))

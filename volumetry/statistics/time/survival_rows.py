@@ -103,13 +103,6 @@ def read_survival(
         More columns that must be complete (covariates).
     causes : bool
         Events may be above 1 (competing causes).
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table`` for negative times, events that are not 0 or 1, negative weights.
-    StatisticsError
-        ``not-estimable`` if no row is complete.
     """
     duration = read_numbers(columns.duration, data, name="duration")
     event = read_numbers(columns.event, data, name="event")
@@ -157,13 +150,7 @@ def distinct_times(duration: FloatArray) -> tuple[FloatArray, IntArray]:
 
 
 def require_groups(group: Labels) -> tuple[Labels, tuple[str, ...]]:
-    """Return the groups that have rows, with a note on those that have none.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable`` if fewer than two groups have rows.
-    """
+    """Return the groups that have rows, with a note on those that have none."""
     empty = [str(level) for level, count in zip(group.levels, group.counts, strict=True) if count == 0]
     found = group.without_empty()
     note = f"empty group left out: {', '.join(empty)}" if empty else ""
@@ -177,13 +164,7 @@ def require_groups(group: Labels) -> tuple[Labels, tuple[str, ...]]:
 
 
 def require_events(event: IntArray) -> None:
-    """Refuse data without an event.
-
-    Raises
-    ------
-    StatisticsError
-        ``not-estimable``.
-    """
+    """Refuse data without an event."""
     if not (event == 1).any():
         raise StatisticsError(
             "not-estimable", "every row is censored; there is no event", values={"rows": len(event)}

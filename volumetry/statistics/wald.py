@@ -1,0 +1,70 @@
+"""Wald estimates: a value and its standard error, with the normal or t interval and test made of them."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import special
+
+from volumetry.statistics.result import Estimate
+from volumetry.statistics.rows import Alternative, FloatArray, not_estimable
+
+
+def wald_quantile(level: float, df: float = math.inf) -> float:
+    """Return the two-sided quantile of a confidence level: 1.96 for 0.95 where `df` is infinite."""
+    upper = 0.5 + level / 2
+    return float(special.ndtri(upper) if math.isinf(df) else special.stdtrit(df, upper))
+
+
+def tail_p(statistic: float, alternative: Alternative = "two-sided", df: float = math.inf) -> float:
+    """Return the p value of a z statistic, or of a t statistic with `df` degrees of freedom."""
+    signed = {"two-sided": -abs(statistic), "less": statistic, "greater": -statistic}[alternative]
+    tail = float(special.ndtr(signed) if math.isinf(df) else special.stdtr(df, signed))
+    return 2 * tail if alternative == "two-sided" else tail
+
+
+def wald_estimate(
+    name: str,
+    value: float,
+    error: float,
+    level: float = 0.95,
+    *,
+    df: float = math.inf,
+    null: float = 0.0,
+    alternative: Alternative = "two-sided",
+    unit: str = "",
+    tested: bool = True,
+    ratio: bool = False,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    """Return value, interval and test.
+
+    `ratio` says that `value` and `error` are those of a logarithm, and gives the ratio; an upper limit that
+    no float holds is then None. Limits are cut at the ends of `within`. Without error nothing is tested.
+    """
+    value, error = float(value), float(error)
+    if ratio and value > 700:
+        raise not_estimable(f"{name}: the ratio leaves the range of numbers", todo="Rescale the covariates.")
+    half = wald_quantile(level, df) * error
+    statistic = (value - null) / error if tested and error > 0 else None
+    low, high = max(value - half, within[0]), min(value + half, within[1])
+    return Estimate(
+        name=name,
+        value=math.exp(value) if ratio else value,
+        ci_low=math.exp(low) if ratio else low,
+        ci_high=(None if high > 700 else math.exp(high)) if ratio else high,
+        level=level,
+        unit=unit,
+        standard_error=error,
+        statistic=statistic,
+        p_value=None if statistic is None else tail_p(statistic, alternative, df),
+    )
+
+
+def coefficient_estimates(
+    names: tuple[str, ...], values: FloatArray, errors: FloatArray, level: float, *, ratio: bool = False
+) -> tuple[Estimate, ...]:
+    """Return the estimates of a model's coefficients, the intercept (the first) last."""
+    return tuple(
+        wald_estimate(names[j], values[j], errors[j], level, ratio=ratio) for j in (*range(1, len(names)), 0)
+    )
