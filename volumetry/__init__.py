@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         sampling_error,
     )
     from volumetry.errors import VolumetryError
-    from volumetry.export import export_file
-    from volumetry.formats import read_mask, read_scan, read_sections, read_trace, write_mask, write_trace
+    from volumetry.export import export_file, write_mask, write_trace
+    from volumetry.formats import read_mask, read_scan, read_sections, read_trace
     from volumetry.geometry import ScanGeometry
     from volumetry.mask import Mask, MaskLabel, mask_from
     from volumetry.outlines import contours_from_mask, mask_from_contours
@@ -116,8 +116,8 @@ _HOMES = {
     "read_trace": "formats",
     "sampling_error": "error_model",
     "scan_from": "scan",
-    "write_mask": "formats",
-    "write_trace": "formats",
+    "write_mask": "export",
+    "write_trace": "export",
 }
 
 

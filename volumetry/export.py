@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from volumetry.errors import UsageError, VolumetryError
-from volumetry.formats import read_mask, read_scan, read_trace, write_trace
+from volumetry.formats import read_mask, read_scan, read_trace, trace_json
 from volumetry.formats.dicom.written.lesions import (
     ExportedLesion,
     SourceImages,
+    of_patient,
     source_images,
+    tracked_in,
     values_of_the_source,
 )
 from volumetry.formats.dicom.written.report import MeasuredLesion, Method
 from volumetry.formats.exporting import (
-    OF_DICOM,
+    ExportFormat,
     ExportOptions,
     float32_offset_mm,
+    format_of,
     lesions_of_mask,
     lesions_of_trace,
+    nothing_to_export,
+    only_its_labels,
     save_dicom,
     without_images,
     write_lesions,
+    write_voxels,
 )
 from volumetry.formats.recognise import RTSTRUCT_CLASS, recognise
 from volumetry.geometry import ScanGeometry
+from volumetry.loops import simple_contours
 from volumetry.mask import Mask
 from volumetry.scan import Scan
-from volumetry.trace import Trace
+from volumetry.trace import Trace, check_trace
 from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-ExportName = Literal["seg", "rtstruct", "sr", "nifti", "nrrd", "trace"]
-EXPORT_NAMES: tuple[ExportName, ...] = ("seg", "rtstruct", "sr", "nifti", "nrrd", "trace")
+EXPORT_NAMES: tuple[ExportFormat, ...] = ("seg", "rtstruct", "sr", "nifti", "nrrd", "trace")
 
+NEEDS_IMAGES = frozenset({"seg", "rtstruct", "sr"})
 NIFTI_OFFSET_MM = 1e-5
 """Offset of a NIfTI file's grid above which ``.seg.nrrd`` is recommended instead."""
 
@@ -53,11 +60,22 @@ class TracedFile:
     traces : tuple of Trace
         Empty where the file is a mask.
     mask : Mask or None
+    tracked : mapping of str to str
+        Tracking UIDs by lesion that the file has from an earlier export by this program.
     """
 
     path: Path
     traces: tuple[Trace, ...] = ()
     mask: Mask | None = None
+    tracked: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is outlined: the lesion is absent."""
+        if self.mask is not None:
+            layers = self.mask.layers
+            return not any((layers[label.layer] == label.number).any() for label in self.mask.labels)
+        return not any(trace.contours for trace in self.traces)
 
     @property
     def geometry(self) -> ScanGeometry:
@@ -67,8 +85,10 @@ class TracedFile:
     def lesions(self, options: ExportOptions) -> tuple[ExportedLesion, ...]:
         """Return the lesions as they are exported."""
         if self.mask is not None:
-            return lesions_of_mask(self.mask, options)
-        return tuple(lesion for trace in self.traces for lesion in lesions_of_trace(trace, options))
+            lesions = lesions_of_mask(self.mask, options)
+        else:
+            lesions = tuple(one for trace in self.traces for one in lesions_of_trace(trace, options))
+        return tuple(replace(one, tracked_as=self.tracked.get(one.lesion, "")) for one in lesions)
 
     def volumes(self, rule: MeasurementRule) -> tuple[LesionVolume, ...]:
         """Measure the lesions, in the order of `lesions`."""
@@ -150,7 +170,7 @@ def _is_structure_set(path: Path) -> bool:
 def export_file(
     path: Path | str,
     out: Path | str,
-    as_: ExportName,
+    as_: ExportFormat | None = None,
     *,
     scan: Path | str | None = None,
     label: int | str | None = None,
@@ -167,8 +187,8 @@ def export_file(
     out : path
         The file to write. ``sr`` writes the segmentation that the report refers to beside it, as
         ``NAME.seg.dcm``.
-    as_ : str
-        One of `EXPORT_NAMES`.
+    as_ : str, optional
+        One of `EXPORT_NAMES`; without it the suffix of `out` says the format.
     scan : path, optional
         The scan it was traced on; needed for ``seg``, ``rtstruct`` and ``sr``.
     label : int or str, optional
@@ -177,7 +197,7 @@ def export_file(
         As in `volumetry.read_mask`.
     options : ExportOptions, optional
     rule : MeasurementRule, optional
-        How a report's volumes are measured.
+        How a report's volumes are measured, and whether outlines that cross themselves are resolved.
 
     Returns
     -------
@@ -186,29 +206,161 @@ def export_file(
     Raises
     ------
     VolumetryError
-        ``not-dicom-scan``, ``nothing-to-export``, ``inconsistent-series``, ``grid-mismatch``...
+        ``not-dicom-scan``, ``nothing-to-export``, ``inconsistent-series``, ``grid-mismatch``; what
+        `volumetry.measure_volume` says of outlines that enclose no one area.
     """
-    options = options or ExportOptions()
-    traced = read_traced(path, scan=scan, label=label, threshold=threshold)
-    lesions = traced.lesions(options)
+    name = format_of(out, as_)
+    _refuse_to_replace(path, scan, out)
+    images = _images(name, scan, out)
+    traced = read_traced(path, scan=scan if images is None else images.scan, label=label, threshold=threshold)
+    traced = replace(traced, tracked=tracked_in(Path(path)))
+    if traced.is_empty and name not in ("trace", "rtstruct"):
+        raise nothing_to_export(path)
+    return _write(traced, Path(out), name, images, options or ExportOptions(), rule or MeasurementRule())
+
+
+def _refuse_to_replace(path: Path | str, scan: Path | str | None, out: Path | str) -> None:
+    """Refuse an output that is the traced file, or lies among the images."""
     out = Path(out)
-    if as_ == "trace":
+    held = [Path(path)] if scan is None else [Path(path), Path(scan)]
+    if out.exists() and any(out.samefile(one) for one in held if one.exists()):
+        raise UsageError(
+            "usage",
+            "the file to write is one of those that are read",
+            where=out,
+            todo="Give another name with --out.",
+        )
+
+
+def write_trace(
+    trace: Trace,
+    path: Path | str,
+    *,
+    as_: ExportFormat | None = None,
+    scan: Path | str | None = None,
+    options: ExportOptions | None = None,
+    rule: MeasurementRule | None = None,
+) -> None:
+    """Write a trace, in the format that the suffix or `as_` says.
+
+    Parameters
+    ----------
+    trace : Trace
+    path : path
+        ``.trace.json`` keeps all of a trace; ``.seg.nrrd``, ``.nii`` and ``.nii.gz`` keep its pixels. A path
+        that says no format, or another one, is a trace.
+    as_ : {"trace", "nifti", "nrrd", "seg", "rtstruct", "sr"}, optional
+    scan : path, optional
+        The DICOM images it was drawn on; needed for ``seg``, ``rtstruct`` and ``sr``.
+    options, rule
+        As in `export_file`.
+
+    Raises
+    ------
+    VolumetryError
+        As `export_file`; ``read-only``, ``disk-full``.
+    """
+    name = format_of(path, as_)
+    _write_held(TracedFile(path=Path(path), traces=(trace,)), path, name, scan, options, rule)
+
+
+def write_mask(
+    mask: Mask,
+    path: Path | str,
+    *,
+    as_: ExportFormat | None = None,
+    scan: Path | str | None = None,
+    options: ExportOptions | None = None,
+    rule: MeasurementRule | None = None,
+) -> None:
+    """Write a mask, in the format that the suffix or `as_` says.
+
+    Parameters
+    ----------
+    mask : Mask
+    path : path
+        ``.seg.nrrd`` keeps names, overlaps and positions; ``.nii`` and ``.nii.gz`` are read everywhere.
+    as_ : {"nifti", "nrrd", "seg", "rtstruct", "sr", "trace"}, optional
+        A mask of one label can be a trace, along the edges of its pixels.
+    scan : path, optional
+        The DICOM images it was drawn on; needed for ``seg``, ``rtstruct`` and ``sr``.
+    options, rule
+        As in `export_file`.
+
+    Raises
+    ------
+    VolumetryError
+        As `export_file`; ``read-only``, ``disk-full``.
+    """
+    name = format_of(path, as_)
+    _write_held(TracedFile(path=Path(path), mask=mask), path, name, scan, options, rule)
+
+
+def _write_held(
+    traced: TracedFile,
+    path: Path | str,
+    name: ExportFormat,
+    scan: Path | str | None,
+    options: ExportOptions | None,
+    rule: MeasurementRule | None,
+) -> None:
+    images = _images(name, scan, path)
+    _write(traced, Path(path), name, images, options or ExportOptions(), rule or MeasurementRule())
+
+
+def _write(
+    traced: TracedFile,
+    out: Path,
+    name: ExportFormat,
+    images: SourceImages | None,
+    options: ExportOptions,
+    rule: MeasurementRule,
+) -> Exported:
+    lesions = traced.lesions(options)
+    if name == "trace":
         return _as_trace(traced, lesions, out)
-    images = _images(scan) if as_ in OF_DICOM or as_ == "sr" else None
-    if as_ == "sr":
-        if images is None:
-            raise without_images(out)
-        return _as_report(traced, lesions, out, images, options, rule or MeasurementRule())
-    write_lesions(lesions, out, as_, geometry=traced.geometry, images=images, options=options)
+    lesions = _of_one_area(traced, lesions, rule)
+    if images is not None:
+        for held in (*traced.traces, *(() if traced.mask is None else (traced.mask,))):
+            check_trace(held, images.scan)
+        lesions = tuple(of_patient(lesion, images) for lesion in lesions)
+    if name == "sr":
+        assert images is not None
+        return _as_report(traced, lesions, out, images, options, rule)
+    if traced.mask is not None and name in ("nifti", "nrrd"):
+        write_voxels(only_its_labels(traced.mask), out, name)
+    else:
+        write_lesions(lesions, out, name, geometry=traced.geometry, images=images, options=options)
     notes: tuple[str, ...] = ()
     offset = float32_offset_mm(traced.geometry)
-    if as_ == "nifti" and offset > NIFTI_OFFSET_MM:
+    if name == "nifti" and offset > NIFTI_OFFSET_MM:
         notes = (f"NIfTI keeps positions to {offset:.2g} mm here; .seg.nrrd keeps them whole.",)
     return Exported(paths=(out,), n_lesions=len(lesions), notes=notes)
 
 
-def _images(scan: Path | str | None) -> SourceImages | None:
-    return None if scan is None else source_images(scan, read_scan(scan))
+def _images(name: str, scan: Path | str | None, out: Path | str) -> SourceImages | None:
+    """Return the images that a DICOM object names; other formats need none."""
+    if name not in NEEDS_IMAGES:
+        return None
+    if scan is None:
+        raise without_images(out)
+    return source_images(scan, read_scan(scan))
+
+
+def _of_one_area(
+    traced: TracedFile, lesions: tuple[ExportedLesion, ...], rule: MeasurementRule
+) -> tuple[ExportedLesion, ...]:
+    """Refuse outlines that enclose no one area, which pixels would hide; resolve crossings on request."""
+    resolve = rule.self_intersections == "resolve"
+    found = []
+    for lesion, trace in zip(lesions, traced.traces, strict=False):
+        trace.cross_sections(self_intersections=rule.self_intersections)
+        contours = lesion.contours
+        if resolve:
+            slices = (trace.contours_on(index) for index in trace.slice_indices)
+            contours = tuple(c for on_slice in slices for c in simple_contours(on_slice, resolve=True)[0])
+        found.append(replace(lesion, contours=contours))
+    return tuple(found) or lesions
 
 
 def _as_trace(traced: TracedFile, lesions: Sequence[ExportedLesion], out: Path) -> Exported:
@@ -221,11 +373,11 @@ def _as_trace(traced: TracedFile, lesions: Sequence[ExportedLesion], out: Path) 
             todo="Name one with --label or --roi.",
         )
     if traced.traces:
-        write_trace(traced.traces[0], out)
+        trace_json.write_trace(traced.traces[0], out)
     else:
         lesion, mask = lesions[0], traced.mask
         assert mask is not None
-        write_trace(
+        trace_json.write_trace(
             Trace(
                 lesion=lesion.lesion,
                 side=lesion.side,
@@ -293,7 +445,7 @@ def write_report(
 
 __all__ = [
     "EXPORT_NAMES",
-    "ExportName",
+    "ExportFormat",
     "ExportOptions",
     "Exported",
     "TracedFile",
@@ -301,5 +453,7 @@ __all__ = [
     "export_file",
     "measured_lesion",
     "read_traced",
+    "write_mask",
     "write_report",
+    "write_trace",
 ]

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from volumetry.commands.options import add_region, chosen_region
+from volumetry.commands.options import (
+    HEIGHT_RULES,
+    add_measurement_options,
+    add_region,
+    chosen_protocol,
+    chosen_region,
+)
 from volumetry.console import DONE
 
 WHAT = "write a traced lesion as DICOM SEG, RTSTRUCT or SR, as NRRD, NIfTI or trace"
@@ -18,13 +24,13 @@ _FINDINGS = ("lesion", "necrosis", "neoplasm", "hematoma", "edema", "cyst")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("path", metavar="TRACE_OR_MASK")
-    parser.add_argument("--as", required=True, choices=_NAMES, dest="as_", help="format to write")
+    parser.add_argument("--as", choices=_NAMES, dest="as_", help="format; default: by the suffix of FILE")
     parser.add_argument("--out", required=True, metavar="FILE")
     parser.add_argument("--scan", metavar="PATH", help="the scan; needed for seg, rtstruct and sr")
     add_region(parser)
-    parser.add_argument(
-        "--threshold", type=float, metavar="X", help="values from X on are lesion (probability maps)"
-    )
+    add_measurement_options(parser)
+    parser.add_argument("--height", choices=HEIGHT_RULES, help="primary rule of a report; default: thickness")
+    parser.add_argument("--lesion", default="", metavar="NAME", help="name to write for a single lesion")
     parser.add_argument("--finding", choices=_FINDINGS, default="lesion", help="its code; default: lesion")
     parser.add_argument("--region", default="", metavar="NAME", help="its region: femoral head, hip, lung...")
     parser.add_argument(
@@ -41,7 +47,11 @@ def run(chosen: argparse.Namespace) -> int:
     from volumetry.export import ExportOptions, export_file
 
     options = ExportOptions(
-        finding=chosen.finding, region=chosen.region, holes=chosen.holes, empty_frames=chosen.empty_frames
+        finding=chosen.finding,
+        region=chosen.region,
+        holes=chosen.holes,
+        empty_frames=chosen.empty_frames,
+        lesion=chosen.lesion,
     )
     done = export_file(
         chosen.path,
@@ -51,6 +61,7 @@ def run(chosen: argparse.Namespace) -> int:
         label=chosen_region(chosen),
         threshold=chosen.threshold,
         options=options,
+        rule=chosen_protocol(chosen).measurement,
     )
     for path in done.paths:
         sys.stdout.write(f"{path}\n")

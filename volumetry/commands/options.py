@@ -116,7 +116,7 @@ def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
 
     from volumetry.study.protocol import Protocol, read_protocol
 
-    protocol = read_protocol(Path(chosen.protocol)) if chosen.protocol else Protocol()
+    protocol = read_protocol(Path(chosen.protocol)) if getattr(chosen, "protocol", None) else Protocol()
     measurement = protocol.measurement
     if getattr(chosen, "height", None) is not None:
         measurement = replace(measurement, height=chosen.height)

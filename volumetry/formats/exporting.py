@@ -8,25 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from volumetry.errors import GeometryError, MismatchError, TraceError, UsageError
+from volumetry.errors import MismatchError, TraceError, UsageError
 from volumetry.formats.dicom.written.lesions import (
     Algorithm,
     ExportedLesion,
     SourceImages,
-    source_images,
     values_of_the_source,
 )
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
 from volumetry.outlines import contours_from_mask, mask_from_contours
-from volumetry.scan import Scan, ScanSource
+from volumetry.scan import ScanSource
 from volumetry.trace import Trace
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-ExportFormat = Literal["trace", "nifti", "nrrd", "seg", "rtstruct"]
-"""Formats without numbers; a structured report (``sr``) also needs the measurements."""
+ExportFormat = Literal["trace", "nifti", "nrrd", "seg", "rtstruct", "sr"]
+"""Formats that are written; a structured report (``sr``) also needs the measurements."""
 
 _SUFFIXES: tuple[tuple[str, ExportFormat], ...] = (
     (".trace.json", "trace"),
@@ -34,6 +33,8 @@ _SUFFIXES: tuple[tuple[str, ExportFormat], ...] = (
     (".nii.gz", "nifti"),
     (".nrrd", "nrrd"),
 )
+_SUFFIX_OF = {"nifti": ".nii.gz", "nrrd": ".seg.nrrd"}
+"""Formats that readers know by the suffix alone."""
 OF_DICOM: frozenset[str] = frozenset({"seg", "rtstruct"})
 
 
@@ -52,6 +53,8 @@ class ExportOptions:
     empty_frames : bool
         Whether a SEG has a frame for every slice.
     algorithm : {"MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"}
+    lesion : str
+        Name for a lesion that is written alone; empty: the name that its file has.
     """
 
     finding: str = "lesion"
@@ -59,6 +62,7 @@ class ExportOptions:
     holes: Literal["xor", "keyhole"] = "xor"
     empty_frames: bool = False
     algorithm: Algorithm = "MANUAL"
+    lesion: str = ""
 
 
 def format_of(path: Path | str, as_: str | None) -> ExportFormat:
@@ -69,18 +73,19 @@ def format_of(path: Path | str, as_: str | None) -> ExportFormat:
     UsageError
         ``usage``: neither says a format, or they contradict each other.
     """
-    by_suffix = next((name for suffix, name in _SUFFIXES if str(path).lower().endswith(suffix)), None)
-    for name in get_args(ExportFormat):
-        if as_ == name:
-            if by_suffix not in (None, name):
+    name = str(path).lower()
+    by_suffix = next((known for suffix, known in _SUFFIXES if name.endswith(suffix)), None)
+    for known in get_args(ExportFormat):
+        if as_ == known:
+            if by_suffix != known and (by_suffix is not None or known in _SUFFIX_OF):
                 raise UsageError(
                     "usage",
-                    "the suffix of the file says another format than was asked for",
+                    "the name of the file and the format that was asked for do not agree",
                     where=path,
-                    values={"asked for": as_, "suffix": by_suffix},
-                    todo="Change the name of the file, or leave the format out.",
+                    values={"asked for": as_},
+                    todo=f"Name the file like L1{_SUFFIX_OF.get(known, '.dcm')}, or leave the format out.",
                 )
-            checked: ExportFormat = name
+            checked: ExportFormat = known
             return checked
     if as_ is None and by_suffix is not None:
         return by_suffix
@@ -97,7 +102,7 @@ def lesions_of_trace(trace: Trace, options: ExportOptions) -> tuple[ExportedLesi
     """Return the lesion of a trace as it is exported."""
     return (
         ExportedLesion(
-            lesion=trace.lesion,
+            lesion=options.lesion or trace.lesion,
             side=trace.side,
             contours=trace.contours,
             patient=trace.source.patient,
@@ -119,7 +124,7 @@ def lesions_of_mask(mask: Mask, options: ExportOptions) -> tuple[ExportedLesion,
     for label in mask.labels:
         contours = contours_from_mask(mask, label.number)
         digest = hashlib.sha256(repr([(c.slice_index, c.vertices.tolist()) for c in contours]).encode())
-        name = label.name or f"label {label.number}"
+        name = (options.lesion if len(mask.labels) == 1 else "") or label.name or f"label {label.number}"
         found.append(
             ExportedLesion(
                 lesion=name,
@@ -150,7 +155,7 @@ def mask_of_lesions(
 def write_lesions(
     lesions: Sequence[ExportedLesion],
     path: Path | str,
-    as_: Literal["nifti", "nrrd", "seg", "rtstruct"],
+    as_: ExportFormat,
     *,
     geometry: ScanGeometry,
     images: SourceImages | None = None,
@@ -169,25 +174,54 @@ def write_lesions(
     """
     options = options or ExportOptions()
     if not any(lesion.contours for lesion in lesions) and as_ != "rtstruct":
-        raise TraceError(
-            "nothing-to-export",
-            "the tracing has no outline",
-            where=path,
-            todo="Export as trace or rtstruct, which can hold an absent lesion.",
-        )
-    if as_ == "nifti":
-        from volumetry.formats.voxels.nifti import write_mask
-
-        write_mask(mask_of_lesions(lesions, geometry), path)
-        return None
-    if as_ == "nrrd":
-        from volumetry.formats.voxels.seg_nrrd_writer import write_mask as write_nrrd
-
-        write_nrrd(mask_of_lesions(lesions, geometry), path)
+        raise nothing_to_export(path)
+    if as_ in ("nifti", "nrrd"):
+        write_voxels(mask_of_lesions(lesions, geometry), path, as_)
         return None
     written = _dicom_object(lesions, as_, images, options, path)
     save_dicom(written, path)
     return written
+
+
+def write_voxels(mask: Mask, path: Path | str, as_: str) -> None:
+    """Write a mask as NIfTI or ``.seg.nrrd``, with its own label numbers.
+
+    Raises
+    ------
+    GeometryError
+        ``inconsistent-series``: the format cannot say where the slices lie.
+    """
+    if as_ == "nifti":
+        from volumetry.formats.voxels.nifti import write_mask
+    else:
+        from volumetry.formats.voxels.seg_nrrd_writer import write_mask
+    write_mask(mask, path)
+
+
+def only_its_labels(mask: Mask) -> Mask:
+    """Return a mask without the voxels of labels that it does not list, and without layers that hold none."""
+    import numpy as np
+
+    numbers: dict[int, list[int]] = {}
+    for label in mask.labels:
+        numbers.setdefault(label.layer, []).append(label.number)
+    kept = sorted(numbers)
+    layers = tuple(
+        np.where(np.isin(mask.layers[i], numbers[i]), mask.layers[i], mask.layers[i].dtype.type(0))
+        for i in kept
+    )
+    labels = tuple(replace(label, layer=kept.index(label.layer)) for label in mask.labels)
+    return replace(mask, layers=layers, labels=labels) if layers else mask
+
+
+def nothing_to_export(path: Path | str) -> TraceError:
+    """Return the error of a lesion without an outline, for formats that cannot hold one."""
+    return TraceError(
+        "nothing-to-export",
+        "the tracing has no outline",
+        where=path,
+        todo="Export as trace or rtstruct, which can hold an absent lesion.",
+    )
 
 
 def without_images(path: Path | str) -> MismatchError:
@@ -268,32 +302,3 @@ def float32_offset_mm(geometry: ScanGeometry) -> float:
     )
     origin = np.asarray(geometry.slice_origins_mm[0])
     return float(sum(np.abs(v).max() for v in (origin, *axes))) * 2.0**-24
-
-
-def export_scan(
-    path: Path | str | None, geometry: ScanGeometry, as_: str
-) -> tuple[Scan | None, SourceImages | None]:
-    """Read the scan that a DICOM object refers to, and check that the lesion lies on its grid.
-
-    Raises
-    ------
-    MismatchError
-        ``not-dicom-scan``, ``grid-mismatch``.
-    """
-    if as_ not in OF_DICOM and as_ != "sr":
-        return None, None
-    if path is None:
-        return None, None
-    from volumetry.formats import read_scan
-
-    scan = read_scan(path)
-    distance = scan.geometry.voxel_distance(geometry)
-    if distance > 1e-3:
-        raise GeometryError(
-            "grid-mismatch",
-            "the lesion was traced on another grid than that of the scan",
-            where=path,
-            values={"distance_voxels": distance},
-            todo="Name the series that it was traced on.",
-        )
-    return scan, source_images(path, scan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from volumetry.atomic import make_folder
 from volumetry.errors import OutputError, VolumetryError, internal_error
 from volumetry.export import ExportOptions, read_traced, write_report
 from volumetry.formats import read_scan
-from volumetry.formats.dicom.written.lesions import source_images
+from volumetry.formats.dicom.written.lesions import of_patient, source_images, tracked_in
 from volumetry.formats.dicom.written.report import MeasuredLesion
 from volumetry.formats.exporting import write_lesions
 from volumetry.formats.opening import links_followed
@@ -103,7 +104,15 @@ def _write(
     images = source_images(folder / case.scan, scan)
     traced = read_traced(folder / case.trace, scan=scan, label=label, threshold=options.threshold)
     chosen = ExportOptions(finding=options.protocol.finding, region=options.protocol.region)
-    lesions = traced.lesions(chosen)[:1]
+    traced = replace(traced, tracked=tracked_in(folder / case.trace))
+    # As the tables name it, so that a lesion is the same one at every visit whatever its files are called.
+    found = traced.lesions(chosen)[0]
+    named = {
+        "patient": row["patient"],
+        "side": row["side"] or found.side,
+        "lesion": row["lesion"] or found.lesion,
+    }
+    lesions = [of_patient(replace(found, **named), images)]
     segments = stem.with_name(f"{stem.name}.seg.dcm")
     if "sr" not in formats:
         write_lesions(lesions, segments, "seg", geometry=traced.geometry, images=images, options=chosen)

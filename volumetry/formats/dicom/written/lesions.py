@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -84,6 +84,8 @@ class ExportedLesion:
         When, ISO 8601 with zone; empty where it is not known.
     content_sha256 : str
         Hash of the trace or mask: equal contents make equal instance UIDs.
+    tracked_as : str
+        Tracking UID that an earlier export has given the lesion; empty where there is none.
     """
 
     lesion: str
@@ -96,6 +98,7 @@ class ExportedLesion:
     reader: str = ""
     time: str = ""
     content_sha256: str = ""
+    tracked_as: str = ""
 
     def __post_init__(self) -> None:
         if self.finding not in FINDINGS:
@@ -108,13 +111,66 @@ class ExportedLesion:
 
     @property
     def tracking_identifier(self) -> str:
-        """Name of the lesion for people, at most 64 characters."""
-        return self.lesion[:64] or "lesion"
+        """Name of the lesion for people, as an element of 64 characters holds it."""
+        return text_of(self.lesion) or "lesion"
 
     @property
     def tracking_uid(self) -> str:
-        """UID of the lesion: made from patient, side and name, so that it is the same at every visit."""
-        return uid_of("lesion", self.patient, self.side, self.lesion)
+        """UID of the lesion: the file's own, else made from patient, side and name: equal at every visit."""
+        return self.tracked_as or uid_of("lesion", self.patient, self.side, self.lesion)
+
+
+def tracked_in(path: Path) -> dict[str, str]:
+    """Return the tracking UIDs by lesion of a DICOM file that this program wrote; else nothing.
+
+    Another program's UID may be a new one at every visit; ours is the same wherever the lesion is.
+    """
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    if path.is_dir():
+        return {}
+    try:
+        written = dcmread(path, stop_before_pixels=True)
+    except (InvalidDicomError, OSError):
+        return {}
+    if written.get("ManufacturerModelName") != "volumetry":
+        return {}
+    regions = written.get("StructureSetROISequence") or written.get("SegmentSequence") or ()
+    return {
+        str(one.get("ROIName") or one.get("SegmentLabel")): str(one.TrackingUID)
+        for one in regions
+        if "TrackingUID" in one
+    }
+
+
+def text_of(text: str, limit: int = 64) -> str:
+    """Return a text as an element of so many characters holds it; different texts stay different.
+
+    A backslash would part two values, and control characters are not allowed; both are replaced.
+    """
+    clean = "".join("/" if c == "\\" else c if c.isprintable() else " " for c in text).strip()
+    return clean if len(clean) <= limit else f"{clean[: limit - 7]}-{uid_of(text)[-6:]}"
+
+
+def key_of(lesions: Sequence[ExportedLesion], images: SourceImages) -> list[str]:
+    """Return what tells an exported object from every other: its images, its lesions and their contents."""
+    series = str(images.datasets[0].get("SeriesInstanceUID", ""))
+    said = (
+        (one.content_sha256, one.tracking_uid, one.lesion, one.finding, one.region, one.side, one.algorithm)
+        for one in lesions
+    )
+    return [series, *(part for parts in said for part in parts)]
+
+
+def of_patient(lesion: ExportedLesion, images: SourceImages) -> ExportedLesion:
+    """Return a lesion with the patient of its images, where its own file names none.
+
+    Images without a PatientID give their study instead: lesions of different people never share a UID.
+    """
+    image = images.datasets[0]
+    patient = lesion.patient or str(image.get("PatientID") or image.get("StudyInstanceUID") or "")
+    return replace(lesion, patient=patient)
 
 
 def uid_of(*parts: str) -> str:
@@ -130,8 +186,9 @@ class SourceImages:
     Attributes
     ----------
     datasets : tuple of pydicom Dataset
-        One for every slice in slice order, or the one multi-frame image.
+        In the order in which the slices need them first: one for every slice, or multi-frame images.
     scan : Scan
+        Its `slice_uids` name the image of every slice, and the frame as ``UID#n``.
     """
 
     datasets: tuple[Dataset, ...]
@@ -139,13 +196,14 @@ class SourceImages:
 
     @property
     def is_multiframe(self) -> bool:
-        """Whether all slices are frames of one image."""
-        return len(self.datasets) == 1 and self.scan.geometry.n_slices > 1
+        """Whether slices are frames of an image."""
+        return any("#" in uid for uid in self.scan.slice_uids)
 
     def reference(self, slice_index: int) -> tuple[str, str, int | None]:
         """Return SOP class UID, SOP instance UID and frame number (None for a single-frame image)."""
-        image = self.datasets[0] if self.is_multiframe else self.datasets[slice_index]
-        return str(image.SOPClassUID), str(image.SOPInstanceUID), None
+        uid, _, frame = self.scan.slice_uids[slice_index].partition("#")
+        image = next(image for image in self.datasets if image.SOPInstanceUID == uid)
+        return str(image.SOPClassUID), uid, int(frame) if frame else None
 
 
 def source_images(path: Path | str, scan: Scan) -> SourceImages:
@@ -172,9 +230,9 @@ def source_images(path: Path | str, scan: Scan) -> SourceImages:
             values={"format": scan.source.format},
             todo="Export as nrrd or nifti, or name the DICOM series with --scan.",
         )
-    wanted = set(scan.slice_uids)
+    wanted = list(dict.fromkeys(uid.partition("#")[0] for uid in scan.slice_uids))
     found = {uid: image for uid, image in _images(Path(path)) if uid in wanted}
-    missing = [uid for uid in scan.slice_uids if uid not in found]
+    missing = [uid for uid in wanted if uid not in found]
     if missing:
         raise ReadError(
             "unreadable",
@@ -183,8 +241,7 @@ def source_images(path: Path | str, scan: Scan) -> SourceImages:
             values={"images missing": len(missing)},
             todo="Export from the folder that holds the whole series.",
         )
-    in_order = list(dict.fromkeys(scan.slice_uids))
-    return SourceImages(datasets=tuple(found[uid] for uid in in_order), scan=scan)
+    return SourceImages(datasets=tuple(found[uid] for uid in wanted), scan=scan)
 
 
 def _images(path: Path) -> Iterable[tuple[str, Dataset]]:
@@ -195,9 +252,64 @@ def _images(path: Path) -> Iterable[tuple[str, Dataset]]:
     for file in files:
         try:
             image = dcmread(file, stop_before_pixels=True)
-            yield str(image.SOPInstanceUID), image
+            yield str(image.SOPInstanceUID), _made_whole(image)
         except (InvalidDicomError, AttributeError, OSError):
             continue
+
+
+_MAY_BE_EMPTY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+"""Elements of patient and study of type 2: a DICOM object has them, empty where nothing is known."""
+
+
+def _made_whole(image: Dataset) -> Dataset:
+    """Give an image what every object that refers to it copies.
+
+    Elements that anonymisation has taken away, or whose value is none of their kind (a date that is no date),
+    are empty. Images without a frame of reference share one within their series, made from its UID.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for name in _MAY_BE_EMPTY:
+            if not _usable(image, name):
+                setattr(image, name, "")
+        if not _usable(image, "SpecificCharacterSet"):
+            image.SpecificCharacterSet = "ISO_IR 192"
+        if not image.get("FrameOfReferenceUID"):
+            image.FrameOfReferenceUID = uid_of("frame", str(image.get("SeriesInstanceUID", "")))
+    return image
+
+
+def _usable(image: Dataset, name: str) -> bool:
+    """Whether an element is there, with a value that may be copied."""
+    from pydicom.charset import python_encoding
+    from pydicom.valuerep import DA, TM
+
+    try:
+        value = image[name].value
+        if name.endswith("Date"):
+            DA(value)
+        elif name.endswith("Time"):
+            TM(value)
+        elif name == "PatientSex":
+            return str(value or "") in ("", "M", "F", "O")
+        elif name == "SpecificCharacterSet":
+            named = [value] if isinstance(value, str) else list(value or [])
+            return all(text in python_encoding for text in named)
+    except KeyError:
+        return name == "SpecificCharacterSet"
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from volumetry._version import __version__
 from volumetry.formats.dicom.written.lesions import (
     ABNORMAL_STRUCTURE,
     FINDINGS,
@@ -15,6 +14,8 @@ from volumetry.formats.dicom.written.lesions import (
     ExportedLesion,
     SourceImages,
     code,
+    key_of,
+    text_of,
     uid_of,
 )
 from volumetry.formats.dicom.written.segmentation import highdicom
@@ -118,9 +119,9 @@ def measurement_report(
         procedure_reported=code(("363679005", "SCT", "Imaging procedure")),
         imaging_measurements=[_group(hd, one, segments) for one in measured],
         title=code(("126000", "DCM", "Imaging Measurement Report")),
-        referenced_images=list(images.datasets),
+        referenced_images=_described(hd, images) or None,
     )
-    key = [part for one in measured for part in _identity(one)]
+    key = key_of([one.lesion for one in measured], images)
     written = hd.sr.Comprehensive3DSR(
         evidence=[*images.datasets, segments],
         content=content[0],
@@ -135,15 +136,19 @@ def measurement_report(
     return written  # type: ignore[no-any-return]
 
 
-def _identity(one: MeasuredLesion) -> tuple[str, ...]:
-    numbers = (one.volume_thickness_mm3, one.volume_spacing_mm3, one.change_percent)
-    return (
-        one.lesion.content_sha256,
-        one.lesion.lesion,
-        one.visit,
-        one.change_category,
-        *(repr(n) for n in numbers),
-    )
+def _described(hd: Any, images: SourceImages) -> list[Dataset]:
+    """Return the images for the library of the report: those that say all that it describes them by.
+
+    Enhanced images do not, and neither do those without a slice thickness; the evidence names all images.
+    """
+    found = []
+    for image in images.datasets:
+        try:
+            hd.sr.ImageLibraryEntryDescriptors(image)
+        except (AttributeError, ValueError, TypeError, IndexError):
+            continue
+        found.append(image)
+    return found
 
 
 def _observers(hd: Any, measured: Sequence[MeasuredLesion]) -> Any:
@@ -181,7 +186,8 @@ def _group(hd: Any, one: MeasuredLesion, segments: Dataset) -> Any:
 
 def _person(reader: str) -> str:
     """Return a reader as a person name; initials alone get the caret that ends a family name."""
-    return reader if "^" in reader else f"{reader}^"
+    plain = text_of(reader).replace("=", "-")
+    return plain if "^" in plain else f"{plain[:63]}^"
 
 
 def _segment(hd: Any, one: MeasuredLesion, segments: Dataset) -> Any:
@@ -206,11 +212,11 @@ def _sites(hd: Any, lesion: ExportedLesion) -> Any:
 
 
 def _time_point(hd: Any, one: MeasuredLesion) -> Any:
-    if not one.visit:
+    if not text_of(one.visit):
         return None
     kind = _TIME_POINTS.get(one.time_point)
     return hd.sr.TimePointContext(
-        time_point=one.visit,
+        time_point=text_of(one.visit),
         time_point_type=None if kind is None else code(kind),
         time_point_order=one.visit_order,
     )
@@ -284,6 +290,3 @@ def _evaluations(hd: Any, one: MeasuredLesion) -> list[Any]:
 def _short(name: str) -> str:
     """Return a code value of at most 16 characters, as DICOM wants it; the meaning has the whole name."""
     return name if len(name) <= 16 else f"{name[:11]}-{uid_of(name)[-4:]}"
-
-
-SOFTWARE = f"volumetry {__version__}"

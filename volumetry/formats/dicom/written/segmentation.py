@@ -17,6 +17,8 @@ from volumetry.formats.dicom.written.lesions import (
     ExportedLesion,
     SourceImages,
     code,
+    key_of,
+    text_of,
     uid_of,
 )
 from volumetry.outlines import fill_contours
@@ -63,11 +65,12 @@ def segmentation(
             values={"lesions": len(lesions)},
             todo="Export as trace or rtstruct, which can hold an absent lesion.",
         )
-    key = [part for lesion in lesions for part in (lesion.content_sha256, lesion.lesion)]
-    order = _frames_of(images)
+    key = key_of(lesions, images)
+    sources = images.datasets[:1] if images.is_multiframe else images.datasets
     written = hd.seg.Segmentation(
-        source_images=list(images.datasets),
-        pixel_array=pixels[order],
+        source_images=list(sources),
+        further_source_images=list(images.datasets[len(sources) :]) or None,
+        pixel_array=pixels,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_description(hd, i + 1, lesion) for i, lesion in enumerate(lesions)],
         series_instance_uid=uid_of("seg-series", *key),
@@ -82,23 +85,15 @@ def segmentation(
         content_description="Lesions for volumetry",
         omit_empty_frames=not empty_frames,
         pixel_measures=_pixel_measures(hd, images),
+        plane_orientation=hd.PlaneOrientationSequence(
+            "PATIENT", (*geometry.row_direction.tolist(), *geometry.column_direction.tolist())
+        ),
+        plane_positions=[
+            hd.PlanePositionSequence("PATIENT", origin) for origin in geometry.slice_origins_mm.tolist()
+        ],
     )
     written.SeriesDescription = "Lesion segmentation"
     return written  # type: ignore[no-any-return]
-
-
-def _frames_of(images: SourceImages) -> list[int]:
-    """Slice of every frame: highdicom takes pixels in the order of the source's frames."""
-    n = images.scan.geometry.n_slices
-    if not images.is_multiframe:
-        return list(range(n))
-    frames = images.datasets[0].PerFrameFunctionalGroupsSequence
-    geometry = images.scan.geometry
-    order = []
-    for frame in frames:
-        position = [float(v) for v in frame.PlanePositionSequence[0].ImagePositionPatient]
-        order.append(geometry.nearest_slice(position)[0])
-    return order
 
 
 def _pixel_measures(hd: Any, images: SourceImages) -> Any:
@@ -121,7 +116,7 @@ def _description(hd: Any, number: int, lesion: ExportedLesion) -> Any:
         )
     described = hd.seg.SegmentDescription(
         segment_number=number,
-        segment_label=(lesion.lesion or f"lesion {number}")[:64],
+        segment_label=text_of(lesion.lesion) or f"lesion {number}",
         segmented_property_category=code(ABNORMAL_STRUCTURE),
         segmented_property_type=code(FINDINGS[lesion.finding]),
         algorithm_type=lesion.algorithm,

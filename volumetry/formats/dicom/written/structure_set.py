@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from volumetry._version import __version__
 from volumetry.contour import Contour
-from volumetry.formats.dicom.written.lesions import ExportedLesion, SourceImages, uid_of
+from volumetry.formats.dicom.written.lesions import (
+    ExportedLesion,
+    SourceImages,
+    key_of,
+    text_of,
+    uid_of,
+)
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -56,7 +62,7 @@ def structure_set(
         An RT Structure Set (PS3.3, A.19). Coordinates have up to 16 characters (a decimal string), which
         keeps a position of 100 mm to 1e-12 mm.
     """
-    key = [part for lesion in lesions for part in (lesion.content_sha256, lesion.lesion)]
+    key = key_of(lesions, images)
     written = _frame(images, uid_of("rtstruct", *key, holes), uid_of("rtstruct-series", *key), lesions)
     written.StructureSetROISequence = [
         _region(number, lesion, images) for number, lesion in enumerate(lesions, start=1)
@@ -113,7 +119,9 @@ def _referenced_frame(images: SourceImages) -> Dataset:
     source = images.datasets[0]
     series = Dataset()
     series.SeriesInstanceUID = source.SeriesInstanceUID
-    series.ContourImageSequence = [_image(image) for image in images.datasets]
+    series.ContourImageSequence = [
+        _reference(str(image.SOPClassUID), str(image.SOPInstanceUID)) for image in images.datasets
+    ]
     study = Dataset()
     study.ReferencedSOPClassUID = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, as the standard asks
     study.ReferencedSOPInstanceUID = source.StudyInstanceUID
@@ -124,12 +132,11 @@ def _referenced_frame(images: SourceImages) -> Dataset:
     return frame
 
 
-def _image(image: Dataset, frame: int | None = None) -> Dataset:
+def _reference(sop_class: str, instance: str, frame: int | None = None) -> Dataset:
     from pydicom.dataset import Dataset
 
     reference = Dataset()
-    reference.ReferencedSOPClassUID = image.SOPClassUID
-    reference.ReferencedSOPInstanceUID = image.SOPInstanceUID
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = sop_class, instance
     if frame is not None:
         reference.ReferencedFrameNumber = frame
     return reference
@@ -141,7 +148,7 @@ def _region(number: int, lesion: ExportedLesion, images: SourceImages) -> Datase
     region = Dataset()
     region.ROINumber = number
     region.ReferencedFrameOfReferenceUID = str(images.datasets[0].get("FrameOfReferenceUID", ""))
-    region.ROIName = (lesion.lesion or f"lesion {number}")[:64]
+    region.ROIName = text_of(lesion.lesion) or f"lesion {number}"
     region.ROIGenerationAlgorithm = lesion.algorithm
     region.TrackingID = lesion.tracking_identifier
     region.TrackingUID = lesion.tracking_uid
@@ -175,26 +182,12 @@ def _ring(index: int, vertices: NDArray[np.float64], images: SourceImages, kind:
     from pydicom.valuerep import format_number_as_ds
 
     ring = Dataset()
-    sop_class, instance, _ = images.reference(index)
-    reference = Dataset()
-    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = sop_class, instance
-    if images.is_multiframe:
-        reference.ReferencedFrameNumber = _frame_number(index, images)
-    ring.ContourImageSequence = [reference]
+    ring.ContourImageSequence = [_reference(*images.reference(index))]
     ring.ContourGeometricType = kind
     points = images.scan.geometry.pixel_to_patient(index, vertices)
     ring.NumberOfContourPoints = len(points)
     ring.ContourData = [format_number_as_ds(float(v)) for v in points.ravel()]
     return ring
-
-
-def _frame_number(index: int, images: SourceImages) -> int:
-    geometry = images.scan.geometry
-    for number, frame in enumerate(images.datasets[0].PerFrameFunctionalGroupsSequence, start=1):
-        position = [float(v) for v in frame.PlanePositionSequence[0].ImagePositionPatient]
-        if geometry.nearest_slice(position)[0] == index:
-            return number
-    return index + 1
 
 
 def _keyhole(outline: Contour, on_slice: Sequence[Contour]) -> NDArray[np.float64]:
