@@ -178,7 +178,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     if options.pseudonymiser is not None and options.key_file is not None:
         write_map(options.key_file, options.pseudonymiser, cases)
     summary = BatchSummary(
-        counts=dict(sorted(Counter(entry.status for entry in entries).items())),
+        counts=dict(sorted(Counter(entry.final_status for entry in entries).items())),
         n_cases=len(cases),
         n_done=len(jobs),
         seconds=time.monotonic() - begin,

@@ -11,6 +11,7 @@ from volumetry.study.cases import Case
 from volumetry.study.identity import (
     Claim,
     VisitOrder,
+    first_days,
     natural,
     order_of_visits,
     settle_reads,
@@ -58,6 +59,11 @@ class Entry:
     message: str
     case: Case
     place: int
+
+    @property
+    def final_status(self) -> str:
+        """The status that the table shows: a volume that is not believed is none."""
+        return "not_measurable" if self.code else self.status
 
     @property
     def sort_key(self) -> tuple[Any, ...]:
@@ -128,7 +134,7 @@ def identified_row(cells: Row, entry: Entry) -> Row:
     row["read"] = entry.read if entry.status != "not_traced" else None
     if entry.code:
         row |= dict.fromkeys(_OF_VOLUME)
-        row |= {"status": "not_measurable", "code": entry.code}
+        row |= {"status": entry.final_status, "code": entry.code}
     if entry.message and (entry.code or not row.get("message")):
         row["message"] = entry.message
     return row
@@ -166,16 +172,16 @@ def _orders(
     light: Iterable[Light], protocol: Protocol
 ) -> tuple[dict[tuple[str, str], VisitOrder], dict[tuple[str, str], dict[str, str]]]:
     """The order of visits of every site and patient, and the dates of their visits."""
-    dates: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    days: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(dict)
     given: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for case, _, keys in light:
         patient, visit = (keys["site"], keys["patient"]), keys["visit"]
         if not visit and not _names_a_lesion(keys):
-            dates.setdefault(patient, {})
+            days.setdefault(patient, {})
             continue  # a file outside the folders of visits that says nothing of a lesion
-        known = dates[patient].get(visit, "")
-        dates[patient][visit] = min(filter(None, (known, keys["study_date"])), default="")
+        days[patient].setdefault(visit, set()).update(filter(None, (keys["study_date"],)))
         if case.visit_order is not None:
             given[patient].setdefault(visit, case.visit_order)
+    dates = {patient: first_days(visits) for patient, visits in days.items()}
     orders = {p: order_of_visits(visits, protocol.visits, given[p]) for p, visits in dates.items()}
     return orders, dates

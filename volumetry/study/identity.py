@@ -25,10 +25,15 @@ TIME_WORDS = ("month", "week", "day", "year", "visit", "v", "t", "tp", "ses", "f
 
 _NUMBERED = re.compile(
     rf"(?:ses-(?=[a-z]))?(?P<word>{'|'.join(sorted(TIME_WORDS, key=len, reverse=True))})s?"
-    r"[-_. ]?(?P<number>\d{1,5})",
+    r"(?P<mark>[-_. ]?)(?P<number>\d{1,5})",
     re.IGNORECASE,
 )
 _DATED = re.compile(r"(?:ses-)?(\d{4})([-_.]?)(\d{2})\2(\d{2})")
+_CLEAR_VISIT = re.compile(
+    r"(?:ses-)?(?:(?:pre|post)(?:[-_ ]?op)?|base ?line|screening|follow[-_ ]?up|(?:months?|weeks?|years?|visits?)[-_. ]?\d)"
+    r"[-_ ]?\d{0,4}",
+    re.IGNORECASE,
+)
 _VISIT_WORDS = re.compile(
     r"(?:ses-)?(?:pre|post|base ?line|bl|screening|follow[-_ ]?up|fu|initial|final|first|last)\w{0,4}",
     re.IGNORECASE,
@@ -103,7 +108,7 @@ def order_of_visits(
     -----
     The protocol's or manifest's order where it names every visit; else the dates where every visit has one
     and no two are equal; else numbers after one time word that all names share. Else the order is unknown:
-    names are not sorted.
+    names are not sorted, and ``day-7`` beside ``day28`` may be a week before.
 
     Examples
     --------
@@ -115,6 +120,8 @@ def order_of_visits(
     known = {visit: day or date_of_name(visit) for visit, day in dates.items()}
     numbers = {visit: number_of_name(visit) for visit in dates}
     words = {found[0] for found in numbers.values() if found}
+    if _may_be_minus(dates):
+        words = set()
     candidates: tuple[tuple[str, dict[str, Any]], ...] = (
         ("protocol", {visit: declared.index(visit) for visit in dates if visit in declared}),
         ("protocol", {visit: number for visit, number in (given or {}).items() if visit in dates}),
@@ -128,6 +135,27 @@ def order_of_visits(
     if len(dates) <= 1:
         return VisitOrder(ranks=dict.fromkeys(dates, 0), by="")
     return VisitOrder(ranks={}, by="unknown")
+
+
+def _may_be_minus(visits: Iterable[str]) -> bool:
+    """Whether a hyphen before the number may be a minus: some names have one, and others have none."""
+    marks = {matched["mark"] == "-" for visit in visits if (matched := _NUMBERED.fullmatch(visit))}
+    return len(marks) > 1
+
+
+def first_days(days: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return the first day of every visit; empty where the days of two visits overlap.
+
+    >>> first_days({"a": ["2020-01-01", "2020-06-01"], "b": ["2020-03-01"]})
+    {'a': '', 'b': ''}
+    """
+    spans = {visit: (known[0], known[-1]) for visit, own in days.items() if (known := sorted(own))}
+    unclear: set[str] = set()
+    for visit, (first, last) in spans.items():
+        if first != last:
+            met = {other for other, (begin, end) in spans.items() if first <= end and begin <= last}
+            unclear |= met if len(met) > 1 else set()
+    return {visit: spans[visit][0] if visit in spans and visit not in unclear else "" for visit in days}
 
 
 def unknown_order_message(visits: Iterable[str]) -> str:
@@ -251,7 +279,8 @@ def doubted(cases: Sequence[Case], rules: IdentitySection) -> list[Case]:
     """Return the cases, those of DICOM files whose patient or visit is not believed with an error.
 
     One PatientID under several first folders is believed where the folders are named as visits are. One
-    date for several StudyInstanceUIDs is not believed for tracings.
+    date for several StudyInstanceUIDs is not believed for tracings. First folders that are all named as
+    visits are no patients.
     """
     folders: dict[str, set[str]] = defaultdict(set)
     studies: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -265,10 +294,13 @@ def doubted(cases: Sequence[Case], rules: IdentitySection) -> list[Case]:
         for patient, names in folders.items()
         if len(names) > 1 and not all(is_visit_name(name) for name in names)
     }
+    swapped = _visits_as_patients(cases, rules)
     result = []
     for case in cases:
         error = None
-        if _is_doubtful(case, rules.patient) and case.patient in several:
+        if swapped and case.patient in swapped and case.patient == _first_folder(case):
+            error = _unclear_folders(case, swapped)
+        elif _is_doubtful(case, rules.patient) and case.patient in several:
             error = _unclear_patient(case, folders[case.patient])
         elif not rules.visit and case.trace and case.study_uid and case.visit == case.study_date:
             same = studies.get((case.patient, case.visit), set())
@@ -294,6 +326,25 @@ def _unclear_patient(case: Case, folders: Iterable[str]) -> VolumetryError:
         values={"folders": ", ".join(sorted(folders))},
         todo='Write patient = "folder:1" or patient = "PatientID" in [identity] of the protocol, or a '
         "manifest.",
+    )
+
+
+def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[str]:
+    """The first folders after which patients are called, where all of them are clearly named as visits."""
+    if rules.patient:
+        return set()
+    found = {case.patient for case in cases if case.trace and case.patient == _first_folder(case)}
+    return found if all(date_of_name(name) or _CLEAR_VISIT.fullmatch(name) for name in found) else set()
+
+
+def _unclear_folders(case: Case, folders: Iterable[str]) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "the first folders are named as visits, so who the patients are is not known",
+        where=case.trace or case.scan,
+        values={"folders": ", ".join(sorted(folders))},
+        todo='Write patient = "folder:2" and visit = "folder:1" in [identity] of the protocol, or a manifest; '
+        "if all is of one patient, name the folder above.",
     )
 
 

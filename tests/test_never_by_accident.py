@@ -1,0 +1,85 @@
+"""Kinds of folders in which a class could be wrong without a word: visits, lesions and patients taken for others."""
+
+import csv
+
+import pytest
+from study_phantoms import write_box
+
+from volumetry.cli import main
+from volumetry.study.identity import first_days, order_of_visits
+
+
+def results(root, *options):
+    """Run the command; return its exit code, the measurements and the changes."""
+    out = root.parent / f"{root.name}_out"
+    code = main(["--quiet", "batch", str(root), "--out", str(out), "--jobs", "1", *map(str, options)])
+    tables = []
+    for name in ("measurements", "changes"):
+        with (out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    return code, *tables
+
+
+def masks(root, rows_of):
+    """Write a mask for every path, so many rows high."""
+    for path, rows in rows_of.items():
+        write_box(root / path, rows=(5, 5 + rows))
+
+
+def classes(changes):
+    return {c["category"] for c in changes} - {"not_evaluable"}
+
+
+# -- who ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("visits", [("2019-01-01", "2020-01-01"), ("pre", "post"), ("month0", "month12")])
+@pytest.mark.parametrize("patients", [("T1", "T2"), ("P01", "P02"), ("01", "02")])
+def test_folders_of_visits_above_those_of_patients_are_no_patients(tmp_path, visits, patients):
+    root = tmp_path / "study"
+    masks(root, {f"{v}/{p}/lesion_mask.nii.gz": 10 - 5 * i for i, v in enumerate(visits) for p in patients})
+    code, rows, changes = results(root)
+    assert code == 4
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert not classes(changes)
+    (tmp_path / "p.toml").write_text(
+        '[identity]\npatient = "folder:2"\nvisit = "folder:1"\n'
+        f'[study]\nvisits = ["{visits[0]}", "{visits[1]}"]\n'
+    )
+    code, rows, changes = results(root, "--protocol", tmp_path / "p.toml")
+    assert code == 0
+    assert {(c["patient"], c["category"]) for c in changes} == {(p, "decrease") for p in patients}
+
+
+def test_the_folder_of_one_patient_is_said_to_be_so(tmp_path):
+    masks(tmp_path / "P1", {"2019-01-01/lesion_mask.nii.gz": 10, "2020-01-01/lesion_mask.nii.gz": 5})
+    _, rows, _ = results(tmp_path / "P1")
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert "name the folder above" in rows[0]["message"]
+
+
+# -- when ---------------------------------------------------------------------------------------------------
+
+
+def test_a_hyphen_that_may_be_a_minus_orders_nothing():
+    assert order_of_visits({"day-7": "", "day28": ""}).by == "unknown"
+    assert order_of_visits({"day-7": "", "day-28": ""}).by == "numbers"
+
+
+def test_visits_whose_days_overlap_are_not_ordered_by_them():
+    assert first_days({"a": ["2020-01-01", "2020-06-01"], "b": ["2020-03-01"]}) == {"a": "", "b": ""}
+    assert first_days({"a": ["2020-01-01", "2020-01-20"], "b": ["2021-03-01"], "c": []}) == {
+        "a": "2020-01-01",
+        "b": "2021-03-01",
+        "c": "",
+    }
+
+
+# -- what is said on the screen -----------------------------------------------------------------------------
+
+
+def test_ambiguous_tracings_are_no_success(tmp_path):
+    masks(tmp_path / "study", {f"P1/v1/{name}_mask.nii.gz": 5 for name in "ab"})
+    code, rows, _ = results(tmp_path / "study")
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    assert code == 4
