@@ -1,4 +1,4 @@
-"""Kinds of folders in which a class could be wrong without a word: visits, lesions and patients taken for others."""
+"""Kinds of folders in which one visit, lesion or patient could be taken for another without a word."""
 
 import csv
 
@@ -83,3 +83,67 @@ def test_ambiguous_tracings_are_no_success(tmp_path):
     code, rows, _ = results(tmp_path / "study")
     assert {row["code"] for row in rows} == {"ambiguous-lesion"}
     assert code == 4
+
+
+# -- which lesion -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("tumor", "cyst"), ("lesion1", "lesion2"), ("liver_met", "spleen_met")]
+)
+def test_masks_of_other_names_are_not_taken_for_one_lesion(tmp_path, first, second):
+    root = tmp_path / "study"
+    masks(root, {f"P1/v1/{first}_mask.nii.gz": 10, f"P1/v2/{second}_mask.nii.gz": 5})
+    code, rows, changes = results(root)
+    assert code == 4
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    assert not classes(changes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("P1_v1", "P1_v2"),
+        ("lesion", "lesion_final"),
+        ("scan1", "scan2"),
+        ("20190101_tumor", "20200101_tumor"),
+        ("mask_left", "left_mask"),
+        ("segmentation", "lesion_seg"),
+    ],
+)
+def test_names_of_masks_that_tell_no_lesion(tmp_path, first, second):
+    root = tmp_path / "study"
+    names = [name if "mask" in name or "seg" in name else f"{name}_mask" for name in (first, second)]
+    masks(root, {f"P1/v1/{names[0]}.nii.gz": 10, f"P1/v2/{names[1]}.nii.gz": 5})
+    code, _, changes = results(root)
+    assert code == 0
+    assert classes(changes) == {"decrease"}
+
+
+def test_a_mask_with_the_name_of_its_image_tells_no_lesion(tmp_path):
+    root = tmp_path / "study"
+    masks(root, {"P1/v1/anna_mask.nii.gz": 10, "P1/v2/bob_mask.nii.gz": 5})
+    masks(root, {"P1/v1/anna.nii.gz": 10, "P1/v2/bob.nii.gz": 5})
+    assert classes(results(root)[2]) == {"decrease"}
+
+
+def test_readers_in_the_names_of_masks(tmp_path):
+    root = tmp_path / "study"
+    masks(root, {f"P1/v{v}/lesion_reader{r}_mask.nii.gz": 10 * v for v in (1, 2) for r in "AB"})
+    code, rows, changes = results(root)
+    assert code == 0
+    assert {row["reader"] for row in rows} == {"A", "B"}
+    assert [c["category"] for c in changes] == ["increase", "increase"]
+
+
+def test_the_manifest_names_lesions_where_the_names_of_masks_differ(tmp_path):
+    root = tmp_path / "study"
+    masks(root, {"P1/v1/tumor_mask.nii.gz": 10, "P1/v2/cyst_mask.nii.gz": 5, "P1/v2/tumor_mask.nii.gz": 5})
+    manifest = tmp_path / "m.csv"
+    assert main(["--quiet", "manifest", str(root), "--out", str(manifest)]) == 0
+    code, rows, changes = results(root, "--manifest", manifest)
+    assert code == 0
+    assert {row["lesion"] for row in rows} == {"tumor", "cyst"}
+    assert [(c["lesion"], c["category"]) for c in changes if c["category"] != "not_evaluable"] == [
+        ("tumor", "decrease")
+    ]

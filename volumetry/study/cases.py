@@ -45,6 +45,8 @@ class Case:
         Hash of a native trace, and of the one that it was edited from.
     note : str
         Why no image is known that the tracing belongs to, where there is more to say than that.
+    described : str
+        What the name of a mask may say of its lesion, where nothing names it.
     candidates : tuple of (str, str)
         Scans of which somebody has to choose one, each with what is known of it.
     error : VolumetryError or None
@@ -76,6 +78,7 @@ class Case:
     error: VolumetryError | None = None
     shown_trace: str = ""
     note: str = ""
+    described: str = ""
 
     @property
     def identity(self) -> tuple[str, ...]:

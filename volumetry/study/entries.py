@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from volumetry.study.cases import Case
 from volumetry.study.identity import (
     Claim,
+    Verdict,
     VisitOrder,
+    differently_named_message,
     first_days,
     natural,
     order_of_visits,
@@ -96,6 +98,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     traced = [i for i, (*_, keys) in enumerate(light) if _names_a_lesion(keys)]
     claims = [_claim(light[i][0], light[i][2]) for i in traced]
     verdicts = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
+    verdicts |= _differently_named(light, traced)
     entries = []
     for i, (case, place, keys) in enumerate(light):
         verdict = verdicts.get(i)
@@ -154,6 +157,22 @@ def _claim(case: Case, keys: dict[str, str]) -> Claim:
         version=case.version,
         parent=case.parent,
     )
+
+
+def _differently_named(light: Sequence[Light], traced: Iterable[int]) -> dict[int, Verdict]:
+    """What becomes of masks that would be one lesion at several visits, but whose names differ."""
+    names: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
+    for place in traced:
+        case, _, keys = light[place]
+        if case.described and keys["lesion"].isdigit():
+            unit = ("site", "patient", "side", "lesion", "reader")
+            names[tuple(keys[name] for name in unit)][place] = case.described
+    verdicts: dict[int, Verdict] = {}
+    for group in names.values():
+        if len(set(group.values())) > 1:
+            traces = sorted({light[place][2]["trace"] for place in group})
+            verdicts |= dict.fromkeys(group, Verdict(message=differently_named_message(traces)))
+    return verdicts
 
 
 def _names_a_lesion(keys: dict[str, str]) -> bool:

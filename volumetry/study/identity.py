@@ -30,8 +30,8 @@ _NUMBERED = re.compile(
 )
 _DATED = re.compile(r"(?:ses-)?(\d{4})([-_.]?)(\d{2})\2(\d{2})")
 _CLEAR_VISIT = re.compile(
-    r"(?:ses-)?(?:(?:pre|post)(?:[-_ ]?op)?|base ?line|screening|follow[-_ ]?up|(?:months?|weeks?|years?|visits?)[-_. ]?\d)"
-    r"[-_ ]?\d{0,4}",
+    r"(?:ses-)?(?:(?:pre|post)(?:[-_ ]?op)?|base ?line|screening|follow[-_ ]?up"
+    r"|(?:months?|weeks?|years?|visits?)[-_. ]?\d)[-_ ]?\d{0,4}",
     re.IGNORECASE,
 )
 _VISIT_WORDS = re.compile(
@@ -151,7 +151,7 @@ def first_days(days: Mapping[str, Iterable[str]]) -> dict[str, str]:
     """
     spans = {visit: (known[0], known[-1]) for visit, own in days.items() if (known := sorted(own))}
     unclear: set[str] = set()
-    for visit, (first, last) in spans.items():
+    for first, last in spans.values():
         if first != last:
             met = {other for other, (begin, end) in spans.items() if first <= end and begin <= last}
             unclear |= met if len(met) > 1 else set()
@@ -245,6 +245,14 @@ def _ambiguous(traces: Iterable[str]) -> str:
         f"{len(named)} tracings claim one patient, visit, side, lesion and reader, and nothing says that "
         f"they are two reads: {files}. Name their sides or lesions, number them in the column read of a "
         "manifest, or say in [tracings] prefer of the protocol which form counts."
+    )
+
+
+def differently_named_message(traces: Iterable[str]) -> str:
+    """Return the sentence that says that masks of a patient may be of several lesions, and what to do."""
+    return (
+        "the names of the masks differ, and nothing says that they are of one lesion: "
+        f"{', '.join(traces)}. Name their lesions in the column lesion of a manifest (volumetry manifest)."
     )
 
 
@@ -343,8 +351,8 @@ def _unclear_folders(case: Case, folders: Iterable[str]) -> VolumetryError:
         "the first folders are named as visits, so who the patients are is not known",
         where=case.trace or case.scan,
         values={"folders": ", ".join(sorted(folders))},
-        todo='Write patient = "folder:2" and visit = "folder:1" in [identity] of the protocol, or a manifest; '
-        "if all is of one patient, name the folder above.",
+        todo='Write patient = "folder:2" and visit = "folder:1" in [identity] of the protocol, or a '
+        "manifest; if all is of one patient, name the folder above.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -71,6 +71,9 @@ class _Lines:
         series = {(case.scan, case.series_uid) for case in cases if case.series_uid}
         places = Counter(_folder_of(scan, folder) for scan, _ in series)
         self.shared = {place for place, count in places.items() if count > 1}
+        self.described: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for case in cases:
+            self.described[_unit(case)] |= {case.described} - {""}
 
     def all(self) -> Iterator[list[str] | str]:
         undecided: set[tuple[str, str, str]] = set()
@@ -105,7 +108,7 @@ class _Lines:
             "study_date": case.study_date,
             "visit_order": case.visit_order,
             "side": case.side,
-            "lesion": case.lesion,
+            "lesion": case.lesion or (case.described if len(self.described[_unit(case)]) > 1 else ""),
             "reader": case.reader,
             "read": case.read,
             "scan": self._scan(case),
@@ -132,6 +135,11 @@ class _Lines:
         text = io.StringIO()
         csv.writer(text, lineterminator="").writerow(self._cells(row))
         return text.getvalue()
+
+
+def _unit(case: Case) -> tuple[str, ...]:
+    """What would be followed as one lesion, as far as names of files say."""
+    return case.site, case.patient, case.side, case.lesion, case.reader
 
 
 def _folder_of(scan: str, folder: Path) -> str:

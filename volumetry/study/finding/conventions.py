@@ -24,6 +24,8 @@ from volumetry.study.finding.names import (
     image_stem,
     is_hidden,
     is_mask_name,
+    lesion_words,
+    reader_of_name,
     same_entities,
 )
 from volumetry.study.identity import side_of_file
@@ -115,7 +117,8 @@ def mask_cases(found: Found) -> Iterator[Case]:
             visit=visit,
             side=side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name)),
             lesion=lesion,
-            reader=bids_reader(name),
+            reader=bids_reader(name) or reader_of_name(name),
+            described="" if lesion else lesion_words(name, scan, (patient, visit)),
             trace=name,
             scan=scan,
             scan_files=files,

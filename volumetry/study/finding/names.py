@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from volumetry.formats.recognise import without_suffix
+from volumetry.study.identity import is_visit_name
 
-_MASK_NAME = re.compile(r"^(?P<image>.*?)(?:^|[_.-])(?:mask|label|labels|seg|dseg)$", re.IGNORECASE)
+_MASK_WORD = r"(?:masks?|labels?|seg|dseg|segmentations?)"
+_MASK_NAME = re.compile(
+    rf"^(?:(?P<image>.*?)(?:^|[_.-]){_MASK_WORD}\d{{0,2}}|{_MASK_WORD}[_.-](?P<rest>.+))$", re.IGNORECASE
+)
+_READER = re.compile(r"(?:^|[_.-])reader-?([A-Za-z0-9]+)", re.IGNORECASE)
+_OF_NO_LESION = re.compile(
+    r"\d+|l|r|left|right|lesions?|rois?|final|new|reader.*"
+    r"|(?:t[12]w?|pdw?|stir|flair|ct|mri?|pet|adc|dwi|scan|image|img|im|series|se|ax|cor|sag|axial|coronal"
+    r"|sagittal|tse|fse|fs|fatsat|nii|volume|vol|acq|run|time|point|date)\d*"
+)
+"""Words in the name of a mask that do not say which lesion it is."""
 _ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
 _DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
 
@@ -26,7 +38,7 @@ def image_stem(name: str) -> str:
     """Return the file name without folder, format suffix and mask suffix."""
     stem = without_suffix(PurePosixPath(name).name)
     matched = _MASK_NAME.match(stem)
-    return (matched["image"] or stem) if matched else stem
+    return (matched["image"] or matched["rest"] or stem) if matched else stem
 
 
 def is_mask_name(name: str) -> bool:
@@ -77,3 +89,36 @@ def same_entities(image: str, mask: str) -> bool:
     of_image = dict(_ENTITY.findall(PurePosixPath(image).name))
     of_mask = dict(_ENTITY.findall(PurePosixPath(mask).name))
     return all(of_image.get(k) == v for k, v in of_mask.items() if k not in _DERIVED_ENTITIES)
+
+
+def reader_of_name(name: str) -> str:
+    """Return the reader that a mask's name says: ``left_readerA_mask`` is of reader ``A``."""
+    matched = _READER.search(image_stem(name))
+    return matched[1] if matched else ""
+
+
+def lesion_words(name: str, scan: str, known: Iterable[str]) -> str:
+    """Return what a mask's name may say of its lesion; empty where it has the name of its image.
+
+    Parameters
+    ----------
+    name, scan : str
+        The mask and its image.
+    known : iterable of str
+        Patient and visit, whose words say nothing more.
+
+    Examples
+    --------
+    >>> lesion_words("P1/v2/P1_v2_cyst_mask.nii.gz", "", ["P1", "v2"])
+    'cyst'
+    """
+    stem = image_stem(name)
+    if scan and without_suffix(PurePosixPath(scan).name).casefold().startswith(stem.casefold()):
+        return ""
+    said = {word for text in known for word in _words(text)}
+    words = (w for w in _words(stem) if w not in said and not _OF_NO_LESION.fullmatch(w))
+    return " ".join(word for word in words if not is_visit_name(word))
+
+
+def _words(text: str) -> list[str]:
+    return re.split(r"[\W_]+", text.casefold())
