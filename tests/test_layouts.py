@@ -228,3 +228,23 @@ def test_the_manifest_of_a_layout_gives_its_classes(tmp_path):
         manifest.write_text(text, encoding="utf-8")
         _, _, changes = run(study, tmp_path / "out", "--manifest", str(manifest))
         assert told(changes, "lesion", "category") == [("edema", "absent"), ("necrosis", category)]
+
+
+def test_labels_that_the_data_set_does_not_name_are_measured_under_their_number(tmp_path):
+    study = tmp_path / "study"
+    for case, number in {"P1_20240115": 1, "P1_20240715": 3, "P1_20241115": 2}.items():
+        write_box(study / "imagesTr" / f"{case}_0000.nii.gz")
+        write_box(study / "labelsTr" / f"{case}.nii.gz", number=number)
+    labels = {"background": 0, "tumor": 1, "whole": [1, 2]}
+    (study / "dataset.json").write_text(json.dumps({"labels": labels}), encoding="utf-8")
+    _, rows, changes = run(study, tmp_path / "out")
+    assert told(rows, "visit", "lesion", "status") == [
+        ("20241115", "2", "measured"),
+        ("20240715", "3", "measured"),
+        ("20240115", "tumor", "measured"),
+        ("20240715", "tumor", "absent"),
+        ("20241115", "tumor", "absent"),
+    ]
+    assert {c["reason"] for c in changes if c["lesion"] in "23"} == {
+        "baseline-not-traced",
+    }

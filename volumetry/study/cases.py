@@ -30,6 +30,8 @@ class Case:
         The files of the scan, for its hash.
     label : int or None
         The only label to measure; None: all of the file.
+    besides : tuple of int
+        Labels that other cases of the file measure: this one measures those that are left, if any.
     roi : str
         The only region to measure; empty: all of the file.
     site : str
@@ -79,6 +81,7 @@ class Case:
     shown_trace: str = ""
     note: str = ""
     described: str = ""
+    besides: tuple[int, ...] = ()
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -97,6 +100,7 @@ class Case:
             self.site,
             "" if self.read is None else str(self.read),
             self.study_date,
+            ",".join(map(str, self.besides)),
         )
 
 

@@ -76,8 +76,12 @@ class _Lines:
             self.described[_unit(case)] |= {case.described} - {""}
 
     def all(self) -> Iterator[list[str] | str]:
+        if any(case.besides for case in self.cases):
+            yield "labels that dataset.json does not name have no line: add one with their number as label"
         undecided: set[tuple[str, str, str]] = set()
         for case in self.cases:
+            if case.besides:
+                continue
             code = "" if case.error is None else case.error.code
             if code in _NEEDS_A_SERIES:
                 visit = (case.site, case.patient, case.visit)

@@ -11,6 +11,7 @@ from volumetry.errors import MismatchError, ReadError, VolumetryError, internal_
 from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
 from volumetry.formats.dicom.headers import read_header
 from volumetry.formats.opening import links_followed
+from volumetry.formats.reader import RegionSections
 from volumetry.formats.recognise import is_voxel_file
 from volumetry.formats.trace_json import read_trace
 from volumetry.geometry import plane_of
@@ -68,7 +69,8 @@ class Job:
 def case_id(case: Case, settings: Settings) -> str:
     """Return what names a case in the ledger: what is measured of which files, and by which rules."""
     error = "" if case.error is None else str(case.error)
-    where = [case.trace, case.scan, case.series_uid, case.label, case.roi, case.side]
+    where: list[Any] = [case.trace, case.scan, case.series_uid, case.label, case.roi, case.side]
+    where += [case.besides] if case.besides else []
     return digest_of([settings.key, *where, error])
 
 
@@ -215,6 +217,8 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
         scan=scan,
         self_intersections=settings.rule.self_intersections,
     ):
+        if case.besides and _is_measured_elsewhere(region, case):
+            continue
         try:
             if region.error is not None:
                 raise region.error
@@ -223,6 +227,12 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
             yield region.name, region.side, _sided(replace(sections, flags=(*sections.flags, *flags)), case)
         except VolumetryError as error:
             yield region.name, case.side or region.side, error
+
+
+def _is_measured_elsewhere(region: RegionSections, case: Case) -> bool:
+    """Whether a label has a case of its own; so has an empty mask."""
+    is_empty = region.sections is not None and not region.sections.n_slices
+    return is_empty or region.name in map(str, case.besides)
 
 
 def _sided(sections: CrossSections, case: Case) -> CrossSections:

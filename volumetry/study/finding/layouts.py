@@ -197,20 +197,20 @@ def _channels(images: Sequence[str], labelled: set[str]) -> dict[str, tuple[str,
 
 
 def _labelled(mask: str, scans: Sequence[str], names: Mapping[int, str], note: str) -> Iterator[Case]:
-    """A case for every label that the data set names: one that the mask lacks is absent."""
+    """A case for every label that the data set names, absent where it is not drawn; one for all others."""
     patient, visit = _who(_stem(mask))
-    for number, label in names.items() or ((None, ""),):
-        yield Case(
-            patient=patient,
-            visit=visit,
-            side=side_of_name(label),
-            lesion=label,
-            label=number,
-            trace=mask,
-            scan=scans[0] if scans else "",
-            scan_files=tuple(scans),
-            note=note,
-        )
+    others = Case(
+        patient=patient,
+        visit=visit,
+        besides=tuple(names),
+        trace=mask,
+        scan=scans[0] if scans else "",
+        scan_files=tuple(scans),
+        note=note,
+    )
+    for number, label in names.items():
+        yield replace(others, side=side_of_name(label), lesion=label, label=number, besides=())
+    yield others
 
 
 def _dataset_labels(path: Path) -> dict[int, str]:

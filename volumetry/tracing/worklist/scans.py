@@ -67,7 +67,7 @@ def scans_of(cases: Iterable[Case], study: Path, base: Path) -> list[StudyScan]:
                 place=place,
             ),
         )
-        if case.trace and case.error is None:
+        if case.trace and case.error is None and not case.besides:
             scan.traced += _traced_in(case, study)
     return list(scans.values())
 
