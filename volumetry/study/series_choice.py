@@ -114,6 +114,34 @@ def choose_series(
     return result
 
 
+def fitting_series(
+    cases: Sequence[Case], rules: ScanSection, root: Path
+) -> dict[Visit, tuple[tuple[Case, str], ...]]:
+    """Return the series of every visit that fit the protocol: where there are several, somebody chooses.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        Of all series, not only of the chosen ones.
+    rules : ScanSection
+    root : Path
+        The study folder.
+
+    Returns
+    -------
+    mapping of visit to (case, facts) pairs
+        One case for every series, in the order of their first files; what is known of it, in words.
+    """
+    found: dict[Visit, dict[str, tuple[Case, str]]] = defaultdict(dict)
+    for case in sorted((c for c in cases if c.error is None), key=_place):
+        members = found[case.site, case.patient, case.visit]
+        if _place(case) not in members:
+            candidate = _candidate(case, rules, root, {})
+            if candidate.fits:
+                members[_place(case)] = (case, candidate.facts)
+    return {visit: tuple(members.values()) for visit, members in found.items()}
+
+
 def _place(case: Case) -> str:
     return case.scan_files[0] if case.scan_files else case.scan or case.trace
 
@@ -226,4 +254,4 @@ def _description(case: Case, root: Path) -> str:
     return sidecar_description(root / place) if is_voxel_file(place) else series_description(root / place)
 
 
-__all__ = ["Candidate", "StackFacts", "choose_series"]
+__all__ = ["Candidate", "StackFacts", "Visit", "choose_series", "fitting_series"]

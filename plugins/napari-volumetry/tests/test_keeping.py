@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from napari_volumetry.launch import add_tracer
 
 from volumetry.errors import OutputError
 
@@ -157,3 +158,17 @@ def test_a_signed_lesion_is_locked_until_there_is_a_reason(person, series, disc,
     assert not person.tracer.lesion.is_signed
     person.drag(disc(40, 60, 5))
     assert person.number("slice_area_mm2") > area
+
+
+def test_a_panel_that_was_closed_for_good_hears_nothing_any_more(person, study, disc):
+    assert person.tracer.open_study(study)
+    assert person.tracer.open_row(1)
+    first = person.panel
+    for _ in range(2):
+        person.viewer.window.remove_dock_widget(person.widget)
+        person.widget = add_tracer(person.viewer)
+    said = []
+    first.messages.say = lambda text, is_error: said.append(text)
+    person.tracer.say("Saved.", False)
+    assert said == []
+    assert person.widget.panel.said.text() == "Saved."

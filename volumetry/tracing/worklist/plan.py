@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from volumetry.agreement.adjudication import CONSENSUS
+from volumetry.errors import UsageError
 from volumetry.study.protocol import Protocol, read_protocol
 from volumetry.study.reading import plan_reads
 from volumetry.tracing.worklist.assignment import Assignment, write_assignment
-from volumetry.tracing.worklist.scans import StudyScan, scans_of, short_name
+from volumetry.tracing.worklist.scans import StudyScan, scans_of_study, short_name
+from volumetry.tracing.worklist.series import cases_of_study
 
 PROTOCOL_NAME = "study.toml"
 
@@ -40,12 +42,11 @@ def plan_study(
         The folder or the protocol does not fit, the reading has begun by another plan, or it cannot be
         written.
     """
-    from volumetry.study.discovery import discover
-
     study = Path(study)
     base = study if place is None else Path(place)
     protocol = protocol_of_study(study, base) if protocol is None else protocol
-    scans = scans_of(discover(study), study, base)
+    scans = scans_of_study(cases_of_study(study, protocol), study, base)
+    _check_chosen(scans, study)
     reading = protocol.reading
     assignment = Assignment(
         seed=reading.seed,
@@ -54,6 +55,19 @@ def plan_study(
         lesions={scan.identity: _lesions_of(scan.patient, scans, reading.readers) for scan in scans},
     )
     return assignment, write_assignment(base, assignment)
+
+
+def _check_chosen(scans: Sequence[StudyScan], study: Path) -> None:
+    """A read that is planned is of one series."""
+    open_choices = [scan for scan in scans if scan.choices]
+    if open_choices:
+        raise UsageError(
+            "several-matching-series",
+            "of some visits several series fit [scan] of the protocol",
+            where=study,
+            values={"visits": len(open_choices), "first": open_choices[0].choices[0].scan},
+            todo="Open these visits in the tracer and choose, or ask for more in [scan].",
+        )
 
 
 def _lesions_of(

@@ -16,7 +16,9 @@ from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.disk.revisions import read_saved, save_revision
 from volumetry.tracing.worklist.assignment import Assignment, read_assignment
 from volumetry.tracing.worklist.blinding import read_key
-from volumetry.tracing.worklist.scans import StudyScan, fits, scans_of
+from volumetry.tracing.worklist.plan import protocol_of_study
+from volumetry.tracing.worklist.scans import StudyScan, fits, scans_of_study
+from volumetry.tracing.worklist.series import cases_of_study
 
 
 def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tuple[Path, ...]:
@@ -36,23 +38,25 @@ def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tu
         ``not-found``: there is no blinded reading; ``unreadable``: its key.
     OutputError
     """
-    from volumetry.study.discovery import discover
-
     study = Path(study)
     base = study if place is None else Path(place)
     assignment = read_assignment(base)
     if assignment is not None:
-        return tuple(_released_reads(assignment, scans_of(discover(study), study, base), study, base))
+        return tuple(_released_reads(assignment, _scans(study, base), study, base))
     key = read_key(base)
     if key is None:
         raise ReadError(
             "not-found", "there is no blinded reading here", where=base, todo="Name the study folder."
         )
     written: list[Path] = []
-    for scan in scans_of(discover(study), study, base):
+    for scan in _scans(study, base):
         if scan.identity in key.scans:
             written += _released(key.place(base, scan.identity), scan.place)
     return tuple(written)
+
+
+def _scans(study: Path, base: Path) -> list[StudyScan]:
+    return scans_of_study(cases_of_study(study, protocol_of_study(study, base)), study, base)
 
 
 def _released(blinded: CasePlace, place: CasePlace) -> Iterator[Path]:

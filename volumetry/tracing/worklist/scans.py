@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.study.cases import Case
+from volumetry.study.series_choice import Visit
 from volumetry.tracing.disk.places import CasePlace, key_of_identity, place_for, safe_name
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved
+from volumetry.tracing.worklist.series import SeriesChoice, StudyCases, read_choice
 
 CaseState = Literal["untraced", "in progress", "saved", "signed", "conflict"]
 
@@ -41,10 +43,15 @@ class StudyScan:
     series_uid: str
     place: CasePlace
     traced: list[Traced] = field(default_factory=list)
+    choices: tuple[SeriesChoice, ...] = ()
+    chosen_for: Visit = ("", "", "")
+    known_as: str = ""
 
     @property
     def identity(self) -> str:
-        """Path and series of the scan, by which a key knows it."""
+        """Path and series of the scan, by which a key knows it: the same before and after it was chosen."""
+        if self.known_as:
+            return self.known_as
         return f"{self.scan} {self.series_uid}".strip()
 
 
@@ -70,6 +77,25 @@ def scans_of(cases: Iterable[Case], study: Path, base: Path) -> list[StudyScan]:
         if case.trace and case.error is None and not case.besides:
             scan.traced += _traced_in(case, study)
     return list(scans.values())
+
+
+def scans_of_study(found: StudyCases, study: Path, base: Path) -> list[StudyScan]:
+    """Return the scans that the protocol reads; a visit whose series is to be chosen has `choices`.
+
+    Raises
+    ------
+    ReadError
+        ``unreadable``: a choice.
+    """
+    scans = scans_of(found.cases, study, base)
+    for visit, choices in found.choices.items():
+        kept = read_choice(base, visit)
+        chosen = next((c for c in choices if (c.scan, c.series_uid) == kept), None)
+        for one in scans_of(found.cases_of(chosen or choices[0]), study, base):
+            scans.append(replace(one, known_as=choices[0].identity))
+            if chosen is None:
+                scans[-1] = replace(scans[-1], choices=choices, chosen_for=visit, traced=[])
+    return scans
 
 
 def _who(case: Case, study: Path) -> tuple[str, str]:

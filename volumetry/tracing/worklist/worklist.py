@@ -22,7 +22,8 @@ from volumetry.tracing.worklist.blinding import complete_key
 from volumetry.tracing.worklist.folder_contents import what_lies_in
 from volumetry.tracing.worklist.plan import protocol_of_study
 from volumetry.tracing.worklist.rows import WorklistRow, assigned_rows, in_order, rows_of
-from volumetry.tracing.worklist.scans import StudyScan, Traced, keys_of, look_up, scans_of, short_name
+from volumetry.tracing.worklist.scans import StudyScan, Traced, keys_of, look_up, scans_of_study, short_name
+from volumetry.tracing.worklist.series import StudyCases, cases_of_study, write_choice
 
 
 class Worklist:
@@ -53,6 +54,7 @@ class Worklist:
         nothing_found: str = "",
         not_due: Collection[int] = (),
         second_part_opens: datetime | None = None,
+        base: Path | None = None,
     ) -> None:
         self.rows = rows
         self.reader = reader
@@ -60,6 +62,8 @@ class Worklist:
         self.protocol = protocol
         self.blinding: Blinding = protocol.reading.blinding
         self._study = study
+        self._base = base or study
+        self._found = StudyCases(cases=())
         self._scans = scans
         self._not_due = frozenset(not_due)
         self.second_part_opens = second_part_opens
@@ -86,6 +90,31 @@ class Worklist:
     def series_uid(self, number: int) -> str:
         """Return the SeriesInstanceUID to give to `read_scan`; empty where there is none."""
         return self._scan(number).series_uid
+
+    @property
+    def n_unfit(self) -> int:
+        """Number of visits that are left out: none of their series fits ``[scan]`` of the protocol."""
+        return self._found.n_unfit
+
+    def choices(self, number: int) -> tuple[str, ...]:
+        """Return the series among which somebody has to choose before a scan is read; mostly none.
+
+        In words that may be shown under blinding: plane, weighting, number of slices.
+        """
+        return tuple(choice.facts for choice in self._scan(number).choices)
+
+    def choose(self, number: int, choice: int) -> bool:
+        """Keep which of `choices` is read, for all readers; return whether nobody had chosen before.
+
+        Read the worklist again afterwards.
+
+        Raises
+        ------
+        OutputError
+            ``read-only``, ``disk-full``: the choice cannot be kept; name another place.
+        """
+        scan = self._scan(number)
+        return write_choice(self._base, scan.chosen_for, scan.choices[choice])
 
     def place(self, number: int) -> CasePlace:
         """Return where the files of a scan are written: under neutral names where the reading is blinded."""
@@ -194,6 +223,7 @@ def read_worklist(
     reader: str = "",
     place: Path | str | None = None,
     now: datetime | None = None,
+    known: Worklist | None = None,
 ) -> Worklist:
     """Read what there is to trace in a study folder.
 
@@ -208,6 +238,8 @@ def read_worklist(
         Where traces are written, if not in the study folder.
     now : datetime, optional
         With zone; decides which cases of a reader study (`plan_study`) are due. The present by default.
+    known : Worklist, optional
+        Of the same folder: its scans are taken from it, and only what is traced on them is looked at again.
 
     Raises
     ------
@@ -216,18 +248,17 @@ def read_worklist(
     OutputError
         The names of a blinded reading cannot be kept; name another place.
     """
-    from volumetry.study.discovery import discover
-
     study = Path(study)
     base = study if place is None else Path(place)
     protocol = protocol_of_study(study, base) if protocol is None else protocol
-    cases = discover(study)
-    scans = scans_of(cases, study, base)
+    found = cases_of_study(study, protocol) if known is None else known._found
+    scans = scans_of_study(found, study, base)
     assignment = read_assignment(base)
     if assignment is not None:
-        return _assigned_worklist(
-            study, base, assignment, scans, protocol, reader, datetime.now(UTC) if now is None else now
-        )
+        moment = datetime.now(UTC) if now is None else now
+        made = _assigned_worklist(study, base, assignment, scans, protocol, reader, moment)
+        made._found = found
+        return made
     key = None
     if protocol.reading.blinding != "none":
         key = complete_key(
@@ -246,14 +277,18 @@ def read_worklist(
         for number, scan in numbered.items()
         for row in rows_of(number, scan, scans, protocol, key, reader)
     )
-    return Worklist(
+    errors = [case.error for case in found.cases if case.error]
+    made = Worklist(
         study=study,
         rows=rows,
         protocol=protocol,
         scans=numbered,
         reader=reader,
-        nothing_found="" if rows else what_lies_in(study, [case.error for case in cases if case.error]),
+        nothing_found="" if rows else what_lies_in(study, errors),
+        base=base,
     )
+    made._found = found
+    return made
 
 
 def _assigned_worklist(

@@ -130,7 +130,10 @@ class CaseController(QObject):
         """Read the states of the cases again."""
         if self.study is not None:
             with self._telling():
-                self.worklist = read_worklist(self.study, reader=self.reader, place=self.place)
+                # What the folder holds is known: only what is traced is looked at again.
+                self.worklist = read_worklist(
+                    self.study, reader=self.reader, place=self.place, known=self.worklist
+                )
                 self.worklist_read.emit()
 
     def open_row(self, number: int, *, take_over: bool = False) -> bool:
@@ -139,6 +142,9 @@ class CaseController(QObject):
         if worklist is None:
             return False
         row = next(row for row in worklist.rows if row.number == number)
+        if worklist.choices(number):
+            self._ask_series(number, row.name, worklist.choices(number))
+            return False
         path, place = worklist.scan_path(number), worklist.place(number)
         try:
             scan = read_scan(path, series_uid=worklist.series_uid(number) or None)
@@ -146,6 +152,26 @@ class CaseController(QObject):
         except VolumetryError as error:
             self.tell(error)
             return False
+
+    def _ask_series(self, number: int, name: str, choices: tuple[str, ...]) -> None:
+        """Ask which of several series of a visit is read; it is asked once."""
+
+        def taking(choice: int) -> Callable[[], None]:
+            def take() -> None:
+                with self._telling():
+                    if self.worklist is not None and not self.worklist.choose(number, choice):
+                        self.message_shown.emit("Somebody else has chosen the series meanwhile.", False)
+                    self.refresh_worklist()
+                    self.open_row(number)
+
+            return take
+
+        said = "; ".join(f"series {n}: {facts}" for n, facts in enumerate(choices, 1))
+        self.decision_needed.emit(
+            f"Several series of {name} fit the protocol: {said}. Which one is read? The answer holds for all "
+            "readers, and cannot be changed here.",
+            tuple((f"Series {n}", taking(n - 1)) for n in range(1, len(choices) + 1)),
+        )
 
     def open_series(
         self, path: Path | str, *, place: CasePlace | None = None, take_over: bool = False

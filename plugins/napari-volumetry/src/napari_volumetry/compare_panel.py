@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_volumetry.compare import VIEWS
+from napari_volumetry.connections import Connections
 from napari_volumetry.tracer import Tracer
 from volumetry import LesionVolume, VolumetryError, read_scan
 from volumetry.tracing import LesionReadout, Worklist
@@ -36,6 +37,7 @@ class ComparePanel(QWidget):
     def __init__(self, tracer: Tracer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tracer = tracer
+        self.heard = Connections()
         self.comparison = tracer.comparison
         self.visit: int | None = None
         self._asked: set[str] = set()
@@ -52,8 +54,8 @@ class ComparePanel(QWidget):
         self.progress = QProgressBar()
         self._build()
         tracer.baseline_of = self._baseline_of
-        tracer.case_opened.connect(self._open)
-        tracer.case_closed.connect(self._close)
+        self.heard.add(tracer.case_opened, self._open)
+        self.heard.add(tracer.case_closed, self._close)
         # A panel that was closed and opened again finds its case open.
         self._open()
 
@@ -72,8 +74,8 @@ class ComparePanel(QWidget):
         self.register.clicked.connect(self._register)
         self.progress.setRange(0, 1000)
         self.progress.setVisible(False)
-        self.comparison.progressed.connect(self._on_progress)
-        self.comparison.registered.connect(self._on_registered)
+        self.heard.add(self.comparison.progressed, self._on_progress)
+        self.heard.add(self.comparison.registered, self._on_registered)
         grid = QGridLayout()
         grid.addWidget(self.view, 0, 0)
         grid.addWidget(self.outline, 0, 1)

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_volumetry.compare_panel import ComparePanel
+from napari_volumetry.connections import Connections
 from napari_volumetry.keys import key_of
 from napari_volumetry.layers import colour_of
 from napari_volumetry.messages import DONE, WARNING, MessageArea, plain_label
@@ -72,6 +73,7 @@ class TracerPanel(QWidget):
     def __init__(self, tracer: Tracer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tracer = tracer
+        self.heard = Connections()
         self._is_filling = False
         self.title = plain_label()
         self.title.setWordWrap(False)
@@ -84,13 +86,13 @@ class TracerPanel(QWidget):
         self.numbers.chart.slice_chosen.connect(tracer.go_to_slice)
         self.compare = ComparePanel(tracer)
         self._build()
-        tracer.drawn.connect(self.refresh)
-        tracer.state_changed.connect(self.refresh)
-        tracer.case_opened.connect(self._on_case)
-        tracer.case_closed.connect(self._on_case)
-        tracer.message_shown.connect(self._say)
-        tracer.decision_needed.connect(self._ask)
-        tracer.window_chosen.connect(self.window_presets.setCurrentIndex)
+        self.heard.add(tracer.drawn, self.refresh)
+        self.heard.add(tracer.state_changed, self.refresh)
+        self.heard.add(tracer.case_opened, self._on_case)
+        self.heard.add(tracer.case_closed, self._on_case)
+        self.heard.add(tracer.message_shown, self._say)
+        self.heard.add(tracer.decision_needed, self._ask)
+        self.heard.add(tracer.window_chosen, self.window_presets.setCurrentIndex)
         self._on_case()
 
     # -- layout -----------------------------------------------------------------------------------------
@@ -206,6 +208,11 @@ class TracerPanel(QWidget):
         for part in (self.window_presets, self.radius, self.measurable):
             line.addWidget(part, 1)
         return row
+
+    def retire(self) -> None:
+        """Hear the tracer no longer: another panel has taken this one's place."""
+        self.heard.end()
+        self.compare.heard.end()
 
     def _set_radius(self, radius_mm: float) -> None:
         if not self._is_filling:

@@ -34,6 +34,7 @@ class ReadingWindow(QObject):
     def __init__(self, tracer: Tracer) -> None:
         super().__init__(tracer.canvas)
         self.tracer = tracer
+        self.panel: QWidget | None = None
         self.comparison = tracer.comparison
         self.other = OtherPicture(self.comparison, self._view, self._lesion)
         # napari's viewer is in a row, alone.

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_volumetry.canvas_input import canvas_of
+from napari_volumetry.connections import Connections
 from napari_volumetry.help_panel import HelpPanel
 from napari_volumetry.opened_layers import OpenedLayers
 from napari_volumetry.panel import TracerPanel
@@ -66,6 +67,7 @@ class TracerWidget(QWidget):
             Tracer(model, reader=reader or _reader(), place=place)
         )
         self.tracer = self.reading_window.tracer
+        self.heard = Connections()
         self.worklist = WorklistPanel(self.tracer)
         self.panel = TracerPanel(self.tracer)
         self.tabs = QTabWidget()
@@ -77,21 +79,33 @@ class TracerWidget(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._top_row())
         column.addWidget(self.tabs)
-        self.tracer.case_opened.connect(self._show_panel)
-        self.tracer.keys_wanted.connect(self._show_keys)
-        self.tracer.message_shown.connect(self._say)
+        self.heard.add(self.tracer.case_opened, self._show_panel)
+        self.heard.add(self.tracer.keys_wanted, self._show_keys)
+        # A question is asked in the trace tab; on the worklist nobody would see it.
+        self.heard.add(self.tracer.decision_needed, self._show_panel)
+        self.heard.add(self.tracer.message_shown, self._say)
         if self.tracer.case is not None:
             self._show_panel()
         if held is None:
             self.opened_layers = OpenedLayers(self.tracer)
+        elif isinstance(held.panel, TracerWidget):
+            held.panel.retire()
+        self.reading_window.panel = self
         self.setMinimumWidth(340)
         self.setMaximumWidth(420)
         QTimer.singleShot(0, warm_up)
         app = QApplication.instance()
-        if app is not None:
+        if app is not None and held is None:
             app.aboutToQuit.connect(self.tracer.close_case)
 
-    def _show_panel(self) -> None:
+    def retire(self) -> None:
+        """Hear the tracer no longer: another panel has taken this one's place."""
+        self.heard.end()
+        self.worklist.heard.end()
+        self.panel.retire()
+        self.deleteLater()
+
+    def _show_panel(self, *_asked: object) -> None:
         self.tabs.setCurrentWidget(self.panel)
 
     def _show_keys(self) -> None:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_volumetry.connections import Connections
 from napari_volumetry.keys import key_of
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
@@ -32,6 +33,7 @@ class WorklistPanel(QWidget):
     def __init__(self, tracer: Tracer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tracer = tracer
+        self.heard = Connections()
         self.by = ""
         self.summary = QLabel("No study is open")
         # Names come from files: they are shown as they are, and never read as HTML.
@@ -57,8 +59,8 @@ class WorklistPanel(QWidget):
         column.addLayout(row)
         self.table = self._made_table()
         column.addWidget(self.table)
-        tracer.worklist_read.connect(self.refresh)
-        tracer.case_opened.connect(self._mark_open)
+        self.heard.add(tracer.worklist_read, self.refresh)
+        self.heard.add(tracer.case_opened, self._mark_open)
         self.refresh()
 
     def _made_table(self) -> QTableWidget:
@@ -117,6 +119,9 @@ class WorklistPanel(QWidget):
             said += f"; {n_shown} shown"
         if worklist.blinding != "none":
             said += f"; blinded: {worklist.blinding}"
+        if worklist.n_unfit:
+            visits = "1 visit has" if worklist.n_unfit == 1 else f"{worklist.n_unfit} visits have"
+            said += f". {visits} no series that fits [scan] of the protocol"
         if self.tracer.reader and not worklist.may_trace(self.tracer.reader):
             named = ", ".join(worklist.protocol.reading.readers)
             said += f". The protocol does not name the reader {self.tracer.reader} (it names {named})"
