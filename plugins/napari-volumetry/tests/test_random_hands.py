@@ -232,6 +232,7 @@ def nothing_is_drawn(person):
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("chunk", range(SEQUENCES // CHUNK))
 def test_what_the_hand_finished_is_what_is_kept(nothing_is_drawn, tmp_path, chunk):
     for part in range(0, CHUNK, FRESH):
