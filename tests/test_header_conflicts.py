@@ -176,3 +176,71 @@ def test_a_crop_measures_what_the_whole_does(tmp_path: Path) -> None:
     (sections,) = vm.read_sections(path, label=1, scan=hip(tmp_path))
     assert vm.measure_volume(sections).volume_mm3 == pytest.approx(62 * VOXEL_MM3, rel=1e-6)
     assert not sections.touches_edge
+
+
+# -- one thing said twice ------------------------------------------------------------------------------------
+
+NRRD = (
+    "NRRD0004\ntype: uchar\ndimension: 3\nspace: LPS\nsizes: 12 10 9\nspace origin: (1,2,3)\n"
+    "space directions: (0.7,0,0) (0,0.9,0) (0,0,3.3)\nkinds: domain domain domain\nencoding: raw\n"
+)
+META = (
+    "ObjectType = Image\nNDims = 3\nDimSize = 12 10 9\nElementSpacing = 0.7 0.9 3.3\nOffset = 1 2 3\n"
+    "TransformMatrix = 1 0 0 0 1 0 0 0 1\nElementType = MET_UCHAR\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.nrrd", "space directions: (1,0,0) (0,1,0) (0,0,1)"),
+        ("a.nrrd", "spacings: 0.7 0.9 3"),
+        ("a.nrrd", "space: RAS"),
+        ("a.nrrd", "space origin: (1,2,4)"),
+        ("a.nrrd", "encoding: gzip"),
+        ("a.seg.nrrd", "Segment0_Name:=a\nSegment0_LabelValue:=1\nSegment0_LabelValue:=2"),
+        ("a.seg.nrrd", "Segment0_Name:=a\nSegment0_LabelValue:=0"),
+        ("a.mha", "Position = 1 2 4"),
+        ("a.mha", "Origin = 0 0 0"),
+        ("a.mha", "ElementSpacing = 1 1 1"),
+        ("a.mha", "Rotation = 0 1 0 1 0 0 0 0 1"),
+        ("a.mha", "ElementType = MET_CHAR"),
+    ],
+)
+def test_one_thing_said_twice_and_not_the_same(tmp_path: Path, name: str, line: str) -> None:
+    nrrd = name.endswith("nrrd")
+    header, last = (NRRD, "\n") if nrrd else (META, "ElementDataFile = LOCAL\n")
+    voxels = lesion().tobytes(order="F")
+    path = tmp_path / name
+    path.write_bytes(f"{header}{line}\n{last}".encode() + voxels)
+    assert code(path) == "header-conflict"
+    # The way out: the wrong one is deleted. To say the same thing twice is no conflict.
+    path.write_bytes(f"{header}{header.splitlines()[-1]}\n{last}".encode() + voxels)
+    first, _ = vm.read_sections(path)
+    assert vm.measure_volume(first).volume_mm3 == pytest.approx(62 * VOXEL_MM3, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("space directions", "(0.7,0,0) (0,0.9,0) (0,0,3.3) none"),
+        ("space directions", "(0.7,0,0) (0,0.9,0)"),
+        ("kinds", "domain domain"),
+        ("kinds", "list domain domain domain"),
+    ],
+)
+def test_more_or_fewer_entries_than_axes(tmp_path: Path, field: str, value: str) -> None:
+    lines = [f"{field}: {value}" if line.startswith(field) else line for line in NRRD.splitlines()]
+    path = tmp_path / "a.nrrd"
+    path.write_bytes("\n".join([*lines, "\n"]).encode() + lesion().tobytes(order="F"))
+    assert code(path) == "header-conflict"
+
+
+def test_analyze_that_disagrees_about_the_size_of_a_value(tmp_path: Path) -> None:
+    import nibabel as nib
+
+    kind: Any = nib.AnalyzeImage
+    kind(lesion(np.int16), np.diag([0.7, 0.9, 3.3, 1])).to_filename(tmp_path / "a.hdr")
+    path = tmp_path / "a.hdr"
+    path.write_bytes(patched(path.read_bytes(), 72, "<h", 8))
+    assert code(path) == "header-conflict"

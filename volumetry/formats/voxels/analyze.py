@@ -42,6 +42,15 @@ def parse_header(
             values={"pixdim": tuple(pixdim)},
             todo="Export the image again with its voxel size.",
         )
+    bits = int(header["bitpix"])
+    if bits not in (0, 8 * dtype.itemsize):
+        raise GeometryError(
+            "header-conflict",
+            "type and size of the voxels disagree",
+            where=path,
+            values={"datatype": int(header["datatype"]), "bitpix": bits},
+            todo="Copy or export both files again.",
+        )
     offset = float(header["vox_offset"])
     slope = float(header["scl_slope"])
     usable = np.isfinite(slope) and slope != 0

@@ -28,6 +28,9 @@ from volumetry.scan import ScanSource
 Array = NDArray[np.float64]
 
 LPS_FROM_RAS = np.array([-1.0, -1.0, 1.0])
+LENGTH_TOLERANCE = 1e-3
+"""Relative difference up to which two statements of one length are rounding."""
+
 _FLATTEST = 1e-6  # a voxel whose volume is below this part of its edges' product is flat
 _LONGEST_MM = 1e9
 _SHORTEST_MM, _LONGEST_STEP_MM = 1e-3 * (1 - 1e-6), 1e3 * (1 + 1e-6)

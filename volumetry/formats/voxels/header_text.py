@@ -7,12 +7,13 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from volumetry.errors import ReadError
+from volumetry.errors import GeometryError, ReadError
 from volumetry.formats.opening import truncated
 from volumetry.formats.voxels.streams import ByteStream
 
 MAX_HEADER_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 13
+_SHOWN = 80
 
 
 class HeaderLines:
@@ -51,6 +52,25 @@ class HeaderLines:
         line, self._held = (self._held, b"") if end < 0 else (self._held[: end + 1], self._held[end + 1 :])
         self.n_bytes += len(line)
         return line.rstrip(b"\r\n").decode("utf-8", errors="replace")
+
+
+def put_field(fields: dict[str, str], name: str, value: str, path: Path | str) -> None:
+    """Keep what a header says of one thing. To say it twice, and not the same, is to contradict oneself.
+
+    Raises
+    ------
+    GeometryError
+        ``header-conflict``.
+    """
+    before = fields.setdefault(name, value)
+    if before.split() != value.split():
+        raise GeometryError(
+            "header-conflict",
+            "the header says one thing twice, and not the same",
+            where=path,
+            values={"field": name[:_SHOWN], "first": before[:_SHOWN], "then": value[:_SHOWN]},
+            todo="Find out which of the two is right and delete the other, or export the file again.",
+        )
 
 
 def unreadable(what: str, path: Path | str, **values: str) -> ReadError:

@@ -25,6 +25,7 @@ from volumetry.formats.voxels.header_text import (
     finite,
     floats,
     integers,
+    put_field,
     unreadable,
 )
 from volumetry.formats.voxels.reader import VoxelReader
@@ -45,6 +46,15 @@ _DTYPES = {
     "MET_ULONG_LONG": "u8",
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
+}
+
+
+_OTHER_NAMES = {
+    "position": "offset",
+    "origin": "offset",
+    "rotation": "transformmatrix",
+    "orientation": "transformmatrix",
+    "binarydatabyteordermsb": "elementbyteordermsb",
 }
 
 
@@ -95,8 +105,9 @@ def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], int]:
         name, equals, value = line.partition("=")
         if not equals:
             raise unreadable("a line of the header is no field", path)
-        fields[name.strip().lower()] = value.strip()
-        if name.strip().lower() == "elementdatafile" and value.strip():
+        name = name.strip().lower()
+        put_field(fields, _OTHER_NAMES.get(name, name), value.strip(), path)
+        if name == "elementdatafile" and value.strip():
             return fields, lines.n_bytes
     raise cut_short(path, lines.n_bytes)
 
@@ -121,7 +132,7 @@ def _dtype(fields: dict[str, str], path: Path) -> np.dtype[Any]:
             values={"ElementType": fields.get("elementtype", "none")},
             todo="Write the voxels as integers or floats.",
         )
-    big = _is_true(fields, "binarydatabyteordermsb") or _is_true(fields, "elementbyteordermsb")
+    big = _is_true(fields, "elementbyteordermsb")
     return np.dtype((">" if big else "<") + code)
 
 
@@ -141,13 +152,9 @@ def _sizes(fields: dict[str, str], path: Path) -> tuple[int, int, int]:
     return sizes[0], sizes[1], sizes[2]
 
 
-def _first(fields: dict[str, str], *names: str) -> str | None:
-    return next((fields[name] for name in names if name in fields), None)
-
-
 def _grid(fields: dict[str, str], path: Path) -> tuple[Array, Array, tuple[str, ...]]:
     """Return steps and origin in LPS mm, and flags."""
-    spacing = floats(_first(fields, "elementspacing", "elementsize") or "", "ElementSpacing", path)
+    spacing = floats(fields.get("elementspacing", fields.get("elementsize", "")), "ElementSpacing", path)
     if not finite(spacing, 3) or min(spacing) <= 0:
         raise GeometryError(
             "bad-spacing",
@@ -156,8 +163,8 @@ def _grid(fields: dict[str, str], path: Path) -> tuple[Array, Array, tuple[str, 
             values={"ElementSpacing": spacing},
             todo="Write the file again with its spacing.",
         )
-    origin = floats(_first(fields, "offset", "position", "origin") or "0 0 0", "Offset", path)
-    matrix = _first(fields, "transformmatrix", "rotation", "orientation")
+    origin = floats(fields.get("offset", "0 0 0"), "Offset", path)
+    matrix = fields.get("transformmatrix")
     if matrix is None:
         lps = np.diag(LPS_FROM_RAS)
         return lps * np.array(spacing)[:, np.newaxis], np.array(origin), ("orientation-unknown",)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
-from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile
+from volumetry.formats.voxels.header import LENGTH_TOLERANCE, LPS_FROM_RAS, VoxelFile
 from volumetry.formats.voxels.header_text import (
     HeaderLines,
     cut_short,
@@ -26,6 +26,7 @@ from volumetry.formats.voxels.header_text import (
     finite,
     floats,
     integers,
+    put_field,
     unreadable,
 )
 from volumetry.formats.voxels.reader import VoxelReader
@@ -66,6 +67,7 @@ _SPACES = {
     "las": np.array([1.0, -1.0, 1.0]),
 }
 _UNITS_MM = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "\u00b5m": 1e-3, "micron": 1e-3, "cm": 10.0, "m": 1e3}
+_OTHER_NAMES = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
 _SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID)")
 
 
@@ -97,7 +99,7 @@ def read_header(path: Path | str) -> VoxelFile:
             todo="Write the file with encoding gzip.",
         )
     data_path, file_offset = path, header_bytes
-    detached = fields.get("data file", fields.get("datafile"))
+    detached = fields.get("data file")
     if detached is not None:
         data_path, file_offset = data_file_beside(path, detached), 0
         with open_stream(data_path, follow_link=False) as (_, on_disk_bytes):
@@ -152,10 +154,11 @@ def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], dict[str, s
         if not colon:
             raise unreadable("a line of the header is neither a field nor a comment", path)
         if value.startswith("="):
-            pairs[name] = value[1:]
+            put_field(pairs, name, value[1:], path)
         else:
-            fields[name.strip().lower()] = value.strip()
-    if "data file" in fields or "datafile" in fields:
+            name = name.strip().lower()
+            put_field(fields, _OTHER_NAMES.get(name, name), value.strip(), path)
+    if "data file" in fields:
         return fields, pairs, lines.n_bytes
     raise cut_short(path, lines.n_bytes)
 
@@ -190,6 +193,8 @@ def _axes(fields: dict[str, str], sizes: tuple[int, ...], path: Path) -> _Axes:
     """Find the axis that is not space: the one without a direction, or of a kind that is none."""
     if not sizes or any(size < 1 for size in sizes) or fields.get("dimension") != str(len(sizes)):
         raise unreadable("the header declares no possible matrix", path, sizes=fields.get("sizes", ""))
+    if len(sizes) in (3, 4):
+        _check_counts(fields, len(sizes), path)
     if len(sizes) == 3 and _is_spatial(fields, 3) == [0, 1, 2]:
         return _Axes(spatial=(0, 1, 2), layers=None)
     if len(sizes) == 4:
@@ -199,6 +204,22 @@ def _axes(fields: dict[str, str], sizes: tuple[int, ...], path: Path) -> _Axes:
         if spatial in ([0, 1, 2], [1, 2, 3]):
             return _Axes(spatial=(spatial[0], spatial[1], spatial[2]), layers=3 if spatial[0] == 0 else 0)
     raise _not_3d(sizes, path)
+
+
+def _check_counts(fields: dict[str, str], dimension: int, path: Path) -> None:
+    """Refuse a header that lists more, or fewer, directions or kinds than it has axes."""
+    for name, count in (
+        ("space directions", len(_vectors(fields.get("space directions", "")))),
+        ("kinds", len(fields.get("kinds", "").split())),
+    ):
+        if count not in (0, dimension):
+            raise GeometryError(
+                "header-conflict",
+                "the header lists another number of entries than it has axes",
+                where=path,
+                values={"field": name, "entries": count, "dimension": dimension},
+                todo="Correct the header or export the file again.",
+            )
 
 
 def _is_spatial(fields: dict[str, str], dimension: int) -> list[int]:
@@ -231,6 +252,8 @@ def _grid(
     directions = _vectors(fields.get("space directions", ""))
     if directions:
         steps = np.array([_direction(directions, axis, path) for axis in axes.spatial])
+        if "spacings" in fields:
+            _check_spacings(_per_axis(fields, "spacings", axes, path), steps, path)
     else:
         to_lps = None
         spacings = _per_axis(fields, "spacings", axes, path)
@@ -248,6 +271,21 @@ def _grid(
         thickness = None
     scale = to_lps * unit_mm
     return steps * scale, np.array(origin) * scale, thickness, (*flags, *unit_flags)
+
+
+def _check_spacings(spacings: tuple[float, float, float], steps: Array, path: Path) -> None:
+    """Refuse spacings that are not the lengths of the directions; ``nan`` says nothing."""
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(steps, axis=1)
+        off = np.abs(np.array(spacings) / lengths - 1)
+    if not (np.isnan(spacings) | (off <= LENGTH_TOLERANCE)).all():
+        raise GeometryError(
+            "header-conflict",
+            "spacings and space directions disagree about the size of a voxel",
+            where=path,
+            values={"spacings": spacings, "lengths of space directions": tuple(lengths.tolist())},
+            todo="Delete the field spacings where the space directions are right, or export the file again.",
+        )
 
 
 def _in_three_dimensions(fields: dict[str, str], axes: _Axes, path: Path) -> dict[str, str]:
@@ -329,6 +367,14 @@ def _check_segments(labels: list[MaskLabel], path: Path) -> None:
     """Refuse two segments that are the same voxels: one value of one layer belongs to one of them."""
     owners: dict[tuple[int, int], MaskLabel] = {}
     for label in labels:
+        if label.number == 0:
+            raise GeometryError(
+                "header-conflict",
+                "a segment claims the value 0, which is the background",
+                where=path,
+                values={"segment": label.name, "layer": label.layer},
+                todo="Give the segment a value of its own, or export the segmentation again.",
+            )
         other = owners.setdefault((label.layer, label.number), label)
         if other is not label:
             raise GeometryError(
@@ -346,8 +392,8 @@ def _check_segments(labels: list[MaskLabel], path: Path) -> None:
 
 def _skipping(file: VoxelFile, fields: dict[str, str], on_disk_bytes: int) -> VoxelFile:
     """Return the file with its ``byte skip`` applied; sizes checked."""
-    (lines,) = integers(fields.get("line skip", fields.get("lineskip", "0")), "line skip", file.path) or (0,)
-    (count,) = integers(fields.get("byte skip", fields.get("byteskip", "0")), "byte skip", file.path) or (0,)
+    (lines,) = integers(fields.get("line skip", "0"), "line skip", file.path) or (0,)
+    (count,) = integers(fields.get("byte skip", "0"), "byte skip", file.path) or (0,)
     if lines or count < -1 or (count and file.encoding == "text") or (count == -1 and file.encoding != "raw"):
         raise ReadError(
             "unsupported-format",
