@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
 from volumetry.formats.opening import truncated
-from volumetry.formats.voxels.header import LPS_FROM_RAS
 
 Array = NDArray[np.float64]
 
@@ -31,6 +30,7 @@ HEADER_SIZES = {348: 1, 540: 2}
 _DTYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"
 }  # fmt: skip
+_FLOAT = struct.Struct("<f")
 _COLOUR = {128, 2304}
 _UNITS_PER_MM = {1: 0.001, 2: 1.0, 3: 1000.0}
 
@@ -49,6 +49,21 @@ _FIELDS: dict[int, dict[str, tuple[int, str]]] = {
         "srow": (400, "12d"), "xyzt_units": (500, "i"), "dim_info": (524, "B"),
     },
 }  # fmt: skip
+
+
+def _layout(fields: dict[str, tuple[int, str]]) -> tuple[str, list[tuple[str, int, bool]]]:
+    """Return the format of a whole header, and of every field its name, number of values and whether it is
+    stored in 4-byte floats, in the order of their places.
+    """
+    form, end, order = "", 0, []
+    for name, (offset, field) in sorted(fields.items(), key=lambda item: item[1]):
+        form += f"{offset - end}x{field}"
+        end = offset + struct.calcsize(f"<{field}")
+        order.append((name, 1 if field[-1] == "s" else int(field[:-1] or 1), field[-1] == "f"))
+    return form, order
+
+
+_LAYOUTS = {version: _layout(fields) for version, fields in _FIELDS.items()}
 _MAGIC = {b"n+1\0": True, b"ni1\0": False, b"n+2\0\r\n\x1a\n": True, b"ni2\0\r\n\x1a\n": False}
 
 
@@ -156,12 +171,16 @@ def parse_header(content: bytes, path: Path | str) -> NiftiHeader:
 
 
 def _unpack(content: bytes, version: int, order: str) -> dict[str, Any]:
+    form, layout = _LAYOUTS[version]
+    stored = struct.unpack_from(order + form, content)
     fields: dict[str, Any] = {}
-    for name, (offset, form) in _FIELDS[version].items():
-        values = struct.unpack_from(order + form, content, offset)
-        if form[-1] == "f":
+    place = 0
+    for name, count, is_short in layout:
+        values = stored[place : place + count]
+        if is_short:
             values = tuple(map(shortest_decimal, values))
-        fields[name] = values if len(values) > 1 else values[0]
+        fields[name] = values if count > 1 else values[0]
+        place += count
     return fields
 
 
@@ -173,6 +192,9 @@ def shortest_decimal(value: float) -> float:
     """
     if value.is_integer() or not math.isfinite(value):
         return value
+    short = float(f"{value:.6g}")  # a decimal of six digits survives 4 bytes
+    if _FLOAT.unpack(_FLOAT.pack(short))[0] == value:
+        return short
     return float(str(np.float32(value)))
 
 
@@ -254,17 +276,18 @@ def _rescale(fields: dict[str, Any], path: Path | str) -> tuple[float, float]:
 
 
 # -- where the voxels lie -------------------------------------------------------------------------------
+# In plain Python: three vectors are few for a library.
 
 
 def _grid(fields: dict[str, Any], path: Path | str) -> tuple[Array, Array, tuple[str, ...]]:
     """Return steps and origin in LPS mm, from the sform, the qform or, with neither, the pixdims."""
-    pixdim = np.array(fields["pixdim"][1:4])
-    if not (np.isfinite(pixdim).all() and pixdim.min() > 0):
+    pixdim = fields["pixdim"][1:4]
+    if not (all(map(math.isfinite, pixdim)) and min(pixdim) > 0):
         raise GeometryError(
             "bad-spacing",
             "a voxel size is zero, negative or not finite",
             where=path,
-            values={"pixdim": tuple(pixdim.tolist())},
+            values={"pixdim": pixdim},
             todo="Correct the header or export the file again.",
         )
     flags = []
@@ -277,21 +300,34 @@ def _grid(fields: dict[str, Any], path: Path | str) -> tuple[Array, Array, tuple
     affine = sform if sform is not None else qform
     if affine is None:
         flags.append("orientation-unknown")
-        affine = np.column_stack((np.diag(pixdim), np.zeros(3)))
+        affine = [[pixdim[0], 0.0, 0.0, 0.0], [0.0, pixdim[1], 0.0, 0.0], [0.0, 0.0, pixdim[2], 0.0]]
     units_per_mm = _UNITS_PER_MM.get(fields["xyzt_units"] & 7)
     if units_per_mm is None:
         flags.append("units-unknown")
     # A quotient keeps 4400 micron at 4.4 mm, where a product with 0.001 would not.
-    lps = affine / (units_per_mm or 1.0) * LPS_FROM_RAS[:, np.newaxis]
+    unit = units_per_mm or 1.0
+    lps = np.array(
+        [[value / unit * sign for value in row] for row, sign in zip(affine, (-1.0, -1.0, 1.0), strict=True)]
+    )
     return np.ascontiguousarray(lps[:, :3].T), lps[:, 3].copy(), tuple(flags)
 
 
-def _sform(fields: dict[str, Any]) -> Array:
-    return np.array(fields["srow"], dtype=np.float64).reshape(3, 4)
+_Affine = list[list[float]]
+"""Three rows of four."""
 
 
-def _qform(fields: dict[str, Any], pixdim: Array, path: Path | str) -> Array:
-    """Return the (3, 4) affine of the quaternion: method 2 of the standard."""
+def _steps(affine: _Affine) -> list[tuple[float, ...]]:
+    """Return the offset of one voxel along i, j and k."""
+    return [(affine[0][axis], affine[1][axis], affine[2][axis]) for axis in range(3)]
+
+
+def _sform(fields: dict[str, Any]) -> _Affine:
+    values = fields["srow"]
+    return [list(values[0:4]), list(values[4:8]), list(values[8:12])]
+
+
+def _qform(fields: dict[str, Any], pixdim: tuple[float, ...], path: Path | str) -> _Affine:
+    """Return the affine of the quaternion: method 2 of the standard."""
     b, c, d = fields["quatern"]
     rest = 1.0 - (b * b + c * c + d * d)
     if not rest > -AFFINE_TOLERANCE:
@@ -305,48 +341,45 @@ def _qform(fields: dict[str, Any], pixdim: Array, path: Path | str) -> Array:
     a = math.sqrt(max(rest, 0.0))
     norm = math.sqrt(a * a + b * b + c * c + d * d)
     a, b, c, d = a / norm, b / norm, c / norm, d / norm
-    rotation = np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-        ]
+    rotation = (
+        (a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)),
+        (2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)),
+        (2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c),
     )
-    qfac = -1.0 if fields["pixdim"][0] < 0 else 1.0
-    return np.column_stack((rotation * (pixdim * (1.0, 1.0, qfac)), fields["qoffset"]))
+    x, y, z = pixdim
+    z *= -1.0 if fields["pixdim"][0] < 0 else 1.0
+    return [[i * x, j * y, k * z, at] for (i, j, k), at in zip(rotation, fields["qoffset"], strict=True)]
 
 
-def _check_voxel_size(sform: Array, pixdim: Array, path: Path | str) -> None:
+def _check_voxel_size(sform: _Affine, pixdim: tuple[float, ...], path: Path | str) -> None:
     """Hold the lengths of the sform's steps to the pixdims, where there is no qform to hold it to."""
-    with np.errstate(all="ignore"):
-        lengths = np.linalg.norm(sform[:, :3], axis=0)
-        worst = float(np.abs(lengths / pixdim - 1).max())
-    if not worst <= AFFINE_TOLERANCE:
+    lengths = [math.hypot(*step) for step in _steps(sform)]
+    # NaN compares as false.
+    if not all(abs(n / size - 1) <= AFFINE_TOLERANCE for n, size in zip(lengths, pixdim, strict=True)):
         raise GeometryError(
             "header-conflict",
             "sform and pixdim disagree about the size of a voxel",
             where=path,
-            values={"sform voxel_mm": tuple(lengths.tolist()), "pixdim": tuple(pixdim.tolist())},
+            values={"sform voxel_mm": tuple(lengths), "pixdim": pixdim},
             todo="Find out which of the two is right, and write it to both.",
         )
 
 
-def _check_agreement(sform: Array, qform: Array, path: Path | str) -> None:
+def _check_agreement(sform: _Affine, qform: _Affine, path: Path | str) -> None:
     """Compare step by step: corners would turn the rounding of a stored quaternion into a conflict."""
-    with np.errstate(all="ignore"):
-        lengths = np.linalg.norm(qform[:, :3], axis=0)
-        steps = np.linalg.norm(sform[:, :3] - qform[:, :3], axis=0) / lengths
-        origin = np.linalg.norm(sform[:, 3] - qform[:, 3]) / lengths.min()
-        worst = float(np.append(steps, origin).max())
-    if not worst <= AFFINE_TOLERANCE:
+    steps, others = _steps(sform), _steps(qform)
+    lengths = [math.hypot(*other) for other in others]
+    off = [math.dist(*pair) / n for *pair, n in zip(steps, others, lengths, strict=True)]
+    off.append(math.dist([row[3] for row in sform], [row[3] for row in qform]) / min(lengths))
+    if not all(part <= AFFINE_TOLERANCE for part in off):  # NaN compares as false
         raise GeometryError(
             "affine-conflict",
             "sform and qform say different things",
             where=path,
             values={
-                "sform voxel_mm": tuple(map(math.hypot, *sform[:, :3].tolist())),
-                "qform voxel_mm": tuple(map(math.hypot, *qform[:, :3].tolist())),
-                "difference_voxels": worst,
+                "sform voxel_mm": tuple(math.hypot(*step) for step in steps),
+                "qform voxel_mm": tuple(lengths),
+                "difference_voxels": float(np.max(off)),
             },
             todo="Find out which of the two is right, and write it to both.",
         )
