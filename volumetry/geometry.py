@@ -51,7 +51,7 @@ PLANES = ("sagittal", "coronal", "axial")
 def frozen_array(values: ArrayLike, dtype: type = np.float64) -> NDArray[Any]:
     """Return a read-only copy of `values`."""
     array: NDArray[Any] = np.array(values, dtype=dtype)
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 
@@ -121,7 +121,7 @@ class ScanGeometry(Shown):
             ("spacing between rows_mm", self.pixel_spacing_mm[0]),
             ("spacing between columns_mm", self.pixel_spacing_mm[1]),
             ("slice thickness_mm", self.slice_thickness_mm),
-            *(("slice thickness_mm", float(t)) for t in set(self._varying.tolist())),
+            *(("slice thickness_mm", t) for t in set(self._varying.tolist())),
         ):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise GeometryError(
@@ -155,7 +155,7 @@ class ScanGeometry(Shown):
     def normal(self) -> Array:
         """Unit vector perpendicular to the slices, (3,); slices ascend along it."""
         cross = self._cross
-        return np.asarray(cross / np.linalg.norm(cross), dtype=np.float64)
+        return np.asarray(cross / math.sqrt(cross.dot(cross)), dtype=np.float64)
 
     @property
     def plane(self) -> str:
@@ -176,12 +176,12 @@ class ScanGeometry(Shown):
     @cached_property
     def slice_steps_mm(self) -> Array:
         """Distance from every slice to the next along the normal, (n_slices - 1,)."""
-        return np.diff(self.slice_positions_mm)
+        return np.asarray(self.slice_positions_mm[1:] - self.slice_positions_mm[:-1])
 
     @cached_property
     def pixel_area_mm2(self) -> float:
         """Area of a pixel: product of the spacings and the sine of the angle between the directions."""
-        sine = float(np.linalg.norm(self._cross))
+        sine = math.sqrt(self._cross.dot(self._cross))
         area = self.pixel_spacing_mm[0] * self.pixel_spacing_mm[1]
         return area if abs(sine - 1.0) < 1e-9 else area * sine
 
@@ -217,23 +217,26 @@ class ScanGeometry(Shown):
             if regular_gap < 0:  # slices that overlap: a missing one leaves a step, not a gap
                 room = np.maximum(room, self.regular_step_mm)
             return tuple(int(i) for i in np.flatnonzero(gaps - regular_gap > (HOLE - 1) * room))
-        return tuple(int(i) for i in np.flatnonzero(self.slice_steps_mm > HOLE * self.regular_step_mm))
+        return tuple((self.slice_steps_mm > HOLE * self.regular_step_mm).nonzero()[0].tolist())
 
     @cached_property
     def is_uneven(self) -> bool:
         """Whether the steps differ, holes left aside, by more than rounding."""
         if self.regular_step_mm is None:
             return False
-        steps = np.delete(self.slice_steps_mm, self.holes)
-        return bool(np.any(np.abs(steps - self.regular_step_mm) > JITTER * self.regular_step_mm))
+        off = np.abs(self._steps_without_holes_mm - self.regular_step_mm)
+        return bool((off > JITTER * self.regular_step_mm).any())
+
+    @property
+    def _steps_without_holes_mm(self) -> Array:
+        return np.delete(self.slice_steps_mm, self.holes) if self.holes else self.slice_steps_mm
 
     @cached_property
     def slice_spacing_mm(self) -> float | None:
         """Centre-to-centre distance of neighbouring slices; None where it is uneven or there is one slice."""
         if self.regular_step_mm is None or self.is_uneven:
             return None
-        steps = np.delete(self.slice_steps_mm, self.holes)
-        return float(steps.mean())
+        return float(self._steps_without_holes_mm.mean())
 
     @property
     def gap_mm(self) -> float | None:
@@ -260,10 +263,11 @@ class ScanGeometry(Shown):
         """Whether the slices are shifted sideways against each other (gantry tilt)."""
         if self.n_slices < 2:
             return False
-        offsets = np.asarray(self.slice_origins_mm - self.slice_origins_mm[0])
+        offsets = self.slice_origins_mm - self.slice_origins_mm[0]
         along = offsets @ self.normal
-        sideways = np.linalg.norm(offsets - np.outer(along, self.normal), axis=1)
-        return bool(np.any(sideways > SHEAR * along + 1e-2 * self.slice_steps_mm.min()))
+        sideways = offsets - along[:, np.newaxis] * self.normal
+        allowed = SHEAR * along + 1e-2 * self.slice_steps_mm.min()
+        return bool(((sideways * sideways).sum(axis=1) > allowed * allowed).any())
 
     @cached_property
     def is_sheared_grid(self) -> bool:
@@ -299,14 +303,15 @@ class ScanGeometry(Shown):
                 values={"slices": 1},
                 todo="Measure by the thickness rule, or read the whole series.",
             )
-        before = np.concatenate(([np.nan], self.slice_steps_mm))
-        after = np.concatenate((self.slice_steps_mm, [np.nan]))
-        if not across_holes:
+        before = np.concatenate((self.slice_steps_mm[:1], self.slice_steps_mm))
+        after = np.concatenate((self.slice_steps_mm, self.slice_steps_mm[-1:]))
+        if not across_holes and self.holes:
+            before[0] = after[-1] = np.nan
             for hole in self.holes:
                 after[hole] = before[hole + 1] = np.nan
-        other = np.where(np.isnan(before), after, before)
-        before = np.where(np.isnan(other), self.regular_step_mm, other)
-        after = np.where(np.isnan(after), before, after)
+            other = np.where(np.isnan(before), after, before)
+            before = np.where(np.isnan(other), self.regular_step_mm, other)
+            after = np.where(np.isnan(after), before, after)
         return (before + after) / 2
 
     # -- shown ------------------------------------------------------------------------------------------
@@ -340,7 +345,10 @@ class ScanGeometry(Shown):
     def pixel_to_patient_matrix(self) -> Array:
         """(3, 2) matrix: patient offset in mm of one row and one column."""
         between_rows, between_columns = self.pixel_spacing_mm
-        return np.column_stack((self.column_direction * between_rows, self.row_direction * between_columns))
+        matrix = np.empty((3, 2))
+        matrix[:, 0] = self.column_direction * between_rows
+        matrix[:, 1] = self.row_direction * between_columns
+        return matrix
 
     @cached_property
     def patient_to_pixel_matrix(self) -> Array:
@@ -429,7 +437,7 @@ def sorted_by_position(
 
 def _direction(vector: ArrayLike, name: str) -> Array:
     array = np.array(vector, dtype=np.float64).reshape(3)
-    length = float(np.linalg.norm(array))
+    length = math.sqrt(array.dot(array))
     if not math.isfinite(length) or abs(length - 1.0) > 0.01:
         raise GeometryError(
             "bad-spacing",
@@ -438,5 +446,5 @@ def _direction(vector: ArrayLike, name: str) -> Array:
             todo="Correct ImageOrientationPatient or export the series again.",
         )
     array /= length
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array

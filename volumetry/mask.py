@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -308,14 +309,14 @@ class _Counts:
         if not self._waiting:
             return
         n_runs = [len(changes) // 2 for _, changes, *_ in self._waiting]
-        width, top, left = np.repeat([runs[2:] for runs in self._waiting], n_runs, axis=0).T
+        corners = np.array([runs[2:] for runs in self._waiting]).repeat(n_runs, axis=0)
         changes = np.concatenate([changes for _, changes, *_ in self._waiting])
         starts, lengths = changes[::2], changes[1::2] - changes[::2]
-        rows = starts // width
-        first = starts - rows * width + left
+        rows, first = np.divmod(starts, corners[:, 0])
+        rows += corners[:, 1]
+        first += corners[:, 2]
         last = first + lengths - 1
-        rows += top
-        slices = np.cumsum([0, *n_runs[:-1]])
+        slices = [0, *accumulate(n_runs[:-1])]
         count = np.add.reduceat(lengths, slices)
         weighted = np.stack((rows * 2 * lengths, (first + last) * lengths), axis=1)
         self.slice_indices += [index for index, *_ in self._waiting]
@@ -335,22 +336,23 @@ def _bounds(
     rows: NDArray[np.intp],
     first: NDArray[np.intp],
     last: NDArray[np.intp],
-    slices: NDArray[np.intp],
+    slices: Sequence[int],
     matrix: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return smallest and largest offset in mm, (n, 2, 3), of the pixels' corners of every slice."""
     along_rows, along_columns = matrix.T
     half = (np.abs(along_rows) + np.abs(along_columns)) / 2
-    # Whether an axis of the patient grows with the columns decides which end of a run lies outside.
-    grows = along_columns > 0
-    low = np.where(grows, first[:, np.newaxis], last[:, np.newaxis]) * along_columns
-    high = np.where(grows, last[:, np.newaxis], first[:, np.newaxis]) * along_columns
     middle = rows[:, np.newaxis] * along_rows
-    bounds = (
-        np.minimum.reduceat(middle + low, slices) - half,
-        np.maximum.reduceat(middle + high, slices) + half,
+    begin = middle + first[:, np.newaxis] * along_columns
+    end = middle + last[:, np.newaxis] * along_columns
+    # Whether an axis of the patient grows with the columns decides which end of a run lies outside.
+    return np.stack(
+        (
+            np.minimum.reduceat(np.minimum(begin, end), slices) - half,
+            np.maximum.reduceat(np.maximum(begin, end), slices) + half,
+        ),
+        axis=1,
     )
-    return np.stack(bounds, axis=1)
 
 
 class LabelCounter:
@@ -394,7 +396,8 @@ class LabelCounter:
             return
         highest = int(crop.max())
         inside = _padded(crop, highest)
-        if highest and np.count_nonzero(inside) == np.count_nonzero(crop):
+        zero_or_one = highest == 1 and crop.dtype.kind == "u"
+        if zero_or_one or (highest and np.count_nonzero(inside) == np.count_nonzero(crop)):
             self._add_label(highest, slice_index, inside, corner)
             return
         numbers = _numbers(crop, highest)

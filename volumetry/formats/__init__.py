@@ -136,9 +136,10 @@ def read_sections(
     scan : Scan or path, optional
         The scan it belongs to.
     """
+    path = Path(path)
     found = recognise(path)
     return found.reader().read_sections(
-        Path(path), label=label, threshold=threshold, scan=_resolved(scan, found, path)
+        path, label=label, threshold=threshold, scan=_resolved(scan, found, path)
     )
 
 

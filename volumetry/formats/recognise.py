@@ -209,7 +209,7 @@ def recognise(path: Path | str) -> Format:
     ReadError
         ``not-found``, ``unreadable``, ``truncated`` (an empty file).
     """
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
     dicom = FORMATS[-1]
     try:
         status = path.stat()

@@ -206,28 +206,26 @@ class VoxelFile:
 
     @cached_property
     def _lengths_mm(self) -> Array:
-        with np.errstate(all="ignore"):
-            lengths = np.sqrt((self.steps_mm**2).sum(axis=1))
-            volume = abs(_determinant(self.steps_mm))
-            good = lengths.max() < _LONGEST_MM and np.abs(self.origin_mm).max() < _LONGEST_MM
-            good = good and volume > _FLATTEST * np.prod(lengths)
-        if not good:  # NaN compares as false
+        lengths = [math.sqrt(x * x + y * y + z * z) for x, y, z in self.steps_mm.tolist()]
+        good = all(abs(n) < _LONGEST_MM for n in (*lengths, *self.origin_mm.tolist()))
+        good = good and abs(_determinant(self.steps_mm)) > _FLATTEST * math.prod(lengths)
+        if not good:  # as where one is NaN
             raise GeometryError(
                 "bad-spacing",
                 "the axes of the grid do not span a voxel",
                 where=self.path,
-                values={"steps_mm": tuple(float(length) for length in lengths)},
+                values={"steps_mm": tuple(lengths)},
                 todo="Correct the header or export the file again.",
             )
-        if not (lengths.min() >= _SHORTEST_MM and lengths.max() <= _LONGEST_STEP_MM):
+        if not (min(lengths) >= _SHORTEST_MM and max(lengths) <= _LONGEST_STEP_MM):
             raise GeometryError(
                 "header-conflict",
                 "a voxel is not 0.001 to 1000 mm long; spacing and unit of length do not fit together",
                 where=self.path,
-                values={"steps_mm": tuple(float(length) for length in lengths)},
+                values={"steps_mm": tuple(lengths)},
                 todo="Correct the spacing or its unit in the header, or export the file again.",
             )
-        return np.asarray(lengths)
+        return np.array(lengths)
 
 
 def check_rotation(directions: Array, path: Path, *, field: str, lengths_field: str) -> None:

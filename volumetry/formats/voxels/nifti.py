@@ -30,14 +30,15 @@ def read_header(path: Path | str) -> VoxelFile:
     ------
     ReadError, GeometryError
     """
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
     half = _PAIR.fullmatch(path.name)
     header_path = path if half is None or half[2].lower() == "hdr" else _beside(path, half[1], "hdr")
     with open_stream(header_path, None, follow_link=header_path == path) as (stream, on_disk_bytes):
         encoding = _encoding(stream)
-        start = stream.read(4)
-        size, _ = header_size(start, header_path)
-        content = start + stream.read(size - 4)
+        content = stream.read(min(HEADER_SIZES))
+        size, _ = header_size(content, header_path)
+        if size > len(content):
+            content += stream.read(size - len(content))
     if half is not None and len(content) == 348 and not is_nifti_header(content):
         return _analyze(content, path, half[1])
     header = parse_header(content, header_path)

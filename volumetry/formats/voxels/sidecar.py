@@ -15,6 +15,7 @@ from volumetry.errors import ReadError
 from volumetry.formats.voxels.streams import open_stream
 
 _MAX_BYTES = 1 << 20
+_IMAGE_SUFFIX = re.compile(r"\.(nii|hdr|img)(\.gz)?$", re.I)
 _MASK_SUFFIX = re.compile(r"[_-](mask|dseg|label|labels|seg)$", re.I)
 
 _BIDS_WEIGHTING = re.compile(r"^sub-.*_(T1w|T2w|PDw|T2starw|FLAIR|dwi)[._]")
@@ -36,7 +37,7 @@ def sidecars(path: Path) -> list[Path]:
 
     ``X.json`` for ``X.nii.gz``; for ``X_mask.nii.gz`` also ``X.json``, the sidecar of the image.
     """
-    stem = re.sub(r"\.(nii|hdr|img)(\.gz)?$", "", path.name, flags=re.I)
+    stem = _IMAGE_SUFFIX.sub("", path.name)
     stems = dict.fromkeys((stem, _MASK_SUFFIX.sub("", stem)))
     return [path.with_name(f"{stem}.json") for stem in stems if stem]
 

@@ -111,6 +111,8 @@ class InflateStream:
 
     def read(self, count: int) -> bytes:
         """Return up to `count` inflated bytes, fewer only at the end of the last member."""
+        if not count:  # to the library 0 means all
+            return b""
         data = self._some(count, None)
         return data if len(data) == count or not data else self._rest(data, count)
 
@@ -312,7 +314,8 @@ def open_stream(
     try:
         if encoding is None:
             encoding = "gzip" if os.pread(descriptor, len(GZIP_MAGIC), offset) == GZIP_MAGIC else "raw"
-        os.lseek(descriptor, offset, os.SEEK_SET)
+        if offset:
+            os.lseek(descriptor, offset, os.SEEK_SET)
         raw = RawStream(descriptor, path)
         yield raw if encoding == "raw" else _STREAMS[encoding](raw, path), max(size_bytes - offset, 0)
     finally:
