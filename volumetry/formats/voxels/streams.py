@@ -22,6 +22,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 _ZlibError = cast(type[Exception], zlib_ng.error)  # its stub calls it an instance
 _PIECE_BYTES = 1 << 16
+_FIRST_PIECE_BYTES = 1 << 13
+"""The library copies what it leaves of a piece, so small ones are quicker where much comes out of them."""
 _PADDING_BYTES = 1 << 20
 _SKIP_BYTES = 1 << 18
 
@@ -105,6 +107,7 @@ class InflateStream:
         self._source = source
         self._path = path
         self._waiting = b""
+        self._piece_bytes = _FIRST_PIECE_BYTES
         self._at_end = False
         self.has_padding = False
         self._begin()
@@ -131,30 +134,31 @@ class InflateStream:
         while held < count and (data := self._some(count - held, None)):
             parts.append(data)
             held += len(data)
+        if len(parts) > 2:
+            self._piece_bytes = min(2 * self._piece_bytes, _PIECE_BYTES)
         return b"".join(parts)
 
     def _some(self, count: int, blank: bytes | None) -> bytes:
         """Return at least one byte and at most `count`, none at the end; `blank` itself for its equal."""
         while not self._at_end:
-            if not self._waiting:
-                self._waiting = self._source.read(_PIECE_BYTES)
-            source_ended = not self._waiting
-            data = self._checked(self._feed(count), blank)
+            waiting = self._waiting or self._source.read(self._piece_bytes)
+            try:
+                data: bytes = self._inflate.decompress(waiting, count)
+            except (_ZlibError, OSError, ValueError):
+                raise _unreadable("the compressed data are corrupt", self._path) from None
+            self._waiting = getattr(self._inflate, "unconsumed_tail", b"")
+            if data == blank:
+                self._pass_blank(blank)
+                data = blank
+            else:
+                self._pass(data)
             if self._inflate.eof:
                 self._next_member(self._end())
-            elif source_ended and not data:
+            elif not waiting and not data:
                 raise self._truncated()
             if data:
                 return data
         return b""
-
-    def _feed(self, count: int) -> bytes:
-        try:
-            data: bytes = self._inflate.decompress(self._waiting, count)
-        except (_ZlibError, OSError, ValueError):
-            raise _unreadable("the compressed data are corrupt", self._path) from None
-        self._waiting = getattr(self._inflate, "unconsumed_tail", b"")
-        return data
 
     def _next_member(self, rest: bytes) -> None:
         """Go on behind the end of a member: another one, padding with zeros, or something else."""
@@ -186,9 +190,11 @@ class InflateStream:
         """Begin a member (here: the one and only zlib stream)."""
         self._inflate: Any = zlib_ng.decompressobj(zlib_ng.MAX_WBITS)
 
-    def _checked(self, data: bytes, blank: bytes | None) -> bytes:
+    def _pass(self, data: bytes) -> None:
         """Count `data` into the member's checksum, where the library does not."""
-        return blank if blank is not None and data == blank else data
+
+    def _pass_blank(self, blank: bytes) -> None:
+        """Count data that are the blank into the member's checksum."""
 
     def _end(self) -> bytes:
         """Check the end of a member, and return what was read beyond it."""
@@ -247,15 +253,15 @@ class GzipStream(InflateStream):
         if marks & 2:  # a checksum of the header
             self._take(2)
 
-    def _checked(self, data: bytes, blank: bytes | None) -> bytes:
+    def _pass(self, data: bytes) -> None:
         self._n_bytes += len(data)
-        if blank is not None and data == blank:
-            if self._blank_checksum[0] is not blank:
-                self._blank_checksum = (blank, zlib_ng.crc32(blank))
-            self._checksum = zlib_ng.crc32_combine(self._checksum, self._blank_checksum[1], len(blank))
-            return blank
         self._checksum = zlib_ng.crc32(data, self._checksum)
-        return data
+
+    def _pass_blank(self, blank: bytes) -> None:
+        if self._blank_checksum[0] is not blank:
+            self._blank_checksum = (blank, zlib_ng.crc32(blank))
+        self._n_bytes += len(blank)
+        self._checksum = zlib_ng.crc32_combine(self._checksum, self._blank_checksum[1], len(blank))
 
     def _end(self) -> bytes:
         self._waiting = self._inflate.unused_data
