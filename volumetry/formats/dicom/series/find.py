@@ -113,7 +113,8 @@ def _frame_stacks(headers: Iterable[DicomHeader]) -> list[SeriesStack | StackRef
             found.append(refusal_of(error.at(header.path), [header]))
     for group in groups_of(slices):
         try:
-            found += stacks_of_group(group)
+            kept = without_copies(group)
+            found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else ())
         except VolumetryError as error:
             files = {image.header.path: image.header for image in group}
             found.append(refusal_of(error, list(files.values())))

@@ -6,12 +6,10 @@ import hashlib
 import os
 from collections.abc import Callable, Hashable, Sequence
 
-import numpy as np
-
 from volumetry.errors import GeometryError
 from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
-from volumetry.formats.dicom.series.slices import Repetition, Slice, positions_along_normal
+from volumetry.formats.dicom.series.slices import Repetition, Slice, places_of, positions_along_normal
 from volumetry.geometry import JITTER
 
 _KEYS: tuple[Callable[[Repetition], Hashable], ...] = (
@@ -25,21 +23,24 @@ _KEYS: tuple[Callable[[Repetition], Hashable], ...] = (
 
 
 def without_copies(slices: Sequence[Slice]) -> list[Slice]:
-    """Return the slices without those whose SOPInstanceUID came before at the same place.
+    """Return the slices without those whose SOPInstanceUID (and frame) came before at the same place.
 
     Raises
     ------
     GeometryError
         ``inconsistent-series`` where one UID names images at different places.
     """
-    seen: dict[str, Slice] = {}
+    seen: dict[tuple[str, int], Slice] = {}
     kept = []
     for image in sorted(slices, key=lambda s: s.header.path):
         uid = image.header.sop_instance_uid
-        first = seen.setdefault(uid, image) if uid else image
+        first = seen.setdefault((uid, image.frame.index if image.frame else 0), image) if uid else image
         if first is image:
             kept.append(image)
         elif max(abs(a - b) for a, b in zip(first.origin_mm, image.origin_mm, strict=True)) > JITTER:
+            if image.frame:  # files of one UID that are no copies: their positions say what they are
+                kept.append(image)
+                continue
             raise GeometryError(
                 "inconsistent-series",
                 "one SOPInstanceUID names images at different positions",
@@ -58,7 +59,7 @@ def repetitions(slices: Sequence[Slice]) -> list[list[Slice]]:
     GeometryError
         ``duplicate-position`` where different images lie at one position and nothing takes them apart.
     """
-    places = _places(slices)
+    places = places_of(slices)
     if len(set(places)) == len(slices):
         return [list(slices)]
     keys = [s.repetition for s in slices]
@@ -78,18 +79,6 @@ def repetitions(slices: Sequence[Slice]) -> list[list[Slice]]:
     return [kept]
 
 
-def _places(slices: Sequence[Slice]) -> list[int]:
-    """Number the distinct positions: the same number is the same position, within rounding."""
-    positions = positions_along_normal(slices)
-    order = np.argsort(positions, kind="stable")
-    steps = np.diff(positions[order])
-    largest = float(steps.max()) if steps.size else 0.0
-    numbers = np.concatenate(([0], np.cumsum(steps > max(JITTER * largest, JITTER * 1e-3))))
-    places = np.empty(len(slices), int)
-    places[order] = numbers
-    return [int(place) for place in places]
-
-
 def _parted(slices: Sequence[Slice], keys: Sequence[Hashable]) -> list[list[Slice]]:
     parts: dict[Hashable, list[Slice]] = {}
     for image, key in zip(slices, keys, strict=True):
@@ -99,7 +88,7 @@ def _parted(slices: Sequence[Slice], keys: Sequence[Hashable]) -> list[list[Slic
 
 def _are_volumes(parts: Sequence[Sequence[Slice]]) -> bool:
     """Whether every part is more than one image, with one image at each position."""
-    return len(parts) > 1 and all(len(part) > 1 and len(set(_places(part))) == len(part) for part in parts)
+    return len(parts) > 1 and all(len(part) > 1 and len(set(places_of(part))) == len(part) for part in parts)
 
 
 def _by_instance_number(slices: Sequence[Slice], places: Sequence[int]) -> list[list[Slice]]:

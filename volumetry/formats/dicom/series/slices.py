@@ -190,18 +190,68 @@ def groups_of(slices: Sequence[Slice]) -> list[list[Slice]]:
 def merged_parts(images: Sequence[Slice]) -> list[list[Slice]]:
     """Part images of one orientation by contrast, and join the parts that are slices of one stack.
 
-    Two parts are one stack where no two of their images lie at one place, they have one grid, and the images
-    of the smaller part fill holes of the larger or go on where it ends. Parts that are whole stacks side by
-    side, with a gap between them or interleaved, stay apart.
+    What differs between images at one place (echo, b-value, a value of ImageType...) tells volumes apart.
+    What differs from place to place only does not: two parts are one stack where no two of their images lie
+    at one place, they have one grid, and the images of the smaller part fill holes of the larger or go on
+    where it ends. Parts that are whole stacks side by side, with a gap between them or interleaved, stay
+    apart.
     """
+    groups = [part for volume in _volumes_of(images) for part in _stacks_of_volume(volume)]
+    groups = _joined(groups) if len(groups) > 1 else groups
+    order = {id(image): number for number, image in enumerate(images)}
+    return sorted((sorted(g, key=lambda s: order[id(s)]) for g in groups), key=lambda g: order[id(g[0])])
+
+
+def _volumes_of(images: Sequence[Slice]) -> list[list[Slice]]:
+    """Part images by the values of their contrast that differ at one place."""
+    if len({image.kind.contrast for image in images}) == 1:
+        return [list(images)]
+    values = [_contrast_values(image.kind, images) for image in images]
+    by_place: dict[int, list[tuple[object, ...]]] = {}
+    for place, contrast in zip(places_of(images), values, strict=True):
+        by_place.setdefault(place, []).append(contrast)
+    telling = [
+        k for k in range(len(values[0])) if any(len({v[k] for v in at}) > 1 for at in by_place.values())
+    ]
+    volumes: dict[tuple[object, ...], list[Slice]] = {}
+    for image, contrast in zip(images, values, strict=True):
+        volumes.setdefault(tuple([contrast[k] for k in telling]), []).append(image)
+    return list(volumes.values())
+
+
+def _contrast_values(kind: SliceKind, images: Sequence[Slice]) -> tuple[object, ...]:
+    """Return the values of a contrast one by one, those of ImageType too, as many for every image."""
+    n_types = max(len(image.kind.image_type) for image in images)
+    n_rest = max(len(image.kind.contrast) for image in images) - 1
+    types, *rest = kind.contrast
+    names = types if isinstance(types, tuple) else (types,)
+    return (
+        *(names[k] if k < len(names) else None for k in range(n_types)),
+        *(rest[k] if k < len(rest) else None for k in range(n_rest)),
+    )
+
+
+def _stacks_of_volume(images: Sequence[Slice]) -> list[list[Slice]]:
+    """Part images, whose contrast differs from place to place alone, into whole stacks."""
     parts: dict[Contrast, list[Slice]] = {}
     for image in images:
         parts.setdefault(image.kind.contrast, []).append(image)
     groups = list(parts.values())
     if len(groups) > 1:
-        groups = [list(images)] if _is_one_stack(images, groups) else _joined(groups)
-    order = {id(image): number for number, image in enumerate(images)}
-    return sorted((sorted(g, key=lambda s: order[id(s)]) for g in groups), key=lambda g: order[id(g[0])])
+        return [list(images)] if _is_one_stack(images, groups) else _joined(groups)
+    return groups
+
+
+def places_of(slices: Sequence[Slice]) -> list[int]:
+    """Number the distinct positions: the same number is the same position, within rounding."""
+    positions = positions_along_normal(slices)
+    order = np.argsort(positions, kind="stable")
+    steps = np.diff(positions[order])
+    largest = float(steps.max()) if steps.size else 0.0
+    numbers = np.concatenate(([0], np.cumsum(steps > max(JITTER * largest, JITTER * 1e-3))))
+    places = np.empty(len(slices), int)
+    places[order] = numbers
+    return [int(place) for place in places]
 
 
 _MOST_PARTS = 32
@@ -241,15 +291,52 @@ def _is_one_stack(images: Sequence[Slice], parts: Sequence[Sequence[Slice]]) -> 
     first = images[0].kind
     if not all(_can_share_a_stack(first, image.kind) for image in images):
         return False
-    steps = np.diff(np.sort(positions_along_normal(images)))
-    if steps.min() <= JITTER * steps.max() or _overlaps(steps, images):
+    places = _one_a_place(images)
+    if len(places) < 2:
         return False
-    if _is_even(steps) or not any(len(part) > 1 and _is_whole(part) for part in parts):
+    steps = np.diff(positions_along_normal(places))
+    if _overlaps(steps, places):
+        return False
+    if _are_even(places) or (_is_lattice(steps) and _interleave(parts)):
         return True
-    order = np.argsort(positions_along_normal(images))
-    thick = np.array([images[i].kind.slice_thickness_mm or 0.0 for i in order])
-    gaps = steps - (thick[:-1] + thick[1:]) / 2  # slices of several thicknesses: even gaps, uneven steps
-    return bool(thick.min() > 0 and np.ptp(gaps) < 0.25 * thick.min())
+    return not any(len(part) > 1 and _is_whole(part) for part in parts)
+
+
+def _one_a_place(images: Sequence[Slice]) -> list[Slice]:
+    """Return one image of every place, in order of their positions."""
+    found = dict(zip(places_of(images), images, strict=True))
+    return [found[place] for place in sorted(found)]
+
+
+def _are_even(images: Sequence[Slice]) -> bool:
+    """Whether sorted images are evenly apart; of several thicknesses, whether gap or overlap is even."""
+    steps = np.diff(positions_along_normal(images))
+    if _is_even(steps):
+        return True
+    thick = np.array([image.kind.slice_thickness_mm or 0.0 for image in images])
+    if not (np.isfinite(thick).all() and thick.min() > 0):
+        return False
+    means = (thick[:-1] + thick[1:]) / 2
+    return bool(np.ptp(steps - means) < 0.25 * thick.min()) or _is_even(steps / means)
+
+
+def _is_lattice(steps: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:
+    """Whether most steps are even, and the others wide enough for a lost slice."""
+    small = steps[steps < 1.5 * steps.min()]
+    return bool(2 * small.size > steps.size and _is_even(small))
+
+
+def _interleave(parts: Sequence[Sequence[Slice]]) -> bool:
+    """Whether the images of every part lie between those of others, and not side by side."""
+    every = positions_along_normal([image for part in parts for image in part])
+    ends = np.cumsum([len(part) for part in parts])[:-1]
+    ranges = sorted((float(part.min()), float(part.max())) for part in np.split(every, ends))
+    reached = ranges[0][1]
+    for first, last in ranges[1:]:
+        if first > reached:
+            return False
+        reached = max(reached, last)
+    return True
 
 
 def _can_share_a_stack(one: SliceKind, other: SliceKind) -> bool:
@@ -270,14 +357,15 @@ def _are_one_stack(group: Sequence[Slice], part: Sequence[Slice]) -> bool:
     """Whether the images of the smaller part fill holes of the larger, lie evenly between, or go on there."""
     if not _can_share_a_stack(group[0].kind, part[0].kind) or len(group) < 2:
         return False
+    places = places_of([*group, *part])
+    if set(places[: len(group)]) & set(places[len(group) :]):
+        return False  # two images at one place
     positions = positions_along_normal([*group, *part])
     mine, theirs = np.unique(positions[: len(group)]), np.unique(positions[len(group) :])
-    both = np.sort(np.concatenate((mine, theirs)))
-    steps = np.diff(both)
-    if steps.min() <= JITTER * steps.max():
-        return False  # two images at one place
-    if _is_even(steps):
-        return not _overlaps(steps, [*group, *part])
+    both = _one_a_place([*group, *part])
+    steps = np.diff(positions_along_normal(both))
+    if _are_even(both) or (_is_lattice(steps) and _interleave((group, part))):
+        return not _overlaps(steps, both)
     if steps.min() < 0.75 * float(np.diff(mine).min()):
         return False  # between the others
     step = float(np.median(np.diff(mine)))
