@@ -20,7 +20,7 @@ import SimpleITK
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
-from volumetry.formats.dicom.headers import index_folder
+from volumetry.formats.dicom.index import index_folder
 
 try:
     import gdcm

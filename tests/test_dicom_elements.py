@@ -23,9 +23,9 @@ from pydicom.uid import (
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.file.elements import DicomElements, walk_file
+from volumetry.formats.dicom.file.selection import ElementSelection
 from volumetry.formats.dicom.file.syntax import DICOMDIR_SOP_CLASS
 from volumetry.formats.dicom.file.values import SEQUENCES, VALUE_REPRESENTATIONS, decode_text, decode_value
-from volumetry.formats.dicom.file.walk import ElementSelection
 from volumetry.formats.limits import Limits
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

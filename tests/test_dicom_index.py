@@ -10,7 +10,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRI
 from volumetry.acquisition import Acquisition
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.file.syntax import DICOMDIR_SOP_CLASS
-from volumetry.formats.dicom.headers import DicomHeader, index_folder, read_header
+from volumetry.formats.dicom.headers import DicomHeader
+from volumetry.formats.dicom.index import index_folder, read_header
 from volumetry.formats.limits import Limits
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

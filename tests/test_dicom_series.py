@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom.headers import index_folder
+from volumetry.formats.dicom.index import index_folder
 from volumetry.formats.dicom.series.choose import find_stack
 from volumetry.formats.dicom.series.find import stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal

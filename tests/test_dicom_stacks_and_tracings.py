@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom.headers import read_header
+from volumetry.formats.dicom.index import read_header
 from volumetry.formats.dicom.series.choose import find_stack
 from volumetry.geometry import ScanGeometry
 

@@ -162,7 +162,7 @@ def read_traced(
 def _is_structure_set(path: Path) -> bool:
     if recognise(path).name != "dicom" or path.is_dir():
         return False
-    from volumetry.formats.dicom.headers import read_header
+    from volumetry.formats.dicom.index import read_header
 
     return bool(read_header(path).sop_class_uid == RTSTRUCT_CLASS)
 

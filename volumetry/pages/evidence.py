@@ -233,7 +233,7 @@ class EvidenceReader:
         hidden = self._files.pseudonymiser if self._files is not None else None
         if hidden is None:
             return read_scan(place, series_uid=uid)
-        from volumetry.formats.dicom.headers import index_folder
+        from volumetry.formats.dicom.index import index_folder
 
         series = index_folder(place).by_series() if place.is_dir() else {}
         for true_uid in series:

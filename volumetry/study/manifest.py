@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError, VolumetryError
-from volumetry.formats.dicom.headers import read_header
+from volumetry.formats.dicom.index import read_header
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case

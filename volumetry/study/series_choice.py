@@ -18,7 +18,8 @@ from volumetry.acquisition import Acquisition
 from volumetry.errors import VolumetryError
 from volumetry.formats import read_scan_header
 from volumetry.formats.dicom.description import series_description
-from volumetry.formats.dicom.headers import DicomHeader, read_header
+from volumetry.formats.dicom.headers import DicomHeader
+from volumetry.formats.dicom.index import read_header
 from volumetry.formats.dicom.series.find import stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack
 from volumetry.formats.recognise import TRACE_SUFFIX, is_voxel_file

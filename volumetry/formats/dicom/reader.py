@@ -8,7 +8,7 @@ from pathlib import Path
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.classes import RTSTRUCT_CLASS, SEG_CLASSES, TRACED_CLASSES
-from volumetry.formats.dicom.headers import read_header
+from volumetry.formats.dicom.index import read_header
 from volumetry.formats.dicom.series.choose import find_stack, find_stack_like
 from volumetry.formats.dicom.series.volume import read_scan
 from volumetry.formats.dicom.traced import rtstruct, seg

@@ -14,7 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.gzipped import GZIP_MAGIC, inflated
+from volumetry.formats.dicom.file.selection import ElementSelection, Item, PixelElement
 from volumetry.formats.dicom.file.source import FileSource, InflateSource
 from volumetry.formats.dicom.file.syntax import (
     DEFLATED_LITTLE_ENDIAN,
@@ -25,12 +27,12 @@ from volumetry.formats.dicom.file.syntax import (
     is_encapsulated,
 )
 from volumetry.formats.dicom.file.values import Value, decode_value
-from volumetry.formats.dicom.file.walk import ElementSelection, ElementWalk, Item, PixelElement
+from volumetry.formats.dicom.file.walk import ElementWalk
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits
 from volumetry.formats.opening import open_regular
 
 _FIRST_WINDOW_BYTES = 8 << 10
-_META = ElementSelection(tags=(0x00020010, 0x00020002))
+_META = ElementSelection(tags=(tags.TransferSyntaxUID, tags.MediaStorageSOPClassUID))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +88,7 @@ class DicomElements:
         raw = self.raw(tag)
         if raw is None:
             return None
-        slot = self.selection.slots.get(0x00080005)
+        slot = self.selection.slots.get(tags.SpecificCharacterSet)
         charset = (slot is not None and self.values[slot]) or b""
         return decode_value(
             tag, raw, little_endian=self.little_endian, character_set=charset, where=self.path

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.opening import truncated
 
 DICOMDIR_SOP_CLASS = "1.2.840.10008.1.3.10"
@@ -15,8 +16,8 @@ EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
 
-PIXEL_DATA = 0x7FE00010
-PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
+PIXEL_DATA = tags.PixelData
+PIXEL_TAGS = frozenset({tags.FloatPixelData, tags.DoubleFloatPixelData, PIXEL_DATA})
 
 SHORT_LENGTH = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()  # 16 bit length

@@ -12,102 +12,103 @@ from pathlib import Path
 from types import MappingProxyType
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.file import tags
 
 VALUE_REPRESENTATIONS = MappingProxyType(
     {
-        0x00020002: "UI",  # MediaStorageSOPClassUID
-        0x00020010: "UI",  # TransferSyntaxUID
-        0x00080005: "CS",  # SpecificCharacterSet
-        0x00080008: "CS",  # ImageType
-        0x00080016: "UI",  # SOPClassUID
-        0x00080018: "UI",  # SOPInstanceUID
-        0x00080020: "DA",  # StudyDate
-        0x00080032: "TM",  # AcquisitionTime
-        0x00080060: "CS",  # Modality
-        0x00081150: "UI",  # ReferencedSOPClassUID
-        0x00081155: "UI",  # ReferencedSOPInstanceUID
-        0x00081160: "IS",  # ReferencedFrameNumber
-        0x00100020: "LO",  # PatientID
-        0x00180010: "LO",  # ContrastBolusAgent: only whether there is any
-        0x00180020: "CS",  # ScanningSequence
-        0x00180021: "CS",  # SequenceVariant
-        0x00180022: "CS",  # ScanOptions
-        0x00180050: "DS",  # SliceThickness
-        0x00180080: "DS",  # RepetitionTime
-        0x00180081: "DS",  # EchoTime
-        0x00180082: "DS",  # InversionTime
-        0x00180086: "IS",  # EchoNumbers
-        0x00180087: "DS",  # MagneticFieldStrength
-        0x00180088: "DS",  # SpacingBetweenSlices
-        0x00181060: "DS",  # TriggerTime
-        0x00181164: "DS",  # ImagerPixelSpacing
-        0x00189008: "CS",  # EchoPulseSequence
-        0x00181314: "DS",  # FlipAngle
-        0x00189087: "FD",  # DiffusionBValue
-        0x0020000D: "UI",  # StudyInstanceUID
-        0x0020000E: "UI",  # SeriesInstanceUID
-        0x00200011: "IS",  # SeriesNumber
-        0x00200012: "IS",  # AcquisitionNumber
-        0x00200013: "IS",  # InstanceNumber
-        0x00200032: "DS",  # ImagePositionPatient
-        0x00200037: "DS",  # ImageOrientationPatient
-        0x00200052: "UI",  # FrameOfReferenceUID
-        0x00200060: "CS",  # Laterality
-        0x00200062: "CS",  # ImageLaterality
-        0x00200100: "IS",  # TemporalPositionIdentifier
-        0x00280002: "US",  # SamplesPerPixel
-        0x00280004: "CS",  # PhotometricInterpretation
-        0x00280008: "IS",  # NumberOfFrames
-        0x00280010: "US",  # Rows
-        0x00280011: "US",  # Columns
-        0x00280030: "DS",  # PixelSpacing
-        0x00280100: "US",  # BitsAllocated
-        0x00280101: "US",  # BitsStored
-        0x00280102: "US",  # HighBit
-        0x00280103: "US",  # PixelRepresentation
-        0x00281050: "DS",  # WindowCenter
-        0x00281051: "DS",  # WindowWidth
-        0x00281052: "DS",  # RescaleIntercept
-        0x00281053: "DS",  # RescaleSlope
-        0x00282110: "CS",  # LossyImageCompression
-        0x00280120: "US",  # PixelPaddingValue: the background of a label map segmentation
-        0x00620001: "CS",  # SegmentationType
-        0x00620004: "US",  # SegmentNumber
-        0x00620005: "LO",  # SegmentLabel: the name by which a user asks for a segment
-        0x0062000B: "US",  # ReferencedSegmentNumber
-        0x0062000E: "US",  # MaximumFractionalValue
-        0x30060022: "IS",  # ROINumber
-        0x30060024: "UI",  # ReferencedFrameOfReferenceUID
-        0x30060026: "LO",  # ROIName: the name by which a user asks for a region
-        0x30060042: "CS",  # ContourGeometricType
-        0x30060046: "IS",  # NumberOfContourPoints
-        0x30060050: "DS",  # ContourData
-        0x30060084: "IS",  # ReferencedROINumber
+        tags.MediaStorageSOPClassUID: "UI",
+        tags.TransferSyntaxUID: "UI",
+        tags.SpecificCharacterSet: "CS",
+        tags.ImageType: "CS",
+        tags.SOPClassUID: "UI",
+        tags.SOPInstanceUID: "UI",
+        tags.StudyDate: "DA",
+        tags.AcquisitionTime: "TM",
+        tags.Modality: "CS",
+        tags.ReferencedSOPClassUID: "UI",
+        tags.ReferencedSOPInstanceUID: "UI",
+        tags.ReferencedFrameNumber: "IS",
+        tags.PatientID: "LO",
+        tags.ContrastBolusAgent: "LO",  # only whether there is any
+        tags.ScanningSequence: "CS",
+        tags.SequenceVariant: "CS",
+        tags.ScanOptions: "CS",
+        tags.SliceThickness: "DS",
+        tags.RepetitionTime: "DS",
+        tags.EchoTime: "DS",
+        tags.InversionTime: "DS",
+        tags.EchoNumbers: "IS",
+        tags.MagneticFieldStrength: "DS",
+        tags.SpacingBetweenSlices: "DS",
+        tags.TriggerTime: "DS",
+        tags.ImagerPixelSpacing: "DS",
+        tags.EchoPulseSequence: "CS",
+        tags.FlipAngle: "DS",
+        tags.DiffusionBValue: "FD",
+        tags.StudyInstanceUID: "UI",
+        tags.SeriesInstanceUID: "UI",
+        tags.SeriesNumber: "IS",
+        tags.AcquisitionNumber: "IS",
+        tags.InstanceNumber: "IS",
+        tags.ImagePositionPatient: "DS",
+        tags.ImageOrientationPatient: "DS",
+        tags.FrameOfReferenceUID: "UI",
+        tags.Laterality: "CS",
+        tags.ImageLaterality: "CS",
+        tags.TemporalPositionIdentifier: "IS",
+        tags.SamplesPerPixel: "US",
+        tags.PhotometricInterpretation: "CS",
+        tags.NumberOfFrames: "IS",
+        tags.Rows: "US",
+        tags.Columns: "US",
+        tags.PixelSpacing: "DS",
+        tags.BitsAllocated: "US",
+        tags.BitsStored: "US",
+        tags.HighBit: "US",
+        tags.PixelRepresentation: "US",
+        tags.WindowCenter: "DS",
+        tags.WindowWidth: "DS",
+        tags.RescaleIntercept: "DS",
+        tags.RescaleSlope: "DS",
+        tags.LossyImageCompression: "CS",
+        tags.PixelPaddingValue: "US",  # the background of a label map segmentation
+        tags.SegmentationType: "CS",
+        tags.SegmentNumber: "US",
+        tags.SegmentLabel: "LO",  # the name by which a user asks for a segment
+        tags.ReferencedSegmentNumber: "US",
+        tags.MaximumFractionalValue: "US",
+        tags.ROINumber: "IS",
+        tags.ReferencedFrameOfReferenceUID: "UI",
+        tags.ROIName: "LO",  # the name by which a user asks for a region
+        tags.ContourGeometricType: "CS",
+        tags.NumberOfContourPoints: "IS",
+        tags.ContourData: "DS",
+        tags.ReferencedROINumber: "IS",
     }
 )
 """The attributes that are ever decoded, and their value representations in the data dictionary."""
 
 SEQUENCES = frozenset(
     {
-        0x00081115,  # ReferencedSeriesSequence
-        0x0008114A,  # ReferencedInstanceSequence
-        0x00082112,  # SourceImageSequence
-        0x00081140,  # ReferencedImageSequence
-        0x00089124,  # DerivationImageSequence
-        0x30060010,  # ReferencedFrameOfReferenceSequence
-        0x30060012,  # RTReferencedStudySequence
-        0x30060014,  # RTReferencedSeriesSequence
-        0x30060016,  # ContourImageSequence
-        0x30060020,  # StructureSetROISequence
-        0x30060039,  # ROIContourSequence
-        0x30060040,  # ContourSequence
-        0x00620002,  # SegmentSequence
-        0x0062000A,  # SegmentIdentificationSequence
-        0x52009229,  # SharedFunctionalGroupsSequence
-        0x52009230,  # PerFrameFunctionalGroupsSequence
-        0x00209113,  # PlanePositionSequence
-        0x00209116,  # PlaneOrientationSequence
-        0x00289110,  # PixelMeasuresSequence
+        tags.ReferencedSeriesSequence,
+        tags.ReferencedInstanceSequence,
+        tags.SourceImageSequence,
+        tags.ReferencedImageSequence,
+        tags.DerivationImageSequence,
+        tags.ReferencedFrameOfReferenceSequence,
+        tags.RTReferencedStudySequence,
+        tags.RTReferencedSeriesSequence,
+        tags.ContourImageSequence,
+        tags.StructureSetROISequence,
+        tags.ROIContourSequence,
+        tags.ContourSequence,
+        tags.SegmentSequence,
+        tags.SegmentIdentificationSequence,
+        tags.SharedFunctionalGroupsSequence,
+        tags.PerFrameFunctionalGroupsSequence,
+        tags.PlanePositionSequence,
+        tags.PlaneOrientationSequence,
+        tags.PixelMeasuresSequence,
     }
 )
 """The sequences whose items may be asked for."""
@@ -177,7 +178,7 @@ def decode_value(
             "unreadable",
             f"an element is no value of its kind, {representation}",
             where=where,
-            values={"tag": tag_name(tag), "length_bytes": len(raw)},
+            values={"tag": tags.tag_name(tag), "length_bytes": len(raw)},
             todo="Export the file again.",
         ) from None
 
@@ -226,11 +227,6 @@ def is_compatible(tag: int, representation: str) -> bool:
     if representation in (declared, "UN"):
         return True
     return declared in _TEXT and representation in _TEXT
-
-
-def tag_name(tag: int) -> str:
-    """Return a tag as DICOM writes it: ``(0028,0030)``."""
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def _decode_binary(raw: bytes, representation: str, little_endian: bool) -> Value | None:

@@ -1,14 +1,15 @@
-"""The state machine that passes the elements of one DICOM data set; see `dicom_elements`."""
+"""The state machine that passes the elements of one DICOM data set; see `volumetry.formats.dicom.file.elements`."""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.header_table import HeaderTable, Step
+from volumetry.formats.dicom.file.selection import ElementSelection, Item, PixelElement, header_tables
 from volumetry.formats.dicom.file.source import ByteSource
 from volumetry.formats.dicom.file.syntax import (
     DEFLATED_LITTLE_ENDIAN,
@@ -20,7 +21,8 @@ from volumetry.formats.dicom.file.syntax import (
     SHORT_LENGTH,
     Encoding,
 )
-from volumetry.formats.dicom.file.values import SEQUENCES, VALUE_REPRESENTATIONS, is_compatible, tag_name
+from volumetry.formats.dicom.file.tags import tag_name
+from volumetry.formats.dicom.file.values import SEQUENCES, VALUE_REPRESENTATIONS, is_compatible
 from volumetry.formats.limits import Limits
 from volumetry.formats.opening import truncated
 
@@ -35,74 +37,13 @@ _PADDING_WINDOW_BYTES = 1 << 20
 _MAX_VALUE_BYTES = 1 << 20
 _MAX_COLLECTED_BYTES = 64 << 20
 _UNDEFINED = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEM, _ITEM_END, _SEQUENCE_END = tags.Item, tags.ItemDelimitationItem, tags.SequenceDelimitationItem
 _VERSION_ELEMENT = b"\x02\0\x01\0OB\0\0\x02\0\0\0\0\x01"
 _ITEM_BYTES = b"\xfe\xff\x00\xe0"
 _EXPORT_AGAIN = "Export the file again."
 
-_Tables = tuple[HeaderTable, HeaderTable, HeaderTable]
-
-
-def _tables() -> _Tables:
-    return HeaderTable(), HeaderTable(), HeaderTable()
-
-
 # Headers of elements inside sequences; shared, as nothing of them is kept.
-_NESTED_TABLES = _tables()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ElementSelection:
-    """The elements of the top level that a walk is to keep.
-
-    Parameters
-    ----------
-    tags : tuple of int
-        Keys of `VALUE_REPRESENTATIONS`; each has its slot in `DicomElements.values`, in this order.
-    sequences : frozenset of int, optional
-        Members of `SEQUENCES` whose items are kept, with all that is whitelisted inside them.
-    """
-
-    tags: tuple[int, ...]
-    sequences: frozenset[int] = frozenset()
-    slots: dict[int, int] = field(init=False, repr=False, compare=False)
-    tables: _Tables = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        unknown = set(self.tags) - VALUE_REPRESENTATIONS.keys() | self.sequences - SEQUENCES
-        if unknown:
-            raise ValueError(f"not in the whitelist: {sorted(map(tag_name, unknown))}")
-        object.__setattr__(self, "slots", {tag: slot for slot, tag in enumerate(self.tags)})
-        object.__setattr__(self, "tables", _tables())
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PixelElement:
-    """Where the pixels lie.
-
-    Parameters
-    ----------
-    tag : int
-        PixelData, or FloatPixelData (7FE0,0008) or DoubleFloatPixelData (7FE0,0009).
-    representation : str
-        Value representation, ``OW`` where the file does not say.
-    offset : int
-        First byte of the value, in the file or, for a deflated one, in its inflated data set.
-    length_bytes : int
-        Bytes of the value; with all item headers where it is encapsulated.
-    fragments : int or None
-        Number of items of encapsulated pixels, the offset table included; None for native pixels.
-    """
-
-    tag: int
-    representation: str
-    offset: int
-    length_bytes: int
-    fragments: int | None = None
-
-
-Item = dict[int, Any]
-"""Whitelisted elements of a sequence item: raw bytes, or a list of items, by tag."""
+_NESTED_TABLES = header_tables()
 
 
 class _Header(NamedTuple):

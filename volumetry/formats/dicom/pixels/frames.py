@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.source import InflateSource
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
-from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
+from volumetry.formats.dicom.header_tags import HEADER_SELECTION
+from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.codecs import CompressedFrame, FrameFormat, decoded_frames, split_frames
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits, check_size
 from volumetry.formats.opening import truncated
@@ -29,10 +31,19 @@ from volumetry.formats.opening import truncated
 _BATCH_BYTES = 16 << 20
 """Code streams held at a time, of files that are decoded together."""
 
-_FLOAT_BITS = {0x7FE00008: 32, 0x7FE00009: 64}
+_FLOAT_BITS = {tags.FloatPixelData: 32, tags.DoubleFloatPixelData: 64}
 _FORMAT_SLOTS = tuple(
-    HEADER_SELECTION.slots[0x00280000 | element]
-    for element in (0x0002, 0x0004, 0x0010, 0x0011, 0x0100, 0x0101, 0x0102, 0x0103)
+    HEADER_SELECTION.slots[tag]
+    for tag in (
+        tags.SamplesPerPixel,
+        tags.PhotometricInterpretation,
+        tags.Rows,
+        tags.Columns,
+        tags.BitsAllocated,
+        tags.BitsStored,
+        tags.HighBit,
+        tags.PixelRepresentation,
+    )
 )
 _INTEGER_TYPES: tuple[np.dtype[Any], ...] = tuple(
     np.dtype(t) for t in ("u1", "i1", "u2", "i2", "u4", "i4", "i8")

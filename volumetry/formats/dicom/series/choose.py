@@ -9,13 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from volumetry.errors import GeometryError, ReadError, VolumetryError
-from volumetry.formats.dicom.headers import (
-    DicomHeader,
-    FolderIndex,
-    index_folder,
-    is_apple_double,
-    read_header,
-)
+from volumetry.formats.dicom.headers import DicomHeader
+from volumetry.formats.dicom.index import FolderIndex, index_folder, is_apple_double, read_header
 from volumetry.formats.dicom.series.find import is_image, stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, is_lost_slice, with_flag
 from volumetry.formats.opening import follows_links

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from volumetry.acquisition import Acquisition, Parameters, acquisition_of
 from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import frame_format, frame_of
 from volumetry.formats.dicom.series.slices import Repetition, Slice, SliceKind
@@ -21,7 +22,9 @@ from volumetry.formats.dicom.series.slices import Repetition, Slice, SliceKind
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_SPACE_DIMENSIONS = frozenset({0x00209056, 0x00209057, 0x00200032, 0x00209113})
+_SPACE_DIMENSIONS = frozenset(
+    {tags.StackID, tags.InStackPositionNumber, tags.ImagePositionPatient, tags.PlanePositionSequence}
+)
 """StackID, InStackPositionNumber, ImagePositionPatient, PlanePositionSequence."""
 
 _FRAME_TYPES = (

@@ -11,7 +11,9 @@ from typing import Literal
 
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.classes import ENHANCED_CLASSES
-from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
+from volumetry.formats.dicom.file import tags
+from volumetry.formats.dicom.header_tags import HEADER_SELECTION
+from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.series import enhanced, mosaic
 from volumetry.formats.dicom.series.repetitions import without_copies
 from volumetry.formats.dicom.series.slices import Slice, groups_of, slices_of, unplaced_error
@@ -23,7 +25,9 @@ from volumetry.formats.dicom.series.stacks import (
     with_flag,
 )
 
-_STORAGE_SLOTS = tuple(HEADER_SELECTION.slots[tag] for tag in (0x00080008, 0x00080016, 0x00280008))
+_STORAGE_SLOTS = tuple(
+    HEADER_SELECTION.slots[tag] for tag in (tags.ImageType, tags.SOPClassUID, tags.NumberOfFrames)
+)
 """ImageType, SOPClassUID, NumberOfFrames: how the slices of a volume are laid out in files."""
 
 _NO_IMAGES = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(66\.[47]|481\.\d+|11\.\d+|88\.\d+|104\.\d+)")

@@ -10,7 +10,9 @@ import numpy as np
 
 from volumetry.acquisition import Acquisition
 from volumetry.errors import GeometryError, ReadError, VolumetryError
-from volumetry.formats.dicom.headers import HEADER_SELECTION, DicomHeader
+from volumetry.formats.dicom.file import tags
+from volumetry.formats.dicom.header_tags import HEADER_SELECTION
+from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import Frame, frame_format
 from volumetry.geometry import HOLE, JITTER
 
@@ -24,19 +26,19 @@ SAME_SPACING = 1e-4
 """Largest relative difference of pixel spacing that is rounding."""
 
 _KIND_TAGS = (
-    0x00080008,  # ImageType
-    0x00080016,  # SOPClassUID
-    0x00100020,  # PatientID
-    0x00180050,  # SliceThickness
-    0x00180081,  # EchoTime
-    0x00180086,  # EchoNumbers
-    0x00180088,  # SpacingBetweenSlices
-    0x00189087,  # DiffusionBValue
-    0x00200037,  # ImageOrientationPatient
-    0x00200052,  # FrameOfReferenceUID
-    0x00280010,  # Rows
-    0x00280011,  # Columns
-    0x00280030,  # PixelSpacing
+    tags.ImageType,
+    tags.SOPClassUID,
+    tags.PatientID,
+    tags.SliceThickness,
+    tags.EchoTime,
+    tags.EchoNumbers,
+    tags.SpacingBetweenSlices,
+    tags.DiffusionBValue,
+    tags.ImageOrientationPatient,
+    tags.FrameOfReferenceUID,
+    tags.Rows,
+    tags.Columns,
+    tags.PixelSpacing,
 )
 _KIND_SLOTS = tuple(HEADER_SELECTION.slots[tag] for tag in _KIND_TAGS)
 

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from volumetry.acquisition import Acquisition
 from volumetry.errors import GeometryError, VolumetryError
-from volumetry.formats.dicom.headers import HEADER_SELECTION, OPTIONAL_TAGS, DicomHeader
+from volumetry.formats.dicom.file import tags
+from volumetry.formats.dicom.header_tags import HEADER_SELECTION, OPTIONAL_TAGS
+from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.codecs import LOSSY_SYNTAXES
 from volumetry.formats.dicom.pixels.frames import Frame, classic_frame, frame_format
 from volumetry.formats.dicom.series.repetitions import repetitions
@@ -245,7 +247,9 @@ def file_flags(headers: Iterable[DicomHeader]) -> set[str]:
     syntaxes = {header.transfer_syntax_uid for header in headers}
     if any(header.is_malformed(tag) for tag in OPTIONAL_TAGS for header in _distinct(headers, tag)):
         flags.add("malformed-tag")
-    if syntaxes & LOSSY_SYNTAXES or any(header.is_lossy for header in _distinct(headers, 0x00282110)):
+    if syntaxes & LOSSY_SYNTAXES or any(
+        header.is_lossy for header in _distinct(headers, tags.LossyImageCompression)
+    ):
         flags.add("lossy")
     return flags
 

@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 from volumetry.errors import MismatchError, ReadError, VolumetryError
-from volumetry.formats.dicom.headers import DicomHeader, read_header
+from volumetry.formats.dicom.headers import DicomHeader
+from volumetry.formats.dicom.index import read_header
 from volumetry.formats.dicom.series.choose import choose_stack, headers_at, one_geometry, sole_stack
 from volumetry.formats.dicom.series.find import stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal, with_flag

@@ -8,23 +8,26 @@ from pathlib import Path
 from typing import Protocol
 
 from volumetry.errors import MismatchError
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.elements import DicomElements
-from volumetry.formats.dicom.file.walk import Item
+from volumetry.formats.dicom.file.selection import Item
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
 
 REFERENCE_TAGS = (
-    0x00080005,  # SpecificCharacterSet
-    0x00080016,  # SOPClassUID
-    0x00080018,  # SOPInstanceUID
-    0x00080020,  # StudyDate
-    0x00100020,  # PatientID
-    0x0020000D,  # StudyInstanceUID
-    0x0020000E,  # SeriesInstanceUID
-    0x00200052,  # FrameOfReferenceUID
+    tags.SpecificCharacterSet,
+    tags.SOPClassUID,
+    tags.SOPInstanceUID,
+    tags.StudyDate,
+    tags.PatientID,
+    tags.StudyInstanceUID,
+    tags.SeriesInstanceUID,
+    tags.FrameOfReferenceUID,
 )
-REFERENCE_SEQUENCES = frozenset({0x00081115, 0x30060010})
-FRAME_SEQUENCES = frozenset({0x00082112, 0x52009229, 0x52009230})
+REFERENCE_SEQUENCES = frozenset({tags.ReferencedSeriesSequence, tags.ReferencedFrameOfReferenceSequence})
+FRAME_SEQUENCES = frozenset(
+    {tags.SourceImageSequence, tags.SharedFunctionalGroupsSequence, tags.PerFrameFunctionalGroupsSequence}
+)
 """Where a segmentation names the images that its frames were made from."""
 
 
@@ -81,27 +84,39 @@ def references_of(elements: DicomElements) -> References:
     ReadError
         ``unreadable`` where an element is no value of its kind.
     """
-    series: list[Item] = list(elements.sequences.get(0x00081115, []))
-    frames = [_text(elements, 0x00200052)]
-    for frame in elements.sequences.get(0x30060010, []):
-        frames.append(uid_of_item(frame, 0x00200052))
-        for study in frame.get(0x30060012, []):
-            series += study.get(0x30060014, [])
-    images = [i for item in series for tag in (0x0008114A, 0x30060016) for i in item.get(tag, [])]
-    images += elements.sequences.get(0x00082112, [])
-    for group in (*elements.sequences.get(0x52009229, []), *elements.sequences.get(0x52009230, [])):
+    series: list[Item] = list(elements.sequences.get(tags.ReferencedSeriesSequence, []))
+    frames = [_text(elements, tags.FrameOfReferenceUID)]
+    for frame in elements.sequences.get(tags.ReferencedFrameOfReferenceSequence, []):
+        frames.append(uid_of_item(frame, tags.FrameOfReferenceUID))
+        for study in frame.get(tags.RTReferencedStudySequence, []):
+            series += study.get(tags.RTReferencedSeriesSequence, [])
+    images = [
+        i
+        for item in series
+        for tag in (tags.ReferencedInstanceSequence, tags.ContourImageSequence)
+        for i in item.get(tag, [])
+    ]
+    images += elements.sequences.get(tags.SourceImageSequence, [])
+    for group in (
+        *elements.sequences.get(tags.SharedFunctionalGroupsSequence, []),
+        *elements.sequences.get(tags.PerFrameFunctionalGroupsSequence, []),
+    ):
         images += source_images(group)
-    for region in elements.sequences.get(0x30060039, []):
-        images += [i for ring in region.get(0x30060040, []) for i in ring.get(0x30060016, [])]
+    for region in elements.sequences.get(tags.ROIContourSequence, []):
+        images += [
+            i
+            for ring in region.get(tags.ContourSequence, [])
+            for i in ring.get(tags.ContourImageSequence, [])
+        ]
     return References(
         path=elements.path,
-        sop_class_uid=_text(elements, 0x00080016),
-        sop_instance_uid=_text(elements, 0x00080018),
-        patient=_text(elements, 0x00100020),
-        study_uid=_text(elements, 0x0020000D),
-        study_date=iso_date(_text(elements, 0x00080020)),
-        series_uid=_text(elements, 0x0020000E),
-        referenced_series_uids=_distinct(uid_of_item(item, 0x0020000E) for item in series),
+        sop_class_uid=_text(elements, tags.SOPClassUID),
+        sop_instance_uid=_text(elements, tags.SOPInstanceUID),
+        patient=_text(elements, tags.PatientID),
+        study_uid=_text(elements, tags.StudyInstanceUID),
+        study_date=iso_date(_text(elements, tags.StudyDate)),
+        series_uid=_text(elements, tags.SeriesInstanceUID),
+        referenced_series_uids=_distinct(uid_of_item(item, tags.SeriesInstanceUID) for item in series),
         referenced_instance_uids=instances_of(images),
         frame_of_reference_uids=_distinct(iter(frames)),
     )
@@ -109,15 +124,19 @@ def references_of(elements: DicomElements) -> References:
 
 def source_images(group: Item) -> list[Item]:
     """Return the images that a frame of a segmentation was made from, by its functional groups."""
-    return [image for made in group.get(0x00089124, []) for image in made.get(0x00082112, [])]
+    return [
+        image
+        for made in group.get(tags.DerivationImageSequence, [])
+        for image in made.get(tags.SourceImageSequence, [])
+    ]
 
 
 def instances_of(images: Iterable[Item]) -> frozenset[str]:
     """Return the SOPInstanceUIDs of image references; with ``#n`` for every frame they name."""
     found: set[str] = set()
     for image in images:
-        uid = uid_of_item(image, 0x00081155)
-        frames = uid_of_item(image, 0x00081160).split("\\")
+        uid = uid_of_item(image, tags.ReferencedSOPInstanceUID)
+        frames = uid_of_item(image, tags.ReferencedFrameNumber).split("\\")
         numbers = [int(frame) for frame in frames if frame.strip().isdecimal()]
         found.update(f"{uid}#{number}" for number in numbers)
         if uid and not numbers:

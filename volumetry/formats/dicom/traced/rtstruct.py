@@ -16,7 +16,7 @@ from pathlib import Path
 
 from volumetry.errors import MismatchError, VolumetryError
 from volumetry.formats.dicom.file.elements import walk_file
-from volumetry.formats.dicom.file.walk import ElementSelection
+from volumetry.formats.dicom.file.selection import ElementSelection
 from volumetry.formats.dicom.traced.images import TracedImages, images_of
 from volumetry.formats.dicom.traced.references import (
     REFERENCE_SEQUENCES,

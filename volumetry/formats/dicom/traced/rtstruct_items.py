@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from volumetry.errors import ReadError, TraceError
 from volumetry.formats.dicom.classes import RTSTRUCT_CLASS
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.elements import DicomElements, walk_file
+from volumetry.formats.dicom.file.selection import ElementSelection, Item
 from volumetry.formats.dicom.file.values import decode_text, decode_value
-from volumetry.formats.dicom.file.walk import ElementSelection, Item
 from volumetry.formats.dicom.traced.references import REFERENCE_SEQUENCES, REFERENCE_TAGS, instances_of
 
-_SELECTION = ElementSelection(tags=REFERENCE_TAGS, sequences=REFERENCE_SEQUENCES | {0x30060020, 0x30060039})
+_SELECTION = ElementSelection(
+    tags=REFERENCE_TAGS,
+    sequences=REFERENCE_SEQUENCES | {tags.StructureSetROISequence, tags.ROIContourSequence},
+)
 XOR = "CLOSEDPLANAR_XOR"
 CLOSED = frozenset({"CLOSED_PLANAR", XOR})
 KNOWN_TYPES = CLOSED | {"POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"}
@@ -68,7 +72,7 @@ class RegionItems:
 def walk_structures(path: Path | str) -> DicomElements:
     """Walk a structure set with all its rings."""
     elements = walk_file(path, _SELECTION)
-    if elements.value(0x00080016) != RTSTRUCT_CLASS:
+    if elements.value(tags.SOPClassUID) != RTSTRUCT_CLASS:
         raise ReadError(
             "unsupported-format",
             "the file is no RT Structure Set",
@@ -81,20 +85,20 @@ def walk_structures(path: Path | str) -> DicomElements:
 def region_items(elements: DicomElements) -> tuple[RegionItems, ...]:
     """Return the regions of a structure set with their rings, in order of their numbers."""
     contours: dict[int, list[Item]] = {}
-    for item in elements.sequences.get(0x30060039, []):
-        number = _integer(item, 0x30060084, elements.path)
-        contours.setdefault(number, []).extend(item.get(0x30060040, []))
+    for item in elements.sequences.get(tags.ROIContourSequence, []):
+        number = _integer(item, tags.ReferencedROINumber, elements.path)
+        contours.setdefault(number, []).extend(item.get(tags.ContourSequence, []))
     regions: dict[int, RegionItems] = {}
-    character_set = elements.raw(0x00080005) or b""
-    for item in elements.sequences.get(0x30060020, []):
-        number = _integer(item, 0x30060022, elements.path)
+    character_set = elements.raw(tags.SpecificCharacterSet) or b""
+    for item in elements.sequences.get(tags.StructureSetROISequence, []):
+        number = _integer(item, tags.ROINumber, elements.path)
         if number in regions:
             raise unreadable(elements.path, "two regions have one number", number=number)
         mine = tuple(contours.pop(number, ()))
         closed = sum(geometric_type(contour) in CLOSED for contour in mine)
-        name = decode_text(item.get(0x30060026, b""), item.get(0x00080005) or character_set)
+        name = decode_text(item.get(tags.ROIName, b""), item.get(tags.SpecificCharacterSet) or character_set)
         region = Region(number=number, name=name, n_contours=closed, n_other=len(mine) - closed)
-        frame = item.get(0x30060024, b"").decode("ascii", "replace").strip(" \0")
+        frame = item.get(tags.ReferencedFrameOfReferenceUID, b"").decode("ascii", "replace").strip(" \0")
         regions[number] = RegionItems(region=region, frame_of_reference_uid=frame, contours=mine)
     if any(contours.values()):
         raise unreadable(
@@ -133,7 +137,7 @@ def wanted_region(regions: Sequence[RegionItems], roi: str | int | None, path: P
 
 def geometric_type(contour: Item) -> str:
     """Return the ContourGeometricType of a ring as it stands there; empty where it is missing."""
-    raw: bytes = contour.get(0x30060042, b"")
+    raw: bytes = contour.get(tags.ContourGeometricType, b"")
     return raw.decode("ascii", "replace").strip(" \0")
 
 
@@ -187,7 +191,7 @@ def rings_of(items: RegionItems, where: str) -> list[Ring]:
         Ring(
             points_mm=_points(contour, where),
             is_xor=geometric_type(contour) == XOR,
-            instance_uids=tuple(sorted(instances_of(contour.get(0x30060016, [])))),
+            instance_uids=tuple(sorted(instances_of(contour.get(tags.ContourImageSequence, [])))),
         )
         for contour in items.contours
         if geometric_type(contour) in CLOSED
@@ -195,12 +199,14 @@ def rings_of(items: RegionItems, where: str) -> list[Ring]:
 
 
 def _points(contour: Item, where: str) -> NDArray[np.float64]:
-    raw = contour.get(0x30060050, b"").strip(b" \0")
+    raw = contour.get(tags.ContourData, b"").strip(b" \0")
     try:
         values = np.array(raw.split(b"\\") if raw else [], dtype=np.bytes_).astype(np.float64)
     except ValueError:
         raise unreadable(where, "a coordinate of a contour is no number") from None
-    declared = decode_value(0x30060046, contour.get(0x30060046, b""), where=where)
+    declared = decode_value(
+        tags.NumberOfContourPoints, contour.get(tags.NumberOfContourPoints, b""), where=where
+    )
     if len(values) % 3 or (isinstance(declared, tuple) and declared[0] != len(values) // 3):
         raise unreadable(
             where, "a contour has another number of coordinates than it says", coordinates=len(values)

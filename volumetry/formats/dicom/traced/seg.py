@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.file.elements import walk_file
-from volumetry.formats.dicom.file.walk import ElementSelection
+from volumetry.formats.dicom.file.selection import ElementSelection
 from volumetry.formats.dicom.traced.references import (
     FRAME_SEQUENCES,
     REFERENCE_SEQUENCES,

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.elements import DicomElements
 from volumetry.formats.dicom.file.gzipped import open_dicom
+from volumetry.formats.dicom.file.selection import PixelElement
 from volumetry.formats.dicom.file.source import FileSource, InflateSource
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
-from volumetry.formats.dicom.file.walk import PixelElement
 from volumetry.formats.dicom.pixels.codecs import (
     DEFLATED_FRAMES,
     CompressedFrame,
@@ -50,7 +51,7 @@ class FrameReader:
         self._elements = elements
         self._n_frames = n_frames
         self._shape = (rows, columns)
-        self._bits = _only(elements.value(0x00280100))
+        self._bits = _only(elements.value(tags.BitsAllocated))
         self._pixel = self._checked_pixel()
         self._descriptor = -1
         self._loaded: bytes | None = None
@@ -60,7 +61,11 @@ class FrameReader:
         pixels = self._n_frames * self._shape[0] * self._shape[1]
         if pixel is None:
             raise truncated("the segmentation has no pixels", elements.path, 1, 0)
-        if not pixels or self._bits not in (1, 8, 16) or _only(elements.value(0x00280002)) not in (0, 1):
+        if (
+            not pixels
+            or self._bits not in (1, 8, 16)
+            or _only(elements.value(tags.SamplesPerPixel)) not in (0, 1)
+        ):
             raise ReadError(
                 "unsupported-format",
                 "the pixels of the segmentation are of no kind that is read here",

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
 from volumetry.formats.dicom.classes import SEG_CLASSES
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.elements import DicomElements, walk_file
+from volumetry.formats.dicom.file.selection import ElementSelection, Item
 from volumetry.formats.dicom.file.values import decode_text, decode_value
-from volumetry.formats.dicom.file.walk import ElementSelection, Item
 from volumetry.formats.dicom.traced.references import (
     FRAME_SEQUENCES,
     REFERENCE_SEQUENCES,
@@ -27,17 +28,17 @@ from volumetry.mask import MaskLabel
 _SELECTION = ElementSelection(
     tags=(
         *REFERENCE_TAGS,
-        0x00280002,  # SamplesPerPixel
-        0x00280008,  # NumberOfFrames
-        0x00280010,  # Rows
-        0x00280011,  # Columns
-        0x00280100,  # BitsAllocated
-        0x00280120,  # PixelPaddingValue
-        0x00282110,  # LossyImageCompression
-        0x00620001,  # SegmentationType
-        0x0062000E,  # MaximumFractionalValue
+        tags.SamplesPerPixel,
+        tags.NumberOfFrames,
+        tags.Rows,
+        tags.Columns,
+        tags.BitsAllocated,
+        tags.PixelPaddingValue,
+        tags.LossyImageCompression,
+        tags.SegmentationType,
+        tags.MaximumFractionalValue,
     ),
-    sequences=REFERENCE_SEQUENCES | FRAME_SEQUENCES | {0x00620002},
+    sequences=REFERENCE_SEQUENCES | FRAME_SEQUENCES | {tags.SegmentSequence},
 )
 
 
@@ -88,11 +89,11 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
         ``no-pixel-spacing``; ``inconsistent-series`` where frames differ in orientation or spacing.
     """
     elements = walk_file(path, _SELECTION)
-    if elements.value(0x00080016) not in SEG_CLASSES:
+    if elements.value(tags.SOPClassUID) not in SEG_CLASSES:
         raise ReadError(
             "unsupported-format", "the file is no segmentation", where=path, todo="Name a DICOM SEG file."
         )
-    declared = elements.value(0x00620001)
+    declared = elements.value(tags.SegmentationType)
     kind = declared[0] if isinstance(declared, tuple) else None
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         raise ReadError(
@@ -102,16 +103,16 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
             values={"type": str(kind)[:16]},
             todo="Export it as a binary, fractional or label map segmentation.",
         )
-    shared = (elements.sequences.get(0x52009229) or [{}])[0]
-    groups = elements.sequences.get(0x52009230, [])
-    n_frames = _number(elements, 0x00280008, 1)
+    shared = (elements.sequences.get(tags.SharedFunctionalGroupsSequence) or [{}])[0]
+    groups = elements.sequences.get(tags.PerFrameFunctionalGroupsSequence, [])
+    n_frames = _number(elements, tags.NumberOfFrames, 1)
     if not groups or len(groups) != n_frames:
         raise unreadable(
             path, "frames lack their functional groups", frames=n_frames, functional_groups=len(groups)
         )
-    padding = _number(elements, 0x00280120, 0)
+    padding = _number(elements, tags.PixelPaddingValue, 0)
     segments = _labels(elements, {0, padding} if kind == "LABELMAP" else set())
-    measures = _shared_values(shared, groups, 0x00289110, 0x00280030, 2, path)
+    measures = _shared_values(shared, groups, tags.PixelMeasuresSequence, tags.PixelSpacing, 2, path)
     if measures is None:
         raise GeometryError(
             "no-pixel-spacing",
@@ -119,19 +120,21 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
             where=path,
             todo="Export the segmentation again.",
         )
-    orientation = _shared_values(shared, groups, 0x00209116, 0x00200037, 6, path)
+    orientation = _shared_values(
+        shared, groups, tags.PlaneOrientationSequence, tags.ImageOrientationPatient, 6, path
+    )
     if orientation is None:
         raise unreadable(path, "the segmentation does not say how its frames lie in the patient")
-    thickness_mm, is_thickness = _length(shared, groups, 0x00180050, path)
-    spacing_mm, is_spacing = _length(shared, groups, 0x00180088, path)
+    thickness_mm, is_thickness = _length(shared, groups, tags.SliceThickness, path)
+    spacing_mm, is_spacing = _length(shared, groups, tags.SpacingBetweenSlices, path)
     if thickness_mm is not None and not (np.isfinite(thickness_mm) and thickness_mm > 0):
         thickness_mm, is_thickness = None, False
     return Segmentation(
         elements=elements,
         references=references_of(elements),
         kind=str(kind),
-        rows=_number(elements, 0x00280010, 0),
-        columns=_number(elements, 0x00280011, 0),
+        rows=_number(elements, tags.Rows, 0),
+        columns=_number(elements, tags.Columns, 0),
         labels=segments,
         frames=_frames(elements, shared, groups, str(kind), segments),
         orientation=np.array(orientation),
@@ -139,20 +142,20 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
         slice_thickness_mm=thickness_mm,
         spacing_between_slices_mm=spacing_mm,
         has_malformed_tag=not (is_thickness and is_spacing),
-        maximum_fractional_value=_number(elements, 0x0062000E, 255),
+        maximum_fractional_value=_number(elements, tags.MaximumFractionalValue, 255),
         padding_value=padding,
-        is_lossy=elements.value(0x00282110) == ("01",),
+        is_lossy=elements.value(tags.LossyImageCompression) == ("01",),
     )
 
 
 def _labels(elements: DicomElements, background: set[int]) -> tuple[MaskLabel, ...]:
-    character_set = elements.raw(0x00080005) or b""
+    character_set = elements.raw(tags.SpecificCharacterSet) or b""
     labels: dict[int, MaskLabel] = {}
-    for item in elements.sequences.get(0x00620002, []):
-        number = _item_number(item, 0x00620004, elements)
+    for item in elements.sequences.get(tags.SegmentSequence, []):
+        number = _item_number(item, tags.SegmentNumber, elements)
         if number is None or number in labels:
             raise unreadable(elements.path, "segments have no number, or the same", number=number)
-        name = decode_text(item.get(0x00620005, b""), character_set)
+        name = decode_text(item.get(tags.SegmentLabel, b""), character_set)
         labels[number] = MaskLabel(number=number, name=name)
     return tuple(labels[n] for n in sorted(labels) if n not in background)
 
@@ -166,14 +169,18 @@ def _frames(
         segment = None
         if kind != "LABELMAP":
             # A file of one segment may name it once for all frames, or not at all.
-            item = (group.get(0x0062000A) or shared.get(0x0062000A) or [{}])[0]
-            segment = _item_number(item, 0x0062000B, elements)
+            item = (
+                group.get(tags.SegmentIdentificationSequence)
+                or shared.get(tags.SegmentIdentificationSequence)
+                or [{}]
+            )[0]
+            segment = _item_number(item, tags.ReferencedSegmentNumber, elements)
             if segment is None and len(known) == 1:
                 (segment,) = known
             if segment not in known:
                 raise unreadable(elements.path, "a frame shows a segment that is not listed", segment=segment)
-        plane = (group.get(0x00209113) or shared.get(0x00209113) or [{}])[0]
-        origin = _item_values(plane, 0x00200032, 3, elements.path)
+        plane = (group.get(tags.PlanePositionSequence) or shared.get(tags.PlanePositionSequence) or [{}])[0]
+        origin = _item_values(plane, tags.ImagePositionPatient, 3, elements.path)
         if origin is None:
             raise unreadable(elements.path, "a frame does not say where it lies", frame=number + 1)
         frames.append(SegmentFrame(number=number, segment=segment, origin_mm=np.array(origin)))
@@ -224,7 +231,7 @@ def _number(elements: DicomElements, tag: int, default: int) -> int:
 def _length(shared: Item, groups: Sequence[Item], tag: int, path: Path | str) -> tuple[float | None, bool]:
     """Return a number that positions can replace, and whether it is one where it is there."""
     try:
-        values = _shared_values(shared, groups, 0x00289110, tag, 1, path)
+        values = _shared_values(shared, groups, tags.PixelMeasuresSequence, tag, 1, path)
     except ReadError:
         return None, False
     return (None if values is None else values[0]), True
