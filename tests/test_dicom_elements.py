@@ -636,3 +636,29 @@ def test_texts_follow_their_character_set() -> None:
     assert decode_text("Zoë".encode(), b"ISO_IR 192") == "Zoë"
     assert decode_text(b"Zo\xeb", b"no such set") == "Zo\\xeb"
     assert decode_text(b"\x1b$B;3ED\x1b(B", b"\\ISO 2022 IR 87") == "山田"
+
+
+def test_tags_have_the_names_of_the_data_dictionary() -> None:
+    from pydicom.datadict import tag_for_keyword
+
+    from volumetry.formats.dicom.file import tags
+
+    named = {name: value for name, value in vars(tags).items() if isinstance(value, int)}
+    assert len(named) > 90
+    assert {name: tag_for_keyword(name) for name in named} == named
+
+
+def test_no_tag_is_written_as_a_number() -> None:
+    """Who reads the program reads keywords: numbers of tags stand in `tags` alone."""
+    import re
+
+    import volumetry.formats.dicom as room
+
+    found = [
+        f"{file.name}: {text}"
+        for file in Path(room.__file__).parent.rglob("*.py")
+        if file.name != "tags.py"
+        for text in re.findall(r"\b0x[0-9A-Fa-f]{8}\b", file.read_text(encoding="utf-8"))
+        if text != "0xFFFFFFFF"  # the length of an element that a delimiter ends
+    ]
+    assert found == []

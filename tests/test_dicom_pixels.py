@@ -19,7 +19,8 @@ from pydicom.uid import UID
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.index import read_header
 from volumetry.formats.dicom.pixels.codecs import _jpeg_2000_size, _jpeg_size, split_frames
-from volumetry.formats.dicom.pixels.frames import classic_frame, read_voxels
+from volumetry.formats.dicom.pixels.frames import classic_frame
+from volumetry.formats.dicom.pixels.voxels import read_voxels
 from volumetry.formats.dicom.series.volume import read_scan
 from volumetry.formats.limits import Limits
 

@@ -1,4 +1,4 @@
-"""The state machine that passes the elements of one DICOM data set; see `volumetry.formats.dicom.file.elements`."""
+"""The state machine that passes the elements of one DICOM data set, without recursion."""
 
 from __future__ import annotations
 

@@ -15,8 +15,9 @@ from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.series import enhanced, mosaic
+from volumetry.formats.dicom.series.groups import groups_of
 from volumetry.formats.dicom.series.repetitions import without_copies
-from volumetry.formats.dicom.series.slices import Slice, groups_of, slices_of, unplaced_error
+from volumetry.formats.dicom.series.slices import Slice, slices_of, unplaced_error
 from volumetry.formats.dicom.series.stacks import (
     SeriesStack,
     StackRefusal,

@@ -26,13 +26,10 @@ from volumetry.formats.dicom.header_tags import HEADER_SELECTION, OPTIONAL_TAGS
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.codecs import LOSSY_SYNTAXES
 from volumetry.formats.dicom.pixels.frames import Frame, classic_frame, frame_format
+from volumetry.formats.dicom.series.grids import grids_of
+from volumetry.formats.dicom.series.groups import SAME_FAMILY_DEGREES
 from volumetry.formats.dicom.series.repetitions import repetitions
-from volumetry.formats.dicom.series.slices import (
-    SAME_FAMILY_DEGREES,
-    Slice,
-    degrees_between,
-    grids_of,
-)
+from volumetry.formats.dicom.series.slices import Slice, degrees_between
 from volumetry.formats.scan_header import ScanHeader
 from volumetry.geometry import GAP, ScanGeometry, sorted_by_position
 from volumetry.scan import ScanSource

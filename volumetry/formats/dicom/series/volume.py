@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.formats.dicom.pixels.frames import read_voxels
+from volumetry.formats.dicom.pixels.voxels import read_voxels
 from volumetry.formats.dicom.series.choose import find_stack
 from volumetry.formats.dicom.series.stacks import SeriesStack
 from volumetry.scan import Scan
@@ -44,7 +44,7 @@ def read_stack(stack: SeriesStack) -> Scan:
     Raises
     ------
     ReadError, GeometryError
-        As `volumetry.formats.dicom.pixels.frames.read_voxels`.
+        As `volumetry.formats.dicom.pixels.voxels.read_voxels`.
     """
     voxels = _unfolded(stack) if stack.tiles else read_voxels(stack.frames)
     return Scan(
