@@ -7,8 +7,13 @@ from pathlib import Path
 
 import napari
 from napari_volumetry.launch import add_tracer
-from qtpy.QtCore import QPoint
-from qtpy.QtWidgets import QApplication, QToolTip, QWidget
+from napari_volumetry.worklist_panel import WorklistPanel
+from person import Person
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QHelpEvent, QMouseEvent
+from qtpy.QtWidgets import QAbstractItemView, QApplication, QFileDialog, QToolTip, QWidget
+
+HTML = "<img src=canary.png>"
 
 
 def look(times: int = 8) -> None:
@@ -23,10 +28,76 @@ def show_tooltips(widget: QWidget) -> None:
             look(1)
 
 
+def hover_items(window: QWidget) -> None:
+    """Ask every list and table of the window for the tool tip of its rows, headers too."""
+    for view in window.findChildren(QAbstractItemView):
+        model = view.model()
+        for row in range(min(model.rowCount(), 30) if model is not None else 0):
+            place = view.visualRect(model.index(row, 0)).center()
+            where = view.viewport().mapToGlobal(place)
+            QApplication.sendEvent(view.viewport(), QHelpEvent(QEvent.Type.ToolTip, place, where))
+            look(1)
+
+
+def hover_canvas(person: Person) -> None:
+    """Move over the picture: napari's status bar names the layer under the mouse."""
+    canvas = person.canvas
+    for part in (0.4, 0.5, 0.6):
+        at = QPointF(canvas.width() * part, canvas.height() * part)
+        none = Qt.MouseButton.NoButton
+        moved = QMouseEvent(
+            QEvent.Type.MouseMove, at, canvas.mapToGlobal(at), none, none, Qt.KeyboardModifier.NoModifier
+        )
+        QApplication.sendEvent(canvas, moved)
+        look(4)
+
+
+def look_through(worklist: WorklistPanel) -> None:
+    """Sort by every column, filter by HTML, and show all again."""
+    for column in range(worklist.table.columnCount()):
+        worklist.sort_by(column)
+        look(1)
+    worklist.words.setText(HTML)
+    look(2)
+    worklist.words.clear()
+    worklist.sort_by(0)
+    hover_items(worklist)
+
+
+def show_dialogs(person: Person, study: Path) -> None:
+    """Dialogs in which names of files, or of lesions, are shown."""
+    dialog = QFileDialog(person.widget, "Open study", str(study))
+    dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+    dialog.show()
+    look()
+    hover_items(dialog)
+    dialog.close()
+    signing = person.panel.messages.signing
+    session, lesion = person.tracer.session, person.tracer.lesion
+    if session is not None and lesion is not None:
+        signing.open_list(lesion.name, session.signing_check(lesion.id), lambda _codes: None)
+        look()
+        signing.close_list()
+
+
+def open_as_layers(person: Person, study: Path) -> None:
+    """File > Open: a series, a trace, and what napari says of them in its lists."""
+    person.tracer.close_case()
+    look()
+    for path in (*sorted(study.rglob("*t1"))[:2], *sorted(study.rglob("*.trace.json"))[:2]):
+        person.viewer.open(str(path), plugin="napari-volumetry")
+        look()
+        hover_items(person.widget.window())
+        for layer in person.viewer.layers:
+            person.viewer.layers.selection.active = layer
+            look(2)
+
+
 def main(study: Path) -> None:
     viewer = napari.Viewer(show=True)
-    widget = add_tracer(viewer, reader="<img src=canary.png>")
+    widget = add_tracer(viewer, reader=HTML)
     tracer = widget.tracer
+    person = Person(viewer, reader=HTML)
     tracer.message_shown.connect(
         lambda text, is_error: is_error and print(repr(text), file=sys.stderr, flush=True)
     )
@@ -45,10 +116,17 @@ def main(study: Path) -> None:
             tracer.update_view()
             tracer.save()
         look()
-        show_tooltips(widget)
-    tracer.message_shown.emit("<img src=canary.png> <b>told</b>", True)
-    tracer.decision_needed.emit("<img src=canary.png>", (("<img src=canary.png>", lambda: None),))
+        show_tooltips(widget.window())
+        person.key("F9")
+        hover_items(widget.window())
+        hover_canvas(person)
+        person.key("F9")
+    look_through(widget.worklist)
+    show_dialogs(person, study)
+    tracer.message_shown.emit(f"{HTML} <b>told</b>", True)
+    tracer.decision_needed.emit(HTML, ((HTML, lambda: None),))
     look()
+    open_as_layers(person, study)
     tracer.close_case()
     print("end", flush=True)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from volumetry import Contour, Scan
-from volumetry.tracing import DisplayOrientation, WindowPreset, window_presets
+from volumetry.tracing import DisplayOrientation, WindowPreset, printable, window_presets
 
 Array = NDArray[np.float64]
 
@@ -24,6 +24,17 @@ AXES = ("slice", "row", "column")
 def colour_of(index: int) -> str:
     """Return the colour of a lesion, as a hexadecimal text."""
     return COLOURS[index % len(COLOURS)]
+
+
+def layer_name(text: str) -> str:
+    """Return a text as the name of a layer.
+
+    napari shows names of layers in tool tips, and Qt takes a tool tip for HTML where a tag or ``&lt;`` stands
+    in its first line: it would open the files that the HTML names.
+    """
+    return (
+        printable(text).replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}").replace("&lt;", "& lt;")
+    )
 
 
 def image_arguments(

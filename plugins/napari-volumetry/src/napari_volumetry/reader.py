@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_volumetry.layers import AXES, UNITS, colour_of, image_arguments, stacked_outlines
+from napari_volumetry.layers import AXES, UNITS, colour_of, image_arguments, layer_name, stacked_outlines
 from volumetry import (
     Contour,
     Mask,
@@ -67,7 +67,7 @@ def _image_layer(path: Path) -> LayerData:
     arguments = image_arguments(scan, orientation)
     # By this the tracer knows which of napari's layers it can open as a case.
     known = {"path": str(path.absolute()), "flags": scan.flags}
-    arguments |= {"name": scan_title(scan, path), "metadata": {"volumetry": known}}
+    arguments |= {"name": layer_name(scan_title(scan, path)), "metadata": {"volumetry": known}}
     return orientation.to_display(scan.voxels), arguments, "image"
 
 
@@ -90,7 +90,7 @@ def _outline_layers(path: Path) -> list[LayerData]:
 def _outlines(name: str, contours: Sequence[Contour], geometry: ScanGeometry, number: int) -> LayerData:
     orientation = display_orientation(geometry)
     arguments = {
-        "name": printable(name),
+        "name": layer_name(name),
         "ndim": 3,
         "shape_type": "polygon",
         "scale": orientation.scale_mm,
@@ -116,7 +116,7 @@ def _label_layers(mask: Mask, path: Path) -> list[LayerData]:
         colours: dict[int | None, str] = {
             label.number: colour_of(mask.labels.index(label)) for label in labels
         }
-        title = printable(path.name) + (f" ({layer + 1})" if len(mask.layers) > 1 else "")
+        title = layer_name(path.name) + (f" ({layer + 1})" if len(mask.layers) > 1 else "")
         shown = {None: "transparent", 0: "transparent", **colours}
         arguments = {
             "name": title,
