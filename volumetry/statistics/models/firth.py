@@ -24,6 +24,7 @@ from volumetry.statistics.models.profile_likelihood import (
     Maximum,
     Point,
     maximise,
+    model_errors,
     profile_limits,
     profile_tests,
 )
@@ -207,7 +208,7 @@ def _result(
 ) -> StatisticResult:
     limits = profile_limits(fitted.model, fitted.best, fitted.names, level)
     tests = profile_tests(fitted.model, fitted.best)
-    errors = np.sqrt(np.diag(np.linalg.inv(fitted.best.point.information)))
+    errors = model_errors(fitted.best.point)
     ratio = max(2 * (fitted.best.point.value - fitted.null), 0.0)
     estimates = [
         Estimate(

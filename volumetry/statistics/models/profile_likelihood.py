@@ -91,13 +91,26 @@ def profile_limits(model: Likelihood, best: Maximum, names: tuple[str, ...], lev
     chi-squared quantile (Venzon and Moolgavkar 1988).
     """
     quantile = float(special.chdtri(1, 1 - level))
-    errors = np.sqrt(np.diag(np.linalg.inv(best.point.information)))
+    errors = model_errors(best.point)
     limits = np.empty((len(names), 2))
     for j, name in enumerate(names):
         for side, sign in enumerate((-1.0, 1.0)):
             step = sign * float(errors[j]) * np.sqrt(quantile)
             limits[j, side] = _limit(model, best, j, step, best.point.value - quantile / 2, name)
     return limits
+
+
+def model_errors(point: Point) -> FloatArray:
+    """Return the standard errors that the information gives, (p,)."""
+    try:
+        variances = np.diag(np.linalg.inv(point.information))
+    except np.linalg.LinAlgError:
+        variances = np.zeros(1)
+    if not (variances > 0).all() or not np.isfinite(variances).all():
+        raise StatisticsError(
+            "not-estimable", "the information is singular: the rows do not tell the coefficients apart"
+        )
+    return np.asarray(np.sqrt(variances), dtype=np.float64)
 
 
 def profile_tests(model: Likelihood, best: Maximum) -> FloatArray:
