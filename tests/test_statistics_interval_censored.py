@@ -40,9 +40,9 @@ GROUP = ["Rad"] * len(RADIATION) + ["RadChem"] * len(BOTH)
 @pytest.mark.parametrize(
     ("scores", "score", "z", "p"),
     [
-        # R's interval::ictest, printed by Fay and Shaw, J Stat Softw 2010;36(2).
+        # R's interval::ictest, as Fay and Shaw give it (J Stat Softw 2010;36(2)); see the log-rank test below.
         ("sun", -9.141846, -2.6684, 0.007622),
-        # SAS's PROC ICLIFETEST, example "Outputting Scores for Permutation Tests".
+        # SAS/STAT User's Guide, PROC ICLIFETEST, Output 62.4.1: S -9.9442, Z -2.6839, two-sided p 0.0073.
         ("finkelstein", -9.9442, -2.6839, 0.0073),
     ],
 )
@@ -72,6 +72,50 @@ def test_turnbulls_estimate_is_that_of_rs_interval() -> None:
     assert dict(zip(at, found["probability"].round(4), strict=True)) == expected
 
 
+ROWS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 6), st.booleans()), min_size=2, max_size=25)
+
+
+@given(ROWS)
+def test_turnbulls_estimate_is_the_greatest_likelihood(rows: list[tuple[int, int, bool]]) -> None:
+    """No shift of probability to any of the intervals gains (Kuhn and Tucker): proof without another program.
+
+    The derivative of the log likelihood by the probability of an interval is the sum of 1 / P(row) over the rows
+    that cover it: it is the number of rows where there is probability, and nowhere more.
+    """
+    left = [start for start, _, _ in rows]
+    right = [start + width if seen else None for start, width, seen in rows]
+    curve = vs.interval_censored_survival(left, right).details["curves"][0]
+    ends = [math.inf if end is None else end for end in right]
+    covers = np.array(
+        [
+            [
+                low <= a and b <= high and (a < b or low == a == high or low < a)
+                for a, b in zip(curve.left, curve.right, strict=True)
+            ]
+            for low, high in zip(left, ends, strict=True)
+        ]
+    )
+    slope = (1 / (covers @ curve.probability)) @ covers
+    assert slope.max() <= len(rows) * (1 + 1e-6)
+    assert slope[curve.probability > 1e-6] == pytest.approx(len(rows), rel=2e-3)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans(), st.booleans()), min_size=4, max_size=25))
+def test_with_known_times_the_scores_are_those_of_the_log_rank_test(
+    rows: list[tuple[int, bool, bool]],
+) -> None:
+    """Sun's scores are then expected less observed events: the log-rank test is held to R elsewhere."""
+    times = [time for time, _, _ in rows]
+    groups = ["b" if second else "a" for _, _, second in rows]
+    try:
+        plain = vs.logrank_test(times, [int(event) for _, event, _ in rows], groups)
+        found = vs.interval_logrank_test(times, [t if event else None for t, event, _ in rows], groups)
+    except StatisticsError:
+        return
+    expected = plain.details["expected"] - plain.details["observed"]
+    assert list(found.details["scores"].values()) == pytest.approx(expected.tolist(), abs=1e-4)
+
+
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=2, max_size=25))
 def test_known_times_give_the_kaplan_meier_curve(rows: list[tuple[int, bool]]) -> None:
     times = [time for time, _ in rows]
@@ -95,18 +139,34 @@ def test_wrong_intervals_are_named() -> None:
         vs.interval_logrank_test([1, 1], [2, 2], ["a", "b"])
 
 
-def test_ratios_of_restricted_means_are_those_of_survrm2() -> None:
-    """The vignette of survRM2 prints the means, errors, ratios and intervals of the PBC trial, tau = 10."""
-    means = [
-        vs.Estimate(name="restricted mean 0", value=7.283, standard_error=0.295),
-        vs.Estimate(name="restricted mean 1", value=7.146, standard_error=0.283),
+@pytest.mark.parametrize(
+    ("means", "errors", "tau", "ratio", "lost", "p"),
+    [
+        # The PBC trial of the package's vignette.
+        ((7.283, 7.146), (0.295, 0.283), 10.0, (0.981, 0.878, 1.096), (1.050, 0.787, 1.402), (0.738, 0.738)),
+        # rmst2's print of a public analysis of bypass grafts, found in a repository: all digits as printed.
+        (
+            (12.319, 13.274),
+            (0.288, 0.258),
+            15.0,
+            (1.078, 1.015, 1.144),
+            (0.644, 0.449, 0.923),
+            (0.014, 0.017),
+        ),
+    ],
+)
+def test_ratios_of_restricted_means_are_those_of_survrm2(
+    means: Any, errors: Any, tau: float, ratio: Any, lost: Any, p: Any
+) -> None:
+    """From the means and standard errors that R's survRM2 prints follow the ratios that it prints."""
+    estimates = [
+        vs.Estimate(name=f"restricted mean {arm}", value=value, standard_error=error)
+        for arm, value, error in zip("01", means, errors, strict=True)
     ]
-    covariance = np.diag([0.295, 0.283]) ** 2
-    printed = {"ratio 1 / 0": (0.981, 0.878, 1.096), "ratio of time lost 1 / 0": (1.050, 0.787, 1.402)}
-    for estimate in _ratios(means, covariance, 10.0):
-        found = (estimate.value, estimate.ci_low, estimate.ci_high)
-        assert found == pytest.approx(printed[estimate.name], abs=1.1e-3)
-        assert estimate.p_value == pytest.approx(0.738, abs=3e-3)
+    found = _ratios(estimates, np.diag(errors) ** 2, tau)
+    for estimate, printed, p_value in zip(found, (ratio, lost), p, strict=True):
+        assert (estimate.value, estimate.ci_low, estimate.ci_high) == pytest.approx(printed, abs=1.1e-3)
+        assert estimate.p_value == pytest.approx(p_value, abs=3e-3)
 
 
 def test_restricted_means_come_with_their_ratios() -> None:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from volumetry.clinical.threshold import Threshold
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Result
+from volumetry.statistics.rows import not_estimable
 
 #: The paper writes both ">= 2 mm" and "more than 2 mm"; its definition of failure has ">=".
 COLLAPSE_MM = Threshold(value=2.0, inclusive=True)
@@ -95,13 +96,13 @@ def fit_circle(points_mm: ArrayLike) -> FittedCircle:
     """
     points = _points(points_mm)
     if len(points) < 3:
-        raise StatisticsError("not-estimable", "a circle needs three points", values={"n": len(points)})
+        raise not_estimable("a circle needs three points", n=len(points))
     shift = points.mean(axis=0)
     x, y = (points - shift).T
     matrix = np.column_stack([2 * x, 2 * y, np.ones(len(x))])
     solution, _, rank, _ = np.linalg.lstsq(matrix, x**2 + y**2, rcond=1e-10)
     if rank < 3:
-        raise StatisticsError("not-estimable", "the points of the arc lie on a line")
+        raise not_estimable("the points of the arc lie on a line")
     a, b, c = (float(value) for value in solution)
     circle = np.array([a, b, np.sqrt(c + a**2 + b**2)])
     for _ in range(50):
@@ -140,7 +141,7 @@ def head_depression(intact_arc_mm: ArrayLike, outline_mm: ArrayLike) -> Depressi
     circle = fit_circle(intact_arc_mm)
     outline = _points(outline_mm)
     if len(outline) == 0:
-        raise StatisticsError("not-estimable", "the outline has no points")
+        raise not_estimable("the outline has no points")
     candidates = np.concatenate([outline, _nearest_on_segments(outline, np.array(circle.centre_mm))])
     gaps = circle.radius_mm - np.linalg.norm(candidates - circle.centre_mm, axis=1)
     worst = int(gaps.argmax())
@@ -173,7 +174,7 @@ def collapse_progression(
     """
     views = [view for view in baseline_mm if view in followup_mm]
     if not views:
-        raise StatisticsError("not-estimable", "no view was taken on both dates")
+        raise not_estimable("no view was taken on both dates")
     progress = {view: followup_mm[view] - baseline_mm[view] for view in views}
     worst = max(views, key=lambda view: progress[view])
     return CollapseProgression(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import special, stats
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.pairs import Matching
 from volumetry.statistics.models.regression import linear_regression, logistic_regression
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, read_numbers
+from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, not_estimable, read_numbers
 
 
 @checked
@@ -72,9 +72,7 @@ def mcnemar_test(matching: Matching, outcome: Column, *, data: Table | None = No
     )
     b, c = int(table[0, 1]), int(table[1, 0])
     if b + c == 0:
-        raise StatisticsError(
-            "not-estimable", "no pair differs in the outcome", values={"pairs": int(complete.sum())}
-        )
+        raise not_estimable("no pair differs in the outcome", pairs=int(complete.sum()))
     exact = stats.binomtest(b, b + c)
     share = exact.proportion_ci(0.95, method="exact")
     infinite = c == 0

@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.propensity import PropensityScore
 from volumetry.statistics.result import Result
-from volumetry.statistics.rows import BoolArray, FloatArray, IntArray
+from volumetry.statistics.rows import BoolArray, FloatArray, IntArray, not_estimable
 
 CaliperScale = Literal["probability", "sd-probability", "sd-logit", "none"]
 MatchOrder = Literal["largest", "smallest", "data", "random", "closest"]
@@ -126,10 +126,11 @@ def match_pairs(score: PropensityScore, options: MatchOptions) -> Matching:
                 chosen[t] = line.take(found[1])
     n_treated = int(score.treated.sum())
     if not chosen:
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             "no treated row has a control within the caliper",
-            values={"caliper": caliper, "treated": n_treated, "control": len(distance) - n_treated},
+            caliper=caliper,
+            treated=n_treated,
+            control=len(distance) - n_treated,
         )
     t = np.array(sorted(chosen))
     c = np.array([chosen[key] for key in t.tolist()])

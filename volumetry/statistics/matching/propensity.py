@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.design import Covariates, CovariateSet, read_covariates
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
@@ -20,6 +20,7 @@ from volumetry.statistics.rows import (
     IntArray,
     Table,
     complete_rows,
+    not_estimable,
     read_numbers,
 )
 
@@ -115,6 +116,4 @@ def require_arms(arm: FloatArray) -> None:
     if not np.isin(arm, (0.0, 1.0)).all():
         raise UsageError("invalid-table", "treated is not coded 0 (control) and 1 (treated)")
     if arm.min() == arm.max():
-        raise StatisticsError(
-            "not-estimable", "one arm is empty", values={"treated": int(arm.sum()), "rows": len(arm)}
-        )
+        raise not_estimable("one arm is empty", treated=int(arm.sum()), rows=len(arm))

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.matching.propensity import PropensityScore, propensity_score
@@ -23,6 +22,7 @@ from volumetry.statistics.rows import (
     IntArray,
     Table,
     complete_rows,
+    not_estimable,
     read_numbers,
     sum_by,
 )
@@ -171,7 +171,7 @@ def _mean(name: str, values: FloatArray, cluster: IntArray, level: float) -> Est
     _, index = np.unique(cluster, return_inverse=True)
     g = int(index.max()) + 1
     if g < 2:
-        raise StatisticsError("not-estimable", "there is one cluster only; no error can be estimated from it")
+        raise not_estimable("there is one cluster only; no error can be estimated from it")
     value = float(values.mean())
     sums = sum_by(index, values - value, g)
     error = math.sqrt(float(sums @ sums) * g / (g - 1)) / n

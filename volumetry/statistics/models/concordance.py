@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.cox import CoxFit, grouped_sums
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import FloatArray
+from volumetry.statistics.rows import FloatArray, not_estimable
 from volumetry.statistics.wald import wald_estimate
 
 #: Pairs looked at in one go; bounds the memory.
@@ -55,7 +55,7 @@ def concordance_index(model: StatisticResult | CoxFit, *, level: float = 0.95) -
     weight = fit.rows.weights
     total = float(weight @ compared) / 2
     if total <= 0:
-        raise StatisticsError("not-estimable", "no two rows can be compared", values={"rows": n_rows})
+        raise not_estimable("no two rows can be compared", rows=n_rows)
     value = float(weight @ agreed) / 2 / total
     influence = weight * (agreed - value * compared) / total
     sums = grouped_sums(influence[:, None], fit.rows.cluster.codes)

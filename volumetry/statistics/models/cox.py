@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
@@ -21,7 +20,7 @@ from volumetry.statistics.models.partial_likelihood import (
     score_residuals,
 )
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, IntArray, Table
+from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, not_estimable
 from volumetry.statistics.time.survival_rows import (
     SurvivalColumns,
     SurvivalRows,
@@ -222,11 +221,11 @@ def _newton(sets: RiskSets, names: tuple[str, ...]) -> FloatArray:
         if np.abs(beta).max() > 50:
             break
     endless = [name for name, b, s in zip(names, beta, step, strict=True) if abs(s) > 1e-4 or abs(b) > 10]
-    raise StatisticsError(
-        "not-estimable",
+    raise not_estimable(
         f"the likelihood has no maximum: the coefficient of {', '.join(endless or names)} is infinite "
         "(a group without events, or one that separates them)",
-        values={"iterations": _MAX_ITERATIONS, "events": int(sets.event.sum())},
+        iterations=_MAX_ITERATIONS,
+        events=int(sets.event.sum()),
         todo="Use Firth's penalised Cox regression, or leave the covariate out.",
     )
 
@@ -241,11 +240,10 @@ def _inverse(information: FloatArray, names: tuple[str, ...]) -> FloatArray:
     floor = 1e-14 * max(float(np.abs(values).max(initial=0.0)), 1e-300)
     if len(values) and (not np.isfinite(values).all() or values[0] <= floor):
         weakest = [n for n, v in zip(names, vectors[:, 0], strict=True) if abs(v) > 0.1]
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             f"the information on {', '.join(weakest)} is 0: it does not vary, or its coefficient is infinite "
             "(a group without events, or one that separates them)",
-            values={"columns": len(names)},
+            columns=len(names),
             todo="Leave it out, merge levels, or use Firth's penalised regression.",
         )
     result: FloatArray = (vectors / values) @ vectors.T
@@ -262,10 +260,10 @@ def _sandwich(sets: RiskSets, at: Evaluation, inverse: FloatArray, cluster: IntA
     # Scaled to correlations of the model's, so that units do not decide.
     unit = np.sqrt(np.diag(inverse))
     if np.linalg.eigvalsh(covariance / np.outer(unit, unit))[0] < 1e-12:
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             "the clusters do not determine robust errors for all coefficients",
-            values={"clusters": len(sums), "coefficients": len(unit)},
+            clusters=len(sums),
+            coefficients=len(unit),
             todo="Take fewer covariates, or leave the cluster out.",
         )
     return covariance
@@ -289,9 +287,7 @@ def ratio_estimates(
 ) -> tuple[Estimate, ...]:
     """Return exponentiated coefficients with Wald intervals; ``standard_error`` is that of the log."""
     if (np.abs(coefficients) + wald_quantile(level) * errors > 700).any():
-        raise StatisticsError(
-            "not-estimable", "an interval leaves the range of numbers", todo="Rescale the covariates."
-        )
+        raise not_estimable("an interval leaves the range of numbers", todo="Rescale the covariates.")
     return tuple(
         wald_estimate(name, value, error, level, ratio=True)
         for name, value, error in zip(names, coefficients, errors, strict=True)

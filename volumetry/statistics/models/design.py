@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.rows import (
     BoolArray,
     Column,
@@ -19,6 +19,7 @@ from volumetry.statistics.rows import (
     Table,
     column_values,
     is_categorical,
+    not_estimable,
     read_labels,
     read_numbers,
 )
@@ -121,10 +122,10 @@ def require_full_rank(design: Design, *, centred: bool) -> None:
     values = design.values - design.values.mean(axis=0) if centred else design.values
     redundant = [design.names[j] for j in _redundant_columns(values, design.values)]
     if redundant:
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             f"{', '.join(redundant)} is constant or follows from the other covariates",
-            values={"rows": len(values), "columns": values.shape[1]},
+            rows=len(values),
+            columns=values.shape[1],
             todo="Leave it out, or merge levels.",
         )
 

@@ -15,7 +15,7 @@ from volumetry.statistics.models.design import Covariates, require_full_rank
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
 from volumetry.statistics.models.regression import RegressionRows, read_regression
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, sum_by
+from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, not_estimable, sum_by
 from volumetry.statistics.wald import coefficient_estimates
 
 Family = Literal["binomial", "poisson", "gaussian"]
@@ -99,7 +99,7 @@ def estimating_equations(
         ) from error
     beta, errors = fit.coefficients, np.sqrt(np.diag(fit.covariance))
     if not (np.isfinite(errors).all() and (errors > 0).all()):
-        raise StatisticsError("not-estimable", "the data leave nothing to estimate an error from")
+        raise not_estimable("the data leave nothing to estimate an error from")
     return StatisticResult(
         method=f"generalised estimating equations, {chosen.family} family, {chosen.correlation} "
         f"correlation, {covariance.replace('_', '-')} errors",
@@ -127,7 +127,7 @@ def _check(rows: RegressionRows, options: GeeOptions) -> None:
     """Refuse what the equations cannot answer, before statsmodels does in its own words."""
     require_full_rank(rows.design, centred=False)
     if int(rows.cluster.max()) < 1:
-        raise StatisticsError("not-estimable", "there is one cluster only; no error can be estimated from it")
+        raise not_estimable("there is one cluster only; no error can be estimated from it")
     if options.family == "gaussian":
         return
     y = rows.outcome
@@ -183,8 +183,7 @@ def _fit(rows: RegressionRows, options: GeeOptions, covariance: str) -> _Fit:
                 alpha=alpha,
                 scale=scale,
             )
-    raise StatisticsError(
-        "not-estimable",
+    raise not_estimable(
         "the estimating equations did not converge",
         todo="Take the independence correlation, or a simpler model.",
     )

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.models.design import Design, require_full_rank
 from volumetry.statistics.models.profile_likelihood import Maximum, Point, maximise
-from volumetry.statistics.rows import FloatArray
+from volumetry.statistics.rows import FloatArray, not_estimable
 
 #: A linear predictor beyond this has a fitted probability of 0 or 1 to thirteen digits.
 _SEPARATED = 30.0
@@ -97,10 +97,10 @@ def fit_logistic(model: LogisticModel) -> Maximum:
     """Maximise the (penalised) likelihood."""
     seen = model.y[model.weights > 0]
     if not model.firth and seen.min() == seen.max():
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             "only one outcome occurs",
-            values={"outcome": float(seen[0]), "rows": len(seen)},
+            outcome=float(seen[0]),
+            rows=len(seen),
             todo="A logistic model needs both outcomes.",
         )
     p = model.X.shape[1]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.design import Covariates, read_covariates, require_full_rank
@@ -18,6 +17,7 @@ from volumetry.statistics.rows import (
     IntArray,
     Table,
     complete_rows,
+    not_estimable,
     read_labels,
     read_numbers,
 )
@@ -140,16 +140,14 @@ class _Random:
 def _check_groups(group: IntArray, n_coefficients: int) -> None:
     n_groups = int(group.max()) + 1
     if n_groups < 2 or n_groups == len(group):
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             "a random effect needs several clusters, and several rows in some of them",
-            values={"rows": len(group), "clusters": n_groups},
+            rows=len(group),
+            clusters=n_groups,
         )
     if len(group) <= n_coefficients + 1:
-        raise StatisticsError(
-            "not-estimable",
-            "there are too few rows for the model",
-            values={"rows": len(group), "coefficients": n_coefficients},
+        raise not_estimable(
+            "there are too few rows for the model", rows=len(group), coefficients=n_coefficients
         )
 
 
@@ -213,7 +211,7 @@ def _profile(theta: FloatArray, batches: list[_Batch], n: int, reml: bool) -> _P
     beta = inverse @ cross[:p, p]
     squares = float(cross[p, p] - cross[:p, p] @ beta)
     if squares <= 0:
-        raise StatisticsError("not-estimable", "the model leaves no residual variance")
+        raise not_estimable("the model leaves no residual variance")
     df = n - p if reml else n
     deviance = log_determinant + df * (1 + np.log(2 * np.pi * squares / df))
     if reml:
@@ -227,11 +225,7 @@ def _fit(y: FloatArray, X: FloatArray, random: _Random, reml: bool) -> tuple[_Pr
     """Minimise the profiled deviance from several starts; the deviance is even in each parameter."""
     rest = y - X @ np.linalg.lstsq(X, y, rcond=None)[0]
     if float(rest @ rest) <= 1e-20 * max(float(y @ y), 1e-300):
-        raise StatisticsError(
-            "not-estimable",
-            "the outcome is constant, or follows from the covariates",
-            values={"rows": len(y)},
-        )
+        raise not_estimable("the outcome is constant, or follows from the covariates", rows=len(y))
     batches = _batches(y, X, random)
 
     def deviance(theta: FloatArray) -> float:
@@ -251,9 +245,7 @@ def _fit(y: FloatArray, X: FloatArray, random: _Random, reml: bool) -> tuple[_Pr
         if found.success and (best is None or found.fun < best.fun):
             best = found
     if best is None:
-        raise StatisticsError(
-            "not-estimable", "the mixed model did not converge", todo="Leave out a random effect."
-        )
+        raise not_estimable("the mixed model did not converge", todo="Leave out a random effect.")
     theta = np.asarray(best.x, dtype=np.float64)
     return _profile(theta, batches, len(y), reml), theta
 

@@ -8,8 +8,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
-from volumetry.errors import StatisticsError
-from volumetry.statistics.rows import BoolArray, FloatArray
+from volumetry.statistics.rows import BoolArray, FloatArray, not_estimable
 
 _MAX_ITERATIONS = 100
 #: A step of this many standard errors is no step.
@@ -77,8 +76,7 @@ def maximise(model: Likelihood, start: FloatArray, free: BoolArray) -> Maximum:
         # Far out on a profile, rounding of the penalty can be larger than what is left to climb.
         if step is not None and float(at.score[free] @ step) < _NOTHING_LEFT * (1 + abs(at.value)):
             return Maximum(beta, at)
-    raise StatisticsError(
-        "not-estimable",
+    raise not_estimable(
         f"the likelihood has no maximum: {model.endless_message(beta)}",
         todo="Leave the covariate out, or take firth_logistic or firth_cox if the model is not penalised.",
     )
@@ -107,9 +105,7 @@ def model_errors(point: Point) -> FloatArray:
     except np.linalg.LinAlgError:
         variances = np.zeros(1)
     if not (variances > 0).all() or not np.isfinite(variances).all():
-        raise StatisticsError(
-            "not-estimable", "the information is singular: the rows do not tell the coefficients apart"
-        )
+        raise not_estimable("the information is singular: the rows do not tell the coefficients apart")
     return np.asarray(np.sqrt(variances), dtype=np.float64)
 
 
@@ -194,7 +190,7 @@ def _limit(model: Likelihood, best: Maximum, j: int, step: float, target: float,
         inner, outer = outer, outer + step
         point = _profile(model, best, j, outer)
     else:
-        raise StatisticsError("not-estimable", f"the profile limit of {name} is infinite")
+        raise not_estimable(f"the profile limit of {name} is infinite")
     at = outer
     for _ in range(100):
         gap, slope = point.value - target, float(point.score[j])

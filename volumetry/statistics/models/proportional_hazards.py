@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.cox import CoxFit
 from volumetry.statistics.models.partial_likelihood import (
@@ -18,7 +18,7 @@ from volumetry.statistics.models.partial_likelihood import (
     weighted_information,
 )
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import FloatArray, sum_by
+from volumetry.statistics.rows import FloatArray, not_estimable, sum_by
 
 TimeTransform = Literal["km", "rank", "identity", "log"]
 
@@ -87,7 +87,7 @@ def proportional_hazards_test(
         raise UsageError("usage", "the proportional hazards test needs a Cox regression's result")
     g_cell = _transformed(fit, transform)[fit.sets.cell_time.astype(np.int64)]
     if np.ptp(g_cell) < 1e-12 * (1 + np.abs(g_cell).max()):
-        raise StatisticsError("not-estimable", "all events happen at one time; nothing can change with time")
+        raise not_estimable("all events happen at one time; nothing can change with time")
     score, information = _extended(fit, g_cell)
     tests = _term_tests(fit, score, information)
     chi_square, df, p_value = tests["GLOBAL"]
@@ -115,7 +115,7 @@ def _transformed(fit: CoxFit, transform: str) -> FloatArray:
         return rows.times
     if transform == "log":
         if rows.times[np.unique(rows.time_index[rows.event == 1])[0]] <= 0:
-            raise StatisticsError("not-estimable", "the logarithm of an event time of 0 is infinite")
+            raise not_estimable("the logarithm of an event time of 0 is infinite")
         return np.log(np.maximum(rows.times, np.finfo(float).tiny))
     if transform == "rank":
         first = np.unique(rows.time_index, return_index=True)[1]
@@ -159,7 +159,7 @@ def _term_tests(
         part = information[np.ix_(kept, kept)]
         scale = np.sqrt(np.diag(part))
         if not (scale > 0).all() or np.linalg.cond(part / np.outer(scale, scale)) > 1e13:
-            raise StatisticsError("not-estimable", f"the data do not show how {term} changes with time")
+            raise not_estimable(f"the data do not show how {term} changes with time")
         u = score[kept] / scale
         chi_square = float(u @ np.linalg.solve(part / np.outer(scale, scale), u))
         tests[str(term)] = (

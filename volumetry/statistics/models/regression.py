@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import Clusters, check_clusters
 from volumetry.statistics.models.cox import grouped_sums
@@ -23,6 +23,7 @@ from volumetry.statistics.rows import (
     IntArray,
     Table,
     complete_rows,
+    not_estimable,
     read_numbers,
 )
 from volumetry.statistics.wald import wald_estimate
@@ -180,9 +181,7 @@ def linear_regression(
     require_full_rank(rows.design, centred=False)
     n, k = rows.design.values.shape
     if n <= k:
-        raise StatisticsError(
-            "not-estimable", "there are no more rows than coefficients", values={"rows": n, "coefficients": k}
-        )
+        raise not_estimable("there are no more rows than coefficients", rows=n, coefficients=k)
     X, w = rows.design.values, rows.weights
     bread: FloatArray = np.asarray(np.linalg.inv(X.T @ (X * w[:, None])), dtype=np.float64)
     beta = bread @ (X.T @ (w * rows.outcome))
@@ -261,11 +260,9 @@ def _sandwich(
     sums = grouped_sums(scores, rows.cluster) @ bread
     g, (n, k) = len(sums), rows.design.values.shape
     if g < 2:
-        raise StatisticsError("not-estimable", "there is one cluster only; no error can be estimated from it")
+        raise not_estimable("there is one cluster only; no error can be estimated from it")
     if n <= k:
-        raise StatisticsError(
-            "not-estimable", "there are no more rows than coefficients", values={"rows": n, "coefficients": k}
-        )
+        raise not_estimable("there are no more rows than coefficients", rows=n, coefficients=k)
     factors = {"none": 1.0, "clusters": g / (g - 1), "hc1": g / (g - 1) * (n - 1) / (n - k)}
     result: FloatArray = sums.T @ sums * factors[correction]
     return result
@@ -287,7 +284,7 @@ def _bias_reduced(
     order = np.argsort(rows.cluster, kind="stable")
     starts = np.flatnonzero(np.diff(rows.cluster[order], prepend=-1))
     if len(starts) < 2:
-        raise StatisticsError("not-estimable", "there is one cluster only; no error can be estimated from it")
+        raise not_estimable("there is one cluster only; no error can be estimated from it")
     meat, own, crossed = [], [], []
     for part in np.split(order, starts[1:]):
         x = X[part]
@@ -306,10 +303,8 @@ def _bias_reduced(
         trace = float((d[:, c] - inner).sum())
         square = float((d[:, c] ** 2 - 2 * d[:, c] * inner).sum() + np.trace(cross @ cross))
         if not (trace > 0 and square > 0):
-            raise StatisticsError(
-                "not-estimable",
-                "the clusters leave nothing to estimate an error from",
-                values={"clusters": len(starts), "coefficients": k},
+            raise not_estimable(
+                "the clusters leave nothing to estimate an error from", clusters=len(starts), coefficients=k
             )
         df[c] = trace**2 / square
     return sums.T @ sums, df

@@ -7,11 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import BoolArray, Column, FloatArray, Table, present_values, sum_by
+from volumetry.statistics.rows import (
+    BoolArray,
+    Column,
+    FloatArray,
+    Table,
+    not_estimable,
+    present_values,
+    sum_by,
+)
 from volumetry.statistics.time.survival_rows import (
     SurvivalColumns,
     SurvivalRows,
@@ -61,7 +68,7 @@ def gray_test(
     clusters = check_clusters(cluster, data, used=rows.used, accounted=False)
     found, notes = require_groups(rows.group)
     if not (rows.event == cause).any():
-        raise StatisticsError("not-estimable", f"there is no event of cause {cause}")
+        raise not_estimable(f"there is no event of cause {cause}")
     rows = replace(rows, group=found)
     n_groups = len(found.levels)
     score, covariance = np.zeros(n_groups), np.zeros((n_groups, n_groups))
@@ -71,7 +78,7 @@ def gray_test(
         covariance += part[1]
     kept = np.flatnonzero(np.diag(covariance) > 1e-12)[1:]
     if len(kept) == 0:
-        raise StatisticsError("not-estimable", "no event happened while more than one group was at risk")
+        raise not_estimable("no event happened while more than one group was at risk")
     solved = np.linalg.lstsq(covariance[np.ix_(kept, kept)], score[kept], rcond=None)[0]
     statistic, df = float(score[kept] @ solved), len(kept)
     of_cause = rows.event == cause

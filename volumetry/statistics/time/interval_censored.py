@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, Result, StatisticResult
@@ -27,6 +27,7 @@ from volumetry.statistics.rows import (
     column_values,
     complete_rows,
     is_missing,
+    not_estimable,
     one_column,
     read_labels,
     read_numbers,
@@ -184,14 +185,14 @@ def interval_logrank_test(
     rows = _read(left, right, group, data)
     names = rows.group.levels
     if len(names) < 2:
-        raise StatisticsError("not-estimable", "a test needs two groups", values={"groups": len(names)})
+        raise not_estimable("a test needs two groups", groups=len(names))
     clusters = check_clusters(cluster, data, used=rows.used, accounted=False)
     every = np.ones(rows.left.size, dtype=bool)
     score = _scores(rows, _curve(rows, every, "all"), scores)
     score = score - score.mean()
     spread = float((score**2).sum()) / (score.size - 1)
     if spread < 1e-14:
-        raise StatisticsError("not-estimable", "all rows have the same score", values={"rows": score.size})
+        raise not_estimable("all rows have the same score", rows=score.size)
     counts = rows.group.counts.astype(float)
     sums = np.bincount(rows.group.codes, score, len(names))
     covariance = spread * (np.diag(counts) - np.outer(counts, counts) / score.size)
@@ -292,6 +293,6 @@ def _scores(rows: _Rows, curve: IntervalCurve, scores: Scores) -> FloatArray:
     _, _, first, last = _innermost(rows.left, rows.right)
     inside = survival[first] - survival[last]
     if (inside <= 0).any():
-        raise StatisticsError("not-estimable", "an interval has no probability in the estimate of all groups")
+        raise not_estimable("an interval has no probability in the estimate of all groups")
     result: FloatArray = (product[last] - product[first]) / inside
     return result

@@ -7,11 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import BoolArray, Column, FloatArray, Table, present_values, sum_by
+from volumetry.statistics.rows import (
+    BoolArray,
+    Column,
+    FloatArray,
+    Table,
+    not_estimable,
+    present_values,
+    sum_by,
+)
 from volumetry.statistics.time.survival_rows import (
     SurvivalColumns,
     SurvivalRows,
@@ -149,8 +156,7 @@ def _quadratic_form(difference: FloatArray, covariance: FloatArray) -> tuple[flo
     """Return the chi-squared and its df; a group that is never at risk with an event does not count."""
     known = np.flatnonzero(np.diag(covariance) > 1e-12)
     if len(known) < 2:
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             "no event happened while more than one group was at risk and anyone survived it",
             todo="The groups' survival cannot be compared.",
         )

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, Table
+from volumetry.statistics.rows import Column, FloatArray, Table, not_estimable
 from volumetry.statistics.time.survival import (
     CurveOptions,
     SurvivalCurve,
@@ -94,10 +93,10 @@ def _check_horizon(curves: tuple[SurvivalCurve, ...], tau: float) -> None:
     for curve in curves:
         last = float(curve.times[-1])
         if not tau > 0 or (tau > last + _TOLERANCE and curve.survival[-1] > 0):
-            raise StatisticsError(
-                "not-estimable",
+            raise not_estimable(
                 f"the horizon lies outside the follow-up of {curve.label}",
-                values={"tau": float(tau), "last_follow_up": last},
+                tau=float(tau),
+                last_follow_up=last,
                 todo="Take a horizon within every group's follow-up.",
             )
 

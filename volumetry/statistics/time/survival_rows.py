@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.rows import (
     BoolArray,
     Column,
@@ -16,6 +16,7 @@ from volumetry.statistics.rows import (
     Labels,
     Table,
     complete_rows,
+    not_estimable,
     read_labels,
     read_numbers,
 )
@@ -155,10 +156,10 @@ def require_groups(group: Labels) -> tuple[Labels, tuple[str, ...]]:
     found = group.without_empty()
     note = f"empty group left out: {', '.join(empty)}" if empty else ""
     if len(found.levels) < 2:
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             "there are not two groups with rows to compare" + (f"; {note}" if note else ""),
-            values={"groups": ", ".join(map(str, found.levels)), "rows": len(found.codes)},
+            groups=", ".join(map(str, found.levels)),
+            rows=len(found.codes),
         )
     return found, (note,) if note else ()
 
@@ -166,9 +167,7 @@ def require_groups(group: Labels) -> tuple[Labels, tuple[str, ...]]:
 def require_events(event: IntArray) -> None:
     """Refuse data without an event."""
     if not (event == 1).any():
-        raise StatisticsError(
-            "not-estimable", "every row is censored; there is no event", values={"rows": len(event)}
-        )
+        raise not_estimable("every row is censored; there is no event", rows=len(event))
 
 
 def _one_level(n_rows: int) -> Labels:
