@@ -40,7 +40,7 @@ GROUP = ["Rad"] * len(RADIATION) + ["RadChem"] * len(BOTH)
 @pytest.mark.parametrize(
     ("scores", "score", "z", "p"),
     [
-        # R's interval::ictest, as Fay and Shaw give it (J Stat Softw 2010;36(2)); see the log-rank test below.
+        # R's interval::ictest (Fay and Shaw, J Stat Softw 2010;36(2)); see the log-rank test below.
         ("sun", -9.141846, -2.6684, 0.007622),
         # SAS/STAT User's Guide, PROC ICLIFETEST, Output 62.4.1: S -9.9442, Z -2.6839, two-sided p 0.0073.
         ("finkelstein", -9.9442, -2.6839, 0.0073),
@@ -79,8 +79,8 @@ ROWS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 6), st.booleans()), 
 def test_turnbulls_estimate_is_the_greatest_likelihood(rows: list[tuple[int, int, bool]]) -> None:
     """No shift of probability to any of the intervals gains (Kuhn and Tucker): proof without another program.
 
-    The derivative of the log likelihood by the probability of an interval is the sum of 1 / P(row) over the rows
-    that cover it: it is the number of rows where there is probability, and nowhere more.
+    The derivative of the log likelihood by the probability of an interval is the sum of 1 / P(row) over the
+    rows that cover it: it is the number of rows where there is probability, and nowhere more.
     """
     left = [start for start, _, _ in rows]
     right = [start + width if seen else None for start, width, seen in rows]

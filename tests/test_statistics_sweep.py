@@ -1,7 +1,7 @@
 """Random hostile calls of every public function: an answer, or an error that names what is wrong.
 
-1,000 calls in every run, 20,000 with ``make prove``. Every second call has arguments of the right kind on awkward
-data (ties, constants, separation, few rows), so that it comes as far as the computation.
+1,000 calls in every run, 20,000 with ``make prove``. Every second call has arguments of the right kind
+on awkward data (ties, constants, separation, few rows), so that it comes as far as the computation.
 """
 
 from __future__ import annotations

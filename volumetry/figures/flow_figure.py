@@ -24,7 +24,7 @@ _HEADINGS = {
     "not in the table": "left out:",
     "left out": "left out:",
     "not matched": "left out:",
-    "no volume": "no change of volume:",
+    "no volume": "change of volume not evaluable:",
 }
 
 _LINE_MM = 3.0
@@ -53,7 +53,7 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str, ax: Ax
     boxes = [(stage, lines) for stage, lines in boxes if lines]
     columns = [_column(steps, label, unit) for label in labels]
     body = max(sum(_height(lines) + _GAP_MM for lines in column) for column in columns)
-    height = sum(_height(lines) + _GAP_MM for _, lines in boxes) + body + 6
+    height = sum(_height(lines) + _GAP_MM for _, lines in boxes) + body + 1
     figure = canvas(height, ax)
     axes = figure.subplots()
     axes.set_axis_off()
@@ -96,7 +96,8 @@ def _draw_column(
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "lw": 0.7, "color": INK})
+    shape = {"arrowstyle": "-|>", "lw": 0.7, "color": INK, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=shape)
 
 
 def _column(steps: Sequence[Step], label: str, unit: str) -> list[list[str]]:

@@ -50,6 +50,7 @@ def draw_studies(rows: Sequence[StudyRow], *, outcome: str) -> Figure:
         axes.axhline(float(np.cumsum(heights)[first_own - 1]), color=INK, lw=0.5)
     top = max((row.high if row.high is not None else row.percent for row in rows), default=100.0)
     axes.set_xlim(0, min(100.0, top * 1.1))
+    axes.locator_params(axis="x", nbins=4, min_n_ticks=3)
     axes.set_ylim(float(heights.sum()), 0)
     axes.set_yticks(centres, names)
     axes.tick_params(axis="y", length=0, labelsize=6)

@@ -55,7 +55,7 @@ def draw_bars(
         axes.errorbar(place, bar.percent, yerr=error, color=INK, capsize=2.5, lw=0.8)
     axes.set_xticks(range(len(bars)), [f"{bar.label}\n{bar.n_events}/{bar.n}" for bar in bars])
     axes.set_xlim(-0.6, max(1, len(bars)) - 0.4)
-    axes.set_ylabel(f"{sentence(title)} (%)")
+    axes.set_ylabel(f"{sentence(title)} (%), 95 % interval")
     top = max((bar.high for bar in bars), default=1.0)
     text = format_p(p_value)
     if len(bars) == 2 and text:
@@ -76,11 +76,13 @@ def draw_waterfall(
     band: tuple[float, float],
     labels: Sequence[str],
     unit: str,
+    intervals: Sequence[tuple[float, float] | None] = (),
     ax: Axes | None = None,
 ) -> Drawn:
     """Draw the change of each row in percent, ordered, with the band of no change.
 
-    Into `ax` if axes are given, which are then returned.
+    Into `ax` if axes are given, which are then returned. `intervals` are the limits of each row's change
+    under the error of measurement, in percent, where known.
     """
     figure = canvas(62, ax)
     axes = figure.subplots()
@@ -90,9 +92,14 @@ def draw_waterfall(
         own = [rank for rank, row in enumerate(order) if groups[row] == label]
         heights = [percents[order[rank]] for rank in own]
         axes.bar(own, heights, width=0.9, color=colour_of(place), label=f"{label} (n = {len(own)})")
+    limits = [(rank, intervals[row]) for rank, row in enumerate(order) if intervals and intervals[row]]
+    for rank, limit in limits:
+        axes.plot([rank, rank], limit, color=INK, lw=0.5)
     axes.axhline(0, color=INK, lw=0.6)
     axes.set_xlabel(f"{sentence(unit)}s in order of change (n = {len(order)})")
-    axes.set_ylabel("Change of lesion volume (%)")
+    axes.set_ylabel(
+        "Change of lesion volume (%)" + ("\nlines: 95 % by error of measurement" if limits else "")
+    )
     axes.set_xticks([])
     axes.set_xlim(-1, max(len(order), 1))
     axes.legend(loc="upper right")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from volumetry.outcomes.analysis import Context, Drawing
+from volumetry.outcomes.error_part import log_errors
 from volumetry.outcomes.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
 from volumetry.outcomes.number_endpoint import paired_drawing
 from volumetry.outcomes.plan import Change, file_name
@@ -33,7 +35,8 @@ def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
         Drawing(
             name=f"{slug}-waterfall",
             caption=f"Change of volume of each row in percent of its baseline; band: no change ({limits}). "
-            "Rows with baseline 0 have no percentage and are not drawn.",
+            "Rows with baseline 0 have no percentage and are not drawn. With an [error] section in the plan, "
+            "lines are the middle 95 % of what a change measured again would be.",
             draw=lambda: _waterfall(context, volumes, band),
         ),
         Drawing(
@@ -48,18 +51,28 @@ def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
 def _waterfall(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:
     from volumetry.figures.statistics_figures import draw_waterfall
 
+    errors = log_errors(context)
     known = [
-        (volume.percent, group)
-        for volume, group in zip(volumes, context.cohort.group, strict=True)
+        (volume.percent, group, _interval(volume.percent, error))
+        for volume, group, error in zip(volumes, context.cohort.group, errors, strict=True)
         if volume is not None and volume.percent is not None
     ]
     return draw_waterfall(
-        [percent for percent, _ in known],
-        [group for _, group in known],
+        [percent for percent, _, _ in known],
+        [group for _, group, _ in known],
         band=band,
         labels=context.cohort.labels,
         unit=context.plan.volumes.unit,
+        intervals=[interval for _, _, interval in known],
     )
+
+
+def _interval(percent: float, log_error: float | None) -> tuple[float, float] | None:
+    """Return the change at 1.96 standard deviations of the logarithm of the ratio to either side."""
+    if log_error is None:
+        return None
+    ratio, spread = 1 + percent / 100, math.exp(1.96 * log_error)
+    return 100 * (ratio / spread - 1), 100 * (ratio * spread - 1)
 
 
 def _responders(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:

@@ -34,7 +34,7 @@ def error_tables(
     plan, error = context.plan.error, context.cohort.inputs.reading_error
     if plan is None or error is None or context.population != "all":
         return ()
-    simulated = simulated_classes(context, error, plan)
+    simulated = simulated_classes(context, plan)
     rows = _responder_rows(context, endpoint.name, simulated)
     conclusion = [*_choices(sensitivity), _under_error(context, simulated, compare)]
     return (
@@ -61,7 +61,7 @@ def error_drawings(context: Context, endpoint: Change, tables: Sequence[Tidy]) -
     )
 
 
-def simulated_classes(context: Context, error: ReadingError, plan: ErrorPlan) -> list[Classes]:
+def simulated_classes(context: Context, plan: ErrorPlan) -> list[Classes]:
     """Return the classes of all rows in every simulation: each change is measured once more, with its error.
 
     The logarithm of the ratio of volumes is drawn about the measured one with the standard deviation of the
@@ -71,10 +71,8 @@ def simulated_classes(context: Context, error: ReadingError, plan: ErrorPlan) ->
     volumes = context.cohort.volumes
     classes: Classes = [three_classes(volume.category) for volume in volumes]
     rng = np.random.default_rng(plan.seed)
-    slicing = _slicing_percents(context)
     draws: dict[int, NDArray[np.float64]] = {}
-    for row, volume in enumerate(volumes):
-        sd = _log_sd(volume, error, slicing.get(row))
+    for row, sd in enumerate(log_errors(context)):
         if sd is not None and classes[row] is not None:
             draws[row] = np.exp(sd * rng.standard_normal(plan.simulations))
     found = []
@@ -87,6 +85,15 @@ def simulated_classes(context: Context, error: ReadingError, plan: ErrorPlan) ->
             again[row] = three_classes(threshold_category(first, second * float(factors[run]), rule))
         found.append(again)
     return found
+
+
+def log_errors(context: Context) -> list[float | None]:
+    """Return the standard deviation of the logarithm of each row's ratio of volumes; None where not known."""
+    error = context.cohort.inputs.reading_error
+    if context.plan.error is None or error is None:
+        return [None] * len(context.cohort.volumes)
+    slicing = _slicing_percents(context)
+    return [_log_sd(volume, error, slicing.get(row)) for row, volume in enumerate(context.cohort.volumes)]
 
 
 def _log_sd(volume: UnitVolume, error: ReadingError, slicing: tuple[float, float] | None) -> float | None:

@@ -23,6 +23,11 @@ def tail_p(statistic: float, alternative: Alternative = "two-sided", df: float =
     return 2 * tail if alternative == "two-sided" else tail
 
 
+def held_exp(value: float) -> float | None:
+    """Return the exponential; None where no float holds it: a limit that large is none."""
+    return None if value > 700 else math.exp(value)
+
+
 def wald_estimate(
     name: str,
     value: float,
@@ -52,7 +57,7 @@ def wald_estimate(
         name=name,
         value=math.exp(value) if ratio else value,
         ci_low=math.exp(low) if ratio else low,
-        ci_high=(None if high > 700 else math.exp(high)) if ratio else high,
+        ci_high=held_exp(high) if ratio else high,
         level=level,
         unit=unit,
         standard_error=error,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -29,9 +29,10 @@ from volumetry.statistics.models.profile_likelihood import (
     profile_tests,
 )
 from volumetry.statistics.models.regression import read_regression
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import Column, FloatArray, Table
 from volumetry.statistics.time.survival_rows import SurvivalColumns, read_survival, require_events
+from volumetry.statistics.wald import held_exp, wald_estimate
 
 #: No log relative hazard is this large; a penalised likelihood that goes there is flat.
 _ENDLESS = 200.0
@@ -211,13 +212,10 @@ def _result(
     errors = model_errors(fitted.best.point)
     ratio = max(2 * (fitted.best.point.value - fitted.null), 0.0)
     estimates = [
-        Estimate(
-            name=name,
-            value=float(np.exp(fitted.best.coefficients[j])),
-            ci_low=float(np.exp(limits[j, 0])),
-            ci_high=float(np.exp(limits[j, 1])),
-            level=level,
-            standard_error=float(errors[j]),
+        replace(
+            wald_estimate(name, fitted.best.coefficients[j], errors[j], level, ratio=True),
+            ci_low=held_exp(limits[j, 0]),
+            ci_high=held_exp(limits[j, 1]),
             statistic=float(tests[j]),
             p_value=float(special.chdtrc(1, tests[j])),
         )

@@ -15,6 +15,7 @@ _MAX_ITERATIONS = 100
 _CONVERGED = 1e-11
 #: A step that promises to raise the log likelihood by less than this share is no step either.
 _NOTHING_LEFT = 1e-10
+_ROUNDING = 1e-14
 #: Fisher scoring closes in on a penalised maximum by a constant factor only; then Newton takes over.
 _SCORING_STEPS = 12
 
@@ -67,8 +68,12 @@ def maximise(model: Likelihood, start: FloatArray, free: BoolArray) -> Maximum:
         if step is None:
             break
         moved = float(np.abs(step * np.sqrt(np.abs(np.diag(at.information)))[free]).max())
+        left = float(at.score[free] @ step) / (1 + abs(at.value))
+        before = beta
         beta, at = _climb(model, beta, at, step, free)
-        if moved < _CONVERGED:
+        # Far out, rounding can be larger than what is left to climb: no part of the step then gains.
+        stuck = left < _NOTHING_LEFT and np.array_equal(beta, before)
+        if moved < _CONVERGED or left < _ROUNDING or stuck:
             return Maximum(beta, at)
         if model.is_endless(beta):
             break

@@ -26,7 +26,7 @@ from volumetry.statistics.rows import (
     not_estimable,
     read_numbers,
 )
-from volumetry.statistics.wald import wald_estimate
+from volumetry.statistics.wald import held_exp, wald_estimate
 
 Correction = Literal["none", "clusters", "hc1", "cr2"]
 Interval = Literal["wald", "profile"]
@@ -344,13 +344,8 @@ def _odds_ratios(
         return found
     bounds = dict(zip(names, limits.tolist(), strict=True))
     return tuple(
-        replace(e, ci_low=math.exp(bounds[e.name][0]), ci_high=_held_exp(bounds[e.name][1])) for e in found
+        replace(e, ci_low=held_exp(bounds[e.name][0]), ci_high=held_exp(bounds[e.name][1])) for e in found
     )
-
-
-def _held_exp(value: float) -> float | None:
-    """Return the exponential; None where no float holds it, which is no limit."""
-    return None if value > 700 else math.exp(value)
 
 
 def _coefficients(
