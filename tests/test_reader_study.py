@@ -319,6 +319,7 @@ def run_study(folder: Path, n_scans: int) -> Path:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1800)
 def test_a_reader_study_from_an_empty_folder_twice(tmp_path: Path) -> None:
     results = [run_study(tmp_path / name, N_SCANS) for name in ("one", "two")]
     names = ("measurements.csv", "changes.csv", "slices.csv")

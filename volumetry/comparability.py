@@ -268,9 +268,13 @@ def _of_geometry(one: VisitFacts, other: VisitFacts, rule: ComparabilityRule) ->
 
 
 def _of_acquisition(one: VisitFacts, other: VisitFacts, rule: ComparabilityRule) -> Iterable[str]:
-    if _both_differ(one.modality, other.modality):
+    by_modality = _both_differ(one.modality, other.modality)
+    if by_modality:
         yield "modality-differs"
-    if _both_differ(one.weighting, other.weighting):
+    # The weighting of a CT is its modality: against an MR that is one difference, named once.
+    if _both_differ(one.weighting, other.weighting) and not (
+        by_modality and "CT" in (one.weighting, other.weighting)
+    ):
         yield "weighting-differs"
     for code, name, tolerance in (
         ("repetition-time-changed", "repetition_time_ms", rule.time_tolerance),
