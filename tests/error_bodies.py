@@ -95,3 +95,68 @@ def torus(tube: float, direction: Array, n_bins: int = 400) -> AreaProfile:
     share = np.pi - np.arccos(np.clip((edges[:, None] - centre) / across, -1, 1))
     weights = 2 * r * reach * (tube / 40) * (2 * np.pi / 120)
     return _padded(edges, np.diff(share @ weights))
+
+
+def _lattice(n: int = 96, half: float = 1.6) -> Array:
+    axis = (np.arange(n) + 0.5) / n * 2 * half - half
+    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+
+
+def _bumps(rng: np.random.Generator, points: Array, amplitude: float, degrees: range) -> NDArray[np.bool_]:
+    """A star-shaped body with several random waves of each degree."""
+    distance = np.linalg.norm(points, axis=1)
+    near = np.flatnonzero((distance > 1e-9) & (distance < 1 + 4 * amplitude))
+    directions = points[near] / distance[near, None]
+    waves, variance = np.zeros(len(near)), 0.0
+    for degree in degrees:
+        for _ in range(4):
+            weight = rng.standard_normal() / degree**0.5
+            waves += weight * np.polynomial.legendre.legval(
+                np.clip(directions @ rotations(rng), -1, 1), [0.0] * degree + [1.0]
+            )
+            variance += weight**2 / (2 * degree + 1)
+    inside = np.zeros(len(points), dtype=bool)
+    inside[near] = distance[near] < np.clip(1 + amplitude * waves / np.sqrt(variance), 0.15, None)
+    return inside
+
+
+def _inside(rng: np.random.Generator, name: str, points: Array) -> NDArray[np.bool_]:
+    """Which points lie in a body of a kind; its size and shape are drawn."""
+    x, y, z = points.T
+    if name == "superellipsoid":
+        return np.asarray((np.abs(points / rng.uniform(0.6, 1, 3)) ** rng.uniform(1.4, 5)).sum(1) < 1)
+    if name == "egg":
+        return np.asarray(x**2 / 0.9 + y**2 / 0.7 * (1 + rng.uniform(0.1, 0.3) * x) + z**2 / 0.5 < 1)
+    if name == "capsule":
+        beyond = np.maximum(np.abs(z) - rng.uniform(0.2, 0.6), 0)
+        return np.asarray(x**2 + y**2 + beyond**2 < rng.uniform(0.4, 0.7) ** 2)
+    if name == "pear":
+        width = rng.uniform(0.4, 0.9) * (1 - z**2) * (1 + rng.uniform(0.2, 0.5) * z) ** 2
+        return np.asarray((np.abs(z) < 1) & (x**2 + y**2 < width))
+    if name == "crescent":
+        bite = (x - rng.uniform(0.4, 0.8)) ** 2 + y**2 + z**2 > rng.uniform(0.7, 1.0) ** 2
+        return np.asarray((x**2 + y**2 + z**2 < 1) & bite)
+    if name in ("dumbbell", "two balls"):
+        apart = rng.uniform(0.6, 0.95)
+        one, other = rng.uniform(0.35, 0.6, 2)
+        balls = ((x - apart) ** 2 + y**2 + z**2 < one**2) | ((x + apart) ** 2 + y**2 + z**2 < other**2)
+        bar = (np.abs(x) < apart) & (y**2 + z**2 < rng.uniform(0.1, 0.3) ** 2)
+        return np.asarray(balls | bar if name == "dumbbell" else balls)
+    if name == "bumpy":
+        return _bumps(rng, points, 0.1, range(2, 7))
+    return _bumps(rng, points, 0.25, range(3, 8))
+
+
+def unseen(
+    rng: np.random.Generator, name: str, bodies: int, cuts: int, n_bins: int = 90
+) -> list[AreaProfile]:
+    """Bodies of a kind, each cut along random directions; their points are counted between planes."""
+    lattice = _lattice()
+    found = []
+    for _ in range(bodies):
+        points = lattice[_inside(rng, name, lattice)]
+        for _ in range(cuts):
+            along = points @ rotations(rng)
+            counts, edges = np.histogram(along, n_bins, (along.min() - 1e-9, along.max() + 1e-9))
+            found.append(_padded(edges, counts.astype(np.float64)))
+    return found

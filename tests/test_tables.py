@@ -28,7 +28,7 @@ CONTRACT = {
     MEASUREMENTS: """site patient side lesion visit visit_order visit_order_by study_date reader read
         status code message
         volume_mm3 volume_cm3 height_rule volume_thickness_mm3 volume_spacing_mm3 sampling_error_percent
-        n_slices max_area_mm2
+        sampling_warning n_slices max_area_mm2
         slice_thickness_mm slice_spacing_mm gap_mm pixel_area_mm2
         pixel_spacing_rows_mm pixel_spacing_columns_mm
         rows columns slice_normal modality plane weighting repetition_time_ms

@@ -18,7 +18,7 @@ MAX_BYTES = 500_000
 
 _NUMBERS = (
     "status", "code", "message", "volume_cm3", "height_rule", "volume_thickness_mm3", "volume_spacing_mm3",
-    "sampling_error_percent", "n_slices", "max_area_mm2", "flags",
+    "sampling_error_percent", "sampling_warning", "n_slices", "max_area_mm2", "flags",
 )  # fmt: skip
 _HEADER = (
     "study_date", "modality", "plane", "weighting", "rows", "columns", "pixel_spacing_rows_mm",

@@ -16,8 +16,8 @@ from volumetry.pages.templating import page
 
 _VOLUMES = (
     "site", "patient", "side", "lesion", "visit", "study_date", "reader", "read", "status", "volume_cm3",
-    "volume_thickness_mm3", "volume_spacing_mm3", "sampling_error_percent", "n_slices", "max_area_mm2",
-    "slice_thickness_mm", "slice_spacing_mm", "code", "flags",
+    "volume_thickness_mm3", "volume_spacing_mm3", "sampling_error_percent", "sampling_warning", "n_slices",
+    "max_area_mm2", "slice_thickness_mm", "slice_spacing_mm", "code", "flags",
 )  # fmt: skip
 _CHANGES = (
     "site", "patient", "side", "lesion", "reader", "baseline_visit", "followup_visit", "days",

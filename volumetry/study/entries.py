@@ -27,7 +27,7 @@ Measured = tuple[Case, int, Row]
 
 _OF_VOLUME = (
     "volume_mm3", "volume_cm3", "height_rule", "volume_thickness_mm3", "volume_spacing_mm3",
-    "sampling_error_percent", "n_slices", "max_area_mm2", "flags",
+    "sampling_error_percent", "sampling_warning", "n_slices", "max_area_mm2", "flags",
 )  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def _geometry_cells(sections: CrossSections) -> Row:
 
 def volume_cells(volume: LesionVolume) -> Row:
     """Return the cells of a row of measurements that a volume fills."""
+    slicing = sampling_error(volume.areas_mm2, volume.heights_mm)
     return {
         "status": volume.status,
         "code": volume.code or None,
@@ -76,7 +77,8 @@ def volume_cells(volume: LesionVolume) -> Row:
         "height_rule": volume.height_rule,
         "volume_thickness_mm3": volume.volume_thickness_mm3,
         "volume_spacing_mm3": volume.volume_spacing_mm3,
-        "sampling_error_percent": sampling_error(volume.areas_mm2, volume.heights_mm).percent,
+        "sampling_error_percent": slicing.percent,
+        "sampling_warning": slicing.warning or None,
         "max_area_mm2": volume.max_area_mm2,
         "flags": ";".join(volume.flags) or None,
     }

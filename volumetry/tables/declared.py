@@ -107,6 +107,14 @@ MEASUREMENTS = Table(
             what="Standard error of the volume because the lesion is known on its slices only.",
             since="0.2",
         ),
+        Column(
+            name="sampling_warning",
+            kind="text",
+            what="Why the error of slicing may be larger: `flat-ends`, the areas begin or end abruptly; "
+            "`pitted`, an area is smaller than areas on both sides of it.",
+            allowed=("flat-ends", "pitted"),
+            since="0.2",
+        ),
         Column(name="n_slices", kind="integer", what="Number of slices with the lesion."),
         Column(name="max_area_mm2", kind="number", unit="mm2", what="Largest area on a slice."),
         Column(
