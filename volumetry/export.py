@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from volumetry.atomic import make_folder
 from volumetry.errors import UsageError, VolumetryError
-from volumetry.formats import read_mask, read_scan, read_trace, trace_json
+from volumetry.formats import read_scan, trace_json
 from volumetry.formats.dicom.written.lesions import (
     ExportedLesion,
     SourceImages,
@@ -23,8 +24,6 @@ from volumetry.formats.exporting import (
     ExportOptions,
     float32_offset_mm,
     format_of,
-    lesions_of_mask,
-    lesions_of_trace,
     nothing_to_export,
     only_its_labels,
     save_dicom,
@@ -32,13 +31,11 @@ from volumetry.formats.exporting import (
     write_lesions,
     write_voxels,
 )
-from volumetry.formats.recognise import RTSTRUCT_CLASS, recognise
-from volumetry.geometry import ScanGeometry
 from volumetry.loops import simple_contours
 from volumetry.mask import Mask
-from volumetry.scan import Scan
 from volumetry.trace import Trace, check_trace
-from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
+from volumetry.traced_file import TracedFile, read_traced
+from volumetry.volume import LesionVolume, MeasurementRule
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -48,55 +45,6 @@ EXPORT_NAMES: tuple[ExportFormat, ...] = ("seg", "rtstruct", "sr", "nifti", "nrr
 NEEDS_IMAGES = frozenset({"seg", "rtstruct", "sr"})
 NIFTI_OFFSET_MM = 1e-5
 """Offset of a NIfTI file's grid above which ``.seg.nrrd`` is recommended instead."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TracedFile:
-    """The lesions of one traced file, on one grid.
-
-    Attributes
-    ----------
-    path : Path
-    traces : tuple of Trace
-        Empty where the file is a mask.
-    mask : Mask or None
-    tracked : mapping of str to str
-        Tracking UIDs by lesion that the file has from an earlier export by this program.
-    """
-
-    path: Path
-    traces: tuple[Trace, ...] = ()
-    mask: Mask | None = None
-    tracked: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is outlined: the lesion is absent."""
-        if self.mask is not None:
-            layers = self.mask.layers
-            return not any((layers[label.layer] == label.number).any() for label in self.mask.labels)
-        return not any(trace.contours for trace in self.traces)
-
-    @property
-    def geometry(self) -> ScanGeometry:
-        """Grid of the lesions."""
-        return self.mask.geometry if self.mask is not None else self.traces[0].geometry
-
-    def lesions(self, options: ExportOptions) -> tuple[ExportedLesion, ...]:
-        """Return the lesions as they are exported."""
-        if self.mask is not None:
-            lesions = lesions_of_mask(self.mask, options)
-        else:
-            lesions = tuple(one for trace in self.traces for one in lesions_of_trace(trace, options))
-        return tuple(replace(one, tracked_as=self.tracked.get(one.lesion, "")) for one in lesions)
-
-    def volumes(self, rule: MeasurementRule) -> tuple[LesionVolume, ...]:
-        """Measure the lesions, in the order of `lesions`."""
-        if self.mask is not None:
-            return tuple(
-                measure_volume(self.mask, label=label.number, rule=rule) for label in self.mask.labels
-            )
-        return tuple(measure_volume(trace, rule=rule) for trace in self.traces)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,57 +62,6 @@ class Exported:
     paths: tuple[Path, ...]
     n_lesions: int
     notes: tuple[str, ...] = ()
-
-
-def read_traced(
-    path: Path | str,
-    *,
-    scan: Scan | Path | str | None = None,
-    label: int | str | None = None,
-    threshold: float | None = None,
-) -> TracedFile:
-    """Read a traced file whole: all its lesions, or the named one.
-
-    Parameters
-    ----------
-    path : path
-    scan : Scan or path, optional
-        What it was traced on.
-    label : int or str, optional
-    threshold : float, optional
-        As in `volumetry.read_mask`.
-
-    Raises
-    ------
-    VolumetryError
-        As `volumetry.read_trace` and `volumetry.read_mask`.
-    """
-    path = Path(path)
-    if recognise(path).name == "trace":
-        return TracedFile(path=path, traces=(read_trace(path),))
-    stack = scan if scan is None or isinstance(scan, Scan) else read_scan(scan)
-    if _is_structure_set(path):
-        from volumetry.formats.dicom.traced.rtstruct import read_regions
-
-        traces = []
-        for region in read_regions(path, roi=label, scan=stack):
-            if region.error is not None:
-                raise region.error.at(path)
-            if region.trace is not None:
-                traces.append(region.trace)
-        return TracedFile(path=path, traces=tuple(traces))
-    mask = read_mask(path, threshold=threshold, scan=stack)
-    if label is not None:
-        mask = replace(mask, labels=(mask.label(label),))
-    return TracedFile(path=path, mask=mask)
-
-
-def _is_structure_set(path: Path) -> bool:
-    if recognise(path).name != "dicom" or path.is_dir():
-        return False
-    from volumetry.formats.dicom.index import read_header
-
-    return bool(read_header(path).sop_class_uid == RTSTRUCT_CLASS)
 
 
 def export_file(
@@ -211,8 +108,10 @@ def export_file(
     """
     name = format_of(out, as_)
     _refuse_to_replace(path, scan, out)
-    images = _images(name, scan, out)
-    traced = read_traced(path, scan=scan if images is None else images.scan, label=label, threshold=threshold)
+    if scan is None and name in NEEDS_IMAGES:
+        raise without_images(out)
+    traced = read_traced(path, scan=scan, label=label, threshold=threshold)
+    images = _images(traced, name, scan, out)
     traced = replace(traced, tracked=tracked_in(Path(path)))
     if traced.is_empty and name not in ("trace", "rtstruct"):
         raise nothing_to_export(path)
@@ -304,7 +203,7 @@ def _write_held(
     options: ExportOptions | None,
     rule: MeasurementRule | None,
 ) -> None:
-    images = _images(name, scan, path)
+    images = _images(traced, name, scan, path)
     _write(traced, Path(path), name, images, options or ExportOptions(), rule or MeasurementRule())
 
 
@@ -317,6 +216,7 @@ def _write(
     rule: MeasurementRule,
 ) -> Exported:
     lesions = traced.lesions(options)
+    make_folder(out.parent)
     if name == "trace":
         return _as_trace(traced, lesions, out)
     lesions = _of_one_area(traced, lesions, rule)
@@ -338,13 +238,20 @@ def _write(
     return Exported(paths=(out,), n_lesions=len(lesions), notes=notes)
 
 
-def _images(name: str, scan: Path | str | None, out: Path | str) -> SourceImages | None:
+def _images(traced: TracedFile, name: str, scan: Path | str | None, out: Path | str) -> SourceImages | None:
     """Return the images that a DICOM object names; other formats need none."""
     if name not in NEEDS_IMAGES:
         return None
     if scan is None:
         raise without_images(out)
-    return source_images(scan, read_scan(scan))
+    drawn = traced.mask.source if traced.mask is not None else traced.traces[0].source
+    try:
+        found = read_scan(scan)
+    except VolumetryError as error:
+        if error.code != "ambiguous-series" or not drawn.series_uid:
+            raise
+        found = read_scan(scan, series_uid=drawn.series_uid)
+    return source_images(scan, found)
 
 
 def _of_one_area(

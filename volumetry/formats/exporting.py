@@ -35,6 +35,7 @@ _SUFFIXES: tuple[tuple[str, ExportFormat], ...] = (
 )
 _SUFFIX_OF = {"nifti": ".nii.gz", "nrrd": ".seg.nrrd"}
 """Formats that readers know by the suffix alone."""
+_TEXTS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 OF_DICOM: frozenset[str] = frozenset({"seg", "rtstruct"})
 
 
@@ -260,10 +261,36 @@ def save_dicom(written: Dataset, path: Path | str) -> None:
     from volumetry.atomic import write_atomically
 
     _settle_times(written)
+    _settle_characters(written)
     buffer = BytesIO()
     with values_of_the_source():
         written.save_as(buffer, enforce_file_format=True)
     write_atomically(path, buffer.getvalue())
+
+
+def _settle_characters(written: Dataset) -> None:
+    """Write an object in UTF-8 where the character set of its images does not hold all of its texts."""
+    from pydicom.charset import python_encoding
+
+    named = written.get("SpecificCharacterSet") or "ISO_IR 6"
+    names = [named] if isinstance(named, str) else list(named)
+    encodings = [python_encoding.get(str(name), "ascii") for name in names]
+    encodings = ["ascii" if encoding == "iso8859" else encoding for encoding in encodings]
+    texts = [str(e.value) for e in written.iterall() if e.VR in _TEXTS and not str(e.value).isascii()]
+    if all(any(_holds(encoding, text) for encoding in encodings) for text in texts):
+        return
+    for element in written.iterall():
+        if element.VR == "PN":
+            element.value = str(element.value)
+    written.SpecificCharacterSet = "ISO_IR 192"
+
+
+def _holds(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _settle_times(written: Dataset) -> None:

@@ -68,6 +68,7 @@ _SPACES = {
 }
 _UNITS_MM = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "\u00b5m": 1e-3, "micron": 1e-3, "cm": 10.0, "m": 1e3}
 _OTHER_NAMES = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
+_ESCAPED = re.compile(r"\\([\\n])")  # in a value: a backslash and a line break
 _SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID)")
 
 
@@ -154,7 +155,8 @@ def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], dict[str, s
         if not colon:
             raise unreadable("a line of the header is neither a field nor a comment", path)
         if value.startswith("="):
-            put_field(pairs, name, value[1:], path)
+            text = _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else "\\", value[1:])
+            put_field(pairs, name, text, path)
         else:
             name = name.strip().lower()
             put_field(fields, _OTHER_NAMES.get(name, name), value.strip(), path)

@@ -203,7 +203,9 @@ class SourceImages:
         """Return SOP class UID, SOP instance UID and frame number (None for a single-frame image)."""
         uid, _, frame = self.scan.slice_uids[slice_index].partition("#")
         image = next(image for image in self.datasets if image.SOPInstanceUID == uid)
-        return str(image.SOPClassUID), uid, int(frame) if frame else None
+        # The tiles of a mosaic are slices of one image, and no frames of it.
+        number = int(frame) if frame and "NumberOfFrames" in image else None
+        return str(image.SOPClassUID), uid, number
 
 
 def source_images(path: Path | str, scan: Scan) -> SourceImages:
@@ -284,6 +286,9 @@ def _made_whole(image: Dataset) -> Dataset:
                 setattr(image, name, "")
         if not _usable(image, "SpecificCharacterSet"):
             image.SpecificCharacterSet = "ISO_IR 192"
+        elif not isinstance(image.get("SpecificCharacterSet", ""), str):
+            named = [str(text) or "ISO 2022 IR 6" for text in image.SpecificCharacterSet]
+            image.SpecificCharacterSet = named
         if not image.get("FrameOfReferenceUID"):
             image.FrameOfReferenceUID = uid_of("frame", str(image.get("SeriesInstanceUID", "")))
     return image

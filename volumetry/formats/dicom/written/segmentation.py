@@ -66,9 +66,9 @@ def segmentation(
             todo="Export as trace or rtstruct, which can hold an absent lesion.",
         )
     key = key_of(lesions, images)
-    sources = images.datasets[:1] if images.is_multiframe else images.datasets
+    sources = _sources(hd, images)
     written = hd.seg.Segmentation(
-        source_images=list(sources),
+        source_images=sources,
         further_source_images=list(images.datasets[len(sources) :]) or None,
         pixel_array=pixels,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
@@ -85,15 +85,41 @@ def segmentation(
         content_description="Lesions for volumetry",
         omit_empty_frames=not empty_frames,
         pixel_measures=_pixel_measures(hd, images),
-        plane_orientation=hd.PlaneOrientationSequence(
-            "PATIENT", (*geometry.row_direction.tolist(), *geometry.column_direction.tolist())
-        ),
+        plane_orientation=_orientation(hd, images),
         plane_positions=[
             hd.PlanePositionSequence("PATIENT", origin) for origin in geometry.slice_origins_mm.tolist()
         ],
     )
     written.SeriesDescription = "Lesion segmentation"
     return written  # type: ignore[no-any-return]
+
+
+def _sources(hd: Any, images: SourceImages) -> list[Dataset]:
+    """Return the images that highdicom compares the segments with, all with the grid of the scan.
+
+    It reads thickness, spacing and orientation where it expects them, and not where an image without a
+    thickness, or with functional groups of its own for every frame, has them.
+    """
+    from copy import copy
+
+    measures, orientation = _pixel_measures(hd, images), _orientation(hd, images)
+    found = []
+    for image in images.datasets[:1] if images.is_multiframe else images.datasets:
+        source = copy(image)
+        if "SharedFunctionalGroupsSequence" in source:
+            shared = copy(source.SharedFunctionalGroupsSequence[0])
+            shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = measures, orientation
+            source.SharedFunctionalGroupsSequence = [shared]
+        else:
+            source.SliceThickness = measures[0].SliceThickness
+        found.append(source)
+    return found
+
+
+def _orientation(hd: Any, images: SourceImages) -> Any:
+    geometry = images.scan.geometry
+    cosines = (*geometry.row_direction.tolist(), *geometry.column_direction.tolist())
+    return hd.PlaneOrientationSequence("PATIENT", cosines)
 
 
 def _pixel_measures(hd: Any, images: SourceImages) -> Any:
