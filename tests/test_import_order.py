@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("formats", "statistics"),
     ("clinical",),
     ("figures",),
+    ("traced_file",),
     ("export",),
     ("study", "outcomes"),
     ("agreement",),
