@@ -115,6 +115,7 @@ def export_file(
     traced = replace(traced, tracked=tracked_in(Path(path)))
     if traced.is_empty and name not in ("trace", "rtstruct"):
         raise nothing_to_export(path)
+    make_folder(Path(out).parent)
     return _write(traced, Path(out), name, images, options or ExportOptions(), rule or MeasurementRule())
 
 
@@ -216,7 +217,6 @@ def _write(
     rule: MeasurementRule,
 ) -> Exported:
     lesions = traced.lesions(options)
-    make_folder(out.parent)
     if name == "trace":
         return _as_trace(traced, lesions, out)
     lesions = _of_one_area(traced, lesions, rule)
