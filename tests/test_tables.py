@@ -89,11 +89,11 @@ def test_all_faults_are_named_at_once(tmp_path):
     assert caught.value.code == "invalid-table"
     for fault in (
         "missing columns: code, flags, gap_mm",
-        "line 2: volume_mm3 is no number",
-        "line 2: n_slices is no integer",
+        "line 2: volume_mm3 is 'x', no number",
+        "line 2: n_slices is '1.5', no integer",
         "line 3: patient is empty",
         "line 3: status is 'lost'",
-        "line 3: volume_mm3 is no number",
+        "line 3: volume_mm3 is 'nan', no number",
     ):
         assert fault in message
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from volumetry.errors import ReadError, UsageError, VolumetryError
 from volumetry.formats.dicom.index import read_header
@@ -49,6 +50,7 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
         ``invalid-table`` with all faults at once.
     """
     rows = read_manifest(path)
+    _check_places(rows, path)
     scans = NamedScans(folder)
     for line, row in enumerate(rows, start=2):
         side = SIDE_WORDS.get((row["side"] or "").lower())
@@ -69,6 +71,24 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
                 todo="Write 1, 2, ...",
             )
         yield _case(row, side, path.parent, folder, scans)
+
+
+def _check_places(rows: Sequence[Row], path: Path) -> None:
+    """Refuse a visit with two places among those of its patient."""
+    places: dict[tuple[Any, ...], tuple[int, int]] = {}
+    for line, row in enumerate(rows, start=2):
+        place = row["visit_order"]
+        if place is None:
+            continue
+        known = places.setdefault((row["site"], row["patient"], row["visit"]), (place, line))
+        if known[0] != place:
+            raise UsageError(
+                "invalid-table",
+                "one visit has two places in visit_order",
+                where=path,
+                values={"lines": f"{known[1]} and {line}", "visit_order": f"{known[0]} and {place}"},
+                todo="Write the same number in all lines of a visit.",
+            )
 
 
 def read_manifest(path: Path | str) -> list[Row]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,9 @@ from volumetry.errors import UsageError
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.table_text import table_text
 from volumetry.tables import MEASUREMENTS, Row
+
+_WHOSE = ("site", "side", "lesion", "reader", "read")
+"""Columns of these names are not passed by: they tell tracings apart."""
 
 _MM3 = {"mm3": 1.0, "cm3": 1000.0, "ml": 1000.0}
 
@@ -59,6 +63,9 @@ class TableMapping:
     date_format: str = setting("How dates are written, as `%d.%m.%Y`; without it as 2024-03-02.", "")
     decimal: Literal[".", ","] = setting("Mark before the decimals.", ".")
     sides: dict[str, str] = table_setting('Words for sides, and L or R: `links = "L"`.')
+    ignored: tuple[str, ...] = setting(
+        "Columns named site, side, lesion, reader or read that hold something else.", ()
+    )
     not_measured: tuple[str, ...] = setting(
         "What cells say where there is no volume; an empty cell says so, too.", ()
     )
@@ -123,8 +130,11 @@ def mapped_rows(path: Path | str, mapping_path: Path | str) -> tuple[list[Row], 
     mapping, document = read_mapping(mapping_path)
     names, lines = table_text(path)
     used = _used(mapping)
+    _check_unused(names, used, mapping, document)
     _check_columns(used, names, document, path)
     faults: list[str] = []
+    if mapping.decimal == "," and Path(path).suffix.lower() != ".xlsx":  # whose numbers have no mark
+        faults += _points(names, lines, [*mapping.visits] or [mapping.columns.volume])
     rows: list[Row] = []
     for number, cells in enumerate(lines, start=2):
         line = dict(zip(names, (cell.strip() for cell in cells), strict=False))
@@ -165,6 +175,30 @@ def _check_columns(
             hint = f"Did you mean {close[0]!r}? " if close else ""
             raise document.fault(
                 key, f"the table has no column {column!r}", f"{hint}It has {', '.join(filter(None, names))}."
+            )
+
+
+def _points(names: Sequence[str], lines: Sequence[Sequence[str]], columns: Iterable[str]) -> Iterator[str]:
+    """Name the volumes with a point where a comma is the mark of decimals: 1.234 may be over a thousand."""
+    places = [names.index(column) for column in columns]
+    for number, cells in enumerate(lines, start=2):
+        for place in places:
+            if place < len(cells) and re.fullmatch(r"[\d.]*\d\.\d[\d.]*(,\d*)?", cells[place].strip()):
+                text = cells[place].strip()
+                yield f'line {number}: {names[place]} is {text!r}, a point where decimal is ","'
+
+
+def _check_unused(
+    names: Sequence[str], used: Mapping[tuple[str, ...], str], mapping: TableMapping, document: Document
+) -> None:
+    """Refuse a table that says whose a volume is in a column that the mapping passes by."""
+    for name in names:
+        key = name.strip().casefold()
+        if key in _WHOSE and name not in used.values() and name not in mapping.ignored:
+            raise document.fault(
+                ("columns",),
+                f"the table has a column {name!r}, which is not named",
+                f'Give {key} = "{name}" in [columns], or ignored = ["{name}"].',
             )
 
 

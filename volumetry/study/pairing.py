@@ -9,7 +9,7 @@ from typing import Any
 
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.errors import UsageError
-from volumetry.study.identity import natural, order_of_visits
+from volumetry.study.identity import date_of_name, first_days, natural, order_of_visits
 from volumetry.study.worth import WorthRule, worth_cells
 from volumetry.tables import CHANGES, Row
 
@@ -73,14 +73,27 @@ def _changes_of_patient(
     ordered = sorted(visits, key=lambda visit: (visits[visit][0], visit))
     for unit in sorted(units):
         for visit in ordered[1:]:
-            dates = (visits[ordered[0]][1], visits[visit][1])
+            dates = (_day(units[unit], ordered[0], visits), _day(units[unit], visit, visits))
             pair = (
                 _visit(units[unit].get(ordered[0]), failures.get(ordered[0]) or "baseline-not-traced"),
                 _visit(units[unit].get(visit), failures.get(visit) or "followup-not-traced"),
             )
-            row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
             both = units[unit].get(ordered[0]), units[unit].get(visit)
+            if _is_one_tracing(*both):
+                pair = (pair[0], MeasuredVisit(volume_mm3=None, code="ambiguous-lesion"))
+            row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
             yield _with_worth(row, worth_cells(*both, change, rule, worth))
+
+
+def _is_one_tracing(first: Row | None, second: Row | None) -> bool:
+    """Whether a table names one file as the tracing of two visits."""
+    return first is not None and second is not None and first["trace"] == second["trace"] is not None
+
+
+def _day(rows: Mapping[str, Row], visit: str, visits: Mapping[str, tuple[int, str]]) -> str:
+    """The date of a lesion's scan at a visit, which may be a day after another of the visit."""
+    own = rows[visit]["study_date"] if visit in rows else None
+    return own or visits[visit][1]
 
 
 def _with_worth(row: Row, cells: Row) -> Row:
@@ -175,11 +188,14 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
         ``invalid-table`` where a volume is negative, or two rows are of one lesion, visit and read.
     """
     _check_rows(rows)
-    visits: dict[Patient, dict[str, str]] = {}
+    days: dict[Patient, dict[str, set[str]]] = {}
+    rows = [
+        row | {"study_date": row["study_date"] or date_of_name(row["visit"] or "") or None} for row in rows
+    ]
     for row in rows:
-        dates = visits.setdefault((row["site"], row["patient"]), {})
-        visit = row["visit"] or ""
-        dates[visit] = dates.get(visit) or row["study_date"] or ""
+        known = days.setdefault((row["site"], row["patient"]), {}).setdefault(row["visit"] or "", set())
+        known.update(filter(None, (row["study_date"],)))
+    visits = {patient: first_days(own) for patient, own in days.items()}
     unranked = {(row["site"], row["patient"]) for row in rows if row["visit_order"] is None}
     orders = {patient: order_of_visits(visits[patient]) for patient in unranked}
     ordered = []

@@ -42,12 +42,22 @@ def table_text(path: Path | str) -> tuple[list[str], list[list[str]]]:
 def _csv(path: Path) -> list[list[str]]:
     try:
         content = path.read_bytes()
-        text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+        text = content.decode(_encoding(content))
         header = next((line for line in text.splitlines() if not line.startswith("#")), "")
         delimiter = max(",;\t", key=header.count)
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path, type(error).__name__) from None
+
+
+def _encoding(content: bytes) -> str:
+    """UTF-16 with or without its mark, else UTF-8; a header line of a table is mostly ASCII."""
+    if content.startswith(_UTF_16):
+        return "utf-16"
+    zeros = [content[place : place + 64 : 2].count(0) for place in (0, 1)]
+    if max(zeros) < 8:
+        return "utf-8-sig"
+    return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
 
 
 def _sheet(path: Path) -> list[list[str]]:

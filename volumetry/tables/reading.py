@@ -63,7 +63,8 @@ def checked_rows(
             try:
                 row[name] = cell_value(text, columns[name])
             except (ValueError, OverflowError):
-                faults.append(f"line {number}: {name} is no {columns[name].kind}")
+                such = " such as 2024-03-02" if columns[name].kind == "date" else ""
+                faults.append(f"line {number}: {name} is {text!r}, no {columns[name].kind}{such}")
         rows.append(row)
     present = [columns[name] for name in names if name in columns]
     faults += _row_faults(rows, present)
