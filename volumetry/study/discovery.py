@@ -83,6 +83,7 @@ def discover(
     laid_out, found.traced_volumes = cases_of_layouts(
         found.root, found.volumes, is_mask=is_mask_name, mask_stem=image_stem
     )
+    laid_out = list(conventions.with_series(found, laid_out))
     cases = [
         *conventions.dicom_cases(found),
         *conventions.mask_cases(found),

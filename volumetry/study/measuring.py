@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from volumetry._version import __version__
@@ -210,13 +211,7 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
     flags: tuple[str, ...] = ()
     if scan is not None and recognise(path).name == "trace":
         flags = check_trace(read_trace(path), read_scan(scan, series_uid=case.series_uid or None))
-    for region in read_regions(
-        path,
-        label=label,
-        threshold=settings.threshold,
-        scan=scan,
-        self_intersections=settings.rule.self_intersections,
-    ):
+    for region in _read(path, label, scan, case, settings):
         if case.besides and _is_measured_elsewhere(region, case):
             continue
         try:
@@ -227,6 +222,25 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
             yield region.name, region.side, _sided(replace(sections, flags=(*sections.flags, *flags)), case)
         except VolumetryError as error:
             yield region.name, case.side or region.side, error
+
+
+def _read(
+    path: str, label: int | str | None, scan: str | None, case: Case, settings: Settings
+) -> tuple[RegionSections, ...]:
+    """Read the lesions of a file; of a mask whose grid several series of the folder have, by its series."""
+    read = partial(
+        read_regions,
+        path,
+        label=label,
+        threshold=settings.threshold,
+        self_intersections=settings.rule.self_intersections,
+    )
+    try:
+        return read(scan=scan)
+    except VolumetryError as error:
+        if error.code != "ambiguous-series" or case.form != "mask" or not case.series_uid or scan is None:
+            raise
+    return read(scan=read_scan(scan, series_uid=case.series_uid))
 
 
 def _is_measured_elsewhere(region: RegionSections, case: Case) -> bool:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.traced import rtstruct, seg
 from volumetry.formats.dicom.traced.references import References
 from volumetry.formats.lesion_names import side_of_name
-from volumetry.formats.recognise import RTSTRUCT_CLASS, without_suffix
+from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, without_suffix
 from volumetry.formats.trace_json import read_trace
 from volumetry.scan import ScanSource
 from volumetry.study.cases import Case
-from volumetry.study.finding.folder import Found, ImageSeries, dicom_who, text_of
+from volumetry.study.finding.folder import Found, ImageSeries, above, dicom_who, text_of
 from volumetry.study.finding.names import (
     bids_lesion,
     bids_reader,
@@ -81,10 +82,12 @@ def _referenced_series(found: Found, references: References) -> list[ImageSeries
     """
     wanted = {name.partition("#")[0] for name in references.referenced_instance_uids}
     named = [s for uid in references.referenced_series_uids for s in found.series_by_uid.get(uid, [])]
-    if len(named) > len({series.series_uid for series in named}):  # two studies under one SeriesInstanceUID
-        named = [s for s in named if wanted & {text_of(h, "sop_instance_uid") for h in s.headers}] or [
-            series for series in named if series.study_uid == references.study_uid
-        ]
+    if len(named) > len({series.series_uid for series in named}):  # several are under one SeriesInstanceUID
+        named = [s for s in named if wanted & {text_of(h, "sop_instance_uid") for h in s.headers}] or named
+        named = [s for s in named if s.study_uid == references.study_uid] or named
+        named = [s for s in named if s.key[0] == references.patient] or named
+    if len(named) > len({series.series_uid for series in named}):
+        return []
     if named:
         return named
     named = [s for s in found.series.values() if wanted & {h.sop_instance_uid or "" for h in s.headers}]
@@ -109,7 +112,7 @@ def mask_cases(found: Found) -> Iterator[Case]:
             continue
         patient, visit = bids_who(name) or folders_of(name)
         lesion = bids_lesion(name)
-        scan, files = _image_of(found, name)
+        scan, files, uid = _image_of(found, name)
         found.traced_volumes.add(name)
         found.traced_volumes.add(scan)
         yield Case(
@@ -122,10 +125,15 @@ def mask_cases(found: Found) -> Iterator[Case]:
             trace=name,
             scan=scan,
             scan_files=files,
+            series_uid=uid,
         )
 
 
-def _image_of(found: Found, mask: str) -> tuple[str, tuple[str, ...]]:
+_Image = tuple[str, tuple[str, ...], str]
+"""A scan, its files, and its SeriesInstanceUID where it is a DICOM series."""
+
+
+def _image_of(found: Found, mask: str) -> _Image:
     """The image a mask belongs to: of its name, in BIDS by entities, or the only one in its folder."""
     folder = folder_of(mask)
     beside = found.images_by_folder.get(folder, [])
@@ -133,18 +141,35 @@ def _image_of(found: Found, mask: str) -> tuple[str, tuple[str, ...]]:
     for wanted in (stem, f"{stem}_image", f"{stem}_img"):
         named = [name for name in beside if without_suffix(PurePosixPath(name).name) == wanted]
         if len(named) == 1:
-            return named[0], (named[0],)
+            return named[0], (named[0],), ""
     who = bids_who(mask)
     if who is not None:
         same = [name for name in found.images_by_who.get(who, []) if same_entities(name, mask)]
-        return (same[0], (same[0],)) if len(same) == 1 else ("", ())
-    series = found.series_by_folder.get(folder, [])
-    if len(beside) == 1 and not series:
-        return beside[0], (beside[0],)
-    if len(series) == 1 and not beside:
-        found.traced_series.add(series[0].key)
-        return series[0].folder, series[0].files
-    return "", ()
+        return (same[0], (same[0],), "") if len(same) == 1 else ("", (), "")
+    if len(beside) == 1 and folder not in found.series_by_folder:
+        return beside[0], (beside[0],), ""
+    is_trace = mask.endswith(TRACE_SUFFIX)  # and of no DICOM series, or it would say so
+    return ("", (), "") if beside else _series_at(found, folder, below=not is_trace)
+
+
+def _series_at(found: Found, folder: str, *, below: bool = True) -> _Image:
+    """The one DICOM series in a folder; where it holds none, the one below it."""
+    series = found.series_by_folder.get(folder) or (found.series_below.get(folder, []) if below else [])
+    if len(series) != 1:
+        return "", (), ""
+    found.traced_series.add(series[0].key)
+    found.named_by_folders.add(folder)
+    return series[0].folder, series[0].files, series[0].series_uid
+
+
+def with_series(found: Found, cases: Iterable[Case]) -> Iterator[Case]:
+    """Yield cases of layouts; those of TotalSegmentator whose image is a DICOM series are tied to it."""
+    for case in cases:
+        *places, folder, _ = ("", *case.trace.split("/")) if "/" in case.trace else ("", "", "")
+        if case.trace and not case.scan and folder.lower() == "segmentations":
+            scan, files, uid = _series_at(found, "/".join(places[1:]) or ".")
+            case = replace(case, scan=scan, scan_files=files, series_uid=uid, note="") if scan else case
+        yield case
 
 
 def native_cases(found: Found) -> Iterator[Case]:
@@ -166,7 +191,7 @@ def native_cases(found: Found) -> Iterator[Case]:
             # Of one series, all tracings have one name of patient and visit, whatever their form.
             patient, visit, date = dicom_who(found, series.first)
         elif not trace.source.series_uid:
-            scan, files = _image_of(found, name)
+            scan, files, _ = _image_of(found, name)
             found.traced_volumes.add(scan)
         yield Case(
             patient=patient,
@@ -204,6 +229,8 @@ def untraced_cases(found: Found) -> Iterator[Case]:
     for key, series in sorted(found.series.items()):
         if key not in found.traced_series:
             patient, visit, date = dicom_who(found, series.first)
+            if any(place in found.named_by_folders for place in above(series.folder)):
+                patient, visit = folders_of(series.files[0])  # as the tracings that lie there
             yield Case(
                 patient=patient,
                 visit=visit,

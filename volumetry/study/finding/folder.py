@@ -66,6 +66,7 @@ class Found:
     traces: list[str] = field(default_factory=list)
     traced_series: set[SeriesKey] = field(default_factory=set)
     traced_volumes: set[str] = field(default_factory=set)
+    named_by_folders: set[str] = field(default_factory=set)
 
     @cached_property
     def images_by_folder(self) -> dict[str, list[str]]:
@@ -82,6 +83,11 @@ class Found:
     def series_by_folder(self) -> dict[str, list[ImageSeries]]:
         """DICOM series, by the folder that holds their files."""
         return grouped((series.folder or ".", series) for series in self.series.values())
+
+    @cached_property
+    def series_below(self) -> dict[str, list[ImageSeries]]:
+        """DICOM series, by every folder above the one that holds their files."""
+        return grouped((place, s) for s in self.series.values() for place in above(s.folder)[1:])
 
     @cached_property
     def sessions(self) -> dict[tuple[str, str], str]:
@@ -147,6 +153,14 @@ def _with_joined_studies(images: dict[SeriesKey, list[DicomHeader]]) -> dict[Ser
                 for key in keys[1:]:
                     images[keys[0]] += images.pop(key)
     return images
+
+
+def above(folder: str) -> list[str]:
+    """Return a folder and those above it, the study folder last: ``a/b``, ``a``, ``.``."""
+    places = [folder or "."]
+    while places[-1] != ".":
+        places.append(folder_of(places[-1]))
+    return places
 
 
 def grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
