@@ -268,6 +268,8 @@ def _covariance(fit: Any, labels: NDArray[np.intp] | None) -> tuple[NDArray[np.f
     n_clusters = int(codes.max()) + 1
     if not has_repeats(labels):
         return plain, False, n_clusters
+    if n_clusters < 2:
+        raise not_estimable("there is one cluster only; no error can be estimated from it")
     sums = cluster_sums(np.asarray(fit.model.score_obs(fit.params), dtype=float), codes)
     meat = sums.T @ sums * n_clusters / (n_clusters - 1)
     return plain @ meat @ plain, True, n_clusters

@@ -24,6 +24,9 @@ CHANGE_CLASSES = ("increase", "no_change", "decrease", "new", "resolved", "absen
 NOT_EVALUABLE = "not_evaluable"
 
 
+_LARGEST_PERCENT = 1e60
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ResponderRow(Result):
     """One class of change in one group.
@@ -170,6 +173,8 @@ def relative_change(
     if not positive.any():
         raise not_estimable("no pair has a baseline above 0", n_pairs=before.size)
     percent = 100 * (after[positive] - before[positive]) / before[positive]
+    if np.abs(percent).max() > _LARGEST_PERCENT:
+        raise not_estimable("a baseline is next to 0: its change in percent leaves the range of numbers")
     rows = np.arange(before.size) if codes is None else codes
     clustered = codes is not None and len(np.unique(codes)) < codes.size
     estimates = (

@@ -15,7 +15,7 @@ _MAX_ITERATIONS = 100
 _CONVERGED = 1e-11
 #: A step that promises to raise the log likelihood by less than this share is no step either.
 _NOTHING_LEFT = 1e-10
-_ROUNDING = 1e-14
+_ROUNDING = 1e-17
 #: Fisher scoring closes in on a penalised maximum by a constant factor only; then Newton takes over.
 _SCORING_STEPS = 12
 
