@@ -160,8 +160,8 @@ def write_trace(
     VolumetryError
         As `export_file`; ``read-only``, ``disk-full``.
     """
-    name = format_of(path, as_)
-    _write_held(TracedFile(path=Path(path), traces=(trace,)), path, name, scan, options, rule)
+    traced = TracedFile(path=Path(path), traces=(trace,))
+    export_traced(traced, path, as_, scan=scan, options=options, rule=rule)
 
 
 def write_mask(
@@ -192,20 +192,36 @@ def write_mask(
     VolumetryError
         As `export_file`; ``read-only``, ``disk-full``.
     """
-    name = format_of(path, as_)
-    _write_held(TracedFile(path=Path(path), mask=mask), path, name, scan, options, rule)
+    traced = TracedFile(path=Path(path), mask=mask)
+    export_traced(traced, path, as_, scan=scan, options=options, rule=rule)
 
 
-def _write_held(
+def export_traced(
     traced: TracedFile,
-    path: Path | str,
-    name: ExportFormat,
-    scan: Path | str | None,
-    options: ExportOptions | None,
-    rule: MeasurementRule | None,
-) -> None:
-    images = _images(traced, name, scan, path)
-    _write(traced, Path(path), name, images, options or ExportOptions(), rule or MeasurementRule())
+    out: Path | str,
+    as_: ExportFormat | None = None,
+    *,
+    scan: Path | str | None = None,
+    options: ExportOptions | None = None,
+    rule: MeasurementRule | None = None,
+) -> Exported:
+    """Write lesions that are at hand, several traces of one scan for instance, into one file.
+
+    Parameters
+    ----------
+    traced : TracedFile
+        The lesions, all on one grid.
+    out, as_, scan, options, rule
+        As in `export_file`.
+
+    Raises
+    ------
+    VolumetryError
+        As `export_file`.
+    """
+    name = format_of(out, as_)
+    images = _images(traced, name, scan, out)
+    return _write(traced, Path(out), name, images, options or ExportOptions(), rule or MeasurementRule())
 
 
 def _write(
@@ -358,6 +374,7 @@ __all__ = [
     "TracedFile",
     "VolumetryError",
     "export_file",
+    "export_traced",
     "measured_lesion",
     "read_traced",
     "write_mask",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
+import re
 import time
 
 import numpy as np
@@ -10,6 +13,7 @@ from conftest import SAMPLES
 from qtpy.QtCore import QTimer
 
 from volumetry import read_scan
+from volumetry.error_model import ReadingError
 from volumetry.tracing import RigidTransform, display_orientation
 
 
@@ -57,6 +61,32 @@ def test_change_is_told_and_baseline_is_linked(person, study):
     there = person.on_canvas(np.array([(20.0, 30.0)]))[0]
     there = there - np.array([person.canvas.width(), person.canvas.height()]) / 2
     assert np.abs(here - there).max() < 0.01
+
+
+def test_the_class_is_told_beside_its_error(person, study):
+    """With the study's own repeated reads: the change, its error, and what the two say together."""
+    error = ReadingError(
+        model="constant",
+        log_sd_at_1_cm3=0.02,
+        exponent=0.0,
+        df=60,
+        n_pairs=60,
+        n_lesions=60,
+        n_patients=60,
+        size_range_mm3=(100.0, 60_000.0),
+    )
+    (study / "repeatability.json").write_text(json.dumps(error.as_dict()))
+    (study / "study.toml").write_text(
+        '[study]\nname = "hips"\n\n[repeatability]\nfile = "repeatability.json"\n'
+    )
+    open_followup(person, study)
+    said = person.panel.compare.change.text()
+    found = re.search(r"\+21\.7 %, error ([\d.]+) %: (\w+)", said)
+    assert found, said
+    # Two reads at least; the slicing of two visits comes on top.
+    assert 2 * math.sqrt(2) - 0.1 <= float(found[1]) <= 10
+    assert found[2] == "increase"
+    assert "by the 15 % rule" not in said
 
 
 def test_a_turned_baseline_is_shown_at_the_same_place():

@@ -97,14 +97,13 @@ def test_the_area_does_not_depend_on_the_speed(hand, load, redraw):
 
 
 @pytest.mark.parametrize("load", LOADS)
-def test_brush_and_push_do_not_depend_on_the_speed(hand, load):
+def test_the_brush_does_not_depend_on_the_speed(hand, load):
     person = hand.person
+    orientation = person.tracer.scene.orientation
+    scale, shape = orientation.scale_mm[1:], orientation.shape[1:]
     person.tracer.session.add_lesion("R1", "R")
-    ring = outline_of(ellipse(person), person.tracer.scene.orientation.shape[1:])
-    scale = person.tracer.scene.orientation.scale_mm[1:]
-    shape = person.tracer.scene.orientation.shape[1:]
+    hand.key("K")
     with both_cores_busy() if load == "loaded" else nullcontext():
-        hand.key("K")
         for seconds in SPEEDS_S:
             for _ in range(TIMES):
                 path = hand.drag(ellipse(person), seconds)
@@ -113,11 +112,21 @@ def test_brush_and_push_do_not_depend_on_the_speed(hand, load):
                 figures[("brush", load, "plain", f"{seconds:g} s")].append(100 * (got / wanted - 1))
                 assert abs(got / wanted - 1) <= 0.005
                 person.tracer.undo()
-        to_pixels = person.tracer.scene.orientation.display_to_pixels
-        person.tracer.session.add_outline(person.tracer.slice_index, to_pixels(ring))
-        held = person.tracer.outlines()[0][1]
-        outside = np.column_stack((np.full(N, 50.0), np.linspace(50, 62, N)))
-        hand.key("N")
+    report(load, "plain")
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_the_push_does_not_depend_on_the_speed(hand, load):
+    person = hand.person
+    orientation = person.tracer.scene.orientation
+    scale = orientation.scale_mm[1:]
+    person.tracer.session.add_lesion("R1", "R")
+    ring = outline_of(ellipse(person), orientation.shape[1:])
+    person.tracer.session.add_outline(person.tracer.slice_index, orientation.display_to_pixels(ring))
+    held = person.tracer.outlines()[0][1]
+    outside = np.column_stack((np.full(N, 50.0), np.linspace(50, 62, N)))
+    hand.key("N")
+    with both_cores_busy() if load == "loaded" else nullcontext():
         for seconds in SPEEDS_S:
             for _ in range(TIMES):
                 path = hand.drag(outside, seconds)

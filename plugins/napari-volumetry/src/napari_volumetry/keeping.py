@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_volumetry.command import command
 from napari_volumetry.outline_files import read_outlines
 from napari_volumetry.picture_commands import PictureCommands
-from volumetry import VolumetryError
-from volumetry.tracing import CasePlace, SavedTrace, TracingSession
+from volumetry import VolumetryError, read_trace
+from volumetry.tracing import CasePlace, SavedTrace, TracingCase, TracingSession
+
+if TYPE_CHECKING:
+    from volumetry.export import ExportFormat
 
 
 def _clock(time: str) -> str:
@@ -80,11 +84,26 @@ class KeptCase(PictureCommands):
         """Open a signed lesion again, with a reason."""
         session.reopen(reason)
 
-    def save_mask(self, path: Path | str) -> None:
-        """Write a mask of all lesions."""
-        with self._telling():
-            if self.case is not None:
-                self.message_shown.emit(f"Saved: {self.case.export_mask(path).name}.", False)
+    def export(self, path: Path | str, as_: ExportFormat) -> None:
+        """Save, and write all lesions that are saved in a format of other programs."""
+        if self.case is None or self.scene is None:
+            self.say("Open a case first.", False)
+        elif self.is_blinded:
+            self.say("What other programs read names the patient: a blinded case is not exported.", True)
+        elif self.save():
+            with self._telling():
+                self._export(self.case, Path(path), as_)
+
+    def _export(self, case: TracingCase, path: Path, as_: ExportFormat) -> None:
+        from volumetry.export import TracedFile, export_traced
+
+        traces = tuple(read_trace(saved.path) for saved in case.save())
+        if not traces:
+            return
+        traced = TracedFile(path=case.place.folder, traces=traces)
+        done = export_traced(traced, path, as_, scan=self._scan_path, rule=case.session.rule)
+        names = ", ".join(written.name for written in done.paths)
+        self.say(" ".join((f"Exported: {names}.", *done.notes)), False)
 
     @command
     def load_outlines(self, session: TracingSession, path: Path | str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
@@ -31,6 +32,9 @@ from napari_volumetry.numbers_panel import NumbersPanel
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import NOT_MEASURABLE_REASONS, CasePlace
 
+if TYPE_CHECKING:
+    from volumetry.export import ExportFormat
+
 TOOLS = (
     ("Freehand", "draw_freehand", "freehand"),
     ("Clicks", "draw_polygon", "polygon"),
@@ -55,6 +59,15 @@ SLICE_COMMANDS = (
     ("Redo", "redo"),
     ("Delete lesion", "delete_lesion"),
 )
+EXPORTS: tuple[tuple[str, ExportFormat, str], ...] = (
+    ("DICOM segmentation (*.seg.dcm)", "seg", ".seg.dcm"),
+    ("DICOM RT structure set (*.rtstruct.dcm)", "rtstruct", ".rtstruct.dcm"),
+    ("DICOM structured report (*.sr.dcm)", "sr", ".sr.dcm"),
+    ("NRRD for 3D Slicer (*.seg.nrrd)", "nrrd", ".seg.nrrd"),
+    ("NIfTI (*.nii.gz)", "nifti", ".nii.gz"),
+)
+"""What to call a format, its name, and the end of its files."""
+
 SIDES = (("left", "L"), ("right", "R"), ("no side", ""))
 
 
@@ -229,7 +242,11 @@ class TracerPanel(QWidget):
         parts = (
             self.save,
             self.sign,
-            button("Mask...", self._save_mask, tip="Write the lesions as a mask NIfTI, too"),
+            button(
+                "Export...",
+                self._export,
+                tip="Write the lesions as DICOM, NRRD or NIfTI",
+            ),
             button("Load...", self._load, tip="Go on with a trace, an RTSTRUCT or a mask"),
         )
         for number, part in enumerate(parts):
@@ -362,12 +379,15 @@ class TracerPanel(QWidget):
         if folder:
             go_on(CasePlace(folder=Path(folder)))
 
-    def _save_mask(self) -> None:
-        path, _kind = QFileDialog.getSaveFileName(
-            self, "Save mask", "lesions.nii.gz", "NIfTI (*.nii.gz *.nii)"
+    def _export(self) -> None:
+        path, kind = QFileDialog.getSaveFileName(
+            self, "Export the lesions", "", ";;".join(name for name, _, _ in EXPORTS)
         )
         if path:
-            self.tracer.save_mask(path)
+            as_, suffix = next(
+                ((as_, suffix) for name, as_, suffix in EXPORTS if name == kind), EXPORTS[0][1:]
+            )
+            self.tracer.export(path if path.endswith(suffix) else f"{path}{suffix}", as_)
 
     def _load(self) -> None:
         path, _kind = QFileDialog.getOpenFileName(
