@@ -8,7 +8,7 @@ from study_phantoms import write_box, write_box_trace
 
 from volumetry.cli import main
 from volumetry.study.discovery import discover
-from volumetry.study.finding.layouts import parts_of_name
+from volumetry.study.finding.name_parts import parts_of_name
 
 BEFORE, AFTER = (5, 15), (5, 10)
 """Rows of the box at the first and at the last visit: it halves."""
@@ -248,3 +248,55 @@ def test_labels_that_the_data_set_does_not_name_are_measured_under_their_number(
     assert {c["reason"] for c in changes if c["lesion"] in "23"} == {
         "baseline-not-traced",
     }
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"), [("images", "masks"), ("Images", "labels"), ("scans", "segmentations")]
+)
+@pytest.mark.parametrize("above", ["", "data/"])
+@pytest.mark.parametrize("suffix", ["", "_mask"])
+def test_folders_of_images_and_of_masks(tmp_path, images, masks, above, suffix):
+    study = tmp_path / "study"
+    for visit, rows in {"v2": BEFORE, "v10": AFTER}.items():
+        write_box(study / f"{above}{images}/P1_{visit}.nii.gz")
+        write_box(study / f"{above}{masks}/P1_{visit}{suffix}.nii.gz", rows=rows)
+    write_box(study / f"{above}{images}/P2_v2.nii.gz")
+    code, rows, changes = run(study, tmp_path / "out")
+    assert code == 0
+    assert told(rows, "patient", "visit", "status") == [
+        ("P1", "v2", "measured"),
+        ("P1", "v10", "measured"),
+        ("P2", "v2", "not_traced"),
+    ]
+    assert rows[0]["scan"] == f"{above}{images}/P1_v2.nii.gz"
+    assert told(changes, "threshold_category") == [("decrease",)]
+
+
+def test_folders_of_images_and_of_masks_of_every_patient(tmp_path):
+    study = tmp_path / "study"
+    for patient in ("P1", "P2"):
+        for visit, rows in {"month2": BEFORE, "month12": AFTER}.items():
+            write_box(study / f"{patient}/{visit}/images/t1.nii.gz")
+            write_box(study / f"{patient}/{visit}/masks/t1.nii.gz", rows=rows)
+    _, rows, changes = run(study, tmp_path / "out")
+    assert {row["status"] for row in rows} == {"measured"}
+    assert told(changes, "patient", "threshold_category") == [("P1", "decrease"), ("P2", "decrease")]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("P01_v2_2019-01-01", "P01_v1_2020-01-01"),
+        ("P01_20190101_post", "P01_20200101_pre"),
+        ("P01_left_20190101", "P01_left_20200101"),
+    ],
+)
+def test_names_with_a_visit_and_a_date(tmp_path, first, last):
+    study = tmp_path / "study"
+    for name, rows in {first: BEFORE, last: AFTER}.items():
+        write_box(study / f"{name}_mask.nii.gz", rows=rows)
+    _, rows, changes = run(study, tmp_path / "out")
+    assert {row["patient"] for row in rows} == {"P01"}
+    assert told(changes, "side", "lesion", "days", "threshold_category") == [
+        ("L" if "left" in first else "", "1", "365", "decrease")
+    ]

@@ -3,6 +3,7 @@
 - TotalSegmentator: ``<case>/segmentations/<organ>.nii.gz`` beside ``<case>/ct.nii.gz`` or ``mri.nii.gz``.
 - nnU-Net and the Decathlon: ``imagesTr/CASE_0000.nii.gz``, ``labelsTr/CASE.nii.gz``, ``dataset.json``.
 - MONAI Label: ``labels/final/NAME.nii.gz``, with ``NAME.nii.gz`` beside ``labels``.
+- Twin folders: ``images/CASE.nii.gz``, ``masks/CASE.nii.gz`` (or ``labels``, ``segmentations``).
 - Flat: ``P_<date>_mask.nii.gz`` beside ``P_<date>_t1.nii.gz``; the names say patient and visit.
 
 Names alone are looked at, and ``dataset.json``; no image is opened.
@@ -23,43 +24,11 @@ from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import without_suffix
 from volumetry.small_files import read_small
 from volumetry.study.cases import Case
+from volumetry.study.finding.name_parts import NameParts, parts_of_name
 
-_DATE = (
-    r"(?:19|20)\d{2}([-_.]?)(?:0[1-9]|1[0-2])\{n}(?:0[1-9]|[12]\d|3[01])|\d{1,2}[-.]\d{1,2}[-.](?:19|20)\d{2}"
-)
-_VISIT = (
-    rf"(?:{_DATE}|(?:visit|month|week|day|year|ses|tp|fu|v)s?-?\d{{1,4}}"
-    r"|pre|post|baseline|screening|follow-?up\d{0,2})"
-)
-"""What is clearly a visit in a file's name. A bare ``t1`` is not: it is as well a kind of image."""
-_NAME = re.compile(
-    r"(?:(?P<patient>.+?)[_-])?(?P<visit>" + _VISIT.replace("{n}", "3") + r")(?:[_-](?P<rest>.+))?",
-    re.IGNORECASE,
-)
 _CHANNEL = re.compile(r"(?P<case>.+)_\d{4}")
 _SETS = re.compile(r"(?:(?P<above>.*)/)?(?P<kind>images|labels)(?P<set>Tr|Ts|Val)")
 _READER = re.compile(r"reader-?([A-Za-z0-9]+)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NameParts:
-    """What a file's name says: ``P01_2024-01-15_left`` is patient P01, visit 2024-01-15, and *left*."""
-
-    patient: str
-    visit: str
-    rest: str
-
-
-def parts_of_name(stem: str) -> NameParts | None:
-    """Return patient, visit and what follows them in a file's name; None where no visit is named.
-
-    >>> parts_of_name("P01_2024-01-15_t1")
-    NameParts(patient='P01', visit='2024-01-15', rest='t1')
-    """
-    matched = _NAME.fullmatch(stem)
-    if matched is None:
-        return None
-    return NameParts(patient=matched["patient"] or "", visit=matched["visit"], rest=matched["rest"] or "")
 
 
 @dataclass(kw_only=True)
@@ -106,7 +75,8 @@ def cases_of_layouts(
     files = _Files(root=root, is_mask=is_mask, mask_stem=mask_stem)
     for name in volumes:
         files.by_folder[_folder(name)].append(name)
-    cases = [*_total_segmentator(files), *_nnunet(files), *_monai_label(files), *_flat(files)]
+    cases = [*_twin_folders(files), *_total_segmentator(files), *_nnunet(files), *_monai_label(files)]
+    cases += _flat(files)
     return cases, files.claimed
 
 
@@ -135,7 +105,7 @@ def _total_segmentator(files: _Files) -> Iterator[Case]:
         named = [name for name in images if _stem(name).lower() in ("ct", "mri", "mr")] or images
         scan = named[0] if len(named) == 1 else ""
         patient, visit = _who_of_case_folder(case, above, scan)
-        for name in files.by_folder[folder]:
+        for name in files.beside(folder):
             organ = _stem(name)
             yield Case(
                 patient=patient,
@@ -263,6 +233,49 @@ def _monai_names(objects: Any, stem: str) -> dict[int, str]:
         return {}
 
 
+# -- twin folders -----------------------------------------------------------------------------------------
+
+_IMAGE_FOLDERS = ("images", "image", "imgs", "scans", "volumes")
+_MASK_FOLDERS = ("masks", "mask", "labels", "label", "segmentations", "segs", "annotations")
+
+
+def _twin_folders(files: _Files) -> Iterator[Case]:
+    """The cases of folders of masks beside a folder of images, tied by their names."""
+    twins: dict[str, tuple[str, str]] = {}
+    for folder in files.by_folder:
+        above, _, name = folder.rpartition("/")
+        beside = [f"{above}/{other}".lstrip("/") for other in _IMAGE_FOLDERS]
+        images = [other for other in files.by_folder if other.lower() in map(str.lower, beside)]
+        if name.lower() in _MASK_FOLDERS and len(images) == 1:
+            twins[folder] = above, images[0]
+    parents = {above for above, _ in twins.values()}
+    for place, (above, images_place) in twins.items():
+        # One folder of images is the data set's; several are those of patients.
+        named = "" if len(parents) == 1 and "/" not in above else above
+        yield from _twin_cases(files, place, images_place, named)
+
+
+def _twin_cases(files: _Files, place: str, images_place: str, above: str) -> Iterator[Case]:
+    masks = {files.mask_stem(name): name for name in files.beside(place)}
+    images = {name: _stem(name) for name in files.beside(images_place)}
+    channels = {name: (m["case"] if (m := _CHANNEL.fullmatch(own)) else own) for name, own in images.items()}
+    cases, tied = [], set()
+    for stem, mask in masks.items():
+        exact = [name for name, own in channels.items() if stem in (own, images[name])]
+        found, rest = (exact, "") if exact else _images_of(stem, parts_of_name(stem), list(masks), images)
+        case = _flat_case(mask, stem, above, found[:1] if exact else found, rest)
+        cases.append(replace(case, scan_files=tuple(found)) if exact else case)
+        tied.update(found)
+    if not tied:
+        return  # not this layout: their names have nothing in common
+    yield from cases
+    for image, own in images.items():
+        if image not in tied:
+            patient, visit = _flat_who(own, above)
+            yield Case(patient=patient, visit=visit, study_date=_day(own), scan=image, scan_files=(image,))
+    files.claimed.update((*masks.values(), *images))
+
+
 # -- flat -------------------------------------------------------------------------------------------------
 
 _PLAIN_WORDS = {"", "lesion", "lesions", "roi", "left", "right", "l", "r"}
@@ -311,7 +324,7 @@ def _flat_folder(files: _Files, folder: str) -> Iterator[Case]:
         if tied and image not in tied and _visit_parts(stem, folder) is not None:
             files.claimed.add(image)
             patient, visit = _flat_who(stem, folder)
-            yield Case(patient=patient, visit=visit, scan=image, scan_files=(image,))
+            yield Case(patient=patient, visit=visit, study_date=_day(stem), scan=image, scan_files=(image,))
 
 
 def _visit_parts(stem: str, folder: str) -> NameParts | None:
@@ -357,6 +370,11 @@ def _images_of(
     return list(same), parts.rest
 
 
+def _day(stem: str) -> str:
+    parts = parts_of_name(stem)
+    return parts.date if parts is not None else ""
+
+
 def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], rest: str) -> Case:
     patient, visit = _flat_who(stem, folder)
     reader = _READER.search(rest)
@@ -365,6 +383,7 @@ def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], res
     return Case(
         patient=patient,
         visit=visit,
+        study_date=_day(stem),
         side=side_of_name(f"lesion {lesion}"),
         lesion="" if lesion.lower() in _PLAIN_WORDS else lesion,
         reader=reader[1] if reader else "",
