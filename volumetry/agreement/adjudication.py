@@ -189,11 +189,15 @@ class ReadLesion:
         The first read of every reader.
     consensus : tuple or None
         Path and trace.
+    scan, series_uid : str
+        The scan, relative to the study folder.
     """
 
     subject: Subject
     reads: Mapping[str, tuple[Path, Trace]]
     consensus: tuple[Path, Trace] | None
+    scan: str = ""
+    series_uid: str = ""
 
     def disagreements(
         self, *, threshold_percent: float = 15.0, rule: MeasurementRule | None = None
@@ -240,9 +244,15 @@ def read_lesions(study: Path | str, *, traces: Path | str | None = None) -> tupl
         first = {reader: traced for (reader, _), traced in sorted(reads.items(), reverse=True)}
         consensus = first.pop(CONSENSUS, None)
         if len(first) > 1:
-            patient, visit, side, lesion = key[:4]
+            patient, visit, side, lesion, scan, series_uid = key
             lesions.append(
-                ReadLesion(subject=(patient, visit, side, lesion), reads=first, consensus=consensus)
+                ReadLesion(
+                    subject=(patient, visit, side, lesion),
+                    reads=first,
+                    consensus=consensus,
+                    scan=scan,
+                    series_uid=series_uid,
+                )
             )
     return tuple(lesions)
 
@@ -294,7 +304,7 @@ def consensus_of_decisions(
     """
     rows = read_table(decisions, DECISIONS, required=("patient", "visit", "lesion", "how", "reader"))
     reading = reading or Reading()
-    ways = _WAYS[reading.consensus]
+    ways = ways_to_consensus(reading)
     by_subject = {lesion.subject: lesion for lesion in lesions}
     made = []
     for row in rows:
@@ -316,12 +326,39 @@ def consensus_of_decisions(
                 values={"how": row["how"], "consensus": reading.consensus},
                 todo=f"Write {' or '.join(ways)}, or change [reading] consensus.",
             )
-        path, outline = lesion.reads[row["reader"]]
-        named = reading.readers or tuple(
-            reader for reader in lesion.reads if row["how"] == "chosen" or reader != row["reader"]
-        )
-        others = [trace for reader, (_, trace) in lesion.reads.items() if reader in named]
-        made.append(
-            (lesion, path, consensus_trace(outline, others, how=row["how"], time=row.get("time") or ""))
-        )
+        time = row.get("time") or ""
+        consensus = decided(lesion, row["reader"], how=row["how"], reading=reading, time=time)
+        made.append((lesion, lesion.reads[row["reader"]][0], consensus))
     return made
+
+
+def ways_to_consensus(reading: Reading) -> tuple[str, ...]:
+    """Return the ways of `HOW` that the protocol lets readers come to a consensus."""
+    return _WAYS[reading.consensus]
+
+
+def decided(
+    lesion: ReadLesion, reader: str, *, how: str, reading: Reading | None = None, time: str = ""
+) -> Trace:
+    """Return the consensus of a lesion: the outline of one of its readers, chosen, or drawn by a third.
+
+    Parameters
+    ----------
+    lesion : ReadLesion
+    reader : str
+        Whose outline is taken.
+    how : {"chosen", "drawn"}
+    reading : Reading, optional
+        Its readers, where it names them: anybody else is a third reader.
+    time : str
+        When it was decided; empty: now.
+
+    Raises
+    ------
+    UsageError
+        ``usage``: as `consensus_trace`.
+    """
+    named = () if reading is None else reading.readers
+    named = named or tuple(name for name in lesion.reads if how == "chosen" or name != reader)
+    others = [trace for name, (_, trace) in lesion.reads.items() if name in named]
+    return consensus_trace(lesion.reads[reader][1], others, how=how, time=time)

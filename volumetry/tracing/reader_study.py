@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from volumetry.agreement.adjudication import CONSENSUS, consensus_of_decisions, read_lesions
+from volumetry.agreement.adjudication import (
+    CONSENSUS,
+    ReadLesion,
+    consensus_of_decisions,
+    read_lesions,
+)
 from volumetry.errors import ReadError
 from volumetry.study.protocol import Reading
+from volumetry.trace import Trace
 from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.disk.revisions import save_revision
 from volumetry.tracing.worklist.assignment import read_assignment
@@ -147,11 +153,25 @@ def settle(
     lesions = read_lesions(study, traces=traces)
     written = []
     for lesion, taken, consensus in consensus_of_decisions(lesions, decisions, reading=reading):
-        place = CasePlace(folder=taken.parent)
-        held = lesion.consensus
-        if held is not None and held[1].provenance.reason == consensus.provenance.reason:
-            continue
-        path = held[0] if held is not None else place.trace(consensus.lesion, CONSENSUS)
-        parent = held[1].sha256 if held is not None else ""
-        written.append(save_revision(consensus, path, parent_sha256=parent, versions=place.versions).path)
+        saved = save_consensus(lesion, taken, consensus)
+        if saved is not None:
+            written.append(saved)
     return tuple(written)
+
+
+def save_consensus(lesion: ReadLesion, taken: Path, consensus: Trace) -> Path | None:
+    """Save the consensus of a lesion beside the trace that was taken; None where it is there already.
+
+    An earlier one is kept among the versions.
+
+    Raises
+    ------
+    OutputError
+    """
+    place = CasePlace(folder=taken.parent)
+    held = lesion.consensus
+    if held is not None and held[1].provenance.reason == consensus.provenance.reason:
+        return None
+    path = held[0] if held is not None else place.trace(consensus.lesion, CONSENSUS)
+    parent = held[1].sha256 if held is not None else ""
+    return save_revision(consensus, path, parent_sha256=parent, versions=place.versions).path

@@ -55,6 +55,7 @@ class Worklist:
         not_due: Collection[int] = (),
         second_part_opens: datetime | None = None,
         base: Path | None = None,
+        n_not_due: int = 0,
     ) -> None:
         self.rows = rows
         self.reader = reader
@@ -66,6 +67,7 @@ class Worklist:
         self._found = StudyCases(cases=())
         self._scans = scans
         self._not_due = frozenset(not_due)
+        self._n_not_due = n_not_due
         self.second_part_opens = second_part_opens
 
     def _scan(self, number: int) -> StudyScan:
@@ -90,6 +92,11 @@ class Worklist:
     def series_uid(self, number: int) -> str:
         """Return the SeriesInstanceUID to give to `read_scan`; empty where there is none."""
         return self._scan(number).series_uid
+
+    @property
+    def n_not_due(self) -> int:
+        """Number of reads of a reader study that the reader is not to read yet."""
+        return self._n_not_due
 
     @property
     def n_unfit(self) -> int:
@@ -327,6 +334,7 @@ def _assigned_worklist(
         nothing_found="" if rows else "The plan of the reader study has no case for this reader.",
         second_part_opens=opens,
         not_due={read.number for read in assignment.reads} - {read.number for read in due},
+        n_not_due=len(reads) - len(due),
     )
 
 
