@@ -436,10 +436,12 @@ def test_a_third_reader_draws(two_readers: Path) -> None:
 def test_a_decision_that_does_not_fit_is_refused(
     two_readers: Path, row: str, consensus: Any, code: str
 ) -> None:
-    from volumetry.study.protocol import Reading
+    from volumetry.study.protocol import Protocol, Reading
 
     before = sorted(two_readers.rglob("*"))
     with pytest.raises(vm.VolumetryError) as refused:
-        settle(two_readers, decided(two_readers, row), reading=Reading(consensus=consensus))
+        settle(
+            two_readers, decided(two_readers, row), protocol=Protocol(reading=Reading(consensus=consensus))
+        )
     assert refused.value.code == code
     assert sorted(two_readers.rglob("*")) == before

@@ -25,7 +25,7 @@ SERIES = {
 VISITS = {"v1": "20240101", "v2": "20240701"}
 
 
-def write(folder, kind, date, *, name=None, n_slices=6):
+def write(folder, kind, date, *, name=None, n_slices=6, patient="P1"):
     direction, tr, te, ti, description = SERIES[kind]
     geometry = stack_geometry(n_slices=n_slices, **direction)
 
@@ -41,7 +41,7 @@ def write(folder, kind, date, *, name=None, n_slices=6):
             ds.InversionTime = ti
 
     folder = folder / (name or kind)
-    write_series(folder, geometry, stack_voxels(geometry), study_date=date, change=change)
+    write_series(folder, geometry, stack_voxels(geometry), patient_id=patient, study_date=date, change=change)
     return folder
 
 

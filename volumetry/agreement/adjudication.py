@@ -12,7 +12,7 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.agreement.overlap import Overlap, compare_outlines, differs_beyond
 from volumetry.errors import ReadError, UsageError, VolumetryError
-from volumetry.study.protocol import Reading
+from volumetry.study.protocol import Protocol, Reading
 from volumetry.tables import SIDES, Column, Table, read_table
 from volumetry.trace import Provenance, Trace
 from volumetry.volume import MeasurementRule, measure_volume
@@ -210,7 +210,9 @@ class ReadLesion:
         )
 
 
-def read_lesions(study: Path | str, *, traces: Path | str | None = None) -> tuple[ReadLesion, ...]:
+def read_lesions(
+    study: Path | str, *, traces: Path | str | None = None, protocol: Protocol | None = None
+) -> tuple[ReadLesion, ...]:
     """Return every lesion of a study folder that two or more readers have traced on one scan.
 
     Parameters
@@ -218,6 +220,8 @@ def read_lesions(study: Path | str, *, traces: Path | str | None = None) -> tupl
     study : path
     traces : path, optional
         Where traces lie that are kept apart from the scans.
+    protocol : Protocol, optional
+        Its ``[identity]`` says where patient and visit are named, its ``[scan]`` which series count.
 
     Raises
     ------
@@ -229,7 +233,7 @@ def read_lesions(study: Path | str, *, traces: Path | str | None = None) -> tupl
 
     folder = Path(study)
     found: dict[tuple[str, str, str, str, str, str], dict[tuple[str, int], tuple[Path, Trace]]] = {}
-    for case in discover(folder, traces=traces):
+    for case in discover(folder, traces=traces, protocol=protocol):
         if not case.trace.endswith(".trace.json") or case.error is not None or ".conflict-" in case.trace:
             continue
         path = folder / case.trace

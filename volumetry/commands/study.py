@@ -88,11 +88,11 @@ def _adjudicate(chosen: argparse.Namespace) -> int:
     from volumetry.tracing.reader_study import settle
     from volumetry.tracing.worklist.plan import protocol_of_study
 
+    protocol = _protocol(chosen) or protocol_of_study(chosen.folder, chosen.traces)
     if chosen.decisions:
-        protocol = _protocol(chosen) or protocol_of_study(chosen.folder, chosen.traces)
-        written = settle(chosen.folder, chosen.decisions, traces=chosen.traces, reading=protocol.reading)
+        written = settle(chosen.folder, chosen.decisions, traces=chosen.traces, protocol=protocol)
         write_note(f"{len(written)} consensus traces written")
-    lesions = read_lesions(chosen.folder, traces=chosen.traces)
+    lesions = read_lesions(chosen.folder, traces=chosen.traces, protocol=protocol)
     rows = disagreement_rows(lesions, threshold_percent=chosen.threshold)
     write_rows(rows, DISAGREEMENT_COLUMNS, chosen.layout)
     return DONE

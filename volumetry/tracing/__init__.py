@@ -6,6 +6,7 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 
 from volumetry.numbering import slice_name, slice_names
 from volumetry.trace import NOT_MEASURABLE_REASONS
+from volumetry.tracing.adjudication import Adjudication, AdjudicationRow, read_adjudication
 from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
 from volumetry.tracing.disk.lock import LockHolder
 from volumetry.tracing.disk.places import CasePlace, place_for
@@ -42,6 +43,8 @@ from volumetry.tracing.worklist.rows import ROW_COLUMNS, STATES, WorklistRow, ch
 from volumetry.tracing.worklist.worklist import Worklist, read_worklist
 
 __all__ = [
+    "Adjudication",
+    "AdjudicationRow",
     "Assignment",
     "CancelToken",
     "CasePlace",
@@ -94,6 +97,7 @@ __all__ = [
     "plan_study",
     "printable",
     "project_contours",
+    "read_adjudication",
     "read_journal",
     "read_worklist",
     "register_rigid",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from volumetry.agreement.adjudication import (
@@ -78,13 +79,23 @@ class Adjudication:
         self.protocol = protocol
         self.ways = ways_to_consensus(protocol.reading)
         self._study = study
-        self._lesions = dict(enumerate(lesions, 1))
         blinding = protocol.reading.blinding
+        if blinding != "none":
+            # In their own order, neighbours would be visits of one patient.
+            lesions = sorted(lesions, key=lambda lesion: _shuffled(lesion, protocol.reading.seed))
+        self._lesions = dict(enumerate(lesions, 1))
         made = [
             _row(number, lesion, len(lesions), blinding, threshold_percent)
             for number, lesion in self._lesions.items()
         ]
         self.rows = tuple(sorted(made, key=lambda row: (bool(row.consensus), not row.to_settle, row.number)))
+
+    def number_of(self, earlier: Adjudication, number: int) -> int | None:
+        """Return the number that a lesion of an earlier look has in this one; None where it is gone."""
+        wanted = earlier._lesion(number)
+        same = (wanted.subject, wanted.scan, wanted.series_uid)
+        found = (n for n, x in self._lesions.items() if (x.subject, x.scan, x.series_uid) == same)
+        return next(found, None)
 
     def _lesion(self, number: int) -> ReadLesion:
         try:
@@ -134,10 +145,14 @@ class Adjudication:
                 "usage",
                 "this is no consensus of the lesion",
                 values={"how": how, "reader": reader, "ways": " ".join(self.ways)},
-                todo="Choose the outline of a reader who traced it, in a way that [reading] consensus allows.",
+                todo="Choose the outline of one of its readers, in a way that [reading] consensus allows.",
             )
         consensus = decided(lesion, reader, how=how, reading=self.protocol.reading)
         return save_consensus(lesion, lesion.reads[reader][0], consensus)
+
+
+def _shuffled(lesion: ReadLesion, seed: int) -> str:
+    return sha256(f"{seed} {lesion.subject} {lesion.scan} {lesion.series_uid}".encode()).hexdigest()
 
 
 def _row(
@@ -218,5 +233,5 @@ def read_adjudication(
                 values={"reads left": len(left) + own.n_not_due},
                 todo="Sign your own reads first.",
             )
-    lesions = read_lesions(study, traces=place)
+    lesions = read_lesions(study, traces=place, protocol=protocol)
     return Adjudication(study=study, lesions=lesions, protocol=protocol, threshold_percent=threshold_percent)

@@ -13,7 +13,7 @@ from volumetry.agreement.adjudication import (
     read_lesions,
 )
 from volumetry.errors import ReadError
-from volumetry.study.protocol import Reading
+from volumetry.study.protocol import Protocol
 from volumetry.trace import Trace
 from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.disk.revisions import save_revision
@@ -123,7 +123,7 @@ def settle(
     decisions: Path | str,
     *,
     traces: Path | str | None = None,
-    reading: Reading | None = None,
+    protocol: Protocol | None = None,
 ) -> tuple[Path, ...]:
     """Save the consensus of every decision beside the traces that it came of.
 
@@ -136,8 +136,8 @@ def settle(
         A CSV table: patient, visit, side, lesion, how (chosen, drawn), reader, time.
     traces : path, optional
         Where traces lie that are kept apart from the scans.
-    reading : Reading, optional
-        The section of the protocol: its readers, and how they come to a consensus.
+    protocol : Protocol, optional
+        Its ``[reading]`` says who the readers are and how they come to a consensus.
 
     Returns
     -------
@@ -150,7 +150,8 @@ def settle(
         A decision does not fit; nothing has been written then.
     OutputError
     """
-    lesions = read_lesions(study, traces=traces)
+    reading = None if protocol is None else protocol.reading
+    lesions = read_lesions(study, traces=traces, protocol=protocol)
     written = []
     for lesion, taken, consensus in consensus_of_decisions(lesions, decisions, reading=reading):
         saved = save_consensus(lesion, taken, consensus)

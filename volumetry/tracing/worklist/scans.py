@@ -10,11 +10,10 @@ from typing import Literal
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.study.cases import Case
-from volumetry.study.series_choice import Visit
 from volumetry.tracing.disk.places import CasePlace, key_of_identity, place_for, safe_name
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved
-from volumetry.tracing.worklist.series import SeriesChoice, StudyCases, read_choice
+from volumetry.tracing.worklist.series import SeriesChoice, StudyCases, Visit, read_choice
 
 CaseState = Literal["untraced", "in progress", "saved", "signed", "conflict"]
 

@@ -17,11 +17,13 @@ from volumetry.errors import ReadError
 from volumetry.study.cases import Case
 from volumetry.study.protocol import Protocol
 from volumetry.study.protocol.scan import ScanSection
-from volumetry.study.series_choice import Visit, fitting_series
 from volumetry.tracing.disk.exclusive import create_exclusively
 from volumetry.tracing.disk.places import HIDDEN
 
 FOLDER = "series"
+
+Visit = tuple[str, str, str]
+"""Site, patient, visit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ def cases_of_study(study: Path, protocol: Protocol) -> StudyCases:
         As `volumetry.study.discovery.discover`.
     """
     from volumetry.study.discovery import discover
+    from volumetry.study.series_choice import fitting_series
 
     cases = discover(study, protocol=protocol)
     open_visits = {(c.site, c.patient, c.visit) for c in cases if _has_code(c, "several-matching-series")}

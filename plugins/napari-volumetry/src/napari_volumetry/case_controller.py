@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 from weakref import ref
@@ -45,6 +46,39 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WantedCase:
+    """What is to be opened as a case.
+
+    Attributes
+    ----------
+    path : Path
+        The file or series folder of the scan.
+    series_uid : str
+    place : CasePlace
+        Where its traces are written.
+    name : str
+        What to call it.
+    number : int or None
+        Of the worklist.
+    only_look : bool
+        Nothing can be drawn, and nothing is written.
+    is_own : bool
+        Whether the reader's own outlines are in it.
+    any_reader : bool
+        Whether readers whom the protocol does not name may draw.
+    """
+
+    path: Path
+    place: CasePlace
+    name: str
+    series_uid: str = ""
+    number: int | None = None
+    only_look: bool = False
+    is_own: bool = True
+    any_reader: bool = False
+
+
 class CaseController(QObject):
     """The case in view, and the worklist it is of.
 
@@ -79,7 +113,7 @@ class CaseController(QObject):
         self.name = ""
         self.saved_time = ""
         self.baseline_of: Callable[[str], LesionVolume | None] = lambda _lesion: None
-        self._scan_path: Path | None = None
+        self._wanted: WantedCase | None = None
         self._is_redraw_due = False
         self._said_error = ""
         self._slice_shown = -1
@@ -92,7 +126,9 @@ class CaseController(QObject):
     @property
     def single_path(self) -> Path | None:
         """Where the scan in view lies, if it was opened without a study."""
-        return self._scan_path if self.case is not None and self.number is None else None
+        if self.case is None or self._wanted is None or self.worklist is not None:
+            return None
+        return self._wanted.path
 
     @property
     def canvas(self) -> QWidget:
@@ -145,10 +181,20 @@ class CaseController(QObject):
         if worklist.choices(number):
             self._ask_series(number, row.name, worklist.choices(number))
             return False
-        path, place = worklist.scan_path(number), worklist.place(number)
+        wanted = WantedCase(
+            path=worklist.scan_path(number),
+            series_uid=worklist.series_uid(number),
+            place=worklist.place(number),
+            name=row.name,
+            number=number,
+        )
+        return self.open_wanted(wanted, take_over=take_over)
+
+    def open_wanted(self, wanted: WantedCase, *, take_over: bool = False) -> bool:
+        """Open a case; return whether it is open."""
         try:
-            scan = read_scan(path, series_uid=worklist.series_uid(number) or None)
-            return self._open(scan, path, place, name=row.name, number=number, take_over=take_over)
+            scan = read_scan(wanted.path, series_uid=wanted.series_uid or None)
+            return self._open(scan, wanted, take_over=take_over)
         except VolumetryError as error:
             self.tell(error)
             return False
@@ -183,22 +229,20 @@ class CaseController(QObject):
             scan = read_scan(path)
             self.worklist = self.study = None
             self.worklist_read.emit()
-            title = scan_title(scan, path)
-            return self._open(scan, path, where, name=title, number=None, take_over=take_over)
+            wanted = WantedCase(path=path, place=where, name=scan_title(scan, path))
+            return self._open(scan, wanted, take_over=take_over)
         except VolumetryError as error:
             self.tell(error)
             return False
 
-    def _open(
-        self, scan: Scan, path: Path, place: CasePlace, *, name: str, number: int | None, take_over: bool
-    ) -> bool:
+    def _open(self, scan: Scan, wanted: WantedCase, *, take_over: bool) -> bool:
         held = self._release()
         try:
-            case = self._case(scan, place, take_over=take_over)
+            case = self._case(scan, wanted, take_over=take_over)
             if case.holder is not None and case.holder.is_gone:
                 # The process that had it open is no more: nobody is disturbed.
                 case.close()
-                case = self._case(scan, place, take_over=True)
+                case = self._case(scan, wanted, take_over=True)
         except VolumetryError as error:
             if held is not None:
                 held.close()
@@ -206,10 +250,12 @@ class CaseController(QObject):
                 raise
             self._ask_place(
                 error,
-                lambda chosen: self._open(scan, path, chosen, name=name, number=number, take_over=take_over),
+                lambda chosen: self._open(scan, replace(wanted, place=chosen), take_over=take_over),
+                ("Only look", lambda: self._open(scan, replace(wanted, only_look=True), take_over=False)),
             )
             return False
-        self.case, self.name, self.number, self._scan_path = case, name, number, path
+        name = wanted.name
+        self.case, self.name, self.number, self._wanted = case, name, wanted.number, wanted
         self.opening += 1
         self.scene = Scene(self.viewer, self.canvas, scan, name=name, on_undone=self._say_undone, held=held)
         self.viewer.title = f"{name} — Volumetry tracer"
@@ -227,18 +273,18 @@ class CaseController(QObject):
     def _say_undone(self, text: str) -> None:
         self.message_shown.emit(text, True)
 
-    def _case(self, scan: Scan, place: CasePlace, *, take_over: bool, only_look: bool = False) -> TracingCase:
+    def _case(self, scan: Scan, wanted: WantedCase, *, take_over: bool) -> TracingCase:
         protocol = None if self.worklist is None else self.worklist.protocol
         return open_case(
             scan,
-            place,
-            reader=self.reader,
+            wanted.place,
+            reader=self.reader if wanted.is_own else "",
             rule=protocol.measurement if protocol else MeasurementRule(),
             change_rule=protocol.change if protocol else None,
             protocol=protocol.name if protocol else "",
-            readers=protocol.reading.readers if protocol else (),
+            readers=protocol.reading.readers if protocol and not wanted.any_reader else (),
             take_over=take_over,
-            only_look=only_look or not self.reader,
+            only_look=wanted.only_look or not self.reader,
         )
 
     def _say_what_was_found(self, case: TracingCase) -> None:
@@ -265,10 +311,8 @@ class CaseController(QObject):
             )
 
     def _take_over(self) -> None:
-        if self.number is not None:
-            self.open_row(self.number, take_over=True)
-        elif self._scan_path is not None:
-            self.open_series(self._scan_path, take_over=True)
+        if self._wanted is not None:
+            self.open_wanted(self._wanted, take_over=True)
 
     def close_case(self) -> None:
         """Close the case in view; what is drawn and not saved stays in its journal."""
@@ -369,12 +413,17 @@ class CaseController(QObject):
         if self.case is not None:
             self.case.discard_unsaved()
 
-    def _ask_place(self, error: VolumetryError, go_on: Callable[[CasePlace], object]) -> None:
+    def _ask_place(
+        self,
+        error: VolumetryError,
+        go_on: Callable[[CasePlace], object],
+        otherwise: tuple[str, Callable[[], object]] = ("Later", lambda: None),
+    ) -> None:
         """Say that a folder cannot be written, and offer another."""
         self.tell(error)
         self.decision_needed.emit(
             f"{self._text_of(error)} Nothing is lost: what was saved is as it was.",
-            (("Choose another folder...", go_on), ("Later", lambda: None)),
+            (("Choose another folder...", go_on), otherwise),
         )
 
     # -- what a tracer adds ------------------------------------------------------------------------------

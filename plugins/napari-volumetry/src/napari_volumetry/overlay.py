@@ -47,8 +47,8 @@ class PictureOverlay(QWidget):
 
     Attributes
     ----------
-    rings, other_rings : list of Ring
-        Of the scan that is read, and of another visit.
+    rings, other_rings, read_rings : list of Ring
+        Of the scan that is read, of another visit, and of other readers.
     painted : list of QImage
         Painted pixels of the slice.
     over : (image, opacity) or None
@@ -66,6 +66,7 @@ class PictureOverlay(QWidget):
         self.rings: list[Ring] = []
         self.painted: list[QImage] = []
         self.other_rings: list[Ring] = []
+        self.read_rings: list[Ring] = []
         self.over: tuple[QImage, float] | None = None
         self.letters: dict[str, str] = {}
         self.top = self.note = self.bottom = ""
@@ -112,6 +113,7 @@ class PictureOverlay(QWidget):
             for image in self.painted:
                 paint_image(painter, view, image, is_smooth=False)
             paint_rings(painter, view, self.other_rings)
+            paint_rings(painter, view, self.read_rings)
             paint_rings(painter, view, self.rings)
             self._paint_drawing(painter, view)
         if self.crosshair is not None:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_volumetry.adjudication_panel import AdjudicationPanel
 from napari_volumetry.canvas_input import canvas_of
 from napari_volumetry.connections import Connections
 from napari_volumetry.help_panel import HelpPanel
@@ -72,13 +73,21 @@ class TracerWidget(QWidget):
         self.panel = TracerPanel(self.tracer)
         self.tabs = QTabWidget()
         self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.adjudication = AdjudicationPanel(self.tracer)
         self.help = HelpPanel()
-        for widget, name in ((self.worklist, "Worklist"), (self.panel, "Trace"), (self.help, "Keys")):
+        for widget, name in (
+            (self.worklist, "Worklist"),
+            (self.panel, "Trace"),
+            (self.adjudication, "Readers"),
+            (self.help, "Keys"),
+        ):
             self.tabs.addTab(widget, name)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._top_row())
         column.addWidget(self.tabs)
+        self.tabs.currentChanged.connect(self._on_tab)
+        self.adjudication.opened.connect(lambda: self.tabs.setCurrentWidget(self.adjudication))
         self.heard.add(self.tracer.case_opened, self._show_panel)
         self.heard.add(self.tracer.keys_wanted, self._show_keys)
         # A question is asked in the trace tab; on the worklist nobody would see it.
@@ -102,8 +111,13 @@ class TracerWidget(QWidget):
         """Hear the tracer no longer: another panel has taken this one's place."""
         self.heard.end()
         self.worklist.heard.end()
+        self.adjudication.heard.end()
         self.panel.retire()
         self.deleteLater()
+
+    def _on_tab(self, _index: int) -> None:
+        if self.tabs.currentWidget() is self.adjudication and not self.adjudication.is_shown:
+            self.adjudication.read()
 
     def _show_panel(self, *_asked: object) -> None:
         self.tabs.setCurrentWidget(self.panel)
