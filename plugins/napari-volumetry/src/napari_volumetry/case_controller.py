@@ -124,6 +124,11 @@ class CaseController(QObject):
         viewer.dims.events.current_step.connect(self._on_step)
 
     @property
+    def scan_path(self) -> Path | None:
+        """Where the scan in view lies."""
+        return None if self.case is None or self._wanted is None else self._wanted.path
+
+    @property
     def single_path(self) -> Path | None:
         """Where the scan in view lies, if it was opened without a study."""
         if self.case is None or self._wanted is None or self.worklist is not None:

@@ -101,7 +101,7 @@ class KeptCase(PictureCommands):
         if not traces:
             return
         traced = TracedFile(path=case.place.folder, traces=traces)
-        done = export_traced(traced, path, as_, scan=self._scan_path, rule=case.session.rule)
+        done = export_traced(traced, path, as_, scan=self.scan_path, rule=case.session.rule)
         names = ", ".join(written.name for written in done.paths)
         self.say(" ".join((f"Exported: {names}.", *done.notes)), False)
 
