@@ -37,14 +37,21 @@ def write_study(folder: Path, n_scans: int, *, seed: int = 5, consensus: str = "
         place = folder / f"p{number // 2:02}" / f"2021-0{1 + number % 2}-15"
         place.mkdir(parents=True)
         voxels = np.random.default_rng(number).integers(0, 500, (7, 40, 40)).astype(np.int16)
-        write_image(place / "t1.nii.gz", voxels)
+        write_image(place / "t1.nii.gz", voxels, number)
     (folder / "study.toml").write_text(PROTOCOL.format(seed=seed, consensus=consensus), encoding="utf-8")
     return folder
 
 
-def write_image(path: Path, voxels: NDArray[np.int16]) -> None:
-    """Write a coronal image left of the middle, slices 4 mm thick and 4.4 mm apart."""
+def write_image(path: Path, voxels: NDArray[np.int16], number: int = 0) -> None:
+    """Write a coronal image left of the middle, slices 4 mm thick and 4.4 mm apart.
+
+    Its place and the tilt of its planes are its own, as those of every real scan are.
+    """
     affine = np.array([[-1.0, 0, 0, -40], [0, 0, -4.4, 0], [0, -1.0, 0, 50], [0, 0, 0, 1]])
+    tilt = 0.01 * number
+    turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    affine[:3, :3] = turn @ affine[:3, :3]
+    affine[:3, 3] -= (0.3 * number, 1.7 * number, 0.9 * number)
     image: Any = nibabel.Nifti1Image(voxels.transpose(2, 1, 0), affine)  # type: ignore[no-untyped-call]
     image.header.set_xyzt_units("mm")
     nibabel.save(image, path)

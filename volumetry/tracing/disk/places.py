@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from volumetry.formats.trace_json import SUFFIX
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import Scan, ScanSource
+from volumetry.trace import Trace
 
 HIDDEN = ".volumetry"
 
@@ -105,6 +110,39 @@ def drawn_on(scan: Scan, place: CasePlace) -> tuple[ScanGeometry, ScanSource]:
         voxels_sha256=hashed,
     )
     return replace(scan.geometry, frame_of_reference_uid=""), neutral
+
+
+def as_saved(trace: Trace, place: CasePlace) -> Trace:
+    """Return a trace as a place saves it: in a read of a reader study, without where in the patient it lies.
+
+    Origins and directions of the slices are hardly ever the same in two scans, so two traces that share them
+    would be reads of one scan. What a volume needs stays: pixel spacing, distances and thicknesses of the
+    slices, and the plane; rounded, since the digits of a computed spacing are a scan's own, too.
+    `release_blinded` puts the true geometry back.
+    """
+    if not place.secret:
+        return trace
+    geometry = trace.geometry
+    row, column = _nearest_axis(geometry.row_direction), _nearest_axis(geometry.column_direction)
+    along = geometry.slice_positions_mm - geometry.slice_positions_mm[0]
+    rows_mm, columns_mm = geometry.pixel_spacing_mm
+    neutral = replace(
+        geometry,
+        row_direction=row,
+        column_direction=column,
+        slice_origins_mm=np.outer(np.round(along, 4), np.cross(row, column)) + 0.0,
+        pixel_spacing_mm=(round(rows_mm, 5), round(columns_mm, 5)),
+    )
+    return replace(trace, geometry=neutral)
+
+
+def _nearest_axis(direction: ArrayLike) -> NDArray[np.float64]:
+    """Return the axis of the patient that a direction is nearest to, with its sign."""
+    values = np.asarray(direction, dtype=np.float64)
+    axis = np.zeros(3)
+    place = int(np.abs(values).argmax())
+    axis[place] = math.copysign(1.0, values[place])
+    return axis
 
 
 def safe_name(text: str) -> str:

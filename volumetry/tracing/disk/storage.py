@@ -30,7 +30,7 @@ from volumetry.scan import Scan
 from volumetry.trace import Trace, check_trace
 from volumetry.tracing.disk.journal import JournalWriter
 from volumetry.tracing.disk.lock import CaseLock, LockHolder, acquire, read_holder
-from volumetry.tracing.disk.places import CasePlace, drawn_on, scan_key
+from volumetry.tracing.disk.places import CasePlace, as_saved, drawn_on, scan_key
 from volumetry.tracing.disk.recovery import Recovered, recover
 from volumetry.tracing.disk.revisions import file_sha256, read_saved, roll_forward, save_revision
 from volumetry.tracing.disk.snapshot import write_snapshot
@@ -208,7 +208,7 @@ class TracingCase:
                 values={"lesion": lesion.name},
                 todo="Trace it, or mark it absent or not measurable.",
             )
-        trace = self.session.trace(lesion_id, parent_sha256=parent)
+        trace = as_saved(self.session.trace(lesion_id, parent_sha256=parent), self.place)
         if path is None:
             target, expected = self.place.trace(trace.lesion, trace.provenance.reader), ""
         else:
