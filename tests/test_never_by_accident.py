@@ -147,3 +147,34 @@ def test_the_manifest_names_lesions_where_the_names_of_masks_differ(tmp_path):
     assert [(c["lesion"], c["category"]) for c in changes if c["category"] != "not_evaluable"] == [
         ("tumor", "decrease")
     ]
+
+
+# -- which hospital -----------------------------------------------------------------------------------------
+
+
+def test_one_name_in_the_folders_of_two_hospitals(tmp_path):
+    root = tmp_path / "study"
+    masks(root, {"north/p01/v1/a_mask.nii.gz": 10, "south/p01/v2/a_mask.nii.gz": 5})
+    identity = '[identity]\npatient = "folder:2"\nvisit = "folder:3"\n'
+    (tmp_path / "p.toml").write_text(identity)
+    code, rows, changes = results(root, "--protocol", tmp_path / "p.toml")
+    assert code == 4
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert not classes(changes)
+    (tmp_path / "p.toml").write_text(f'{identity}site = "folder:1"\n')
+    masks(root, {"north/p01/v2/a_mask.nii.gz": 12, "south/p01/v1/a_mask.nii.gz": 12})
+    code, rows, changes = results(root, "--protocol", tmp_path / "p.toml")
+    assert code == 0
+    assert [(c["site"], c["patient"], c["category"]) for c in changes] == [
+        ("north", "p01", "increase"),
+        ("south", "p01", "decrease"),
+    ]
+
+
+def test_visits_above_patients_are_no_hospitals(tmp_path):
+    root = tmp_path / "study"
+    masks(root, {"v1/p01/a_mask.nii.gz": 10, "v2/p01/a_mask.nii.gz": 5})
+    (tmp_path / "p.toml").write_text('[identity]\npatient = "folder:2"\nvisit = "folder:1"\n')
+    code, _, changes = results(root, "--protocol", tmp_path / "p.toml")
+    assert code == 0
+    assert classes(changes) == {"decrease"}

@@ -260,14 +260,14 @@ def differently_named_message(traces: Iterable[str]) -> str:
 
 
 def named_by_folders(case: Case, rules: IdentitySection) -> Case:
-    """Return a case with patient and visit as ``[identity]`` of the protocol says."""
-    path = (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")[:-1]
+    """Return a case with site, patient and visit as ``[identity]`` of the protocol says."""
+    path = _folders(case)
     changes: dict[str, Any] = {}
-    for name, rule in (("patient", rules.patient), ("visit", rules.visit)):
+    for name, rule in (("site", rules.site), ("patient", rules.patient), ("visit", rules.visit)):
         number = folder_number(rule)
         if number is not None and number > len(path):
             changes["error"] = VolumetryError(
-                f"{name}-unclear",
+                "visit-unclear" if name == "visit" else "patient-unclear",
                 f"the file does not lie in a folder {number} levels below the study folder",
                 where=case.trace or case.scan,
                 todo=f"Correct [identity] {name} in the protocol.",
@@ -303,11 +303,14 @@ def doubted(cases: Sequence[Case], rules: IdentitySection) -> list[Case]:
         if len(names) > 1 and not all(is_visit_name(name) for name in names)
     }
     swapped = _visits_as_patients(cases, rules)
+    places = _places_of_patients(cases, rules)
     result = []
     for case in cases:
         error = None
         if swapped and case.patient in swapped and case.patient == _first_folder(case):
             error = _unclear_folders(case, swapped)
+        elif case.trace and len(places[case.patient]) > 1:
+            error = _unclear_site(case, places[case.patient])
         elif _is_doubtful(case, rules.patient) and case.patient in several:
             error = _unclear_patient(case, folders[case.patient])
         elif not rules.visit and case.trace and case.study_uid and case.visit == case.study_date:
@@ -343,6 +346,34 @@ def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[st
         return set()
     found = {case.patient for case in cases if case.trace and case.patient == _first_folder(case)}
     return found if all(date_of_name(name) or _CLEAR_VISIT.fullmatch(name) for name in found) else set()
+
+
+def _folders(case: Case) -> list[str]:
+    """The folders that hold a case, from the study folder down."""
+    return (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")[:-1]
+
+
+def _places_of_patients(cases: Iterable[Case], rules: IdentitySection) -> dict[str, set[str]]:
+    """Where the tracings of every patient lie, above the folders of patients and beside those of visits."""
+    places: dict[str, set[str]] = defaultdict(set)
+    number, visit = folder_number(rules.patient), folder_number(rules.visit)
+    if number is None or rules.site:
+        return places
+    for case in cases:
+        if case.trace and not case.error:
+            above = [name for n, name in enumerate(_folders(case)[: number - 1], start=1) if n != visit]
+            places[case.patient].add("/".join(above))
+    return places
+
+
+def _unclear_site(case: Case, places: Iterable[str]) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "one name of a patient lies in several folders, which may be several hospitals",
+        where=case.trace,
+        values={"folders": ", ".join(sorted(places))},
+        todo='Write site = "folder:1" in [identity] of the protocol, or a manifest.',
+    )
 
 
 def _unclear_folders(case: Case, folders: Iterable[str]) -> VolumetryError:

@@ -1,4 +1,4 @@
-"""``[identity]``: where the names of patients and visits come from."""
+"""``[identity]``: where the names of sites, patients and visits come from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from volumetry.documents import setting
 from volumetry.errors import UsageError
 
 _PATIENT = re.compile(r"PatientID|folder:[1-9]")
+_SITE = re.compile(r"folder:[1-9]")
 _VISIT = re.compile(r"StudyDate|StudyInstanceUID|folder:[1-9]")
 
 
@@ -18,10 +19,12 @@ class IdentitySection:
 
     patient: str = setting("`PatientID`, or `folder:N` for the N-th folder below the study folder.", "")
     visit: str = setting("`StudyDate`, `StudyInstanceUID` or `folder:N`.", "")
+    site: str = setting("`folder:N`, where the folders of several hospitals lie in one study folder.", "")
 
     def __post_init__(self) -> None:
         _check("patient", self.patient, _PATIENT, "PatientID or folder:N")
         _check("visit", self.visit, _VISIT, "StudyDate, StudyInstanceUID or folder:N")
+        _check("site", self.site, _SITE, "folder:N")
 
 
 def _check(key: str, value: str, pattern: re.Pattern[str], allowed: str) -> None:
