@@ -300,3 +300,15 @@ def test_names_with_a_visit_and_a_date(tmp_path, first, last):
     assert told(changes, "side", "lesion", "days", "threshold_category") == [
         ("L" if "left" in first else "", "1", "365", "decrease")
     ]
+
+
+def test_proposals_of_monai_label_alone_are_no_scans(tmp_path):
+    study = tmp_path / "study"
+    for day in ("2024-01-15", "2024-07-15"):
+        write_box(study / f"P1_{day}.nii.gz")
+        write_box(study / "labels/original" / f"P1_{day}.nii.gz")
+    _, rows, _ = run(study, tmp_path / "out")
+    assert told(rows, "patient", "visit", "status") == [
+        ("P1", "2024-01-15", "not_traced"),
+        ("P1", "2024-07-15", "not_traced"),
+    ]

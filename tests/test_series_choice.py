@@ -141,3 +141,11 @@ def test_images_with_sidecars(tmp_path):
     for scan in ({"weighting": "T1"}, {"description": "COR*"}):
         (case,) = discover(tmp_path / "study", protocol=parse_protocol({"scan": scan}))
         assert case.scan.endswith("_T1w.nii.gz")
+
+
+def test_files_of_other_series_are_accounted_for(archive, tmp_path):
+    rows(archive, tmp_path / "out", plane="coronal", weighting="T1")
+    files = json.loads((tmp_path / "out/run.json").read_text(encoding="utf-8"))["files"]
+    n = len(list((archive / "P1").rglob("*.dcm")))
+    used = len(VISITS) * len(list((archive / f"P1/{next(iter(VISITS))}/t1").iterdir()))
+    assert files == {"images": used, "of other series": n - used}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from volumetry.formats.opening import follows_links, is_program_folder
@@ -16,6 +16,7 @@ FATES = (
     "images",
     "tracings",
     "beside",
+    "of other series",
     "hidden",
     "links",
     "special",
@@ -26,15 +27,16 @@ FATES = (
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 
 
-def account(folder: Path | str, cases: Iterable[Case]) -> dict[str, int]:
+def account(folder: Path | str, cases: Sequence[Case]) -> dict[str, int]:
     """Count the files below a folder by what became of them; opens none of them.
 
     Returns
     -------
     dict
         ``images``, ``tracings``, ``beside`` (sidecars and detached data of these, by their names), and why
-        others were not used: ``hidden``, ``links``, ``special`` (pipes, devices), ``archives``, ``unused
-        volumes``, ``others``. Those that are 0 are left out; in order of the names here.
+        others were not used: ``of other series`` (which ``[scan]`` of the protocol does not choose),
+        ``hidden``, ``links``, ``special`` (pipes, devices), ``archives``, ``unused volumes``, ``others``.
+        Those that are 0 are left out; in order of the names here.
     """
     images: set[str] = set()
     tracings: set[str] = set()
@@ -44,6 +46,7 @@ def account(folder: Path | str, cases: Iterable[Case]) -> dict[str, int]:
         if len(case.scan_files) == 1:  # the files of a series have nothing of their names beside them
             stems |= {_stem(case.scan_files[0].removeprefix("./"))}
         tracings |= {os.path.normpath(case.trace)} if case.trace else set()
+    left_out = {name for case in cases for name in case.left_out} - images
     stems |= {_stem(name) for name in tracings}
     counts: Counter[str] = Counter()
     follow = follows_links()
@@ -58,7 +61,7 @@ def account(folder: Path | str, cases: Iterable[Case]) -> dict[str, int]:
         prefix = "" if inside == "." else f"{inside}/"
         for name in names:
             path = f"{prefix}{name}"
-            counts[_fate(path, os.path.join(place, name), images, tracings, stems)] += 1  # noqa: PTH118
+            counts[_fate(path, os.path.join(place, name), images, tracings, stems, left_out)] += 1  # noqa: PTH118
         if not follow:
             counts["links"] += sum(os.path.islink(os.path.join(place, name)) for name in folders)  # noqa: PTH114, PTH118
     return {name: counts[name] for name in FATES if counts[name]}
@@ -76,11 +79,15 @@ def without_image(cases: Iterable[Case]) -> dict[str, str]:
     }
 
 
-def _fate(path: str, full: str, images: set[str], tracings: set[str], stems: set[str]) -> str:
+def _fate(
+    path: str, full: str, images: set[str], tracings: set[str], stems: set[str], left_out: set[str]
+) -> str:
     if path in tracings:
         return "tracings"
     if path in images:
         return "images"
+    if path in left_out:
+        return "of other series"
     try:
         mode = os.stat(full, follow_symlinks=follows_links()).st_mode  # noqa: PTH116
     except OSError:

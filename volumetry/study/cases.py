@@ -51,6 +51,8 @@ class Case:
         What the name of a mask may say of its lesion, where nothing names it.
     candidates : tuple of (str, str)
         Scans of which somebody has to choose one, each with what is known of it.
+    left_out : tuple of str
+        Files of the visit's other series, which ``[scan]`` of the protocol does not choose.
     error : VolumetryError or None
         Why the case cannot be measured, found while looking around.
     """
@@ -82,6 +84,7 @@ class Case:
     note: str = ""
     described: str = ""
     besides: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[str, ...]:

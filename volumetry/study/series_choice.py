@@ -111,7 +111,11 @@ def choose_series(
         for case in members:
             if _place(case) not in known:
                 known[_place(case)] = _candidate(case, rules, root, headers or {})
-        result += _chosen(members, known, rules)
+        chosen = list(_chosen(members, known, rules))
+        used = {name for case in chosen for name in case.scan_files}
+        others = dict.fromkeys(name for case in members for name in case.scan_files if name not in used)
+        chosen[:1] = [replace(case, left_out=tuple(others)) for case in chosen[:1]]
+        result += chosen
     return result
 
 

@@ -206,13 +206,15 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _monai_label(files: _Files) -> Iterator[Case]:
-    for folder in [f for f in files.by_folder if f"/{f}".endswith("/labels/final")]:
-        above = folder.removesuffix("labels/final").rstrip("/")
+    ends = ("/labels/final", "/labels/original")
+    stores = dict.fromkeys(f.rpartition("/")[0] for f in files.by_folder if f"/{f}".endswith(ends))
+    for store in stores:
+        folder, above = f"{store}/final", store.removesuffix("labels").rstrip("/")
         images: dict[str, list[str]] = defaultdict(list)
         for name in files.beside(above):
             images[_stem(name)].append(name)
         objects = _json(Path(files.root) / above / "datastore_v2.json").get("objects")
-        for name in files.by_folder[folder]:
+        for name in files.by_folder.get(folder, ()):
             scans = images.pop(_stem(name), [])
             tied = tuple(scans) if len(scans) == 1 else ()
             note = "" if tied else _several(scans, "the folder of the images")
@@ -221,8 +223,8 @@ def _monai_label(files: _Files) -> Iterator[Case]:
             patient, visit = _who(stem)
             for name in scans:
                 yield Case(patient=patient, visit=visit, scan=name, scan_files=(name,))
-        proposals = files.by_folder.get(folder.removesuffix("final") + "original", ())
-        files.claimed.update((*files.beside(above), *files.by_folder[folder], *proposals))
+        labels = (*files.by_folder.get(folder, ()), *files.by_folder.get(f"{store}/original", ()))
+        files.claimed.update((*files.beside(above), *labels))
 
 
 def _monai_names(objects: Any, stem: str) -> dict[int, str]:
