@@ -36,6 +36,9 @@ HOLE = 1.9
 SHEAR = 5e-3
 """Sideways drift per millimetre along the normal (0.3 degrees) from which a stack counts as sheared."""
 
+PARALLEL = 0.01
+"""Sine of the angle between rows and columns below which they span no plane."""
+
 GAP = 0.01
 """Relative difference of thickness and spacing from which slices have a gap, or overlap."""
 
@@ -116,6 +119,16 @@ class ScanGeometry(Shown):
                 "the image has no pixels",
                 values={"rows": self.rows, "columns": self.columns, "slices": self.n_slices},
                 todo="Export the series again.",
+            )
+        if self._cross.dot(self._cross) < PARALLEL**2:
+            raise GeometryError(
+                "bad-spacing",
+                "rows and columns run along one direction, so that the slices have no plane",
+                values={
+                    "row_direction": tuple(self.row_direction.tolist()),
+                    "column_direction": tuple(self.column_direction.tolist()),
+                },
+                todo="Correct the orientation or export the series again.",
             )
         for name, value in (
             ("spacing between rows_mm", self.pixel_spacing_mm[0]),

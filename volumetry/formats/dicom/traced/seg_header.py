@@ -234,6 +234,8 @@ def _length(shared: Item, groups: Sequence[Item], tag: int, path: Path | str) ->
         values = _shared_values(shared, groups, tags.PixelMeasuresSequence, tag, 1, path)
     except ReadError:
         return None, False
+    except GeometryError:
+        return None, True  # it differs from frame to frame, so that the file has no one such length
     return (None if values is None else values[0]), True
 
 
