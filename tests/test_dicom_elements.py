@@ -662,3 +662,47 @@ def test_no_tag_is_written_as_a_number() -> None:
         if text != "0xFFFFFFFF"  # the length of an element that a delimiter ends
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("lengths", ["the same", "other"])
+def test_a_plain_file_is_walked_at_once_as_it_is_element_by_element(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lengths: str
+) -> None:
+    """Files of one series, then damaged ones among them: the short way and the long way agree."""
+    from dicom_phantoms import stack_geometry, stack_voxels, write_series
+
+    from volumetry.formats.dicom.file import elements
+    from volumetry.formats.dicom.file.plain_file import PlainFiles
+    from volumetry.formats.dicom.header_tags import HEADER_SELECTION
+
+    def change(ds, index):
+        if lengths == "other":
+            ds.EchoTime, ds.SliceLocation = "1" * (1 + index), f"{index * 9.5:g}"
+
+    geometry = stack_geometry(n_slices=8, rows=4, columns=4)
+    paths = write_series(tmp_path, geometry, stack_voxels(geometry), change=change)
+    met = PlainFiles(HEADER_SELECTION, elements._META)
+
+    def answer(content: bytes, plain: PlainFiles | None) -> object:
+        file = tmp_path / "one.dcm"
+        file.write_bytes(content)
+        monkeypatch.setattr(elements, "_plain_files", lambda _: plain or NeverPlain())
+        try:
+            found = elements.walk_file(file, HEADER_SELECTION)
+        except VolumetryError as error:
+            return error.code, error.what, dict(error.values)
+        return found.transfer_syntax_uid, found.media_storage_sop_class_uid, found.values, found.pixel
+
+    class NeverPlain:
+        def walk(self, head: bytes, file_bytes: int) -> None:
+            return None
+
+    at_once = 0
+    for _ in range(3):
+        for path in paths:
+            at_once += met.walk(path.read_bytes(), path.stat().st_size) is not None
+            answer(path.read_bytes(), met)
+    assert at_once > 8  # the first of each kind is learned from
+    for number, path in enumerate(paths):
+        for mutant in [path.read_bytes(), *mutants(path.read_bytes(), 150, seed=number)]:
+            assert answer(mutant, met) == answer(mutant, None)

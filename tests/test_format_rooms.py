@@ -71,6 +71,11 @@ def test_voxel_files_and_dicom_know_nothing_of_the_list_of_formats() -> None:
             assert PREFIX not in uses, name
 
 
+def test_no_module_is_longer_than_can_be_read_at_once() -> None:
+    lengths = {file.name: len(file.read_text(encoding="utf-8").splitlines()) for file in ROOM.rglob("*.py")}
+    assert {name: n for name, n in lengths.items() if n > 400} == {}
+
+
 @pytest.mark.parametrize("one", FORMATS, ids=lambda one: one.name)
 def test_every_format_has_its_reader(one: Format) -> None:
     assert one.reader().name == one.name

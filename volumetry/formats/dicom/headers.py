@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from volumetry.acquisition import Acquisition, Parameters, acquisition_of
@@ -316,13 +317,11 @@ class DicomHeader:
         raw = self.raw_values[_SLOTS[tag]]
         if raw is None:
             return None
-        return decode_value(
-            tag,
-            raw,
-            little_endian=self.little_endian,
-            character_set=self.raw_values[_CHARACTER_SET] or b"",
-            where=self.path,
-        )
+        character_set = self.raw_values[_CHARACTER_SET] or b""
+        try:
+            return _decoded(tag, raw, self.little_endian, character_set)
+        except ReadError as error:
+            raise error.at(self.path) from None
 
     def _text(self, tag: int) -> str | None:
         return cast("str | None", self._value(tag))
@@ -353,3 +352,9 @@ class DicomHeader:
                 todo="Export the file again.",
             )
         return numbers
+
+
+@lru_cache(maxsize=8192)
+def _decoded(tag: int, raw: bytes, little_endian: bool, character_set: bytes) -> Value | None:
+    """Decode a value; the files of a series share most of theirs."""
+    return decode_value(tag, raw, little_endian=little_endian, character_set=character_set)

@@ -25,7 +25,7 @@ from volumetry.formats.limits import DEFAULT_LIMITS, Limits
 from volumetry.formats.opening import follows_links, is_program_folder, open_regular, tell_files, truncated
 
 _SLOTS = HEADER_SELECTION.slots
-_SOP_CLASS = _SLOTS[tags.SOPClassUID]
+_SOP_CLASS, _SERIES = _SLOTS[tags.SOPClassUID], _SLOTS[tags.SeriesInstanceUID]
 _ROWS = _SLOTS[tags.Rows]
 _MATRIX = itemgetter(
     *(
@@ -66,8 +66,12 @@ class FolderIndex:
     def by_series(self) -> dict[str, list[DicomHeader]]:
         """Return the headers grouped by SeriesInstanceUID, ``""`` where absent."""
         series: dict[str, list[DicomHeader]] = {}
+        uids: dict[bytes | None, str] = {}  # decoded once for all images of a series
         for header in self.headers:
-            series.setdefault(header.series_instance_uid or "", []).append(header)
+            raw = header.raw_values[_SERIES]
+            if raw not in uids:
+                uids[raw] = header.series_instance_uid or ""
+            series.setdefault(uids[raw], []).append(header)
         return series
 
 
@@ -232,16 +236,16 @@ def _read(
     descriptor: int, file_bytes: int, path: str, shared: dict[bytes | None, bytes | None], limits: Limits
 ) -> DicomHeader | None:
     """Return the header of an open file, None for a DICOMDIR; values that are in `shared` are taken there."""
-    syntax, _, walk = walk_open_file(descriptor, file_bytes, path, HEADER_SELECTION, limits)
-    if walk is None:
+    syntax, _, walked = walk_open_file(descriptor, file_bytes, path, HEADER_SELECTION, limits)
+    if walked is None:
         return None
     header = DicomHeader(
         path=path,
         file_bytes=file_bytes,
         transfer_syntax_uid=syntax,
-        pixel=walk.pixel,
-        trailing_bytes=walk.trailing_bytes,
-        raw_values=tuple(map(shared.setdefault, walk.values, walk.values)),
+        pixel=walked.pixel,
+        trailing_bytes=walked.trailing_bytes,
+        raw_values=tuple(map(shared.setdefault, walked.values, walked.values)),
     )
     if header.raw_values[_SOP_CLASS] is None:
         raise _without_class(header)

@@ -16,12 +16,14 @@ from pathlib import Path
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.gzipped import GZIP_MAGIC, inflated
-from volumetry.formats.dicom.file.selection import ElementSelection, Item, PixelElement
+from volumetry.formats.dicom.file.plain_file import PlainFiles
+from volumetry.formats.dicom.file.selection import ElementSelection, Item, PixelElement, Walked
 from volumetry.formats.dicom.file.source import FileSource, InflateSource
 from volumetry.formats.dicom.file.syntax import (
     DEFLATED_LITTLE_ENDIAN,
     DICOMDIR_SOP_CLASS,
     EXPLICIT_BIG_ENDIAN,
+    EXPLICIT_LITTLE_ENDIAN,
     encoding_of,
     first_element,
     is_encapsulated,
@@ -157,18 +159,20 @@ def walk_descriptor(
 
 def walk_open_file(
     descriptor: int, file_bytes: int, path: Path | str, selection: ElementSelection, limits: Limits
-) -> tuple[str, str, ElementWalk | None]:
+) -> tuple[str, str, Walked | None]:
     """Walk the elements of an open file, for callers that make another record of them.
 
     Returns
     -------
     transfer_syntax_uid, media_storage_sop_class_uid : str
         As in `DicomElements`.
-    walk : ElementWalk or None
+    walked : Walked or None
         With values, sequences and pixels; None for a DICOMDIR.
     """
-    source = FileSource(descriptor, file_bytes, path)
-    head = source.read(0, _FIRST_WINDOW_BYTES)
+    head = os.pread(descriptor, _FIRST_WINDOW_BYTES, 0)
+    plain = _plain_files(selection).walk(head, file_bytes)
+    if plain is not None:
+        return EXPLICIT_LITTLE_ENDIAN, _uid(plain[0]), plain[1]
     if head.startswith(GZIP_MAGIC):
         whole = inflated(descriptor, file_bytes, path, limits)
         try:
@@ -176,7 +180,7 @@ def walk_open_file(
         finally:
             os.close(whole)
     start = first_element(head, file_bytes, path)
-    walk = ElementWalk(source, path, _META, limits)
+    walk = ElementWalk(FileSource(descriptor, file_bytes, path), path, _META, limits)
     walk.buffer = head
     position = walk.meta(start, head)
     declared, media_class = _uid(walk.values[0]), _uid(walk.values[1])
@@ -188,7 +192,18 @@ def walk_open_file(
         walk = ElementWalk(deflated, path, _META, limits)
         position = 0
     walk.data_set(position, encoding, is_encapsulated(syntax), selection)
-    return syntax, media_class, walk
+    return syntax, media_class, walk.walked()
+
+
+_PLAIN_FILES: dict[int, tuple[ElementSelection, PlainFiles]] = {}
+
+
+def _plain_files(selection: ElementSelection) -> PlainFiles:
+    """Return the layouts that were met with a selection, which is kept so that its number stays its own."""
+    found = _PLAIN_FILES.get(id(selection))
+    if found is None:
+        found = _PLAIN_FILES.setdefault(id(selection), (selection, PlainFiles(selection, _META)))
+    return found[1]
 
 
 def _elements(
@@ -197,19 +212,21 @@ def _elements(
     syntax: str,
     media_class: str,
     selection: ElementSelection,
-    walk: ElementWalk | None,
+    walked: Walked | None,
 ) -> DicomElements:
+    none: Walked = Walked((None,) * len(selection.tags), {}, None, 0)
+    found = none if walked is None else walked
     return DicomElements(
         path=os.fspath(path),
         file_bytes=file_bytes,
         transfer_syntax_uid=syntax,
         media_storage_sop_class_uid=media_class,
         selection=selection,
-        values=tuple(walk.values) if walk else (None,) * len(selection.tags),
-        sequences=walk.sequences if walk else {},
-        pixel=walk.pixel if walk else None,
+        values=found.values,
+        sequences=found.sequences,
+        pixel=found.pixel,
         little_endian=syntax != EXPLICIT_BIG_ENDIAN,
-        trailing_bytes=walk.trailing_bytes if walk else 0,
+        trailing_bytes=found.trailing_bytes,
     )
 
 

@@ -1,10 +1,11 @@
 """Runs of elements that were met before, passed in one go.
 
 Eight header bytes of a short element say its tag, representation and length. Files of a series repeat the
-same headers for dozens of elements between the few whose length varies. A run is such a stretch: one
-`struct` reads all its headers, and where they equal the ones met before, byte for byte, the elements are the
-same and only their values are taken. Nothing is assumed: a run that does not fit is shortened to the part
-that does, and the rest is walked element by element.
+same headers for dozens of elements between the few whose length varies. A run is such a stretch: it begins
+with an element of varying length and ends before the next. One `struct` reads all its headers, and where
+they equal the ones met before, byte for byte, the elements are the same and only their values are taken.
+Nothing is assumed: where a run does not fit, the elements are passed one by one, and what differed begins a
+run of its own from then on.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ class Step(NamedTuple):
 
 
 class _Run(NamedTuple):
-    steps: list[Step]
     headers: tuple[bytes, ...]
     unpack_headers: struct.Struct
     slots: list[int]
@@ -43,17 +43,19 @@ class HeaderTable:
     Its size is bounded; it holds lengths and tags, never values.
     """
 
-    __slots__ = ("_runs", "_steps")
+    __slots__ = ("_runs", "_steps", "_varying")
 
     def __init__(self) -> None:
         self._steps: dict[bytes, Step] = {}
-        self._runs: dict[bytes, _Run | None] = {}
+        self._runs: dict[bytes, _Run] = {}
+        self._varying: set[bytes] = set()
 
     def remember(self, step: Step) -> None:
         """Remember what 8 header bytes mean."""
         if len(self._steps) >= _MAX_STEPS:
             self._steps.clear()
             self._runs.clear()
+            self._varying.clear()
         self._steps[step.header] = step
 
     def follow(
@@ -84,24 +86,23 @@ class HeaderTable:
             header = buffer[offset : offset + 8]
             run = get_run(header)
             if run is not None:
-                following = offset + run.length
-                if following <= stop and not (
-                    run.may_nest and buffer.find(_ITEM_BYTES, offset, following) >= 0
-                ):
-                    headers = run.unpack_headers.unpack_from(buffer, offset)
-                    if headers == run.headers:
-                        for slot, value in zip(
-                            run.slots, run.unpack_values.unpack_from(buffer, offset), strict=True
-                        ):
+                expected, unpack_headers, slots, unpack_values, length, may_nest = run
+                following = offset + length
+                if following <= stop:
+                    headers = unpack_headers.unpack_from(buffer, offset)
+                    if headers != expected:
+                        self._vary(expected, headers)
+                    elif not may_nest or buffer.find(_ITEM_BYTES, offset, following) < 0:
+                        for slot, value in zip(slots, unpack_values.unpack_from(buffer, offset)):  # noqa: B905
                             if values[slot] is not None:
                                 return offset
                             values[slot] = value
                         offset = following
-                        if learn and len(single) > 1:
-                            self._learn(single)
-                        single = []
+                        if single:
+                            if learn:
+                                self._learn(single)
+                            single = []
                         continue
-                    self._shorten(run, headers)
             step = get_step(header)
             if step is None:
                 break
@@ -115,22 +116,32 @@ class HeaderTable:
                 values[slot] = buffer[offset + 8 : following]
             single.append(step)
             offset = following
-        if learn and len(single) > 1:
+        if learn and single:
             self._learn(single)
         return offset
 
     def _learn(self, steps: list[Step]) -> None:
-        """Make a run of elements that were passed one by one, unless their first one begins another."""
-        if steps[0].header in self._runs:
-            return
-        if len(self._runs) >= _MAX_RUNS:
+        """Make runs of elements that were passed one by one, each up to the next of varying length."""
+        if len(self._runs) + len(steps) > _MAX_RUNS:
             self._runs.clear()
-        self._runs[steps[0].header] = _run(steps[:_MAX_RUN_ELEMENTS])
+        first = 0
+        for number in range(1, len(steps) + 1):
+            at_end = number == len(steps)
+            goes_on = not at_end and steps[number].header[:4] not in self._varying
+            if goes_on and number - first < _MAX_RUN_ELEMENTS:
+                continue
+            part = steps[first:number]
+            self._runs[part[0].header] = _run(part)
+            first = number
 
-    def _shorten(self, run: _Run, headers: tuple[bytes, ...]) -> None:
-        """Cut a run before the first element that differs; None where only one element is left."""
-        same = next(k for k, header in enumerate(run.headers) if header != headers[k])
-        self._runs[run.headers[0]] = _run(run.steps[:same]) if same > 1 else None
+    def _vary(self, expected: tuple[bytes, ...], found: tuple[bytes, ...]) -> None:
+        """Note the element that differs from the one met before: all runs end before it from now on."""
+        del self._runs[expected[0]]
+        one, other = next(pair for pair in zip(expected, found, strict=True) if pair[0] != pair[1])
+        more = {one[:4], other[:4]} - self._varying
+        if more:
+            self._varying |= more
+            self._runs.clear()  # they are learned again, each from one varying element to the next
 
 
 def _run(steps: list[Step]) -> _Run:
@@ -145,7 +156,6 @@ def _run(steps: list[Step]) -> _Run:
         gap = 0
         slots.append(step.slot)
     return _Run(
-        steps=steps,
         headers=tuple(step.header for step in steps),
         unpack_headers=struct.Struct(headers),
         slots=slots,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from volumetry.formats.dicom.file.header_table import HeaderTable
 from volumetry.formats.dicom.file.tags import tag_name
@@ -69,3 +69,12 @@ class PixelElement:
 
 Item = dict[int, Any]
 """Whitelisted elements of a sequence item: raw bytes, or a list of items, by tag."""
+
+
+class Walked(NamedTuple):
+    """What a walk found: values in the order of the selection, sequences, pixels, bytes after the end."""
+
+    values: tuple[bytes | None, ...]
+    sequences: dict[int, list[Item]]
+    pixel: PixelElement | None
+    trailing_bytes: int

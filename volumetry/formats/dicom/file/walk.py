@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
 
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.header_table import HeaderTable, Step
-from volumetry.formats.dicom.file.selection import ElementSelection, Item, PixelElement, header_tables
+from volumetry.formats.dicom.file.selection import ElementSelection, Item, PixelElement, Walked, header_tables
 from volumetry.formats.dicom.file.source import ByteSource
+from volumetry.formats.dicom.file.surroundings import (
+    UNDEFINED,
+    Container,
+    ElementHeader,
+    check_padding,
+    holds_items,
+    may_follow_pixels,
+    pass_fragments,
+)
 from volumetry.formats.dicom.file.syntax import (
     DEFLATED_LITTLE_ENDIAN,
     EXPLICIT,
     IMPLICIT,
-    KNOWN_REPRESENTATIONS,
     LONG_LENGTH,
     PIXEL_TAGS,
     SHORT_LENGTH,
@@ -23,68 +30,37 @@ from volumetry.formats.dicom.file.syntax import (
 )
 from volumetry.formats.dicom.file.tags import tag_name
 from volumetry.formats.dicom.file.values import SEQUENCES, VALUE_REPRESENTATIONS, is_compatible
+from volumetry.formats.dicom.file.window import ByteWindow
 from volumetry.formats.limits import Limits
 from volumetry.formats.opening import truncated
 
-_WINDOW_BYTES = 64 << 10
 # Counted are elements that were not met before, and items; the others are bounded by _MAX_RUN_BYTES.
 _MAX_ELEMENTS = 1_000_000
 _MAX_TOP_ELEMENTS = 50_000
 _MAX_LEARNING_ELEMENTS = 10_000
 _MAX_RUN_BYTES = 64 << 20
-_MAX_PADDING_BYTES = 64 << 20
-_PADDING_WINDOW_BYTES = 1 << 20
 _MAX_VALUE_BYTES = 1 << 20
 _MAX_COLLECTED_BYTES = 64 << 20
-_UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = tags.Item, tags.ItemDelimitationItem, tags.SequenceDelimitationItem
 _VERSION_ELEMENT = b"\x02\0\x01\0OB\0\0\x02\0\0\0\0\x01"
-_ITEM_BYTES = b"\xfe\xff\x00\xe0"
-_EXPORT_AGAIN = "Export the file again."
 
 # Headers of elements inside sequences; shared, as nothing of them is kept.
 _NESTED_TABLES = header_tables()
 
 
-class _Header(NamedTuple):
-    tag: int
-    representation: str
-    length: int
-    start: int
-
-
-class _Container:
-    """A sequence or an item that is being walked."""
-
-    __slots__ = ("encoding", "end", "is_item", "items", "limit")
-
-    def __init__(
-        self, is_item: bool, end: int | None, limit: int, encoding: Encoding, items: list[Item] | None
-    ) -> None:
-        self.is_item = is_item
-        self.end = end  # None: ended by a delimiter
-        self.limit = limit  # where the innermost enclosing length ends
-        self.encoding = encoding
-        self.items = items  # of the sequence, where they are kept
-
-
-class ElementWalk:
+class ElementWalk(ByteWindow):
     """The state of one walk: a window of bytes, open sequences, and what is kept."""
 
     __slots__ = (
-        "base",
-        "buffer",
         "collected_bytes",
         "elements",
         "encapsulated",
         "encoding",
         "limits",
-        "path",
         "pixel",
         "run_bytes",
         "selection",
         "sequences",
-        "source",
         "stack",
         "top_elements",
         "trailing_bytes",
@@ -98,15 +74,12 @@ class ElementWalk:
         selection: ElementSelection,
         limits: Limits,
     ) -> None:
-        self.source = source
-        self.path = path
+        super().__init__(source, path)
         self.selection = selection
         self.values: list[bytes | None] = [None] * len(selection.tags)
         self.sequences: dict[int, list[Item]] = {}
         self.limits = limits
-        self.buffer = b""
-        self.base = 0
-        self.stack: list[_Container] = []
+        self.stack: list[Container] = []
         self.elements = 0
         self.top_elements = 0
         self.run_bytes = 0
@@ -115,32 +88,6 @@ class ElementWalk:
         self.trailing_bytes = 0
         self.encoding = EXPLICIT
         self.encapsulated = False
-
-    # -- bytes
-
-    def _offset(self, position: int, count: int) -> int:
-        """Return where `position` lies in the window, moving it so that it holds `count` bytes if it can."""
-        offset = position - self.base
-        if offset + count > len(self.buffer) or offset < 0:
-            self.buffer = self.source.read(position, max(count, _WINDOW_BYTES))
-            self.base = position
-            return 0
-        return offset
-
-    def peek(self, position: int) -> bytes:
-        """Return the next 8 bytes, fewer at the end."""
-        offset = self._offset(position, 8)
-        return self.buffer[offset : offset + 8]
-
-    def _read(self, position: int, count: int) -> bytes:
-        """Return exactly `count` bytes."""
-        offset = self._offset(position, count)
-        value = self.buffer[offset : offset + count]
-        if len(value) < count:
-            raise truncated(
-                "the file ends within an element", self.path, position + count, position + len(value)
-            )
-        return value
 
     # -- the two levels of a file
 
@@ -158,7 +105,7 @@ class ElementWalk:
             if self.peek(position)[:2] != b"\x02\0":
                 break
             header = self._header(position, EXPLICIT)
-            if header is None or header.length == _UNDEFINED:
+            if header is None or header.length == UNDEFINED:
                 self._unreadable("the file meta information is not readable", offset_bytes=position)
             position = self._plain(header, EXPLICIT, position)
         if end is not None and position != end and self.values[0] == DEFLATED_LITTLE_ENDIAN.encode() + b"\0":
@@ -178,7 +125,7 @@ class ElementWalk:
         while following is not None and (stack or following != end):
             following = self._step(following, stack[-1] if stack else None)
 
-    def _step(self, position: int, container: _Container | None) -> int | None:
+    def _step(self, position: int, container: Container | None) -> int | None:
         """Go on by a run of known elements and one other, or by one item; None at the end."""
         if container is not None:
             if position == container.end:
@@ -191,11 +138,11 @@ class ElementWalk:
             position = self._known(position, encoding, container)
             if container is not None and position == container.end:
                 return position
-        elif not self._follows_pixels(position):
+        elif position >= self.source.known_bytes or not may_follow_pixels(self.peek(position), self.encoding):
             self.trailing_bytes = self._bytes_after(position)
             return None
         if container is None and self.peek(position)[:4] == b"\0\0\0\0":
-            self._check_padding(position)
+            check_padding(self.source, position, self.path)
             return None
         header = self._header(position, encoding)
         if header is None:
@@ -206,9 +153,13 @@ class ElementWalk:
             return header.start
         return self._element(header, position, container)
 
+    def walked(self) -> Walked:
+        """Return what was found."""
+        return Walked(tuple(self.values), self.sequences, self.pixel, self.trailing_bytes)
+
     # -- elements
 
-    def _known(self, position: int, encoding: Encoding, container: _Container | None) -> int:
+    def _known(self, position: int, encoding: Encoding, container: Container | None) -> int:
         """Pass elements whose header bytes were met before."""
         first = position - self.base
         stop = len(self.buffer)
@@ -227,7 +178,7 @@ class ElementWalk:
             self._too_large("the header is larger than is read", header_bytes=self.run_bytes)
         return self.base + offset
 
-    def _header(self, position: int, encoding: Encoding) -> _Header | None:
+    def _header(self, position: int, encoding: Encoding) -> ElementHeader | None:
         """Read an element's header; None at the end of the data, also within a header."""
         self.elements += 1
         if self.elements > _MAX_ELEMENTS:
@@ -244,9 +195,9 @@ class ElementWalk:
         tag = group << 16 | element
         if not encoding.explicit or group == 0xFFFE:
             (length,) = encoding.length.unpack_from(self.buffer, offset + 4)
-            return _Header(tag, "", length, position + 8)
+            return ElementHeader(tag, "", length, position + 8)
         if representation in SHORT_LENGTH:
-            return _Header(tag, representation.decode(), length, position + 8)
+            return ElementHeader(tag, representation.decode(), length, position + 8)
         if representation not in LONG_LENGTH:
             self._unreadable(
                 "an element has an unknown value representation", tag=tag_name(tag), offset_bytes=position
@@ -254,9 +205,9 @@ class ElementWalk:
         if available < 12:
             return None
         (length,) = encoding.length.unpack_from(self.buffer, offset + 8)
-        return _Header(tag, representation.decode(), length, position + 12)
+        return ElementHeader(tag, representation.decode(), length, position + 12)
 
-    def _element(self, header: _Header, position: int, container: _Container | None) -> int:
+    def _element(self, header: ElementHeader, position: int, container: Container | None) -> int:
         """Pass one element: into it where it is a sequence, else beyond it."""
         tag, representation, length, start = header
         encoding = container.encoding if container else self.encoding
@@ -264,7 +215,7 @@ class ElementWalk:
             self._unreadable("a delimiter stands where an element should", offset_bytes=position)
         if container is None and tag in PIXEL_TAGS:
             return self._pixels(header)
-        if length == _UNDEFINED:
+        if length == UNDEFINED:
             return self._undefined(header, position, container)
         end = start + length
         self.source.check(end)
@@ -272,7 +223,7 @@ class ElementWalk:
             self._unreadable(
                 "an element ends beyond the item that holds it", tag=tag_name(tag), length_bytes=length
             )
-        if self._is_sequence(header, encoding):
+        if holds_items(header, encoding, self.peek):
             # Implicit: as a value representation UN has no other content.
             inner = IMPLICIT if representation == "UN" else encoding
             self._open_sequence(tag, start, end, inner, container)
@@ -282,7 +233,7 @@ class ElementWalk:
             return end
         return self._plain(header, encoding, position)
 
-    def _plain(self, header: _Header, encoding: Encoding, position: int) -> int:
+    def _plain(self, header: ElementHeader, encoding: Encoding, position: int) -> int:
         """Pass an element of the top level that is no sequence, keeping it where it is selected."""
         tag, _, length, start = header
         end = start + length
@@ -300,7 +251,7 @@ class ElementWalk:
             self._remember(self.selection.tables[encoding.number], header, slot, encoding, position)
         return end
 
-    def _check_kept(self, header: _Header) -> None:
+    def _check_kept(self, header: ElementHeader) -> None:
         tag, representation, length, _ = header
         if representation and not is_compatible(tag, representation):
             self._unreadable(
@@ -312,7 +263,7 @@ class ElementWalk:
             self._too_large("an element is larger than is read", tag=tag_name(tag), length_bytes=length)
 
     def _remember(
-        self, table: HeaderTable, header: _Header, slot: int, encoding: Encoding, position: int
+        self, table: HeaderTable, header: ElementHeader, slot: int, encoding: Encoding, position: int
     ) -> None:
         """Remember what these 8 header bytes mean. They say all: tag, representation and length."""
         may_nest = not encoding.explicit and not header.tag & 0x10000 and header.length >= 8
@@ -321,25 +272,11 @@ class ElementWalk:
             raw = self.buffer[offset : offset + 8]
             table.remember(Step(raw, slot, 8 + header.length, may_nest))
 
-    def _is_sequence(self, header: _Header, encoding: Encoding) -> bool:
-        """Return whether an element of defined length holds items that are to be walked.
-
-        Private ones are passed by unseen: nobody here opens them.
-        """
-        tag, representation, length, start = header
-        if tag & 0x10000:
-            return False
-        if encoding.explicit and representation != "UN":
-            return representation == "SQ"
-        if representation == "UN" and tag not in SEQUENCES:
-            return False
-        return length >= 8 and self.peek(start)[:4] == _ITEM_BYTES
-
-    def _undefined(self, header: _Header, position: int, container: _Container | None) -> int:
+    def _undefined(self, header: ElementHeader, position: int, container: Container | None) -> int:
         """Enter an element that is ended by a delimiter."""
         tag, representation, _, start = header
         if representation in ("OB", "OW"):
-            return self._fragments(start)[0]
+            return pass_fragments(self.source, start, self.path)[0]
         if representation not in ("", "SQ", "UN"):
             self._unreadable("an element has no length", tag=tag_name(tag), offset_bytes=position)
         encoding = container.encoding if container else self.encoding
@@ -349,7 +286,7 @@ class ElementWalk:
     # -- sequences
 
     def _open_sequence(
-        self, tag: int, start: int, end: int | None, encoding: Encoding, container: _Container | None
+        self, tag: int, start: int, end: int | None, encoding: Encoding, container: Container | None
     ) -> None:
         depth = len(self.stack) // 2 + 1
         if depth > self.limits.max_depth:
@@ -368,9 +305,9 @@ class ElementWalk:
         elif container is not None and container.items is not None and tag in SEQUENCES:
             items = container.items[-1].setdefault(tag, [])
         limit = container.limit if container else 1 << 63
-        self.stack.append(_Container(False, end, limit if end is None else end, encoding, items))
+        self.stack.append(Container(False, end, limit if end is None else end, encoding, items))
 
-    def _item(self, position: int, sequence: _Container) -> int:
+    def _item(self, position: int, sequence: Container) -> int:
         """Enter the next item of a sequence, or leave the sequence."""
         head = self.peek(position)
         if len(head) < 8:
@@ -385,7 +322,7 @@ class ElementWalk:
             return start
         if tag != _ITEM:
             self._unreadable("a sequence holds something else than items", offset_bytes=position)
-        end = None if length == _UNDEFINED else start + length
+        end = None if length == UNDEFINED else start + length
         if end is not None:
             self.source.check(end)
             if end > sequence.limit:
@@ -395,10 +332,12 @@ class ElementWalk:
         if sequence.items is not None:
             sequence.items.append({})
         limit = sequence.limit if end is None else end
-        self.stack.append(_Container(True, end, limit, sequence.encoding, sequence.items))
+        self.stack.append(Container(True, end, limit, sequence.encoding, sequence.items))
         return start
 
-    def _keep_nested(self, header: _Header, encoding: Encoding, container: _Container, position: int) -> None:
+    def _keep_nested(
+        self, header: ElementHeader, encoding: Encoding, container: Container, position: int
+    ) -> None:
         if container.items is None:
             if header.start == position + 8:
                 self._remember(_NESTED_TABLES[encoding.number], header, -1, encoding, position)
@@ -413,20 +352,20 @@ class ElementWalk:
 
     # -- pixels and the end
 
-    def _pixels(self, header: _Header) -> int:
+    def _pixels(self, header: ElementHeader) -> int:
         """Note where the pixels lie, and pass them."""
         tag, representation, length, start = header
         if self.pixel is not None:
             self._unreadable("an image has two elements of pixels", tag=tag_name(tag))
-        if (length == _UNDEFINED) != self.encapsulated:
+        if (length == UNDEFINED) != self.encapsulated:
             self._unreadable(
                 "the pixels are not stored as the transfer syntax says",
                 tag=tag_name(tag),
-                encapsulated=length == _UNDEFINED,
+                encapsulated=length == UNDEFINED,
             )
         fragments = None
-        if length == _UNDEFINED:
-            end, fragments = self._fragments(start)
+        if length == UNDEFINED:
+            end, fragments = pass_fragments(self.source, start, self.path)
         else:
             end = start + length
             self.source.check(end)
@@ -439,54 +378,7 @@ class ElementWalk:
         )
         return end
 
-    def _fragments(self, position: int) -> tuple[int, int]:
-        """Pass encapsulated pixels; return where they end and how many items they have."""
-        count = 0
-        while True:
-            head = self.source.read(position, 8)
-            if len(head) < 8:
-                raise truncated(
-                    "the file ends within its compressed pixels",
-                    self.path,
-                    position + 8,
-                    position + len(head),
-                )
-            group, element, length = struct.unpack("<HHI", head)
-            position += 8
-            if (group << 16 | element) == _SEQUENCE_END:
-                return position, count
-            if (group << 16 | element) != _ITEM or length == _UNDEFINED:
-                self._unreadable(
-                    "the compressed pixels are not a sequence of items", offset_bytes=position - 8
-                )
-            position += length
-            self.source.check(position)
-            count += 1
-            if count > _MAX_ELEMENTS:
-                self._too_large("there are more items of pixels than are read", items=count)
-
-    def _follows_pixels(self, position: int) -> bool:
-        """Return whether the bytes after the pixels are elements; else they are trailing data."""
-        if position >= self.source.known_bytes:
-            return False
-        head = self.peek(position)
-        if len(head) < 8:
-            return False
-        group = int.from_bytes(head[:2], "little" if self.encoding.little_endian else "big")
-        known = not self.encoding.explicit or head[4:6] in KNOWN_REPRESENTATIONS
-        return known and group in (0x7FE0, 0x7FE1, 0xFFFA, 0xFFFC)
-
-    def _check_padding(self, position: int) -> None:
-        """Pass zeros after the contents; anything after them would be lost, so it is refused."""
-        for offset in range(position, position + _MAX_PADDING_BYTES, _PADDING_WINDOW_BYTES):
-            zeros = self.source.read(offset, _PADDING_WINDOW_BYTES)
-            if zeros.count(0) < len(zeros):
-                break
-            if len(zeros) < _PADDING_WINDOW_BYTES:
-                return
-        self._unreadable("the elements are interrupted by zeros", offset_bytes=position)
-
-    def _at_end(self, position: int, container: _Container | None) -> None:
+    def _at_end(self, position: int, container: Container | None) -> None:
         """Answer the end of the data: complete here, or cut."""
         if container is not None:
             raise truncated(
@@ -498,17 +390,3 @@ class ElementWalk:
             raise truncated(
                 "the file ends within an element", self.path, position + 8, self.source.size_bytes()
             )
-
-    def _bytes_after(self, position: int) -> int:
-        end = self.source.size_bytes()
-        if position > end:
-            raise truncated("the last element ends beyond the end of the file", self.path, position, end)
-        return end - position
-
-    def _unreadable(self, what: str, **values: Any) -> NoReturn:
-        raise ReadError("unreadable", what, where=self.path, values=values, todo=_EXPORT_AGAIN)
-
-    def _too_large(self, what: str, **values: Any) -> NoReturn:
-        raise ReadError(
-            "too-large", what, where=self.path, values=values, todo="Check where the file comes from."
-        )
