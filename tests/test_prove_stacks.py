@@ -105,11 +105,11 @@ def stacks(draw: st.DrawFn) -> Stack:
     gap = draw(st.sampled_from([0.0, 0.0, 0.1, 0.4, 1.0, -0.5]))
     along = thick or [4.0] * n
     step = [(a + b) / 2 * (1 + gap / 4) for a, b in pairwise(along)]
-    if len(kinds) == 1 and draw(st.booleans()):  # uneven positions
+    lost = draw(st.sampled_from([None, None, None, n // 2])) if n > 5 and len(kinds) == 1 else None
+    if len(kinds) == 1 and lost is None and draw(st.booleans()):  # uneven positions
         uneven = draw(st.lists(st.sampled_from([1.0, 1.1, 0.95]), min_size=n - 1, max_size=n - 1))
         step = [a * b for a, b in zip(step, uneven, strict=True)]
     z = np.cumsum([draw(st.sampled_from([0.0, -37.25, 812.5])), *step])
-    lost = draw(st.sampled_from([None, None, None, n // 2])) if n > 5 and len(kinds) == 1 else None
     plane = draw(st.sampled_from(sorted(PLANES)))
     row, column = (np.asarray(d, float) for d in PLANES[plane])
     kept = [i for i in range(n) if i != lost]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -166,9 +166,15 @@ def _distinct(uids: Iterator[str]) -> tuple[str, ...]:
 
 
 def check_belongs(
-    references: References, stack: SourceStack, path: Path | str, frame_of_reference_uid: str = ""
+    references: References,
+    stack: SourceStack,
+    path: Path | str,
+    frame_of_reference_uid: str = "",
+    named: Collection[str] = (),
 ) -> set[str]:
     """Check that a file belongs to a scan, and return the flags of what is worth knowing.
+
+    Where images of the scan are `named` one by one, they count, whichever series the file lists.
 
     Raises
     ------
@@ -184,17 +190,24 @@ def check_belongs(
             where=path,
             todo="Name the scan it was drawn on.",
         )
-    if series and references.referenced_series_uids and series not in references.referenced_series_uids:
+    listed = references.referenced_series_uids
+    if series and listed and series not in listed and not _holds_one_of(stack, named):
         raise MismatchError(
             "wrong-series",
             "the file was drawn on another series",
             where=path,
-            values={"series": " ".join(references.referenced_series_uids)[:140], "scan": series},
+            values={"series": " ".join(listed)[:140], "scan": series},
             todo="Name the scan it was drawn on.",
         )
     frames = (frame_of_reference_uid,) if frame_of_reference_uid else references.frame_of_reference_uids
     here = stack.geometry.frame_of_reference_uid
     return {"frame-of-reference-differs"} if here and frames and here not in frames else set()
+
+
+def _holds_one_of(stack: SourceStack, named: Collection[str]) -> bool:
+    """Whether a scan holds one of the images, or frames of images, that are named."""
+    uids = {name.partition("#")[0] for name in named}
+    return bool(uids) and any(uid.partition("#")[0] in uids for uid in slice_uids_of(stack))
 
 
 def slice_uids_of(stack: SourceStack) -> tuple[str, ...]:

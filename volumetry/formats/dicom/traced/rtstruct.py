@@ -177,7 +177,7 @@ def _trace(items: RegionItems, references: References, images: TracedImages, pat
     rings = rings_of(items, str(path))
     named = {uid for ring in rings for uid in ring.instance_uids}
     stack = images.stack_of(named, partial(lies_on, rings))
-    flags = set(stack.flags) | check_belongs(references, stack, path, items.frame_of_reference_uid)
+    flags = set(stack.flags) | check_belongs(references, stack, path, items.frame_of_reference_uid, named)
     try:
         contours, found = contours_of(rings, stack)
     except VolumetryError as error:

@@ -93,7 +93,9 @@ def _on_grid(header: Segmentation, scan: object) -> PlacedFrames:
             source=_own_source(header.references),
             flags=tuple(flags | found),
         )
-    flags |= check_belongs(header.references, stack, header.path) | set(stack.flags)
+    flags |= check_belongs(
+        header.references, stack, header.path, named=header.references.referenced_instance_uids
+    ) | set(stack.flags)
     placed = _on_scan(header, stack.geometry)
     if placed is None:
         geometry, indices, found = _own_geometry(header)
