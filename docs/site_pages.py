@@ -6,6 +6,9 @@ A hook of mkdocs: a page names the part that it wants in a comment, as ``referen
 from __future__ import annotations
 
 import argparse
+import importlib
+import inspect
+import pkgutil
 from typing import Any
 
 import volumetry
@@ -15,7 +18,11 @@ from volumetry.commands import NAMES, load
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fill in the parts that a page asks for; called by mkdocs."""
-    for marker, part in (("<!-- the commands -->", commands), ("<!-- the public names -->", public_names)):
+    for marker, part in (
+        ("<!-- the commands -->", commands),
+        ("<!-- the public names -->", public_names),
+        ("<!-- the names of the parts -->", names_of_parts),
+    ):
         if marker in markdown:
             markdown = markdown.replace(marker, part())
     return markdown
@@ -65,3 +72,23 @@ def public_names() -> str:
         if home is not None:
             lines += ["", f"::: volumetry.{home}.{name}"]
     return "\n".join(lines) + "\n"
+
+
+def names_of_parts() -> str:
+    """Return a section for every part, with what it names in ``__all__`` and the package does not."""
+    shown = {getattr(volumetry, name) for name in volumetry.__all__ if callable(getattr(volumetry, name))}
+    lines: list[str] = []
+    for found in pkgutil.iter_modules(volumetry.__path__):
+        if found.name == "__main__":
+            continue
+        module = importlib.import_module(f"volumetry.{found.name}")
+        values = [getattr(module, name) for name in getattr(module, "__all__", ())]
+        new = [v for v in values if (inspect.isclass(v) or inspect.isfunction(v)) and v not in shown]
+        if new:
+            shown |= set(new)
+            lines += ["", f"## volumetry.{found.name}"]
+            lines += [line for v in new for line in ("", f"::: {v.__module__}.{v.__qualname__}", _OPTIONS)]
+    return "\n".join(lines) + "\n"
+
+
+_OPTIONS = "    options:\n      heading_level: 3"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from test_examples import OBJECTS
 
 import volumetry
 
@@ -40,6 +41,14 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
     wanted = {f"volumetry.{home}.{name}" for name, home in volumetry._HOMES.items()}
     assert set(volumetry._HOMES) == set(volumetry.__all__) - {"__version__"}
     assert wanted - anchors == set()
+
+
+def test_every_name_of_every_part_is_in_the_reference(site: Path) -> None:
+    pages = [site / "reference" / name for name in ("python.html", "python-parts.html")]
+    anchors = {a for page in pages for a in re.findall(r'id="([\w.]+)"', page.read_text(encoding="utf-8"))}
+    statistics = {page.stem for page in (site / "reference" / "statistics").glob("*.html")}
+    missing = [p for p in OBJECTS if p not in anchors and p.rsplit(".", 1)[-1] not in statistics]
+    assert missing == []
 
 
 def test_every_command_is_in_the_reference(site: Path) -> None:

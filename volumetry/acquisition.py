@@ -25,6 +25,12 @@ class Acquisition:
         Whether a contrast agent was given: ``yes``, ``no`` or empty.
     fat_suppression : str
         Whether the signal of fat is suppressed: ``yes``, ``no`` or empty.
+
+    Examples
+    --------
+    >>> from volumetry.acquisition import Acquisition
+    >>> Acquisition(weighting="T1", repetition_time_ms=500.0, echo_time_ms=12.0).known
+    {'weighting': 'T1', 'repetition_time_ms': 500.0, 'echo_time_ms': 12.0}
     """
 
     weighting: str = ""
@@ -66,6 +72,12 @@ class Parameters:
         ContrastBolusAgent; looked at, never kept. None where the file has no such element.
     fat_suppression : str
         Where the file says it outright: ``yes``, ``no`` or empty.
+
+    Examples
+    --------
+    >>> from volumetry.acquisition import Parameters, weighting_of
+    >>> weighting_of(Parameters(modality="MR", repetition_time_ms=500.0, echo_time_ms=12.0))
+    'T1'
     """
 
     modality: str = ""
@@ -117,6 +129,12 @@ def weighting_of(parameters: Parameters) -> str:
     FLAIR from 1500 ms on with an echo time of at least 60 ms, T1 with 300 to 1500 ms and a short echo.
     Gradient echo is T2* from an echo time of 12 ms on, and T1 where it is spoiled or prepared and the echo
     is shorter. What lies between has no weighting here.
+
+    Examples
+    --------
+    >>> from volumetry.acquisition import Parameters, weighting_of
+    >>> weighting_of(Parameters(modality="MR", repetition_time_ms=4000.0, echo_time_ms=90.0))
+    'T2'
     """
     if parameters.modality == "CT":
         return "CT"
@@ -188,7 +206,14 @@ def _field_strength(value: float | None) -> float | None:
 
 
 def codes(values: Any) -> tuple[str, ...]:
-    """Return texts of one or several codes: a list, or a text with a backslash or ``_`` between them."""
+    """Return texts of one or several codes: a list, or a text with a backslash or ``_`` between them.
+
+    Examples
+    --------
+    >>> from volumetry.acquisition import codes
+    >>> codes(["SE", "IR"])
+    ('SE', 'IR')
+    """
     if isinstance(values, str):
         values = values.replace("\\", "_").split("_")
     return tuple(str(v).strip() for v in values) if isinstance(values, Iterable) else ()

@@ -60,6 +60,12 @@ class ChangeRule:
         For the way down, where it differs (REINS, RECIST-like rules); None: the same.
     minimum_slices : int
         Fewer traced slices on either visit make a change not evaluable.
+
+    Examples
+    --------
+    >>> rule = vm.ChangeRule(threshold_percent=20, minimum_slices=4)
+    >>> rule.threshold_percent
+    20
     """
 
     threshold_percent: float = 15.0
@@ -109,6 +115,13 @@ class MeasuredVisit:
     ------
     UsageError
         ``usage`` where the volume is negative or not finite.
+
+    Examples
+    --------
+    >>> baseline = vm.MeasuredVisit(volume_mm3=1200.0, n_slices=6, height_rule="thickness")
+    >>> followup = vm.MeasuredVisit(volume_mm3=1500.0, n_slices=6, height_rule="thickness")
+    >>> vm.classify_change(baseline, followup).category
+    'increase'
     """
 
     volume_mm3: float | None
@@ -170,6 +183,14 @@ class VolumeChange(Shown):
     rule : ChangeRule
     flags : tuple of str
         ``protocol-changed``.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> later = vm.read_trace("sample_scans/study/hip05/2022-06-14/L1.trace.json")
+    >>> change = vm.classify_change(vm.measure_volume(trace), vm.measure_volume(later))
+    >>> round(change.percent, 1), change.category, change.reason
+    (-22.9, 'decrease', '')
     """
 
     baseline_volume_mm3: float | None
@@ -236,6 +257,12 @@ def threshold_category(baseline_mm3: float, followup_mm3: float, rule: ChangeRul
 
     Both volumes in the same unit. Differences below 1e-9 of the baseline never decide, so that
     2.0 -> 1.7 and 20 -> 17 agree: exactly 15 % is ``no_change``.
+
+    Examples
+    --------
+    >>> from volumetry.change import threshold_category
+    >>> threshold_category(1000.0, 840.0, vm.ChangeRule())
+    'decrease'
     """
     if baseline_mm3 == 0:
         return "absent" if followup_mm3 == 0 else "new"
@@ -271,6 +298,14 @@ def classify_change(
     ------
     UsageError
         ``usage`` where a volume is negative or not finite.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> later = vm.read_trace("sample_scans/study/hip05/2022-06-14/L1.trace.json")
+    >>> vm.classify_change(vm.measure_volume(trace), vm.measure_volume(later))
+    <VolumeChange: baseline_volume_mm3 11175.8, followup_volume_mm3 8612.01, change_percent -22.9406,
+    category decrease, threshold_percent 15>
     """
     rule = rule or ChangeRule()
     first = MeasuredVisit.of(baseline) if isinstance(baseline, LesionVolume) else baseline

@@ -71,6 +71,12 @@ class ComparabilityRule:
         The same for repetition, echo and inversion time.
     tilt_tolerance_degrees : float
         Angle between the slice normals up to which planes are parallel.
+
+    Examples
+    --------
+    >>> from volumetry.comparability import ComparabilityRule
+    >>> ComparabilityRule(ignore=frozenset({"reader-differs"})).ignore
+    frozenset({'reader-differs'})
     """
 
     refuse: frozenset[str] = REFUSED_BY_DEFAULT
@@ -110,6 +116,11 @@ class VisitFacts:
     repetition_time_ms, echo_time_ms, inversion_time_ms, field_strength_t : float or None
     contrast, fat_suppression : str
         ``yes`` or ``no``.
+
+    Examples
+    --------
+    >>> vm.VisitFacts(modality="MR", slice_thickness_mm=4.0, slice_spacing_mm=4.4).slice_spacing_mm
+    4.4
     """
 
     side: str = ""
@@ -153,6 +164,13 @@ class Comparability:
     explained_percent : dict of str to float
         By code, the change in percent that the difference would make of a lesion that did not change; only
         where it can be computed.
+
+    Examples
+    --------
+    >>> first = vm.VisitFacts(slice_thickness_mm=4.0, slice_spacing_mm=4.0)
+    >>> second = vm.VisitFacts(slice_thickness_mm=4.0, slice_spacing_mm=4.4)
+    >>> vm.compare_visits(first, second).reservations
+    ('spacing-changed', 'acquisition-unknown')
     """
 
     comparable: Comparable
@@ -212,6 +230,14 @@ def explained_by_gap(baseline: VisitFacts, followup: VisitFacts) -> float:
     ------
     UsageError
         ``usage``: thickness or spacing of a visit is not known.
+
+    Examples
+    --------
+    >>> from volumetry.comparability import explained_by_gap
+    >>> first = vm.VisitFacts(slice_thickness_mm=4.0, slice_spacing_mm=4.0, height_rule="thickness")
+    >>> second = vm.VisitFacts(slice_thickness_mm=4.0, slice_spacing_mm=4.4, height_rule="thickness")
+    >>> round(explained_by_gap(first, second), 2)
+    -9.09
     """
     first, second = baseline.gap_ratio, followup.gap_ratio
     if first is None or second is None:
@@ -224,7 +250,14 @@ def explained_by_gap(baseline: VisitFacts, followup: VisitFacts) -> float:
 
 
 def tilt_degrees(first: Normal, second: Normal) -> float:
-    """Return the angle between two planes from their normals, 0 to 90 degrees."""
+    """Return the angle between two planes from their normals, 0 to 90 degrees.
+
+    Examples
+    --------
+    >>> from volumetry.comparability import tilt_degrees
+    >>> round(tilt_degrees((0, 0, 1), (0, 1, 1)), 6)
+    45.0
+    """
     lengths = math.hypot(*first) * math.hypot(*second)
     cosine = abs(sum(a * b for a, b in zip(first, second, strict=True))) / lengths
     return math.degrees(math.acos(min(1.0, cosine)))

@@ -40,6 +40,12 @@ class Contour:
     ------
     TraceError
         ``invalid-contour``: fewer than three vertices, or one that is not finite.
+
+    Examples
+    --------
+    >>> square = [(4, 4), (4, 12), (12, 12), (12, 4)]
+    >>> vm.Contour(slice_index=2, vertices=square).area_pixels
+    64.0
     """
 
     slice_index: int

@@ -40,6 +40,14 @@ class VolumetryError(Exception):
         The values that show it, names with their units: ``{"spacing_mm": 0.0}``.
     todo : str
         What to do about it, as a sentence.
+
+    Examples
+    --------
+    >>> try:
+    ...     vm.read_scan("nowhere")
+    ... except vm.VolumetryError as error:
+    ...     print(error.code, "-", error.todo)
+    not-found - Check the name.
     """
 
     def __init__(

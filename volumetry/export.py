@@ -57,6 +57,12 @@ class Exported:
     n_lesions : int
     notes : tuple of str
         What the format could not keep, in sentences.
+
+    Examples
+    --------
+    >>> done = vm.export_file("sample_scans/study/hip05/2021-06-01/L1.trace.json", "L1.nii.gz")
+    >>> done.paths, done.n_lesions
+    ((PosixPath('L1.nii.gz'),), 1)
     """
 
     paths: tuple[Path, ...]
@@ -105,6 +111,13 @@ def export_file(
     VolumetryError
         ``not-dicom-scan``, ``nothing-to-export``, ``inconsistent-series``, ``grid-mismatch``; what
         `volumetry.measure_volume` says of outlines that enclose no one area.
+
+    Examples
+    --------
+    >>> visit = "sample_scans/study/hip01/2021-03-02"
+    >>> done = vm.export_file(f"{visit}/rtstruct.dcm", "lesions.dcm", "seg", scan=f"{visit}/t1_cor")
+    >>> done.n_lesions
+    2
     """
     name = format_of(out, as_)
     _refuse_to_replace(path, scan, out)
@@ -159,6 +172,14 @@ def write_trace(
     ------
     VolumetryError
         As `export_file`; ``read-only``, ``disk-full``.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> vm.write_trace(trace, "L1.trace.json")
+    >>> vm.write_trace(trace, "L1.dcm", as_="rtstruct", scan="sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> vm.read_trace("L1.trace.json").sha256 == trace.sha256
+    True
     """
     traced = TracedFile(path=Path(path), traces=(trace,))
     export_traced(traced, path, as_, scan=scan, options=options, rule=rule)
@@ -191,6 +212,13 @@ def write_mask(
     ------
     VolumetryError
         As `export_file`; ``read-only``, ``disk-full``.
+
+    Examples
+    --------
+    >>> mask = vm.read_mask("sample_scans/orientation/axial/axial_mask.nii.gz")
+    >>> vm.write_mask(mask, "L1.seg.nrrd")
+    >>> vm.read_mask("L1.seg.nrrd").labels[0].number
+    1
     """
     traced = TracedFile(path=Path(path), mask=mask)
     export_traced(traced, path, as_, scan=scan, options=options, rule=rule)
@@ -218,6 +246,13 @@ def export_traced(
     ------
     VolumetryError
         As `export_file`.
+
+    Examples
+    --------
+    >>> from volumetry.export import TracedFile, export_traced
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> export_traced(TracedFile(path=Path("L1"), traces=(trace,)), "L1.seg.nrrd").n_lesions
+    1
     """
     name = format_of(out, as_)
     images = _images(traced, name, scan, out)
@@ -335,7 +370,16 @@ def _as_report(
 def measured_lesion(
     lesion: ExportedLesion, volume: LesionVolume, segment_number: int, method: Method
 ) -> MeasuredLesion:
-    """Return a lesion with its numbers, as a report holds it."""
+    """Return a lesion with its numbers, as a report holds it.
+
+    Examples
+    --------
+    >>> from volumetry.export import ExportOptions, measured_lesion, read_traced
+    >>> traced = read_traced("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> lesion, volume = traced.lesions(ExportOptions())[0], traced.volumes(vm.MeasurementRule())[0]
+    >>> measured_lesion(lesion, volume, 1, "outlines").height_rule
+    'thickness'
+    """
     return MeasuredLesion(
         lesion=lesion,
         segment_number=segment_number,
@@ -354,7 +398,20 @@ def write_report(
     images: SourceImages,
     options: ExportOptions,
 ) -> Dataset:
-    """Write a structured report and the segmentation it refers to; return the report."""
+    """Write a structured report and the segmentation it refers to; return the report.
+
+    Examples
+    --------
+    >>> from volumetry.export import ExportOptions, measured_lesion, read_traced, write_report
+    >>> from volumetry.formats.dicom.written.lesions import source_images
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> traced = read_traced("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> lesion, volume = traced.lesions(ExportOptions())[0], traced.volumes(vm.MeasurementRule())[0]
+    >>> images = source_images("sample_scans/study/hip05/2021-06-01/t1_cor", scan)
+    >>> one = measured_lesion(lesion, volume, 1, "outlines")
+    >>> write_report([one], Path("L1.sr.dcm"), Path("L1.seg.dcm"), images, ExportOptions()).Modality
+    'SR'
+    """
     from volumetry.formats.dicom.written.report import measurement_report
     from volumetry.formats.dicom.written.segmentation import segmentation
 

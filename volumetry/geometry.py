@@ -84,6 +84,20 @@ class ScanGeometry(Shown):
     GeometryError
         ``bad-spacing``: a spacing or thickness is zero, negative or not finite, or directions are no
         directions. ``duplicate-position``: two slices at one position.
+
+    Examples
+    --------
+    >>> grid = vm.ScanGeometry(
+    ...     rows=24,
+    ...     columns=32,
+    ...     pixel_spacing_mm=(0.5, 0.5),
+    ...     row_direction=(1, 0, 0),
+    ...     column_direction=(0, 1, 0),
+    ...     slice_origins_mm=[(0, 0, 4.4 * k) for k in range(5)],
+    ...     slice_thickness_mm=4.0,
+    ... )
+    >>> grid.pixel_area_mm2, grid.slice_spacing_mm
+    (0.25, 4.4)
     """
 
     rows: int

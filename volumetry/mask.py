@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskLabel:
-    """One label of a mask: its number, its name, and the layer it lies on."""
+    """One label of a mask: its number, its name, and the layer it lies on.
+
+    Examples
+    --------
+    >>> mask = vm.read_mask("sample_scans/orientation/axial/axial_mask.nii.gz")
+    >>> mask.labels[0].number
+    1
+    """
 
     number: int
     name: str = ""
@@ -48,6 +55,14 @@ class Mask(Shown):
     flags : tuple of str
     declared : bool
         Whether the file itself lists its labels: then asking for another is an error, not an absence.
+
+    Examples
+    --------
+    >>> mask = vm.read_mask("sample_scans/orientation/axial/axial_mask.nii.gz")
+    >>> mask.labels
+    (MaskLabel(number=1, name='', layer=0),)
+    >>> len(mask.cross_sections().areas_mm2)
+    4
     """
 
     layers: tuple[NDArray[Any], ...]
@@ -179,6 +194,23 @@ def mask_from(
         ``not-labels``, ``non-finite``.
     GeometryError, UsageError
         As `volumetry.scan_from`.
+
+    Examples
+    --------
+    >>> grid = vm.ScanGeometry(
+    ...     rows=24,
+    ...     columns=32,
+    ...     pixel_spacing_mm=(0.5, 0.5),
+    ...     row_direction=(1, 0, 0),
+    ...     column_direction=(0, 1, 0),
+    ...     slice_origins_mm=[(0, 0, 4.4 * k) for k in range(5)],
+    ...     slice_thickness_mm=4.0,
+    ... )
+    >>> voxels = np.zeros((5, 24, 32), np.uint8)
+    >>> voxels[1:4, 5:15, 5:15] = 1
+    >>> mask = vm.mask_from(voxels, geometry=grid)
+    >>> vm.measure_volume(mask).volume_mm3
+    300.0
     """
     from volumetry.bridges import voxels_of
 

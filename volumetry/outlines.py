@@ -53,7 +53,15 @@ def fill_contours(contours: Iterable[Contour], shape: tuple[int, int]) -> NDArra
 def mask_from_contours(
     lesions: Mapping[int, Sequence[Contour]], geometry: ScanGeometry, *, source: ScanSource | None = None
 ) -> Mask:
-    """Return a mask of outlines by label number; labels that overlap get layers of their own."""
+    """Return a mask of outlines by label number; labels that overlap get layers of their own.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> mask = vm.mask_from_contours({1: trace.contours}, trace.geometry)
+    >>> vm.measure_volume(mask).n_slices == vm.measure_volume(trace).n_slices
+    True
+    """
     layers: list[NDArray[np.int16]] = []
     labels = []
     for number, contours in lesions.items():
@@ -148,7 +156,15 @@ def _corners_only(ring: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def contours_from_mask(mask: Mask, label: int | str | None = None) -> tuple[Contour, ...]:
-    """Return the outlines of one label along the pixel edges, slice by slice."""
+    """Return the outlines of one label along the pixel edges, slice by slice.
+
+    Examples
+    --------
+    >>> mask = vm.read_mask("sample_scans/orientation/axial/axial_mask.nii.gz")
+    >>> outlines = vm.contours_from_mask(mask)
+    >>> int(sum(outline.area_pixels for outline in outlines)) == int((mask.layers[0] == 1).sum())
+    True
+    """
     binary = mask.binary(label)
     filled = np.flatnonzero(binary.any(axis=(1, 2)))
     return tuple(contour for index in filled for contour in outline_pixels(binary[index], int(index)))

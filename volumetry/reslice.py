@@ -43,6 +43,13 @@ class LesionBody:
         Row and column of the scan at the centre of the first sample.
     pitch_pixels : (2,) array
         Rows and columns of the scan from sample to sample.
+
+    Examples
+    --------
+    >>> from volumetry.reslice import lesion_body
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> lesion_body(trace.contours, trace.geometry).positions_mm.shape
+    (57,)
     """
 
     geometry: ScanGeometry
@@ -110,6 +117,14 @@ def lesion_body(contours: Sequence[Contour], geometry: ScanGeometry) -> LesionBo
     ------
     TraceError
         ``not-estimable`` below three traced slices.
+
+    Examples
+    --------
+    >>> from volumetry.reslice import lesion_body, resliced_areas_mm2
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> body = lesion_body(trace.contours, trace.geometry)
+    >>> resliced_areas_mm2(body, trace.geometry).shape
+    (12,)
     """
     indices = sorted({contour.slice_index for contour in contours})
     if len(indices) < _MINIMUM_SLICES:
@@ -220,6 +235,15 @@ def resliced_areas_mm2(body: LesionBody, geometry: ScanGeometry) -> Array:
     """Return the area of a body on every slice of another scan, (slices,).
 
     Both scans are taken to lie in the same patient coordinates.
+
+    Examples
+    --------
+    >>> from volumetry.reslice import lesion_body, resliced_areas_mm2
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> body = lesion_body(trace.contours, trace.geometry)
+    >>> areas = resliced_areas_mm2(body, trace.geometry)
+    >>> int((areas > 0).sum())
+    6
     """
     corners = body.corners_mm()
     positions = geometry.slice_positions_mm
@@ -259,6 +283,13 @@ def explained_by_tilt(
     ------
     TraceError
         ``not-estimable``: fewer than three traced slices, or the follow-up's slices miss the lesion.
+
+    Examples
+    --------
+    >>> from volumetry.reslice import explained_by_tilt
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> explained_by_tilt(trace.contours, trace.geometry, trace.geometry)
+    0.0
     """
     body = lesion_body(contours, traced_on)
     first = _volume(resliced_areas_mm2(body, traced_on), traced_on, height)

@@ -45,6 +45,11 @@ class ScanSource:
         SHA-256 of the voxel values; empty until somebody asked for it (`Scan.hashed_source`).
     acquisition : Acquisition
         Weighting, times, field strength, contrast agent and fat suppression, as far as the file says so.
+
+    Examples
+    --------
+    >>> vm.ScanSource(patient="p01", modality="MR", study_date="2024-03-02").study_date
+    '2024-03-02'
     """
 
     patient: str = ""
@@ -87,6 +92,13 @@ class Scan(Shown):
         SOPInstanceUID of every slice; empty for formats without UIDs.
     shown_window : (level, width) or None
         In which window the file asks to be shown: WindowCenter and WindowWidth of the middle slice.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> scan
+    <Scan: modality MR, date 2021-06-01, voxels 12 x 100 x 200, type uint16, pixel_spacing_mm 1.7 1.7,
+    slice_spacing_mm 4.4, slice_thickness_mm 4, normal -0.0518 0.9889 0.1392, flags slice-gap>
     """
 
     voxels: NDArray[Any]

@@ -46,6 +46,13 @@ class CrossSections:
         Whether the first and last slice are those of the scan: a tracing without a scan has only its own.
     not_measurable : str
         Why the reader found the lesion not measurable (`Trace.not_measurable`); else empty.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> sections = trace.cross_sections()
+    >>> sections.slice_indices.tolist()
+    [2, 3, 4, 5, 6, 7]
     """
 
     geometry: ScanGeometry

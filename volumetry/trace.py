@@ -62,6 +62,11 @@ class Provenance:
         Why a signed trace was edited.
     signed_time : str
         When the reader signed it, ISO 8601 with zone; empty while unsigned.
+
+    Examples
+    --------
+    >>> vm.Provenance(reader="AB", time="2024-03-02T10:15:00+01:00").read
+    1
     """
 
     reader: str = ""
@@ -119,6 +124,23 @@ class Trace(Shown):
     TraceError
         ``invalid-contour``: an outline on a slice that the geometry does not have; ``side-mismatch``: another
         side; ``unreadable``: a reason that is not known.
+
+    Examples
+    --------
+    >>> grid = vm.ScanGeometry(
+    ...     rows=24,
+    ...     columns=32,
+    ...     pixel_spacing_mm=(0.5, 0.5),
+    ...     row_direction=(1, 0, 0),
+    ...     column_direction=(0, 1, 0),
+    ...     slice_origins_mm=[(0, 0, 4.4 * k) for k in range(5)],
+    ...     slice_thickness_mm=4.0,
+    ... )
+    >>> square = [(4, 4), (4, 12), (12, 12), (12, 4)]
+    >>> outlines = tuple(vm.Contour(slice_index=k, vertices=square) for k in (1, 2, 3))
+    >>> trace = vm.Trace(lesion="L1", side="L", contours=outlines, geometry=grid)
+    >>> vm.measure_volume(trace, rule=vm.MeasurementRule(check_side=False)).volume_mm3
+    192.0
     """
 
     lesion: str
@@ -353,6 +375,13 @@ def check_trace(trace: Trace | Mask, scan: Scan) -> tuple[str, ...]:
     ------
     MismatchError
         ``patient-mismatch``, ``wrong-series``, ``grid-mismatch`` or ``image-changed``.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> vm.check_trace(trace, scan)
+    ()
     """
     drawn, here = trace.source, scan.source
     for code, what, one, other in (

@@ -35,6 +35,13 @@ class TracedFile:
     mask : Mask or None
     tracked : mapping of str to str
         Tracking UIDs by lesion that the file has from an earlier export by this program.
+
+    Examples
+    --------
+    >>> from volumetry.export import read_traced
+    >>> traced = read_traced("sample_scans/study/hip01/2021-03-02/rtstruct.dcm")
+    >>> [trace.lesion for trace in traced.traces]
+    ['lesion_L1', 'lesion_R1']
     """
 
     path: Path
@@ -94,6 +101,13 @@ def read_traced(
     ------
     VolumetryError
         As `volumetry.read_trace` and `volumetry.read_mask`.
+
+    Examples
+    --------
+    >>> from volumetry.export import read_traced
+    >>> traced = read_traced("sample_scans/study/hip01/2021-03-02/rtstruct.dcm", label="lesion_L1")
+    >>> round(traced.volumes(vm.MeasurementRule())[0].volume_cm3, 2)
+    5.66
     """
     path = Path(path)
     if recognise(path).name == "trace":

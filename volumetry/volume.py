@@ -52,6 +52,13 @@ class MeasurementRule:
         Refuse a lesion that lies on the other side than its label says.
     self_intersections : {"refuse", "resolve"}
         What an outline that crosses itself means: no volume, or loops that count by even-odd.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> rule = vm.MeasurementRule(height="spacing")
+    >>> vm.measure_volume(trace, rule=rule).height_rule
+    'spacing'
     """
 
     height: HeightRule = "thickness"
@@ -96,6 +103,16 @@ class LesionVolume(Shown):
     flags : tuple of str
     code, message : str
         Why the primary volume is refused although areas are known (``slices-overlap``); else empty.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> volume = vm.measure_volume(trace)
+    >>> volume
+    <LesionVolume: lesion L1, side L, volume_cm3 11.1758, by thickness, volume_thickness_mm3 11175.8,
+    volume_spacing_mm3 12293.4, slices 6, status measured, flags slice-gap>
+    >>> volume.to_frame().columns.tolist()
+    ['slice_index', 'position_mm', 'area_mm2', 'height_mm']
     """
 
     slice_indices: NDArray[np.intp]
@@ -253,6 +270,13 @@ def measure_volume(
         ``missing-slice`` inside the lesion; ``single-slice`` where no height is known.
     MismatchError
         ``side-mismatch``.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> volume = vm.measure_volume(trace)
+    >>> round(volume.volume_cm3, 2), volume.height_rule, volume.flags
+    (11.18, 'thickness', ('slice-gap',))
     """
     rule = rule or MeasurementRule()
     sections = traced if isinstance(traced, CrossSections) else _sections(traced, label, rule)

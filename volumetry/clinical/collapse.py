@@ -33,6 +33,12 @@ class FittedCircle(Result):
     radius_mm : float
     residual_mm : float
         Root mean square distance of the arc's points from it.
+
+    Examples
+    --------
+    >>> arc = [[20 * np.cos(a), 20 * np.sin(a)] for a in np.linspace(0, np.pi, 9)]
+    >>> round(vc.fit_circle(arc).radius_mm, 6)
+    20.0
     """
 
     centre_mm: tuple[float, float]
@@ -52,6 +58,12 @@ class Depression(Result):
     at_mm : pair of float
         The point of the outline where it is.
     circle : FittedCircle
+
+    Examples
+    --------
+    >>> arc = [[20 * np.cos(a), 20 * np.sin(a)] for a in np.linspace(0, np.pi, 9)]
+    >>> vc.head_depression(arc, [[-5, 19], [0, 17], [5, 19]]).depression_mm.__round__(3)
+    3.0
     """
 
     depression_mm: float
@@ -72,6 +84,11 @@ class CollapseProgression(Result):
         Where it is.
     collapsed : bool
     threshold : Threshold
+
+    Examples
+    --------
+    >>> vc.collapse_progression({'ap': 0.5, 'frog': 1.0}, {'ap': 2.0, 'frog': 3.5}).view
+    'frog'
     """
 
     progression_mm: float

@@ -31,6 +31,18 @@ class HipFollowUp:
         Of total hip arthroplasty.
     last : date
         Last day on which the hip was known about.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> follow_up = vc.HipFollowUp(
+    ...     start=date(2020, 1, 1),
+    ...     films=((date(2020, 7, 1), False), (date(2021, 1, 1), True)),
+    ...     replacement=None,
+    ...     last=date(2021, 6, 1),
+    ... )
+    >>> len(follow_up.films)
+    2
     """
 
     start: date
@@ -51,6 +63,18 @@ class FailureTime(Result):
         From start to the event as it was seen, or to the last film without.
     earliest_days : int or None
         Last film without collapse: the event lies between it and `days`. None where nothing is bounded.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> follow_up = vc.HipFollowUp(
+    ...     start=date(2020, 1, 1),
+    ...     films=((date(2020, 7, 1), False), (date(2021, 1, 1), True)),
+    ...     replacement=None,
+    ...     last=date(2021, 6, 1),
+    ... )
+    >>> vc.failure_time(follow_up).event
+    'radiological'
     """
 
     event: Event

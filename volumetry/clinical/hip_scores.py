@@ -133,6 +133,12 @@ class WomacTotal(Result):
         Likert items 0 to 4, visual analogue 0 to 100 mm, numeric 0 to 10.
     highest : float
         Worst possible total: 96, 2400 or 240.
+
+    Examples
+    --------
+    >>> total = vc.womac_total(pain=5, stiffness=2, function=20, version='LK3.1')
+    >>> total.function
+    20
     """
 
     pain: float

@@ -26,7 +26,13 @@ BoneDensity = Literal["normal", "osteopenia", "osteoporosis"]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DiscHeightLoss(Result):
-    """Loss of disc height between two films; negative where the disc is higher than before."""
+    """Loss of disc height between two films; negative where the disc is higher than before.
+
+    Examples
+    --------
+    >>> vc.disc_height_loss(10.0, 7.5).subsided
+    True
+    """
 
     loss_mm: float
     subsided: bool
@@ -91,7 +97,15 @@ def has_osteolysis(volume_mm3: float, *, threshold: Threshold | None = None) -> 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class OozingTime(Result):
-    """Days from surgery to the first day of oozing, or to the last day known (``oozed`` False)."""
+    """Days from surgery to the first day of oozing, or to the last day known (``oozed`` False).
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> films = [(date(2020, 1, 2), 3), (date(2020, 1, 4), 1)]
+    >>> vc.oozing_time(date(2020, 1, 1), films, date(2020, 1, 9)).days
+    1
+    """
 
     days: int
     oozed: bool

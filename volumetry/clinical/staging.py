@@ -38,6 +38,14 @@ class HipFindings:
         Depression of the head's outline; 0 where it is round.
     osteoarthritis : bool
         Joint space narrowed, acetabulum changed.
+
+    Examples
+    --------
+    >>> findings = vc.HipFindings(
+    ...     mri_positive=True, radiograph_abnormal=True, fracture=True, depression_mm=1.0
+    ... )
+    >>> vc.arco_stage(findings)
+    'IIIA'
     """
 
     mri_positive: bool | None
@@ -58,6 +66,15 @@ class StageCheck(Result):
         III without a letter agrees with IIIA and IIIB.
     reasons : tuple of str
         Which findings make the expected stage.
+
+    Examples
+    --------
+    >>> findings = vc.HipFindings(
+    ...     mri_positive=True, radiograph_abnormal=True, fracture=True, depression_mm=1.0
+    ... )
+    >>> check = vc.check_arco_stage('II', findings)
+    >>> check.agrees
+    False
     """
 
     read: str

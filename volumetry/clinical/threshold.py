@@ -21,6 +21,11 @@ class Threshold:
         In the unit of the measure.
     inclusive : bool
         Whether the value itself counts (``>=``) or only what is more (``>``).
+
+    Examples
+    --------
+    >>> vc.Threshold(value=2.0, inclusive=True).reached(2.0)
+    True
     """
 
     value: float

@@ -16,6 +16,16 @@ def read_repeatability(path: Path | str) -> ReadingError:
     ------
     ReadError
         ``not-found``, ``unreadable``, ``newer-format``.
+
+    Examples
+    --------
+    >>> import json
+    >>> from volumetry.error_model import read_repeatability
+    >>> reads = [[1000, 1100], [2000, 1900], [500, 520], [4000, 4300]]
+    >>> error = vm.fit_reading_error(reads, model="constant")
+    >>> _ = Path("repeatability.json").write_text(json.dumps(error.as_dict()))
+    >>> read_repeatability("repeatability.json").n_pairs
+    4
     """
     try:
         text = Path(path).read_text(encoding="utf-8")

@@ -68,6 +68,13 @@ class ReadingError:
     limits_method : str
         ``chi-squared``, ``profile likelihood`` or ``jackknife over patients``.
     protocol_sha256 : str
+
+    Examples
+    --------
+    >>> reads = [[1000, 1100], [2000, 1900], [500, 520], [4000, 4300]]
+    >>> error = vm.fit_reading_error(reads, model="constant")
+    >>> error.n_lesions, round(error.cv_percent(1000), 2)
+    (4, 4.81)
     """
 
     model: ErrorModel
@@ -143,6 +150,14 @@ def reading_error_from_dict(values: Mapping[str, Any], where: str = "") -> Readi
     ------
     ReadError
         ``newer-format``; ``unreadable`` where an entry is missing or out of range.
+
+    Examples
+    --------
+    >>> from volumetry.error_model import reading_error_from_dict
+    >>> reads = [[1000, 1100], [2000, 1900], [500, 520], [4000, 4300]]
+    >>> error = vm.fit_reading_error(reads, model="constant")
+    >>> reading_error_from_dict(error.as_dict()).n_pairs
+    4
     """
     version = values.get("version")
     if isinstance(version, int) and version > FORMAT_VERSION:

@@ -47,6 +47,12 @@ class SamplingError:
         An area is clearly smaller than areas on both sides of it, as in a ring, a dumbbell or a lesion of
         several parts. Of thin rings (tube below a third of the radius) on four or five slices `percent` is
         then a quarter to a half of the truth.
+
+    Examples
+    --------
+    >>> error = vm.sampling_error([0, 100, 200, 100, 0])
+    >>> error.n_slices, round(error.percent, 2)
+    (3, 3.71)
     """
 
     percent: float | None

@@ -45,6 +45,12 @@ class VerdictRule:
         at the price of power. ``normal``: the error is taken as known.
     level : float
         0.95: 5 % of stable lesions may be called changed.
+
+    Examples
+    --------
+    >>> from volumetry.error_model import VerdictRule
+    >>> VerdictRule(level=0.9).critical_value
+    't'
     """
 
     critical_value: CriticalValue = "t"
@@ -103,6 +109,13 @@ class ChangeWorth:
         That the true change exceeds the threshold; 0 to 1.
     flags : tuple of str
         ``error-unknown``, ``outside-repeatability-range``.
+
+    Examples
+    --------
+    >>> reads = [[1000, 1100], [2000, 1900], [500, 520], [4000, 4300]]
+    >>> error = vm.fit_reading_error(reads, model="constant")
+    >>> vm.judge_change(2000, 2600, sampling_error_percent=(2.0, 1.5), reading_error=error).verdict
+    'increase'
     """
 
     verdict: Verdict | Literal[""]

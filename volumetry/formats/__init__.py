@@ -54,6 +54,12 @@ def read_scan_header(path: Path | str) -> ScanHeader:
     ------
     ReadError, GeometryError
         As `read_scan`.
+
+    Examples
+    --------
+    >>> from volumetry.formats import read_scan_header
+    >>> read_scan_header("sample_scans/study/hip05/2021-06-01/t1_cor").geometry.n_slices
+    12
     """
     return recognise(path).reader().read_scan_header(Path(path))
 
@@ -71,6 +77,12 @@ def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:
     ------
     ReadError, GeometryError
         By code, naming the file and the values; see ``docs/reference/codes.md``.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> scan.voxels.shape, scan.geometry.slice_spacing_mm
+    ((12, 100, 200), 4.399999952315256)
     """
     return recognise(path).reader().read_scan(Path(path), series_uid=series_uid)
 
@@ -91,6 +103,13 @@ def read_mask(path: Path | str, *, threshold: float | None = None, scan: Scan | 
     ------
     ReadError, GeometryError, MismatchError
         ``not-labels``, ``non-finite``, ``not-3d``, ``grid-mismatch``...
+
+    Examples
+    --------
+    >>> mask = vm.read_mask("sample_scans/orientation/axial/axial_mask.nii.gz")
+    >>> mask
+    <Mask: labels 1, slices x rows x columns 18 x 44 x 48, pixel_spacing_mm 2 2, slice_spacing_mm 4.4,
+    normal 0 0 1>
     """
     found = recognise(path)
     return found.reader().read_mask(Path(path), threshold=threshold, scan=_resolved(scan, found, path))
@@ -110,6 +129,12 @@ def read_trace(path: Path | str, *, roi: str | None = None, scan: Scan | Path | 
     Raises
     ------
     ReadError, TraceError, MismatchError
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> trace.lesion, trace.side, trace.slice_indices
+    ('L1', 'L', (2, 3, 4, 5, 6, 7))
     """
     found = recognise(path)
     return found.reader().read_trace(Path(path), roi=roi, scan=_resolved(scan, found, path))
@@ -135,6 +160,12 @@ def read_sections(
         As in `read_mask`.
     scan : Scan or path, optional
         The scan it belongs to.
+
+    Examples
+    --------
+    >>> sections = vm.read_sections("sample_scans/study/hip01/2021-03-02/rtstruct.dcm")
+    >>> [(one.lesion, len(one.areas_mm2)) for one in sections]
+    [('lesion_L1', 6), ('lesion_R1', 7)]
     """
     path = Path(path)
     found = recognise(path)
@@ -160,6 +191,13 @@ def read_regions(
     ------
     VolumetryError
         Where the file as a whole cannot be read.
+
+    Examples
+    --------
+    >>> from volumetry.formats import read_regions
+    >>> regions = read_regions("sample_scans/study/hip01/2021-03-02/rtstruct.dcm")
+    >>> [region.name for region in regions]
+    ['lesion_L1', 'lesion_R1']
     """
     found = recognise(path)
     return found.reader().read_regions(
@@ -177,6 +215,14 @@ def write_trace(trace: Trace, path: Path | str) -> None:
     Raises
     ------
     OutputError, UsageError
+
+    Examples
+    --------
+    >>> from volumetry.formats import write_trace
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> write_trace(trace, "copy.trace.json")
+    >>> vm.read_trace("copy.trace.json").sha256 == trace.sha256
+    True
     """
     if not str(path).endswith(".trace.json"):
         raise UsageError(
@@ -194,6 +240,14 @@ def write_mask(mask: Mask, path: Path | str) -> None:
     ------
     OutputError, UsageError, GeometryError
         ``affine-conflict``-free grids only: slices must be evenly spaced to be written as NIfTI.
+
+    Examples
+    --------
+    >>> from volumetry.formats import write_mask
+    >>> mask = vm.read_mask("sample_scans/orientation/axial/axial_mask.nii.gz")
+    >>> write_mask(mask, "copy.nii.gz")
+    >>> bool((vm.read_mask("copy.nii.gz").layers[0] == mask.layers[0]).all())
+    True
     """
     if not str(path).endswith((".nii", ".nii.gz")):
         raise UsageError("usage", "a mask is written as NIfTI", where=path, todo="Name it like L1.nii.gz.")

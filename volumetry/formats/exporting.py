@@ -56,6 +56,13 @@ class ExportOptions:
     algorithm : {"MANUAL", "SEMIAUTOMATIC", "AUTOMATIC"}
     lesion : str
         Name for a lesion that is written alone; empty: the name that its file has.
+
+    Examples
+    --------
+    >>> from volumetry.export import ExportOptions
+    >>> options = ExportOptions(finding="necrosis", region="femoral head", holes="keyhole")
+    >>> options.finding
+    'necrosis'
     """
 
     finding: str = "lesion"

@@ -30,6 +30,13 @@ class RegionSections:
         ``L``, ``R`` or empty, as the file says.
     sections : CrossSections or None
     error : VolumetryError or None
+
+    Examples
+    --------
+    >>> from volumetry.formats import read_regions
+    >>> regions = read_regions("sample_scans/study/hip01/2021-03-02/rtstruct.dcm")
+    >>> [(region.name, region.side, region.error) for region in regions]
+    [('lesion_L1', 'L', None), ('lesion_R1', 'R', None)]
     """
 
     name: str

@@ -29,7 +29,14 @@ _TIFF_MAGIC = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A kind of file: how it is recognised, and what reads it."""
+    """A kind of file: how it is recognised, and what reads it.
+
+    Examples
+    --------
+    >>> from volumetry.formats import FORMATS
+    >>> [known.name for known in FORMATS][:3]
+    ['trace', 'nrrd', 'metaimage']
+    """
 
     name: str
     reader: Callable[[], FormatReader]
@@ -208,6 +215,12 @@ def recognise(path: Path | str) -> Format:
     ------
     ReadError
         ``not-found``, ``unreadable``, ``truncated`` (an empty file).
+
+    Examples
+    --------
+    >>> from volumetry.formats import recognise
+    >>> recognise("sample_scans/orientation/axial/axial_mask.nii.gz").name
+    'nifti'
     """
     path = path if isinstance(path, Path) else Path(path)
     dicom = FORMATS[-1]

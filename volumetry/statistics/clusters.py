@@ -43,7 +43,13 @@ NUMBER_WORDS = frozenset(
 
 
 class ClusteredDataWarning(UserWarning):
-    """Rows that share a patient were analysed as if they were independent."""
+    """Rows that share a patient were analysed as if they were independent.
+
+    Examples
+    --------
+    >>> issubclass(vs.ClusteredDataWarning, UserWarning)
+    True
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

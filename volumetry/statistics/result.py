@@ -135,6 +135,12 @@ class Estimate(Result):
         ``"%"``, ``"cm3"``, ``"points"``; empty for ratios and proportions.
     standard_error, statistic, p_value : float or None
         Of this quantity alone, where the method gives them.
+
+    Examples
+    --------
+    >>> result = vs.compare_groups(hips, 'age', group='arm', levels=('drug', 'none'), cluster='patient')
+    >>> [estimate.name for estimate in result.estimates]
+    ['mean difference']
     """
 
     name: str
@@ -174,6 +180,14 @@ class StatisticResult(Result):
         Warnings in words: clustered data analysed as independent, sparse cells, no convergence.
     details : mapping
         Method-specific extras under documented keys (counts by group, covariance, curves).
+
+    Examples
+    --------
+    >>> result = vs.compare_proportions(
+    ...     'collapse', data=hips, group='arm', cluster='patient', primary='pearson'
+    ... )
+    >>> result.method, result.n_clusters
+    ('Rao-Scott chi-squared test (ratio estimator)', 30)
     """
 
     method: str

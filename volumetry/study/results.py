@@ -25,6 +25,12 @@ class StudyResults(Shown):
         As ``docs/reference/tables.md`` declares them.
     folder : Path or None
         Where the files are; None where they were not kept.
+
+    Examples
+    --------
+    >>> results = vm.measure_folder("sample_scans/study")
+    >>> len(results.measurements), len(results.changes)
+    (24, 14)
     """
 
     measurements: pd.DataFrame
@@ -60,6 +66,12 @@ def read_results(folder: Path | str) -> StudyResults:
         ``not-found``: the folder holds no ``measurements.csv``.
     UsageError
         ``invalid-table``.
+
+    Examples
+    --------
+    >>> _ = vm.measure_folder("sample_scans/study", "results")
+    >>> vm.read_results("results").measurements["patient"].nunique()
+    6
     """
     folder = Path(folder)
     if not (folder / "measurements.csv").is_file():
@@ -103,6 +115,12 @@ def measure_folder(folder: Path | str, out: Path | str | None = None, **options:
     ------
     VolumetryError
         As ``volumetry batch``.
+
+    Examples
+    --------
+    >>> results = vm.measure_folder("sample_scans/study")
+    >>> results.changes["category"].value_counts().to_dict()
+    {'increase': 4, 'decrease': 3, 'not_evaluable': 3, 'no_change': 2, 'resolved': 1, 'new': 1}
     """
     from volumetry.study.batch import BatchOptions, run_batch
 

@@ -14,13 +14,27 @@ _TRUE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def neutralised(text: str) -> str:
-    """Return text that a spreadsheet takes for text: no formula, no control characters."""
+    """Return text that a spreadsheet takes for text: no formula, no control characters.
+
+    Examples
+    --------
+    >>> from volumetry.tables import neutralised
+    >>> neutralised("=1+1"), neutralised("hip 1")
+    ("'=1+1", 'hip 1')
+    """
     shown = "".join(c if c.isprintable() else " " for c in text)
     return f"'{shown}" if text.startswith(_FORMULA) else shown
 
 
 def csv_cell(value: Any) -> str:
-    """Return the text of a cell: text neutralised for spreadsheets, floats in full, None empty."""
+    """Return the text of a cell: text neutralised for spreadsheets, floats in full, None empty.
+
+    Examples
+    --------
+    >>> from volumetry.tables import csv_cell
+    >>> csv_cell(0.1), csv_cell(None), csv_cell("hip 1")
+    ('0.1', '', 'hip 1')
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -34,7 +48,15 @@ def csv_cell(value: Any) -> str:
 
 
 def cell_value(text: str, column: Column) -> Any:
-    """Return the value of a cell's text; raises ValueError where it does not fit the column."""
+    """Return the value of a cell's text; raises ValueError where it does not fit the column.
+
+    Examples
+    --------
+    >>> from volumetry.tables import MEASUREMENTS, cell_value
+    >>> column = next(c for c in MEASUREMENTS.columns if c.name == "volume_mm3")
+    >>> cell_value("812.5", column)
+    812.5
+    """
     text = text.strip()
     if text == "" or (text == "NA" and column.kind != "text"):
         return None

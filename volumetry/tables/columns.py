@@ -27,6 +27,13 @@ class Column:
         The only values a text cell may have; empty: any.
     since : str
         Version of this program that writes the column first; tables of older versions lack it.
+
+    Examples
+    --------
+    >>> from volumetry.tables import MEASUREMENTS
+    >>> column = next(c for c in MEASUREMENTS.columns if c.name == "volume_mm3")
+    >>> column.kind, column.unit, column.nullable
+    ('number', 'mm3', True)
     """
 
     name: str
@@ -40,7 +47,14 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A declared table: its columns in order, and the columns that name a row."""
+    """A declared table: its columns in order, and the columns that name a row.
+
+    Examples
+    --------
+    >>> from volumetry.tables import CHANGES
+    >>> CHANGES.name, CHANGES.key
+    ('changes', ('site', 'patient', 'side', 'lesion', 'reader', 'followup_visit'))
+    """
 
     name: str
     what: str

@@ -38,6 +38,13 @@ def read_table(path: Path | str, table: Table, *, required: Sequence[str] | None
         ``not-found``, ``unreadable``.
     UsageError
         ``invalid-table``, naming all faults at once.
+
+    Examples
+    --------
+    >>> from volumetry.tables import CHANGES, read_table
+    >>> _ = vm.measure_folder("sample_scans/study", "results")
+    >>> read_table("results/changes.csv", CHANGES)[0]["category"]
+    'increase'
     """
     names, texts = _csv_rows(path)
     return checked_rows(names, texts, table, path, required=required)
@@ -51,7 +58,16 @@ def checked_rows(
     *,
     required: Sequence[str] | None = None,
 ) -> list[Row]:
-    """Return typed rows of cells that are texts. Raises ``invalid-table``, naming all faults at once."""
+    """Return typed rows of cells that are texts. Raises ``invalid-table``, naming all faults at once.
+
+    Examples
+    --------
+    >>> from volumetry.tables import SLICES, checked_rows
+    >>> names = ["patient", "slice_index", "area_mm2"]
+    >>> rows = checked_rows(names, [["p01", "3", "12.5"]], SLICES, "mine.csv", required=names)
+    >>> rows[0]["area_mm2"]
+    12.5
+    """
     faults = _missing_columns(required or table.first_names, names)
     columns = {column.name: column for column in table.columns}
     rows: list[Row] = []
@@ -125,6 +141,11 @@ def check_table(frame: pd.DataFrame, table: Table) -> None:
     ------
     UsageError
         ``invalid-table``, naming all faults at once.
+
+    Examples
+    --------
+    >>> from volumetry.tables import CHANGES, check_table
+    >>> check_table(vm.measure_folder("sample_scans/study").changes, CHANGES)
     """
     faults = _missing_columns(table.column_names, frame.columns)
     present = [column for column in table.columns if column.name in frame.columns]
@@ -144,7 +165,15 @@ def check_table(frame: pd.DataFrame, table: Table) -> None:
 
 
 def to_frame(rows: Iterable[Mapping[str, Any]], table: Table) -> pd.DataFrame:
-    """Return rows as a pandas data frame with the declared columns and types."""
+    """Return rows as a pandas data frame with the declared columns and types.
+
+    Examples
+    --------
+    >>> from volumetry.tables import CHANGES, read_table, to_frame
+    >>> _ = vm.measure_folder("sample_scans/study", "results")
+    >>> to_frame(read_table("results/changes.csv", CHANGES), CHANGES)["change_percent"].dtype
+    dtype('float64')
+    """
     import pandas as pd
 
     types = {"text": "object", "date": "object", "integer": "Int64", "number": "float64"}

@@ -6,7 +6,14 @@ from volumetry.tables.declared import TABLES
 
 
 def table_reference() -> str:
-    """Return ``docs/reference/tables.md``."""
+    """Return ``docs/reference/tables.md``.
+
+    Examples
+    --------
+    >>> from volumetry.tables import table_reference
+    >>> table_reference().splitlines()[0]
+    '# Tables'
+    """
     lines = [
         "# Tables",
         "",

@@ -24,6 +24,14 @@ def write_table(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]
     ------
     OutputError
         ``read-only`` or ``disk-full``; what was there before is intact.
+
+    Examples
+    --------
+    >>> from volumetry.tables import CHANGES, read_table, write_table
+    >>> _ = vm.measure_folder("sample_scans/study", "results")
+    >>> rows = read_table("results/changes.csv", CHANGES)
+    >>> write_table("again.csv", CHANGES, rows) == len(rows)
+    True
     """
     count = 0
     with atomic_output(path) as file:
@@ -39,7 +47,14 @@ def write_table(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]
 
 
 def write_parquet(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as Parquet with the same columns, atomically (extra ``[parquet]``)."""
+    """Write rows as Parquet with the same columns, atomically (extra ``[parquet]``).
+
+    Examples
+    --------
+    >>> from volumetry.tables import CHANGES, read_table, write_parquet
+    >>> _ = vm.measure_folder("sample_scans/study", "results")
+    >>> write_parquet("changes.parquet", CHANGES, read_table("results/changes.csv", CHANGES))
+    """
     try:
         import pyarrow
         import pyarrow.parquet

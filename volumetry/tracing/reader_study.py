@@ -49,13 +49,23 @@ class CaseStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyStatus:
-    """How far a reader study is. Nothing in it says which scan a case is, or whether it is a repeat.
+    r"""How far a reader study is. Nothing in it says which scan a case is, or whether it is a repeat.
 
     Attributes
     ----------
     cases : tuple of CaseStatus
     second_parts : mapping of reader to when the second part opens
         None while the first part is not signed.
+
+    Examples
+    --------
+    >>> import shutil
+    >>> _ = shutil.copytree("sample_scans/study", "study")
+    >>> text = '[reading]\nreaders = ["A", "B"]\nblinding = "time"\n'
+    >>> _ = Path("study/study.toml").write_text(text)
+    >>> assignment, _ = vt.plan_study("study")
+    >>> len(vt.study_status("study").cases) > 0
+    True
     """
 
     cases: tuple[CaseStatus, ...]
@@ -76,7 +86,7 @@ class StudyStatus:
 def study_status(
     study: Path | str, *, place: Path | str | None = None, now: datetime | None = None
 ) -> StudyStatus:
-    """Return who has read what.
+    r"""Return who has read what.
 
     Parameters
     ----------
@@ -90,6 +100,16 @@ def study_status(
     ------
     ReadError
         ``not-found``: the study was not planned; ``unreadable``.
+
+    Examples
+    --------
+    >>> import shutil
+    >>> _ = shutil.copytree("sample_scans/study", "study")
+    >>> text = '[reading]\nreaders = ["A", "B"]\nblinding = "time"\n'
+    >>> _ = Path("study/study.toml").write_text(text)
+    >>> assignment, _ = vt.plan_study("study")
+    >>> {case.reader for case in vt.study_status("study").cases} == {"A", "B"}
+    True
     """
     base = Path(study if place is None else place)
     assignment = read_assignment(base)
@@ -149,6 +169,15 @@ def settle(
     ReadError, UsageError
         A decision does not fit; nothing has been written then.
     OutputError
+
+    Examples
+    --------
+    >>> from volumetry.errors import VolumetryError
+    >>> try:
+    ...     vt.settle("sample_scans/study", "decisions.csv")
+    ... except VolumetryError as error:
+    ...     print(error.code)
+    not-found
     """
     reading = None if protocol is None else protocol.reading
     lesions = read_lesions(study, traces=traces, protocol=protocol)

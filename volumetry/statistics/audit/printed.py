@@ -33,6 +33,13 @@ class Printed(Result):
     half_unit : float
         Half a unit of the last printed digit.
     sign : {"=", "<", ">"}
+
+    Examples
+    --------
+    >>> vs.Printed.of('0.05').half_unit
+    0.005
+    >>> vs.Printed.of('<.001').sign
+    '<'
     """
 
     text: str
@@ -97,6 +104,12 @@ class Finding(Result):
         ``possible``, ``implausible`` or ``impossible`` for what can be true; ``recomputed`` for a number
         with nothing beside it.
     note : str
+
+    Examples
+    --------
+    >>> finding = vs.audit_counts('collapse', [[36, 110], [48, 78]], '0.012')[0]
+    >>> finding.verdict
+    'differs'
     """
 
     item: str
@@ -112,7 +125,14 @@ class Finding(Result):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class PrintedSummary(Result):
-    """Mean, SD and n as printed; ``sd`` None where only means are to be checked."""
+    """Mean, SD and n as printed; ``sd`` None where only means are to be checked.
+
+    Examples
+    --------
+    >>> P = vs.Printed.of
+    >>> vs.PrintedSummary(mean=P('13.74'), sd=P('7.35'), n=146).n
+    146
+    """
 
     mean: Printed
     sd: Printed | None

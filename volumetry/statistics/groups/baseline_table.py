@@ -41,6 +41,14 @@ class TableOneRow(Result):
     count : int or None
     percent : float or None
         Of classes, in percent of `n`.
+
+    Examples
+    --------
+    >>> table = vs.table_one(
+    ...     hips, group='arm', levels=('drug', 'none'), numeric=['age'], categorical=['stage']
+    ... )
+    >>> table.rows[0].n
+    30
     """
 
     variable: str
@@ -70,6 +78,14 @@ class TableOneDifference(Result):
         Divided by the first (by custom: the treated) group's SD.
     note : str
         Why a difference is None. Variables with classes have a distance without sign (Yang and Dalton 2012).
+
+    Examples
+    --------
+    >>> table = vs.table_one(
+    ...     hips, group='arm', levels=('drug', 'none'), numeric=['age'], categorical=['stage']
+    ... )
+    >>> table.differences[0].variable
+    'age'
     """
 
     variable: str
@@ -92,6 +108,14 @@ class TableOne(Result):
     quantile_kind : int
         Rule of the quartiles (Hyndman and Fan), see `quantiles`.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> table = vs.table_one(
+    ...     hips, group='arm', levels=('drug', 'none'), numeric=['age'], categorical=['stage']
+    ... )
+    >>> table.group_sizes
+    {'drug': 30, 'none': 30}
     """
 
     rows: tuple[TableOneRow, ...]

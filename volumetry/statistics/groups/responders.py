@@ -44,6 +44,13 @@ class ResponderRow(Result):
         Evaluable rows of the group for a class; all its rows for ``not_evaluable``.
     percent, ci_low_percent, ci_high_percent : float or None
         Share of the denominator with Wilson's interval; None where the denominator is 0.
+
+    Examples
+    --------
+    >>> changes = pd.DataFrame({'category': ['decrease', 'no_change', 'decrease'], 'reason': ''})
+    >>> table = vs.responder_table(changes)
+    >>> [(row.category, row.n) for row in table.rows if row.n]
+    [('no_change', 1), ('decrease', 2)]
     """
 
     group: Any
@@ -67,6 +74,13 @@ class ResponderTable(Result):
     n_rows : int
         Rows of the changes table; the counts of all rows add up to it.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> changes = pd.DataFrame({'category': ['decrease', 'no_change', 'decrease'], 'reason': ''})
+    >>> table = vs.responder_table(changes)
+    >>> table.n_rows
+    3
     """
 
     rows: tuple[ResponderRow, ...]

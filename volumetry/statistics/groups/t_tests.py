@@ -36,7 +36,14 @@ Variances = Literal["unequal", "equal"]
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SampleSummary(Result):
-    """Mean, standard deviation (n - 1) and size of a sample, as papers print them."""
+    """Mean, standard deviation (n - 1) and size of a sample, as papers print them.
+
+    Examples
+    --------
+    >>> first = vs.SampleSummary(mean=13.8, sd=7.3, n=112)
+    >>> first.n
+    112
+    """
 
     mean: float
     sd: float

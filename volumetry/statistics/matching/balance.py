@@ -44,6 +44,12 @@ class CovariateBalance(Result):
         Mean and largest distance of the weighted distribution functions.
     pair_distance : float or None
         Mean distance within matched pairs over the same standard deviation.
+
+    Examples
+    --------
+    >>> table = vs.balance_table('treated', ['age'], data=hips, denominator='pooled')
+    >>> round(table.rows[0].mean_treated, 1)
+    52.5
     """
 
     name: str
@@ -67,6 +73,12 @@ class BalanceTable(Result):
     effective_treated, effective_control : float
         Effective sample sizes, (sum w)^2 / sum w^2.
     n_missing : int
+
+    Examples
+    --------
+    >>> table = vs.balance_table('treated', ['age', 'before'], data=hips, denominator='pooled')
+    >>> [row.name for row in table.rows]
+    ['age', 'before']
     """
 
     rows: tuple[CovariateBalance, ...]

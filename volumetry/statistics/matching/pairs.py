@@ -36,6 +36,12 @@ class MatchOptions:
         closest pair of all.
     seed : int, optional
         Needed by ``random``.
+
+    Examples
+    --------
+    >>> options = vs.MatchOptions(caliper=0.5, scale='sd-logit')
+    >>> options.order
+    'largest'
     """
 
     caliper: float
@@ -61,6 +67,13 @@ class Matching(Result):
         Rows that could have been matched.
     n_missing : int
     notes : tuple of str
+
+    Examples
+    --------
+    >>> score = vs.propensity_score('treated', ['age', 'before'], data=hips)
+    >>> pairs = vs.match_pairs(score, vs.MatchOptions(caliper=0.5, scale='sd-logit'))
+    >>> len(pairs.treated_rows) == len(pairs.control_rows)
+    True
     """
 
     treated_rows: IntArray

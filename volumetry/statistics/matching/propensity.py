@@ -43,6 +43,12 @@ class PropensityScore(Result):
     coefficients, standard_errors : (p,) arrays
         Of the logistic model.
     covariates : CovariateSet
+
+    Examples
+    --------
+    >>> score = vs.propensity_score('treated', ['age', 'before'], data=hips)
+    >>> score.names
+    ('intercept', 'age', 'before')
     """
 
     probability: FloatArray

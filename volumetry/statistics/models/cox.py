@@ -48,6 +48,12 @@ class CoxOptions:
         Case weights; if they are not whole numbers, errors are robust even without clusters, as in R.
     strata : column, optional
         Each level has a baseline hazard of its own.
+
+    Examples
+    --------
+    >>> options = vs.CoxOptions(ties='breslow')
+    >>> options.ties, options.level
+    ('breslow', 0.95)
     """
 
     ties: TieRule = "efron"
@@ -72,6 +78,12 @@ class CoxFit(Result):
     null, final : Evaluation
         The likelihood at 0 and at `coefficients`.
     robust : bool
+
+    Examples
+    --------
+    >>> cox = vs.cox_regression('months', 'collapse', ['arm', 'age'], data=hips, cluster='patient')
+    >>> [estimate.name for estimate in cox.estimates]
+    ['arm[none]', 'age']
     """
 
     design: Design

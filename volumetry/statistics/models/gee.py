@@ -40,6 +40,11 @@ class GeeOptions:
     covariance : "robust", "bias_reduced" or None
         The sandwich, or Mancl and DeRouen's (2001); None takes the latter under 40 clusters.
     level : float
+
+    Examples
+    --------
+    >>> vs.GeeOptions(correlation='independence').correlation
+    'independence'
     """
 
     family: Family = "binomial"

@@ -39,6 +39,11 @@ class MixedOptions:
         Restricted maximum likelihood (default), or maximum likelihood, which likelihood ratio tests of fixed
         effects need.
     level : float
+
+    Examples
+    --------
+    >>> vs.MixedOptions(reml=False).reml
+    False
     """
 
     nested: Column | None = None

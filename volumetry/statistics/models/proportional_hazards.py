@@ -37,6 +37,12 @@ class SchoenfeldResiduals(Result):
         Residual times events times covariance, plus the coefficient (Grambsch and Therneau 1994).
     names : tuple of str
         Columns of `values`.
+
+    Examples
+    --------
+    >>> ones, values = np.ones(2), np.zeros((2, 1))
+    >>> vs.SchoenfeldResiduals(times=ones, transformed=ones, values=values, names=('age',)).names
+    ('age',)
     """
 
     times: FloatArray

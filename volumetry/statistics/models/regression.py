@@ -52,6 +52,11 @@ class RegressionOptions:
         Satterthwaite's degrees of freedom (linear models only; the default there).
     interval : "wald" or "profile"
         Profile likelihood is for logistic models without clusters or weights.
+
+    Examples
+    --------
+    >>> vs.RegressionOptions(interval='profile').interval
+    'profile'
     """
 
     level: float = 0.95

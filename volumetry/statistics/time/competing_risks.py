@@ -45,6 +45,11 @@ class IncidenceOptions:
     causes : mapping of int to str, optional
         Names of the event codes, for example ``{1: "collapse", 2: "hip replacement"}``.
     weights : column, optional
+
+    Examples
+    --------
+    >>> vs.IncidenceOptions(interval='log').interval
+    'log'
     """
 
     variance: Variance = "jackknife"
@@ -68,6 +73,12 @@ class IncidenceCurve(Result):
     incidence, standard_error, ci_low, ci_high : (m,) array
         From each time on; limits are 0 before the first event.
     level : float
+
+    Examples
+    --------
+    >>> curves = vs.cumulative_incidence('months', 'cause', data=hips).details['curves']
+    >>> curves[0].cause
+    '1'
     """
 
     label: str

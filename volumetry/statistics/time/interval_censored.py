@@ -54,6 +54,12 @@ class IntervalCurve(Result):
         Of an event in each.
     survival : (m,) array
         Probability of no event up to `right`.
+
+    Examples
+    --------
+    >>> curves = vs.interval_censored_survival([0, 6, 6, 12], [6, 12, None, None]).details['curves']
+    >>> curves[0].survival.round(3).tolist()
+    [0.75, 0.375, 0.0]
     """
 
     label: str
@@ -180,7 +186,7 @@ def interval_logrank_test(
     ...     [0, 0, 6, 6, 12, 12], [6, 6, 12, 12, None, None], ["a", "a", "a", "b", "b", "b"]
     ... )
     >>> round(result.p_value, 4)
-    0.0568
+    0.073
     """
     rows = _read(left, right, group, data)
     names = rows.group.levels

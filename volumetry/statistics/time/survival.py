@@ -46,6 +46,11 @@ class CurveOptions:
     last_negative : column, optional
         Time of the last visit known to be free of the event. Only the width of the gap before each event
         is taken from it, for a note: the curve takes an event to happen on the day it is seen.
+
+    Examples
+    --------
+    >>> vs.CurveOptions(interval='plain').interval
+    'plain'
     """
 
     interval: IntervalKind = "log-log"
@@ -56,7 +61,13 @@ class CurveOptions:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SurvivalQuantile(Result):
-    """A quantile of the survival time, None where the curve (or its limit) does not fall that far."""
+    """A quantile of the survival time, None where the curve (or its limit) does not fall that far.
+
+    Examples
+    --------
+    >>> vs.SurvivalQuantile(value=18.0, ci_low=12.0, ci_high=None).value
+    18.0
+    """
 
     value: float | None
     ci_low: float | None
@@ -79,6 +90,12 @@ class SurvivalCurve(Result):
         From each time on. The limits are NaN where survival is 0, since no interval is defined there.
     interval, level
         As in `CurveOptions`.
+
+    Examples
+    --------
+    >>> answer = vs.kaplan_meier('months', 'collapse', 'arm', data=hips, cluster='patient')
+    >>> [curve.label for curve in answer.details['curves']]
+    ['drug', 'none']
     """
 
     label: str

@@ -52,6 +52,16 @@ class JournalContent:
         Length of the good part of the file.
     is_damaged : bool
         Whether bytes follow that are no good lines.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> written = vt.JournalWriter("edits.journal", {"reader": "A"}, in_background=False)
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A", journal=written)
+    >>> lesion = session.add_lesion("L1")
+    >>> written.close()
+    >>> vt.read_journal("edits.journal").header["reader"]
+    'A'
     """
 
     header: Mapping[str, Any]
@@ -68,6 +78,16 @@ def read_journal(path: Path | str) -> JournalContent:
     ------
     ReadError
         ``not-found``, ``unreadable``; ``newer-format``. A damaged journal is no error.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> written = vt.JournalWriter("edits.journal", {"reader": "A"}, in_background=False)
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A", journal=written)
+    >>> lesion = session.add_lesion("L1")
+    >>> written.close()
+    >>> [event.action for event in vt.read_journal("edits.journal").events]
+    ['add-lesion']
     """
     try:
         content = Path(path).read_bytes()
@@ -203,6 +223,16 @@ class JournalWriter:
     error : OutputError or None
         Why the last attempt failed: ``disk-full`` or ``read-only``. Events are kept in memory meanwhile,
         and written in order when an attempt succeeds; there is one with every event, and every second.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> written = vt.JournalWriter("edits.journal", {"reader": "A"}, in_background=False)
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A", journal=written)
+    >>> lesion = session.add_lesion("L1")
+    >>> written.close()
+    >>> len(vt.read_journal("edits.journal").events)
+    1
     """
 
     def __init__(

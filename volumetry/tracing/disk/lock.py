@@ -37,6 +37,14 @@ class LockHolder:
         Seconds since its last sign of life.
     is_gone : bool
         Whether it certainly ended: its process, on this machine, is no more.
+
+    Examples
+    --------
+    >>> holder = vt.LockHolder(
+    ...     reader="A", host="here", pid=1, start_time="", heartbeat_age_s=2.0, is_gone=False
+    ... )
+    >>> holder.reader
+    'A'
     """
 
     reader: str

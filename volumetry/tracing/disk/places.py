@@ -30,6 +30,11 @@ class CasePlace:
     secret : str
         Of one read of a reader study: names of files and the source in traces are mixed with it, so that
         two reads of one scan have nothing in common. Empty elsewhere.
+
+    Examples
+    --------
+    >>> vt.CasePlace(folder=Path("case")).versions.name
+    'versions'
     """
 
     folder: Path
@@ -168,6 +173,11 @@ def place_for(
     -----
     A series' folder below ``<patient>/<visit>/`` shares the visit's folder, so that the traces lie where
     `volumetry batch` takes patient and visit from. A file's traces lie beside it.
+
+    Examples
+    --------
+    >>> vt.place_for("sample_scans/study/hip05/2021-06-01/t1_cor").folder.name
+    't1_cor'
     """
     scan = Path(scan)
     if study is None:

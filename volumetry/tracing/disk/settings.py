@@ -34,13 +34,27 @@ def settings_file() -> Path:
 
 
 def remembered_reader() -> str:
-    """Return the initials that were used last; empty where none are known."""
+    """Return the initials that were used last; empty where none are known.
+
+    Examples
+    --------
+    >>> vt.remember_reader("CD")
+    >>> vt.remembered_reader()
+    'CD'
+    """
     reader = _settings().get("reader", "")
     return reader if isinstance(reader, str) and are_initials(reader) else ""
 
 
 def remember_reader(reader: str) -> None:
-    """Keep the initials for the next start. Where that is not possible nothing is said: it is no loss."""
+    """Keep the initials for the next start. Where that is not possible nothing is said: it is no loss.
+
+    Examples
+    --------
+    >>> vt.remember_reader("AB")
+    >>> vt.remembered_reader()
+    'AB'
+    """
     document = _settings() | {"reader": reader}
     with suppress(OutputError, OSError, RuntimeError):
         path = settings_file()

@@ -57,6 +57,11 @@ class SavedTrace:
         Whether somebody else had changed the file meanwhile, so that this was saved beside it.
     is_unchanged : bool
         Whether the file said so already and was not written.
+
+    Examples
+    --------
+    >>> vt.SavedTrace(lesion_id="1", path=Path("L1.trace.json"), sha256="0" * 64).is_conflict
+    False
     """
 
     lesion_id: str
@@ -80,6 +85,14 @@ class TracingCase:
         one: its work goes on, undo included. Offer `discard_unsaved` with it.
     problems : tuple of VolumetryError
         What could not be read of earlier sessions: a damaged journal, an unreadable trace.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> case = vt.open_case(scan, vt.CasePlace(folder=Path("case")), reader="A", in_background=False)
+    >>> case.session.reader
+    'A'
+    >>> case.close()
     """
 
     def __init__(
@@ -374,6 +387,14 @@ def open_case(
     ------
     OutputError
         ``read-only``, ``disk-full``: the journal cannot be begun; name another place.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> case = vt.open_case(scan, vt.CasePlace(folder=Path("case")), reader="A", in_background=False)
+    >>> case.problems
+    ()
+    >>> case.close()
     """
     key = scan_key(scan, place.secret)
     geometry, source = drawn_on(scan, place)

@@ -50,6 +50,12 @@ class DisplayOrientation:
         Whether the screen's rows are the columns of the pixels.
     is_flipped : (bool, bool)
         Whether the screen's (rows, columns) run against those of the pixels, after swapping.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> vt.display_orientation(scan.geometry).plane
+    'coronal'
     """
 
     geometry: ScanGeometry
@@ -163,7 +169,14 @@ class DisplayOrientation:
 
 
 def locate(geometry: ScanGeometry, points_mm: ArrayLike) -> Array:
-    """Return (slice, row, column), (n, 3) floats, of LPS points (n, 3); beyond the ends by the last step."""
+    """Return (slice, row, column), (n, 3) floats, of LPS points (n, 3); beyond the ends by the last step.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> vt.locate(scan.geometry, scan.geometry.pixel_to_patient(3, [(10.0, 20.0)])).round(6).tolist()
+    [[3.0, 10.0, 20.0]]
+    """
     points = np.asarray(points_mm, dtype=np.float64).reshape(-1, 3)
     positions = geometry.slice_positions_mm
     place = points @ geometry.normal
@@ -181,7 +194,14 @@ def locate(geometry: ScanGeometry, points_mm: ArrayLike) -> Array:
 
 
 def display_orientation(geometry: ScanGeometry) -> DisplayOrientation:
-    """Return how the slices of a geometry are shown."""
+    """Return how the slices of a geometry are shown.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> vt.display_orientation(scan.geometry).plane
+    'coronal'
+    """
     nearest = int(np.argmax(np.abs(geometry.normal)))
     plane = PLANES[nearest]
     down, right = (np.array(direction) for direction in _DOWN_AND_RIGHT[plane])
@@ -201,7 +221,13 @@ def display_orientation(geometry: ScanGeometry) -> DisplayOrientation:
 
 
 def direction_letters(direction: ArrayLike) -> str:
-    """Return what lies in an LPS direction: ``L``, ``R``, ``P``, ``A``, ``H``, ``F``, or two of them."""
+    """Return what lies in an LPS direction: ``L``, ``R``, ``P``, ``A``, ``H``, ``F``, or two of them.
+
+    Examples
+    --------
+    >>> vt.direction_letters((1, 0, 0)), vt.direction_letters((0, 0.6, 0.8))
+    ('L', 'HP')
+    """
     vector = np.asarray(direction, dtype=np.float64)
     order = np.argsort(-np.abs(vector), kind="stable")
     letters = [_LETTERS[axis][0 if vector[axis] > 0 else 1] for axis in order]
@@ -210,7 +236,14 @@ def direction_letters(direction: ArrayLike) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class WindowPreset:
-    """A window: values from `low` to `high` are shown from black to white."""
+    """A window: values from `low` to `high` are shown from black to white.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> [preset.name for preset in vt.window_presets(scan)]
+    ['of the file', 'standard', 'bright', 'all']
+    """
 
     name: str
     low: float
@@ -242,6 +275,12 @@ def window_presets(scan: Scan) -> tuple[WindowPreset, ...]:
 
     The window that the file asks for comes first, if it has one. CT: bone, soft tissue, lung, all. Others
     (MR): ``standard`` (1st to 99th percentile of what is not background), ``bright`` (to the 90th), ``all``.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> len(vt.window_presets(scan)) > 0
+    True
     """
     values = scan.voxels.ravel()
     everything = _window("all", float(values.min()), float(values.max()))

@@ -70,6 +70,15 @@ def fill_between(
     tuple of Contour
         Slice by slice, outlines before holes. None on slices in which the interpolated shape vanishes, as it
         does between shapes that do not overlap.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> first, *_, last = trace.slice_indices
+    >>> outlined = {k: trace.contours_on(k) for k in (first, last)}
+    >>> made = vt.fill_between(outlined, trace.geometry)
+    >>> sorted({outline.slice_index for outline in made}) == list(range(first + 1, last))
+    True
     """
     indices = sorted(index for index, contours in traced.items() if contours)
     found: list[Contour] = []
@@ -159,6 +168,14 @@ def interpolate_slice(
     -----
     Where the shapes of the two slices do not overlap at all, they have nothing in between by this rule, and
     nothing is proposed.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> first, *_, last = trace.slice_indices
+    >>> before, after = trace.contours_on(first), trace.contours_on(last)
+    >>> len(vt.interpolate_slice(before, after, first + 1, trace.geometry))
+    1
     """
     if not before or not after:
         return ()

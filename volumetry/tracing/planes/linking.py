@@ -28,6 +28,13 @@ class LinkedSlice:
         Between the two planes.
     is_outside : bool
         Whether the point lies more than half a spacing beyond the other scan's ends.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> later = vm.read_trace("sample_scans/study/hip05/2022-06-14/L1.trace.json")
+    >>> vt.link_slice(trace.geometry, 5, later.geometry).slice_index
+    5
     """
 
     slice_index: int
@@ -55,6 +62,14 @@ def link_slice(
         From the patient space of `geometry` to that of `other`.
     at_pixel : (float, float), optional
         (row, column) that matters; the middle of the slice by default.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> later = vm.read_trace("sample_scans/study/hip05/2022-06-14/L1.trace.json")
+    >>> linked = vt.link_slice(trace.geometry, 5, later.geometry)
+    >>> linked.is_outside
+    False
     """
     transform = transform or RigidTransform.identity()
     pixel = at_pixel or ((geometry.rows - 1) / 2, (geometry.columns - 1) / 2)
@@ -78,7 +93,15 @@ def link_pixel(
     *,
     transform: RigidTransform | None = None,
 ) -> NDArray[np.float64]:
-    """Return (slice, row, column), (n, 3) floats, in `other` of pixels (n, 2) of a slice."""
+    """Return (slice, row, column), (n, 3) floats, in `other` of pixels (n, 2) of a slice.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> later = vm.read_trace("sample_scans/study/hip05/2022-06-14/L1.trace.json")
+    >>> vt.link_pixel(trace.geometry, 5, [(20.0, 30.0)], later.geometry).shape
+    (1, 3)
+    """
     transform = transform or RigidTransform.identity()
     return locate(other, transform.apply(geometry.pixel_to_patient(slice_index, pixels)))
 
@@ -95,6 +118,13 @@ def project_contours(
     Each goes to the slice of `other` nearest to its centre, projected along that slice's normal; those
     beyond its ends are left out. They are for showing: `TracingSession.propose` makes proposals of them,
     and only accepting counts them.
+
+    Examples
+    --------
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> later = vm.read_trace("sample_scans/study/hip05/2022-06-14/L1.trace.json")
+    >>> len(vt.project_contours(trace.contours, trace.geometry, later.geometry)) == len(trace.contours)
+    True
     """
     transform = transform or RigidTransform.identity()
     shown = []

@@ -48,6 +48,13 @@ def nudge_outline(
     (k, 2) array
         Equal to `vertices` where the brush never touched it. It may cross itself after a brush that was
         pushed right through the outline; `Contour.crossing` tells.
+
+    Examples
+    --------
+    >>> square = [(4, 4), (4, 12), (12, 12), (12, 4)]
+    >>> moved = vt.nudge_outline(square, [(8.0, 2.0), (8.0, 5.0)], 2.0)
+    >>> vm.Contour(slice_index=0, vertices=moved).area_pixels < 64
+    True
     """
     scale = np.array([aspect, 1.0])
     ring = np.array(vertices, dtype=np.float64).reshape(-1, 2) * scale

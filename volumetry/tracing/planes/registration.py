@@ -25,7 +25,15 @@ _SEED = 20260101
 
 
 class CancelToken:
-    """Tells a registration to stop; may be set from another thread."""
+    """Tells a registration to stop; may be set from another thread.
+
+    Examples
+    --------
+    >>> token = vt.CancelToken()
+    >>> token.cancel()
+    >>> token.is_cancelled
+    True
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -42,7 +50,13 @@ class CancelToken:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationBox:
-    """A box around what is registered, for instance one femoral head: LPS mm."""
+    """A box around what is registered, for instance one femoral head: LPS mm.
+
+    Examples
+    --------
+    >>> vt.RegistrationBox(centre_mm=(0, 0, 0), size_mm=(60, 60, 60)).size_mm
+    (60, 60, 60)
+    """
 
     centre_mm: tuple[float, float, float]
     size_mm: tuple[float, float, float]
@@ -83,6 +97,15 @@ def register_rigid(
     The last resolution stays a little smoothed: interpolation between thick slices blurs, and without it the
     metric prefers motions that blur alike.
     Run it in a thread: SimpleITK lets go of the interpreter between iterations.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> centre = tuple(scan.geometry.pixel_to_patient(5, [(50.0, 50.0)])[0])
+    >>> box = vt.RegistrationBox(centre_mm=centre, size_mm=(40, 40, 30))
+    >>> transform = vt.register_rigid(scan, scan, box=box)
+    >>> bool(np.abs(transform.translation_mm).max() < 0.1)
+    True
     """
     import SimpleITK as sitk  # noqa: N813
 

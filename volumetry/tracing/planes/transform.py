@@ -27,6 +27,12 @@ class RigidTransform:
     ------
     GeometryError
         ``bad-spacing``: the matrix is no rotation.
+
+    Examples
+    --------
+    >>> moved = vt.RigidTransform(rotation=np.eye(3), translation_mm=np.array([1.0, 0.0, 0.0]))
+    >>> moved.translation_mm.tolist()
+    [1.0, 0.0, 0.0]
     """
 
     rotation: Array

@@ -33,6 +33,14 @@ class VolumeAnswer:
         lesion that is not traced.
     reason : str
         In words, for people; empty with a number.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A")
+    >>> lesion = session.add_lesion("L1")
+    >>> session.readout(3).answer.status
+    'not_traced'
     """
 
     status: AnswerStatus
@@ -60,7 +68,10 @@ def number_or_reason(trace: Trace, rule: MeasurementRule | None = None) -> Volum
 
     Examples
     --------
-    >>> number_or_reason(trace).reason  # doctest: +SKIP
+    >>> from dataclasses import replace
+    >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+    >>> fewer = replace(trace, contours=[c for c in trace.contours if c.slice_index != 4])
+    >>> vt.number_or_reason(fewer).reason
     'Slices between traced slices have no outline (slice 5 of 12).'
     """
     try:

@@ -91,6 +91,11 @@ def brush_pixels(
     shape : (rows, columns)
     aspect : float
         Spacing between rows over spacing between columns, so that the brush is round in millimetres.
+
+    Examples
+    --------
+    >>> vt.brush_pixels([(8.0, 8.0)], 2.0, (24, 32)).shape[1]
+    2
     """
     points = np.asarray(path, dtype=np.float64).reshape(-1, 2)
     reach = radius_pixels / np.array([aspect, 1.0])

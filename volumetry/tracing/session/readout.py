@@ -49,6 +49,11 @@ class ReadoutWarning:
         The slice it is about.
     refuses : bool
         Whether `measure_volume` would refuse the lesion as it is.
+
+    Examples
+    --------
+    >>> vt.ReadoutWarning(code="few-slices", text="three slices are traced").refuses
+    False
     """
 
     code: str
@@ -75,6 +80,11 @@ class ReadoutChange:
         Standard deviation of the change; None where the error of reading is not known.
     verdict : str
         As in `volumetry.error_model.ChangeWorth`; empty where the error is not known.
+
+    Examples
+    --------
+    >>> vt.ReadoutChange(baseline_volume_cm3=11.2, percent=-18.0, category="decrease").threshold_percent
+    15.0
     """
 
     baseline_volume_cm3: float | None
@@ -136,6 +146,14 @@ class LesionReadout:
     warnings : tuple of ReadoutWarning
     change : ReadoutChange or None
         With a baseline.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A")
+    >>> lesion = session.add_lesion("L1")
+    >>> session.readout(3).slices_traced
+    ()
     """
 
     lesion_id: str

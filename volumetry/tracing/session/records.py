@@ -72,6 +72,11 @@ class TracedLesion:
         ISO 8601 with zone; empty while unsigned. A signed lesion cannot be changed.
     reason : str
         Why it was opened again after it had been signed.
+
+    Examples
+    --------
+    >>> vt.TracedLesion(id="1", name="L1", side="L").is_absent
+    False
     """
 
     id: str
@@ -134,6 +139,13 @@ class TracedContour:
         Slice, vertices (row, column) and whether it is a hole; its area is computed once.
     status : {"confirmed", "proposed"}
         Proposed outlines (interpolated, or copied as a proposal) are shown dashed and not counted.
+
+    Examples
+    --------
+    >>> square = [(4, 4), (4, 12), (12, 12), (12, 4)]
+    >>> outline = vm.Contour(slice_index=4, vertices=square)
+    >>> vt.TracedContour(id="7", lesion_id="1", contour=outline).status
+    'confirmed'
     """
 
     id: str
@@ -196,6 +208,11 @@ class PaintedSlice:
     slice_index : int
     runs : (n, 3) int array, read-only
         (row, first column, column after the last), ascending, disjoint.
+
+    Examples
+    --------
+    >>> vt.PaintedSlice(lesion_id="1", slice_index=4, runs=((3, 5, 9),)).slice_index
+    4
     """
 
     lesion_id: str
@@ -243,7 +260,14 @@ def paint_key(lesion_id: str, slice_index: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Replacement:
-    """One record before and after an event; None where it did not exist, or does no longer."""
+    """One record before and after an event; None where it did not exist, or does no longer.
+
+    Examples
+    --------
+    >>> added = vt.Replacement(before=None, after=vt.TracedLesion(id="1", name="L1"))
+    >>> added.after.name
+    'L1'
+    """
 
     before: Record | None
     after: Record | None
@@ -288,6 +312,14 @@ class Event:
         signing; what is to be known of a stroke.
     saved : mapping of lesion id to SHA-256
         For ``save`` and ``open``: the trace files the lesions equal now.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A")
+    >>> lesion = session.add_lesion("L1")
+    >>> session.events[0].action
+    'add-lesion'
     """
 
     number: int

@@ -98,6 +98,14 @@ class TracingSession:
     -----
     Commands that draw raise `TraceError` ``signed`` where the lesion is signed, and `UsageError` ``usage``
     for ids and slices that are not there; a read-only session refuses all of them with ``locked``.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A")
+    >>> lesion = session.add_lesion("L1")
+    >>> [held.name for held in session.state.lesions.values()]
+    ['L1']
     """
 
     def __init__(

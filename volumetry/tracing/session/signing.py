@@ -20,6 +20,11 @@ class SigningCheck:
         What keeps it from being signed.
     warnings : tuple of ReadoutWarning
         What the reader should know and acknowledge, one by one.
+
+    Examples
+    --------
+    >>> vt.SigningCheck(errors=(), warnings=()).errors
+    ()
     """
 
     errors: tuple[ReadoutWarning, ...]

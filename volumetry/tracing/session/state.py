@@ -49,6 +49,14 @@ class TracingState:
         Of the last event; 0 before any.
     next_id : int
         From which the next lesion or outline takes its id; never goes back.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A")
+    >>> lesion = session.add_lesion("L1")
+    >>> len(session.state.lesions), len(session.state.contours)
+    (1, 0)
     """
 
     lesions: Mapping[str, TracedLesion] = field(default_factory=_none)
@@ -129,6 +137,15 @@ def apply_event(state: TracingState, event: Event) -> TracingState:
     TraceError
         ``unreadable``: the event does not follow from the state (its number, or what it says was there
         before).
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> session = vt.TracingSession(geometry=scan.geometry, reader="A")
+    >>> lesion = session.add_lesion("L1")
+    >>> state = vt.apply_event(vt.TracingState(), session.events[0])
+    >>> len(state.lesions)
+    1
     """
     if event.number != state.number + 1:
         raise _unfit(event, "is out of order")
@@ -154,7 +171,13 @@ def apply_event(state: TracingState, event: Event) -> TracingState:
 
 
 def replay(events: Iterable[Event], state: TracingState | None = None) -> TracingState:
-    """Return the state after all of `events`, from `state` or from nothing. Raises as `apply_event`."""
+    """Return the state after all of `events`, from `state` or from nothing. Raises as `apply_event`.
+
+    Examples
+    --------
+    >>> vt.replay([]) == vt.TracingState()
+    True
+    """
     state = state or TracingState()
     for event in events:
         state = apply_event(state, event)

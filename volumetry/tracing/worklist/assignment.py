@@ -25,7 +25,7 @@ TABLE_COLUMNS = ("reader", "position", "case", "part")
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """Which read is of which scan: the private key of a reader study.
+    r"""Which read is of which scan: the private key of a reader study.
 
     Attributes
     ----------
@@ -34,6 +34,16 @@ class Assignment:
     reads : tuple of PlannedRead
     lesions : mapping of scan to (lesion, side) pairs
         Lesions of the patient that were known when the study was planned: later ones would tell of reads.
+
+    Examples
+    --------
+    >>> import shutil
+    >>> _ = shutil.copytree("sample_scans/study", "study")
+    >>> text = '[reading]\nreaders = ["A", "B"]\nblinding = "time"\n'
+    >>> _ = Path("study/study.toml").write_text(text)
+    >>> assignment, _ = vt.plan_study("study")
+    >>> sorted({read.reader for read in assignment.reads})
+    ['A', 'B']
     """
 
     seed: int

@@ -31,6 +31,11 @@ class TracedFile:
         ``RTSTRUCT``, ``SEG`` or ``mask``.
     lesions : tuple of str
         Names of what is traced in it, as far as the file tells them; printable.
+
+    Examples
+    --------
+    >>> vt.TracedFile(path=Path("rtstruct.dcm"), kind="outlines", lesions=("L1", "R1")).lesions
+    ('L1', 'R1')
     """
 
     path: Path
@@ -42,13 +47,25 @@ def scan_title(scan: Scan, path: Path | str) -> str:
     """Return what to call a scan that is no row of a study: ``hip04, 2022-10-18, t1_cor``.
 
     Patient and date of the scan, as far as it tells them, and the name of its file or folder.
+
+    Examples
+    --------
+    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+    >>> vt.scan_title(scan, "sample_scans/study/hip05/2021-06-01/t1_cor")
+    'hip05, 2021-06-01, t1_cor'
     """
     parts = [scan.source.patient, scan.source.study_date, Path(path).name]
     return ", ".join(dict.fromkeys(printable(part) for part in parts if part)) or "scan"
 
 
 def printable(text: str, *, longest: int = 60) -> str:
-    """Return a text without control and direction characters, shortened in its middle."""
+    r"""Return a text without control and direction characters, shortened in its middle.
+
+    Examples
+    --------
+    >>> vt.printable("hip\x07 1")
+    'hip� 1'
+    """
     plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     if len(plain) <= longest:
         return plain
@@ -67,6 +84,12 @@ def traced_beside(scan: Scan, path: Path | str) -> tuple[TracedFile, ...]:
     scan : Scan
     path : path
         The scan's file, or the folder of its series.
+
+    Examples
+    --------
+    >>> place = "sample_scans/study/hip01/2021-03-02/t1_cor"
+    >>> [found.path.name for found in vt.traced_beside(vm.read_scan(place), place)]
+    ['rtstruct.dcm']
     """
     from volumetry.study.discovery import discover
 
@@ -134,6 +157,11 @@ def kind_of_file(path: Path | str) -> Literal["scan", "outlines", "labels"]:
     ------
     ReadError
         The file cannot be read.
+
+    Examples
+    --------
+    >>> vt.kind_of_file("sample_scans/study/hip01/2021-03-02/rtstruct.dcm")
+    'outlines'
     """
     from volumetry.formats import read_mask, read_scan, recognise
     from volumetry.formats.dicom.traced.rtstruct import list_rois

@@ -19,7 +19,7 @@ PROTOCOL_NAME = "study.toml"
 def plan_study(
     study: Path | str, *, protocol: Protocol | None = None, place: Path | str | None = None
 ) -> tuple[Assignment, Path]:
-    """Assign the scans of a study folder to its readers, and write the assignment.
+    r"""Assign the scans of a study folder to its readers, and write the assignment.
 
     Parameters
     ----------
@@ -41,6 +41,16 @@ def plan_study(
     ReadError, UsageError, OutputError
         The folder or the protocol does not fit, the reading has begun by another plan, or it cannot be
         written.
+
+    Examples
+    --------
+    >>> import shutil
+    >>> _ = shutil.copytree("sample_scans/study", "study")
+    >>> text = '[reading]\nreaders = ["A", "B"]\nblinding = "time"\n'
+    >>> _ = Path("study/study.toml").write_text(text)
+    >>> assignment, _ = vt.plan_study("study")
+    >>> assignment.repeat_days
+    14
     """
     study = Path(study)
     base = study if place is None else Path(place)

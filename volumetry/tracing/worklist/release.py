@@ -37,6 +37,15 @@ def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tu
     ReadError
         ``not-found``: there is no blinded reading; ``unreadable``: its key.
     OutputError
+
+    Examples
+    --------
+    >>> from volumetry.errors import VolumetryError
+    >>> try:
+    ...     vt.release_blinded("sample_scans/study")
+    ... except VolumetryError as error:
+    ...     print(error.code)
+    not-found
     """
     study = Path(study)
     base = study if place is None else Path(place)

@@ -33,6 +33,12 @@ class WorklistRow:
         ``untraced``, ``in progress``, ``saved``, ``signed`` or ``conflict``.
     finding : str
         ``absent``, or ``not measurable`` and why, where the reader said so; else empty.
+
+    Examples
+    --------
+    >>> worklist = vt.read_worklist("sample_scans/study", reader="A")
+    >>> worklist.rows[0].patient
+    'hip01'
     """
 
     number: int
@@ -67,6 +73,12 @@ def chosen_rows(
         Empty: any.
     by : str
         A name of `ROW_COLUMNS`; rows that are equal in it keep the reading order. Empty: the reading order.
+
+    Examples
+    --------
+    >>> worklist = vt.read_worklist("sample_scans/study", reader="A")
+    >>> {row.patient for row in vt.chosen_rows(worklist.rows, words="hip05")}
+    {'hip05'}
     """
     wanted = words.casefold().split()
     found = [

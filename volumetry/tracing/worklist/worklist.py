@@ -41,6 +41,12 @@ class Worklist:
         What lies in the folder instead, where there is no scan to trace; else empty.
     second_part_opens : datetime or None
         Of a reader study; None while the first part is not signed.
+
+    Examples
+    --------
+    >>> worklist = vt.read_worklist("sample_scans/study", reader="A")
+    >>> len(worklist.rows) > 0
+    True
     """
 
     def __init__(
@@ -254,6 +260,12 @@ def read_worklist(
         The folder or the protocol cannot be read.
     OutputError
         The names of a blinded reading cannot be kept; name another place.
+
+    Examples
+    --------
+    >>> worklist = vt.read_worklist("sample_scans/study", reader="A")
+    >>> sorted({row.patient for row in worklist.rows})
+    ['hip01', 'hip02', 'hip03', 'hip04', 'hip05', 'sub-hip06']
     """
     study = Path(study)
     base = study if place is None else Path(place)
