@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -91,7 +92,13 @@ class Analysis:
     def notes(self) -> tuple[str, ...]:
         """Notes of the result and warnings, each once."""
         known = self.result.notes if self.result else ()
-        return tuple(dict.fromkeys((*known, *self.warned)))
+        return tuple(dict.fromkeys(_in_words(note, self.cluster) for note in (*known, *self.warned)))
+
+
+def _in_words(note: str, cluster: str) -> str:
+    """Return a note of the statistics with patients or pairs for clusters, whose columns are ours."""
+    counted = re.sub(r"(\d+) clusters|few clusters", lambda m: m[0].replace("cluster", cluster), note)
+    return re.sub(r" \((column 'patient'|cluster)\)", "", counted)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from volumetry.errors import VolumetryError
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask
 from volumetry.outcomes.binary_endpoint import with_p
-from volumetry.outcomes.plan import Binary, MatchingPlan
+from volumetry.outcomes.plan import MatchingPlan, TimeToEvent
+from volumetry.outcomes.time_endpoint import read_times
 from volumetry.statistics.result import Estimate, StatisticResult
 
 if TYPE_CHECKING:
@@ -61,8 +63,7 @@ def describe_matching(context: Context, plan: MatchingPlan, pairs: Pairs | Volum
         failed = Analysis(**vars(question), code=pairs.code, reason=pairs.message)
         return Outcome(name=NAME, kind="matching", population=MATCHED, analyses=(failed,))
     analyses = [ask(question, lambda: _summary(plan, pairs))]
-    for binary in context.plan.binary:
-        analyses += _weighted(context, plan, pairs, binary)
+    analyses += _weighted(context, plan, pairs)
     before, after = _balance(pairs)
     return Outcome(
         name=NAME,
@@ -137,31 +138,64 @@ def _rows(pairs: Pairs) -> tuple[Any, Any]:
     return rows_of_pairs(pairs.matching, np.array(pairs.unit_of_row, dtype=float))
 
 
-def _weighted(context: Context, plan: MatchingPlan, pairs: Pairs, endpoint: Binary) -> list[Analysis]:
+def _weighted(context: Context, plan: MatchingPlan, pairs: Pairs) -> list[Analysis]:
+    """Return every endpoint of rows under weights, with patients as clusters."""
     from volumetry.statistics.matching.weighting import propensity_weights, weighted_effect
+    from volumetry.statistics.models.cox import CoxOptions, cox_regression
 
-    if endpoint.per == "patient":
-        return []
-    values = np.array(
-        [np.nan if v is None else v for v in context.cohort.table.events(endpoint.column)], dtype=float
-    )
     arm = np.array(context.cohort.first, dtype=float)
+    patients = list(context.cohort.patient)
 
-    def weighted(estimand: Any) -> StatisticResult:
-        weights = propensity_weights(pairs.score, estimand)[pairs.unit_of_row]
-        result = weighted_effect(values, arm, weights, cluster=list(context.cohort.patient))
-        return with_p(result, "odds ratio", "treated")
+    def effect(column: Sequence[float | None], measure: Any, name: str) -> Callable[..., StatisticResult]:
+        values = np.array([np.nan if v is None else v for v in column], dtype=float)
 
+        def answer(weights: Any) -> StatisticResult:
+            found = weighted_effect(values, arm, weights, cluster=patients, measure=measure)
+            return with_p(found, name, "treated")
+
+        return answer
+
+    def hazard(endpoint: TimeToEvent) -> Callable[..., StatisticResult]:
+        times = read_times(context, endpoint)
+
+        def answer(weights: Any) -> StatisticResult:
+            options = CoxOptions(level=context.level, weights=weights)
+            columns = {"first": arm}
+            fit = cox_regression(times.time, times.event, columns, cluster=patients, options=options)
+            return with_p(fit, "hazard ratio")
+
+        return answer
+
+    table = context.cohort.table
+    asked: list[tuple[Any, str, Callable[[], Callable[..., StatisticResult]]]] = []
+    for binary in context.plan.binary:
+        if binary.per == "row":
+            events = table.events(binary.column)
+            asked.append((binary, "weighted-odds-ratio", partial(effect, events, "odds ratio", "odds ratio")))
+    for number in context.plan.continuous:
+        if number.per == "row":
+            column = table.numbers(number.column)
+            asked.append(
+                (number, "weighted-mean-difference", partial(effect, column, "difference", "mean difference"))
+            )
+    asked += [(time, "weighted-hazard-ratio", partial(hazard, time)) for time in context.plan.time_to_event]
     return [
         ask(
             Question(
-                endpoint=endpoint.name, kind="matching", role="sensitivity", id="weighted-odds-ratio",
+                endpoint=endpoint.name, kind="matching", role="sensitivity", id=question,
                 contrast=context.contrast, detail=f"({estimand})", better=endpoint.better,
             ),
-            lambda estimand=estimand: weighted(estimand),  # type: ignore[misc]
+            partial(_under, make, pairs, estimand, propensity_weights),
         )
+        for endpoint, question, make in asked
         for estimand in plan.weights
     ]  # fmt: skip
+
+
+def _under(
+    make: Callable[[], Callable[..., StatisticResult]], pairs: Pairs, estimand: Any, weights_of: Any
+) -> StatisticResult:
+    return make()(weights_of(pairs.score, estimand)[pairs.unit_of_row])
 
 
 def _balance(pairs: Pairs) -> tuple[BalanceTable, BalanceTable]:

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 - `setting` is dataclasses.field with a sentence
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -376,7 +377,8 @@ class MatchingPlan:
     seed: int | None = setting("for `random`", None)
     by: Literal["patient", "row"] = setting("whether patients or rows are matched", "patient")
     weights: tuple[Literal["ate", "att", "overlap"], ...] = setting(
-        "weighted analyses of yes-or-no endpoints beside the matched ones", ()
+        "weighted analyses of yes-or-no, number and time endpoints beside the matched ones",
+        (),
     )
     primary: bool = setting(
         "whether the matched rows give the primary answers, and the whole cohort the sensitivity", False
@@ -581,5 +583,7 @@ def column_uses(plan: Plan) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
 
 def file_name(name: str) -> str:
-    """Return a name as part of a file name: lower case, other characters a hyphen."""
-    return "-".join("".join(c.lower() if c.isascii() and c.isalnum() else " " for c in name).split())
+    """Return a name as part of a file name: lower case, letters without accents, all else a hyphen."""
+    plain = unicodedata.normalize("NFKD", name.lower().replace("ß", "ss"))
+    bare = "".join(c for c in plain if not unicodedata.combining(c))
+    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in bare).split())

@@ -69,7 +69,9 @@ QUESTIONS = MappingProxyType(
         "proportional-hazards-adjusted": Asked(
             label="proportional hazards of the hazard ratio, adjusted", shown=0
         ),
-        "restricted-mean": Asked(label="restricted mean", scale="difference"),
+        "restricted-mean": Asked(label="restricted mean", scale="difference", shown=1),
+        "interval-censored-curves": Asked(label="survival curves, events between two films", shown=2),
+        "interval-censored-log-rank": Asked(label="log-rank test, events between two films"),
         "cumulative-incidence": Asked(label="cumulative incidence"),
         "gray-test": Asked(label="Gray's test"),
         # classes
@@ -87,6 +89,8 @@ QUESTIONS = MappingProxyType(
         # matching, sample size
         "pairs": Asked(label="pairs", shown=3),
         "weighted-odds-ratio": Asked(label="odds ratio under weights", scale="ratio"),
+        "weighted-mean-difference": Asked(label="mean difference under weights", scale="difference"),
+        "weighted-hazard-ratio": Asked(label="hazard ratio under weights", scale="ratio"),
         "sample-size": Asked(label="rows as independent", shown=2),
         "sample-size-clustered": Asked(label="with the design effect of this cohort", shown=2),
     }

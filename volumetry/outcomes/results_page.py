@@ -34,7 +34,7 @@ def results_page(context: Context, outcomes: Sequence[Outcome], further: Sequenc
     ]
     for outcome in outcomes:
         heading = outcome.name if outcome.population == "all" else f"{outcome.name} ({outcome.population})"
-        lines += ["", f"## {heading}", *_outcome(outcome)]
+        lines += ["", f"## {heading}", *_outcome(outcome, context.contrast)]
     for drawing in further:
         lines += ["", f"## {drawing.name.capitalize()}", "", *_figure(drawing)]
     return "\n".join([*lines, "", *_reading(context)])
@@ -59,23 +59,20 @@ def _accounts(context: Context) -> list[str]:
     return [*lines, "", *(f"- {note}" for note in notes)] if notes else lines
 
 
-def _outcome(outcome: Outcome) -> list[str]:
+def _outcome(outcome: Outcome, contrast: str) -> list[str]:
     lines: list[str] = []
     several = any(a.endpoint != outcome.name for a in outcome.analyses)
-    rows = [[*([a.endpoint] if several else []), *_row(a)] for a in outcome.analyses]
-    if rows:
-        header = [
-            *(["endpoint"] if several else []),
+    if outcome.analyses:
+        corrected = any(a.p_adjusted is not None for a in outcome.analyses)
+        rows = [[*([a.endpoint] if several else []), *_row(a, contrast, corrected)] for a in outcome.analyses]
+        first = ["endpoint"] if several else []
+        p = ["p", "adjusted p"] if corrected else ["p"]
+        lines += [
             "",
-            "what",
-            "contrast",
-            "estimate",
-            "p",
-            "adjusted p",
-            "n",
-            "method",
+            *_table([*first, "", "what", "estimate", *p, "n"], rows),
+            "",
+            *_methods(outcome, several),
         ]
-        lines += ["", *_table(header, rows)]
     for table in outcome.tables:
         if table.name == "table_one_printed":
             lines += ["", *_table_one(table.rows)]
@@ -96,21 +93,32 @@ def _outcome(outcome: Outcome) -> list[str]:
     return lines
 
 
-def _row(analysis: Analysis) -> list[str]:
-    role = _ROLES[analysis.role]
-    result = analysis.result
+def _row(analysis: Analysis, contrast: str, corrected: bool) -> list[str]:
+    """Return the cells of an analysis; the comparison of both groups is said at the top of the page."""
+    role, result = _ROLES[analysis.role], analysis.result
+    what = analysis.what
+    if analysis.contrast and analysis.contrast not in (contrast, "both groups"):
+        what += f", {analysis.contrast}"
     if result is None:
-        reason = f"not estimable: {analysis.reason}"
-        return [role, analysis.what, analysis.contrast, reason, "-", "-", "-", "-"]
-    shown = [_estimate(e) for e in _main_estimates(analysis)]
+        return [role, what, f"not estimable: {analysis.reason}", "-", *(["-"] if corrected else []), "-"]
+    shown = "; ".join(_estimate(e) for e in _main_estimates(analysis)) or "-"
     missing = f", {result.n_missing} missing" if result.n_missing else ""
     clusters = f", {result.n_clusters} {analysis.cluster}s" if result.n_clusters else ""
-    n = f"{result.n_used}{clusters}{missing}"
-    p = format_p(result.p_value)
-    return [
-        role, analysis.what, analysis.contrast, "; ".join(shown) or "-", p, format_p(analysis.p_adjusted), n,
-        result.method,
-    ]  # fmt: skip
+    adjusted = [format_p(analysis.p_adjusted)] if corrected else []
+    return [role, what, shown, format_p(result.p_value), *adjusted, f"{result.n_used}{clusters}{missing}"]
+
+
+def _methods(outcome: Outcome, several: bool) -> list[str]:
+    """Return the methods below the table, each once with what it answers."""
+    asked: dict[str, list[str]] = {}
+    for analysis in outcome.analyses:
+        if analysis.result is not None:
+            what = f"{analysis.endpoint}, {analysis.what}" if several else analysis.what
+            what += " (as published)" if analysis.role == "published" else ""
+            known = asked.setdefault(analysis.result.method, [])
+            if what not in known:
+                known.append(what)
+    return ["Methods: " + "; ".join(f"*{', '.join(what)}*: {method}" for method, what in asked.items()) + "."]
 
 
 def _main_estimates(analysis: Analysis) -> Iterable[Any]:
@@ -158,7 +166,7 @@ def _table_one(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         name = f"- {row['category']}" if row["category"] else f"{row['variable']} ({row['counted']})"
         smd = "" if row["smd"] is None else f"{row['smd']:.2f}"
-        cells = [str(row[group]) for group in groups] if not row["reason"] else [row["reason"], ""]
+        cells = [str(row[group]) for group in groups] if not row["reason"] else ["see below"] * len(groups)
         p = "" if row["p"] is None else format_p(row["p"])
         lines.append([name, *cells, p, smd, row["missing"]])
     return _table(["", *groups, "p", "SMD", "missing"], lines)

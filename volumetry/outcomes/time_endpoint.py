@@ -39,7 +39,7 @@ def analyse_time(context: Context, endpoint: TimeToEvent) -> Outcome:
     """Analyse one time-to-event endpoint."""
     times = read_times(context, endpoint)
     frame = context.frame(
-        {"time": times.time, "event": times.event, "code": times.code, "free": times.last_negative},
+        {"time": times.time, "event": times.event, "cause": times.code, "free": times.last_negative},
         endpoint.adjust,
     )
     curves = _curves(context, endpoint, frame)
@@ -156,7 +156,7 @@ def _curves(
     )
     question = _question(context, endpoint, role, "survival-curves", contrast="both groups")
     cluster = None if published else "patient"
-    rows = frame.drop(columns="patient") if published else frame
+    rows = frame[["time", "event", "group", "free"]] if published else frame
     return ask(
         question,
         lambda: kaplan_meier("time", "event", "group", data=rows, cluster=cluster, options=options),
@@ -208,6 +208,8 @@ def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -
         )
     ]
     analyses += _hazards(context, endpoint, frame)
+    if endpoint.last_negative_date:
+        analyses += _between_films(context, endpoint, frame)
     if endpoint.horizon is not None:
         tau = endpoint.horizon
         # Differences are of each later group against the first: the control comes first.
@@ -227,6 +229,34 @@ def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -
             )
         )
     return analyses
+
+
+def _between_films(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
+    """Return Turnbull's medians and the log-rank test for events that lie between two films.
+
+    An event lies after the last film without it (after the start where none is known) and up to the one that
+    shows it; rows without event are free of it up to their last film.
+    """
+    from volumetry.statistics.time.interval_censored import interval_censored_survival, interval_logrank_test
+
+    event = frame["event"] == 1
+    columns = frame[["group"]].assign(
+        left=frame["time"].where(~event, frame["free"].fillna(0.0)),
+        right=frame["time"].where(event),
+    )
+    columns.loc[frame["event"].isna(), "left"] = NAN
+    return [
+        ask(
+            _question(context, endpoint, "sensitivity", "interval-censored-curves", contrast="both groups"),
+            lambda: interval_censored_survival("left", "right", "group", data=columns),
+        ),
+        ask(
+            _question(context, endpoint, "sensitivity", "interval-censored-log-rank"),
+            lambda: interval_logrank_test(
+                columns["left"], columns["right"], columns["group"], cluster=frame["patient"]
+            ),
+        ),
+    ]
 
 
 def _hazards(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> list[Analysis]:
@@ -282,12 +312,12 @@ def _incidence(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -> 
         ask(
             _question(context, endpoint, "description", "cumulative-incidence", contrast="both groups"),
             lambda: cumulative_incidence(
-                "time", "code", "group", data=frame, cluster="patient", options=options
+                "time", "cause", "group", data=frame, cluster="patient", options=options
             ),
         ),
         ask(
             _question(context, endpoint, "sensitivity", "gray-test"),
-            lambda: gray_test("time", "code", "group", data=frame),
+            lambda: gray_test("time", "cause", "group", data=frame),
         ),
     ]
 
