@@ -495,9 +495,9 @@ def _cropped(pixels: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int]]:
     if not used.size:
         return pixels[:0], (0, 0)
     width = looked_at.shape[1]
-    columns = used % width
     top, bottom = int(used[0]) // width, int(used[-1]) // width + 1
-    left, right = int(columns.min()) * together, (int(columns.max()) + 1) * together
+    columns = np.bitwise_or.reduce(looked_at[top:bottom], axis=0).nonzero()[0]
+    left, right = int(columns[0]) * together, (int(columns[-1]) + 1) * together
     return pixels[top:bottom, left:right], (top, left)
 
 

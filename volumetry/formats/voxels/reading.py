@@ -205,6 +205,7 @@ class _Placed:
         )
 
 
+_STRETCH_BYTES = 1 << 19
 _TEXT_LIMITS = Limits(max_bytes=64 * 1024**2)  # numbers in words take many times the memory of numbers
 
 
@@ -261,18 +262,34 @@ class VoxelReading:
         columns, rows, n_slices = file.sizes
         together = file.n_layers if file.layers_fastest else 1
         count = columns * rows * together * file.dtype.itemsize
-        blank = bytes(count)
+        n_stored = n_slices * file.n_layers // together
+        one = bytes(count)
+        n_ahead = max(_STRETCH_BYTES // count, 1)
+        stretch = bytes(n_ahead * count)
+        number, is_blank = 0, True
         with self._open() as stream:
-            for number in range(n_slices * file.n_layers // together):
-                # Most slices of most masks hold nothing, and memory is compared faster than counted.
+            while number < n_stored:
+                # Most slices of most masks hold nothing; memory is compared faster than counted, and a stretch
+                # of slices faster than one after the other.
+                blank, n_read = one, 1
+                if is_blank and number + n_ahead <= n_stored:
+                    blank, n_read = stretch, n_ahead
                 data = stream.read(count) if keep_empty else stream.read_unless(blank)
-                if data is None:
-                    continue
-                if len(data) < count:
-                    raise self._truncated(number * count + len(data))
-                pixels = np.frombuffer(data, dtype=file.dtype).reshape(rows, columns, together)
-                for layer in range(together):
-                    yield number % n_slices, number // n_slices + layer, pixels[..., layer]
+                is_blank = data is None
+                if data is not None:
+                    n_read = 1 if keep_empty else n_read
+                    if len(data) < n_read * count:
+                        raise self._truncated(number * count + len(data))
+                    pixels = np.frombuffer(data, dtype=file.dtype).reshape(n_read, rows, columns, together)
+                    for i in range(n_read):
+                        for layer in range(together):
+                            slice_number = number + i
+                            yield (
+                                slice_number % n_slices,
+                                slice_number // n_slices + layer,
+                                pixels[i, ..., layer],
+                            )
+                number += n_read
             self._end(stream)
 
     @contextmanager

@@ -22,8 +22,6 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 _ZlibError = cast(type[Exception], zlib_ng.error)  # its stub calls it an instance
 _PIECE_BYTES = 1 << 16
-_FIRST_PIECE_BYTES = 1 << 13
-"""The library copies what it leaves of a piece, so small ones are quicker where much comes out of them."""
 _PADDING_BYTES = 1 << 20
 _SKIP_BYTES = 1 << 18
 
@@ -107,7 +105,6 @@ class InflateStream:
         self._source = source
         self._path = path
         self._waiting = b""
-        self._piece_bytes = _FIRST_PIECE_BYTES
         self._at_end = False
         self.has_padding = False
         self._begin()
@@ -134,14 +131,12 @@ class InflateStream:
         while held < count and (data := self._some(count - held, None)):
             parts.append(data)
             held += len(data)
-        if len(parts) > 2:
-            self._piece_bytes = min(2 * self._piece_bytes, _PIECE_BYTES)
         return b"".join(parts)
 
     def _some(self, count: int, blank: bytes | None) -> bytes:
         """Return at least one byte and at most `count`, none at the end; `blank` itself for its equal."""
         while not self._at_end:
-            waiting = self._waiting or self._source.read(self._piece_bytes)
+            waiting = self._waiting or self._source.read(_PIECE_BYTES)
             try:
                 data: bytes = self._inflate.decompress(waiting, count)
             except (_ZlibError, OSError, ValueError):
