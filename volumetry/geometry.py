@@ -148,7 +148,7 @@ class ScanGeometry(Shown):
             ("spacing between rows_mm", self.pixel_spacing_mm[0]),
             ("spacing between columns_mm", self.pixel_spacing_mm[1]),
             ("slice thickness_mm", self.slice_thickness_mm),
-            *(("slice thickness_mm", t) for t in set(self._varying.tolist())),
+            *(("slice thickness_mm", t) for t in self._distinct_thicknesses_mm),
         ):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise GeometryError(
@@ -225,6 +225,10 @@ class ScanGeometry(Shown):
     def _varying(self) -> Array:
         """Thickness of every slice where they differ, else empty."""
         return np.empty(0) if self.slice_thicknesses_mm is None else self.slice_thicknesses_mm
+
+    @property
+    def _distinct_thicknesses_mm(self) -> set[float]:
+        return set() if self.slice_thicknesses_mm is None else set(self.slice_thicknesses_mm.tolist())
 
     @cached_property
     def holes(self) -> tuple[int, ...]:

@@ -350,10 +350,12 @@ class _Counts:
         last = first + lengths - 1
         slices = [0, *accumulate(n_runs[:-1])]
         count = np.add.reduceat(lengths, slices)
-        weighted = np.stack((rows * 2 * lengths, (first + last) * lengths), axis=1)
+        centroids = np.empty((len(count), 2))
+        centroids[:, 0] = np.add.reduceat(rows * lengths, slices) / count
+        centroids[:, 1] = np.add.reduceat((first + last) * lengths, slices) / (2 * count)
         self.slice_indices += [index for index, *_ in self._waiting]
         self.pixels.append(count)
-        self.centroids.append(np.add.reduceat(weighted, slices) / (2 * count[:, np.newaxis]))
+        self.centroids.append(centroids)
         self.bounds.append(_bounds(rows, first, last, slices, geometry.pixel_to_patient_matrix))
         self.touches_edge |= bool(
             rows.min() == 0
@@ -377,14 +379,11 @@ def _bounds(
     middle = rows[:, np.newaxis] * along_rows
     begin = middle + first[:, np.newaxis] * along_columns
     end = middle + last[:, np.newaxis] * along_columns
+    bounds = np.empty((len(slices), 2, 3))
     # Whether an axis of the patient grows with the columns decides which end of a run lies outside.
-    return np.stack(
-        (
-            np.minimum.reduceat(np.minimum(begin, end), slices) - half,
-            np.maximum.reduceat(np.maximum(begin, end), slices) + half,
-        ),
-        axis=1,
-    )
+    bounds[:, 0] = np.minimum.reduceat(np.minimum(begin, end), slices) - half
+    bounds[:, 1] = np.maximum.reduceat(np.maximum(begin, end), slices) + half
+    return bounds
 
 
 class LabelCounter:
@@ -465,22 +464,33 @@ class LabelCounter:
             flags = {*flags, "empty-mask"}
         counts.sum(self.geometry)
         indices = np.array(counts.slice_indices, dtype=np.intp)
-        order = np.argsort(indices)
+        pixels, centroids, bounds = (
+            _joined(counts.pixels),
+            _joined(counts.centroids),
+            _joined(counts.bounds),
+        )
+        if counts.slice_indices != sorted(counts.slice_indices):
+            order = np.argsort(indices)
+            indices, pixels, centroids, bounds = (
+                part[order] for part in (indices, pixels, centroids, bounds)
+            )
         origins = self.geometry.slice_origins_mm[indices]
-        centroids = np.concatenate(counts.centroids) @ self.geometry.pixel_to_patient_matrix.T + origins
-        bounds = np.concatenate(counts.bounds) + origins[:, np.newaxis]
         return CrossSections(
             geometry=self.geometry,
-            slice_indices=indices[order],
-            areas_mm2=np.concatenate(counts.pixels)[order].astype(np.float64) * self.geometry.pixel_area_mm2,
-            centroids_mm=centroids[order],
-            bounds_mm=bounds[order],
+            slice_indices=indices,
+            areas_mm2=pixels * self.geometry.pixel_area_mm2,
+            centroids_mm=centroids @ self.geometry.pixel_to_patient_matrix.T + origins,
+            bounds_mm=bounds + origins[:, np.newaxis],
             touches_edge=counts.touches_edge,
             lesion=label.name,
             label=label.number,
             source=source or ScanSource(),
             flags=tuple(sorted(set(flags))),
         )
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _cropped(pixels: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int]]:

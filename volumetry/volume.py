@@ -465,7 +465,7 @@ def _place(sections: CrossSections, heights_mm: Array | None) -> tuple[Array | N
     total = float(weights.sum())
     centroids = sections.centroids_mm
     centroid = weights @ centroids / total if total > 0 else centroids.mean(axis=0)
-    half = np.abs(np.outer(heights_mm / 2, sections.geometry.normal))
+    half = np.abs((heights_mm / 2)[:, np.newaxis] * sections.geometry.normal)
     low = (sections.bounds_mm[:, 0] - half).min(axis=0)
     high = (sections.bounds_mm[:, 1] + half).max(axis=0)
     return np.asarray(centroid), np.asarray(high - low)

@@ -155,9 +155,16 @@ class VoxelFile:
     @cached_property
     def is_reversed(self) -> bool:
         """Whether the file's slices run against the normal."""
-        across, down = self.in_plane_axes
-        determinant = _determinant(self.steps_mm[[across, down, self.slice_axis]])
-        return determinant < 0
+        # The file axes across, down and along the slices, in this order, are turned round once where the
+        # slice axis is the middle one.
+        return (self._determinant < 0) != (self.slice_axis == 1)
+
+    @cached_property
+    def _determinant(self) -> float:
+        """Signed volume of a voxel; written out, as three vectors are few for a library."""
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = self.steps_mm.tolist()
+        volume: float = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+        return volume
 
     @property
     def shear_flags(self) -> tuple[str, ...]:
@@ -208,7 +215,7 @@ class VoxelFile:
     def _lengths_mm(self) -> Array:
         lengths = [math.sqrt(x * x + y * y + z * z) for x, y, z in self.steps_mm.tolist()]
         good = all(abs(n) < _LONGEST_MM for n in (*lengths, *self.origin_mm.tolist()))
-        good = good and abs(_determinant(self.steps_mm)) > _FLATTEST * math.prod(lengths)
+        good = good and abs(self._determinant) > _FLATTEST * math.prod(lengths)
         if not good:  # as where one is NaN
             raise GeometryError(
                 "bad-spacing",
@@ -246,10 +253,3 @@ def check_rotation(directions: Array, path: Path, *, field: str, lengths_field: 
             values={field: tuple(directions.ravel().tolist()), "off_by": worst},
             todo=f"Write the lengths to {lengths_field} and unit vectors to {field}.",
         )
-
-
-def _determinant(steps_mm: Array) -> float:
-    """Return the signed volume of a voxel; written out, as three vectors are few for a library."""
-    (ax, ay, az), (bx, by, bz), (cx, cy, cz) = steps_mm.tolist()
-    volume: float = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
-    return volume

@@ -306,10 +306,9 @@ def _grid(fields: dict[str, Any], path: Path | str) -> tuple[Array, Array, tuple
         flags.append("units-unknown")
     # A quotient keeps 4400 micron at 4.4 mm, where a product with 0.001 would not.
     unit = units_per_mm or 1.0
-    lps = np.array(
-        [[value / unit * sign for value in row] for row, sign in zip(affine, (-1.0, -1.0, 1.0), strict=True)]
-    )
-    return np.ascontiguousarray(lps[:, :3].T), lps[:, 3].copy(), tuple(flags)
+    x, y, z = affine
+    steps = [(-x[axis] / unit, -y[axis] / unit, z[axis] / unit) for axis in range(3)]
+    return np.array(steps), np.array((-x[3] / unit, -y[3] / unit, z[3] / unit)), tuple(flags)
 
 
 _Affine = list[list[float]]

@@ -269,8 +269,8 @@ class VoxelReading:
         number, is_blank = 0, True
         with self._open() as stream:
             while number < n_stored:
-                # Most slices of most masks hold nothing; memory is compared faster than counted, and a stretch
-                # of slices faster than one after the other.
+                # Most slices of most masks hold nothing. Memory is compared faster than counted, and a
+                # stretch of slices faster than one after the other.
                 blank, n_read = one, 1
                 if is_blank and number + n_ahead <= n_stored:
                     blank, n_read = stretch, n_ahead

@@ -58,6 +58,9 @@ class SidecarFacts:
     acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
 
 
+_NO_FACTS = SidecarFacts()
+
+
 def sidecar_facts(path: Path) -> SidecarFacts:
     """Return what the JSON file beside an image says, or the one beside the image of a mask.
 
@@ -65,6 +68,8 @@ def sidecar_facts(path: Path) -> SidecarFacts:
     name says the weighting where the times do not: ``sub-01_T1w.nii.gz``.
     """
     documents = [document for sidecar in sidecars(path) if (document := _document(sidecar))]
+    if not documents and not path.name.startswith("sub-"):
+        return _NO_FACTS
     thicknesses = (_number(document, "SliceThickness") for document in documents)
     said = next((d for d in documents if set(d) & _ACQUISITION_KEYS), {})
     modality = str(said.get("Modality") or "").upper()
