@@ -45,6 +45,8 @@ class Format:
     """Given the lower-case file name and the first `HEAD_BYTES` bytes."""
     suffixes: tuple[str, ...]
     """Lower case, with the dot; a longer one before a shorter one that it ends with."""
+    by_library: bool = False
+    """Whether compiled libraries read its bytes: what is damaged may then end a process, or never return."""
     doubtful: dict[str, Callable[[Path], bool]] = field(default_factory=dict)
     """Suffixes that files of other kinds have, too, and whether one is a volume: asked in study folders."""
 
@@ -171,6 +173,7 @@ FORMATS = (
     Format(
         name="gipl",
         reader=_gipl,
+        by_library=True,
         matches=lambda name, head: (
             name.endswith((".gipl", ".gipl.gz")) or head[252:256] == b"\xef\xff\xe9\xb0"
         ),
@@ -179,6 +182,7 @@ FORMATS = (
     Format(
         name="vtk",
         reader=_vtk,
+        by_library=True,
         matches=lambda name, head: name.endswith(".vtk") or head[:22] == b"# vtk DataFile Version",
         suffixes=(".vtk",),
         doubtful={".vtk": _is_structured},
@@ -186,6 +190,7 @@ FORMATS = (
     Format(
         name="tiff",
         reader=_tiff,
+        by_library=True,
         matches=lambda name, head: name.endswith((".tif", ".tiff")) or head[:4] in _TIFF_MAGIC,
         suffixes=_TIFF_SUFFIXES,
         doubtful=dict.fromkeys(_TIFF_SUFFIXES, _is_stack),
@@ -193,6 +198,7 @@ FORMATS = (
     Format(
         name="dicom",
         reader=_dicom,
+        by_library=True,
         matches=lambda _name, _head: True,
         suffixes=DICOM_SUFFIXES,
     ),
@@ -286,6 +292,16 @@ def is_voxel_file(name: str) -> bool:
     return name.lower().endswith(VOXEL_SUFFIXES)
 
 
+def is_by_library(name: str) -> bool:
+    """Return whether a file of this name is read by compiled libraries (`Format.by_library`), by its suffix.
+
+    >>> is_by_library("hip_mask.nii.gz"), is_by_library("IM0001")
+    (False, True)
+    """
+    named = (one for one in FORMATS if name.lower().endswith(one.suffixes))
+    return next(named, FORMATS[-1]).by_library
+
+
 def is_volume(path: Path) -> bool:
     """Return whether a file found in a folder is a volume of voxels, to be measured or listed.
 
@@ -348,6 +364,7 @@ __all__ = [
     "VOXEL_SUFFIXES",
     "Format",
     "files_of",
+    "is_by_library",
     "is_volume",
     "is_voxel_file",
     "recognise",

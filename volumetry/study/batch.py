@@ -21,6 +21,7 @@ from volumetry._version import __version__
 from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import UsageError, WorkerError
 from volumetry.formats.opening import links_followed
+from volumetry.formats.recognise import is_by_library
 from volumetry.study.accounting import account, without_image
 from volumetry.study.cases import Case
 from volumetry.study.discovery import discover
@@ -299,9 +300,15 @@ def _results(
     if options.executor is not None:
         return run_in_executor(do_job, jobs, options.executor)
     workers = options.jobs or os.cpu_count() or 1
-    if options.case_timeout is None and (workers == 1 or len(jobs) < _FEW):
+    here = options.case_timeout is None and (workers == 1 or len(jobs) < _FEW)
+    if here and not any(map(_may_end_a_process, jobs)):
         return ((job, do_job(job)) for job in jobs)
     return run_in_processes(do_job, jobs, jobs=workers, case_timeout=options.case_timeout)
+
+
+def _may_end_a_process(job: Job) -> bool:
+    """Whether a damaged file could end the process: that is to cost one case, and not the batch."""
+    return any(is_by_library(name) for name in (job.case.trace, job.case.scan) if name)
 
 
 # -- tables -------------------------------------------------------------------------------------------------

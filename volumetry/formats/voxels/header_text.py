@@ -112,14 +112,15 @@ def data_file_beside(header: Path, name: str) -> Path:
     ReadError
         ``unsupported-format``: it lies elsewhere, or there are several.
     """
-    bare = name.strip()
+    bare = name.strip().removeprefix("./")
     outside = "/" in bare or "\\" in bare or "\0" in bare or bare in ("", ".", "..")
     if outside or bare.upper().startswith("LIST") or "%" in bare:
         raise ReadError(
             "unsupported-format",
             "the header's data are not in one file beside it",
             where=header,
-            todo="Put header and data into one folder, or write both to one file.",
+            values={"data file": bare[:_SHOWN]},
+            todo="Put header and data into one folder, in one file each, or write both to one file.",
         )
     return header.with_name(bare)
 
@@ -131,7 +132,7 @@ def data_files_named(pattern: re.Pattern[bytes], path: Path) -> list[Path]:
     """Return the data file that a text header names, present or not; it is read from beside it only."""
     with suppress(OSError, ValueError), path.open("rb") as file:
         found = pattern.search(file.read(_TEXT_HEADER_BYTES))
-        name = "" if found is None else found[1].decode("utf-8", "replace").strip()
+        name = "" if found is None else found[1].decode("utf-8", "replace").strip().removeprefix("./")
         if name and name.upper() not in ("LOCAL", "LIST") and "/" not in name and "\0" not in name:
             return [path.with_name(name)]
     return []

@@ -8,6 +8,7 @@ which the tests hold these readings to.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,20 +74,13 @@ def read_header(path: Path | str) -> VoxelFile:
         data_path, file_offset = data_file_beside(path, fields["elementdatafile"]), 0
         with open_stream(data_path, follow_link=False) as (_, on_disk_bytes):
             pass
-    if integers(fields.get("headersize", "0"), "HeaderSize", path) not in ((0,), ()):
-        raise ReadError(
-            "unsupported-format",
-            "the data begin where they are not looked for here",
-            where=path,
-            values={"HeaderSize": fields["headersize"]},
-            todo="Write header and data to one file.",
-        )
+    sizes = _sizes(fields, path)
     steps, origin, flags = _grid(fields, path)
     file = VoxelFile(
         path=path,
         format="metaimage",
         dtype=_dtype(fields, path),
-        sizes=_sizes(fields, path),
+        sizes=sizes,
         steps_mm=steps,
         origin_mm=origin,
         data_path=data_path,
@@ -94,8 +88,25 @@ def read_header(path: Path | str) -> VoxelFile:
         file_offset=file_offset,
         flags=flags,
     )
-    file.check_size(on_disk_bytes - file_offset)
+    if "headersize" in fields:
+        file = replace(file, file_offset=file_offset + _header_size(fields, file, on_disk_bytes))
+    file.check_size(on_disk_bytes - file.file_offset)
     return file
+
+
+def _header_size(fields: dict[str, str], file: VoxelFile, on_disk_bytes: int) -> int:
+    """Return how many bytes of a detached data file come before the voxels; -1 means: these are its end."""
+    (size,) = integers(fields.get("headersize", "0"), "HeaderSize", file.path) or (0,)
+    is_detached = file.data_path != file.path
+    if size < -1 or (size == -1 and file.encoding != "raw") or (size and not is_detached):
+        raise ReadError(
+            "unsupported-format",
+            "the data begin where they are not looked for here",
+            where=file.path,
+            values={"HeaderSize": size},
+            todo="Write header and data to one file.",
+        )
+    return size if size >= 0 else max(on_disk_bytes - file.n_bytes, 0)
 
 
 def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], int]:
@@ -141,7 +152,7 @@ def _sizes(fields: dict[str, str], path: Path) -> tuple[int, int, int]:
     if fields.get("ndims") != str(len(sizes)) or any(size < 1 for size in sizes) or not sizes:
         raise unreadable("the header declares no possible matrix", path, DimSize=fields.get("dimsize", ""))
     channels = integers(fields.get("elementnumberofchannels", "1"), "ElementNumberOfChannels", path)
-    if len(sizes) != 3 or channels != (1,):
+    if len(sizes) < 3 or max(sizes[3:], default=1) > 1 or channels != (1,):
         raise GeometryError(
             "not-3d",
             "the image is flat, in colour, or holds more than one volume",
@@ -153,28 +164,31 @@ def _sizes(fields: dict[str, str], path: Path) -> tuple[int, int, int]:
 
 
 def _grid(fields: dict[str, str], path: Path) -> tuple[Array, Array, tuple[str, ...]]:
-    """Return steps and origin in LPS mm, and flags."""
+    """Return steps and origin in LPS mm, and flags; of axes beyond the third nothing is asked."""
+    n_axes = len(fields["dimsize"].split())
     spacing = floats(fields.get("elementspacing", fields.get("elementsize", "")), "ElementSpacing", path)
-    if not finite(spacing, 3) or min(spacing) <= 0:
+    if len(spacing) != n_axes or not finite(spacing[:3], 3) or min(spacing[:3]) <= 0:
         raise GeometryError(
             "bad-spacing",
             "the header does not say how large a voxel is",
             where=path,
-            values={"ElementSpacing": spacing},
-            todo="Write the file again with its spacing.",
+            values={"ElementSpacing": spacing, "NDims": n_axes},
+            todo="Write the file again with a spacing for every axis.",
         )
-    origin = floats(fields.get("offset", "0 0 0"), "Offset", path)
+    lengths = np.array(spacing[:3])[:, np.newaxis]
+    origin = floats(fields.get("offset", "0 " * n_axes), "Offset", path)
+    if len(origin) != n_axes or not finite(origin[:3], 3):
+        raise unreadable("the origin is no point", path, Offset=fields.get("offset", ""))
     matrix = fields.get("transformmatrix")
     if matrix is None:
-        lps = np.diag(LPS_FROM_RAS)
-        return lps * np.array(spacing)[:, np.newaxis], np.array(origin), ("orientation-unknown",)
+        return np.diag(LPS_FROM_RAS) * lengths, np.array(origin[:3]), ("orientation-unknown",)
     directions = floats(matrix, "TransformMatrix", path)
-    if not finite(origin, 3) or not finite(directions, 9):
-        raise unreadable("origin or directions are no numbers", path)
-    axes = np.array(directions).reshape(3, 3)
+    if not finite(directions, n_axes * n_axes):
+        raise unreadable("the directions are no numbers, or too few", path, TransformMatrix=matrix)
+    axes = np.array(directions).reshape(n_axes, n_axes)[:3, :3]
     check_rotation(axes, path, field="TransformMatrix", lengths_field="ElementSpacing")
     # One axis after the other, as ITK writes the columns of its direction matrix.
-    return axes * np.array(spacing)[:, np.newaxis], np.array(origin), ()
+    return axes * lengths, np.array(origin[:3]), ()
 
 
 _DATA_FILE = re.compile(rb"^ElementDataFile\s*=([^\r\n]*)", re.I | re.M)

@@ -66,7 +66,13 @@ _SPACES = {
     "left-anterior-superior": np.array([1.0, -1.0, 1.0]),
     "las": np.array([1.0, -1.0, 1.0]),
 }
-_UNITS_MM = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "\u00b5m": 1e-3, "micron": 1e-3, "cm": 10.0, "m": 1e3}
+_UNITS = {
+    1.0: "mm|millimeter|millimeters|millimetre|millimetres",
+    1e-3: "um|\u00b5m|\u03bcm|micron|microns|micrometer|micrometers|micrometre|micrometres",
+    10.0: "cm|centimeter|centimeters|centimetre|centimetres",
+    1e3: "m|meter|meters|metre|metres",
+}
+_UNITS_MM = {name: length for length, names in _UNITS.items() for name in names.split("|")}
 _OTHER_NAMES = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
 _ESCAPED = re.compile(r"\\([\\n])")  # in a value: a backslash and a line break
 _SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID)")
@@ -160,6 +166,8 @@ def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], dict[str, s
         else:
             name = name.strip().lower()
             put_field(fields, _OTHER_NAMES.get(name, name), value.strip(), path)
+            if _OTHER_NAMES.get(name, name) == "data file" and value.split()[:1] == ["LIST"]:
+                break  # what follows are names of files
     if "data file" in fields:
         return fields, pairs, lines.n_bytes
     raise cut_short(path, lines.n_bytes)
@@ -267,7 +275,7 @@ def _grid(
     if to_lps is None:
         flags.append("orientation-unknown")
         to_lps = LPS_FROM_RAS
-    unit_mm, unit_flags = _unit_mm(fields)
+    unit_mm, unit_flags = _unit_mm(fields, "space units" if directions else "units")
     thickness = _per_axis(fields, "thicknesses", axes, path)[2] * unit_mm if "thicknesses" in fields else None
     if thickness is not None and np.isnan(thickness):
         thickness = None
@@ -335,11 +343,12 @@ def _per_axis(fields: dict[str, str], name: str, axes: _Axes, path: Path) -> tup
     return values[i], values[j], values[k]
 
 
-def _unit_mm(fields: dict[str, str]) -> tuple[float, tuple[str, ...]]:
-    units = set(re.findall(r'"([^"]*)"', fields.get("space units", "")))
+def _unit_mm(fields: dict[str, str], name: str) -> tuple[float, tuple[str, ...]]:
+    """Return the unit of length that a field names for all axes; flagged where it is none, or not one."""
+    units = set(re.findall(r'"([^"]*)"', fields.get(name, ""))) - {""}
     if not units:
         return 1.0, ()
-    known = _UNITS_MM.get(units.pop()) if len(units) == 1 else None
+    known = _UNITS_MM.get(units.pop().strip().lower()) if len(units) == 1 else None
     return (1.0, ("units-unknown",)) if known is None else (known, ())
 
 
