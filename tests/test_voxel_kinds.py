@@ -161,3 +161,36 @@ def test_files_packed_in_ways_that_are_not_read_are_called_by_their_name(
     assert error.code == "unsupported-format"
     assert kind in str(error)
     assert "Unpack" in error.todo
+
+
+@pytest.mark.parametrize("suffix", [".gipl", ".vtk"])
+def test_a_mask_that_does_not_say_how_it_lies_beside_a_turned_scan(tmp_path: Path, suffix: str) -> None:
+    import SimpleITK
+    from voxel_phantoms import affine, nifti_bytes, write
+
+    scan = write(tmp_path / "scan.nii", nifti_bytes(lesion(np.int16), affine(turned=True)))
+    image: Any = SimpleITK.ReadImage(scan)
+    for name in image.GetMetaDataKeys():
+        image.EraseMetaData(name)
+    SimpleITK.WriteImage(image, tmp_path / f"mask{suffix}")
+    with pytest.raises(vm.VolumetryError) as caught:
+        vm.read_sections(tmp_path / f"mask{suffix}", label=1, scan=scan)
+    assert caught.value.code == "grid-mismatch"
+    assert "does not say how its voxels lie" in str(caught.value)
+    # The ways out: without a scan, or in a format that says it.
+    assert measured(tmp_path / f"mask{suffix}").volume_mm3 == pytest.approx(RIGHT, rel=1e-5)
+    SimpleITK.WriteImage(image, tmp_path / "mask.nrrd")
+    (sections,) = vm.read_sections(tmp_path / "mask.nrrd", label=1, scan=scan)
+    assert vm.measure_volume(sections).volume_mm3 == pytest.approx(RIGHT, rel=1e-5)
+
+
+def test_what_has_no_end_is_not_said_to_need_so_many_bytes(tmp_path: Path) -> None:
+    import gzip
+
+    from voxel_phantoms import nifti_bytes
+
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(nifti_bytes())[:-20])
+    error = refused(path)
+    assert error.code == "truncated"
+    assert error.values == {"present_bytes": path.stat().st_size}

@@ -103,13 +103,14 @@ def open_regular(path: Path | str, *, follow_link: bool = True) -> tuple[int, in
     return descriptor, status.st_size
 
 
-def truncated(what: str, path: Path | str, needed_bytes: int, file_bytes: int) -> ReadError:
-    """Return the error for a file that ends before its contents do."""
+def truncated(what: str, path: Path | str, needed_bytes: int | None, file_bytes: int) -> ReadError:
+    """Return the error for a file that ends before its contents do; None: nobody knows where they end."""
+    needed = {} if needed_bytes is None else {"needed_bytes": needed_bytes}
     return ReadError(
         "truncated",
         what,
         where=path,
-        values={"needed_bytes": needed_bytes, "present_bytes": file_bytes},
+        values={**needed, "present_bytes": file_bytes},
         todo="Copy or export the file again.",
     )
 

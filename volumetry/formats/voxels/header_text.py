@@ -80,7 +80,7 @@ def unreadable(what: str, path: Path | str, **values: str) -> ReadError:
 
 def cut_short(path: Path | str, present_bytes: int) -> ReadError:
     """Return the error for a header that the file ends in."""
-    return truncated("the file ends within its header", path, present_bytes + 1, present_bytes)
+    return truncated("the file ends within its header", path, None, present_bytes)
 
 
 def integers(text: str, name: str, path: Path | str) -> tuple[int, ...]:

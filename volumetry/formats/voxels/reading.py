@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import ReadError, VolumetryError
+from volumetry.errors import MismatchError, ReadError, VolumetryError
 from volumetry.formats.limits import Limits, check_size
 from volumetry.formats.opening import truncated
 from volumetry.formats.scan_header import ScanHeader
@@ -152,9 +152,14 @@ class _Placed:
         self.file = file
         if self.facts is not None:
             self.file = file.sliced_like(self.facts.geometry)
-            self.alignment = align_grids(
-                self.file.geometry, self.facts.geometry, where=file.path, allow_part=True
-            )
+            try:
+                self.alignment = align_grids(
+                    self.file.geometry, self.facts.geometry, where=file.path, allow_part=True
+                )
+            except MismatchError as error:
+                if "orientation-unknown" not in file.flags:
+                    raise
+                raise _says_no_orientation(file, error) from None
 
     @property
     def geometry(self) -> ScanGeometry:
@@ -203,6 +208,16 @@ class _Placed:
             bounds_mm=own.bounds_mm[::turn],
             source=self.facts.source,
         )
+
+
+def _says_no_orientation(file: VoxelFile, error: MismatchError) -> MismatchError:
+    return MismatchError(
+        "grid-mismatch",
+        "the file does not say how its voxels lie in the patient; taken as they are they do not fit the scan",
+        where=error.where,
+        values={"format": file.format, **error.values},
+        todo="Export the mask as NIfTI (.nii.gz) or NRRD, or measure it without a scan.",
+    )
 
 
 _STRETCH_BYTES = 1 << 19

@@ -175,7 +175,7 @@ class InflateStream:
 
     def _truncated(self) -> ReadError:
         present = Path(self._path).stat().st_size
-        return truncated("the compressed data have no end", self._path, present + 1, present)
+        return truncated("the compressed data have no end", self._path, None, present)
 
     # -- what differs between the encodings -------------------------------------------------------------
 

@@ -70,7 +70,7 @@ def inflated(descriptor: int, file_bytes: int, path: Path | str, limits: Limits 
                     "unreadable", "the gzip'ed file is damaged", where=path, todo="Copy the file again."
                 ) from None
             if not piece and not plain:
-                raise truncated("the gzip'ed file has no end", path, size + 1, size)
+                raise truncated("the gzip'ed file has no end", path, None, size)
             is_dicom = size > 0 or plain[128:_HEAD_BYTES] == b"DICM"
             if plain and not is_dicom:
                 raise ReadError(
