@@ -3,8 +3,9 @@
 import csv
 
 import pytest
-from study_phantoms import write_box
+from study_phantoms import write_box, write_box_trace
 
+from volumetry import ScanSource
 from volumetry.cli import main
 from volumetry.study.identity import first_days, order_of_visits
 
@@ -41,6 +42,7 @@ def test_folders_of_visits_above_those_of_patients_are_no_patients(tmp_path, vis
     code, rows, changes = results(root)
     assert code == 4
     assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert {row["visit"] for row in rows} == {""}
     assert not classes(changes)
     (tmp_path / "p.toml").write_text(
         '[identity]\npatient = "folder:2"\nvisit = "folder:1"\n'
@@ -178,3 +180,15 @@ def test_visits_above_patients_are_no_hospitals(tmp_path):
     code, _, changes = results(root, "--protocol", tmp_path / "p.toml")
     assert code == 0
     assert classes(changes) == {"decrease"}
+
+
+def test_traces_of_several_patients_in_one_folder(tmp_path):
+    root = tmp_path / "study"
+    for visit, patient in (("v1", "A"), ("v2", "B")):
+        write_box_trace(root / f"P1/{visit}/L1.trace.json", source=ScanSource(patient=patient))
+    code, rows, changes = results(root)
+    assert code == 4
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert not classes(changes)
+    (tmp_path / "p.toml").write_text('[identity]\npatient = "folder:1"\n')
+    assert classes(results(root, "--protocol", tmp_path / "p.toml")[2]) == {"no_change"}

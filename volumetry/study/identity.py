@@ -304,13 +304,20 @@ def doubted(cases: Sequence[Case], rules: IdentitySection) -> list[Case]:
     }
     swapped = _visits_as_patients(cases, rules)
     places = _places_of_patients(cases, rules)
+    drawn: dict[str, set[str]] = defaultdict(set)
+    for case in cases:
+        if case.form == "trace" and case.patient_id and not rules.patient:
+            drawn[case.patient].add(case.patient_id)
     result = []
     for case in cases:
         error = None
         if swapped and case.patient in swapped and case.patient == _first_folder(case):
             error = _unclear_folders(case, swapped)
+            case = replace(case, visit="")  # its second folder, which may be the patient's name
         elif case.trace and len(places[case.patient]) > 1:
             error = _unclear_site(case, places[case.patient])
+        elif case.form == "trace" and len(drawn[case.patient]) > 1:
+            error = _drawn_on_several(case, len(drawn[case.patient]))
         elif _is_doubtful(case, rules.patient) and case.patient in several:
             error = _unclear_patient(case, folders[case.patient])
         elif not rules.visit and case.trace and case.study_uid and case.visit == case.study_date:
@@ -373,6 +380,17 @@ def _unclear_site(case: Case, places: Iterable[str]) -> VolumetryError:
         where=case.trace,
         values={"folders": ", ".join(sorted(places))},
         todo='Write site = "folder:1" in [identity] of the protocol, or a manifest.',
+    )
+
+
+def _drawn_on_several(case: Case, count: int) -> VolumetryError:
+    # Who they are is not repeated: identities of patients are in no message.
+    return VolumetryError(
+        "patient-unclear",
+        "traces in one patient's folder were drawn on images of several patients",
+        where=case.trace,
+        values={"patients": count},
+        todo='Move the traces, or write patient = "folder:1" in [identity] of the protocol.',
     )
 
 
