@@ -10,16 +10,11 @@ from volumetry.change import MeasuredVisit
 from volumetry.errors import UsageError
 from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.cases import Case
-from volumetry.study.identity import (
-    Claim,
-    date_of_name,
-    doubted,
-    number_of_name,
-    order_of_visits,
-    settle_reads,
-)
+from volumetry.study.doubts import doubted
+from volumetry.study.identity import date_of_name, number_of_name, order_of_visits
 from volumetry.study.pairing import changes_of_table
 from volumetry.study.protocol import IdentitySection, parse_protocol
+from volumetry.study.reads import Claim, settle_reads
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 

@@ -8,18 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from volumetry.study.cases import Case
-from volumetry.study.identity import (
-    Claim,
-    Verdict,
-    VisitOrder,
-    differently_named_message,
-    first_days,
-    natural,
-    order_of_visits,
-    settle_reads,
-    unknown_order_message,
-)
+from volumetry.study.identity import VisitOrder, first_days, natural, order_of_visits, unknown_order_message
 from volumetry.study.protocol import Protocol
+from volumetry.study.reads import Claim, Verdict, differently_named_message, settle_reads
 from volumetry.tables import MEASUREMENTS, Row
 
 Measured = tuple[Case, int, Row]

@@ -8,17 +8,13 @@ somebody said so, and one PatientID in several patients' folders is not believed
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
 
-from volumetry.errors import VolumetryError
 from volumetry.formats.lesion_names import side_of_name
-from volumetry.study.cases import Case
-from volumetry.study.protocol import IdentitySection, folder_number
 
 TIME_WORDS = ("month", "week", "day", "year", "visit", "v", "t", "tp", "ses", "fu")
 """Words after which a number says the place of a visit in time."""
@@ -65,6 +61,11 @@ def number_of_name(visit: str) -> tuple[str, int] | None:
 def is_visit_name(name: str) -> bool:
     """Return whether a folder's name is clearly one of a visit, not of a patient."""
     return bool(date_of_name(name) or number_of_name(name) or _VISIT_WORDS.fullmatch(name))
+
+
+def is_clear_visit_name(name: str) -> bool:
+    """Return whether a folder's name can be of a visit alone: a date, ``pre``, ``month12``; not ``V1``."""
+    return bool(date_of_name(name) or _CLEAR_VISIT.fullmatch(name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,255 +165,6 @@ def unknown_order_message(visits: Iterable[str]) -> str:
     return (
         f"the order of the visits {named} is not known, so no change is computed. Give their order as visits "
         "in [study] of the protocol, or their dates as study_date in a manifest."
-    )
-
-
-# -- reads --------------------------------------------------------------------------------------------------
-
-Key = tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """A tracing and the lesion it claims to be of.
-
-    Attributes
-    ----------
-    key : tuple of str
-        Site, patient, side, lesion, visit, reader.
-    trace : str
-        The traced file.
-    read : int or None
-        Number of the read, where somebody said so.
-    form : str
-        ``trace``, ``rtstruct``, ``seg`` or ``mask``.
-    version, parent : str
-        Hash of a native trace, and of the one that it was edited from.
-    """
-
-    key: Key
-    trace: str
-    read: int | None = None
-    form: str = "mask"
-    version: str = ""
-    parent: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """What becomes of a claim: its number as a read, or that another one counts, or a message why neither."""
-
-    read: int = 1
-    counts: bool = True
-    message: str = ""
-
-
-def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Verdict]:
-    """Return what becomes of every claim, in the order given.
-
-    Claims of different keys do not touch each other. Of those with one key, a native trace replaces the one
-    it was edited from; then the form that comes first in `prefer` counts; then reads that are numbered apart
-    are reads. What is still equal is ambiguous, all of it.
-    """
-    verdicts = [Verdict() for _ in claims]
-    places: dict[Key, list[int]] = defaultdict(list)
-    for place, claim in enumerate(claims):
-        places[claim.key].append(place)
-    for group in places.values():
-        parents = {claims[place].parent for place in group} - {""}
-        left = [place for place in group if claims[place].version not in parents] or group
-        forms = {claims[place].form for place in left}
-        best = next((form for form in prefer if form in forms), None) if len(forms) > 1 else None
-        if best is not None:
-            left = [place for place in left if claims[place].form == best]
-        for place in set(group) - set(left):
-            verdicts[place] = Verdict(counts=False)
-        reads = [claims[place].read for place in left]
-        if len(left) > 1 and (None in reads or len(set(reads)) < len(reads)):
-            message = _ambiguous(claims[place].trace for place in left)
-            for place in left:
-                verdicts[place] = Verdict(message=message)
-        else:
-            for place in left:
-                verdicts[place] = Verdict(read=claims[place].read or 1)
-    return verdicts
-
-
-def _ambiguous(traces: Iterable[str]) -> str:
-    named = list(traces)
-    files = ", ".join(sorted(set(named)))
-    return (
-        f"{len(named)} tracings claim one patient, visit, side, lesion and reader, and nothing says that "
-        f"they are two reads: {files}. Name their sides or lesions, number them in the column read of a "
-        "manifest, or say in [tracings] prefer of the protocol which form counts."
-    )
-
-
-def differently_named_message(traces: Iterable[str]) -> str:
-    """Return the sentence that says that masks of a patient may be of several lesions, and what to do."""
-    return (
-        "the names of the masks differ, and nothing says that they are of one lesion: "
-        f"{', '.join(traces)}. Name their lesions in the column lesion of a manifest (volumetry manifest)."
-    )
-
-
-# -- patients and visits of DICOM files ---------------------------------------------------------------------
-
-
-def named_by_folders(case: Case, rules: IdentitySection) -> Case:
-    """Return a case with site, patient and visit as ``[identity]`` of the protocol says."""
-    path = _folders(case)
-    changes: dict[str, Any] = {}
-    for name, rule in (("site", rules.site), ("patient", rules.patient), ("visit", rules.visit)):
-        number = folder_number(rule)
-        if number is not None and number > len(path):
-            changes["error"] = VolumetryError(
-                "visit-unclear" if name == "visit" else "patient-unclear",
-                f"the file does not lie in a folder {number} levels below the study folder",
-                where=case.trace or case.scan,
-                todo=f"Correct [identity] {name} in the protocol.",
-            )
-        elif number is not None:
-            changes[name] = path[number - 1]
-    if rules.patient == "PatientID" and case.patient_id:
-        changes["patient"] = case.patient_id
-    if rules.visit == "StudyDate" and case.study_date:
-        changes["visit"] = case.study_date
-    if rules.visit == "StudyInstanceUID" and case.study_uid:
-        changes["visit"] = case.study_uid
-    return replace(case, **changes) if changes else case
-
-
-def doubted(cases: Sequence[Case], rules: IdentitySection) -> list[Case]:
-    """Return the cases, those of DICOM files whose patient or visit is not believed with an error.
-
-    One PatientID under several first folders is believed where the folders are named as visits are. One
-    date for several StudyInstanceUIDs is not believed for tracings. First folders that are all named as
-    visits are no patients.
-    """
-    folders: dict[str, set[str]] = defaultdict(set)
-    studies: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for case in cases:
-        if _is_doubtful(case, rules.patient):
-            folders[case.patient].add(_first_folder(case))
-        if case.study_uid and case.trace and not case.error and case.visit == case.study_date:
-            studies[case.patient, case.visit].add(case.study_uid)
-    several = {
-        patient
-        for patient, names in folders.items()
-        if len(names) > 1 and not all(is_visit_name(name) for name in names)
-    }
-    swapped = _visits_as_patients(cases, rules)
-    places = _places_of_patients(cases, rules)
-    drawn: dict[str, set[str]] = defaultdict(set)
-    for case in cases:
-        if case.form == "trace" and case.patient_id and not rules.patient:
-            drawn[case.patient].add(case.patient_id)
-    result = []
-    for case in cases:
-        error = None
-        if swapped and case.patient in swapped and case.patient == _first_folder(case):
-            error = _unclear_folders(case, swapped)
-            case = replace(case, visit="")  # its second folder, which may be the patient's name
-        elif case.trace and len(places[case.patient]) > 1:
-            error = _unclear_site(case, places[case.patient])
-        elif case.form == "trace" and len(drawn[case.patient]) > 1:
-            error = _drawn_on_several(case, len(drawn[case.patient]))
-        elif _is_doubtful(case, rules.patient) and case.patient in several:
-            error = _unclear_patient(case, folders[case.patient])
-        elif not rules.visit and case.trace and case.study_uid and case.visit == case.study_date:
-            same = studies.get((case.patient, case.visit), set())
-            error = _unclear_visit(case, len(same)) if len(same) > 1 else None
-        result.append(case if error is None or case.error else replace(case, error=error))
-    return result
-
-
-def _is_doubtful(case: Case, rule: str) -> bool:
-    return not rule and bool(case.patient_id) and case.patient == case.patient_id
-
-
-def _first_folder(case: Case) -> str:
-    parts = (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")
-    return parts[0] if len(parts) > 1 else ""
-
-
-def _unclear_patient(case: Case, folders: Iterable[str]) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "one PatientID lies in several first folders, which may be several patients",
-        where=case.trace or case.scan,
-        values={"folders": ", ".join(sorted(folders))},
-        todo='Write patient = "folder:1" or patient = "PatientID" in [identity] of the protocol, or a '
-        "manifest.",
-    )
-
-
-def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[str]:
-    """The first folders after which patients are called, where all of them are clearly named as visits."""
-    if rules.patient:
-        return set()
-    found = {case.patient for case in cases if case.trace and case.patient == _first_folder(case)}
-    return found if all(date_of_name(name) or _CLEAR_VISIT.fullmatch(name) for name in found) else set()
-
-
-def _folders(case: Case) -> list[str]:
-    """The folders that hold a case, from the study folder down."""
-    return (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")[:-1]
-
-
-def _places_of_patients(cases: Iterable[Case], rules: IdentitySection) -> dict[str, set[str]]:
-    """Where the tracings of every patient lie, above the folders of patients and beside those of visits."""
-    places: dict[str, set[str]] = defaultdict(set)
-    number, visit = folder_number(rules.patient), folder_number(rules.visit)
-    if number is None or rules.site:
-        return places
-    for case in cases:
-        if case.trace and not case.error:
-            above = [name for n, name in enumerate(_folders(case)[: number - 1], start=1) if n != visit]
-            places[case.patient].add("/".join(above))
-    return places
-
-
-def _unclear_site(case: Case, places: Iterable[str]) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "one name of a patient lies in several folders, which may be several hospitals",
-        where=case.trace,
-        values={"folders": ", ".join(sorted(places))},
-        todo='Write site = "folder:1" in [identity] of the protocol, or a manifest.',
-    )
-
-
-def _drawn_on_several(case: Case, count: int) -> VolumetryError:
-    # Who they are is not repeated: identities of patients are in no message.
-    return VolumetryError(
-        "patient-unclear",
-        "traces in one patient's folder were drawn on images of several patients",
-        where=case.trace,
-        values={"patients": count},
-        todo='Move the traces, or write patient = "folder:1" in [identity] of the protocol.',
-    )
-
-
-def _unclear_folders(case: Case, folders: Iterable[str]) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "the first folders are named as visits, so who the patients are is not known",
-        where=case.trace or case.scan,
-        values={"folders": ", ".join(sorted(folders))},
-        todo='Write patient = "folder:2" and visit = "folder:1" in [identity] of the protocol, or a '
-        "manifest; if all is of one patient, name the folder above.",
-    )
-
-
-def _unclear_visit(case: Case, count: int) -> VolumetryError:
-    return VolumetryError(
-        "visit-unclear",
-        "several DICOM studies of the patient have one StudyDate and may be several visits",
-        where=case.trace or case.scan,
-        values={"StudyDate": case.study_date, "studies": count},
-        todo='Write visit = "StudyInstanceUID", "StudyDate" or "folder:2" in [identity] of the protocol, '
-        "or a manifest.",
     )
 
 

@@ -1,0 +1,225 @@
+"""What is doubted: names of patients and visits that folders and headers give, but that cannot be right."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from volumetry.errors import VolumetryError
+from volumetry.study.cases import Case
+from volumetry.study.identity import is_clear_visit_name, is_visit_name
+from volumetry.study.protocol import IdentitySection, folder_number
+
+K = TypeVar("K")
+
+
+def named_by_folders(case: Case, rules: IdentitySection) -> Case:
+    """Return a case with site, patient and visit as ``[identity]`` of the protocol says."""
+    path = _folders(case)
+    changes: dict[str, Any] = {}
+    for name, rule in (("site", rules.site), ("patient", rules.patient), ("visit", rules.visit)):
+        number = folder_number(rule)
+        if number is not None and number > len(path):
+            changes["error"] = VolumetryError(
+                "visit-unclear" if name == "visit" else "patient-unclear",
+                f"the file does not lie in a folder {number} levels below the study folder",
+                where=case.trace or case.scan,
+                todo=f"Correct [identity] {name} in the protocol.",
+            )
+        elif number is not None:
+            changes[name] = path[number - 1]
+    if rules.patient == "PatientID" and case.patient_id:
+        changes["patient"] = case.patient_id
+    if rules.visit == "StudyDate" and case.study_date:
+        changes["visit"] = case.study_date
+    if rules.visit == "StudyInstanceUID" and case.study_uid:
+        changes["visit"] = case.study_uid
+    return replace(case, **changes) if changes else case
+
+
+def doubted(cases: Sequence[Case], rules: IdentitySection) -> list[Case]:
+    """Return the cases, those whose patient or visit is not believed with an error.
+
+    - First folders that are all named as visits are no patients.
+    - One PatientID under several first folders is believed where the folders are named as visits are.
+    - With ``patient = "folder:N"``, one name below several other folders may be of several hospitals.
+    - Traces in one patient's folder were drawn on images of one patient.
+    - One date for several StudyInstanceUIDs is not believed for tracings.
+    """
+    doubts = _Doubts.of(cases, rules)
+    result = []
+    for case in cases:
+        error = doubts.about(case)
+        if error is None or case.error:
+            result.append(case)
+        elif case.patient in doubts.visits_as_patients:  # its second folder may be the patient's name
+            result.append(replace(case, error=error, visit=""))
+        else:
+            result.append(replace(case, error=error))
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Doubts:
+    """What speaks against the names of a study's patients and visits.
+
+    Attributes
+    ----------
+    rules : IdentitySection
+        What is said is not doubted.
+    visits_as_patients : set of str
+        First folders after which patients are called, where all of them are clearly named as visits.
+    folders, places, drawn_on : mapping of patient to set of str
+        First folders of a PatientID; where tracings lie beside the folders of patients and visits;
+        patients of the images that native traces were drawn on.
+    studies : mapping of patient and visit to set of str
+        StudyInstanceUIDs of tracings whose visit is a date.
+    """
+
+    rules: IdentitySection
+    visits_as_patients: set[str]
+    folders: Mapping[str, set[str]]
+    places: Mapping[str, set[str]]
+    drawn_on: Mapping[str, set[str]]
+    studies: Mapping[tuple[str, str], set[str]]
+
+    @classmethod
+    def of(cls, cases: Sequence[Case], rules: IdentitySection) -> _Doubts:
+        folders = _sets((c.patient, _first_folder(c)) for c in cases if _is_doubtful(c, rules.patient))
+        drawn = _sets((c.patient, c.patient_id) for c in cases if c.form == "trace" and c.patient_id)
+        studies = _sets(
+            ((c.patient, c.visit), c.study_uid) for c in cases if _is_dated_study(c) and not c.error
+        )
+        return cls(
+            rules=rules,
+            visits_as_patients=_visits_as_patients(cases, rules),
+            folders={
+                patient: names
+                for patient, names in folders.items()
+                if len(names) > 1 and not all(map(is_visit_name, names))
+            },
+            places=_several(_places_of_patients(cases, rules)),
+            drawn_on={} if rules.patient else _several(drawn),
+            studies={} if rules.visit else _several(studies),
+        )
+
+    def about(self, case: Case) -> VolumetryError | None:
+        """Return why patient or visit of a case is not believed; None where nothing speaks against them."""
+        if case.patient in self.visits_as_patients and case.patient == _first_folder(case):
+            return _unclear_folders(case, self.visits_as_patients)
+        if case.trace and case.patient in self.places:
+            return _unclear_site(case, self.places[case.patient])
+        if case.form == "trace" and case.patient in self.drawn_on:
+            return _drawn_on_several(case, len(self.drawn_on[case.patient]))
+        if _is_doubtful(case, self.rules.patient) and case.patient in self.folders:
+            return _unclear_patient(case, self.folders[case.patient])
+        if _is_dated_study(case) and (case.patient, case.visit) in self.studies:
+            return _unclear_visit(case, len(self.studies[case.patient, case.visit]))
+        return None
+
+
+def _sets(pairs: Iterable[tuple[K, str]]) -> dict[K, set[str]]:
+    found: dict[K, set[str]] = defaultdict(set)
+    for key, value in pairs:
+        found[key].add(value)
+    return found
+
+
+def _several(sets: Mapping[K, set[str]]) -> dict[K, set[str]]:
+    return {key: values for key, values in sets.items() if len(values) > 1}
+
+
+def _is_dated_study(case: Case) -> bool:
+    """Whether a case is a tracing of a DICOM study whose visit is a date."""
+    return bool(case.trace and case.study_uid) and case.visit == case.study_date
+
+
+def _is_doubtful(case: Case, rule: str) -> bool:
+    return not rule and bool(case.patient_id) and case.patient == case.patient_id
+
+
+def _first_folder(case: Case) -> str:
+    parts = (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _unclear_patient(case: Case, folders: Iterable[str]) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "one PatientID lies in several first folders, which may be several patients",
+        where=case.trace or case.scan,
+        values={"folders": ", ".join(sorted(folders))},
+        todo='Write patient = "folder:1" or patient = "PatientID" in [identity] of the protocol, or a '
+        "manifest.",
+    )
+
+
+def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[str]:
+    """The first folders after which patients are called, where all of them are clearly named as visits."""
+    if rules.patient:
+        return set()
+    found = {case.patient for case in cases if case.trace and case.patient == _first_folder(case)}
+    return found if all(map(is_clear_visit_name, found)) else set()
+
+
+def _folders(case: Case) -> list[str]:
+    """The folders that hold a case, from the study folder down."""
+    return (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")[:-1]
+
+
+def _places_of_patients(cases: Iterable[Case], rules: IdentitySection) -> dict[str, set[str]]:
+    """Where the tracings of every patient lie, above the folders of patients and beside those of visits."""
+    places: dict[str, set[str]] = defaultdict(set)
+    number, visit = folder_number(rules.patient), folder_number(rules.visit)
+    if number is None or rules.site:
+        return places
+    for case in cases:
+        if case.trace and not case.error:
+            above = [name for n, name in enumerate(_folders(case)[: number - 1], start=1) if n != visit]
+            places[case.patient].add("/".join(above))
+    return places
+
+
+def _unclear_site(case: Case, places: Iterable[str]) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "one name of a patient lies in several folders, which may be several hospitals",
+        where=case.trace,
+        values={"folders": ", ".join(sorted(places))},
+        todo='Write site = "folder:1" in [identity] of the protocol, or a manifest.',
+    )
+
+
+def _drawn_on_several(case: Case, count: int) -> VolumetryError:
+    # Who they are is not repeated: identities of patients are in no message.
+    return VolumetryError(
+        "patient-unclear",
+        "traces in one patient's folder were drawn on images of several patients",
+        where=case.trace,
+        values={"patients": count},
+        todo='Move the traces, or write patient = "folder:1" in [identity] of the protocol.',
+    )
+
+
+def _unclear_folders(case: Case, folders: Iterable[str]) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "the first folders are named as visits, so who the patients are is not known",
+        where=case.trace or case.scan,
+        values={"folders": ", ".join(sorted(folders))},
+        todo='Write patient = "folder:2" and visit = "folder:1" in [identity] of the protocol, or a '
+        "manifest; if all is of one patient, name the folder above.",
+    )
+
+
+def _unclear_visit(case: Case, count: int) -> VolumetryError:
+    return VolumetryError(
+        "visit-unclear",
+        "several DICOM studies of the patient have one StudyDate and may be several visits",
+        where=case.trace or case.scan,
+        values={"StudyDate": case.study_date, "studies": count},
+        todo='Write visit = "StudyInstanceUID", "StudyDate" or "folder:2" in [identity] of the protocol, '
+        "or a manifest.",
+    )

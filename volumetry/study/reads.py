@@ -1,0 +1,93 @@
+"""Which tracings are reads of one lesion, which replace each other, and which are ambiguous."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A tracing and the lesion it claims to be of.
+
+    Attributes
+    ----------
+    key : tuple of str
+        Site, patient, side, lesion, visit, reader.
+    trace : str
+        The traced file.
+    read : int or None
+        Number of the read, where somebody said so.
+    form : str
+        ``trace``, ``rtstruct``, ``seg`` or ``mask``.
+    version, parent : str
+        Hash of a native trace, and of the one that it was edited from.
+    """
+
+    key: Key
+    trace: str
+    read: int | None = None
+    form: str = "mask"
+    version: str = ""
+    parent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What becomes of a claim: its number as a read, or that another one counts, or a message why neither."""
+
+    read: int = 1
+    counts: bool = True
+    message: str = ""
+
+
+def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Verdict]:
+    """Return what becomes of every claim, in the order given.
+
+    Claims of different keys do not touch each other. Of those with one key, a native trace replaces the one
+    it was edited from; then the form that comes first in `prefer` counts; then reads that are numbered apart
+    are reads. What is still equal is ambiguous, all of it.
+    """
+    verdicts = [Verdict() for _ in claims]
+    places: dict[Key, list[int]] = defaultdict(list)
+    for place, claim in enumerate(claims):
+        places[claim.key].append(place)
+    for group in places.values():
+        parents = {claims[place].parent for place in group} - {""}
+        left = [place for place in group if claims[place].version not in parents] or group
+        forms = {claims[place].form for place in left}
+        best = next((form for form in prefer if form in forms), None) if len(forms) > 1 else None
+        if best is not None:
+            left = [place for place in left if claims[place].form == best]
+        for place in set(group) - set(left):
+            verdicts[place] = Verdict(counts=False)
+        reads = [claims[place].read for place in left]
+        if len(left) > 1 and (None in reads or len(set(reads)) < len(reads)):
+            message = _ambiguous(claims[place].trace for place in left)
+            for place in left:
+                verdicts[place] = Verdict(message=message)
+        else:
+            for place in left:
+                verdicts[place] = Verdict(read=claims[place].read or 1)
+    return verdicts
+
+
+def _ambiguous(traces: Iterable[str]) -> str:
+    named = list(traces)
+    files = ", ".join(sorted(set(named)))
+    return (
+        f"{len(named)} tracings claim one patient, visit, side, lesion and reader, and nothing says that "
+        f"they are two reads: {files}. Name their sides or lesions, number them in the column read of a "
+        "manifest, or say in [tracings] prefer of the protocol which form counts."
+    )
+
+
+def differently_named_message(traces: Iterable[str]) -> str:
+    """Return the sentence that says that masks of a patient may be of several lesions, and what to do."""
+    return (
+        "the names of the masks differ, and nothing says that they are of one lesion: "
+        f"{', '.join(traces)}. Name their lesions in the column lesion of a manifest (volumetry manifest)."
+    )
