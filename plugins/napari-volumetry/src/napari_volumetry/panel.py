@@ -168,7 +168,7 @@ class TracerPanel(QWidget):
         self.absent = QCheckBox("absent")
         self.absent.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.absent.setToolTip("There is no such lesion at this visit: volume 0")
-        self.absent.clicked.connect(self.tracer.mark_absent)
+        self.absent.clicked.connect(lambda is_absent: self.tracer.mark_absent(is_absent))
         self.new_lesion = button("New", self.tracer.new_lesion, tip=f"New lesion ({key_of('new_lesion')})")
         for place, part in enumerate(
             (self.lesions, self.lesion_name, self.side, self.absent, self.new_lesion)
