@@ -29,9 +29,9 @@ from volumetry.formats.voxels.header_text import (
     put_field,
     unreadable,
 )
+from volumetry.formats.voxels.nrrd_segments import segments_of
 from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.streams import open_stream
-from volumetry.mask import MaskLabel
 
 Array = NDArray[np.float64]
 
@@ -75,7 +75,6 @@ _UNITS = {
 _UNITS_MM = {name: length for length, names in _UNITS.items() for name in names.split("|")}
 _OTHER_NAMES = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
 _ESCAPED = re.compile(r"\\([\\n])")  # in a value: a backslash and a line break
-_SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID)")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,7 +114,7 @@ def read_header(path: Path | str) -> VoxelFile:
     axes = _axes(fields, sizes, path)
     dtype = _dtype(fields, encoding, path)
     n_layers = 1 if axes.layers is None else sizes[axes.layers]
-    labels = _segments(pairs, n_layers, path)
+    labels = segments_of(pairs, n_layers, path)
     if n_layers > 1 and not labels:
         raise _not_3d(sizes, path)
     steps, origin, thickness, flags = _grid(fields, axes, path)
@@ -350,55 +349,6 @@ def _unit_mm(fields: dict[str, str], name: str) -> tuple[float, tuple[str, ...]]
         return 1.0, ()
     known = _UNITS_MM.get(units.pop().strip().lower()) if len(units) == 1 else None
     return (1.0, ("units-unknown",)) if known is None else (known, ())
-
-
-def _segments(pairs: dict[str, str], n_layers: int, path: Path) -> tuple[MaskLabel, ...]:
-    found: dict[int, dict[str, str]] = {}
-    for key, value in pairs.items():
-        match = _SEGMENT.fullmatch(key)
-        if match:
-            found.setdefault(int(match[1]), {})[match[2]] = value
-    labels = []
-    for index, segment in sorted(found.items()):
-        try:
-            # Before layers there was one segment an axis position, each with value 1.
-            layer = int(segment.get("Layer", index if n_layers > 1 else 0))
-            number = int(segment.get("LabelValue", 1))
-        except ValueError:
-            raise unreadable("a segment has no number", path, segment=str(index)) from None
-        if not 0 <= layer < n_layers:
-            raise unreadable("a segment lies on a layer that is not there", path, segment=str(index))
-        name = segment.get("Name") or segment.get("ID", "")
-        labels.append(MaskLabel(number=number, name=name, layer=layer))
-    _check_segments(labels, path)
-    return tuple(labels)
-
-
-def _check_segments(labels: list[MaskLabel], path: Path) -> None:
-    """Refuse two segments that are the same voxels: one value of one layer belongs to one of them."""
-    owners: dict[tuple[int, int], MaskLabel] = {}
-    for label in labels:
-        if label.number == 0:
-            raise GeometryError(
-                "header-conflict",
-                "a segment claims the value 0, which is the background",
-                where=path,
-                values={"segment": label.name, "layer": label.layer},
-                todo="Give the segment a value of its own, or export the segmentation again.",
-            )
-        other = owners.setdefault((label.layer, label.number), label)
-        if other is not label:
-            raise GeometryError(
-                "header-conflict",
-                "two segments claim one value of one layer",
-                where=path,
-                values={
-                    "segments": f"{other.name}, {label.name}",
-                    "value": label.number,
-                    "layer": label.layer,
-                },
-                todo="Give each segment a value of its own, or export the segmentation again.",
-            )
 
 
 def _skipping(file: VoxelFile, fields: dict[str, str], on_disk_bytes: int) -> VoxelFile:
