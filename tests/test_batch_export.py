@@ -109,11 +109,164 @@ def test_exports_in_the_study_add_no_lesion_and_no_read(done: Path, tmp_path: Pa
     assert lesions(tmp_path / "results/measurements.csv") == lesions(done / "results/measurements.csv")
 
 
-def test_a_format_that_is_not_known_and_pseudonyms_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    call = ["batch", str(HIP), "--out", str(tmp_path / "out")]
-    assert main([*call, "--export", "xyz"]) == 2
-    assert main([*call, "--export", "sr", "--pseudonyms", str(tmp_path / "key")]) == 2
-    assert "name the patient" in capsys.readouterr().err
+def test_a_format_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    assert main(["batch", str(HIP), "--out", str(tmp_path / "out"), "--export", "xyz"]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+# -- who is meant -------------------------------------------------------------------------------------------
+
+CANARY = "Canary"
+TEXTS = (
+    "PatientName", "OtherPatientNames", "PatientAddress", "PatientComments", "StudyDescription",
+    "SeriesDescription", "InstitutionName", "OperatorsName", "PerformingPhysicianName",
+    "RequestedProcedureDescription", "ReferringPhysicianName", "AccessionNumber", "StudyID", "ProtocolName",
+    "StationName", "ImageComments",
+    "DeviceSerialNumber", "NameOfPhysiciansReadingStudy", "EthnicGroup", "Occupation", "PatientID",
+)  # fmt: skip
+
+
+# Patient and study of an object are those of its images (PS3.3, C.7.1.1 and C.7.2.1).
+COPIED = (
+    "PatientName", "PatientID", "OtherPatientNames", "PatientComments", "StudyDescription", "AccessionNumber",
+    "StudyID", "ReferringPhysicianName", "NameOfPhysiciansReadingStudy", "EthnicGroup", "Occupation",
+    "RequestedProcedureDescription", "PatientAddress",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lesion at two visits, in images in which every text is a canary."""
+    from dicom_phantoms import stack_geometry, stack_voxels, write_series
+    from study_phantoms import box_contours
+
+    import volumetry as vm
+
+    folder = tmp_path_factory.mktemp("named")
+    shape = stack_geometry(
+        n_slices=9, rows=24, columns=24, pixel_spacing_mm=(2.0, 2.0), origin_mm=(40.0, 0.0, 50.0)
+    )
+    for order, date in enumerate(("20240102", "20240703")):
+
+        def change(dataset: object, index: int) -> None:
+            for name in TEXTS:
+                setattr(dataset, name, f"{CANARY}{name}"[:16])
+            dataset.PatientBirthDate, dataset.PatientSex = "19481225", "F"  # type: ignore[attr-defined]
+            dataset.StudyTime = "131415"  # type: ignore[attr-defined]
+
+        place = folder / "study" / "p" / date
+        write_series(place / "scan", shape, stack_voxels(shape, seed=order), study_date=date, change=change)
+        scan = vm.read_scan(place / "scan")
+        rows = (5.0, 15.0 + 3 * order)
+        vm.write_trace(
+            vm.Trace(
+                lesion="L1", side="L", contours=box_contours(rows=rows), geometry=scan.geometry,
+                source=scan.source, provenance=vm.Provenance(reader="AB", time="2024-08-01T11:12:13+00:00"),
+            ),
+            place / "L1_AB.trace.json",
+        )  # fmt: skip
+    return folder
+
+
+def said(path: Path) -> dict[str, str]:
+    """Every value of an object by its tag path, references and numbers included."""
+    from pydicom import dcmread
+
+    found: dict[str, str] = {}
+
+    def walk(dataset: object, prefix: str) -> None:
+        for element in dataset:  # type: ignore[attr-defined]
+            if element.VR == "SQ":
+                for number, item in enumerate(element.value):
+                    walk(item, f"{prefix}{element.keyword}[{number}].")
+            elif element.keyword != "PixelData":
+                found[prefix + element.keyword] = str(element.value)
+
+    walk(dcmread(path), "")
+    return found
+
+
+def uids(values: dict[str, str]) -> set[str]:
+    return {v for k, v in values.items() if k.endswith("UID") and not v.startswith("1.2.840.10008.")}
+
+
+def source_uids(folder: Path) -> set[str]:
+    return set().union(*(uids(said(path)) for path in (folder / "study").rglob("*.dcm")))
+
+
+def test_an_export_holds_no_text_beyond_what_an_object_copies_of_patient_and_study(named: Path) -> None:
+    """Without pseudonyms: patient and study as the images have them, and none of the other texts."""
+    run(named, "--export", "seg,sr")
+    for path in (named / "results/export").iterdir():
+        values = said(path)
+        assert values["PatientName"] == f"{CANARY}PatientName"[:16]
+        assert {v for v in values.values() if CANARY in v} <= {f"{CANARY}{name}"[:16] for name in COPIED}
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_under_pseudonyms_an_export_names_nobody(named: Path, tmp_path: Path, shift: bool) -> None:
+    protocol, key = tmp_path / "study.toml", tmp_path / "key"
+    protocol.write_text(f"[privacy]\nshift_dates = {str(shift).lower()}\n", encoding="utf-8")
+    out = tmp_path / "one"
+    command = [
+        "batch",
+        str(named / "study"),
+        "--jobs",
+        "1",
+        "--pseudonyms",
+        str(key),
+        "--protocol",
+        str(protocol),
+    ]
+    assert main([*command, "--out", str(out), "--export", "seg,sr"]) == 0
+    rows = {row["visit"]: row for row in table(out / "measurements.csv")}
+    files = sorted((out / "export").iterdir())
+    assert len(files) == 4
+    known = source_uids(named)
+    tracked = set()
+    for path in files:
+        assert CANARY.encode() not in path.read_bytes()
+        assert CANARY not in path.name
+        values = said(path)
+        assert values["PatientID"] == values["PatientName"] == next(iter(rows.values()))["patient"]
+        assert (values["PatientIdentityRemoved"], values["PatientBirthDate"]) == ("YES", "")
+        assert not uids(values) & known
+        assert "131415" not in values.values()
+        dates = {row["study_date"].replace("-", "") for row in rows.values()}
+        assert values["StudyDate"] in dates
+        assert ({"20240102", "20240703"} & set(values.values()) == set()) == shift
+        assert "2024-08-01" not in " ".join(values.values())
+        tracked |= {v for k, v in values.items() if k.endswith("TrackingUID")}
+        tracked |= {
+            v for k, v in values.items() if k.endswith("].UID") and "ContentSequence" in k and v in tracked
+        }
+    assert len(tracked) == 1
+    # the same key, the same bytes; another key, no UID in common
+    again, other = tmp_path / "again", tmp_path / "other"
+    assert main([*command, "--out", str(again), "--export", "seg,sr"]) == 0
+    assert [p.read_bytes() for p in files] == [p.read_bytes() for p in sorted((again / "export").iterdir())]
+    command[command.index(str(key))] = str(tmp_path / "second-key")
+    assert main([*command, "--out", str(other), "--export", "seg,sr"]) == 0
+    all_uids = [set().union(*(uids(said(p)) for p in (o / "export").iterdir())) for o in (out, other)]
+    common = all_uids[0] & all_uids[1]
+    assert {uid for uid in common if uid != device_uid()} == set()
+
+
+def device_uid() -> str:
+    from volumetry.formats.dicom.written.lesions import uid_of
+
+    return uid_of("device", "volumetry")
+
+
+def test_an_export_under_pseudonyms_measures_the_same(named: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["batch", str(named / "study"), "--jobs", "1", "--pseudonyms", str(tmp_path / "key")]
+    assert main([*command, "--out", str(out), "--export", "seg"]) == 0
+    import volumetry as vm
+
+    for row in table(out / "measurements.csv"):
+        path = next(p for p in (out / "export").iterdir() if row["visit"] in p.name)
+        mask = vm.read_mask(path)
+        # boxes along pixel edges: the pixels are the outline
+        volume = vm.measure_volume(mask, label=mask.labels[0].number).volume_mm3
+        assert volume == pytest.approx(float(row["volume_thickness_mm3"]), rel=0.15)

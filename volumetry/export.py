@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -397,8 +397,12 @@ def write_report(
     segments_out: Path,
     images: SourceImages,
     options: ExportOptions,
+    *,
+    finish: Callable[[Dataset], None] | None = None,
 ) -> Dataset:
     """Write a structured report and the segmentation it refers to; return the report.
+
+    `finish` is given both objects before they are written.
 
     Examples
     --------
@@ -418,6 +422,9 @@ def write_report(
     with values_of_the_source():
         segments = segmentation([one.lesion for one in measured], images, empty_frames=options.empty_frames)
         report = measurement_report(measured, images, segments)
+    if finish is not None:
+        for written in (segments, report):
+            finish(written)
     save_dicom(segments, segments_out)
     save_dicom(report, out)
     return report

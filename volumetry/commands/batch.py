@@ -125,12 +125,6 @@ def _exports(chosen: argparse.Namespace) -> tuple[Any, ...]:
             values={"formats": chosen.export},
             todo="Give seg, sr or seg,sr.",
         )
-    if chosen.pseudonyms:
-        raise UsageError(
-            "usage",
-            "--export and --pseudonyms exclude each other: DICOM objects name the patient of their source",
-            todo="Leave one out, or export from de-identified images.",
-        )
     return names
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -168,8 +168,11 @@ def write_lesions(
     geometry: ScanGeometry,
     images: SourceImages | None = None,
     options: ExportOptions | None = None,
+    finish: Callable[[Dataset], None] | None = None,
 ) -> Dataset | None:
     """Write lesions on one scan to one file, atomically; return the DICOM object where it is one.
+
+    `finish` is given the object before it is written.
 
     Raises
     ------
@@ -187,6 +190,8 @@ def write_lesions(
         write_voxels(mask_of_lesions(lesions, geometry), path, as_)
         return None
     written = _dicom_object(lesions, as_, images, options, path)
+    if finish is not None:
+        finish(written)
     save_dicom(written, path)
     return written
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,13 +13,15 @@ from volumetry.atomic import make_folder
 from volumetry.errors import OutputError, VolumetryError, internal_error
 from volumetry.export import ExportOptions, read_traced, write_report
 from volumetry.formats import read_scan
-from volumetry.formats.dicom.written.lesions import of_patient, source_images, tracked_in
+from volumetry.formats.dicom.written.lesions import SourceImages, of_patient, source_images, tracked_in
+from volumetry.formats.dicom.written.pseudonymous import images_under_pseudonym, mark_as_pseudonymous
 from volumetry.formats.dicom.written.report import MeasuredLesion
 from volumetry.formats.exporting import write_lesions
 from volumetry.formats.opening import links_followed
 from volumetry.study.batch import BatchOptions, Progress, rows_with_cases
 from volumetry.study.cases import Case
 from volumetry.study.figures import figure_name
+from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.tables import CHANGES, Row, read_table
 
 BatchExport = Literal["seg", "sr"]
@@ -39,7 +42,8 @@ def export_batch(
     """Write every measured lesion of a finished batch into ``export/``, as SEG, or as SR with its SEG.
 
     A lesion that was not traced on DICOM images is left out, and so is one that cannot be written; both are
-    warnings in the log.
+    warnings in the log. Under pseudonyms the objects name patient, dates and UIDs as the tables do, and
+    nothing else of their images but geometry and modality.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def _facts(row: Row, change: Row | None, is_baseline: bool) -> dict[str, Any]:
         return facts | ({"time_point": "baseline"} if is_baseline else {})
     reservations = change["reservations"] or ()
     if isinstance(reservations, str):
-        reservations = tuple(reservations.split())
+        reservations = tuple(filter(None, reservations.split(";")))
     return facts | {
         "time_point": "followup",
         "change_category": change["category"] or "",
@@ -112,10 +116,18 @@ def _write(
         "side": row["side"] or found.side,
         "lesion": row["lesion"] or found.lesion,
     }
+    finish = None
+    if options.pseudonymiser is not None:
+        images, named = _under_pseudonym(images, row, named, options.pseudonymiser)
+        moved = options.pseudonymiser.shift_dates
+        finish = partial(mark_as_pseudonymous, dates_moved=moved)
     lesions = [of_patient(replace(found, **named), images)]
     segments = stem.with_name(f"{stem.name}.seg.dcm")
     if "sr" not in formats:
-        write_lesions(lesions, segments, "seg", geometry=traced.geometry, images=images, options=chosen)
+        write_lesions(
+            lesions, segments, "seg",
+            geometry=traced.geometry, images=images, options=chosen, finish=finish,
+        )  # fmt: skip
         yield segments
         return
     measured = MeasuredLesion(
@@ -129,6 +141,24 @@ def _write(
         **facts,
     )
     report = stem.with_name(f"{stem.name}.sr.dcm")
-    write_report([measured], report, segments, images, chosen)
+    write_report([measured], report, segments, images, chosen, finish=finish)
     yield segments
     yield report
+
+
+def _under_pseudonym(
+    images: SourceImages, row: Row, named: dict[str, Any], pseudonymiser: Pseudonymiser
+) -> tuple[SourceImages, dict[str, Any]]:
+    """What an object may say of its images and its lesion: what the tables say.
+
+    A tracking UID of the file is not taken over. It is made from the pseudonym, equal at every visit. The
+    hash of the tracing is mixed with the key, since whoever has the tracing could make it, too.
+    """
+    hidden = images_under_pseudonym(
+        images,
+        pseudonym=str(row["patient"]),
+        study_date=str(row["study_date"] or ""),
+        uid=pseudonymiser.uid,
+    )
+    traced = pseudonymiser.uid(str(row["trace_sha256"] or row["trace"] or ""))
+    return hidden, named | {"tracked_as": "", "time": "", "content_sha256": traced}
