@@ -18,7 +18,7 @@ from volumetry.errors import ReadError, UsageError
 from volumetry.outcomes.date_formats import COMMON, EXCEL, fault_of, read_by_any, read_date
 from volumetry.outcomes.derived import derive
 from volumetry.outcomes.plan import Derived
-from volumetry.outcomes.plan_tables import Format, Values
+from volumetry.outcomes.plan.tables import Format, Values
 from volumetry.outcomes.run import run_outcomes
 from volumetry.outcomes.source_table import SourceTable, read_source
 

@@ -12,6 +12,12 @@ from volumetry.error_model import ReadingError, read_repeatability
 from volumetry.errors import UsageError
 from volumetry.outcomes.conditions import truths
 from volumetry.outcomes.derived import derive
+from volumetry.outcomes.dispositions import (
+    change_dispositions,
+    disposition,
+    literature_dispositions,
+    measurement_dispositions,
+)
 from volumetry.outcomes.further_tables import Disposition, join_tables
 from volumetry.outcomes.lesion_volumes import (
     ANY_READER,
@@ -20,7 +26,6 @@ from volumetry.outcomes.lesion_volumes import (
     change_rule,
     chosen_visits,
     is_of_reader,
-    unit_key,
     volumes_of_changes,
     volumes_of_columns,
 )
@@ -172,7 +177,7 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
     first = [_same(cell, plan.groups.first) for cell in table.text(plan.groups.column)]
     kept_keys = {keys[row] for row in rows}
     clinical = [
-        _disposition("clinical", line, key, {}, not reason, reason or "analysed")
+        disposition("clinical", line, key, {}, not reason, reason or "analysed")
         for line, key, reason in zip(table.lines, keys, outside, strict=True)
     ]
     return Cohort(
@@ -192,9 +197,9 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
         dispositions=(
             *clinical,
             *joined,
-            *_literature_dispositions(inputs.literature),
-            *_change_dispositions(plan, inputs.changes, used, kept_keys, reader),
-            *_measurement_dispositions(plan, inputs.measurements, changes, kept_keys),
+            *literature_dispositions(inputs.literature),
+            *change_dispositions(plan, inputs.changes, used, kept_keys, reader),
+            *measurement_dispositions(plan, inputs.measurements, changes, kept_keys),
         ),
     )
 
@@ -399,82 +404,3 @@ def _with_volumes(table: SourceTable, volumes: Sequence[UnitVolume]) -> SourceTa
     for name, cells in zip(VOLUME_COLUMNS, values, strict=False):  # those of sides come later
         table = table.with_column(name, cells)
     return table
-
-
-def _literature_dispositions(table: SourceTable | None) -> list[Disposition]:
-    lines = () if table is None else table.lines
-    name = "" if table is None else table.name
-    return [_disposition(name, line, ("", "", ""), {}, True, "a published study") for line in lines]
-
-
-# -- what became of every row -------------------------------------------------------------------------------
-
-
-def _disposition(table: str, line: int, key: Key, row: Row, used: bool, reason: str) -> Disposition:
-    return Disposition(
-        table=table,
-        line=line,
-        patient=key[0],
-        side=row.get("side") or key[1],
-        lesion=row.get("lesion") or key[2],
-        visit=row.get("followup_visit") or row.get("visit") or "",
-        reader=row.get("reader") or "",
-        used=used,
-        reason=reason,
-    )
-
-
-def _change_dispositions(
-    plan: Plan, changes: Sequence[Row], used: Sequence[int], kept: set[Key], reader: str
-) -> list[Disposition]:
-    chosen = set(used)
-    found = []
-    for place, row in enumerate(changes):
-        key = unit_key(row, plan.volumes.unit)
-        if plan.volumes.baseline_column:
-            reason = "volumes are taken from the clinical table"
-        elif not is_of_reader(row, reader):
-            reason = "another reader"
-        elif place not in chosen:
-            reason = "another follow-up visit"
-        elif key not in kept:
-            reason = "not among the analysed rows of the clinical table"
-        else:
-            reason = ""
-        found.append(_disposition("changes", place + 2, key, row, not reason, reason or _in_words(row)))
-    return found
-
-
-def _in_words(row: Row) -> str:
-    return f"not evaluable: {row['reason']}" if row["category"] == "not_evaluable" else "analysed"
-
-
-def _measurement_dispositions(
-    plan: Plan, measurements: Sequence[Row], changes: Sequence[Row], kept: set[Key]
-) -> list[Disposition]:
-    """A measurement is used if it is one end of a change that is."""
-    ends = {
-        (row["patient"], row["side"], row["lesion"], row["reader"], row[name])
-        for row in changes
-        for name in ("baseline_visit", "followup_visit")
-    }
-    first_read: dict[tuple[Any, ...], int] = {}
-    for row in measurements:
-        end = tuple(row[name] for name in ("patient", "side", "lesion", "reader", "visit"))
-        first_read[end] = min(first_read.get(end, row["read"] or 1), row["read"] or 1)
-    found = []
-    for place, row in enumerate(measurements):
-        key = unit_key(row, plan.volumes.unit)
-        end = tuple(row[name] for name in ("patient", "side", "lesion", "reader", "visit"))
-        if key not in kept:
-            reason = "not among the analysed rows of the clinical table"
-        elif end not in ends:
-            reason = "not an end of an analysed change"
-        elif (row["read"] or 1) != first_read[end]:
-            reason = "a repeated read"
-        else:
-            reason = ""
-        found.append(
-            _disposition("measurements", place + 2, key, row, not reason, reason or "an end of a change")
-        )
-    return found

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError
 from volumetry.outcomes.date_formats import formats_for, read_by_any
-from volumetry.outcomes.plan_tables import Format, Values
+from volumetry.outcomes.plan.tables import Format, Values
 from volumetry.outcomes.workbook import KnownCell, read_sheet
 
 _YES = {"1", "1.0", "yes", "y", "true", "t"}
