@@ -47,7 +47,9 @@ def trace(study: Path, out: Path) -> None:
     def picture(name: str) -> None:
         person.look(0.4)
         pixels = viewer.screenshot(canvas_only=False, flash=False)
-        few = Image.fromarray(pixels[..., :3]).quantize(128, dither=Image.Dither.NONE)
+        few = Image.fromarray(pixels[..., :3]).quantize(
+            256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
         few.save(out / f"trace-{name}.png", optimize=True)
 
     person.tracer.open_study(study)
@@ -83,10 +85,35 @@ def trace(study: Path, out: Path) -> None:
     person.press(person.panel.compare.outline)
     person.key("Shift-H")
     picture("6-baseline")
-    person.widget.tabs.setCurrentIndex(2)
+    person.widget.tabs.setCurrentWidget(person.widget.help)
     picture("7-keys")
+    another_reader(person, rings)
+    panel = person.widget.adjudication
+    person.tracer.close_case()
+    person.widget.tabs.setCurrentWidget(panel)
+    person.look(0.3)
+    panel.open(panel.adjudication.rows[0].number)
+    person.look(0.3)
+    go_to(person, slices[2])
+    person.zoom_to(*centre, zoom=5.0)
+    picture("8-readers")
     person.tracer.close_case()
     viewer.close()
+
+
+def another_reader(person: object, rings: dict[int, np.ndarray]) -> None:
+    """Let reader CD trace the same lesion, a little inside of AB's outline."""
+    from volumetry.tracing import open_case
+
+    tracer = person.tracer  # type: ignore[attr-defined]
+    case = open_case(tracer.scene.scan, tracer.case.place, reader="CD")
+    case.session.add_lesion(tracer.lesion.name, tracer.lesion.side)
+    for index, ring in rings.items():
+        middle = ring.mean(axis=0)
+        inside = tracer.scene.orientation.display_to_pixels(middle + 0.85 * (ring[:-1] - middle))
+        case.session.add_outline(index, inside)
+    case.save()
+    case.close()
 
 
 def go_to(person: object, index: int) -> None:

@@ -172,3 +172,15 @@ def test_a_panel_that_was_closed_for_good_hears_nothing_any_more(person, study, 
     person.tracer.say("Saved.", False)
     assert said == []
     assert person.widget.panel.said.text() == "Saved."
+
+
+def test_errors_count_slices_as_the_picture_does(person, study, disc):
+    assert person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.tracer.new_lesion("L")
+    person.tracer.go_to_slice(4)
+    person.tracer.session.paint(4, [(20, 20), (20, 21), (21, 20), (21, 21)])
+    person.key("G")
+    person.drag(disc(40, 40, 8))
+    assert "slice is painted" in person.said
+    assert "slice 5" in person.said
+    assert "slice_index" not in person.said

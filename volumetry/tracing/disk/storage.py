@@ -500,13 +500,40 @@ def _load(case: TracingCase, saved: list[tuple[Path, Trace]]) -> None:
             fresh.append((path, trace))
     if not fresh:
         return
+    changed = [(path, trace) for path, trace in fresh if _changed_after_signing(session, ids, trace)]
+    case.problems = (*case.problems, *(_changed_outside(path, trace) for path, trace in changed))
     read_only, session.is_read_only = session.is_read_only, False
     try:
         loaded = session.load_traces(trace for _, trace in fresh)
+        for _, trace in changed:
+            # A signature is of what was signed.
+            session.reopen("changed outside of the tracer", ids[trace.lesion])
     finally:
         session.is_read_only = read_only
     for lesion_id, (path, _) in zip(loaded, fresh, strict=True):
         case._paths[lesion_id] = path
+
+
+def _changed_after_signing(session: TracingSession, ids: dict[str, str], trace: Trace) -> bool:
+    """Whether a saved trace bears the signature of what the session signed, and is not that."""
+    held = session.state.lesions.get(ids.get(trace.lesion, ""))
+    signed = trace.provenance.signed_time
+    return (
+        bool(signed)
+        and held is not None
+        and held.signed_time == signed
+        and not _is_own(session, held.id, trace)
+    )
+
+
+def _changed_outside(path: Path, trace: Trace) -> TraceError:
+    return TraceError(
+        "signed",
+        "the signed trace was changed outside of the tracer, and is not signed any more",
+        where=path,
+        values={"lesion": trace.lesion, "signed": trace.provenance.signed_time},
+        todo="Look at every slice and sign it again, or put the signed version back (.volumetry/versions).",
+    )
 
 
 def _is_own(session: TracingSession, lesion_id: str, trace: Trace) -> bool:

@@ -105,9 +105,10 @@ class AdjudicationPanel(QWidget):
         if earlier is not None and self.number is not None:
             self.number = self.adjudication.number_of(earlier, self.number)
         rows = self.adjudication.rows
+        lesions = "lesion" if len(rows) == 1 else "lesions"
         left = sum(row.to_settle and not row.consensus for row in rows)
         self._show_rows(
-            f"{len(rows)} lesions traced by several readers, {left} to settle" if rows else NOTHING
+            f"{len(rows)} {lesions} traced by several readers, {left} to settle" if rows else NOTHING
         )
         return True
 

@@ -46,6 +46,16 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+def _counted_from_1(error: VolumetryError) -> VolumetryError:
+    """An error whose slice is named as the picture names it."""
+    index = error.values.get("slice_index")
+    if not isinstance(index, int):
+        return error
+    values = {("slice" if name == "slice_index" else name): value for name, value in error.values.items()}
+    values["slice"] = index + 1
+    return VolumetryError(error.code, error.what, where=error.where, values=values, todo=error.todo)
+
+
 @dataclass(frozen=True, kw_only=True)
 class WantedCase:
     """What is to be opened as a case.
@@ -494,7 +504,7 @@ class CaseController(QObject):
 
     def _text_of(self, error: VolumetryError) -> str:
         """An error in words; under blinding without the names of files."""
-        text = error.what if self.is_blinded else error.message
+        text = error.what if self.is_blinded else _counted_from_1(error).message
         return text[:1].upper() + text[1:].rstrip(".") + (f". {error.todo}" if self.is_blinded else ".")
 
     def tell(self, error: VolumetryError) -> None:
