@@ -6,12 +6,15 @@ import gzip
 from pathlib import Path
 
 import pytest
+from dicom_phantoms import stack_voxels, write_enhanced
 from phantoms import contour_items, squares, trace_of, write_rtstruct, write_seg
+from pydicom.dataset import Dataset
 from test_dicom_stacks_and_tracings import CLEAN, SERIES, images
 from test_dicom_ways_out import EXPECTED_MM3, mask_voxels
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
+from volumetry.formats.dicom.description import series_description
 
 
 def gzipped(folder: Path) -> Path:
@@ -36,6 +39,19 @@ def test_gzipped_series_seg_and_rtstruct_are_read(tmp_path: Path) -> None:
     for path in gzipped(tmp_path / "traced").iterdir():
         (sections,) = vm.read_sections(path, scan=folder)
         assert vm.measure_volume(sections).volume_mm3 == pytest.approx(EXPECTED_MM3)
+
+
+def test_a_gzipped_enhanced_image_is_read_with_its_description(tmp_path: Path) -> None:
+    def described(ds: Dataset) -> None:
+        ds.SeriesDescription = "t1 cor"
+
+    voxels = stack_voxels(CLEAN)
+    write_enhanced(tmp_path / "mr" / "e.dcm", CLEAN, voxels, series_uid=SERIES, change=described)
+    (path,) = gzipped(tmp_path / "mr").iterdir()
+    scan = vm.read_scan(path)
+    assert scan.geometry == CLEAN
+    assert (scan.voxels == voxels).all()
+    assert series_description(path) == "t1 cor"
 
 
 @pytest.mark.parametrize(

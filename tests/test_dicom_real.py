@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from volumetry.mask import MaskLabel
 DATA = SHARED / "data"
 ENHANCED = DATA / "dcm_qa_enh"
 MOSAICS = DATA / "dcm_qa_orientation"
+Edit = Callable[[bytes], bytes]
 
 
 def positions_ras_mm(geometry: ScanGeometry) -> NDArray[np.float64]:
@@ -142,6 +146,71 @@ def test_mosaics_are_unfolded_to_their_true_positions(folder: str, reference: st
         assert scan.flags == ("slice-gap",)
     with pytest.raises(VolumetryError, match="2 stacks"):
         read_scan(MOSAICS / "In/Orientation" / folder)
+
+
+CSA_IMAGE, CSA_SERIES, CSA_COUNT = (0x0029, 0x1010), (0x0029, 0x1020), (0x0019, 0x100A)
+
+
+def stripped(path: Path, folder: Path, *lost: tuple[int, int], series: Edit | None = None) -> Path:
+    """A mosaic without some of its private elements, or with another protocol."""
+    ds = pydicom.dcmread(path)
+    for tag in lost:
+        del ds[tag]
+    if series is not None:
+        ds[CSA_SERIES].value = series(ds[CSA_SERIES].value)
+    folder.mkdir(exist_ok=True)
+    ds.save_as(folder / "m.dcm")
+    return folder / "m.dcm"
+
+
+@needs_shared
+@pytest.mark.parametrize("folder", ["ax/axdesc36", "cor/corasc36", "cor/cordesc35"])
+def test_a_mosaic_without_image_header_is_placed_by_its_protocol(folder: str, tmp_path: Path) -> None:
+    path = min((MOSAICS / "In/Orientation" / folder).iterdir())
+    whole = read_scan(path)
+    for number, lost in enumerate([(CSA_IMAGE,), (CSA_IMAGE, CSA_COUNT)]):
+        file = stripped(path, tmp_path / str(number), *lost)
+        if number:
+            packed = file.with_suffix(".dcm.gz")
+            packed.write_bytes(gzip.compress(file.read_bytes()))
+            file.unlink()
+            file = packed
+        scan = read_scan(file)
+        assert np.array_equal(scan.voxels, whole.voxels)
+        assert np.allclose(scan.geometry.slice_origins_mm, whole.geometry.slice_origins_mm, atol=1e-3)
+        assert scan.flags == whole.flags
+
+
+@needs_shared
+def test_the_first_tile_says_at_which_end_of_the_protocol_it_lies(tmp_path: Path) -> None:
+    path = min((MOSAICS / "In/Orientation/cor/corasc36").iterdir())
+
+    def backwards(raw: bytes) -> bytes:
+        return re.sub(rb"asSlice\[(\d+)\]", lambda m: b"asSlice[%d]" % (35 - int(m[1])), raw)
+
+    scan, whole = read_scan(stripped(path, tmp_path, CSA_IMAGE, series=backwards)), read_scan(path)
+    assert np.array_equal(scan.voxels, whole.voxels)
+    assert np.allclose(scan.geometry.slice_origins_mm, whole.geometry.slice_origins_mm, atol=1e-3)
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("lost", "series", "what"),
+    [
+        ((CSA_IMAGE, CSA_SERIES), None, "neither a CSA image header nor the slices of its protocol"),
+        ((CSA_IMAGE,), lambda raw: raw.replace(b"### ASCCONV BEGIN", b"### ASCCONV START"), "neither"),
+        ((CSA_IMAGE,), lambda raw: raw.replace(b".lSize", b".lSiz_"), "neither"),
+        ((CSA_IMAGE,), lambda raw: re.sub(rb"(lSize\s*= )36", rb"\g<1>30", raw), "another number of slices"),
+        ((CSA_IMAGE,), lambda raw: raw.replace(b"sPosition.dCor", b"sPosition.dXxx"), "protocol"),
+    ],
+)
+def test_a_mosaic_whose_slices_are_not_known_is_refused(
+    lost: tuple[tuple[int, int], ...], series: Edit | None, what: str, tmp_path: Path
+) -> None:
+    path = min((MOSAICS / "In/Orientation/cor/corasc36").iterdir())
+    with pytest.raises(VolumetryError, match=what) as caught:
+        read_scan(stripped(path, tmp_path, *lost, series=series))
+    assert caught.value.code == "unsupported-format"
 
 
 @needs_shared

@@ -6,6 +6,7 @@ import os
 import tempfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 from volumetry.errors import ReadError
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits, check_size
@@ -42,6 +43,19 @@ def open_dicom(path: Path | str) -> tuple[int, int]:
         raise
     os.close(descriptor)
     return whole, file_bytes
+
+
+def open_stream(path: Path | str) -> BinaryIO:
+    """Open a DICOM file for a library that reads streams; what is gzip'ed is inflated before.
+
+    Raises
+    ------
+    ReadError
+        As `open_dicom`.
+    """
+    stream = os.fdopen(open_dicom(path)[0], "rb")
+    stream.seek(0)
+    return stream
 
 
 def inflated(descriptor: int, file_bytes: int, path: Path | str, limits: Limits = DEFAULT_LIMITS) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from volumetry.acquisition import Acquisition, Parameters, acquisition_of
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.file import tags
+from volumetry.formats.dicom.file.gzipped import open_stream
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import frame_format, frame_of
 from volumetry.formats.dicom.series.slices import Repetition, Slice, SliceKind
@@ -101,7 +102,8 @@ def _facts_of_frames(header: DicomHeader) -> list[_FrameFacts]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = dcmread(header.path, stop_before_pixels=True, force=True)
+            with open_stream(header.path) as stream:
+                dataset = dcmread(stream, stop_before_pixels=True, force=True)
             return _facts(dataset, header)
     except VolumetryError:
         raise

@@ -1,17 +1,15 @@
 """Siemens mosaics: the slices of a volume side by side in one image.
 
 The position of a mosaic is that of its own corner, as if it were one large image around the centre of the
-first slice; the positions of its slices follow from the private CSA header, which says how many there are
-and in which direction they are stacked. Without it a mosaic is refused.
+first slice; the positions of its slices follow from the private CSA headers: the image header says how many
+there are and in which direction they are stacked, and the protocol in the series header where each of them
+lies. A mosaic with neither is refused, and one that does not lie where its protocol says.
 """
 
 from __future__ import annotations
 
 import math
-import struct
-import warnings
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +17,19 @@ from numpy.typing import NDArray
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import classic_frame
+from volumetry.formats.dicom.series.csa_header import (
+    Stacking,
+    private_elements,
+    slice_positions_of_protocol,
+    stacking_of_image,
+)
 from volumetry.formats.dicom.series.slices import Slice, slices_of
 from volumetry.formats.dicom.series.stacks import MosaicTile, SeriesStack, StackRefusal, stack_of_slices
 
-_CSA_CREATOR = "SIEMENS CSA HEADER"
-_CSA_IMAGE_HEADER = 0x10
-_MAX_CSA_TAGS = 1000
 _MAX_TILES = 4096
+
+_POSITIONS_AGREE = 0.02
+"""Largest distance between what a protocol and an image say of a place, in slice spacings."""
 
 
 def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
@@ -46,10 +50,13 @@ def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
     if unplaced:
         raise _no_mosaic(header, "has no position")
     mosaic = slices[0]
-    count, direction = _csa_facts(header)
-    spacing_mm = abs(mosaic.kind.spacing_between_slices_mm or 0.0)
+    stacking = _facts(header, mosaic)
+    count, direction = stacking.count, stacking.direction
+    spacing_mm = abs(mosaic.kind.spacing_between_slices_mm or stacking.spacing_mm or 0.0)
     if not (math.isfinite(spacing_mm) and spacing_mm > 0):
         raise _no_mosaic(header, "has no SpacingBetweenSlices")
+    if stacking.spacing_mm and abs(spacing_mm - stacking.spacing_mm) > _POSITIONS_AGREE * spacing_mm:
+        raise _no_mosaic(header, "has another SpacingBetweenSlices than its protocol")
     across = math.isqrt(count - 1) + 1
     rows, columns = (n // across for n in mosaic.kind.matrix)
     if not rows or not columns or rows * across != mosaic.kind.matrix[0]:
@@ -89,61 +96,54 @@ def _first_origin(mosaic: Slice, rows: int, columns: int) -> NDArray[np.float64]
     )
 
 
-def _csa_facts(header: DicomHeader) -> tuple[int, NDArray[np.float64]]:
-    """Return how many slices there are, and the unit vector along which they are stacked."""
-    raw = _csa_image_header(header)
+def _facts(header: DicomHeader, mosaic: Slice) -> Stacking:
+    """Return how the slices are stacked, by the CSA image header, or by the protocol in the series header.
+
+    Both stand in private elements, of which anonymisation often leaves but one.
+    """
+    elements = private_elements(header.path)
+    normal = np.cross(*np.reshape(mosaic.kind.orientation, (2, 3)))
     try:
-        tags = _parse_csa(raw)
-        count = int(float(tags["NumberOfImagesInMosaic"][0]))
-        direction = np.array([float(x) for x in tags["SliceNormalVector"]])
-    except (KeyError, IndexError, ValueError, OverflowError, struct.error):
+        found = stacking_of_image(elements.image)
+        if found is None:
+            positions = slice_positions_of_protocol(elements.series)
+            found = None if positions is None else _by_positions(header, mosaic, positions)
+    except ValueError:
         raise _no_mosaic(header, "has no readable CSA header") from None
-    orientation = np.reshape(header.image_orientation or (0.0,) * 6, (2, 3))
-    normal = np.cross(orientation[0], orientation[1])
-    if direction.shape != (3,) or not abs(abs(float(direction @ normal)) - 1) < 1e-2:
+    if found is None:
+        raise _no_mosaic(header, "has neither a CSA image header nor the slices of its protocol")
+    if elements.count not in (None, found.count):
+        raise _no_mosaic(header, "has another number of slices than its CSA header")
+    if not abs(abs(float(found.direction @ normal)) - 1) < 1e-2:
         raise _no_mosaic(header, "has slices that are not stacked along its normal")
-    if not 1 <= count <= _MAX_TILES:
+    if not 1 <= found.count <= _MAX_TILES:
         raise _no_mosaic(header, "has a number of slices that is not possible")
-    return count, direction / np.linalg.norm(direction)
+    return found
 
 
-def _csa_image_header(header: DicomHeader) -> bytes:
-    """Return the private element: the thin edge to pydicom."""
-    from pydicom import dcmread
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(header.path, stop_before_pixels=True, force=True)
-            value: Any = dataset.private_block(0x0029, _CSA_CREATOR)[_CSA_IMAGE_HEADER].value
-    except Exception:  # noqa: BLE001 - pydicom raises anything at corrupt input
-        raise _no_mosaic(header, "has no CSA header") from None
-    return value if isinstance(value, bytes) else b""
-
-
-def _parse_csa(raw: bytes) -> dict[str, list[str]]:
-    """Parse a CSA2 header: ``SV10``, then named tags with their items as text."""
-    if raw[:4] != b"SV10":
-        raise ValueError("not CSA2")
-    (n_tags,) = struct.unpack_from("<I", raw, 8)
-    if n_tags > _MAX_CSA_TAGS:
-        raise ValueError("too many tags")
-    position, tags = 16, {}
-    for _ in range(n_tags):
-        name, _, _, _, n_items, _ = struct.unpack_from("<64si4siii", raw, position)
-        position += 84
-        values = []
-        for _ in range(min(n_items, _MAX_CSA_TAGS)):
-            (length,) = struct.unpack_from("<4xi8x", raw, position)
-            if length < 0:
-                raise ValueError("negative length")
-            position += 16
-            text = raw[position : position + length].split(b"\0")[0].decode("ascii", "replace").strip()
-            position += -(-length // 4) * 4
-            if text:
-                values.append(text)
-        tags[name.split(b"\0")[0].decode("ascii", "replace")] = values
-    return tags
+def _by_positions(header: DicomHeader, mosaic: Slice, centres_mm: NDArray[np.float64]) -> Stacking:
+    """Return the stacking of slices whose centres are known; the first tile must lie at one of their ends."""
+    count = len(centres_mm)
+    across = math.isqrt(count - 1) + 1
+    rows, columns = (n // across for n in mosaic.kind.matrix)
+    row_direction, column_direction = np.reshape(mosaic.kind.orientation, (2, 3))
+    between_rows_mm, between_columns_mm = mosaic.kind.pixel_spacing_mm or (math.nan, math.nan)
+    centre = (
+        _first_origin(mosaic, rows, columns)
+        + row_direction * between_columns_mm * columns / 2
+        + column_direction * between_rows_mm * rows / 2
+    )
+    steps = np.diff(centres_mm, axis=0)
+    lengths = np.linalg.norm(steps, axis=1)
+    if count < 2 or not lengths.min() > 0 or not np.ptp(lengths) <= _POSITIONS_AGREE * lengths.min():
+        raise _no_mosaic(header, "has a protocol whose slices are not evenly apart")
+    spacing_mm = float(lengths.mean())
+    for ends, direction in ((centres_mm[0], steps[0]), (centres_mm[-1], -steps[0])):
+        if float(np.linalg.norm(centre - ends)) <= _POSITIONS_AGREE * spacing_mm:
+            return Stacking(
+                count=count, direction=direction / np.linalg.norm(direction), spacing_mm=spacing_mm
+            )
+    raise _no_mosaic(header, "does not lie where its protocol says")
 
 
 def _no_mosaic(header: DicomHeader, what: str) -> ReadError:
