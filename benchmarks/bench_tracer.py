@@ -5,7 +5,9 @@
 Strokes are Qt mouse events sent to the shown canvas, one on every slice. A stroke's time runs from the
 release of the button until the panel's widgets hold the new numbers. Painting the window follows in the next
 turn of the event loop and is timed apart: a virtual screen draws in software, window and picture at once.
-Ends with 1 where a limit is exceeded.
+Scrolling is by real keys (xdotool, with openbox) for the next slice, 30 times a second, for all slices; each
+one's time is from the key, as the X server stamps it, until the canvas has drawn that slice. Ends with 1
+where a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "plugins" / "napari-volumetry" / "tests"))
 
 MATRIX = 512
+N_SLICES = (300, 40)
 VERTICES = 200
 
 
@@ -97,6 +100,64 @@ def time_strokes(person, points: list[np.ndarray], strokes: int) -> tuple[np.nda
     return np.array(panel_ms), np.array(picture_ms)
 
 
+def time_wire(person, moves: int) -> np.ndarray:
+    """Milliseconds that a preview of the live-wire takes: to find the path and to paint it."""
+    chance = np.random.default_rng(2)
+    person.key("L")
+    person.click(np.array([(256.0, 300.0)]))
+    overlay, taken = person.tracer.scene.overlay, []
+    for _ in range(moves):
+        place = np.array([256.0, 300.0]) + chance.uniform(-40, 40, 2)
+        (at,) = person.on_canvas(np.array([place]))
+        start, painted = time.perf_counter(), overlay.last_painted
+        person.tracer.hover((float(at[0]), float(at[1])))
+        while overlay.last_painted == painted and time.perf_counter() < start + 1.0:
+            person.look(0.002)
+        taken.append(1e3 * overlay.last_cost_s)
+    person.key("Escape", "Escape")
+    return np.array(taken)
+
+
+def time_scrolling(person, n_slices: int, per_second: float = 30.0) -> tuple[np.ndarray, float]:
+    """Milliseconds from a real key to its slice on the canvas; and how long the last one took, in seconds.
+
+    The X server stamps its events with the monotonic clock.
+    """
+    from qtpy.QtCore import QEvent, QObject
+    from real_hand import RealHand, turn_loop
+
+    pressed: dict[int, float] = {}
+    drawn: dict[int, float] = {}
+
+    class Keys(QObject):
+        def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802
+            if event.type() == QEvent.Type.KeyPress and event.text() == "w":
+                pressed[len(pressed) + 1] = float(event.timestamp())
+            return False
+
+    def on_draw(_event: object) -> None:
+        drawn.setdefault(person.tracer.slice_index, 1e3 * time.monotonic())
+
+    hand, keys = RealHand(person), Keys()
+    hand.run(["mousemove", *hand.on_screen(person.canvas, (50, 50)), "click", "2"])
+    person.tracer.go_to_slice(0)
+    turn_loop(500)
+    canvas = person.viewer.window._qt_viewer.canvas._scene_canvas
+    canvas.events.draw.connect(on_draw, position="last")
+    person.canvas.installEventFilter(keys)
+    words: list[str] = []
+    for _ in range(n_slices - 1):
+        words += ["key", "--delay", "0", "w", "sleep", f"{1 / per_second - 0.0005:.4f}"]
+    hand.run(words, settle_ms=500)
+    canvas.events.draw.disconnect(on_draw)
+    person.canvas.removeEventFilter(keys)
+    assert person.tracer.slice_index == n_slices - 1, person.tracer.slice_index
+    lag = [drawn[number] - pressed[number] for number in pressed if number in drawn]
+    seconds = (pressed[n_slices - 1] - pressed[1]) / 1e3
+    print(f"  {len(pressed)} keys in {seconds:.2f} s; {len(lag)} slices were drawn, the others overtaken")
+    return np.array(lag), (drawn[n_slices - 1] - pressed[n_slices - 1]) / 1e3
+
+
 def discs(n: int) -> list[np.ndarray]:
     angles = 2 * np.pi * np.arange(17) / 16
     return [
@@ -113,18 +174,23 @@ def main() -> int:
     chosen = arguments.parse_args()
     import napari
     from person import Person
+    from real_hand import window_manager
 
     rows: list[tuple[str, float, float, float]] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, window_manager():
         viewer = napari.Viewer(show=True)
         person = Person(viewer)
-        for n_slices, limit_ms in ((40, 16.0), (300, 33.0)):
+        for n_slices, limit_ms in zip(N_SLICES, (33.0, 16.0), strict=True):
             series = Path(folder) / f"series{n_slices}"
             write_series(series, n_slices)
             start = time.perf_counter()
             person.tracer.open_series(series)
             person.look()
-            rows.append((f"opening {n_slices} slices, s", time.perf_counter() - start, 0.0, 3.0))
+            rows.append((f"opening {n_slices} slices, s", time.perf_counter() - start, 0.0, 4.0))
+            if n_slices == max(N_SLICES):
+                lag, behind = time_scrolling(person, n_slices)
+                rows.append(("scrolling 30/s, key to slice, ms", *_percentiles(lag), 100.0))
+                rows.append(("  the last slice after its key, s", behind, 0.0, 0.1))
             trace_all(person, n_slices)
             person.key("G")
             panel, picture = time_strokes(person, discs(20), chosen.strokes)
@@ -137,6 +203,7 @@ def main() -> int:
             panel, picture = time_strokes(person, discs(20), chosen.strokes)
             rows.append((f"brush, {n_slices} slices, ms", *_percentiles(panel), limit_ms))
             rows.append(("  window painted, ms", *_percentiles(picture), 0.0))
+            rows.append(("live-wire preview, ms", *_percentiles(time_wire(person, 60)), 16.0))
         person.tracer.close_case()
         viewer.close()
     print(f"{'':32}{'median':>9}{'95 %':>9}{'limit':>9}")

@@ -80,6 +80,21 @@ def test_the_second_to_open_is_told_and_cannot_draw(person, series, disc):
         other.stdout.close()
 
 
+def test_outlines_from_another_file_are_not_saved_until_they_are(person, study, series):
+    person.tracer.open_series(series)
+    person.tracer.load_outlines(study / "hip04" / "2022-10-18" / "rtstruct.dcm")
+    person.look()
+    assert person.panel.state.text().startswith("Unsaved: ")
+    assert person.tracer.has_unsaved
+    person.key("Shift-S")
+    assert person.panel.state.text().startswith("Saved ")
+    assert not person.tracer.has_unsaved
+    person.tracer.close_case()
+    person.tracer.open_series(series)
+    person.look()
+    assert person.panel.state.text().startswith("Saved")
+
+
 @pytest.mark.parametrize("code", ["disk-full", "read-only"])
 def test_what_cannot_be_written_is_said_and_another_place_is_offered(
     person, series, disc, tmp_path, monkeypatch, code

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 from real_hand import RealHand, both_cores_busy, needs_x, turn_loop, window_manager
 
 PROVES = bool(os.environ.get("VOLUMETRY_PROVE"))
-pytestmark = [pytest.mark.prove, needs_x]
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600), needs_x]
 CASE = "hip04, 2022-10-18"
 
 ENDS_IT = {

@@ -27,7 +27,7 @@ LEAST_SHARE = 0.95
 PIXELS = (60.0, 45.0)
 """Half axes of the ellipse on the canvas."""
 
-pytestmark = [pytest.mark.prove, needs_x]
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600), needs_x]
 figures: dict[tuple[str, ...], list[float]] = defaultdict(list)
 
 

@@ -26,7 +26,7 @@ from volumetry import Scan, read_scan
 from volumetry.tracing import RigidTransform
 
 PROVES = bool(os.environ.get("VOLUMETRY_PROVE"))
-pytestmark = [pytest.mark.prove, needs_x]
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600), needs_x]
 
 MARKERS = {"L": (32.0, -11.0, 17.0), "A": (7.0, -42.0, 10.0), "H": (5.0, -7.0, 46.0)}
 """By the letter of the side on which they lie: the ball, or the middle of them. LPS, in mm."""

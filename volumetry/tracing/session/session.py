@@ -619,11 +619,19 @@ class TracingSession:
         self._do("save", [], saved=saved)
 
     def load_traces(
-        self, traces: Iterable[Trace], *, action: Action = "open", reason: str = ""
+        self, traces: Iterable[Trace], *, action: Action = "open", reason: str = "", are_saved: bool = True
     ) -> tuple[str, ...]:
-        """Make the lesions of these names what saved traces say, as one event; return their ids.
+        """Make the lesions of these names what traces say, as one event; return their ids.
 
         Nothing is recorded where all of them are that already.
+
+        Parameters
+        ----------
+        traces : iterable of Trace
+        action, reason : str, optional
+            Of the event.
+        are_saved : bool, default True
+            Whether they are what lies in the folder of the case. Those of other files are not saved yet.
         """
         changes: list[Replacement] = []
         saved: dict[str, str] = {}
@@ -641,7 +649,7 @@ class TracingSession:
             ids.append(lesion_id)
             changes += changed
             known = self.state.saved.get(lesion_id)
-            if changed or known is None or known.sha256 != trace.sha256:
+            if are_saved and (changed or known is None or known.sha256 != trace.sha256):
                 saved[lesion_id] = trace.sha256
         if changes or saved:
             self._do(action, changes, reason=reason, saved=saved)

@@ -27,7 +27,7 @@ class AreaChart(QWidget):
         self._slice = 0
         self._colour = QColor("white")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumHeight(64)
+        self.setMinimumHeight(56)
         self.setToolTip("Area of every slice in mm². A click goes to the slice.")
 
     def show_areas(
@@ -40,7 +40,7 @@ class AreaChart(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802, D102
-        return QSize(280, 64)
+        return QSize(280, 56)
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter = QPainter(self)

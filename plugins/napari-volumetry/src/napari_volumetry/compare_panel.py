@@ -82,6 +82,8 @@ class ComparePanel(QWidget):
         grid.addWidget(self.register, 1, 0)
         grid.addWidget(self.propose, 1, 1)
         inside = QVBoxLayout(self.box)
+        inside.setContentsMargins(6, 2, 6, 4)
+        inside.setSpacing(3)
         inside.addWidget(self.change)
         inside.addLayout(grid)
         inside.addWidget(self.progress)

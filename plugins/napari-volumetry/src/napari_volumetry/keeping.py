@@ -110,7 +110,8 @@ class KeptCase(PictureCommands):
         """Take the outlines of a trace, an RTSTRUCT or a mask over, as lesions to go on with."""
         assert self.scene is not None
         taken = {lesion.name for lesion in session.state.lesions.values()}
-        session.load_traces(read_outlines(Path(path), self.scene.scan, reader=self.reader, taken=taken))
+        found = read_outlines(Path(path), self.scene.scan, reader=self.reader, taken=taken)
+        session.load_traces(found, are_saved=False)
         self.go_to_lesion()
 
     def _move_and_save(self, place: CasePlace) -> None:

@@ -23,7 +23,7 @@ from napari_volumetry.notice import Notice
 from volumetry.tracing import LesionReadout, SigningCheck
 
 ERROR, WARNING, DONE = "#e5493a", "#d98a2b", "#4fae63"
-HEIGHT = 106
+HEIGHT = 92
 
 
 def plain_label(text: str = "", *, colour: str = "") -> QLabel:

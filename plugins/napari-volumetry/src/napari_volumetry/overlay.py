@@ -55,6 +55,8 @@ class PictureOverlay(QWidget):
         Another visit, over the picture.
     letters : dict of edge to letter
         Empty while the picture is not shown as it should be: no letter is better than a wrong one.
+    last_painted, last_cost_s : float
+        When it was painted last (`time.perf_counter`), and how long that took.
     """
 
     def __init__(self, canvas: QWidget, view: Callable[[], CanvasMap | None]) -> None:
@@ -75,7 +77,7 @@ class PictureOverlay(QWidget):
         self.colour = "#ffffff"
         self.is_smooth = True
         self.hides_outlines = False
-        self._painted_at = self._cost_s = 0.0
+        self.last_painted = self.last_cost_s = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.update)
@@ -90,7 +92,7 @@ class PictureOverlay(QWidget):
     def refresh_soon(self) -> None:
         """Paint again when there is time: previews are dropped, never mouse events."""
         if not self._timer.isActive():
-            wait = max(PREVIEW_S, LATE * self._cost_s) - (perf_counter() - self._painted_at)
+            wait = max(PREVIEW_S, LATE * self.last_cost_s) - (perf_counter() - self.last_painted)
             self._timer.start(max(0, round(wait * 1000)))
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802, D102
@@ -101,8 +103,8 @@ class PictureOverlay(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._paint(painter, view)
             painter.end()
-        self._painted_at = perf_counter()
-        self._cost_s = self._painted_at - began
+        self.last_painted = perf_counter()
+        self.last_cost_s = self.last_painted - began
 
     def _paint(self, painter: QPainter, view: CanvasMap) -> None:
         if self.over is not None:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -113,8 +114,8 @@ class TracerPanel(QWidget):
     def _build(self) -> None:
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.setSpacing(4)
+        column.setContentsMargins(6, 3, 6, 2)
+        column.setSpacing(3)
         for part in (
             self._title_row(),
             self.rule,
@@ -169,12 +170,12 @@ class TracerPanel(QWidget):
         self.absent.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.absent.setToolTip("There is no such lesion at this visit: volume 0")
         self.absent.clicked.connect(lambda is_absent: self.tracer.mark_absent(is_absent))
-        self.new_lesion = button("New", self.tracer.new_lesion, tip=f"New lesion ({key_of('new_lesion')})")
-        for place, part in enumerate(
-            (self.lesions, self.lesion_name, self.side, self.absent, self.new_lesion)
-        ):
+        self.new_lesion = button("New lesion", self.tracer.new_lesion, tip=_tip("new_lesion"))
+        self.lesions.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        for place, part in enumerate((self.lesions, self.lesion_name, self.side, self.absent)):
             grid.addWidget(part, 0, place)
-        grid.setColumnStretch(0, 1)
+        grid.setColumnStretch(0, 3)
+        grid.setColumnStretch(1, 2)
         return row
 
     def _tool_grid(self) -> QWidget:
@@ -185,6 +186,8 @@ class TracerPanel(QWidget):
             made.setCheckable(True)
             self.tools[tool] = made
             grid.addWidget(made, number // 5, number % 5)
+        # In the place that the tools leave free: the row of the lesion has none for long names.
+        grid.addWidget(self.new_lesion, len(TOOLS) // 5, len(TOOLS) % 5)
         return row
 
     def _slice_grid(self) -> QWidget:

@@ -111,7 +111,8 @@ class ReadingWindow(QObject):
         """Give both pictures the same height: the same place is at the same place in both."""
         canvas, central = self.tracer.canvas, self.window.centralWidget()
         top = canvas.mapTo(central, canvas.rect().topLeft()).y()
-        self.other.setFixedHeight(canvas.height())
+        # At most, not exactly: a fixed height would keep the window from being made smaller.
+        self.other.setMaximumHeight(canvas.height())
         self.other.move(self.other.x(), top)
 
     def _on_view(self) -> None:

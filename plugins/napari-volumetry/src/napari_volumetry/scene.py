@@ -281,8 +281,11 @@ class Scene:
     def go_to(self, slice_index: int) -> None:
         """Bring a slice into view."""
         index = min(max(slice_index, 0), self.orientation.shape[0] - 1)
-        if self.viewer.dims.ndim >= 3:
-            self.viewer.dims.set_point(self.viewer.dims.ndim - 3, index * self.orientation.scale_mm[0])
+        dims = self.viewer.dims
+        if dims.ndim >= 3:
+            # napari cuts every layer twice, for the point and again for the step it lies on: once is enough.
+            with dims.events.point.blocker():
+                dims.set_point(dims.ndim - 3, index * self.orientation.scale_mm[0])
 
     @property
     def window(self) -> tuple[float, float]:
