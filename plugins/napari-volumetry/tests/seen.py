@@ -77,9 +77,8 @@ def drawn_letters(rows: int, columns: int) -> dict[tuple[str, str], NDArray[np.b
 def read_letters(pixels: NDArray[np.uint8]) -> dict[str, str]:
     """Read the letters at the edges of a picture; an edge without one is left out."""
     drawn, letters = drawn_letters(*pixels.shape[:2]), {}
-    yellow = is_yellow(pixels)
     for edge in EDGES:
-        here = band(yellow, edge)
+        here = is_yellow(band(pixels, edge))
         if here.sum() < 10:
             continue
 
@@ -97,7 +96,7 @@ def bright_middle(pixels: NDArray[np.uint8], above: int) -> NDArray[np.float64] 
 
     What is written at the corners is left out.
     """
-    gray = np.ptp(pixels.astype(int), axis=-1) < 12
+    gray = pixels.max(axis=-1) - pixels.min(axis=-1) < 12
     found = gray & (pixels[..., 1] > above)
     columns = found.shape[1]
     found[:44, : columns // 2] = False

@@ -80,9 +80,10 @@ def test_the_second_to_open_is_told_and_cannot_draw(person, series, disc):
         other.stdout.close()
 
 
-def test_outlines_from_another_file_are_not_saved_until_they_are(person, study, series):
+def test_outlines_from_another_file_are_not_saved_until_they_are(person, study):
+    series = study / "hip01" / "2021-09-07" / "t1_cor"
     person.tracer.open_series(series)
-    person.tracer.load_outlines(study / "hip04" / "2022-10-18" / "rtstruct.dcm")
+    person.tracer.load_outlines(study / "hip01" / "2021-09-07" / "rtstruct.dcm")
     person.look()
     assert person.panel.state.text().startswith("Unsaved: ")
     assert person.tracer.has_unsaved

@@ -40,7 +40,7 @@ class WorklistPanel(QWidget):
         self.summary.setTextFormat(Qt.TextFormat.PlainText)
         self.summary.setWordWrap(True)
         self.words = QLineEdit()
-        self.words.setPlaceholderText("Only rows with these words")
+        self.words.setPlaceholderText("Words to find")
         self.words.setClearButtonEnabled(True)
         self.words.textChanged.connect(self.refresh)
         self.state = QComboBox()
