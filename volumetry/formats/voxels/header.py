@@ -8,7 +8,7 @@ column direction), as everywhere: where the file's slice axis runs against it, t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -233,6 +233,34 @@ class VoxelFile:
                 todo="Correct the spacing or its unit in the header, or export the file again.",
             )
         return np.array(lengths)
+
+
+def not_3d(sizes: Sequence[int], path: Path | str, *, channels: int = 1, **values: object) -> GeometryError:
+    """Return the error for an image that is not one volume of one number a voxel, and say why it is not.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Voxels along the file's axes.
+    path : path or str
+    channels : int
+        Numbers a voxel has.
+    **values
+        To be shown beside the sizes.
+    """
+    if channels != 1:
+        what, todo = (
+            "a voxel holds several numbers, as those of a picture in colour do",
+            "Export the labels as one number a voxel.",
+        )
+    elif sum(size > 1 for size in sizes[3:]):
+        what, todo = "the file holds more than one volume", "Extract the one volume that is meant."
+    else:
+        what, todo = (
+            "the image is flat: it has no slices",
+            "Export it as a volume, with the distance of its slices.",
+        )
+    return GeometryError("not-3d", what, where=path, values={"size": tuple(sizes), **values}, todo=todo)
 
 
 def check_rotation(directions: Array, path: Path, *, field: str, lengths_field: str) -> None:

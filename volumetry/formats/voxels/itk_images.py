@@ -15,7 +15,7 @@ import numpy as np
 
 from volumetry.errors import GeometryError, ReadError
 from volumetry.formats.opening import truncated
-from volumetry.formats.voxels.header import VoxelFile
+from volumetry.formats.voxels.header import VoxelFile, not_3d
 from volumetry.formats.voxels.library_edge import by_library, check_matrix
 from volumetry.formats.voxels.nifti_header import shortest_decimal
 from volumetry.formats.voxels.reader import VoxelReader
@@ -147,20 +147,10 @@ def _information(
     with _without_warnings():
         reader.ReadImageInformation()
     if reader.GetNumberOfComponents() != 1 or reader.GetDimension() != 3:
-        raise _flat_or_colour(path, reader.GetSize(), reader.GetNumberOfComponents())
+        raise not_3d(reader.GetSize(), path, channels=reader.GetNumberOfComponents())
     # A pixel of that type tells numpy's name for it.
     pixel = itk.GetArrayFromImage(itk.Image([1, 1, 1], reader.GetPixelIDValue()))
     return reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), pixel.dtype
-
-
-def _flat_or_colour(path: Path, size: tuple[int, ...], components: int) -> GeometryError:
-    return GeometryError(
-        "not-3d",
-        "the image is flat, in colour, or holds more than one volume",
-        where=path,
-        values={"size": size, "components": components},
-        todo="Extract the one volume that is meant.",
-    )
 
 
 class _without_warnings:  # noqa: N801 - used like a function

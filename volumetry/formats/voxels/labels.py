@@ -72,7 +72,7 @@ class LabelRule:
             raise TraceError(
                 "non-finite",
                 "the mask holds NaN or infinity",
-                values={"values": int(np.count_nonzero(~np.isfinite(values)))},
+                values={"such voxels in a slice": int(np.count_nonzero(~np.isfinite(values)))},
                 todo="Write the mask again with 0 where there is no lesion.",
             )
         if self.threshold is not None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from volumetry.errors import GeometryError, ReadError, VolumetryError
+from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.voxels.header import not_3d
 
 T = TypeVar("T")
 
@@ -55,11 +56,5 @@ def check_matrix(sizes: tuple[int, ...], path: Path) -> tuple[int, int, int]:
             todo="Copy or export the file again.",
         )
     if len(sizes) < 3 or any(n > 1 for n in sizes[3:]):
-        raise GeometryError(
-            "not-3d",
-            "the image is flat, or holds more than one volume",
-            where=path,
-            values={"size": sizes},
-            todo="Extract the one volume that is meant.",
-        )
+        raise not_3d(sizes, path)
     return sizes[0], sizes[1], sizes[2]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
-from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile, check_rotation
+from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile, check_rotation, not_3d
 from volumetry.formats.voxels.header_text import (
     HeaderLines,
     cut_short,
@@ -153,13 +153,7 @@ def _sizes(fields: dict[str, str], path: Path) -> tuple[int, int, int]:
         raise unreadable("the header declares no possible matrix", path, DimSize=fields.get("dimsize", ""))
     channels = integers(fields.get("elementnumberofchannels", "1"), "ElementNumberOfChannels", path)
     if len(sizes) < 3 or max(sizes[3:], default=1) > 1 or channels != (1,):
-        raise GeometryError(
-            "not-3d",
-            "the image is flat, in colour, or holds more than one volume",
-            where=path,
-            values={"size": sizes, "channels": channels},
-            todo="Extract the one volume that is meant.",
-        )
+        raise not_3d(sizes, path, channels=max((*channels, 0)))
     return sizes[0], sizes[1], sizes[2]
 
 

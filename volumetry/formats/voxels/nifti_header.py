@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
 from volumetry.formats.opening import truncated
+from volumetry.formats.voxels.header import not_3d
 
 Array = NDArray[np.float64]
 
@@ -208,26 +209,14 @@ def _sizes(dim: tuple[int, ...], path: Path | str) -> tuple[int, int, int]:
             todo="Copy or export the file again.",
         )
     if dim[0] < 3 or any(n > 1 for n in dim[4 : dim[0] + 1]):
-        raise GeometryError(
-            "not-3d",
-            "the image is flat, or holds more than one volume",
-            where=path,
-            values={"size": tuple(dim[1 : dim[0] + 1])},
-            todo="Extract the one volume that is meant.",
-        )
+        raise not_3d(dim[1 : dim[0] + 1], path)
     return dim[1], dim[2], dim[3]
 
 
 def _dtype(fields: dict[str, Any], order: str, path: Path | str) -> np.dtype[Any]:
     code = fields["datatype"]
     if code in _COLOUR:
-        raise GeometryError(
-            "not-3d",
-            "the image is in colour",
-            where=path,
-            values={"datatype": code},
-            todo="Export the labels as numbers.",
-        )
+        raise not_3d(fields["dim"][1 : fields["dim"][0] + 1], path, channels=3, datatype=code)
     if code not in _DTYPES:
         raise ReadError(
             "unsupported-format",

@@ -7,6 +7,7 @@ millimetres unless ``space units`` says otherwise: the programs that write medic
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
-from volumetry.formats.voxels.header import LENGTH_TOLERANCE, LPS_FROM_RAS, VoxelFile
+from volumetry.formats.voxels.header import LENGTH_TOLERANCE, LPS_FROM_RAS, VoxelFile, not_3d
 from volumetry.formats.voxels.header_text import (
     HeaderLines,
     cut_short,
@@ -116,7 +117,7 @@ def read_header(path: Path | str) -> VoxelFile:
     n_layers = 1 if axes.layers is None else sizes[axes.layers]
     labels = segments_of(pairs, n_layers, path)
     if n_layers > 1 and not labels:
-        raise _not_3d(sizes, path)
+        raise _not_one_volume(fields, sizes, path)
     steps, origin, thickness, flags = _grid(fields, axes, path)
     i, j, k = axes.spatial
     file = VoxelFile(
@@ -188,16 +189,6 @@ def _dtype(fields: dict[str, str], encoding: str, path: Path) -> np.dtype[Any]:
     return np.dtype((order or "<") + code)
 
 
-def _not_3d(sizes: tuple[int, ...], path: Path) -> GeometryError:
-    return GeometryError(
-        "not-3d",
-        "the image is flat, in colour, or holds more than one volume",
-        where=path,
-        values={"size": sizes},
-        todo="Extract the one volume that is meant.",
-    )
-
-
 def _axes(fields: dict[str, str], sizes: tuple[int, ...], path: Path) -> _Axes:
     """Find the axis that is not space: the one without a direction, or of a kind that is none."""
     if not sizes or any(size < 1 for size in sizes) or fields.get("dimension") != str(len(sizes)):
@@ -212,7 +203,14 @@ def _axes(fields: dict[str, str], sizes: tuple[int, ...], path: Path) -> _Axes:
             spatial = [0, 1, 2] if sizes[3] == 1 else [1, 2, 3]
         if spatial in ([0, 1, 2], [1, 2, 3]):
             return _Axes(spatial=(spatial[0], spatial[1], spatial[2]), layers=3 if spatial[0] == 0 else 0)
-    raise _not_3d(sizes, path)
+    raise _not_one_volume(fields, sizes, path)
+
+
+def _not_one_volume(fields: dict[str, str], sizes: tuple[int, ...], path: Path) -> GeometryError:
+    kinds = fields.get("kinds", "").lower().split()
+    plain = ("domain", "space", "time", "list", "none", "???")
+    channels = math.prod(n for n, kind in zip(sizes, kinds, strict=False) if kind not in plain)
+    return not_3d(sizes, path, channels=channels, kinds=" ".join(kinds) or "none")
 
 
 def _check_counts(fields: dict[str, str], dimension: int, path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from volumetry.errors import GeometryError, ReadError
 from volumetry.formats.opening import truncated
-from volumetry.formats.voxels.header import VoxelFile
+from volumetry.formats.voxels.header import VoxelFile, not_3d
 from volumetry.formats.voxels.library_edge import by_library, check_matrix
 from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.streams import open_stream
@@ -47,13 +47,10 @@ def read_header(path: Path | str) -> VoxelFile:
         pass
     stack = by_library(lambda: _parsed(path), "the TIFF file", path)
     if stack.axes not in ("ZYX", "QYX", "IYX") or len(stack.shape) != 3:
-        raise GeometryError(
-            "not-3d",
-            "the image is flat, in colour, or holds more than one volume",
-            where=path,
-            values={"axes": stack.axes, "size": stack.shape},
-            todo="Extract the one stack that is meant.",
-        )
+        colours = math.prod(n for n, axis in zip(stack.shape, stack.axes, strict=True) if axis == "S")
+        spatial = [n for n, axis in zip(stack.shape, stack.axes, strict=True) if axis in "XYZ"][::-1]
+        others = [n for n, axis in zip(stack.shape, stack.axes, strict=True) if axis not in "XYZS"]
+        raise not_3d((*spatial, *others), path, channels=colours, axes=stack.axes)
     sizes = check_matrix(stack.shape[::-1], path)
     if stack.spacing_mm is None:
         raise GeometryError(
