@@ -9,17 +9,19 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT
 
+import volumetry.statistics as vs
 from volumetry.cli import main
 from volumetry.errors import UsageError
 from volumetry.outcomes.analysis import Analysis, Context, Outcome
 from volumetry.outcomes.joining import join, read_inputs
-from volumetry.outcomes.plan import read_plan
+from volumetry.outcomes.plan import file_name, read_plan
 from volumetry.outcomes.run import _parts, run_outcomes
 from volumetry.tables import MEASUREMENTS, read_table
 
@@ -419,3 +421,57 @@ def test_the_sample_study_runs_with_tables_from_elsewhere(tmp_path: Path) -> Non
     page = (results / "outcomes" / "results.md").read_text(encoding="utf-8")
     assert "not evaluable: few-slices" in page
     assert "too few for errors that rest on clusters" in page
+
+
+FILMS = """patient,side,arm,operated,clear,seen,last
+1,L,a,2020-01-01,2020-07-01,2021-01-01,2021-01-01
+1,R,a,2020-01-01,2021-07-01,,2021-07-01
+2,L,b,2020-01-01,2020-03-01,2020-06-01,2020-06-01
+3,R,a,2020-02-01,2021-02-01,,2021-02-01
+4,L,b,2020-02-01,2020-05-01,2020-08-01,2020-09-01
+5,L,b,2020-03-01,,2020-09-01,2020-09-01
+6,R,a,2020-03-01,2020-12-01,2021-03-01,2021-03-01
+7,R,b,2020-04-01,2021-04-01,,2021-04-01
+8,L,a,2020-04-01,2021-04-01,,2021-04-01
+9,L,b,2020-05-01,2020-08-01,2020-11-01,2020-12-01
+"""
+FILM_PLAN = """
+[tables]
+clinical = "films.csv"
+[groups]
+column = "arm"
+first = "a"
+second = "b"
+[[time_to_event]]
+name = "collapse"
+start = "operated"
+event_date = "seen"
+last_date = "last"
+last_negative_date = "clear"
+unit = "days"
+"""
+
+
+def test_an_event_between_two_films_is_tested_as_one(tmp_path: Path) -> None:
+    """The interval-censored test stands beside the log-rank test; notes count patients and nothing else."""
+    (tmp_path / "films.csv").write_text(FILMS, encoding="utf-8")
+    (tmp_path / "plan.toml").write_text(FILM_PLAN, encoding="utf-8")
+    plan, document = read_plan(tmp_path / "plan.toml")
+    context = Context(plan=plan, cohort=join(plan, document, read_inputs(plan, tmp_path)))
+    analyses = {a.id: a for part in _parts(context) for a in part().analyses}
+    found = analyses["interval-censored-log-rank"].result
+    rows = [line.split(",") for line in FILMS.splitlines()[1:]]
+    days = [
+        [(date.fromisoformat(d) - date.fromisoformat(r[3])).days if d else None for d in r[4:]] for r in rows
+    ]
+    left = [(clear or 0) if seen else last for clear, seen, last in days]
+    expected = vs.interval_logrank_test(left, [seen for _, seen, _ in days], [row[2] for row in rows])
+    assert found is not None
+    assert found.p_value == pytest.approx(expected.p_value)
+    notes = [note for analysis in analyses.values() for note in analysis.notes]
+    assert any("10 rows of 9 patients" in note for note in notes)
+    assert not [note for note in notes if "clusters (" in note or "column" in note]
+
+
+def test_file_names_keep_letters_without_accents() -> None:
+    assert file_name("Kollaps des Hüftkopfes, große Läsion") == "kollaps-des-huftkopfes-grosse-lasion"

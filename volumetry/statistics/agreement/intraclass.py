@@ -12,12 +12,7 @@ from scipy import stats
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import (
-    Column,
-    Table,
-    not_estimable,
-    read_block,
-)
+from volumetry.statistics.rows import Column, Table, not_estimable, read_block
 
 IccForm = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)"]
 

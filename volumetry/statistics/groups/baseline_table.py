@@ -244,11 +244,7 @@ def _class_counts(
 
 
 def _class_rows(
-    variable: str,
-    classes: list[Any],
-    groups: list[Any],
-    counts: list[NDArray[np.int64]],
-    missing: list[int],
+    variable: str, classes: list[Any], groups: list[Any], counts: list[NDArray[np.int64]], missing: list[int]
 ) -> list[TableOneRow]:
     rows = []
     for name, group_counts, n_missing in zip(groups, counts, missing, strict=True):

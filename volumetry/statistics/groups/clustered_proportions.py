@@ -125,10 +125,7 @@ def _influences(one: Sample, two: Sample) -> tuple[NDArray[np.float64], NDArray[
 
 
 def _robust_effects(
-    one: Sample,
-    two: Sample,
-    influences: tuple[NDArray[np.float64], NDArray[np.float64]],
-    level: float,
+    one: Sample, two: Sample, influences: tuple[NDArray[np.float64], NDArray[np.float64]], level: float
 ) -> tuple[Estimate, ...]:
     p1, p2 = float(one.values.mean()), float(two.values.mean())
     n_clusters = influences[0].size

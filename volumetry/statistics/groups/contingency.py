@@ -24,14 +24,7 @@ from volumetry.statistics.clusters import (
 from volumetry.statistics.groups.exact_tables import TooManyTablesError, freeman_halton_p
 from volumetry.statistics.groups.two_by_two import count_table, likelihood_ratio_statistic, pearson_statistic
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import (
-    Column,
-    Table,
-    column_values,
-    is_missing,
-    not_estimable,
-    one_column,
-)
+from volumetry.statistics.rows import Column, Table, column_values, is_missing, not_estimable, one_column
 
 TablePrimary = Literal["pearson", "likelihood-ratio", "exact"]
 
@@ -308,10 +301,7 @@ def _noncentrality(chi_squared: float, df: int, probability: float) -> float:
 
 
 def _cluster_wald(
-    counts: NDArray[np.int64],
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    codes: NDArray[np.intp],
+    counts: NDArray[np.int64], rows: NDArray[np.intp], columns: NDArray[np.intp], codes: NDArray[np.intp]
 ) -> tuple[float, int, int]:
     used_rows, used_columns = np.flatnonzero(counts.sum(1)), np.flatnonzero(counts.sum(0))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)

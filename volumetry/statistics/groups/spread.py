@@ -14,11 +14,7 @@ from volumetry.statistics.clusters import check_clusters, clean_sample, clean_tw
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import ClusterPair, Column, Table, not_estimable
 
-_QUANTILE_METHODS = {
-    2: "averaged_inverted_cdf",
-    6: "weibull",
-    7: "linear",
-}
+_QUANTILE_METHODS = {2: "averaged_inverted_cdf", 6: "weibull", 7: "linear"}
 
 
 @checked

@@ -22,13 +22,7 @@ from volumetry.statistics.clusters import (
     has_repeats,
 )
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import (
-    Alternative,
-    ClusterPair,
-    Column,
-    Table,
-    not_estimable,
-)
+from volumetry.statistics.rows import Alternative, ClusterPair, Column, Table, not_estimable
 from volumetry.statistics.wald import wald_estimate
 
 Variances = Literal["unequal", "equal"]

@@ -182,12 +182,7 @@ def fit_cox(design: Design, rows: SurvivalRows, *, ties: TieRule, clustered: boo
     X = design.values - design.values.mean(axis=0)
     scale = X.std(axis=0)
     sets = build_risk_sets(
-        X / scale,
-        rows.time_index,
-        rows.event == 1,
-        weight=rows.weights,
-        strata=rows.strata.codes,
-        ties=ties,
+        X / scale, rows.time_index, rows.event == 1, weight=rows.weights, strata=rows.strata.codes, ties=ties
     )
     scaled = _newton(sets, design.names)
     inverse = _inverse(evaluate(sets, scaled).information, design.names) / np.outer(scale, scale)

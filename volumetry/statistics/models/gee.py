@@ -183,10 +183,7 @@ def _fit(rows: RegressionRows, options: GeeOptions, covariance: str) -> _Fit:
             scores = _scores(D, W, residual, cluster, bread if covariance == "bias_reduced" else None)
             spread_of_scores = scores @ bread
             return _Fit(
-                coefficients=beta,
-                covariance=spread_of_scores.T @ spread_of_scores,
-                alpha=alpha,
-                scale=scale,
+                coefficients=beta, covariance=spread_of_scores.T @ spread_of_scores, alpha=alpha, scale=scale
             )
     raise not_estimable(
         "the estimating equations did not converge",

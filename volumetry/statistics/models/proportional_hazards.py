@@ -168,11 +168,7 @@ def _term_tests(
             raise not_estimable(f"the data do not show how {term} changes with time")
         u = score[kept] / scale
         chi_square = float(u @ np.linalg.solve(part / np.outer(scale, scale), u))
-        tests[str(term)] = (
-            chi_square,
-            float(len(columns)),
-            float(special.chdtrc(len(columns), chi_square)),
-        )
+        tests[str(term)] = (chi_square, float(len(columns)), float(special.chdtrc(len(columns), chi_square)))
     return tests
 
 

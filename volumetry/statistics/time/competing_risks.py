@@ -19,11 +19,7 @@ from volumetry.statistics.result import Result, StatisticResult
 from volumetry.statistics.rows import BoolArray, Column, FloatArray, Table, present_values, sum_by
 from volumetry.statistics.time.influence import Leaving, curve_variance
 from volumetry.statistics.time.survival import greenwood_terms, interval_limits
-from volumetry.statistics.time.survival_rows import (
-    SurvivalColumns,
-    SurvivalRows,
-    read_survival,
-)
+from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
 
 Variance = Literal["jackknife", "aalen"]
 
@@ -245,10 +241,7 @@ def _jackknife_variance(
     c = (event > 0) * jump[at] - hazard_square[at]
     ended = B[at] + c * incidence[at] + (event == cause) * table.before[at] / table.at_risk[at]
     leaving = Leaving(
-        index=at,
-        weights=rows.weights[inside],
-        cluster=rows.cluster.codes[inside],
-        n_times=len(table.times),
+        index=at, weights=rows.weights[inside], cluster=rows.cluster.codes[inside], n_times=len(table.times)
     )
     loadings = np.column_stack([np.ones_like(incidence), -incidence, B])
     return curve_variance(leaving, np.column_stack([ended, c]), loadings)

@@ -11,12 +11,7 @@ from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import Column, FloatArray, Table, not_estimable
-from volumetry.statistics.time.survival import (
-    CurveOptions,
-    SurvivalCurve,
-    curves_by_group,
-    greenwood_terms,
-)
+from volumetry.statistics.time.survival import CurveOptions, SurvivalCurve, curves_by_group, greenwood_terms
 from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
 from volumetry.statistics.wald import wald_estimate
 

@@ -237,10 +237,7 @@ def interval_limits(
             exponent = half * standard_error / (inside * np.log(inside))
             low, high = inside ** np.exp(-exponent), inside ** np.exp(exponent)
     certain = survival >= 1
-    return (
-        np.where(certain, 1.0, np.maximum(low, 0.0)),
-        np.where(certain, 1.0, np.minimum(high, 1.0)),
-    )
+    return (np.where(certain, 1.0, np.maximum(low, 0.0)), np.where(certain, 1.0, np.minimum(high, 1.0)))
 
 
 def curves_by_group(
