@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ _TABLE_ONE_FIXED = (
     "population", "variable", "category", "counted", "p", "test", "smd", "missing", "reason",
 )  # fmt: skip
 _RUN_FACTS = ("volumetry_version", "python_version", "numpy_version", "protocol_sha256", "pseudonyms")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_LONG = 14
+"""Letters from which on a text may break anywhere, so that wide tables fit."""
+
 _P_VALUES = ("p", "p_value", "p_adjusted")
 
 
@@ -45,6 +50,15 @@ class ShownCell:
     text: str
     column: str
     is_number: bool
+
+    @property
+    def kind(self) -> str:
+        """How a cell that is no number is drawn: by its class of change, as a date, or as a long text."""
+        if self.text in ("increase", "decrease"):
+            return self.text
+        if _DATE.fullmatch(self.text):
+            return "date"
+        return "text" if len(self.text) > _LONG else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -214,7 +214,10 @@ def _analysed(outcomes: OutcomeResults) -> Iterator[Markup]:
 def _estimate(analyses: Source, line: int, row: Mapping[str, Any]) -> Markup:
     parts: list[Markup] = []
     if row.get("value") is not None:
-        text = sentence("{} {}", str(row.get("estimate")), analyses.cell(line, "value"))
+        unit = str(row.get("unit") or "").replace("3", "³").replace("2", "²")
+        text = sentence(
+            "{} {}{}", _estimate_name(analyses, line, row), analyses.cell(line, "value"), unit and f" {unit}"
+        )
         if row.get("ci_low") is not None and row.get("ci_high") is not None:
             text += sentence(
                 ", {} % interval {} to {}",
@@ -224,15 +227,37 @@ def _estimate(analyses: Source, line: int, row: Mapping[str, Any]) -> Markup:
             )
         parts.append(text)
     if row.get("p_value") is not None:
-        parts.append(sentence("p = {}", analyses.cell(line, "p_value", shown_p(row["p_value"]))))
+        parts.append(_p_value(analyses, line, row, "p_value", "p"))
     if row.get("p_adjusted") is not None:
-        parts.append(
-            sentence("adjusted p = {}", analyses.cell(line, "p_adjusted", shown_p(row["p_adjusted"])))
-        )
+        parts.append(_p_value(analyses, line, row, "p_adjusted", "adjusted p"))
     if row.get("n_used") is not None:
         parts.append(sentence("n = {}", analyses.cell(line, "n_used")))
     contrast = sentence("{}, ", analyses.cell(line, "contrast")) if row.get("contrast") else ""
     return contrast + joined(parts, comma="; ", last="; ")
+
+
+_SAME = ("endpoint", "population", "contrast", "estimate")
+
+
+def _estimate_name(analyses: Source, line: int, row: Mapping[str, Any]) -> Markup:
+    """The name of an estimate; with what it is of, where an endpoint has several of that name."""
+    same = [
+        other
+        for other in analyses.rows
+        if other.get("role") in _GOOD_SOURCES
+        and all(
+            other.get(name) == row.get(name) for name in ("endpoint", "population", "contrast", "estimate")
+        )
+    ]
+    of_what = sentence(" ({})", analyses.cell(line, "what")) if len(same) > 1 else ""
+    return sentence("{}{}", str(row.get("estimate")), of_what)
+
+
+def _p_value(analyses: Source, line: int, row: Mapping[str, Any], column: str, word: str) -> Markup:
+    """``p = 0.0111``, or ``p <0.0001`` with the sign in the number."""
+    shown_text = shown_p(row[column])
+    sign = "" if shown_text.startswith("<") else "= "
+    return sentence("{} {}{}", word, sign, analyses.cell(line, column, shown_text))
 
 
 def _name(analyses: Source, endpoint: str) -> Linked:
