@@ -120,3 +120,9 @@ def test_a_visit_of_a_table_whose_dates_enclose_another_is_not_ordered(tmp_path)
     table = "ID,V,Vol,D,L\n1,a,10,2019-01-01,x\n1,a,9,2021-01-01,y\n1,b,5,2020-01-01,x\n"
     _, changes = classed(tmp_path, table, ROWS + 'study_date = "D"\nlesion = "L"\n')
     assert {c["reason"] for c in changes} == {"visit-order-unknown"}
+
+
+def test_faults_name_the_line_of_the_file(tmp_path, capsys):
+    lines = ["# a comment", "", "P,v1,2019-01-01,,x,,,a.nii.gz,", "# another", "P,v2,1.2.2020,,x,,,b.nii.gz,"]
+    assert measured(tmp_path, lines)[0] == 2
+    assert "line 6: study_date" in capsys.readouterr().err

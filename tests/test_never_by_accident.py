@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from study_phantoms import write_box, write_box_trace
+from study_phantoms import coronal, write_box, write_box_trace
 
 from volumetry import ScanSource
 from volumetry.cli import main
@@ -192,3 +192,48 @@ def test_traces_of_several_patients_in_one_folder(tmp_path):
     assert not classes(changes)
     (tmp_path / "p.toml").write_text('[identity]\npatient = "folder:1"\n')
     assert classes(results(root, "--protocol", tmp_path / "p.toml")[2]) == {"no_change"}
+
+
+# -- which side ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("{0}", "{0}_mask"),
+        ("imagesTr/{0}_0000", "labelsTr/{0}"),
+        ("imagesTr/{0}", "labelsTr/{0}"),
+        ("images/{0}", "masks/{0}"),
+        ("{0}", "labels/final/{0}"),
+    ],
+)
+def test_sides_in_the_names_of_images_are_sides(tmp_path, image, mask):
+    root = tmp_path / "study"
+    for name, rows in (("P01_v1_left", 10), ("P01_v2_right", 5)):
+        across = {"left": 40.0, "right": 0.0}[name.rpartition("_")[2]]
+        geometry = coronal(x_mm=across)
+        write_box(root / f"{image.format(name)}.nii.gz", geometry)
+        write_box(root / f"{mask.format(name)}.nii.gz", geometry, rows=(5, 5 + rows))
+    _, rows, changes = results(root)
+    assert [(row["patient"], row["side"]) for row in rows if row["trace"]] == [("P01", "L"), ("P01", "R")]
+    assert not classes(changes)
+
+
+def test_numbers_that_may_be_months_and_days_order_nothing():
+    for names in (("ses-0615", "ses-0110"), ("ses-1506", "ses-0901")):
+        assert order_of_visits(dict.fromkeys(names, "")).by == "unknown"
+    for names in (
+        ("ses-0001", "ses-0002"),
+        ("ses-2019", "ses-2020"),
+        ("v09", "v10"),
+        ("year2011", "year2012"),
+    ):
+        assert order_of_visits(dict.fromkeys(names, "")).by == "numbers"
+
+
+def test_a_session_with_two_dates_has_none(tmp_path):
+    root = tmp_path / "study"
+    masks(root, {f"sub-1/ses-{s}/sub-1_ses-{s}_mask.nii.gz": rows for s, rows in (("a", 10), ("b", 5))})
+    text = "session_id\tacq_time\na\t2020-01-01\nb\t2019-01-01\nses-a\t2018-01-01\n"
+    (root / "sub-1/sub-1_sessions.tsv").write_text(text, encoding="utf-8")
+    assert {c["reason"] for c in results(root)[2]} == {"visit-order-unknown"}

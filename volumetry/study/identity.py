@@ -121,7 +121,7 @@ def order_of_visits(
     known = {visit: day or date_of_name(visit) for visit, day in dates.items()}
     numbers = {visit: number_of_name(visit) for visit in dates}
     words = {found[0] for found in numbers.values() if found}
-    if _may_be_minus(dates):
+    if _may_be_minus(dates) or _may_be_days(dates):
         words = set()
     candidates: tuple[tuple[str, dict[str, Any]], ...] = (
         ("protocol", {visit: declared.index(visit) for visit in dates if visit in declared}),
@@ -142,6 +142,16 @@ def _may_be_minus(visits: Iterable[str]) -> bool:
     """Whether a hyphen before the number may be a minus: some names have one, and others have none."""
     marks = {matched["mark"] == "-" for visit in visits if (matched := _NUMBERED.fullmatch(visit))}
     return len(marks) > 1
+
+
+def _may_be_days(visits: Iterable[str]) -> bool:
+    """Whether all numbers may be a month and a day without a year: ``ses-0615`` and ``ses-0110``."""
+    texts = [matched["number"] for visit in visits if (matched := _NUMBERED.fullmatch(visit))]
+    if not any(text.startswith("0") for text in texts) or any(len(text) != 4 for text in texts):
+        return False
+    pairs = [(int(text[:2]), int(text[2:])) for text in texts]
+    ways = (pairs, [(month, day) for day, month in pairs])
+    return any(all(1 <= month <= 12 and 1 <= day <= 31 for month, day in way) for way in ways)
 
 
 def first_days(days: Mapping[str, Iterable[str]]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,10 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
     ReadError, UsageError
         ``invalid-table`` with all faults at once.
     """
-    rows = read_manifest(path)
-    _check_places(rows, path)
+    numbered = _numbered_rows(path)
+    _check_places(numbered, path)
     scans = NamedScans(folder)
-    for line, row in enumerate(rows, start=2):
+    for line, row in numbered:
         side = SIDE_WORDS.get((row["side"] or "").lower())
         if side is None:
             raise UsageError(
@@ -73,10 +73,10 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
         yield _case(row, side, path.parent, folder, scans)
 
 
-def _check_places(rows: Sequence[Row], path: Path) -> None:
+def _check_places(rows: Iterable[tuple[int, Row]], path: Path) -> None:
     """Refuse a visit with two places among those of its patient."""
     places: dict[tuple[Any, ...], tuple[int, int]] = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         place = row["visit_order"]
         if place is None:
             continue
@@ -101,7 +101,12 @@ def read_manifest(path: Path | str) -> list[Row]:
     UsageError
         ``invalid-table`` with all faults at once. A column that is not known is an error.
     """
-    names, lines = table_text(path)
+    return [row for _, row in _numbered_rows(path)]
+
+
+def _numbered_rows(path: Path | str) -> list[tuple[int, Row]]:
+    table = table_text(path)
+    names = table.names
     known = MANIFEST.column_names
     for name in names:
         if name and names.count(name) > 1:
@@ -120,7 +125,7 @@ def read_manifest(path: Path | str) -> list[Row]:
                 where=path,
                 todo=f"{hint}Columns are {', '.join(known)}.",
             )
-    long = [number for number, line in enumerate(lines, start=2) if any(line[len(names) :])]
+    long = [number for number, line in table if any(line[len(names) :])]
     if long:
         raise UsageError(
             "invalid-table",
@@ -129,7 +134,9 @@ def read_manifest(path: Path | str) -> list[Row]:
             values={"line": long[0]},
             todo="Put cells that hold a comma in quotation marks.",
         )
-    return checked_rows(names, lines, MANIFEST, path, required=("patient", "visit", "scan", "trace"))
+    required = ("patient", "visit", "scan", "trace")
+    rows = checked_rows(names, table.lines, MANIFEST, path, required=required, numbers=table.numbers)
+    return list(zip(table.numbers, rows, strict=True))
 
 
 def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> Case:

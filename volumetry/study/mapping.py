@@ -20,7 +20,7 @@ from typing import Literal
 from volumetry.documents import Document, build, read_document, setting, table_setting
 from volumetry.errors import UsageError
 from volumetry.study.cases import SIDE_WORDS
-from volumetry.study.table_text import table_text
+from volumetry.study.table_text import TableText, table_text
 from volumetry.tables import MEASUREMENTS, Row
 
 _WHOSE = ("site", "side", "lesion", "reader", "read")
@@ -128,15 +128,16 @@ def mapped_rows(path: Path | str, mapping_path: Path | str) -> tuple[list[Row], 
         date or side, with their lines, all at once.
     """
     mapping, document = read_mapping(mapping_path)
-    names, lines = table_text(path)
+    table = table_text(path)
+    names = table.names
     used = _used(mapping)
     _check_unused(names, used, mapping, document)
     _check_columns(used, names, document, path)
     faults: list[str] = []
     if mapping.decimal == "," and Path(path).suffix.lower() != ".xlsx":  # whose numbers have no mark
-        faults += _points(names, lines, [*mapping.visits] or [mapping.columns.volume])
+        faults += _points(table, [*mapping.visits] or [mapping.columns.volume])
     rows: list[Row] = []
-    for number, cells in enumerate(lines, start=2):
+    for number, cells in table:
         line = dict(zip(names, (cell.strip() for cell in cells), strict=False))
         rows += _rows_of_line(line, mapping, number, faults)
     if faults:
@@ -178,10 +179,11 @@ def _check_columns(
             )
 
 
-def _points(names: Sequence[str], lines: Sequence[Sequence[str]], columns: Iterable[str]) -> Iterator[str]:
+def _points(table: TableText, columns: Iterable[str]) -> Iterator[str]:
     """Name the volumes with a point where a comma is the mark of decimals: 1.234 may be over a thousand."""
+    names = table.names
     places = [names.index(column) for column in columns]
-    for number, cells in enumerate(lines, start=2):
+    for number, cells in table:
         for place in places:
             if place < len(cells) and re.fullmatch(r"[\d.]*\d\.\d[\d.]*(,\d*)?", cells[place].strip()):
                 text = cells[place].strip()

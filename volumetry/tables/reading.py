@@ -57,8 +57,11 @@ def checked_rows(
     path: Path | str,
     *,
     required: Sequence[str] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> list[Row]:
-    """Return typed rows of cells that are texts. Raises ``invalid-table``, naming all faults at once.
+    """Return typed rows of cells that are texts; `numbers` are those of their lines, by default from 2.
+
+    Raises ``invalid-table``, naming all faults at once.
 
     Examples
     --------
@@ -70,8 +73,9 @@ def checked_rows(
     """
     faults = _missing_columns(required or table.first_names, names)
     columns = {column.name: column for column in table.columns}
+    numbers = numbers or range(2, len(texts) + 2)
     rows: list[Row] = []
-    for number, cells in enumerate(texts, start=2):
+    for number, cells in zip(numbers, texts, strict=True):
         row: Row = dict.fromkeys(table.column_names)
         for name, text in zip(names, cells, strict=False):
             if name not in columns:
@@ -83,7 +87,7 @@ def checked_rows(
                 faults.append(f"line {number}: {name} is {text!r}, no {columns[name].kind}{such}")
         rows.append(row)
     present = [columns[name] for name in names if name in columns]
-    faults += _row_faults(rows, present)
+    faults += _row_faults(zip(numbers, rows, strict=True), present)
     _raise_faults(faults, path)
     return rows
 
@@ -112,8 +116,8 @@ def _csv_rows(path: Path | str) -> tuple[list[str], list[list[str]]]:
     return [name.strip() for name in lines[0]], lines[1:]
 
 
-def _row_faults(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
-    for number, row in enumerate(rows, start=2):
+def _row_faults(rows: Iterable[tuple[int, Row]], columns: Sequence[Column]) -> Iterator[str]:
+    for number, row in rows:
         for column in columns:
             value = row.get(column.name)
             if value is None:
@@ -160,7 +164,7 @@ def check_table(frame: pd.DataFrame, table: Table) -> None:
             except (ValueError, OverflowError):
                 faults.append(f"line {number}: {column.name} is no {column.kind}")
         rows.append(row)
-    faults += _row_faults(rows, present)
+    faults += _row_faults(enumerate(rows, start=2), present)
     _raise_faults(faults, None)
 
 

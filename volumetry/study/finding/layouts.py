@@ -94,6 +94,12 @@ def _who(stem: str) -> tuple[str, str]:
     return (parts.patient, parts.visit) if parts is not None and parts.patient else (stem, "")
 
 
+def _side(stem: str) -> str:
+    """The side that a name of a patient's visit says, as of ``P01_v1_left``."""
+    parts = parts_of_name(stem)
+    return side_of_name(f"lesion {parts.rest}") if parts is not None and parts.patient else ""
+
+
 # -- TotalSegmentator -------------------------------------------------------------------------------------
 
 
@@ -169,9 +175,12 @@ def _channels(images: Sequence[str], labelled: set[str]) -> dict[str, tuple[str,
 def _labelled(mask: str, scans: Sequence[str], names: Mapping[int, str], note: str) -> Iterator[Case]:
     """A case for every label that the data set names, absent where it is not drawn; one for all others."""
     patient, visit = _who(_stem(mask))
+    side = _side(_stem(mask))
     others = Case(
         patient=patient,
         visit=visit,
+        study_date=_day(_stem(mask)),
+        side=side,
         besides=tuple(names),
         trace=mask,
         scan=scans[0] if scans else "",
@@ -179,7 +188,7 @@ def _labelled(mask: str, scans: Sequence[str], names: Mapping[int, str], note: s
         note=note,
     )
     for number, label in names.items():
-        yield replace(others, side=side_of_name(label), lesion=label, label=number, besides=())
+        yield replace(others, side=side_of_name(label) or side, lesion=label, label=number, besides=())
     yield others
 
 
@@ -386,7 +395,7 @@ def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], res
         patient=patient,
         visit=visit,
         study_date=_day(stem),
-        side=side_of_name(f"lesion {lesion}"),
+        side=side_of_name(f"lesion {lesion}") or _side(stem),
         lesion="" if lesion.lower() in _PLAIN_WORDS else lesion,
         reader=reader[1] if reader else "",
         trace=mask,

@@ -13,14 +13,16 @@ _MAX_BYTES = 1 << 20
 def session_dates(root: Path | str) -> dict[tuple[str, str], str]:
     """Return the ISO date of every session below a folder, by subject and session (``sub-01, ses-2``).
 
-    The column ``acq_time`` is read; a table that has none, or that cannot be read, gives no dates.
+    The column ``acq_time`` is read; a table that has none, or that cannot be read, gives no dates. A session
+    with two dates has none.
     """
     dates: dict[tuple[str, str], str] = {}
     for pattern in ("sub-*/sub-*_sessions.tsv", "sub-*_sessions.tsv"):
         for path in sorted(Path(root).glob(pattern)):
             subject = path.name.removesuffix("_sessions.tsv")
             for session, day in _rows(path):
-                dates[subject, session if session.startswith("ses-") else f"ses-{session}"] = day
+                key = subject, session if session.startswith("ses-") else f"ses-{session}"
+                dates[key] = day if dates.get(key, day) == day else ""
     return dates
 
 
