@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 import volumetry
 
@@ -93,6 +95,15 @@ def imported_names(file: Path) -> Iterator[tuple[int, str]]:
             stem = package[: len(package) + 1 - node.level] if node.level else []
             base = ".".join([*stem, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+
+
+def test_the_architecture_page_names_every_module_and_no_other() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    cells = [
+        line.split("|")[2] for line in page.splitlines() if line.startswith("| ") and line.count("|") == 4
+    ]
+    named = {name.rstrip("/") for cell in cells for name in re.findall(r"`([\w/]+)`", cell)}
+    assert named == set(LEVEL) - {"__init__", "__main__", "_version"}
 
 
 def test_every_module_has_its_layer() -> None:

@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED
+from conftest import ROOT, SHARED
 from exported_lesions import (
     LESIONS,
     OF_SHARED,
@@ -31,7 +33,9 @@ from exported_lesions import (
 from pydicom import dcmread
 
 import volumetry as vm
+from volumetry.cli import main
 from volumetry.export import EXPORT_NAMES, ExportOptions, export_file, read_traced
+from volumetry.study.figures import figure_name
 from volumetry.volume import MeasurementRule
 
 pytest.importorskip("highdicom")
@@ -217,3 +221,131 @@ def report_says(path: Path, trace: vm.Trace, folder: Path) -> None:
     items = json.loads(out.read_text())["Measurements"][0]["measurementItems"]
     read = [float(item["value"]) for item in items if item["quantity"]["CodeMeaning"] == "Volume"]
     assert read == pytest.approx(wanted, rel=1e-9)
+
+
+# -- a whole study ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A batch with exports: the sample study, and in the whole proof every other lesion on DICOM images."""
+    folder = tmp_path_factory.mktemp("exports")
+    sample = ROOT / "sample_scans/study"
+    for patient in sorted(sample.iterdir()) if WHOLE else (sample / "hip03",):
+        shutil.copytree(patient, folder / "study" / patient.name)
+    for lesion in LESIONS if WHOLE else ():
+        if lesion.dicom and not lesion.name.startswith("hip") and (SHARED / "data").is_dir():
+            place = folder / "study" / lesion.name / "2020-01-01"
+            place.mkdir(parents=True)
+            lesion.make(place)
+    batch(folder, "--export", "seg,sr", "--skipped", "bridge")
+    return folder
+
+
+def batch(folder: Path, *more: str, study: str = "study", out: str = "results") -> None:
+    call = ["batch", str(folder / study), "--out", str(folder / out), "--jobs", "1", "--quiet", *more]
+    assert main(call) in (0, 3)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def stem_of(row: dict[str, str]) -> str:
+    read = "" if row["read"] in ("", "1") else f"read-{row['read']}"
+    return figure_name(*(row[n] for n in ("patient", "side", "lesion", "reader", "visit")), read)
+
+
+def evaluations(report: Any) -> Iterator[tuple[str, str]]:
+    for item in report.get("ContentSequence", ()):
+        if item.ValueType == "CODE":
+            yield item.ConceptNameCodeSequence[0].CodeValue, item.ConceptCodeSequence[0].CodeMeaning
+        yield from evaluations(item)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1200)
+def test_reports_of_a_study_say_what_its_tables_say(study: Path) -> None:
+    """Both volumes, the largest area, change, class and reservations; one tracking UID a lesion."""
+    results = study / "results"
+    key = ("patient", "side", "lesion", "reader")
+    changes = {(*(r[n] for n in key), r["followup_visit"]): r for r in table(results / "changes.csv")}
+    uids: dict[tuple[str, ...], set[str]] = {}
+    n_numbers, n_reports, reservations = 0, 0, 0
+    for row in table(results / "measurements.csv"):
+        path = results / "export" / f"{stem_of(row)}.sr.dcm"
+        if row["status"] != "measured" or not path.exists():
+            assert row["status"] != "measured" or "nii" in row["scan"], row["message"]
+            continue
+        report, segments = dcmread(path), dcmread(path.with_name(path.name.replace(".sr.", ".seg.")))
+        said = list(numbers_of(report))
+        change = changes.get((*(row[n] for n in key), row["visit"]), {})
+        wanted = [
+            ("Volume", row["volume_thickness_mm3"]),
+            ("Volume", row["volume_spacing_mm3"]),
+            ("Area", row["max_area_mm2"]),
+            ("Relative change of volume", change.get("change_percent", "")),
+        ]
+        wanted = [(name, float(value)) for name, value in wanted if value]
+        assert [name for name, _, _ in said if name in dict(wanted)] == [name for name, _ in wanted]
+        found = [number for name, _, number in said if name in dict(wanted)]
+        assert found == pytest.approx([value for _, value in wanted], rel=1e-12)
+        codes = list(evaluations(report))
+        if change:
+            wanted_codes = sorted(words(c) for c in change["reservations"].split(";") if c)
+            assert sorted(meaning for name, meaning in codes if name == "reservation") == wanted_codes
+            assert dict(codes).get("comparable", "") == words(change["comparable"])
+            assert CLASSES.get(change["category"], words(change["category"])) == dict(codes)["change-class"]
+            reservations += len(wanted_codes)
+        tracking = segments.SegmentSequence[0].TrackingUID
+        assert tracking in str(report)
+        uids.setdefault(tuple(row[n] for n in ("patient", "side", "lesion")), set()).add(tracking)
+        n_numbers, n_reports = n_numbers + len(found), n_reports + 1
+    assert {len(found) for found in uids.values()} == {1}
+    assert len(set().union(*uids.values())) == len(uids)
+    assert n_reports >= (40 if WHOLE else 5)
+    said_of_study(
+        f"{n_reports} reports, {n_numbers} numbers, {reservations} reservations, {len(uids)} lesions"
+    )
+
+
+CLASSES = {
+    "increase": "Increase in size",
+    "decrease": "Decrease in size",
+    "no_change": "No significant changes in the finding",
+}
+
+
+def words(code: str) -> str:
+    return code.replace("_", " ").replace("-", " ").capitalize()
+
+
+def said_of_study(line: str) -> None:
+    TABLE.append(f"~ {line}")
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1200)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_exports_in_the_study_folder_add_no_lesion_and_no_read(study: Path, tmp_path: Path) -> None:
+    """RTSTRUCT, SEG and SR lie beside the traces and scans that they were made of."""
+    shutil.copytree(study / "study", tmp_path / "study")
+    protocol = tmp_path / "study.toml"
+    protocol.write_text('[tracings]\nprefer = ["trace", "rtstruct", "seg"]\n', encoding="utf-8")
+    more = ("--protocol", str(protocol), "--skipped", "bridge")
+    batch(tmp_path, *more, out="before")
+    for path in sorted((study / "results/export").glob("*.dcm")):
+        patient = dcmread(path, stop_before_pixels=True).PatientID
+        shutil.copy(path, tmp_path / "study" / patient / path.name)
+    for trace in sorted((tmp_path / "study").rglob("*.trace.json")):
+        images = trace.with_name("t1_cor")
+        if images.is_dir() and vm.read_trace(trace).contours:
+            export_file(trace, trace.with_name(f"{trace.name}.rs.dcm"), "rtstruct", scan=images)
+    batch(tmp_path, *more, out="after")
+    names = ("patient", "side", "lesion", "reader", "visit", "read", "status", "volume_mm3")
+    before, after = (
+        [tuple(row[n] for n in names) for row in table(tmp_path / out / "measurements.csv")]
+        for out in ("before", "after")
+    )
+    assert after == before

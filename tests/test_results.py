@@ -31,3 +31,17 @@ def test_nothing_is_kept_without_a_place(tmp_path: Path) -> None:
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(vm.VolumetryError, match="not-found"):
         vm.read_results(tmp_path)
+
+
+def test_a_folder_is_measured_by_the_rules_that_are_given(tmp_path: Path) -> None:
+
+    study = VISITS
+    rule, change = vm.MeasurementRule(height="spacing"), vm.ChangeRule(threshold_percent=40)
+    results = vm.measure_folder(study, rule=rule, change_rule=change)
+    assert set(results.measurements["height_rule"].dropna()) == {"spacing"}
+    assert set(results.changes["threshold_percent"]) == {40.0}
+    protocol = tmp_path / "study.toml"
+    protocol.write_text("[change]\nthreshold_percent = 30\n", encoding="utf-8")
+    assert set(vm.measure_folder(study, protocol=protocol).changes["threshold_percent"]) == {30.0}
+    with pytest.raises(vm.VolumetryError, match="not known"):
+        vm.measure_folder(study, height="spacing")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from volumetry.errors import ReadError
+from volumetry.errors import ReadError, UsageError
 from volumetry.shown import Facts, Shown
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Table, read_table, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from volumetry.change import ChangeRule
+    from volumetry.study.protocol import Protocol
+    from volumetry.volume import MeasurementRule
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -94,7 +98,15 @@ def _frame(folder: Path, table: Table) -> pd.DataFrame:
     return to_frame(read_table(path, table) if path.is_file() else (), table)
 
 
-def measure_folder(folder: Path | str, out: Path | str | None = None, **options: Any) -> StudyResults:
+def measure_folder(
+    folder: Path | str,
+    out: Path | str | None = None,
+    *,
+    rule: MeasurementRule | None = None,
+    change_rule: ChangeRule | None = None,
+    protocol: Protocol | Path | str | None = None,
+    **options: Any,
+) -> StudyResults:
     """Measure every traced lesion below a folder.
 
     Parameters
@@ -103,8 +115,14 @@ def measure_folder(folder: Path | str, out: Path | str | None = None, **options:
     out : path, optional
         Where tables and ledger are kept, so that a second call does only what is new; left out, nothing is
         kept.
+    rule : MeasurementRule, optional
+        How areas become a volume; in place of the protocol's.
+    change_rule : ChangeRule, optional
+        When a change counts; in place of the protocol's.
+    protocol : Protocol or path, optional
+        The study protocol, or its ``study.toml``.
     **options
-        Of `volumetry.study.batch.BatchOptions`: ``protocol, manifest, jobs, fresh``...
+        Of `volumetry.study.batch.BatchOptions`: ``manifest, jobs, fresh, threshold, traces``...
 
     Returns
     -------
@@ -114,17 +132,35 @@ def measure_folder(folder: Path | str, out: Path | str | None = None, **options:
     Raises
     ------
     VolumetryError
-        As ``volumetry batch``.
+        As ``volumetry batch``; ``usage``: an option that is not known.
 
     Examples
     --------
+    >>> rule = vm.MeasurementRule(height="spacing")
+    >>> by_spacing = vm.measure_folder("sample_scans/study", rule=rule).measurements
+    >>> by_spacing["height_rule"].dropna().unique().tolist()
+    ['spacing']
     >>> results = vm.measure_folder("sample_scans/study")
     >>> results.changes["category"].value_counts().to_dict()
     {'increase': 4, 'decrease': 3, 'not_evaluable': 3, 'no_change': 2, 'resolved': 1, 'new': 1}
     """
     from volumetry.study.batch import BatchOptions, run_batch
+    from volumetry.study.protocol import Protocol, read_protocol
 
-    chosen = BatchOptions(**{"jobs": 1, **options})
+    unknown = sorted(set(options) - {field.name for field in fields(BatchOptions)})
+    if unknown:
+        raise UsageError(
+            "usage",
+            "an option of measure_folder is not known",
+            values={"options": " ".join(unknown)},
+            todo="rule, change_rule and protocol say how to measure; BatchOptions lists the others.",
+        )
+    if not isinstance(protocol, Protocol):
+        protocol = Protocol() if protocol is None else read_protocol(Path(protocol))
+    protocol = replace(
+        protocol, measurement=rule or protocol.measurement, change=change_rule or protocol.change
+    )
+    chosen = BatchOptions(protocol=protocol, **options)
     if out is not None:
         run_batch(folder, out, chosen)
         return read_results(out)
