@@ -266,6 +266,7 @@ def evaluations(report: Any) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.prove
 @pytest.mark.timeout(1200)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of a Study ID that is too long
 def test_reports_of_a_study_say_what_its_tables_say(study: Path) -> None:
     """Both volumes, the largest area, change, class and reservations; one tracking UID a lesion."""
     results = study / "results"
@@ -337,7 +338,9 @@ def test_exports_in_the_study_folder_add_no_lesion_and_no_read(study: Path, tmp_
     batch(tmp_path, *more, out="before")
     for path in sorted((study / "results/export").glob("*.dcm")):
         patient = dcmread(path, stop_before_pixels=True).PatientID
-        shutil.copy(path, tmp_path / "study" / patient / path.name)
+        place = tmp_path / "study" / patient
+        place.mkdir(exist_ok=True)
+        shutil.copy(path, place / path.name)
     for trace in sorted((tmp_path / "study").rglob("*.trace.json")):
         images = trace.with_name("t1_cor")
         if images.is_dir() and vm.read_trace(trace).contours:

@@ -17,6 +17,7 @@ from volumetry.figures.statistics_style import (
     colour_of,
     format_p,
     sentence,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def draw_bars(
         axes.errorbar(place, bar.percent, yerr=error, color=INK, capsize=2.5, lw=0.8)
     axes.set_xticks(range(len(bars)), [f"{bar.label}\n{bar.n_events}/{bar.n}" for bar in bars])
     axes.set_xlim(-0.6, max(1, len(bars)) - 0.4)
-    axes.set_ylabel(f"{sentence(title)} (%), 95 % interval")
+    axes.set_ylabel(wrapped(f"{sentence(title)} (%), 95 % interval"))
     top = max((bar.high for bar in bars), default=1.0)
     text = format_p(p_value)
     if len(bars) == 2 and text:
@@ -129,7 +130,7 @@ def draw_paired_lines(groups: Mapping[str, Any], *, label: str, ax: Axes | None 
         axes.set_xticks([0, 1], ["baseline", "follow-up"])
         axes.set_xlim(-0.25, 1.25)
         axes.set_title(f"{name}\nn = {len(values)}")
-    panels[0].set_ylabel(sentence(label))
+    panels[0].set_ylabel(wrapped(sentence(label)))
     return figure if ax is None else ax
 
 
@@ -185,7 +186,7 @@ def draw_bland_altman(
     for name, dash in (("bias", "-"), ("lower limit", (0, (4, 2))), ("upper limit", (0, (4, 2)))):
         _limit_line(axes, result[name], name, dash, unit)
     axes.set_xlabel(sentence(f"Mean of both ({mean_unit})"))
-    axes.set_ylabel(sentence(f"{contrast} ({unit})"))
+    axes.set_ylabel(wrapped(sentence(f"{contrast} ({unit})")))
     return figure if ax is None else ax
 
 

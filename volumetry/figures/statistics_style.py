@@ -130,6 +130,13 @@ def sentence(text: str) -> str:
     return raised[:1].upper() + raised[1:]
 
 
+def wrapped(label: str, width: int = 34) -> str:
+    """Return the label of an upright axis in lines that are no longer than the axis."""
+    import textwrap
+
+    return textwrap.fill(label, width, break_long_words=False, break_on_hyphens=False)
+
+
 def colour_of(place: int) -> str:
     """Return the colour of the n-th group."""
     return (*GROUP_COLOURS, THIRD, "#CC79A7", "#56B4E9", "#E69F00")[place % 6]

@@ -18,6 +18,7 @@ from volumetry.figures.statistics_style import (
     dashes_of,
     format_p,
     sentence,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def draw_incidence(
         for curve in own:
             values = [curve.incidence, curve.ci_low, curve.ci_high]
             _steps(axes, curve.times, values, 0.0, labels.index(curve.label), curve.label)
-        axes.set_ylabel(f"{sentence(cause)} (%)")
+        axes.set_ylabel(wrapped(f"{sentence(cause)} (%)", 22))
         axes.set_xlim(0, end if limits.time is None else limits.time)
         axes.set_ylim(0, limits.percent or min(100.0, 100 * highest * 1.35 + 1))
         if row == 0:
@@ -143,7 +144,7 @@ def draw_schoenfeld(times: Values, values: Values, *, unit: str, label: str, ax:
         axes.legend(loc="best")
     axes.axhline(float(values.mean()), color=INK, lw=0.7, ls=(0, (4, 2)))
     axes.set_xlabel(f"Time ({unit})")
-    axes.set_ylabel(f"Residual + {label}")
+    axes.set_ylabel(wrapped(f"Residual + {label}"))
     return figure if ax is None else ax
 
 
@@ -176,7 +177,7 @@ def _finish(
     axes.set_ylim(0, limits.percent or 101)
     last = max(float(curve.times[-1]) for curve in curves)
     axes.set_xlim(0, last * 1.01 if limits.time is None else limits.time)
-    axes.set_ylabel(text)
+    axes.set_ylabel(wrapped(text))
     axes.set_xlabel(f"Time ({unit})")
     axes.set_title(format_p(p_value), loc="right")
 
