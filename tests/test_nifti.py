@@ -599,7 +599,10 @@ def test_what_an_affine_cannot_say_is_not_written(tmp_path: Path, mask: vm.Mask,
 
 def test_overlapping_labels_need_a_file_each(tmp_path: Path) -> None:
     one = mask_on([(0, 0, z) for z in range(3)])
-    both = vm.Mask(layers=one.layers * 2, geometry=one.geometry, labels=one.labels)
+    second = vm.MaskLabel(number=2, name="L2", layer=1)
+    both = vm.Mask(
+        layers=(one.layers[0], 2 * one.layers[0]), geometry=one.geometry, labels=(*one.labels, second)
+    )
     with pytest.raises(VolumetryError, match="each label"):
         vm.write_mask(both, tmp_path / "a.nii")
 
