@@ -42,6 +42,8 @@ class Model:
     path: list[np.ndarray] | None = None
     clicks: list[np.ndarray] | None = None
     begun: int = 0
+    lesion: str = ""
+    """The lesion of what is half drawn: redo may bring another one."""
     wanted: list[tuple[str, int, float]] = field(default_factory=list)
 
     def drop(self) -> bool:
@@ -87,12 +89,20 @@ class Hands:
         self.send(QEvent.Type.MouseButtonPress, held=True, button=True)
         model, here = self.model, self.shown(self.at)
         if model.tool == "freehand":
-            model.path, model.begun = [here], self.tracer.slice_index
+            model.path, model.begun, model.lesion = [here], self.tracer.slice_index, self.lesion
         elif model.tool == "polygon":
             self.click(here)
 
+    @property
+    def lesion(self) -> str:
+        return self.tracer.session.current_lesion
+
     def click(self, here: np.ndarray) -> None:
         model, scene = self.model, self.tracer.scene
+        if model.clicks is not None and model.lesion != self.lesion:
+            model.clicks = None
+        if model.clicks is None:
+            model.lesion = self.lesion
         first = (model.clicks or [here])[0]
         apart = np.hypot(*((here - first) * scene.orientation.scale_mm[1:])) * scene.view.zoom
         if len(model.clicks or ()) < 3 or apart > CLOSE_PIXELS:
@@ -119,7 +129,7 @@ class Hands:
         self.send(QEvent.Type.MouseButtonRelease, held=False, button=True)
         model = self.model
         path, model.path = model.path, None
-        if path is not None:
+        if path is not None and model.lesion == self.lesion:
             ring = outline_of(np.array(path), self.tracer.scene.orientation.shape[1:])
             if ring is not None:
                 model.wanted.append(("add-hole" if model.is_hole else "add-outline", model.begun, area(ring)))
