@@ -193,3 +193,18 @@ def test_a_rounded_body_may_be_thickest_between_two_traced_slices() -> None:
         assert filled[index].area_pixels == pytest.approx(whole[index][0].area_pixels, rel=0.015)
     areas = [cs[0].area_pixels if i not in filled else filled[i].area_pixels for i, cs in whole.items()]
     assert sum(areas) == pytest.approx(sum(cs[0].area_pixels for cs in whole.values()), rel=0.005)
+
+
+def test_a_slice_with_a_hole_alone_stays_as_it_is_and_is_no_body() -> None:
+    session = TracingSession(geometry=coronal(), reader="A")
+    session.add_lesion("L1", "L")
+    session.add_outline(2, disc())
+    session.add_hole(4, disc(3))
+    session.add_outline(6, disc())
+    session.propose_between()
+    assert session.state.slices_of("l1", status="proposed") == (3, 5)
+    traced = {
+        2: [Contour(slice_index=2, vertices=disc(), is_hole=True)],
+        5: session.confirmed_contours("l1", 6),
+    }
+    assert fill_between(traced, coronal()) == ()

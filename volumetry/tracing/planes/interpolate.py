@@ -80,7 +80,9 @@ def fill_between(
     >>> sorted({outline.slice_index for outline in made}) == list(range(first + 1, last))
     True
     """
-    indices = sorted(index for index, contours in traced.items() if contours)
+    # A hole alone has no body to interpolate; its slice is traced all the same, and stays as it is.
+    indices = sorted(i for i, contours in traced.items() if any(not c.is_hole for c in contours))
+    held = {index for index, contours in traced.items() if contours}
     found: list[Contour] = []
     for before, after in pairwise(indices):
         if (first is not None and before < first) or (last is not None and after > last):
@@ -89,7 +91,7 @@ def fill_between(
         near = indices[max(0, place - NEIGHBOURS + 1) : place + 1 + NEIGHBOURS]
         if after - before > 1:
             found += _gap({index: traced[index] for index in near}, before, after, geometry)
-    return tuple(found)
+    return tuple(contour for contour in found if contour.slice_index not in held)
 
 
 def _gap(

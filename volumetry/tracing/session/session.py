@@ -1,14 +1,14 @@
 """Tracing one scan by one reader: commands in, events out, undo and redo over all of it.
 
-A session holds the events and their fold, `TracingState`. Every command makes one event, applies it, and
-hands it to the journal; nothing else changes the state. What is saved, and where, is decided in
-`volumetry.tracing.disk.storage`.
+A session holds the events and their fold, `TracingState`. What a command changes is worked out by pure
+functions (`lesion_edits`, `outline_edits`, `paint_edits`, `history`); the session makes one event of it,
+applies it, and hands it to the journal. Nothing else changes the state. What is saved, and where, is decided
+in `volumetry.tracing.disk.storage`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Protocol as Interface
 
@@ -19,18 +19,21 @@ from volumetry._version import __version__
 from volumetry.change import ChangeRule
 from volumetry.contour import Contour
 from volumetry.error_model import ReadingError, VerdictRule
-from volumetry.errors import TraceError, UsageError
+from volumetry.errors import UsageError
 from volumetry.geometry import ScanGeometry
-from volumetry.outlines import fill_contours
 from volumetry.scan import ScanSource
-from volumetry.trace import NOT_MEASURABLE_REASONS, Provenance, Trace
-from volumetry.tracing.planes.interpolate import fill_between
+from volumetry.trace import Provenance, Trace
+from volumetry.tracing.session import history, lesion_edits, outline_edits, paint_edits
+from volumetry.tracing.session.edit import (
+    Edit,
+    confirmed_contours,
+    lesion_of,
+    open_lesion,
+    proposed_contours,
+)
 from volumetry.tracing.session.loading import loading
-from volumetry.tracing.session.paint import follows_pixels, outlines_of_paint
 from volumetry.tracing.session.pixels import (
     NO_RUNS,
-    Runs,
-    combine_runs,
     image_from_runs,
     runs_from_image,
     runs_from_pixels,
@@ -39,12 +42,9 @@ from volumetry.tracing.session.readout import LesionReadout, SectionCache, read_
 from volumetry.tracing.session.records import (
     Action,
     Event,
-    PaintedSlice,
-    Record,
     Replacement,
     Status,
     TracedContour,
-    TracedLesion,
 )
 from volumetry.tracing.session.signing import SigningCheck, signing_check
 from volumetry.tracing.session.state import TracingState, apply_event, replay
@@ -150,36 +150,19 @@ class TracingSession:
         colour : int, optional
             Index of its colour; the first that is free by default.
         """
-        self._check_name(name, side)
-        if colour is None:
-            colour = _free_colour({lesion.colour for lesion in self.state.lesions.values()})
-        lesion = TracedLesion(id=f"l{self.state.next_id}", name=name, side=side, colour=colour)
-        self._do("add-lesion", [Replacement(before=None, after=lesion)])
-        self.current_lesion = lesion.id
-        return lesion.id
+        (self.current_lesion,) = self._apply(lesion_edits.add_lesion(self.state, name, side, colour))
+        return self.current_lesion
 
     def change_lesion(
         self, lesion_id: str, *, name: str | None = None, side: str | None = None, colour: int | None = None
     ) -> None:
         """Give a lesion another name, side or colour; its id stays."""
-        lesion = self._open_lesion(lesion_id)
-        changed = replace(
-            lesion,
-            name=lesion.name if name is None else name,
-            side=lesion.side if side is None else side,
-            colour=lesion.colour if colour is None else colour,
-        )
-        self._check_name(changed.name, changed.side, lesion_id)
-        if changed != lesion:
-            self._do("change-lesion", [Replacement(before=lesion, after=changed)])
+        self._apply(lesion_edits.change_lesion(self.state, lesion_id, name=name, side=side, colour=colour))
 
     def delete_lesion(self, lesion_id: str) -> None:
         """Delete a lesion and all its outlines. Its saved file, if there is one, stays where it is."""
-        lesion = self._open_lesion(lesion_id)
-        records: list[Record] = [lesion, *self._pieces(lesion_id)]
-        self._do("delete-lesion", [Replacement(before=record, after=None) for record in records])
-        if self.current_lesion == lesion_id:
-            self.current_lesion = next(iter(self.state.lesions), "")
+        self._apply(lesion_edits.delete_lesion(self.state, lesion_id))
+        self._choose_one_that_is_there()
 
     def mark_absent(self, lesion_id: str, *, is_absent: bool = True) -> None:
         """Say that there is no lesion (volume 0, saved as a trace without outlines), or take it back.
@@ -189,17 +172,7 @@ class TracingSession:
         TraceError
             ``invalid-contour``: the lesion has outlines.
         """
-        lesion = self._open_lesion(lesion_id)
-        if is_absent and self._pieces(lesion_id):
-            raise TraceError(
-                "invalid-contour",
-                "a lesion with outlines cannot be absent",
-                values={"lesion": lesion.name},
-                todo="Delete its outlines first.",
-            )
-        if lesion.is_absent != is_absent:
-            after = replace(lesion, is_absent=is_absent, not_measurable="")
-            self._do("mark-absent", [Replacement(before=lesion, after=after)])
+        self._apply(lesion_edits.mark_absent(self.state, lesion_id, is_absent=is_absent))
 
     def mark_not_measurable(self, lesion_id: str, reason: str) -> None:
         """Say that a lesion has no volume that can be measured, and why; an empty reason takes it back.
@@ -217,17 +190,7 @@ class TracingSession:
         UsageError
             ``usage``: the reason is another.
         """
-        lesion = self._open_lesion(lesion_id)
-        if reason and reason not in NOT_MEASURABLE_REASONS:
-            raise UsageError(
-                "usage",
-                "the reason why a lesion is not measurable is not known",
-                values={"reason": reason},
-                todo=f"Use one of {', '.join(NOT_MEASURABLE_REASONS)}.",
-            )
-        after = replace(lesion, not_measurable=reason, is_absent=lesion.is_absent and not reason)
-        if after != lesion:
-            self._do("mark-not-measurable", [Replacement(before=lesion, after=after)])
+        self._apply(lesion_edits.mark_not_measurable(self.state, lesion_id, reason))
 
     # -- outlines ---------------------------------------------------------------------------------------
 
@@ -262,15 +225,18 @@ class TracingSession:
             ``invalid-contour``: fewer than three vertices; ``ambiguous-overlap``: the slice is painted
             (see `outline_paint`).
         """
-        lesion = self._open_lesion(lesion_id)
-        self._check_slice(slice_index)
-        if status == "confirmed":
-            self._check_unpainted(lesion, slice_index)
-        contour = Contour(slice_index=slice_index, vertices=np.asarray(vertices), is_hole=is_hole)
-        (added,) = self._new_contours(lesion.id, [contour], status)
-        changes = [Replacement(before=None, after=added), *self._no_longer_absent(lesion)]
-        self._do("add-hole" if is_hole else "add-outline", changes, reason=note)
-        return added.id
+        edit = outline_edits.add_outline(
+            self.state,
+            self.geometry,
+            self._id(lesion_id),
+            slice_index,
+            vertices,
+            is_hole=is_hole,
+            status=status,
+            note=note,
+        )
+        (added,) = self._apply(edit)
+        return added
 
     def add_hole(self, slice_index: int, vertices: ArrayLike, *, lesion_id: str | None = None) -> str:
         """Add a hole and return its id. As `add_outline`."""
@@ -278,25 +244,15 @@ class TracingSession:
 
     def replace_vertices(self, contour_id: str, vertices: ArrayLike) -> None:
         """Give an outline other vertices: after editing, moving or nudging. A proposed one is accepted so."""
-        held = self._contour(contour_id)
-        self._open_lesion(held.lesion_id)
-        contour = Contour(slice_index=held.slice_index, vertices=np.asarray(vertices), is_hole=held.is_hole)
-        after = replace(held, contour=contour, status="confirmed")
-        if after != held:
-            self._do("replace-vertices", [Replacement(before=held, after=after)])
+        self._apply(outline_edits.replace_vertices(self.state, contour_id, vertices))
 
     def delete_contour(self, contour_id: str) -> None:
         """Delete an outline or a hole."""
-        held = self._contour(contour_id)
-        self._open_lesion(held.lesion_id)
-        self._do("delete-contour", [Replacement(before=held, after=None)])
+        self._apply(outline_edits.delete_contour(self.state, contour_id))
 
     def clear_slice(self, slice_index: int, *, lesion_id: str | None = None) -> None:
         """Delete everything of a lesion on one slice."""
-        lesion = self._open_lesion(lesion_id)
-        pieces = [piece for piece in self._pieces(lesion.id) if piece.slice_index == slice_index]
-        if pieces:
-            self._do("clear-slice", [Replacement(before=piece, after=None) for piece in pieces])
+        self._apply(outline_edits.clear_slice(self.state, self._id(lesion_id), slice_index))
 
     def copy_slice(
         self, from_slice: int, to_slice: int, *, lesion_id: str | None = None, status: Status = "confirmed"
@@ -308,15 +264,11 @@ class TracingSession:
         tuple of str
             Ids of the copies; empty where there is nothing to copy.
         """
-        lesion = self._open_lesion(lesion_id)
-        self._check_slice(to_slice)
-        if status == "confirmed":
-            self._check_unpainted(lesion, to_slice)
-        copied = [replace(c, slice_index=to_slice) for c in self.confirmed_contours(lesion.id, from_slice)]
-        added = self._new_contours(lesion.id, copied, status)
-        if added:
-            self._do("copy-slice", [Replacement(before=None, after=contour) for contour in added])
-        return tuple(contour.id for contour in added)
+        return self._apply(
+            outline_edits.copy_slice(
+                self.state, self.geometry, self._id(lesion_id), from_slice, to_slice, status=status
+            )
+        )
 
     # -- proposals --------------------------------------------------------------------------------------
 
@@ -337,13 +289,9 @@ class TracingSession:
         tuple of str
             Ids of the proposed outlines; earlier proposals on those slices are replaced.
         """
-        lesion = self._open_lesion(lesion_id)
-        traced = {
-            index: self.confirmed_contours(lesion.id, index)
-            for index in self.state.slices_of(lesion.id, status="confirmed")
-        }
-        proposed = fill_between(traced, self.geometry, first=first, last=last)
-        return self._propose(lesion, proposed)
+        return self._apply(
+            outline_edits.propose_between(self.state, self.geometry, self._id(lesion_id), first, last)
+        )
 
     def propose(self, contours: Sequence[Contour], *, lesion_id: str | None = None) -> tuple[str, ...]:
         """Propose outlines from elsewhere, for instance the baseline's; they replace proposals there.
@@ -353,29 +301,15 @@ class TracingSession:
         tuple of str
             Their ids.
         """
-        return self._propose(self._open_lesion(lesion_id), contours)
+        return self._apply(outline_edits.propose(self.state, self.geometry, self._id(lesion_id), contours))
 
     def accept(self, slice_index: int | None = None, *, lesion_id: str | None = None) -> tuple[str, ...]:
         """Confirm the proposed outlines of a lesion, on one slice or all, and return their ids."""
-        lesion = self._open_lesion(lesion_id)
-        found = self.proposed_contours(lesion.id, slice_index)
-        for index in {c.slice_index for c in found}:
-            self._check_unpainted(lesion, index)
-        if found:
-            self._do(
-                "accept",
-                [Replacement(before=c, after=replace(c, status="confirmed")) for c in found]
-                + self._no_longer_absent(lesion),
-            )
-        return tuple(contour.id for contour in found)
+        return self._apply(outline_edits.accept(self.state, self._id(lesion_id), slice_index))
 
     def reject(self, slice_index: int | None = None, *, lesion_id: str | None = None) -> tuple[str, ...]:
         """Delete the proposed outlines of a lesion, on one slice or all, and return their ids."""
-        lesion = self._open_lesion(lesion_id)
-        found = self.proposed_contours(lesion.id, slice_index)
-        if found:
-            self._do("reject", [Replacement(before=c, after=None) for c in found])
-        return tuple(contour.id for contour in found)
+        return self._apply(outline_edits.reject(self.state, self._id(lesion_id), slice_index))
 
     # -- paint ------------------------------------------------------------------------------------------
 
@@ -406,11 +340,18 @@ class TracingSession:
         TraceError
             ``ambiguous-overlap``: the slice has outlines, and `convert` is not given.
         """
-        shape = (self.geometry.rows, self.geometry.columns)
-        stroke = runs_from_pixels(pixels, shape)
-        lesion = self._open_lesion(lesion_id)
-        held, removed = self._paintable(lesion, slice_index, convert=convert)
-        self._put_paint(lesion, slice_index, combine_runs(held, stroke, erase=erase), removed, erase=erase)
+        stroke = runs_from_pixels(pixels, (self.geometry.rows, self.geometry.columns))
+        self._apply(
+            paint_edits.paint(
+                self.state,
+                self.geometry,
+                self._id(lesion_id),
+                slice_index,
+                stroke,
+                erase=erase,
+                convert=convert,
+            )
+        )
 
     def set_painted(
         self,
@@ -421,13 +362,16 @@ class TracingSession:
         convert: bool = False,
     ) -> None:
         """Make the painted pixels of a lesion on a slice those of an image (rows, columns). As `paint`."""
-        lesion = self._open_lesion(lesion_id)
-        _, removed = self._paintable(lesion, slice_index, convert=convert)
-        self._put_paint(lesion, slice_index, runs_from_image(inside), removed, erase=False)
+        runs = runs_from_image(inside)
+        self._apply(
+            paint_edits.set_painted(
+                self.state, self.geometry, self._id(lesion_id), slice_index, runs, convert=convert
+            )
+        )
 
     def painted_image(self, slice_index: int, *, lesion_id: str | None = None) -> NDArray[np.bool_]:
         """Return the painted pixels of a lesion on a slice, (rows, columns)."""
-        painted = self.state.painted.get((self._lesion(lesion_id).id, slice_index))
+        painted = self.state.painted.get((lesion_of(self.state, self._id(lesion_id)).id, slice_index))
         runs = NO_RUNS if painted is None else painted.runs
         return image_from_runs(runs, (self.geometry.rows, self.geometry.columns))
 
@@ -439,14 +383,7 @@ class TracingSession:
         tuple of str
             Ids of the outlines.
         """
-        lesion = self._open_lesion(lesion_id)
-        painted = self.state.painted.get((lesion.id, slice_index))
-        if painted is None:
-            return ()
-        added = self._new_contours(lesion.id, outlines_of_paint(painted), "confirmed")
-        changes = [Replacement(before=painted, after=None)]
-        self._do("outline-paint", changes + [Replacement(before=None, after=c) for c in added])
-        return tuple(contour.id for contour in added)
+        return self._apply(paint_edits.outline_paint(self.state, self._id(lesion_id), slice_index))
 
     # -- undo, signing ----------------------------------------------------------------------------------
 
@@ -472,20 +409,17 @@ class TracingSession:
         """
         if not self.can_undo:
             return None
-        target = self._event(self.state.undo_numbers[-1])
-        changes = [change.reversed() for change in target.replacements]
-        return self._repeat("undo", target, changes)
+        return self._repeat(history.undo(self.state, self._event(self.state.undo_numbers[-1])))
 
     def redo(self) -> Event | None:
         """Do again what was last taken back. As `undo`."""
         if not self.can_redo:
             return None
-        target = self._event(self.state.redo_numbers[-1])
-        return self._repeat("redo", target, list(target.replacements))
+        return self._repeat(history.redo(self.state, self._event(self.state.redo_numbers[-1])))
 
     def signing_check(self, lesion_id: str | None = None) -> SigningCheck:
         """Return what keeps a lesion from being signed, and what the reader should acknowledge first."""
-        lesion = self._lesion(lesion_id)
+        lesion = lesion_of(self.state, self._id(lesion_id))
         return signing_check(self.state, lesion, self.readout(lesion_id=lesion.id), self.geometry.n_slices)
 
     def sign(self, lesion_id: str | None = None, *, acknowledged: Iterable[str] = ()) -> None:
@@ -504,19 +438,9 @@ class TracingSession:
             lesion is neither traced, nor marked absent or not measurable; or the code with which
             `volumetry measure` would refuse what would be saved.
         """
-        lesion = self._open_lesion(lesion_id)
-        errors = self.signing_check(lesion.id).errors
-        if errors:
-            first = errors[0]
-            raise TraceError(
-                first.code,
-                first.text[:1].lower() + first.text[1:].rstrip("."),
-                values={"lesion": lesion.name},
-                todo="Correct it, then sign.",
-            )
-        signed = replace(lesion, signed_time=self._clock())
-        said = " ".join(acknowledged)
-        self._do("sign", [Replacement(before=lesion, after=signed)], reason=said and f"acknowledged: {said}")
+        wanted = open_lesion(self.state, self._id(lesion_id)).id
+        check, time = self.signing_check(wanted), self._clock()
+        self._apply(lesion_edits.sign(self.state, wanted, check, time=time, acknowledged=acknowledged))
 
     def reopen(self, reason: str, lesion_id: str | None = None) -> None:
         """Open a signed lesion again; what is saved next is a new version that names its parent and why.
@@ -526,31 +450,17 @@ class TracingSession:
         UsageError
             ``usage``: no reason is given, or the lesion is not signed.
         """
-        lesion = self._lesion(lesion_id)
-        if not reason.strip() or not lesion.is_signed:
-            raise UsageError(
-                "usage",
-                "a lesion is opened again without a reason" if lesion.is_signed else "it is not signed",
-                values={"lesion": lesion.name},
-                todo="Give a reason." if lesion.is_signed else "Go on tracing.",
-            )
-        opened = replace(lesion, signed_time="", reason=reason.strip())
-        self._do("reopen", [Replacement(before=lesion, after=opened)], reason=reason.strip())
+        self._apply(lesion_edits.reopen(self.state, self._id(lesion_id), reason))
 
     # -- looking ----------------------------------------------------------------------------------------
 
     def confirmed_contours(self, lesion_id: str, slice_index: int) -> tuple[Contour, ...]:
         """Return what counts of a lesion on a slice: confirmed outlines and holes, or the edges of paint."""
-        painted = self.state.painted.get((lesion_id, slice_index))
-        if painted is not None:
-            return outlines_of_paint(painted)
-        found = self.state.contours_on(lesion_id, slice_index, status="confirmed")
-        return tuple(c.contour for c in found)
+        return confirmed_contours(self.state, lesion_id, slice_index)
 
     def proposed_contours(self, lesion_id: str, slice_index: int | None = None) -> tuple[TracedContour, ...]:
         """Return the proposed outlines of a lesion, of one slice or all."""
-        slices = self.state.slices_of(lesion_id, status="proposed") if slice_index is None else (slice_index,)
-        return tuple(c for i in slices for c in self.state.contours_on(lesion_id, i, status="proposed"))
+        return proposed_contours(self.state, lesion_id, slice_index)
 
     def readout(
         self,
@@ -577,7 +487,7 @@ class TracingSession:
         """
         return read_out(
             self.state,
-            self._lesion(lesion_id),
+            lesion_of(self.state, self._id(lesion_id)),
             self._sections,
             slice_index=slice_index,
             rule=self.rule,
@@ -589,7 +499,7 @@ class TracingSession:
 
     def trace(self, lesion_id: str | None = None, *, parent_sha256: str = "", time: str = "") -> Trace:
         """Return the trace of a lesion as it would be saved: what is confirmed, and nothing proposed."""
-        lesion = self._lesion(lesion_id)
+        lesion = lesion_of(self.state, self._id(lesion_id))
         slices = self.state.slices_of(lesion.id, status="confirmed")
         contours = [c for index in slices for c in self.confirmed_contours(lesion.id, index)]
         provenance = Provenance(
@@ -641,7 +551,7 @@ class TracingSession:
         for trace in traces:
             held = next((x for x in self.state.lesions.values() if x.name == trace.lesion), None)
             traced = self.trace(held.id).contours if held else ()
-            colour = held.colour if held else _free_colour(colours)
+            colour = held.colour if held else lesion_edits.free_colour(colours)
             colours.add(colour)
             changed, lesion_id, number = loading(
                 self.state, trace, held, traced, number=number, colour=colour
@@ -689,162 +599,24 @@ class TracingSession:
             self.journal.append(event)
         return event
 
+    def _apply(self, edit: Edit | None) -> tuple[str, ...]:
+        """Make an edit, where there is something to do, and return the ids it is about."""
+        if edit is None:
+            return ()
+        self._do(edit.action, edit.changes, reason=edit.reason)
+        return edit.ids
+
+    def _id(self, lesion_id: str | None) -> str:
+        return self.current_lesion if lesion_id is None else lesion_id
+
+    def _choose_one_that_is_there(self) -> None:
+        if self.current_lesion not in self.state.lesions:
+            self.current_lesion = next(iter(self.state.lesions), "")
+
     def _event(self, number: int) -> Event:
         return self.events[number - self.start.number - 1]
 
-    def _repeat(self, action: Action, target: Event, changes: Sequence[Replacement]) -> Event:
-        for change in changes:
-            held = self.state.lesions.get(change.lesion_id)
-            if held is not None and held.is_signed:
-                raise _signed(held)
-        event = self._do(action, [self._as_it_is(change) for change in changes], target=target.number)
-        if self.current_lesion not in self.state.lesions:
-            self.current_lesion = next(iter(self.state.lesions), "")
+    def _repeat(self, edit: Edit) -> Event:
+        event = self._do(edit.action, edit.changes, target=edit.target)
+        self._choose_one_that_is_there()
         return event
-
-    def _as_it_is(self, change: Replacement) -> Replacement:
-        """A change of a lesion's record that leaves alone what signing has changed since."""
-        held = self.state.lesions.get(change.lesion_id)
-        if held is None or not isinstance(change.before, TracedLesion):
-            return change
-        if not isinstance(change.after, TracedLesion):
-            return Replacement(before=held, after=change.after)
-        after = replace(change.after, signed_time=held.signed_time, reason=held.reason, read=held.read)
-        return Replacement(before=held, after=after)
-
-    # -- small helpers ----------------------------------------------------------------------------------
-
-    def _lesion(self, lesion_id: str | None) -> TracedLesion:
-        wanted = self.current_lesion if lesion_id is None else lesion_id
-        lesion = self.state.lesions.get(wanted)
-        if lesion is None:
-            raise UsageError(
-                "usage", "there is no such lesion", values={"lesion": wanted}, todo="Add a lesion first."
-            )
-        return lesion
-
-    def _open_lesion(self, lesion_id: str | None) -> TracedLesion:
-        lesion = self._lesion(lesion_id)
-        if lesion.is_signed:
-            raise _signed(lesion)
-        return lesion
-
-    def _contour(self, contour_id: str) -> TracedContour:
-        held = self.state.contours.get(contour_id)
-        if held is None:
-            raise UsageError(
-                "usage", "there is no such outline", values={"outline": contour_id}, todo="Choose another."
-            )
-        return held
-
-    def _check_slice(self, slice_index: int) -> None:
-        if not 0 <= slice_index < self.geometry.n_slices:
-            raise UsageError(
-                "usage",
-                "there is no such slice",
-                values={"slice_index": slice_index, "n_slices": self.geometry.n_slices},
-                todo="Choose a slice of the scan.",
-            )
-
-    def _check_name(self, name: str, side: str, own_id: str = "") -> None:
-        taken = any(x.name == name and x.id != own_id for x in self.state.lesions.values())
-        if taken or not name.strip() or name != name.strip() or not name.isprintable():
-            raise UsageError(
-                "usage",
-                "there is a lesion of that name" if taken else "a lesion needs a name",
-                values={"name": name},
-                todo="Name it like L2.",
-            )
-        if side not in ("", "L", "R"):
-            raise UsageError(
-                "usage", "a side is neither L nor R", values={"side": side}, todo="Write L or R."
-            )
-
-    def _check_unpainted(self, lesion: TracedLesion, slice_index: int) -> None:
-        if (lesion.id, slice_index) in self.state.painted:
-            raise TraceError(
-                "ambiguous-overlap",
-                "the slice is painted, and an outline over paint has no one area",
-                values={"lesion": lesion.name, "slice_index": slice_index},
-                todo="Turn the paint into an outline first, or clear the slice.",
-            )
-
-    def _pieces(self, lesion_id: str) -> list[TracedContour | PaintedSlice]:
-        contours = [c for c in self.state.contours.values() if c.lesion_id == lesion_id]
-        return [*contours, *(p for p in self.state.painted.values() if p.lesion_id == lesion_id)]
-
-    def _new_contours(
-        self, lesion_id: str, contours: Iterable[Contour], status: Status
-    ) -> list[TracedContour]:
-        first = self.state.next_id
-        return [
-            TracedContour(id=f"c{number}", lesion_id=lesion_id, contour=contour, status=status)
-            for number, contour in enumerate(contours, first)
-        ]
-
-    def _no_longer_absent(self, lesion: TracedLesion) -> list[Replacement]:
-        return (
-            [Replacement(before=lesion, after=replace(lesion, is_absent=False))] if lesion.is_absent else []
-        )
-
-    def _propose(self, lesion: TracedLesion, contours: Sequence[Contour]) -> tuple[str, ...]:
-        for contour in contours:
-            self._check_slice(contour.slice_index)
-        added = self._new_contours(lesion.id, contours, "proposed")
-        replaced = [
-            c for index in {c.slice_index for c in contours} for c in self.proposed_contours(lesion.id, index)
-        ]
-        if added:
-            changes = [Replacement(before=c, after=None) for c in replaced]
-            self._do("propose", changes + [Replacement(before=None, after=c) for c in added])
-        return tuple(contour.id for contour in added)
-
-    def _paintable(
-        self, lesion: TracedLesion, slice_index: int, *, convert: bool
-    ) -> tuple[Runs, tuple[TracedContour, ...]]:
-        """The pixels of a slice to paint on, and the outlines they stand for."""
-        self._check_slice(slice_index)
-        painted = self.state.painted.get((lesion.id, slice_index))
-        outlines = self.state.contours_on(lesion.id, slice_index, status="confirmed")
-        if not outlines:
-            return (NO_RUNS if painted is None else painted.runs), ()
-        shape = (self.geometry.rows, self.geometry.columns)
-        runs = runs_from_image(fill_contours([c.contour for c in outlines], shape))
-        if not convert and not follows_pixels(outlines, runs):
-            raise TraceError(
-                "ambiguous-overlap",
-                "the slice has outlines, and paint over an outline has no one area",
-                values={"lesion": lesion.name, "slice_index": slice_index},
-                todo="Turn the outlines into paint first, or clear the slice.",
-            )
-        return runs, outlines
-
-    def _put_paint(
-        self,
-        lesion: TracedLesion,
-        slice_index: int,
-        runs: Runs,
-        removed: Sequence[TracedContour],
-        *,
-        erase: bool,
-    ) -> None:
-        before = self.state.painted.get((lesion.id, slice_index))
-        after = PaintedSlice(lesion_id=lesion.id, slice_index=slice_index, runs=runs) if len(runs) else None
-        changes = [Replacement(before=contour, after=None) for contour in removed]
-        if before != after:
-            changes.append(Replacement(before=before, after=after))
-        if changes:
-            self._do("erase" if erase else "paint", changes + self._no_longer_absent(lesion))
-
-
-def _signed(lesion: TracedLesion) -> TraceError:
-    return TraceError(
-        "signed",
-        "the lesion is signed",
-        values={"lesion": lesion.name},
-        todo="Open it again with a reason; that makes a new version.",
-    )
-
-
-def _free_colour(used: set[int]) -> int:
-    return next(index for index in range(len(used) + 1) if index not in used)
