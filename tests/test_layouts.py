@@ -8,6 +8,7 @@ from study_phantoms import write_box, write_box_trace
 
 from volumetry.cli import main
 from volumetry.study.discovery import discover
+from volumetry.study.finding import named_pairs
 from volumetry.study.finding.name_parts import parts_of_name
 
 BEFORE, AFTER = (5, 15), (5, 10)
@@ -312,3 +313,16 @@ def test_proposals_of_monai_label_alone_are_no_scans(tmp_path):
         ("P1", "2024-01-15", "not_traced"),
         ("P1", "2024-07-15", "not_traced"),
     ]
+
+
+def test_the_work_grows_with_the_names_and_not_with_their_square(tmp_path, monkeypatch):
+    write_box(tmp_path / "P0_v1_t1.nii.gz")
+    content = (tmp_path / "P0_v1_t1.nii.gz").read_bytes()
+    for number in range(60):
+        for name in (f"P{number}_v1_t1", f"P{number}_v1_mask", f"images/Q{number}", f"masks/Q{number}"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / f"{name}.nii.gz").write_bytes(content)
+    asked = []
+    monkeypatch.setattr(named_pairs, "parts_of_name", lambda stem: asked.append(stem) or parts_of_name(stem))
+    assert len([case for case in discover(tmp_path) if case.trace and case.scan]) == 120
+    assert len(asked) <= 10 * 240

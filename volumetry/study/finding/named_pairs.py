@@ -1,0 +1,227 @@
+"""Masks and images that are tied by their names: in one folder, or in two folders side by side."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
+
+from volumetry.errors import VolumetryError
+from volumetry.formats.lesion_names import side_of_name
+from volumetry.study.cases import Case
+from volumetry.study.finding.files import Files, channels_of, day_of_name, side_of_visit, stem_of
+from volumetry.study.finding.name_parts import NameParts, parts_of_name
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_READER = re.compile(r"reader-?([A-Za-z0-9]+)", re.IGNORECASE)
+_IMAGE_FOLDERS = ("images", "image", "imgs", "scans", "volumes")
+_MASK_FOLDERS = ("masks", "mask", "labels", "label", "segmentations", "segs", "annotations")
+_PLAIN_WORDS = {"", "lesion", "lesions", "roi", "left", "right", "l", "r"}
+"""What follows the visit in a mask's name and names no lesion; a side is kept as the side."""
+
+
+def twin_folders(files: Files) -> Iterator[Case]:
+    """Yield the cases of folders of masks beside a folder of images, tied by their names."""
+    twins: dict[str, tuple[str, str]] = {}
+    places = {folder.lower(): folder for folder in files.by_folder}
+    for folder in files.by_folder:
+        above, mark, name = folder.rpartition("/")
+        if name.lower() in _MASK_FOLDERS:
+            beside = (places.get(f"{above}{mark}{other}".lower()) for other in _IMAGE_FOLDERS)
+            images = [place for place in beside if place is not None]
+            if len(images) == 1:
+                twins[folder] = above, images[0]
+    parents = {above for above, _ in twins.values()}
+    for place, (above, images_place) in twins.items():
+        # One folder of images is the data set's; several are those of patients.
+        named = "" if len(parents) == 1 and "/" not in above else above
+        yield from _twin_cases(files, place, images_place, named)
+
+
+def _twin_cases(files: Files, place: str, images_place: str, above: str) -> Iterator[Case]:
+    masks = {files.mask_stem(name): name for name in files.beside(place)}
+    images = {name: stem_of(name) for name in files.beside(images_place)}
+    channels = channels_of(list(images), set(masks))
+    known, names = _Images(stems=images), sorted(masks)
+    cases: list[Case] = []
+    tied: set[str] = set()
+    for stem, mask in masks.items():
+        exact = list(channels.get(stem, ()))
+        found, rest = (exact, "") if exact else _images_of(stem, parts_of_name(stem), names, known)
+        case = _flat_case(mask, stem, above, found[:1] if exact else found, rest)
+        cases.append(replace(case, scan_files=tuple(found)) if exact else case)
+        tied.update(found)
+    if not tied:
+        return  # not this layout: their names have nothing in common
+    yield from cases
+    for image, own in images.items():
+        if image not in tied:
+            patient, visit = _flat_who(own, above)
+            yield Case(
+                patient=patient, visit=visit, study_date=day_of_name(own), scan=image, scan_files=(image,)
+            )
+    files.claimed.update((*masks.values(), *images))
+
+
+def flat_names(files: Files) -> Iterator[Case]:
+    """Yield the cases of folders in which the names of files say patient and visit."""
+    cases = [case for folder in sorted(files.by_folder) for case in _flat_folder(files, folder)]
+    folders: dict[str, set[str]] = defaultdict(set)
+    for case in cases:
+        first = (case.trace or case.scan).rpartition("/")[0].split("/")[0]
+        if case.patient != first and parts_of_name(first) is None:
+            folders[case.patient].add(first)
+    for case in cases:
+        unclear = _unclear(case, folders[case.patient]) if len(folders[case.patient]) > 1 else None
+        yield case if unclear is None else replace(case, error=unclear)
+
+
+def _unclear(case: Case, folders: set[str]) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "file names in several first folders name one patient, which may be several",
+        where=case.trace or case.scan,
+        values={"folders": ", ".join(sorted(folders))},
+        todo='Write patient = "folder:1" in [identity] of the protocol, or a manifest.',
+    )
+
+
+def _flat_folder(files: Files, folder: str) -> Iterator[Case]:
+    """The cases of one folder whose masks are tied by the beginning of their names."""
+    if any(part.startswith(("sub-", "ses-")) for part in folder.split("/")):
+        return
+    beside = [name for name in files.beside(folder) if not stem_of(name).startswith("sub-")]
+    stems = {files.mask_stem(name): name for name in beside if files.is_mask(name)}
+    images = {name: stem_of(name) for name in beside if not files.is_mask(name)}
+    tied: set[str] = set()
+    known, names = _Images(stems=images), sorted(stems)
+    for stem, mask in stems.items():
+        parts = _visit_parts(stem, folder)
+        candidates, rest = _images_of(stem, parts, names, known)
+        if parts is None and not candidates:
+            continue
+        tied.update(candidates)
+        files.claimed.update((mask, *candidates))
+        yield _flat_case(mask, stem, folder, candidates, rest)
+    for image, stem in images.items():
+        if tied and image not in tied and _visit_parts(stem, folder) is not None:
+            files.claimed.add(image)
+            patient, visit = _flat_who(stem, folder)
+            yield Case(
+                patient=patient, visit=visit, study_date=day_of_name(stem), scan=image, scan_files=(image,)
+            )
+
+
+def _visit_parts(stem: str, folder: str) -> NameParts | None:
+    """What a name says of patient and visit where the folders leave it open."""
+    parts = parts_of_name(stem)
+    if parts is None or "/" in folder or (not folder and not parts.patient):
+        return None
+    return parts
+
+
+def _flat_who(stem: str, folder: str) -> tuple[str, str]:
+    """Patient and visit: of the folders, and of the name where the folders leave them open.
+
+    ``data/p01_2024-01-15`` is of p01, and so is ``p01/scan_2024-01-15``.
+    """
+    parts = _visit_parts(stem, folder)
+    if parts is None:
+        above = folder.split("/") if folder else [stem]
+        return above[0], above[1] if len(above) > 1 else ""
+    numbered = [any(c.isdigit() for c in name) for name in (parts.patient, folder)]
+    is_patient = not folder or (parts.patient and (numbered[0] or not numbered[1]))
+    return parts.patient if is_patient else folder, parts.visit
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Images:
+    """The images of a folder, by what their names say; each name is taken apart once."""
+
+    stems: Mapping[str, str]
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[str]]:
+        return _listed((own, name) for name, own in self.stems.items())
+
+    @cached_property
+    def by_visit(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
+        """Images, each with the rest of its name, by patient and visit."""
+        parts = ((name, parts_of_name(own)) for name, own in self.stems.items())
+        return _listed(((p.patient, p.visit), (name, p.rest)) for name, p in parts if p is not None)
+
+    @cached_property
+    def ordered(self) -> list[str]:
+        return sorted(self.by_stem)
+
+
+def _listed(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    found: dict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        found[key].append(value)
+    return dict(found)
+
+
+def _beginning(ordered: Sequence[str], start: str) -> Iterator[str]:
+    """The texts that begin with one, of texts in order."""
+    for place in range(bisect_left(ordered, start), len(ordered)):
+        if not ordered[place].startswith(start):
+            return
+        yield ordered[place]
+
+
+def _images_of(
+    stem: str, parts: NameParts | None, masks: Sequence[str], images: _Images
+) -> tuple[list[str], str]:
+    """The images that a mask of this name may belong to, and what its name says beyond theirs.
+
+    `masks` are the names of all masks, in order.
+    """
+    exact = [n for own in (stem, f"{stem}_image", f"{stem}_img") for n in images.by_stem.get(own, ())]
+    if exact:
+        return (exact, "") if parts is not None else ([], "")
+    if parts is None:
+        longer = tuple(f"{other}_" for other in _beginning(masks, f"{stem}_"))
+        mine = (o for o in _beginning(images.ordered, f"{stem}_") if not f"{o}_".startswith(longer))
+        return [name for own in mine for name in images.by_stem[own]], ""
+    same = dict(images.by_visit.get((parts.patient, parts.visit), ()))
+    named = [n for n, rest in same.items() if rest and f"{parts.rest}_".startswith(f"{rest}_")]
+    if len(named) == 1:
+        return named, parts.rest[len(same[named[0]]) :].strip("_-")
+    return list(same), parts.rest
+
+
+def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], rest: str) -> Case:
+    patient, visit = _flat_who(stem, folder)
+    reader = _READER.search(rest)
+    lesion = (rest.replace(reader[0], "") if reader else rest).strip("_-")
+    tied = tuple(candidates) if len(candidates) == 1 else ()
+    return Case(
+        patient=patient,
+        visit=visit,
+        study_date=day_of_name(stem),
+        side=side_of_name(f"lesion {lesion}") or side_of_visit(stem),
+        lesion="" if lesion.lower() in _PLAIN_WORDS else lesion,
+        reader=reader[1] if reader else "",
+        trace=mask,
+        scan=tied[0] if tied else "",
+        scan_files=tied,
+        note="" if tied else several_images(candidates, "the folder"),
+    )
+
+
+def several_images(images: Sequence[str], where: str) -> str:
+    """Return why a mask is tied to no image."""
+    if not images:
+        return (
+            f"no image lies beside {where}"
+            if where.startswith("the folder seg")
+            else f"no image of its name lies in {where}"
+        )
+    return f"several images could be meant: {', '.join(sorted(images))}"
