@@ -60,6 +60,12 @@ def test_the_folder_of_one_patient_is_said_to_be_so(tmp_path):
     assert "name the folder above" in rows[0]["message"]
 
 
+def test_one_patient_may_be_called_as_a_day_is(tmp_path):
+    root = tmp_path / "study"
+    masks(root, {"20190101/v1/a_mask.nii.gz": 10, "20190101/v2/a_mask.nii.gz": 5})
+    assert classes(results(root)[2]) == {"decrease"}
+
+
 # -- when ---------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +117,9 @@ def test_masks_of_other_names_are_not_taken_for_one_lesion(tmp_path, first, seco
         ("20190101_tumor", "20200101_tumor"),
         ("mask_left", "left_mask"),
         ("segmentation", "lesion_seg"),
+        ("segmentation_label", "seg_label"),
+        ("4_t1_vibe", "6_t1_space"),
+        ("lesion_manual", "lesion_corrected"),
     ],
 )
 def test_names_of_masks_that_tell_no_lesion(tmp_path, first, second):

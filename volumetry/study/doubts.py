@@ -160,8 +160,13 @@ def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[st
     """The first folders after which patients are called, where all of them are clearly named as visits."""
     if rules.patient:
         return set()
-    found = {case.patient for case in cases if case.trace and case.patient == _first_folder(case)}
-    return found if all(map(is_clear_visit_name, found)) else set()
+    below: dict[str, set[str]] = defaultdict(set)
+    for case in cases:
+        if case.trace and case.patient == _first_folder(case):
+            below[case.patient].add(case.visit)
+    if len(below) == 1 and all(is_visit_name(visit) for visits in below.values() for visit in visits):
+        return set()  # one patient, who is called as a visit could be
+    return set(below) if all(map(is_clear_visit_name, below)) else set()
 
 
 def _folders(case: Case) -> list[str]:

@@ -14,10 +14,19 @@ _MASK_NAME = re.compile(
     rf"^(?:(?P<image>.*?)(?:^|[_.-]){_MASK_WORD}\d{{0,2}}|{_MASK_WORD}[_.-](?P<rest>.+))$", re.IGNORECASE
 )
 _READER = re.compile(r"(?:^|[_.-])reader-?([A-Za-z0-9]+)", re.IGNORECASE)
+_NUMBERED_WORDS = (
+    "t1", "t1w", "t2", "t2w", "pd", "pdw", "stir", "flair", "ct", "mr", "mri", "pet", "adc", "dwi",
+    "dti", "swi", "tof", "bold", "scan", "image", "img", "im", "series", "se", "vol", "volume",
+    "acq", "run", "echo", "ax", "axial", "axi", "tra", "transversal", "cor", "coronal", "sag",
+    "sagittal", "tse", "fse", "gre", "ffe", "fs", "fatsat", "spair", "vibe", "space", "mprage",
+    "mp2rage", "spgr", "fgre", "dess", "haste", "trufi", "blade", "propeller", "dixon", "water",
+    "fat", "gd", "ce", "contrast", "native", "arterial", "venous", "portal", "phase", "map", "iso",
+    "hr", "nii", "final", "new", "old", "draft", "done", "ok", "checked", "reviewed", "corrected",
+    "edit", "edited", "manual", "auto", "copy", "gt", "truth", "contour", "outline", "trace",
+    "tracing", "left", "right", "time", "point", "date",
+)  # fmt: skip
 _OF_NO_LESION = re.compile(
-    r"\d+|l|r|left|right|lesions?|rois?|final|new|reader.*"
-    r"|(?:t[12]w?|pdw?|stir|flair|ct|mri?|pet|adc|dwi|scan|image|img|im|series|se|ax|cor|sag|axial|coronal"
-    r"|sagittal|tse|fse|fs|fatsat|nii|volume|vol|acq|run|time|point|date)\d*"
+    rf"\d+|[23]d|[lr]|lesions?|rois?|reader.*|{_MASK_WORD}|(?:{'|'.join(_NUMBERED_WORDS)})\d*"
 )
 """Words in the name of a mask that do not say which lesion it is."""
 _ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
