@@ -48,7 +48,10 @@ class TimeToEvent:
     event_date: str = setting("column of the date of the event; empty cells: none", "")
     last_date: str = setting("column of the last date known, where those without event are censored", "")
     competing_date: str = setting("column of the date of the competing event", "")
-    last_negative_date: str = setting("column of the last date known to be free of the event", "")
+    last_negative_date: str = setting(
+        "column of the last date free of the event; events are then also tested as between two films",
+        "",
+    )
     competing: str = setting("name of the competing event, where there is one", "")
     unit: Literal["days", "months", "years"] = setting("unit of time in tables and figures", "years")
     horizon: float | None = setting("time at which curves are read off and restricted means end", None)
