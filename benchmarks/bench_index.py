@@ -161,7 +161,8 @@ def compare(folders: list[Path], files: int, rounds: int) -> None:
 
 def scaling(folders: list[Path], slices: int, rounds: int) -> None:
     """Print the time per file over 1,250 to 20,000 files, relative to the fewest."""
-    sizes = [size for size in (1_250, 2_500, 5_000, 10_000, 20_000) if size <= len(folders) * slices]
+    files = len(folders) * slices
+    sizes = [size for size in (1_250, 2_500, 5_000, 10_000, 20_000) if size <= files] or [files]
     times: dict[int, list[float]] = {size: [] for size in sizes}
     for turn in range(rounds):
         first = turn % len(sizes)
