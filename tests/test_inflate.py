@@ -160,3 +160,19 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
         with pytest.raises(ReadError) as caught, open_stream(tmp_path / name, follow_link=follow):
             pass
         assert caught.value.code == expected
+
+
+@pytest.mark.parametrize("encoding", PACK)
+@pytest.mark.parametrize("times", [1, 3, 7])
+def test_stretches_of_blanks_are_told_and_checked(tmp_path: Path, encoding: Encoding, times: int) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(PACK[encoding](content()))
+    blank = bytes(2500)
+    with open_stream(path, encoding) as (stream, _):
+        parts = []
+        while sum(map(len, parts)) < 300_000:
+            part = stream.read_unless(blank, times)
+            parts.append(blank * times if part is None else part)
+        assert b"".join(parts) == content()
+        assert sum(not any(part) for part in parts) >= 75_000 // (2500 * times) - 1
+        assert not goes_on(stream)

@@ -220,7 +220,7 @@ def _says_no_orientation(file: VoxelFile, error: MismatchError) -> MismatchError
     )
 
 
-_STRETCH_BYTES = 1 << 19
+_STRETCH_BYTES = 1 << 20
 _TEXT_LIMITS = Limits(max_bytes=64 * 1024**2)  # numbers in words take many times the memory of numbers
 
 
@@ -278,21 +278,17 @@ class VoxelReading:
         together = file.n_layers if file.layers_fastest else 1
         count = columns * rows * together * file.dtype.itemsize
         n_stored = n_slices * file.n_layers // together
-        one = bytes(count)
+        blank = bytes(count)
         n_ahead = max(_STRETCH_BYTES // count, 1)
-        stretch = bytes(n_ahead * count)
         number, is_blank = 0, True
         with self._open() as stream:
             while number < n_stored:
                 # Most slices of most masks hold nothing. Memory is compared faster than counted, and a
                 # stretch of slices faster than one after the other.
-                blank, n_read = one, 1
-                if is_blank and number + n_ahead <= n_stored:
-                    blank, n_read = stretch, n_ahead
-                data = stream.read(count) if keep_empty else stream.read_unless(blank)
+                n_read = min(n_ahead, n_stored - number) if is_blank and not keep_empty else 1
+                data = stream.read(count) if keep_empty else stream.read_unless(blank, n_read)
                 is_blank = data is None
                 if data is not None:
-                    n_read = 1 if keep_empty else n_read
                     if len(data) < n_read * count:
                         raise self._truncated(number * count + len(data))
                     pixels = np.frombuffer(data, dtype=file.dtype).reshape(n_read, rows, columns, together)

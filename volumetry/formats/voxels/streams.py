@@ -38,8 +38,8 @@ class ByteStream(Protocol):
             ``truncated`` or ``unreadable`` (corrupt).
         """
 
-    def read_unless(self, blank: bytes) -> bytes | None:
-        """Return as many bytes as `blank` has, fewer only at the end; None where they equal `blank`."""
+    def read_unless(self, blank: bytes, times: int = 1) -> bytes | None:
+        """Return `times` as many bytes as `blank` has, fewer only at the end; None where they repeat it."""
 
 
 class RawStream:
@@ -61,10 +61,10 @@ class RawStream:
             held += len(data)
         return b"".join(parts)
 
-    def read_unless(self, blank: bytes) -> bytes | None:
-        """Return as many bytes as `blank` has, or None where they equal it."""
-        data = self.read(len(blank))
-        return None if data == blank else data
+    def read_unless(self, blank: bytes, times: int = 1) -> bytes | None:
+        """Return `times` as many bytes as `blank` has, or None where they repeat it."""
+        data = self.read(len(blank) * times)
+        return None if _repeats(blank, times, data) else data
 
     def _read(self, count: int) -> bytes:
         try:
@@ -86,10 +86,10 @@ class MemoryStream:
         self._position = min(begin + count, len(self._data))
         return self._data[begin : self._position]
 
-    def read_unless(self, blank: bytes) -> bytes | None:
-        """Return as many bytes as `blank` has, or None where they equal it."""
-        data = self.read(len(blank))
-        return None if data == blank else data
+    def read_unless(self, blank: bytes, times: int = 1) -> bytes | None:
+        """Return `times` as many bytes as `blank` has, or None where they repeat it."""
+        data = self.read(len(blank) * times)
+        return None if _repeats(blank, times, data) else data
 
 
 class InflateStream:
@@ -116,15 +116,16 @@ class InflateStream:
         data = self._some(count, None)
         return data if len(data) == count or not data else self._rest(data, count)
 
-    def read_unless(self, blank: bytes) -> bytes | None:
-        """Return as many bytes as `blank` has, or None where they equal it."""
-        data = self._some(len(blank), blank)
+    def read_unless(self, blank: bytes, times: int = 1) -> bytes | None:
+        """Return `times` as many bytes as `blank` has, or None where they repeat it."""
+        count = len(blank) * times
+        data = self._some(count, blank, times)
         if data is blank:
             return None
-        if len(data) == len(blank) or not data:
+        if len(data) == count or not data:
             return data
-        data = self._rest(data, len(blank))
-        return None if data == blank else data
+        data = self._rest(data, count)
+        return None if _repeats(blank, times, data) else data
 
     def _rest(self, data: bytes, count: int) -> bytes:
         parts, held = [data], len(data)
@@ -133,7 +134,7 @@ class InflateStream:
             held += len(data)
         return b"".join(parts)
 
-    def _some(self, count: int, blank: bytes | None) -> bytes:
+    def _some(self, count: int, blank: bytes | None, times: int = 1) -> bytes:
         """Return at least one byte and at most `count`, none at the end; `blank` itself for its equal."""
         while not self._at_end:
             waiting = self._waiting or self._source.read(_PIECE_BYTES)
@@ -142,8 +143,8 @@ class InflateStream:
             except (_ZlibError, OSError, ValueError):
                 raise _unreadable("the compressed data are corrupt", self._path) from None
             self._waiting = getattr(self._inflate, "unconsumed_tail", b"")
-            if data == blank:
-                self._pass_blank(blank)
+            if blank is not None and _repeats(blank, times, data):
+                self._pass_blank(blank, times)
                 data = blank
             else:
                 self._pass(data)
@@ -188,8 +189,8 @@ class InflateStream:
     def _pass(self, data: bytes) -> None:
         """Count `data` into the member's checksum, where the library does not."""
 
-    def _pass_blank(self, blank: bytes) -> None:
-        """Count data that are the blank into the member's checksum."""
+    def _pass_blank(self, blank: bytes, times: int) -> None:
+        """Count data that repeat the blank into the member's checksum."""
 
     def _end(self) -> bytes:
         """Check the end of a member, and return what was read beyond it."""
@@ -252,11 +253,12 @@ class GzipStream(InflateStream):
         self._n_bytes += len(data)
         self._checksum = zlib_ng.crc32(data, self._checksum)
 
-    def _pass_blank(self, blank: bytes) -> None:
+    def _pass_blank(self, blank: bytes, times: int) -> None:
         if self._blank_checksum[0] is not blank:
             self._blank_checksum = (blank, zlib_ng.crc32(blank))
-        self._n_bytes += len(blank)
-        self._checksum = zlib_ng.crc32_combine(self._checksum, self._blank_checksum[1], len(blank))
+        self._n_bytes += len(blank) * times
+        for _ in range(times):
+            self._checksum = zlib_ng.crc32_combine(self._checksum, self._blank_checksum[1], len(blank))
 
     def _end(self) -> bytes:
         self._waiting = self._inflate.unused_data
@@ -266,6 +268,13 @@ class GzipStream(InflateStream):
             raise _unreadable("the checksum of the compressed data is wrong", self._path)
         rest, self._waiting = self._waiting, b""
         return rest
+
+
+def _repeats(blank: bytes, times: int, data: bytes) -> bool:
+    """Whether data are `times` the blank, which stays in the processor's cache from one piece to the next."""
+    if times == 1 or len(data) != times * len(blank):
+        return times == 1 and data == blank
+    return all(data.startswith(blank, start) for start in range(0, len(data), len(blank)))
 
 
 _STREAMS = {"gzip": GzipStream, "zlib": InflateStream, "bzip2": Bzip2Stream}
