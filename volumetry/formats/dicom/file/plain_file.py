@@ -27,10 +27,10 @@ _MOST_LAYOUTS = 1024
 
 
 class _Layout(NamedTuple):
-    """The headers of a whole file, and where its values lie."""
+    """The headers of a whole file as one number, values masked out, and where its values lie."""
 
-    headers: tuple[bytes, ...]
-    unpack_headers: struct.Struct
+    mask: int
+    headers: int
     unpack_values: struct.Struct
     in_order: Callable[[tuple[bytes | None, ...]], tuple[bytes | None, ...]]
     media_class: bytes
@@ -82,7 +82,7 @@ class PlainFiles:
 
     def _by_layout(self, head: bytes, place: int) -> tuple[bytes, tuple[bytes | None, ...]] | None:
         layout = self._layouts.get(place)
-        if layout is None or layout.unpack_headers.unpack_from(head, 140) != layout.headers:
+        if layout is None or int.from_bytes(head[140:place], "little") & layout.mask != layout.headers:
             return None
         return layout.media_class, layout.in_order((*layout.unpack_values.unpack_from(head, 140), None))
 
@@ -110,15 +110,15 @@ class PlainFiles:
             self._layouts.clear()
         slots = self._selection.slots
         order: dict[int, int] = {}
-        headers, values, gap = f"={first - 140}s", "=", first - 140
+        mask, values, gap = b"\xff" * (first - 140), "=", first - 140
         offset = first
         while offset < place:
             group, element, _, size = EXPLICIT.header.unpack_from(head, offset)
             tag = group << 16 | element
             if tag in (tags.TransferSyntaxUID, tags.MediaStorageSOPClassUID):  # they say how to read on
-                headers += f"{8 + size}s"
+                mask += b"\xff" * (8 + size)
             else:
-                headers += f"8s{size}x"
+                mask += b"\xff" * 8 + bytes(size)
             slot = slots.get(tag, -1) if offset >= start else -1
             if slot < 0:
                 gap += 8 + size
@@ -127,10 +127,10 @@ class PlainFiles:
                 gap = 0
                 order[slot] = len(order)
             offset += 8 + size
-        unpack_headers = struct.Struct(headers)
+        masked = int.from_bytes(mask, "little")
         self._layouts[place] = _Layout(
-            headers=unpack_headers.unpack_from(head, 140),
-            unpack_headers=unpack_headers,
+            mask=masked,
+            headers=int.from_bytes(head[140:place], "little") & masked,
             unpack_values=struct.Struct(values),
             in_order=_getter([order.get(slot, len(order)) for slot in range(len(slots))]),
             media_class=media_class,

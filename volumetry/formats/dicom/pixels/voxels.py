@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -30,9 +28,6 @@ from volumetry.formats.limits import DEFAULT_LIMITS, Limits, check_size
 
 _BATCH_BYTES = 16 << 20
 """Code streams held at a time, of files that are decoded together."""
-
-_WORTH_THREADS_BYTES = 4 << 20
-"""Voxels from which a second thread is worth its start."""
 
 
 _FORMAT_SLOTS = tuple(
@@ -97,7 +92,6 @@ def _read_voxels(frames: Sequence[Frame], limits: Limits) -> NDArray[Any]:
     )
     voxels = np.empty((len(frames), first.rows, first.columns), dtype)
     waiting: list[_Waiting] = []
-    native: list[Callable[[], None]] = []
     for path, group in groupby(enumerate(frames), key=lambda item: item[1].header.path):
         places, header = list(group), files[path]
         if header.pixel is not None and header.pixel.fragments is not None:
@@ -106,22 +100,9 @@ def _read_voxels(frames: Sequence[Frame], limits: Limits) -> NDArray[Any]:
                 _decode(waiting, voxels)
                 waiting = []
         else:
-            native.append(partial(read_file, header, formats[path], places, voxels, limits))
+            read_file(header, formats[path], places, voxels, limits)
     _decode(waiting, voxels)
-    _run_all(native, voxels.nbytes)
     return voxels
-
-
-def _run_all(reads: Sequence[Callable[[], None]], n_bytes: int) -> None:
-    """Read files, many of them in two threads: what they wait for is memory, not Python."""
-    if n_bytes < _WORTH_THREADS_BYTES or len(reads) < 2 or (os.cpu_count() or 1) < 2:
-        for read in reads:
-            read()
-        return
-    with ThreadPoolExecutor(2) as pool:
-        parts = (reads[::2], reads[1::2])
-        for done in [pool.submit(lambda part: [read() for read in part], part) for part in parts]:
-            done.result()
 
 
 def _formats(frames: Sequence[Frame]) -> dict[str, FrameFormat]:
