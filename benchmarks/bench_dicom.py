@@ -9,6 +9,7 @@ are interleaved and rotated within one run; what counts is the ratio of their me
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import tempfile
 import time
@@ -121,6 +122,7 @@ def compare(folder: Path, candidates: dict[str, Callable[[Path], object]], round
     times: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            gc.collect()  # what one candidate leaves behind is not the next one's work
             start = time.perf_counter()
             candidates[name](folder)
             times[name].append(time.perf_counter() - start)

@@ -24,6 +24,8 @@ def significant(values: NDArray[Any], header: DicomHeader, pixel_format: FrameFo
     if pixel_format.is_float or not unused:
         return values
     above = pixel_format.bits_allocated - 1 - pixel_format.high_bit
+    if above == unused and _are_within(values, pixel_format):
+        return values  # nothing to clear: to look costs less than to write
     if pixel_format.is_signed:
         np.left_shift(values, above, out=values)
         np.right_shift(values, unused, out=values)
@@ -33,6 +35,15 @@ def significant(values: NDArray[Any], header: DicomHeader, pixel_format: FrameFo
         np.left_shift(values, above, out=values)
         np.right_shift(values, unused, out=values)
     return values
+
+
+def _are_within(values: NDArray[Any], pixel_format: FrameFormat) -> bool:
+    """Whether all values are such as the stored bits hold, so that the bits above them say nothing else."""
+    bits = pixel_format.bits_stored
+    if pixel_format.is_signed:
+        half = 1 << bits - 1
+        return bool(-half <= int(values.min()) and int(values.max()) < half)
+    return int(values.max()) < 1 << bits
 
 
 def _swap_bytes_in_words(values: NDArray[Any], header: DicomHeader) -> None:
