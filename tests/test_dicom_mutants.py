@@ -90,6 +90,8 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
     """Bytes flipped, cut, doubled, lost and overwritten, mostly in the header."""
     data = bytearray(content)
     for _ in range(rng.choice((1, 1, 2, 5))):
+        if not data:
+            break
         place = rng.randrange(min(len(data), rng.choice((700, 1600, len(data)))))
         kind = rng.randrange(7)
         if kind == 0:
