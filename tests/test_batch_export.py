@@ -270,3 +270,31 @@ def test_an_export_under_pseudonyms_measures_the_same(named: Path, tmp_path: Pat
         # boxes along pixel edges: the pixels are the outline
         volume = vm.measure_volume(mask, label=mask.labels[0].number).volume_mm3
         assert volume == pytest.approx(float(row["volume_thickness_mm3"]), rel=0.15)
+
+
+def test_a_segmentation_without_side_and_reader_gives_way_to_its_trace(tmp_path: Path) -> None:
+    """The trace says side L and reader A; the label ``L1`` of its export says neither."""
+    shutil.copytree(HIP.parent / "hip05", tmp_path / "study" / "hip05")
+    visit = tmp_path / "study/hip05/2021-06-01"
+    protocol = tmp_path / "study.toml"
+    protocol.write_text('[tracings]\nprefer = ["trace", "rtstruct", "seg"]\n', encoding="utf-8")
+    run(tmp_path, "--protocol", str(protocol))
+    before = table(tmp_path / "results/measurements.csv")
+    for as_ in ("seg", "rtstruct"):
+        call = ["export", str(visit / "L1.trace.json"), "--as", as_, "--scan", str(visit / "t1_cor")]
+        assert main([*call, "--out", str(visit / f"{as_}.dcm")]) == 0
+    run(tmp_path, "--protocol", str(protocol))
+    assert table(tmp_path / "results/measurements.csv") == before
+
+
+def test_a_tracing_without_a_side_stays_where_both_sides_have_one() -> None:
+    from volumetry.study.reads import Claim, settle_reads
+
+    def claim(form: str, side: str, reader: str) -> Claim:
+        return Claim(key=("", "p", side, "1", "v", reader), trace=f"{form}{side}", form=form)
+
+    both = [claim("trace", "L", "A"), claim("trace", "R", "A"), claim("seg", "", "")]
+    assert [v.counts for v in settle_reads(both, ("trace", "seg"))] == [True, True, True]
+    readers = [claim("trace", "L", "A"), claim("trace", "L", "B"), claim("seg", "", "")]
+    assert [v.counts for v in settle_reads(readers, ("trace", "seg"))] == [True, True, False]
+    assert [v.counts for v in settle_reads(readers)] == [True, True, True]

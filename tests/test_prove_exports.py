@@ -235,8 +235,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(patient, folder / "study" / patient.name)
     for lesion in LESIONS if WHOLE else ():
         if lesion.dicom and not lesion.name.startswith("hip") and (SHARED / "data").is_dir():
-            place = folder / "study" / lesion.name / "2020-01-01"
-            place.mkdir(parents=True)
+            place = folder / "study" / lesion.name
+            place.mkdir()
             lesion.make(place)
     batch(folder, "--export", "seg,sr", "--skipped", "bridge")
     return folder
@@ -336,14 +336,13 @@ def test_exports_in_the_study_folder_add_no_lesion_and_no_read(study: Path, tmp_
     protocol.write_text('[tracings]\nprefer = ["trace", "rtstruct", "seg"]\n', encoding="utf-8")
     more = ("--protocol", str(protocol), "--skipped", "bridge")
     batch(tmp_path, *more, out="before")
-    for path in sorted((study / "results/export").glob("*.dcm")):
-        patient = dcmread(path, stop_before_pixels=True).PatientID
-        place = tmp_path / "study" / patient
-        place.mkdir(exist_ok=True)
-        shutil.copy(path, place / path.name)
+    for row in table(study / "results/measurements.csv"):
+        beside = tmp_path / "study" / Path(row["scan"]).parts[0]  # a patient's files lie in one folder
+        for path in (study / "results/export").glob(f"{stem_of(row)}.*.dcm"):
+            shutil.copy(path, beside / path.name)
     for trace in sorted((tmp_path / "study").rglob("*.trace.json")):
-        images = trace.with_name("t1_cor")
-        if images.is_dir() and vm.read_trace(trace).contours:
+        images = next((trace.with_name(n) for n in ("t1_cor", "images") if trace.with_name(n).is_dir()), None)
+        if images is not None and vm.read_trace(trace).contours:
             export_file(trace, trace.with_name(f"{trace.name}.rs.dcm"), "rtstruct", scan=images)
     batch(tmp_path, *more, out="after")
     names = ("patient", "side", "lesion", "reader", "visit", "read", "status", "volume_mm3")
@@ -352,3 +351,7 @@ def test_exports_in_the_study_folder_add_no_lesion_and_no_read(study: Path, tmp_
         for out in ("before", "after")
     )
     assert after == before
+    n_files = len(list((study / "results/export").glob("*.dcm")))
+    said_of_study(
+        f"{n_files} exports and the RTSTRUCT of every trace in the study: {len(after)} rows as before"
+    )

@@ -47,14 +47,19 @@ class Verdict:
 def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Verdict]:
     """Return what becomes of every claim, in the order given.
 
-    Claims of different keys do not touch each other. Of those with one key, a native trace replaces the one
-    it was edited from; then the form that comes first in `prefer` counts; then reads that are numbered apart
-    are reads. What is still equal is ambiguous, all of it.
+    Claims of different keys do not touch each other, but for a less preferred form that names no side or no
+    reader, as exports do: it gives way to a preferred one of its lesion and visit. Of those with one key, a
+    native trace replaces the one it was edited from; then the form that comes first in `prefer` counts; then
+    reads that are numbered apart are reads. What is still equal is ambiguous, all of it.
     """
     verdicts = [Verdict() for _ in claims]
+    given_way = _given_way(claims, prefer)
     places: dict[Key, list[int]] = defaultdict(list)
     for place, claim in enumerate(claims):
-        places[claim.key].append(place)
+        if place in given_way:
+            verdicts[place] = Verdict(counts=False)
+        else:
+            places[claim.key].append(place)
     for group in places.values():
         parents = {claims[place].parent for place in group} - {""}
         left = [place for place in group if claims[place].version not in parents] or group
@@ -73,6 +78,34 @@ def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Ve
             for place in left:
                 verdicts[place] = Verdict(read=claims[place].read or 1)
     return verdicts
+
+
+def _given_way(claims: Sequence[Claim], prefer: Sequence[str]) -> set[int]:
+    """Places of claims that name no side or no reader, where a preferred form of the lesion names them.
+
+    Where preferred forms lie on both sides, nothing says of which the claim is, and it stays.
+    """
+    ranks = {form: rank for rank, form in enumerate(prefer)}
+    lesions: dict[Key, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        if claim.form in ranks:
+            site, patient, _, lesion, visit, _ = claim.key
+            lesions[site, patient, lesion, visit].append(claim)
+    found = set()
+    for place, claim in enumerate(claims):
+        site, patient, side, lesion, visit, reader = claim.key
+        if claim.form not in ranks or (side and reader):
+            continue
+        sides = {
+            other.key[2]
+            for other in lesions[site, patient, lesion, visit]
+            if ranks[other.form] < ranks[claim.form]
+            and other.key[2] in ((side,) if side else ("", "L", "R"))
+            and (not reader or other.key[5] == reader)
+        }
+        if sides and len(sides - {""}) < 2:
+            found.add(place)
+    return found
 
 
 def _ambiguous(traces: Iterable[str]) -> str:
