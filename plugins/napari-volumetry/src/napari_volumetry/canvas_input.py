@@ -133,7 +133,7 @@ class CanvasInput(QObject):
         step, self._last = place - self._last, place
         if self._mode.startswith("draw"):
             self.target.draw_move(at)
-        elif self._mode == "pan":
+        elif self._mode.startswith("pan"):
             self.target.pan(step.x(), step.y())
         elif self._mode == "window":
             self.target.change_window(step.x(), step.y())
@@ -141,17 +141,13 @@ class CanvasInput(QObject):
             self.target.hover(at)
 
     def _on_double_click(self, place: QPointF, at: Position, button: Qt.MouseButton) -> None:
-        if button == Qt.MouseButton.LeftButton and self.target.has_tool() and not self._holds_space:
-            if self.target.draw_double_click(at):
-                return
-            # A second stroke that follows quickly is a stroke.
-            self._on_press(place, at, button)
-            self._mode = "draw or fit"
+        draws = button == Qt.MouseButton.LeftButton and self.target.has_tool() and not self._holds_space
+        if draws and self.target.draw_double_click(at):
             return
-        if button == Qt.MouseButton.LeftButton:
-            self.target.fit()
-        else:
-            self._on_press(place, at, button)
+        # A second stroke, or a second drag of the picture, that follows quickly is just that.
+        self._on_press(place, at, button)
+        if button == Qt.MouseButton.LeftButton and self._mode in ("draw", "pan"):
+            self._mode += " or fit"
 
     def _on_release(self, place: QPointF, at: Position, button: Qt.MouseButton) -> None:
         mode = self._mode
@@ -163,11 +159,11 @@ class CanvasInput(QObject):
         if mode in expected and button != expected[mode]:
             return
         self._mode = ""
-        if mode in ("draw", "draw or fit"):
+        if mode.startswith("draw"):
             self.target.draw_release(at)
-            moved = place - self._began
-            if mode == "draw or fit" and abs(moved.x()) + abs(moved.y()) < STILL_PIXELS:
-                self.target.fit()
+        moved = place - self._began
+        if mode.endswith("or fit") and abs(moved.x()) + abs(moved.y()) < STILL_PIXELS:
+            self.target.fit()
 
     def _on_wheel(self, event: QWheelEvent) -> None:
         turned = event.angleDelta().y() or event.angleDelta().x()
@@ -182,6 +178,10 @@ class CanvasInput(QObject):
             self.target.step_slices(-steps)
 
     # -- the keys ---------------------------------------------------------------------------------------
+
+    def take_key(self, event: QKeyEvent) -> bool:
+        """Take a key that came to another widget of the window; return whether it was taken."""
+        return self.target.is_active() and self._on_key(event.type(), event)
 
     def _on_key(self, kind: QEvent.Type, event: QKeyEvent) -> bool:
         key = key_name(event)

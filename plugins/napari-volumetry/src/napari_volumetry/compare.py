@@ -37,11 +37,20 @@ class Comparison(QObject):
     progressed : share of a registration that is done, 0 to 1.
     registered : (whether it was, what to tell).
     changed : what is to be shown is another.
+    visit_wanted : number of the scan of a visit that was chosen in the strip.
+
+    Attributes
+    ----------
+    visits : list of (number of the scan, what to call it)
+        Of the patient, as blinding allows.
+    visit, read : int or None
+        Numbers of the scan that is compared with, and of the one that is read.
     """
 
     progressed = Signal(float)
     registered = Signal(bool, str)
     changed = Signal()
+    visit_wanted = Signal(int)
     _finished = Signal(object)
 
     def __init__(self) -> None:
@@ -49,6 +58,10 @@ class Comparison(QObject):
         self.scene: Scene | None = None
         self.scan: Scan | None = None
         self.label = ""
+        self.visits: list[tuple[int, str]] = []
+        self.visit: int | None = None
+        self.read: int | None = None
+        self._registered: dict[str, RigidTransform] = {}
         self.traces: dict[str, Trace] = {}
         self.volumes: dict[str, LesionVolume] = {}
         self.to_followup = RigidTransform.identity()
@@ -66,11 +79,20 @@ class Comparison(QObject):
     def open(self, scene: Scene, scan: Scan, label: str) -> None:
         """Take the scan of the other visit; `label` says its role and visit, as blinding allows."""
         view, outline = self.view, self.shows_outline
+        known = self._registered if self.scene is scene else {}
         self.close()
         self.scene, self.scan, self.label = scene, scan, label
         self.windows = window_presets(scan)
         self.limits = (self.windows[0].low, self.windows[0].high)
         self.view, self.shows_outline = view, outline
+        self._registered = known
+        if label in known:
+            self.to_followup, self.is_registered = known[label], True
+        self.changed.emit()
+
+    def show_visits(self, visits: list[tuple[int, str]], *, visit: int, read: int) -> None:
+        """Say which visits there are, which is compared with, and which is read."""
+        self.visits, self.visit, self.read = visits, visit, read
         self.changed.emit()
 
     def add_trace(self, lesion: str, trace: Trace, rule: MeasurementRule) -> None:
@@ -89,6 +111,7 @@ class Comparison(QObject):
         self.cancel()
         self.scene = self.scan = None
         self.label = ""
+        self.visits, self.visit, self.read, self._registered = [], None, None, {}
         self.traces, self.volumes = {}, {}
         self.to_followup, self.is_registered = RigidTransform.identity(), False
         self.view, self.shows_outline = VIEWS[0], False
@@ -186,6 +209,7 @@ class Comparison(QObject):
             self.registered.emit(False, found.what)
             return
         self.to_followup, self.is_registered = found, True
+        self._registered[self.label] = found
         self._slices.clear()
         self.changed.emit()
         shift = float(np.linalg.norm(self._shift_mm()))

@@ -76,6 +76,7 @@ class ComparePanel(QWidget):
         self.progress.setVisible(False)
         self.heard.add(self.comparison.progressed, self._on_progress)
         self.heard.add(self.comparison.registered, self._on_registered)
+        self.heard.add(self.comparison.visit_wanted, self.choose_visit)
         grid = QGridLayout()
         grid.addWidget(self.view, 0, 0)
         grid.addWidget(self.outline, 0, 1)
@@ -124,6 +125,7 @@ class ComparePanel(QWidget):
         self.visit = other
         self.box.setTitle(role)
         self.comparison.open(scene, scan, f"{role}  {names.get(other, '')}".strip())
+        self.comparison.show_visits(sorted(names.items()), visit=other, read=number)
         self.setVisible(True)
         self.tracer.update_readout()
 

@@ -9,8 +9,19 @@ from __future__ import annotations
 from typing import cast
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QMessageBox, QPushButton, QWidget
+from qtpy.QtGui import QCloseEvent, QKeyEvent
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QDockWidget,
+    QHBoxLayout,
+    QLineEdit,
+    QMainWindow,
+    QMessageBox,
+    QPushButton,
+    QWidget,
+)
 
 from napari_volumetry.canvas_map import CanvasMap
 from napari_volumetry.compare import VIEWS
@@ -21,6 +32,8 @@ from napari_volumetry.tracer import Tracer
 PUT_AWAY = ("layer list", "layer controls")
 TURNING = ("ndisplay_button", "roll", "transpose", "grid_view_button")
 OVER_OPACITY = 0.5
+WRITTEN_IN = (QLineEdit, QAbstractSpinBox, QAbstractItemView)
+"""Widgets that want keys for themselves."""
 
 
 class ReadingWindow(QObject):
@@ -45,8 +58,14 @@ class ReadingWindow(QObject):
         self._hidden: list[QWidget] = []
         self._off: list[QPushButton] = []
         # Timers of its own: they end with the window.
-        self._back, self._fit = QTimer(self), QTimer(self)
-        for timer, do in ((self._back, self._bring_back), (self._fit, self._fit_after_layout)):
+        self._back, self._fit, self._choose = QTimer(self), QTimer(self), QTimer(self)
+        self._wanted = 0
+        self._visits_shown: tuple[list[tuple[int, str]], int | None, int | None] = ([], None, None)
+        for timer, do in (
+            (self._back, self._bring_back),
+            (self._fit, self._fit_after_layout),
+            (self._choose, lambda: self.comparison.visit_wanted.emit(self._wanted)),
+        ):
             timer.setSingleShot(True)
             timer.timeout.connect(do)
         self._connect()
@@ -60,11 +79,13 @@ class ReadingWindow(QObject):
         tracer.pointed.connect(self._on_pointed)
         tracer.layers_wanted.connect(self.toggle_layers)
         self.comparison.changed.connect(self.refresh)
+        self.comparison.changed.connect(self._show_visits)
         other.dragged.connect(tracer.pan)
         other.turned.connect(tracer.step_slices)
         other.zoomed.connect(self._zoom)
         other.fit_wanted.connect(tracer.fit)
         other.pointed.connect(self._on_other_pointed)
+        other.strip.visit_chosen.connect(self._choose_visit)
 
     @property
     def window(self) -> QMainWindow:
@@ -102,6 +123,17 @@ class ReadingWindow(QObject):
         self.other.is_smooth = overlay.is_smooth
         if is_beside:
             self.other.refill_soon()
+
+    def _show_visits(self) -> None:
+        shown = (self.comparison.visits, self.comparison.visit, self.comparison.read)
+        if shown != self._visits_shown:
+            self._visits_shown = shown
+            self.other.strip.show_visits(*shown)
+
+    def _choose_visit(self, number: int) -> None:
+        # Not within the button's own click: its strip is made anew.
+        self._wanted = number
+        self._choose.start(0)
 
     def _fit_after_layout(self) -> None:
         self._level_pictures()
@@ -184,6 +216,10 @@ class ReadingWindow(QObject):
     # -- closing ----------------------------------------------------------------------------------------
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802, D102
+        if isinstance(event, QKeyEvent):
+            # Nobody below the window wanted it: a click beside the picture must not make the keys dead.
+            is_written = isinstance(QApplication.focusWidget(), WRITTEN_IN)
+            return not is_written and self.tracer.input.take_key(event)
         # A program that closes the viewer has put the picture away before: it is not asked.
         if isinstance(event, QCloseEvent) and (event.spontaneous() or self.tracer.canvas.isVisible()):
             self.tracer.drop_for("the window is being closed")

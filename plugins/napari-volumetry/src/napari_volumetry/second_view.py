@@ -61,6 +61,7 @@ class OtherPicture(QWidget):
         self.rings: list[Ring] = []
         self._button = Qt.MouseButton.NoButton
         self._last = QPointF()
+        self._is_still = False
         self._wheel = 0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -119,17 +120,24 @@ class OtherPicture(QWidget):
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
         if event is not None:
             self._button, self._last = event.button(), event.position()
+            self._is_still = False
 
     def mouseReleaseEvent(self, _event: QMouseEvent | None) -> None:  # noqa: N802, D102
         self._button = Qt.MouseButton.NoButton
+        if self._is_still:
+            self._is_still = False
+            self.fit_wanted.emit()
 
-    def mouseDoubleClickEvent(self, _event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        self.fit_wanted.emit()
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+        # A second drag that follows quickly is a drag.
+        self.mousePressEvent(event)
+        self._is_still = self._button == Qt.MouseButton.LeftButton
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
         if event is None:
             return
         step, self._last = event.position() - self._last, event.position()
+        self._is_still = self._is_still and step.isNull()
         if self._button in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             self.dragged.emit(step.x(), step.y())
         elif self._button == Qt.MouseButton.RightButton:
