@@ -231,7 +231,7 @@ def test_letters_and_balls_agree_in_both_pictures_after_every_command(person, tm
                 do()
                 turn_loop(30)
                 if comparison.scan is None:
-                    # A panel that is opened again begins anew: of a scan without a study, with no other visit.
+                    # A panel that is opened again begins anew: without a study, with no other visit.
                     compare(person, still, motion)
                 if comparison.view != VIEWS[1]:
                     comparison.set_view(VIEWS[1])
