@@ -29,9 +29,10 @@ from volumetry.tracing import (
     remember_reader,
     remembered_reader,
 )
+from volumetry.tracing.disk import case as case_module
 from volumetry.tracing.disk import journal as journal_module
-from volumetry.tracing.disk import storage as storage_module
 from volumetry.tracing.disk.journal import JournalContent, minutes_of
+from volumetry.tracing.disk.places import scan_key
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved, save_revision
 
@@ -332,7 +333,7 @@ def test_killed_at_any_moment_at_most_the_stroke_in_progress_is_missing(tmp_path
             said += chunk
         os.close(reading)
         told = max([told, *(int(line) for line in said.split()[: said.count(b"\n")])])
-        found = recover(place, storage_module.scan_key(SCAN), "A")
+        found = recover(place, scan_key(SCAN), "A")
         assert found.state.number >= told
         for path in place.traces():
             assert read_saved(path).lesion == "L1"
@@ -511,7 +512,7 @@ def test_damaged_journals_still_open_and_later_ones_stand_alone(place: CasePlace
 def test_a_snapshot_helps_where_the_journals_are_gone(
     place: CasePlace, opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage_module, "SNAPSHOT_EVERY", 2)
+    monkeypatch.setattr(case_module, "SNAPSHOT_EVERY", 2)
     case = traced(opened(place))
     case.session.add_outline(8, ring(3), status="proposed")
     state = case.session.state

@@ -3,7 +3,7 @@
 A session holds the events and their fold, `TracingState`. What a command changes is worked out by pure
 functions (`lesion_edits`, `outline_edits`, `paint_edits`, `history`); the session makes one event of it,
 applies it, and hands it to the journal. Nothing else changes the state. What is saved, and where, is decided
-in `volumetry.tracing.disk.storage`.
+in `volumetry.tracing.disk.case`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from volumetry.tracing.session.pixels import (
     runs_from_image,
     runs_from_pixels,
 )
-from volumetry.tracing.session.readout import LesionReadout, SectionCache, read_out
+from volumetry.tracing.session.readout import LesionReadout, read_out
 from volumetry.tracing.session.records import (
     Action,
     Event,
@@ -46,6 +46,7 @@ from volumetry.tracing.session.records import (
     Status,
     TracedContour,
 )
+from volumetry.tracing.session.sections import SectionCache
 from volumetry.tracing.session.signing import SigningCheck, signing_check
 from volumetry.tracing.session.state import TracingState, apply_event, replay
 from volumetry.volume import LesionVolume, MeasurementRule

@@ -1,4 +1,4 @@
-"""Opening a case for tracing, keeping every stroke, and saving so that nothing is overwritten.
+"""A case that is open: keeping every stroke, and saving so that nothing is overwritten.
 
 ::
 
@@ -14,31 +14,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from volumetry._version import __version__
 from volumetry.atomic import make_folder
-from volumetry.change import ChangeRule
 from volumetry.errors import OutputError, TraceError, UsageError, VolumetryError
 from volumetry.formats import write_mask
 from volumetry.outlines import mask_from_contours
-from volumetry.scan import Scan
-from volumetry.trace import Trace, check_trace
 from volumetry.tracing.disk.journal import JournalWriter
 from volumetry.tracing.disk.lock import CaseLock, LockHolder, acquire, read_holder
-from volumetry.tracing.disk.places import CasePlace, as_saved, drawn_on, scan_key
-from volumetry.tracing.disk.recovery import Recovered, recover
-from volumetry.tracing.disk.revisions import file_sha256, read_saved, roll_forward, save_revision
+from volumetry.tracing.disk.places import CasePlace, as_saved
+from volumetry.tracing.disk.recovery import Recovered
+from volumetry.tracing.disk.revisions import file_sha256, read_saved, save_revision
 from volumetry.tracing.disk.snapshot import write_snapshot
-from volumetry.tracing.session.loading import same_contours
 from volumetry.tracing.session.records import Event
 from volumetry.tracing.session.session import TracingSession, now
 from volumetry.tracing.session.state import TracingState, state_document
-from volumetry.volume import MeasurementRule
 
 SNAPSHOT_EVERY = 50
 """Events between two snapshots."""
@@ -262,7 +256,7 @@ class TracingCase:
         UsageError
             ``locked``: somebody else works there.
         """
-        lock, holder = _locked(place, self._key, self.session.reader, take_over=False)
+        lock, holder = locked(place, self._key, self.session.reader, take_over=False)
         if lock is None:
             raise UsageError(
                 "locked",
@@ -336,208 +330,9 @@ class TracingCase:
         self.session.is_read_only = self._was_read_only = True
 
 
-def _locked(
+def locked(
     place: CasePlace, key: str, reader: str, *, take_over: bool
 ) -> tuple[CaseLock | None, LockHolder | None]:
+    """Lock a case for a reader; where it is locked already, return who holds it instead."""
     make_folder(place.hidden)
     return acquire(place.lock(key, reader), reader=reader, start_time=now(), take_over=take_over)
-
-
-def open_case(
-    scan: Scan,
-    place: CasePlace,
-    *,
-    reader: str,
-    rule: MeasurementRule | None = None,
-    change_rule: ChangeRule | None = None,
-    protocol: str = "",
-    readers: Collection[str] = (),
-    take_over: bool = False,
-    only_look: bool = False,
-    in_background: bool = True,
-) -> TracingCase:
-    """Open a scan for tracing: its saved traces, and the journal of a session that did not end.
-
-    Parameters
-    ----------
-    scan : Scan
-    place : CasePlace
-    reader : str
-    rule : MeasurementRule, optional
-    change_rule : ChangeRule, optional
-    protocol : str
-        Name of the study protocol.
-    readers : collection of str
-        Who may trace, as the protocol says; empty: anybody. For anybody else the case opens read-only, and
-        `TracingCase.problems` says so (``unknown-reader``).
-    take_over : bool
-        Take the case from where the same reader has it open (`TracingCase.holder` of an earlier attempt).
-    only_look : bool
-        Open it read-only: nothing is written, so the folder need not be writable.
-    in_background : bool
-        Write the journal in a thread of its own.
-
-    Returns
-    -------
-    TracingCase
-        Read-only where the same reader has the case open elsewhere, or may not trace; then nothing is
-        written.
-
-    Raises
-    ------
-    OutputError
-        ``read-only``, ``disk-full``: the journal cannot be begun; name another place.
-
-    Examples
-    --------
-    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
-    >>> case = vt.open_case(scan, vt.CasePlace(folder=Path("case")), reader="A", in_background=False)
-    >>> case.problems
-    ()
-    >>> case.close()
-    """
-    key = scan_key(scan, place.secret)
-    geometry, source = drawn_on(scan, place)
-    unknown = [_unknown_reader(reader, readers)] if readers and reader not in readers else []
-    lock, holder = None, None
-    if not unknown and not only_look:
-        lock, holder = _locked(place, key, reader, take_over=take_over)
-    try:
-        recovered = recover(place, key, reader)
-        session = TracingSession(
-            geometry=geometry,
-            source=source,
-            reader=reader,
-            rule=rule,
-            change_rule=change_rule,
-            protocol=protocol,
-            start=recovered.start,
-            events=recovered.events,
-        )
-        session.is_read_only = lock is None
-        saved, problems = _saved_traces(scan, place, reader, roll=lock is not None)
-        case = TracingCase(
-            session=session,
-            place=place,
-            key=key,
-            lock=lock,
-            holder=holder,
-            recovered=recovered,
-            paths={},
-            problems=(*unknown, *recovered.problems, *problems),
-            in_background=in_background,
-        )
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        raise
-    session.journal = case
-    _load(case, saved)
-    return case
-
-
-def _unknown_reader(reader: str, readers: Collection[str]) -> UsageError:
-    return UsageError(
-        "unknown-reader",
-        "the protocol does not name this reader",
-        values={"reader": reader, "readers": " ".join(readers)},
-        todo="Write the initials as the protocol has them, or add them to [reading] readers.",
-    )
-
-
-def _saved_traces(
-    scan: Scan, place: CasePlace, reader: str, *, roll: bool
-) -> tuple[list[tuple[Path, Trace]], list[VolumetryError]]:
-    """The reader's saved traces of a scan, and what could not be read."""
-    found, problems = [], []
-    for path in place.traces():
-        try:
-            # Another reader may be saving at this moment: only what is the reader's own is carried on.
-            if read_saved(path).provenance.reader != reader:
-                continue
-            if roll:
-                with suppress(OSError):
-                    roll_forward(path, versions=place.versions)
-            trace = read_saved(path)
-            if trace.source == drawn_on(scan, place)[1] if place.secret else _is_of(trace, scan):
-                found.append((path, trace))
-        except VolumetryError as error:
-            problems.append(error)
-    return found, problems
-
-
-def _is_of(trace: Trace, scan: Scan) -> bool:
-    try:
-        check_trace(trace, scan)
-    except VolumetryError:
-        return False
-    return True
-
-
-def _load(case: TracingCase, saved: list[tuple[Path, Trace]]) -> None:
-    """Make the session what was saved, where nothing newer is in its journal.
-
-    A lesion with unsaved work keeps it; what was saved by somebody else meanwhile then becomes a conflict
-    when this is saved.
-    """
-    session = case.session
-    by_name: dict[str, list[tuple[Path, Trace]]] = {}
-    for path, trace in saved:
-        by_name.setdefault(trace.lesion, []).append((path, trace))
-    ids = {lesion.name: lesion.id for lesion in session.state.lesions.values()}
-    unsaved = session.state.unsaved_lesions
-    fresh = []
-    for name, versions in by_name.items():
-        held = session.state.saved.get(ids.get(name, ""))
-        known = [path for path, trace in versions if held and trace.sha256 == held.sha256]
-        path, trace = next(
-            ((p, t) for p, t in versions if p in known),
-            min(versions, key=lambda version: (".conflict-" in version[0].name, version[0].name)),
-        )
-        if name in ids:
-            case._paths[ids[name]] = path
-        if not known and (ids.get(name) not in unsaved or _is_own(session, ids[name], trace)):
-            fresh.append((path, trace))
-    if not fresh:
-        return
-    changed = [(path, trace) for path, trace in fresh if _changed_after_signing(session, ids, trace)]
-    case.problems = (*case.problems, *(_changed_outside(path, trace) for path, trace in changed))
-    read_only, session.is_read_only = session.is_read_only, False
-    try:
-        loaded = session.load_traces(trace for _, trace in fresh)
-        for _, trace in changed:
-            # A signature is of what was signed.
-            session.reopen("changed outside of the tracer", ids[trace.lesion])
-    finally:
-        session.is_read_only = read_only
-    for lesion_id, (path, _) in zip(loaded, fresh, strict=True):
-        case._paths[lesion_id] = path
-
-
-def _changed_after_signing(session: TracingSession, ids: dict[str, str], trace: Trace) -> bool:
-    """Whether a saved trace bears the signature of what the session signed, and is not that."""
-    held = session.state.lesions.get(ids.get(trace.lesion, ""))
-    signed = trace.provenance.signed_time
-    return (
-        bool(signed)
-        and held is not None
-        and held.signed_time == signed
-        and not _is_own(session, held.id, trace)
-    )
-
-
-def _changed_outside(path: Path, trace: Trace) -> TraceError:
-    return TraceError(
-        "signed",
-        "the signed trace was changed outside of the tracer, and is not signed any more",
-        where=path,
-        values={"lesion": trace.lesion, "signed": trace.provenance.signed_time},
-        todo="Look at every slice and sign it again, or put the signed version back (.volumetry/versions).",
-    )
-
-
-def _is_own(session: TracingSession, lesion_id: str, trace: Trace) -> bool:
-    """Whether a saved trace is what the session holds: it ended after saving, before it noted that."""
-    held = session.trace(lesion_id)
-    parts = [(t.side, t.not_measurable, t.provenance.signed_time) for t in (held, trace)]
-    return parts[0] == parts[1] and same_contours(held.contours, trace.contours)
