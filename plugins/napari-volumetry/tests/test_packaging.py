@@ -18,6 +18,7 @@ from npe2 import PluginManifest
 from qtpy.QtWidgets import QMenu
 
 import volumetry
+import volumetry.export
 import volumetry.formats
 import volumetry.tracing
 
@@ -44,7 +45,7 @@ def test_manifest_and_entry_points():
 
 
 def test_only_public_names_of_volumetry_are_used():
-    modules = (volumetry, volumetry.tracing, volumetry.formats)
+    modules = (volumetry, volumetry.tracing, volumetry.formats, volumetry.export)
     public = {module.__name__: set(module.__all__) for module in modules}
     found = 0
     for path, tree in trees():
