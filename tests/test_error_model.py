@@ -142,6 +142,28 @@ def test_the_file_of_the_error_survives_and_damage_is_told() -> None:
         reading_error_from_dict({**values, "df": -1})
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"df": "12"}, {"df": True}, {"df": math.nan}, {"n_pairs": 0}, {"n_lesions": 1.5}, {"version": "1"},
+        {"version": 0}, {"version": None}, {"format": "another"}, {"size_range_mm3": [9000.0, 100.0]},
+        {"size_range_mm3": [0.0, 100.0]}, {"parameters": {"log_sd_at_1_cm3": 8, "exponent": 0.0}},
+        {"parameters": {"log_sd_at_1_cm3": 0.08, "exponent": 0.4}},
+        {"parameters": {"log_sd_at_1_cm3": 0.08, "exponent": 0.0, "unit": "percent"}}, {"bic": None},
+        {"limits": {"level": 95}}, {"limits": {"log_sd_at_1_cm3": [0.5, 0.1]}}, {"parameters": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_edited_file_is_refused_by_what_is_wrong_in_it(edit: dict[str, object]) -> None:
+    rng = np.random.default_rng(9)
+    values = fit_reading_error(simulated_reads(rng, "constant", 50), model="constant").as_dict()
+    reading_error_from_dict(values)
+    with pytest.raises(ReadError) as refused:
+        reading_error_from_dict({**values, **edit}, "r.json")
+    assert refused.value.code == "unreadable"
+    assert len(str(refused.value)) > 80
+
+
 # -- verdict ------------------------------------------------------------------------------------------------
 
 

@@ -10,13 +10,12 @@ Three steps, a module each:
     Both together beside the class of a change.
 """
 
-from volumetry.error_model.files import read_repeatability
+from volumetry.error_model.files import read_repeatability, reading_error_from_dict
 from volumetry.error_model.reading import (
     ErrorKind,
     ErrorModel,
     ReadingError,
     fit_reading_error,
-    reading_error_from_dict,
 )
 from volumetry.error_model.slicing import SamplingError, sampling_error
 from volumetry.error_model.verdict import ChangeWorth, VerdictRule, judge_change

@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from volumetry.errors import ReadError, StatisticsError, UsageError
+from volumetry.errors import StatisticsError, UsageError
 
 Array = NDArray[np.float64]
 ErrorModel = Literal["constant", "boundary", "power"]
@@ -33,7 +34,9 @@ FORMAT_VERSION = 1
 UNDECIDED_BELOW = 2.0
 """Difference of BIC to the next model below which the choice between them is called undecided."""
 
-_BOUNDARY_EXPONENT = 1 / 3
+EXPONENTS: Mapping[str, float] = MappingProxyType({"constant": 0.0, "boundary": 1 / 3})
+"""Of the models whose exponent is not estimated."""
+
 _MODELS: Mapping[str, ErrorModel] = {name: name for name in get_args(ErrorModel)}
 _N_PARAMETERS: Mapping[str, int] = {"constant": 1, "boundary": 1, "power": 2}
 
@@ -141,82 +144,6 @@ class ReadingError:
             "undecided": self.undecided,
             "protocol_sha256": self.protocol_sha256,
         }
-
-
-def reading_error_from_dict(values: Mapping[str, Any], where: str = "") -> ReadingError:
-    """Return the error of reading that ``repeatability.json`` holds.
-
-    Raises
-    ------
-    ReadError
-        ``newer-format``; ``unreadable`` where an entry is missing or out of range.
-
-    Examples
-    --------
-    >>> from volumetry.error_model import reading_error_from_dict
-    >>> reads = [[1000, 1100], [2000, 1900], [500, 520], [4000, 4300]]
-    >>> error = vm.fit_reading_error(reads, model="constant")
-    >>> reading_error_from_dict(error.as_dict()).n_pairs
-    4
-    """
-    version = values.get("version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise ReadError(
-            "newer-format",
-            "the repeatability file was written by a newer version of this program",
-            where=where or None,
-            values={"version": version, "read here": FORMAT_VERSION},
-            todo="Update volumetry, or run `volumetry agreement` anew.",
-        )
-    try:
-        parameters, limits = values["parameters"], values["limits"]
-        low, high = (float(v) for v in values["size_range_mm3"])
-        error = ReadingError(
-            kind=_one_of("kind", values["kind"], get_args(ErrorKind)),
-            model=_one_of("model", values["model"], get_args(ErrorModel)),
-            log_sd_at_1_cm3=float(parameters["log_sd_at_1_cm3"]),
-            exponent=float(parameters["exponent"]),
-            df=float(values["df"]),
-            n_pairs=int(values["n_pairs"]),
-            n_lesions=int(values["n_lesions"]),
-            n_patients=int(values["n_patients"]),
-            size_range_mm3=(low, high),
-            log_sd_limits=_pair(limits.get("log_sd_at_1_cm3")),
-            exponent_limits=_pair(limits.get("exponent")),
-            level=float(limits.get("level", 0.95)),
-            limits_method=str(limits.get("method", "")),
-            bic={str(k): float(v) for k, v in dict(values.get("bic", {})).items()},
-            undecided=bool(values.get("undecided", False)),
-            protocol_sha256=str(values.get("protocol_sha256", "")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
-        raise _damaged(str(fault), where) from None
-    numbers = (error.log_sd_at_1_cm3, error.df, low, high)
-    if not (all(math.isfinite(v) and v > 0 for v in numbers) and -3 <= error.exponent <= 3):
-        raise _damaged("a parameter is out of range", where)
-    return error
-
-
-def _damaged(what: str, where: str) -> ReadError:
-    return ReadError(
-        "unreadable",
-        f"the repeatability file lacks an entry or holds a wrong one: {what}",
-        where=where or None,
-        todo="Run `volumetry agreement` anew; it writes the file.",
-    )
-
-
-def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}, not one of {', '.join(allowed)}")
-    return value
-
-
-def _pair(values: Any) -> tuple[float, float] | None:
-    if values is None:
-        return None
-    low, high = values
-    return float(low), float(high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -382,7 +309,7 @@ def _scale(reads: _Reads, exponent: float) -> float:
 
 def _estimate(reads: _Reads, model: str) -> tuple[float, float]:
     """Return a and b by maximum likelihood."""
-    exponent = {"constant": 0.0, "boundary": _BOUNDARY_EXPONENT}.get(model)
+    exponent = EXPONENTS.get(model)
     if exponent is None:
         exponent = _best_exponent(reads)
     return _scale(reads, exponent), exponent

@@ -40,8 +40,8 @@ def draw_error_by_size(
     axes.plot(grid, limits[:, 1], color=SECOND, lw=1.0, label=f"smallest detectable change ({error.model})")
     axes.plot(grid, limits[:, 0], color=SECOND, lw=1.0)
     axes.axhline(0, color=INK, lw=0.6)
-    for threshold in (-15, 15):
-        axes.axhline(threshold, color=INK, lw=0.6, ls=(0, (4, 2)))
+    for threshold, name in ((-15, None), (15, "15 %")):
+        axes.axhline(threshold, color=INK, lw=0.6, ls=(0, (4, 2)), label=name)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}" if grid[-1] / grid[0] < 10 else "")
@@ -75,7 +75,8 @@ def draw_where_readers_differ(
     for chosen, colour, name in ((~ends, FIRST, "slice within"), (ends, SECOND, "end slice")):
         axes.plot(x[chosen], y[chosen], "o", ms=2.2, color=colour, alpha=0.5, mew=0, label=name)
         if chosen.any():
-            axes.axhline(float(y[chosen].mean()), color=colour, lw=0.9, ls=(0, (4, 2)))
+            mean = float(y[chosen].mean())
+            axes.axhline(mean, color=colour, lw=0.9, ls=(0, (4, 2)), label=f"mean, {name}")
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(0, None)
     axes.set_xlabel("Place in the lesion (0 first, 1 last slice)")
@@ -147,6 +148,7 @@ def _axes(ax: Axes | None, height_mm: float) -> tuple[Axes, Figure]:
 
 def _legend(axes: Axes, figure: Figure, own: bool) -> None:
     if own:
-        figure.legend(loc="outside upper center", ncols=3, handlelength=1.4)
+        n_entries = len(axes.get_legend_handles_labels()[0])
+        figure.legend(loc="outside upper center", ncols=2 if n_entries > 3 else 3, handlelength=1.4)
     else:
         axes.legend()

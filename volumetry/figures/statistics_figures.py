@@ -194,7 +194,13 @@ def _limit_line(axes: Axes, estimate: Estimate, name: str, dash: Any, unit: str)
     axes.axhline(estimate.value, color=INK, lw=0.8, ls=dash)
     if estimate.ci_low is not None and estimate.ci_high is not None:
         axes.axhspan(estimate.ci_low, estimate.ci_high, color=NEUTRAL, alpha=0.3, lw=0)
-    text = sentence(f"{name}\n{estimate.value:.3g} {unit}")
+    digits = 0 if abs(estimate.value) >= 100 else 1 if abs(estimate.value) >= 10 else 2
+    number = (
+        f"{estimate.value:.{digits}f}".replace("-", "\u2212")
+        if abs(estimate.value) >= 0.1
+        else (f"{estimate.value:.3g}".replace("-", "\u2212"))
+    )
+    text = sentence(f"{name}\n{number} {unit}")
     axes.annotate(
         text, (1.0, estimate.value), xycoords=("axes fraction", "data"), xytext=(2, 0),
         textcoords="offset points", va="center", ha="left", fontsize=6, annotation_clip=False,
