@@ -81,6 +81,23 @@ def test_a_tilted_plane_explains_what_cutting_the_ellipsoid_gives(
     assert explained_by_tilt(contours, baseline, followup) == pytest.approx(true, abs=2.0)
 
 
+def test_random_ellipsoids_on_few_slices_too() -> None:
+    rng = np.random.default_rng(5)
+    worst = 0.0
+    for _ in range(12):
+        semi = rng.uniform(7.5, 18, 3)
+        spacing = float(rng.choice([3.0, 3.6, 4.4, 5.0]))
+        baseline = coronal(shift_mm=float(rng.uniform(-2, 2)), spacing_mm=spacing)
+        followup = coronal(
+            float(rng.choice([-10, 10])), shift_mm=float(rng.uniform(-2, 2)), spacing_mm=spacing
+        )
+        areas, contours = traced(semi, baseline)
+        if np.count_nonzero(areas) > 3:
+            true = 100 * (traced(semi, followup)[0].sum() / areas.sum() - 1)
+            worst = max(worst, abs(explained_by_tilt(contours, baseline, followup) - true))
+    assert 0 < worst <= 2.0
+
+
 def test_a_changed_gap_is_found_by_cutting_too() -> None:
     semi = SEMI_AXES[0]
     baseline, followup = coronal(), coronal(spacing_mm=5.0)
