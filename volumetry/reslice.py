@@ -189,9 +189,7 @@ def _closed(positions: Array, maps: Array) -> tuple[Array, Array]:
         positions, maps = positions[::-1], maps[::-1]
     depths = maps.max(axis=(1, 2), keepdims=True)
     squares = depths**2 - (depths - maps) ** 2
-    between = CubicSpline(
-        positions, squares, axis=0, bc_type="not-a-knot"
-    )
+    between = CubicSpline(positions, squares, axis=0, bc_type="not-a-knot")
     inside = np.concatenate(
         [np.linspace(a, b, _SUBDIVISIONS, endpoint=False) for a, b in pairwise(positions)] + [positions[-1:]]
     )
