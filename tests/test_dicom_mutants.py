@@ -170,6 +170,7 @@ OBJECTS = ("classic", "enhanced", "rtstruct", "seg")
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", OBJECTS)
 def test_damaged_bytes_are_answered(made: tuple[Path, dict[str, Path]], name: str) -> None:
     folder, paths = made
@@ -189,6 +190,7 @@ def test_damaged_bytes_are_answered(made: tuple[Path, dict[str, Path]], name: st
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", OBJECTS)
 def test_edited_values_are_answered(
     made: tuple[Path, dict[str, Path]], name: str, monkeypatch: pytest.MonkeyPatch
@@ -415,6 +417,7 @@ def silent(right: Answer, found: Answer) -> list[str]:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", OBJECTS)
 def test_contradictions_change_nothing_in_silence(
     made: tuple[Path, dict[str, Path]], name: str, monkeypatch: pytest.MonkeyPatch

@@ -432,6 +432,7 @@ def check(read: Callable[[], tuple[vm.CrossSections, ...]], stack: Stack, lesion
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(3600)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(stack=stacks(), files=layouts(), data=st.data())
 def test_any_part_of_any_stack(stack: Stack, files: Files, data: st.DataObject) -> None:
