@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from study_phantoms import box_trace, small_study
+from dicom_phantoms import stack_voxels, uid_of, write_series
+from study_phantoms import box_contours, box_trace, coronal, small_study, write_box_trace
 from test_tracing_fill_between import write_hip
 
 import volumetry as vm
+from volumetry import ScanSource
 from volumetry.cli import main
 from volumetry.study.discovery import discover
 from volumetry.tracing import open_case, read_worklist
@@ -93,3 +95,19 @@ def test_a_folder_of_traces_that_is_not_there_is_named(
     code = main(["batch", str(archive), "--traces", str(tmp_path / "no"), "--out", str(tmp_path / "out")])
     assert code == 4
     assert "not-found" in capsys.readouterr().err
+
+
+def test_one_id_for_all_is_not_believed_for_traces_kept_apart(tmp_path: Path) -> None:
+    study, traces = tmp_path / "study", tmp_path / "traces"
+    geometry = coronal(8)
+    for patient, date, end in (("P1", "20200301", 15.0), ("P2", "20210301", 10.0)):
+        uid = uid_of("series", patient)
+        write_series(
+            study / patient / "mr", geometry, stack_voxels(geometry), patient_id="ANON", study_date=date,
+            series_uid=uid, study_uid=uid_of("study", patient),
+        )  # fmt: skip
+        source = ScanSource(patient="ANON", study_date=date, series_uid=uid)
+        outlines = box_contours(range(2, 6), (5.0, end))
+        write_box_trace(traces / f"{patient}.trace.json", geometry=geometry, source=source, contours=outlines)
+    cases = discover(study, traces=traces)
+    assert [case.error and case.error.code for case in cases if case.trace] == ["patient-unclear"] * 2

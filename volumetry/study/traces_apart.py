@@ -59,8 +59,13 @@ def with_traces(cases: Sequence[Case], folder: Path, traces: Path) -> tuple[Case
 
 
 def _by_scan(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:
-    """One case of every scan that could be traced."""
-    return {(case.scan, case.series_uid): case for case in cases if case.scan and case.error is None}
+    """One case of every scan that could be traced; what is doubted of it is doubted of its traces."""
+    doubts = ("patient-unclear", "visit-unclear")
+    return {
+        (case.scan, case.series_uid): case
+        for case in cases
+        if case.scan and (case.error is None or case.error.code in doubts)
+    }
 
 
 def _files(traces: Path) -> Iterator[Path]:
