@@ -173,6 +173,8 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         _remove_leftovers(out)
         jobs = list(_pending(cases, settings, ledger))
         _measure(jobs, ledger, options, len(cases), progress)
+        n_done = len(jobs)
+        del jobs  # the tables need memory of their own
         ledger.sync()
         entries = _entries(cases, settings, ledger, options.protocol)
         _write_tables(entries, ledger, settings, folder, out, options)
@@ -181,7 +183,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     summary = BatchSummary(
         counts=dict(sorted(Counter(entry.final_status for entry in entries).items())),
         n_cases=len(cases),
-        n_done=len(jobs),
+        n_done=n_done,
         seconds=time.monotonic() - begin,
         out=str(out),
         files=account(folder, cases),
