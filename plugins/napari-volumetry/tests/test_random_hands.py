@@ -130,6 +130,9 @@ class Hands:
         model = self.model
         path, model.path = model.path, None
         if path is not None and model.lesion == self.lesion:
+            # The picture may lie elsewhere than at the last move: its layer was deleted and made anew.
+            here = self.shown(self.at)
+            path += [] if np.array_equal(path[-1], here) else [here]
             ring = outline_of(np.array(path), self.tracer.scene.orientation.shape[1:])
             if ring is not None:
                 model.wanted.append(("add-hole" if model.is_hole else "add-outline", model.begun, area(ring)))
