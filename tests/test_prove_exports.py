@@ -234,7 +234,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for patient in sorted(sample.iterdir()) if WHOLE else (sample / "hip03",):
         shutil.copytree(patient, folder / "study" / patient.name)
     for lesion in LESIONS if WHOLE else ():
-        if lesion.dicom and not lesion.name.startswith("hip") and (SHARED / "data").is_dir():
+        elsewhere = lesion.name.startswith(("hip", "coronal", "sagittal"))  # one patient lies in one folder
+        if lesion.dicom and not elsewhere and (SHARED / "data").is_dir():
             place = folder / "study" / lesion.name
             place.mkdir()
             lesion.make(place)
