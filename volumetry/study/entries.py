@@ -115,7 +115,16 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
                 place=place,
             )
         )
-    return sorted(entries, key=lambda entry: entry.sort_key)
+    return _in_order(entries)
+
+
+def _in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries as the tables have them; sorted patient by patient, for keys of all take much memory."""
+    groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.site, entry.patient].append(entry)
+    patients = sorted(groups, key=lambda who: (who[0], natural(who[1]), who[1]))
+    return [entry for who in patients for entry in sorted(groups[who], key=lambda entry: entry.sort_key)]
 
 
 def identified_row(cells: Row, entry: Entry) -> Row:

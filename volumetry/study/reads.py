@@ -52,7 +52,7 @@ def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Ve
     native trace replaces the one it was edited from; then the form that comes first in `prefer` counts; then
     reads that are numbered apart are reads. What is still equal is ambiguous, all of it.
     """
-    verdicts = [Verdict() for _ in claims]
+    verdicts = [Verdict()] * len(claims)
     given_way = _given_way(claims, prefer)
     places: dict[Key, list[int]] = defaultdict(list)
     for place, claim in enumerate(claims):
@@ -76,7 +76,8 @@ def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Ve
                 verdicts[place] = Verdict(message=message)
         else:
             for place in left:
-                verdicts[place] = Verdict(read=claims[place].read or 1)
+                if (read := claims[place].read or 1) != 1:
+                    verdicts[place] = Verdict(read=read)
     return verdicts
 
 
