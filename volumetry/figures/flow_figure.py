@@ -18,7 +18,10 @@ Step = tuple[str, str, str, int, int]
 """Stage, group, what, rows, patients."""
 
 _STAGES = ("screened", "not in the table", "input", "left out")
-"""Boxes above the groups; those of the second and fourth stand beside the stem."""
+"""Boxes above the groups."""
+
+_BESIDE = ("not in the table", "left out")
+"""Those of them that stand beside the stem."""
 
 _HEADINGS = {
     "not in the table": "left out:",
@@ -59,16 +62,18 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str, ax: Ax
     axes.set_axis_off()
     axes.set_xlim(0, _SPAN)
     axes.set_ylim(height, 0)
-    stem = 14.0
+    # Beside the stem lies who was left out; where nobody was, the stem goes down the middle.
+    beside = any(stage in _BESIDE for stage, _ in boxes)
+    stem, above = (14.0, 32.0) if beside else (_SPAN / 2, _SPAN / 2)
     y = 2.0
     for number, (stage, lines) in enumerate(boxes):
-        if stage in ("not in the table", "left out"):
+        if stage in _BESIDE:
             y = _left_out(axes, stem, y, lines)
             continue
         if number:
             _arrow(axes, (stem, y), (stem, y + _GAP_MM - 0.4))
             y += _GAP_MM - 0.4
-        y = _box(axes, 32, y, 60, lines, INK)
+        y = _box(axes, above, y, 60, lines, INK)
     centres = [_SPAN * (place + 0.5) / len(labels) for place in range(len(labels))]
     axes.plot([stem, stem], [y, y + 2], color=INK, lw=0.7)
     axes.plot([min(stem, centres[0]), max(stem, centres[-1])], [y + 2, y + 2], color=INK, lw=0.7)
