@@ -280,6 +280,8 @@ def find_label(labels: Sequence[MaskLabel], wanted: int | str | None, *, declare
             )
         return labels[0] if labels else MaskLabel(number=1)
     found = [label for label in labels if wanted in (label.number, label.name)]
+    if not found and isinstance(wanted, str):  # a label without a name is called by its number
+        found = [label for label in labels if wanted == str(label.number) and not label.name]
     if len(found) > 1:
         raise TraceError(
             "ambiguous-series",
@@ -289,6 +291,8 @@ def find_label(labels: Sequence[MaskLabel], wanted: int | str | None, *, declare
         )
     if found:
         return found[0]
+    if isinstance(wanted, str) and wanted.isdecimal() and not labels:
+        wanted = int(wanted)
     if isinstance(wanted, int) and wanted and not declared:
         return MaskLabel(number=wanted)
     raise TraceError(

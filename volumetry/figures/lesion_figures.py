@@ -82,8 +82,6 @@ def view_of(
         return LesionView(
             scan=scan, contours=traced.contours, volume=measure_volume(traced, rule=rule), title=title
         )
-    if isinstance(label, str) and label.isdecimal():
-        label = int(label)  # a label without a name is called by its number
     volume = measure_volume(traced, label=label, rule=rule)
     return LesionView(scan=scan, contours=contours_from_mask(traced, label), volume=volume, title=title)
 

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +206,8 @@ def _remove_leftovers(out: Path) -> None:
 def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) -> Iterator[tuple[Row, Case]]:
     """Yield the rows of measurements of a finished batch, each with the case it came from.
 
-    The case knows the files by their true names, which a row under pseudonyms does not.
+    The case knows the files by their true names, which a row under pseudonyms does not; and it names the
+    region of the row alone, where a file holds several.
     """
     settings = _settings(folder, options)
     with links_followed(options.follow_links):
@@ -215,7 +216,15 @@ def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) 
         known = [case for case in cases if case_id(case, settings) in ledger]
         entries = _entries(known, settings, ledger, options.protocol)
         for entry, row in zip(entries, _rows(entries, ledger, settings), strict=True):
-            yield row, entry.case
+            kept = ledger[case_id(entry.case, settings)]["rows"][entry.place]
+            yield row, _of_one_region(entry.case, kept.get("lesion") or "")
+
+
+def _of_one_region(case: Case, region: str) -> Case:
+    """The case with the region that a row was measured from, as the file calls it."""
+    if case.label is not None or case.roi or case.form == "trace":
+        return case
+    return replace(case, roi=region)
 
 
 def _refuse_clear_ids(out: Path) -> None:

@@ -110,7 +110,7 @@ def _write(
     chosen = ExportOptions(finding=options.protocol.finding, region=options.protocol.region)
     traced = replace(traced, tracked=tracked_in(folder / case.trace))
     # As the tables name it, so that a lesion is the same one at every visit whatever its files are called.
-    found = traced.lesions(chosen)[0]
+    (found,) = traced.lesions(chosen)
     named = {
         "patient": row["patient"],
         "side": row["side"] or found.side,

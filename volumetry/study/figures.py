@@ -102,8 +102,6 @@ def _views(folder: Path, visits: list[Visit], rule: MeasurementRule) -> Iterator
         if row["status"] not in ("measured", "absent") or not case.scan:
             continue
         label: int | str | None = case.label if case.label is not None else case.roi or None
-        if label is None and not case.lesion:
-            label = row["lesion"]
         try:
             yield view_of(
                 folder / case.trace,
