@@ -71,9 +71,9 @@ def installed(python: str, folder: Path, *wanted: str) -> Path:
     with_uv = [str(uv), "pip", "install", "--quiet", "--python", str(bin_ / "python"), *wanted]
     done = None
     if not WHOLE and uv.exists():  # hundreds of megabytes: linked from what is there
-        done = subprocess.run(with_uv, capture_output=True, text=True, check=False)
+        done = subprocess.run(with_uv, capture_output=True, encoding="utf-8", check=False)
     if done is None or done.returncode:
-        done = subprocess.run(with_pip, capture_output=True, text=True, check=False)
+        done = subprocess.run(with_pip, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return bin_
 
@@ -82,7 +82,7 @@ def run(
     bin_: Path, env: dict[str, str], folder: Path, *words: str, code: int = 0
 ) -> subprocess.CompletedProcess[str]:
     command = [str(bin_ / "volumetry"), *words]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout[-1500:]}{done.stderr[-3000:]}"
     return done
 
@@ -133,7 +133,7 @@ def test_the_lines_of_the_readme_in_an_empty_environment(
 def installed_plugin(bin_: Path, wanted: str) -> None:
     command = [str(bin_ / "python"), "-m", "pip", "install", "--quiet", wanted]
     # The core of the same version is there already, and is on no index.
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -161,7 +161,7 @@ def on_a_screen(bin_: Path, env: dict[str, str], folder: Path, *words: str) -> s
         cwd=folder,
         env=env,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     return done.stdout + done.stderr[-2000:]

@@ -48,6 +48,15 @@ class AdjudicationRow:
         Whether two of the volumes differ by more than the threshold.
     consensus : str
         How it was settled, in words; empty while it is not.
+
+    Examples
+    --------
+    >>> row = AdjudicationRow(
+    ...     number=1, name="hip05, 2021-06-01", side="L", lesion="L1", readers=("A", "CD"),
+    ...     volumes_cm3=(11.2, 9.1), difference_percent=20.7, to_settle=True, consensus="",
+    ... )
+    >>> row.to_settle
+    True
     """
 
     number: int
@@ -71,6 +80,23 @@ class Adjudication:
     protocol : Protocol
     ways : tuple of str
         How the protocol lets readers come to a consensus: ``chosen``, ``drawn``.
+
+    Examples
+    --------
+    Two readers have traced one lesion; the outline of the first is chosen.
+
+    >>> import shutil
+    >>> from dataclasses import replace
+    >>> copied = shutil.copytree("sample_scans/study/hip05", "study/hip05")
+    >>> place = Path("study/hip05/2021-06-01")
+    >>> first = vm.read_trace(place / "L1.trace.json")
+    >>> second = replace(first, provenance=replace(first.provenance, reader="CD"))
+    >>> vm.write_trace(second, place / "L1_CD.trace.json")
+    >>> found = vt.read_adjudication("study")
+    >>> found.settle(found.rows[0].number, "A", how="chosen") is not None
+    True
+    >>> vt.read_adjudication("study").consensus(1) is not None
+    True
     """
 
     def __init__(
@@ -218,6 +244,20 @@ def read_adjudication(
         ``not-due``: the reading is blinded, and not everything of this reader is signed.
     ReadError
         The folder cannot be read.
+
+    Examples
+    --------
+    Two readers have traced one lesion.
+
+    >>> import shutil
+    >>> from dataclasses import replace
+    >>> copied = shutil.copytree("sample_scans/study/hip05", "study/hip05")
+    >>> place = Path("study/hip05/2021-06-01")
+    >>> first = vm.read_trace(place / "L1.trace.json")
+    >>> second = replace(first, provenance=replace(first.provenance, reader="CD"))
+    >>> vm.write_trace(second, place / "L1_CD.trace.json")
+    >>> [(row.lesion, row.readers) for row in vt.read_adjudication("study").rows]
+    [('L1', ('A', 'CD'))]
     """
     study = Path(study)
     base = study if place is None else Path(place)
