@@ -613,3 +613,48 @@ def test_segmentations_of_highdicoms_own_tests(shared):
     assert [
         len(read_mask(folder / f"seg_image_ct_binary{n}.dcm").layers) for n in ("_overlap", "_single_frame")
     ] == [2, 1]
+
+
+# -- what other programs write ----------------------------------------------------------------------------
+
+
+def in_bytes(value):
+    """Write a binary segmentation with 8 bits a pixel."""
+
+    def change(ds):
+        count = ds.NumberOfFrames * ds.Rows * ds.Columns
+        bits = np.unpackbits(np.frombuffer(ds.PixelData, np.uint8), bitorder="little", count=count)
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+        ds.PixelData = (bits * np.uint8(value)).tobytes() + b"\0" * (count % 2)
+
+    return change
+
+
+@pytest.mark.parametrize("value", [1, 255])
+def test_a_binary_segmentation_of_bytes(tmp_path, value):
+    agree(seg(tmp_path, change=in_bytes(value)), {1: ONE, 2: TWO})
+
+
+@pytest.mark.parametrize("call", [read_mask, read_sections])
+def test_a_binary_segmentation_of_other_values_is_refused(tmp_path, call):
+    assert code_of(call, seg(tmp_path, change=in_bytes(7))) == "unreadable"
+
+
+@pytest.mark.parametrize(("slices", "touches"), [(range(2, 6), False), (range(8), True)])
+def test_a_lattice_of_its_own_touches_the_edge_where_the_scan_ends(tmp_path, slices, touches):
+    finer = stack(
+        16,
+        spacing_mm=2.2,
+        rows=21,
+        columns=29,
+        pixel_spacing_mm=(0.5, 0.8),
+        directions=CORONAL,
+        origin_mm=GEOMETRY.slice_origins_mm[0] - 1.1 * GEOMETRY.normal,
+    )
+    layer = np.zeros((16, 21, 29), np.uint8)
+    for index in slices:
+        layer[2 * index : 2 * index + 2, 5:10, 5:10] = 1
+    (sections,) = read_sections(seg(tmp_path, {"lesion": layer}, finer), scan=series())
+    measured = vm.measure_volume(sections, rule=SPACING)
+    assert ("touches-edge" in measured.flags) == touches
+    assert measured.volume_mm3 == pytest.approx(layer.sum() * 0.5 * 0.8 * 2.2)

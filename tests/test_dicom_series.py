@@ -414,3 +414,26 @@ def test_stacks_of_lists_what_is_there_and_raises_nothing(tmp_path: Path) -> Non
     (refused,) = [s for s in found if isinstance(s, StackRefusal)]
     assert refused.error.code == "no-pixel-spacing"
     assert len(refused.headers) == 6
+
+
+@pytest.mark.parametrize(
+    "image_type",
+    [
+        ["DERIVED", "SECONDARY", "PROJECTION IMAGE"],
+        ["DERIVED", "SECONDARY", "OTHER"],
+        ["ORIGINAL", "PRIMARY", "LOCALIZER"],
+    ],
+)
+def test_an_image_without_position_that_is_no_slice_is_set_aside(
+    tmp_path: Path, image_type: list[str]
+) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        renamed(ds, "stack", 100 + index)
+        ds.ImageType = image_type
+        del ds.ImagePositionPatient, ds.ImageOrientationPatient
+
+    written(tmp_path / "stack")
+    written(tmp_path / "projection", change, stack_geometry(n_slices=1))
+    scan = read_scan(tmp_path)
+    assert scan.geometry == even()
+    assert scan.flags == ("split-series",)

@@ -135,9 +135,25 @@ def _classic_stacks(headers: list[DicomHeader]) -> list[SeriesStack | StackRefus
             found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else ())
         except VolumetryError as error:
             found.append(refusal_of(error, [s.header for s in group]))
-    classes = {s.header.sop_class_uid for s in slices}
     for header in unplaced:
-        if header.sop_class_uid in classes:
+        if any(_could_be_beside(header, s) for s in slices):
             raise unplaced_error(header)  # a slice of the series that lost its place
     found += [refusal_of(unplaced_error(header), [header]) for header in unplaced]
     return found
+
+
+_NO_SLICE = ("LOCALIZER", "PROJECTION IMAGE", "MIP")
+"""Values of ImageType of images that are no slice of a stack."""
+
+
+def _could_be_beside(header: DicomHeader, placed: Slice) -> bool:
+    """Whether an image without position can be a slice of the stack of another: nothing says otherwise.
+
+    A projection or a localizer says so, as does an image that is derived among original ones.
+    """
+    mine, theirs = header.image_type, placed.kind.image_type
+    return (
+        header.sop_class_uid == placed.header.sop_class_uid
+        and all((word in mine) == (word in theirs) for word in _NO_SLICE)
+        and (not mine or not theirs or mine[0] == theirs[0])
+    )

@@ -177,7 +177,19 @@ def _pixels(
             elif header.kind == "FRACTIONAL":
                 yield frame, _fraction_to_label(pixels, header, threshold)
             else:
-                yield frame, pixels
+                yield frame, _inside(pixels, header)
+
+
+def _inside(pixels: NDArray[Any], header: Segmentation) -> NDArray[Any]:
+    """Return 0 and 1 for a binary frame; written with 8 bits it may mark the segment with 255."""
+    found = set(np.flatnonzero(np.bincount(pixels.ravel())).tolist()) - {0}
+    if found - {1} and found != {255}:
+        raise unreadable(
+            header.path,
+            "the pixels of a binary segmentation have values other than 0 and 1, or 0 and 255",
+            values=" ".join(map(str, sorted(found)[:8])),
+        )
+    return np.asarray(pixels != 0, dtype=np.uint8) if found == {255} else pixels
 
 
 def _known_labels(pixels: NDArray[Any], known: NDArray[Any], header: Segmentation) -> NDArray[Any]:

@@ -43,7 +43,8 @@ class PlacedFrames:
     source : ScanSource
     flags : tuple of str
     has_scan : bool
-        Whether the slices are those of a scan: else nobody knows whether it ends where the frames end.
+        Whether the slices are those of a scan, or end where it ends: else nobody knows whether the scan ends
+        where the frames end.
     """
 
     geometry: ScanGeometry
@@ -97,12 +98,24 @@ def _on_grid(header: Segmentation, scan: object) -> PlacedFrames:
         header.references, stack, header.path, named=header.references.referenced_instance_uids
     ) | set(stack.flags)
     placed = _on_scan(header, stack.geometry)
+    ends_known = True
     if placed is None:
         geometry, indices, found = _own_geometry(header)
         placed = PlacedFrames(geometry=geometry, slice_indices=indices)
         flags |= found
+        ends_known = _ends_with(geometry, stack.geometry)
     _check_frames_differ(header, placed.slice_indices)
-    return replace(placed, source=stack.source, flags=tuple(flags), has_scan=True)
+    return replace(placed, source=stack.source, flags=tuple(flags), has_scan=ends_known)
+
+
+def _ends_with(own: ScanGeometry, scan: ScanGeometry) -> bool:
+    """Whether slices of a segmentation's own end where the scan ends: another one would lie beyond it."""
+    if abs(abs(float(own.normal @ scan.normal)) - 1) > 1e-6:
+        return False
+    along = own.slice_origins_mm @ scan.normal
+    margin_mm = (own.regular_step_mm or own.slice_thickness_mm or 0.0) - (scan.regular_step_mm or 0.0) / 2
+    first, last = scan.slice_positions_mm[[0, -1]]
+    return bool(along.min() - margin_mm < first or along.max() + margin_mm > last)
 
 
 def _on_scan(header: Segmentation, scan: ScanGeometry) -> PlacedFrames | None:
