@@ -14,6 +14,7 @@ from conftest import SAMPLES
 from napari_volumetry.drawing import CLOSE_PIXELS
 from napari_volumetry.launch import add_tracer
 from napari_volumetry.strokes import clicked_outline, outline_of
+from napari_volumetry.tracer import MOVED_PIXELS
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
@@ -115,7 +116,15 @@ class Hands:
             model.wanted.append((name, self.tracer.slice_index, area(ring)))
             model.is_hole = False
 
+    def drop_where_moved(self) -> None:
+        """A stroke goes when the picture moves under the mouse: its layer was deleted and made anew."""
+        if self.model.path is not None:
+            now = self.tracer.scene.view.to_canvas([self.model.path[-1]])[0]
+            if np.abs(now - self.at).max() > MOVED_PIXELS:
+                self.model.path = None
+
     def move(self) -> None:
+        self.drop_where_moved()
         step = [self.random.uniform(-120, 120), self.random.uniform(-120, 120)]
         self.at = self.at + np.array(step)
         self.send(QEvent.Type.MouseMove, held=self.is_down, button=False)
@@ -126,11 +135,11 @@ class Hands:
         if not self.is_down:
             return
         self.is_down = False
+        self.drop_where_moved()
         self.send(QEvent.Type.MouseButtonRelease, held=False, button=True)
         model = self.model
         path, model.path = model.path, None
         if path is not None and model.lesion == self.lesion:
-            # The picture may lie elsewhere than at the last move: its layer was deleted and made anew.
             here = self.shown(self.at)
             path += [] if np.array_equal(path[-1], here) else [here]
             ring = outline_of(np.array(path), self.tracer.scene.orientation.shape[1:])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from napari_volumetry.compare import VIEWS
 from qtpy.QtWidgets import QMessageBox, QWidget
 from real_hand import RealHand, both_cores_busy, needs_x, turn_loop, window_manager
 
@@ -135,6 +138,64 @@ def test_what_does_not_end_a_stroke_leaves_it_as_it_was_drawn(hand):
         if "zoom" not in name:
             assert area == pytest.approx(np.pi * 81, rel=0.02), name
     other.close()
+
+
+def laid_out_anew(person) -> Iterator[tuple[str, Callable[[], object], bool]]:
+    """(name, what is done in mid-stroke, whether the picture then lies elsewhere under the mouse)."""
+    window, tracer = person.viewer.window, person.tracer
+    compare = person.panel.compare
+    yield "second picture shown", lambda: compare._set_view(VIEWS.index("side by side")), True
+    yield "second picture hidden", lambda: compare._set_view(VIEWS.index("hidden")), True
+    yield "window made smaller", lambda: window.resize(1000, 640), True
+    yield "window made larger", lambda: window.resize(1250, 860), True
+    yield "layers shown", tracer.layers_wanted.emit, True
+    yield "layers hidden", tracer.layers_wanted.emit, True
+    yield "panel closed", lambda: person.widget.parentWidget().hide(), True
+    yield "panel opened", lambda: person.widget.parentWidget().show(), True
+    yield "fit", tracer.fit, True
+    yield "zoom by somebody else", lambda: tracer.scene.set_view(replace(tracer.scene.view, zoom=5.0)), True
+    yield "light", lambda: setattr(person.viewer, "theme", "light"), False
+    yield "dark", lambda: setattr(person.viewer, "theme", "dark"), False
+    yield "the same view again", lambda: tracer.scene.set_view(tracer.scene.view), False
+
+
+def test_a_stroke_under_which_the_picture_moves_is_dropped(hand):
+    """Its vertices are what the hand saw under the mouse, or there is no stroke and the window says so."""
+    person = hand.person
+    some = ("second picture shown", "second picture hidden", "window made smaller", "fit", "light")
+    for name, act, moves in laid_out_anew(person):
+        if not PROVES and name not in some:
+            continue
+        held = begin(hand, name)
+        turn_loop(250)
+        person.zoom_to(45, 45, 4.0)
+        turn_loop(150)
+        seen = person.tracer.scene.view
+        shown = ring_at(45, 55)
+        path = np.round(person.on_canvas(shown))
+        half = len(path) // 2
+        begun = ["mousemove", *hand.on_screen(person.canvas, path[0]), "sleep", "0.05", "mousedown", "1"]
+        rest = hand.along(path[half:], 0.1)
+        events = len(person.tracer.session.events)
+        hand.run([*begun, *hand.along(path[:half], 0.1)])
+        act()
+        turn_loop(300)
+        hand.run([*rest, "mouseup", "1"], settle_ms=120)
+        found, kept = outlines(person), person.tracer.session.events[events:]
+        assert held[0] in found, name
+        if moves or not kept:
+            assert moves, (name, person.said)
+            assert not kept, name
+            assert "the picture moved under the mouse" in person.said, (name, person.said)
+        else:
+            assert len(kept) == 1, name
+            assert person.tracer.scene.view == seen, name
+        if not moves:
+            ((index, area, row),) = [one for one in found if one != held[0]]
+            assert (index, area) == (5, pytest.approx(np.pi * 81, rel=0.02)), name
+            assert row == pytest.approx(45, abs=0.3), name
+        if PROVES:
+            print(f"{name}: {'dropped and told' if not kept else 'kept as seen'}")
 
 
 def test_a_half_drawn_polygon_goes_with_its_case(hand):

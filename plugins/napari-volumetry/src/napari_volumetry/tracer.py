@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from napari.components import ViewerModel
-from numpy.typing import NDArray
-from qtpy.QtCore import Signal
+from numpy.typing import ArrayLike, NDArray
+from qtpy.QtCore import QPoint, Signal
 
 from napari_volumetry.canvas_input import CanvasInput
 from napari_volumetry.command import command
@@ -21,6 +21,9 @@ from napari_volumetry.strokes import Place, Stroke, Tool, nearest_vertex
 from volumetry.tracing import LiveWire, TracingSession
 
 Array = NDArray[np.float64]
+
+MOVED_PIXELS = 2.0
+"""Where the picture under the mouse moves further than this between two events, a stroke is dropped."""
 
 
 class Tracer(LesionCommands):
@@ -51,6 +54,7 @@ class Tracer(LesionCommands):
         self.brush_mm = {"nudge": 8.0, "paint": 3.0, "erase": 3.0}
         self._commands = {key.key: key for key in KEYS}
         self._was_half_drawn = False
+        self._under_mouse: tuple[tuple[float, float], Array] | None = None
         self._wire: tuple[tuple[int, int], LiveWire] | None = None
         self.input = CanvasInput(self.canvas, self)
 
@@ -108,14 +112,41 @@ class Tracer(LesionCommands):
             self.scene.show_image()
             self.drawing.zoom = self.scene.view.zoom
             self.drawing.press(self._shown_at(at))
+            self._hold_under_mouse(at)
 
     def draw_move(self, at: tuple[float, float]) -> None:  # noqa: D102
         if self.drawing is not None:
+            self._drop_where_moved()
             self.drawing.move(self._shown_at(at))
+            self._hold_under_mouse(at)
 
     def draw_release(self, at: tuple[float, float]) -> None:  # noqa: D102
         if self.drawing is not None:
+            self._drop_where_moved()
             self.drawing.release(self._shown_at(at))
+
+    def _hold_under_mouse(self, at: tuple[float, float]) -> None:
+        """Keep where on the slice, and where in the window, the mouse was last."""
+        self._under_mouse = self._shown_at(at), self._in_window(at)
+
+    def _in_window(self, at: ArrayLike) -> Array:
+        """(x, y) in the whole window: when a panel opens, the canvas itself moves."""
+        corner = self.canvas.mapTo(self.canvas.window(), QPoint(0, 0))
+        moved: Array = np.asarray(at, dtype=np.float64) + np.array([corner.x(), corner.y()])
+        return moved
+
+    def _drop_where_moved(self) -> None:
+        """Drop a stroke under which the picture moved: the hand went on along what it saw before.
+
+        A zoom round the mouse leaves in its place what lies under the mouse, and the stroke goes on.
+        """
+        assert self.drawing is not None
+        if self.drawing.stroke is None or self._under_mouse is None or self.scene is None:
+            return
+        shown, held = self._under_mouse
+        now = self._in_window(self.scene.view.to_canvas([shown])[0])
+        if np.abs(now - held).max() > MOVED_PIXELS:
+            self.drawing.cancel("the picture moved under the mouse. Draw it again")
 
     def draw_double_click(self, at: tuple[float, float]) -> bool:  # noqa: D102
         return self.drawing is not None and self.drawing.double_click(self._shown_at(at))
