@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from dicom_phantoms import uid_of
-from phantoms import contour_items, squares, trace_of, write_rtstruct, write_seg
+from dicom_phantoms import stack_geometry, stack_voxels, uid_of, write_series
+from phantoms import SQUARE, contour_item, contour_items, squares, stack, trace_of, write_rtstruct, write_seg
 from pydicom.dataset import Dataset
 from test_dicom_rtstruct import BOW_TIE
 from test_dicom_stacks_and_tracings import CLEAN, SERIES, images, phases, spoil
@@ -139,3 +141,37 @@ def test_crossings_are_resolved_in_a_batch_and_by_a_protocol(tmp_path: Path) -> 
         (row,) = rows(*options)
         assert float(row["volume_mm3"]) == pytest.approx(expected)
         assert "self-intersection" in row["flags"]
+
+
+def test_the_image_that_differs_is_named_with_what_differs(tmp_path: Path) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        if index == 2:
+            del ds.FrameOfReferenceUID
+
+    folder = tmp_path / "mr"
+    geometry = stack_geometry()
+    write_series(folder, geometry, stack_voxels(geometry), change=change)
+    with pytest.raises(VolumetryError) as caught:
+        vm.read_scan(folder)
+    assert caught.value.code == "inconsistent-series"
+    assert str(caught.value.where).endswith("IM0002.dcm")
+    assert caught.value.values["FrameOfReferenceUID"] == f"none beside {geometry.frame_of_reference_uid}"
+
+
+def test_a_structure_set_that_names_no_images_says_so_and_its_way_out_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    geometry = stack()
+    write_series(tmp_path / "mr", geometry, stack_voxels(geometry), series_uid="1.2.3")
+    rings = [contour_item(geometry.pixel_to_patient(k, SQUARE)) for k in (2, 3)]
+
+    def change(ds: Dataset) -> None:
+        del ds.ReferencedFrameOfReferenceSequence
+        del ds.StructureSetROISequence[0].ReferencedFrameOfReferenceUID
+
+    path = write_rtstruct(tmp_path / "rt" / "rs.dcm", {"L1": rings}, change=change)
+    assert main(["measure", str(path)]) == 4
+    assert "does not say which images" in capsys.readouterr().err
+    assert main(["measure", str(path), "--scan", str(tmp_path / "mr"), "--format", "csv"]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert float(row["volume_mm3"]) == pytest.approx(2 * 100 * 4)

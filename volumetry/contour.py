@@ -356,7 +356,7 @@ def _ambiguous(contour: Contour, what: str) -> TraceError:
         "ambiguous-overlap",
         what,
         values={"slice_index": contour.slice_index},
-        todo="Say which ring is a hole, or join them into one outline.",
+        todo="Say which ring is a hole (in an RTSTRUCT: CLOSEDPLANAR_XOR), or join them into one outline.",
     )
 
 

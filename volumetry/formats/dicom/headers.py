@@ -348,7 +348,7 @@ class DicomHeader:
                 "unreadable",
                 "an element has another number of values than the data dictionary",
                 where=self.path,
-                values={"tag": f"({tag >> 16:04X},{tag & 0xFFFF:04X})", "found": len(numbers), "due": count},
+                values={"tag": tags.tag_name(tag), "found": len(numbers), "due": count},
                 todo="Export the file again.",
             )
         return numbers

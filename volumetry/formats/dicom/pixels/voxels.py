@@ -124,7 +124,7 @@ def _formats(frames: Sequence[Frame]) -> dict[str, FrameFormat]:
                 "the matrix differs within the stack",
                 where=path,
                 values={"matrix": (other.rows, other.columns), "others": (first.rows, first.columns)},
-                todo="Name one stack of the series.",
+                todo="Remove the image that does not belong there, or export the series again.",
             )
     return formats
 

@@ -209,13 +209,44 @@ def sole_stack(
         if isinstance(other, SeriesStack) and other.n_slices == 1 and is_lost_slice(other, stack):
             raise GeometryError(
                 "inconsistent-series",
-                "one image differs from its neighbours in image type, echo, b-value, patient or frame of "
-                "reference",
+                "one image differs from its neighbours in image type, echo, b-value, patient, kind of "
+                "object or frame of reference",
                 where=other.headers[0].path,
-                values={"position_mm": float(other.geometry.slice_origins_mm[0] @ stack.geometry.normal)},
+                values={
+                    "position_mm": float(other.geometry.slice_origins_mm[0] @ stack.geometry.normal),
+                    **_differences(other.headers[0], stack.headers[0]),
+                },
                 todo="Remove it if it does not belong there, or export the series again.",
             )
     return stack
+
+
+_TOLD_APART = {
+    "ImageType": "image_type",
+    "EchoNumbers": "echo_number",
+    "EchoTime_ms": "echo_time_ms",
+    "DiffusionBValue": "diffusion_b_value",
+    "FrameOfReferenceUID": "frame_of_reference_uid",
+    "SOPClassUID": "sop_class_uid",
+}
+"""What tells stacks of one series apart, and the attribute of a header that holds it."""
+
+
+def _differences(one: DicomHeader, other: DicomHeader) -> dict[str, str]:
+    """Return the values in which two images differ; identities of patients are not repeated in messages."""
+    found = {}
+    for name, attribute in _TOLD_APART.items():
+        mine, theirs = getattr(one, attribute), getattr(other, attribute)
+        if mine != theirs:
+            found[name] = f"{_told(mine)} beside {_told(theirs)}"
+    if one.patient_id != other.patient_id:
+        found["PatientID"] = "another"
+    return found
+
+
+def _told(value: object) -> str:
+    text = "\\".join(map(str, value)) if isinstance(value, tuple) else str(value or "")
+    return text[:70] or "none"
 
 
 def _of_series(

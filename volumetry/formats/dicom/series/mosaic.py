@@ -56,11 +56,21 @@ def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
     if not (math.isfinite(spacing_mm) and spacing_mm > 0):
         raise _no_mosaic(header, "has no SpacingBetweenSlices")
     if stacking.spacing_mm and abs(spacing_mm - stacking.spacing_mm) > _POSITIONS_AGREE * spacing_mm:
-        raise _no_mosaic(header, "has another SpacingBetweenSlices than its protocol")
+        raise _no_mosaic(
+            header,
+            "has another SpacingBetweenSlices than its protocol",
+            spacing_between_slices_mm=spacing_mm,
+            protocol_mm=stacking.spacing_mm,
+        )
     across = math.isqrt(count - 1) + 1
     rows, columns = (n // across for n in mosaic.kind.matrix)
     if not rows or not columns or rows * across != mosaic.kind.matrix[0]:
-        raise _no_mosaic(header, "has a matrix that its number of slices does not divide")
+        raise _no_mosaic(
+            header,
+            "has a matrix that its number of slices does not divide",
+            matrix=mosaic.kind.matrix,
+            slices=count,
+        )
     first = _first_origin(mosaic, rows, columns)
     kind = replace(mosaic.kind, matrix=(rows, columns))
     frame = classic_frame(header)
@@ -146,10 +156,11 @@ def _by_positions(header: DicomHeader, mosaic: Slice, centres_mm: NDArray[np.flo
     raise _no_mosaic(header, "does not lie where its protocol says")
 
 
-def _no_mosaic(header: DicomHeader, what: str) -> ReadError:
+def _no_mosaic(header: DicomHeader, what: str, **values: object) -> ReadError:
     return ReadError(
         "unsupported-format",
         f"a mosaic {what}, so its slices have no known place",
         where=header.path,
+        values=values,
         todo="Export the series as separate slices or as an Enhanced image.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
 
 from volumetry.errors import GeometryError
 from volumetry.formats.dicom.file.gzipped import open_dicom
@@ -141,6 +142,11 @@ def _duplicate_position(slices: Sequence[Slice], places: Sequence[int]) -> Geome
         "duplicate-position",
         "different images lie at one position",
         where=crowd[1].header.path,
-        values={"position_mm": position, "images": len(crowd), "positions with images": len(set(places))},
-        todo="Keep one of them, or name the acquisition that is meant.",
+        values={
+            "position_mm": position,
+            "images": len(crowd),
+            "another": Path(crowd[0].header.path).name,
+            "positions with images": len(set(places)),
+        },
+        todo="Leave one of them in a copy of the folder, or export each acquisition as a series of its own.",
     )

@@ -138,7 +138,7 @@ def _check_named(scan: SourceStack, named: Collection[str], references: Referenc
             "the region was drawn on images of another series",
             where=references.path,
             values={"series of the scan": scan.source.series_uid},
-            todo="Name the folder that holds both series, or the series that the region was drawn on.",
+            todo="Name the folder that holds both series, or the one of the region's series, with --scan.",
         )
 
 
@@ -170,9 +170,12 @@ def images_of(path: Path | str, references: References, scan: object = None) -> 
         return TracedImages(path=Path(path), references=references, scan=scan)  # type: ignore[arg-type]
     folders = find_series_folders(path, references)
     if not folders:
+        says = references.referenced_series_uids or references.referenced_instance_uids
         raise ReadError(
             "not-found",
-            "the series that the contours were drawn on is not beside the file",
+            "the series that the contours were drawn on is not beside the file"
+            if says
+            else "the file does not say which images the contours were drawn on",
             where=path,
             values={"series": " ".join(references.referenced_series_uids)[:140] or "none named"},
             todo="Name its folder with --scan.",

@@ -188,7 +188,7 @@ def check_belongs(
             "patient-mismatch",
             "the file belongs to another patient than the scan",
             where=path,
-            todo="Name the scan it was drawn on.",
+            todo="Name the scan that it was drawn on, with --scan.",
         )
     listed = references.referenced_series_uids
     if series and listed and series not in listed and not _holds_one_of(stack, named):
@@ -196,8 +196,8 @@ def check_belongs(
             "wrong-series",
             "the file was drawn on another series",
             where=path,
-            values={"series": " ".join(listed)[:140], "scan": series},
-            todo="Name the scan it was drawn on.",
+            values={"series in the file": " ".join(listed)[:140], "series of the scan": series},
+            todo="Name the scan that it was drawn on, with --scan.",
         )
     frames = (frame_of_reference_uid,) if frame_of_reference_uid else references.frame_of_reference_uids
     here = stack.geometry.frame_of_reference_uid

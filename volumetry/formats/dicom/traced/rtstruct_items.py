@@ -207,9 +207,13 @@ def _points(contour: Item, where: str) -> NDArray[np.float64]:
     declared = decode_value(
         tags.NumberOfContourPoints, contour.get(tags.NumberOfContourPoints, b""), where=where
     )
-    if len(values) % 3 or (isinstance(declared, tuple) and declared[0] != len(values) // 3):
+    n_points = declared[0] if isinstance(declared, tuple) else None
+    if len(values) % 3 or (n_points is not None and n_points != len(values) // 3):
         raise unreadable(
-            where, "a contour has another number of coordinates than it says", coordinates=len(values)
+            where,
+            "the ContourData of a contour does not have three coordinates for each of its points",
+            coordinates=len(values),
+            NumberOfContourPoints="none" if n_points is None else n_points,
         )
     if not np.isfinite(values).all():
         raise unreadable(where, "a coordinate of a contour is not finite")

@@ -212,7 +212,7 @@ def _beside(
             "offset in slices": slices,
             "scan": f"{scan.n_slices}x{scan.rows}x{scan.columns}",
         },
-        todo="Name the scan it was drawn on, or export the segmentation again.",
+        todo="Name the scan that it was drawn on, with --scan, or export the segmentation again.",
     )
 
 

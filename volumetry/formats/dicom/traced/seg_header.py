@@ -182,7 +182,7 @@ def _frames(
         plane = (group.get(tags.PlanePositionSequence) or shared.get(tags.PlanePositionSequence) or [{}])[0]
         origin = _item_values(plane, tags.ImagePositionPatient, 3, elements.path)
         if origin is None:
-            raise unreadable(elements.path, "a frame does not say where it lies", frame=number + 1)
+            raise unreadable(elements.path, "a frame has no ImagePositionPatient", frame=number + 1)
         frames.append(SegmentFrame(number=number, segment=segment, origin_mm=np.array(origin)))
     return tuple(frames)
 
@@ -214,7 +214,13 @@ def _item_values(item: Item, tag: int, count: int, path: Path | str) -> tuple[fl
     if value is None:
         return None
     if len(value) != count:
-        raise unreadable(path, "an element has another number of values than it should", found=len(value))
+        raise unreadable(
+            path,
+            "an element has another number of values than the data dictionary",
+            tag=tags.tag_name(tag),
+            found=len(value),
+            due=count,
+        )
     return cast("tuple[float, ...]", value)
 
 
