@@ -109,8 +109,18 @@ def run(chosen: argparse.Namespace) -> int:
 
         with progress_bar("exporting") as progress:
             export_batch(chosen.folder, chosen.out, batch, exports, progress=progress)
+    _tell_of_former(chosen, has_exports=bool(exports))
     _report(summary)
     return exit_code(summary.n_succeeded, summary.n_failed)
+
+
+def _tell_of_former(chosen: argparse.Namespace, *, has_exports: bool) -> None:
+    """Say which results in the folder are those of an earlier run."""
+    from volumetry.study.former_files import has_former
+
+    for name, is_new, flag in (("figures", chosen.figures, "--figures"), ("export", has_exports, "--export")):
+        if not is_new and has_former(Path(chosen.out) / name):
+            write_note(f"{name}/ is of an earlier run and may differ from the tables; {flag} renews it.")
 
 
 def _exports(chosen: argparse.Namespace) -> tuple[Any, ...]:

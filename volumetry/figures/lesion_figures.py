@@ -67,8 +67,11 @@ def view_of(
     label: int | str | None = None,
     rule: MeasurementRule | None = None,
     title: str = "",
+    threshold: float | None = None,
 ) -> LesionView:
     """Read a traced file with its scan and measure it.
+
+    `threshold` is that of `volumetry.read_mask`.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def view_of(
         As `read_trace`, `read_mask`, `check_trace` and `measure_volume` do.
     """
     scan = scan if isinstance(scan, Scan) else read_scan(scan)
-    traced = _traced(trace, scan, label)
+    traced = _traced(trace, scan, label, threshold)
     check_trace(traced, scan)
     if isinstance(traced, Trace):
         return LesionView(
@@ -86,7 +89,7 @@ def view_of(
     return LesionView(scan=scan, contours=contours_from_mask(traced, label), volume=volume, title=title)
 
 
-def _traced(path: Path | str, scan: Scan, label: int | str | None) -> Any:
+def _traced(path: Path | str, scan: Scan, label: int | str | None, threshold: float | None) -> Any:
     """A trace where the file holds outlines, else a mask."""
     if recognise(path).name in ("trace", "dicom"):
         try:
@@ -94,7 +97,7 @@ def _traced(path: Path | str, scan: Scan, label: int | str | None) -> Any:
         except VolumetryError as error:
             if error.code != "unsupported-format":
                 raise
-    return read_mask(path, scan=scan)
+    return read_mask(path, scan=scan, threshold=threshold)
 
 
 def draw_file(

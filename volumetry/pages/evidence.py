@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from volumetry.contour import Contour, slice_area_pixels
-from volumetry.errors import ReadError, VolumetryError
+from volumetry.errors import ReadError, TraceError, VolumetryError
 from volumetry.export import ExportOptions, read_traced
 from volumetry.formats import read_scan, recognise
 from volumetry.formats.recognise import files_of
@@ -265,6 +265,8 @@ class EvidenceReader:
                 for lesion in traced.lesions(ExportOptions())
                 if _fit(lesion.contours, traced.geometry, areas)
             ]
+            if len({_written(contours) for contours in fitting}) > 1:
+                raise _unclear(trace)
             if fitting:
                 return fitting[0]
         return None
@@ -325,6 +327,20 @@ def _fit(contours: Sequence[Contour], geometry: ScanGeometry, areas: Mapping[int
     return set(by_slice) == set(areas) and all(
         abs(slice_area_pixels(own) * geometry.pixel_area_mm2 - areas[index]) <= AREA_TOLERANCE * areas[index]
         for index, own in by_slice.items()
+    )
+
+
+def _written(contours: Sequence[Contour]) -> tuple[tuple[int, bytes], ...]:
+    """The outlines as a key: equal for equal ones."""
+    return tuple((contour.slice_index, contour.vertices.tobytes()) for contour in contours)
+
+
+def _unclear(trace: Path) -> TraceError:
+    return TraceError(
+        "ambiguous-lesion",
+        "several regions of the file have the areas of the table",
+        where=trace,
+        todo="Name the regions in the file as the table does.",
     )
 
 

@@ -20,7 +20,8 @@ from volumetry.formats.exporting import write_lesions
 from volumetry.formats.opening import links_followed
 from volumetry.study.batch import BatchOptions, Progress, rows_with_cases
 from volumetry.study.cases import Case
-from volumetry.study.figures import figure_name
+from volumetry.study.figures import distinct_names
+from volumetry.study.former_files import remove_former
 from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.tables import CHANGES, Row, read_table
 
@@ -28,7 +29,7 @@ BatchExport = Literal["seg", "sr"]
 BATCH_EXPORTS: tuple[BatchExport, ...] = ("seg", "sr")
 
 _LOG = logging.getLogger(__name__)
-_LESION = ("patient", "side", "lesion", "reader")
+_LESION = ("site", "patient", "side", "lesion", "reader")
 
 
 def export_batch(
@@ -43,7 +44,8 @@ def export_batch(
 
     A lesion that was not traced on DICOM images is left out, and so is one that cannot be written; both are
     warnings in the log. Under pseudonyms the objects name patient, dates and UIDs as the tables do, and
-    nothing else of their images but geometry and modality.
+    nothing else of their images but geometry and modality. Objects of an earlier export that are not written
+    again are removed.
 
     Returns
     -------
@@ -56,12 +58,15 @@ def export_batch(
     baselines = {_key(row, "baseline_visit") for row in changes.values()}
     written: list[Path] = []
     with links_followed(options.follow_links):
-        rows = [(r, c) for r, c in rows_with_cases(folder, out, options) if r["status"] == "measured"]
-        for done, (row, case) in enumerate(rows, start=1):
-            read = "" if (row["read"] or 1) == 1 else f"read-{row['read']}"
-            name = figure_name(*(str(row[n] or "") for n in (*_LESION, "visit")), read)
+        found = list(rows_with_cases(folder, out, options))
+        counted = _reads_that_count(row for row, _ in found)
+        rows = [(row, case) for row, case in found if row["status"] == "measured"]
+        names = distinct_names([_parts(row) for row, _ in rows])
+        for done, ((row, case), name) in enumerate(zip(rows, names, strict=True), start=1):
             try:
-                facts = _facts(row, changes.get(_key(row, "visit")), _key(row, "visit") in baselines)
+                key = _key(row, "visit")
+                counts = (row["read"] or 1) == counted[key]
+                facts = _facts(row, changes.get(key) if counts else None, counts and key in baselines)
                 written += _write(Path(folder), row, case, place / name, wanted, facts, options)
             except OutputError:
                 raise
@@ -70,7 +75,24 @@ def export_batch(
                 _LOG.warning("no export %s: %s: %s", name, error.code, error.what)
             if progress is not None:
                 progress(done, len(rows))
+    remove_former(place, written)
     return written
+
+
+def _parts(row: Row) -> tuple[str, ...]:
+    """What the name of a row's objects is made from."""
+    read = "" if (row["read"] or 1) == 1 else f"read-{row['read']}"
+    return (*_key(row, "visit"), read)
+
+
+def _reads_that_count(rows: Iterable[Row]) -> dict[tuple[str, ...], int]:
+    """The read of every lesion and visit whose volume stands in changes: the first."""
+    first: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        if row["status"] != "not_traced":
+            key = _key(row, "visit")
+            first[key] = min(first.get(key, row["read"] or 1), row["read"] or 1)
+    return first
 
 
 def _key(row: Row, visit: str) -> tuple[str, ...]:
@@ -112,10 +134,12 @@ def _write(
     # As the tables name it, so that a lesion is the same one at every visit whatever its files are called.
     (found,) = traced.lesions(chosen)
     named = {
-        "patient": row["patient"],
+        "patient": "\x1e".join(filter(None, (row["site"], row["patient"]))),  # of a UID: it is not written
         "side": row["side"] or found.side,
         "lesion": row["lesion"] or found.lesion,
     }
+    if named["lesion"] != found.lesion:
+        named["tracked_as"] = ""  # the UID is that of the lesion by its old name
     finish = None
     if options.pseudonymiser is not None:
         images, named = _under_pseudonym(images, row, named, options.pseudonymiser)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from volumetry.formats import read_scan
 from volumetry.formats.opening import links_followed
 from volumetry.study.batch import BatchOptions, Progress, rows_with_cases
 from volumetry.study.cases import Case
+from volumetry.study.former_files import remove_former
 from volumetry.tables import Row
-from volumetry.volume import MeasurementRule
 
 MAX_NAME_BYTES = 120
 _LOG = logging.getLogger(__name__)
@@ -33,8 +34,9 @@ def draw_batch(
 ) -> list[Path]:
     """Draw every lesion of a finished batch into ``figures/``, baseline and follow-ups as rows.
 
-    A visit without a number is left out; its row in the table says why there is none. A figure that cannot be
-    drawn is a warning in the log: the tables do not need it.
+    A visit without a number is left out; its row in the table says why there is none. A figure, or a visit
+    of it, that cannot be drawn is a warning in the log: the tables do not need it. Figures of an earlier run
+    that are not drawn again are removed.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def _draw_all(
     for done, (name, visits) in enumerate(lesions, start=1):
         path = figures / f"{name}.png"
         try:
-            views = list(_views(Path(folder), visits, options.protocol.measurement))
+            views = list(_views(Path(folder), visits, options))
             if views:
                 write_figure(draw_lesion(views), path)
                 drawn.append(path)
@@ -65,6 +67,7 @@ def _draw_all(
             _LOG.warning("no figure %s.png: %s: %s", name, error.code, error.what)
         if progress is not None:
             progress(done, len(lesions))
+    remove_former(figures, drawn)
     return drawn
 
 
@@ -72,16 +75,29 @@ def _lesions(visits: Iterable[Visit]) -> Iterator[tuple[str, list[Visit]]]:
     """The visits of every lesion by every reader, with the name of its figure."""
 
     def key(visit: Visit) -> tuple[str, ...]:
-        return tuple(visit[0][name] or "" for name in ("patient", "side", "lesion", "reader"))
+        return tuple(visit[0][name] or "" for name in ("site", "patient", "side", "lesion", "reader"))
 
     traced = [visit for visit in visits if visit[1].trace]
-    taken: set[str] = set()
-    for unit, group in groupby(sorted(traced, key=key), key=key):
-        name = figure_name(*unit)
-        while name in taken:
-            name += "-2"
-        taken.add(name)
+    units = {unit: list(group) for unit, group in groupby(sorted(traced, key=key), key=key)}
+    for name, group in zip(distinct_names(list(units)), units.values(), strict=True):
         yield name, sorted(group, key=lambda visit: (visit[0]["visit_order"], visit[0]["read"] or 1))
+
+
+def distinct_names(parts: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return a `figure_name` for each; those that would be one file end with a hash of their parts.
+
+    Names that differ only in case are one file on some systems.
+    """
+    names = [figure_name(*one) for one in parts]
+    counts = Counter(name.casefold() for name in names)
+    return [
+        name if counts[name.casefold()] == 1 else f"{name}_{_digest(own)}"
+        for name, own in zip(names, parts, strict=True)
+    ]
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
 def figure_name(*parts: str) -> str:
@@ -93,11 +109,10 @@ def figure_name(*parts: str) -> str:
     whole = name.encode(errors="replace")
     if len(whole) <= MAX_NAME_BYTES:
         return whole.decode()
-    digest = hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:12]
-    return f"{whole[: MAX_NAME_BYTES - 13].decode(errors='ignore')}_{digest}"
+    return f"{whole[: MAX_NAME_BYTES - 13].decode(errors='ignore')}_{_digest(parts)}"
 
 
-def _views(folder: Path, visits: list[Visit], rule: MeasurementRule) -> Iterator[LesionView]:
+def _views(folder: Path, visits: list[Visit], options: BatchOptions) -> Iterator[LesionView]:
     for row, case in visits:
         if row["status"] not in ("measured", "absent") or not case.scan:
             continue
@@ -107,8 +122,9 @@ def _views(folder: Path, visits: list[Visit], rule: MeasurementRule) -> Iterator
                 folder / case.trace,
                 read_scan(folder / case.scan, series_uid=case.series_uid or None),
                 label=label,
-                rule=rule,
-                title=" ".join(filter(None, (row["patient"], row["side"], row["visit"]))),
+                rule=options.protocol.measurement,
+                threshold=options.threshold,
+                title=" ".join(filter(None, (row["site"], row["patient"], row["side"], row["visit"]))),
             )
-        except VolumetryError:
-            continue
+        except VolumetryError as error:
+            _LOG.warning("not in its figure: %s: %s: %s", row["trace"], error.code, error.what)
