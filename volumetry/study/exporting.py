@@ -133,7 +133,7 @@ def _write(
     traced = replace(traced, tracked=tracked_in(folder / case.trace))
     # As the tables name it, so that a lesion is the same one at every visit whatever its files are called.
     (found,) = traced.lesions(chosen)
-    named = {
+    named: dict[str, Any] = {
         "patient": "\x1e".join(filter(None, (row["site"], row["patient"]))),  # of a UID: it is not written
         "side": row["side"] or found.side,
         "lesion": row["lesion"] or found.lesion,
