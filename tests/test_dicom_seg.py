@@ -11,6 +11,7 @@ from dicom_phantoms import stack_voxels, uid_of, write_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import CORONAL, rotation, stack, without_slices, write_seg
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -658,3 +659,34 @@ def test_a_lattice_of_its_own_touches_the_edge_where_the_scan_ends(tmp_path, sli
     measured = vm.measure_volume(sections, rule=SPACING)
     assert ("touches-edge" in measured.flags) == touches
     assert measured.volume_mm3 == pytest.approx(layer.sum() * 0.5 * 0.8 * 2.2)
+
+
+def without_positions(uids):
+    """Leave out positions, which DICOM allows where a frame names the image it was made from."""
+
+    def change(ds):
+        for group in ds.PerFrameFunctionalGroupsSequence:
+            origin = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)
+            image, made = Dataset(), Dataset()
+            image.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.4"
+            image.ReferencedSOPInstanceUID = uids[GEOMETRY.nearest_slice(origin)[0]]
+            made.SourceImageSequence = [image]
+            group.DerivationImageSequence = [made]
+            del group.PlanePositionSequence
+
+    return change
+
+
+def test_frames_without_position_lie_on_the_image_they_were_made_from(tmp_path):
+    images = tmp_path / "study" / "mr"
+    write_series(images, GEOMETRY, stack_voxels(GEOMETRY), series_uid=SERIES)
+    uids = [uid_of(SERIES, index) for index in range(GEOMETRY.n_slices)]
+    path = seg(tmp_path, change=without_positions(uids), order=lambda frames: frames[::-1])
+    agree(path, {1: ONE, 2: TWO})
+    agree(path, {1: ONE, 2: TWO}, scan=images)
+
+
+@pytest.mark.parametrize("scan", [None, series()])
+def test_frames_without_position_need_their_images(tmp_path, scan):
+    path = seg(tmp_path, change=without_positions(["1.2.3"] * GEOMETRY.n_slices))
+    assert code_of(read_mask, path, scan=scan) == "unreadable"

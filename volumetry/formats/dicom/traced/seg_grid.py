@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, MismatchError, ReadError, VolumetryError
 from volumetry.formats.dicom.traced.images import images_beside, images_of
-from volumetry.formats.dicom.traced.references import References, SourceStack, check_belongs
+from volumetry.formats.dicom.traced.references import References, SourceStack, check_belongs, slice_uids_of
 from volumetry.formats.dicom.traced.seg_header import Segmentation
 from volumetry.formats.voxels.grid_alignment import GridAlignment
 from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
@@ -82,6 +82,7 @@ def placed_on_grid(header: Segmentation, scan: object) -> PlacedFrames:
 
 def _on_grid(header: Segmentation, scan: object) -> PlacedFrames:
     stack = _stack_of(header, scan)
+    header = _with_positions(header, stack)
     flags = {"lossy"} if header.is_lossy else set()
     if header.has_malformed_tag:
         flags.add("malformed-tag")
@@ -227,8 +228,46 @@ def _stack_of(header: Segmentation, scan: object) -> SourceStack | None:
     return None
 
 
+def _with_positions(header: Segmentation, stack: SourceStack | None) -> Segmentation:
+    """Give frames without position that of the image they were made from.
+
+    Raises
+    ------
+    ReadError
+        ``unreadable`` where that image is not in the scan, or has another matrix.
+    """
+    if not any(frame.source_uid for frame in header.frames):
+        return header
+    uids = () if stack is None else slice_uids_of(stack)
+    frames = []
+    for frame in header.frames:
+        if frame.source_uid and (stack is None or frame.source_uid not in uids):
+            raise ReadError(
+                "unreadable",
+                "a frame has no ImagePositionPatient, and the image that it was made from is not in the scan",
+                where=header.path,
+                values={"frame": frame.number + 1, "image": frame.source_uid},
+                todo="Name the scan that it was drawn on, with --scan.",
+            )
+        if stack is not None and frame.source_uid:
+            own, theirs = (header.rows, header.columns), (stack.geometry.rows, stack.geometry.columns)
+            if own != theirs:
+                raise ReadError(
+                    "unreadable",
+                    "a frame has no ImagePositionPatient, and another matrix than the image it was made from",
+                    where=header.path,
+                    values={"frame": frame.number + 1, "matrix": own, "matrix of the image": theirs},
+                    todo="Export the segmentation again, with the position of every frame.",
+                )
+            frame = replace(frame, origin_mm=stack.geometry.slice_origins_mm[uids.index(frame.source_uid)])
+        frames.append(frame)
+    return replace(header, frames=tuple(frames))
+
+
 def _lies_on(header: Segmentation, geometry: ScanGeometry) -> bool:
     """Whether every frame lies on a slice of a geometry."""
+    if any(frame.source_uid for frame in header.frames):
+        return True  # it names its images instead
     tolerance_mm = GRID_TOLERANCE * (geometry.regular_step_mm or min(geometry.pixel_spacing_mm))
     return all(abs(geometry.nearest_slice(frame.origin_mm)[1]) <= tolerance_mm for frame in header.frames)
 

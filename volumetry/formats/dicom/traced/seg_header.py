@@ -21,7 +21,9 @@ from volumetry.formats.dicom.traced.references import (
     REFERENCE_SEQUENCES,
     REFERENCE_TAGS,
     References,
+    instances_of,
     references_of,
+    source_images,
 )
 from volumetry.mask import MaskLabel
 
@@ -44,11 +46,15 @@ _SELECTION = ElementSelection(
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentFrame:
-    """One frame: its place in the file, the segment it shows (None: a label map), and where it lies."""
+    """One frame: its place in the file, the segment it shows (None: a label map), and where it lies.
+
+    A frame without position has an origin of NaN and the UID of the image on which it lies.
+    """
 
     number: int
     segment: int | None
     origin_mm: NDArray[np.float64]
+    source_uid: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,10 +187,23 @@ def _frames(
                 raise unreadable(elements.path, "a frame shows a segment that is not listed", segment=segment)
         plane = (group.get(tags.PlanePositionSequence) or shared.get(tags.PlanePositionSequence) or [{}])[0]
         origin = _item_values(plane, tags.ImagePositionPatient, 3, elements.path)
-        if origin is None:
-            raise unreadable(elements.path, "a frame has no ImagePositionPatient", frame=number + 1)
-        frames.append(SegmentFrame(number=number, segment=segment, origin_mm=np.array(origin)))
+        # DICOM lets a frame that is made from one image leave out its position: it lies where the image lies.
+        source = "" if origin is not None else _sole_source(group)
+        if origin is None and not source:
+            raise unreadable(
+                elements.path,
+                "a frame has neither ImagePositionPatient nor one image that it was made from",
+                frame=number + 1,
+            )
+        origin_mm = np.array((np.nan,) * 3 if origin is None else origin)
+        frames.append(SegmentFrame(number=number, segment=segment, origin_mm=origin_mm, source_uid=source))
     return tuple(frames)
+
+
+def _sole_source(group: Item) -> str:
+    """Return the one image, or frame (``#n``), that a frame was made from; empty where there is not one."""
+    found = instances_of(source_images(group))
+    return next(iter(found)) if len(found) == 1 else ""
 
 
 def _shared_values(
