@@ -609,3 +609,14 @@ def test_a_ring_across_the_slices_is_off_plane_and_not_without_area(tmp_path):
     written_series(tmp_path / "mr")
     path = write_rtstruct(tmp_path / "rs.dcm", {"L1": items()}, series_uid=SERIES)
     assert code_of(read_trace, path, scan=tmp_path / "mr") == "contour-off-plane"
+
+
+def test_an_empty_item_is_no_ring(tmp_path):
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": [*items(), Dataset()]})
+    (whole,) = read_regions(path, scan=series())
+    assert len(whole.trace.contours) == 4
+    assert whole.error is None
+    only = write_rtstruct(tmp_path / "only.dcm", {"L1": [Dataset()]})
+    with pytest.raises(VolumetryError) as caught:
+        read_trace(only, scan=series())
+    assert caught.value.code == "no-outline"

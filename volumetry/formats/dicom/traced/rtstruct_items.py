@@ -87,7 +87,8 @@ def region_items(elements: DicomElements) -> tuple[RegionItems, ...]:
     contours: dict[int, list[Item]] = {}
     for item in elements.sequences.get(tags.ROIContourSequence, []):
         number = _integer(item, tags.ReferencedROINumber, elements.path)
-        contours.setdefault(number, []).extend(item.get(tags.ContourSequence, []))
+        rings = (ring for ring in item.get(tags.ContourSequence, []) if not _is_empty(ring))
+        contours.setdefault(number, []).extend(rings)
     regions: dict[int, RegionItems] = {}
     character_set = elements.raw(tags.SpecificCharacterSet) or b""
     for item in elements.sequences.get(tags.StructureSetROISequence, []):
@@ -133,6 +134,12 @@ def wanted_region(regions: Sequence[RegionItems], roi: str | int | None, path: P
             todo="Name one of those.",
         )
     return named[0]
+
+
+def _is_empty(contour: Item) -> bool:
+    """Whether an item of ContourSequence holds nothing at all: no type, no points, no number of points."""
+    held = (tags.ContourGeometricType, tags.ContourData, tags.NumberOfContourPoints)
+    return not any(contour.get(tag, b"").strip(b" \0") for tag in held)
 
 
 def geometric_type(contour: Item) -> str:
