@@ -151,3 +151,26 @@ def test_a_page_shows_no_outline_where_two_regions_have_the_areas_of_the_table(t
     ((visit,),) = [list(reader.visits(lesion)) for lesion in lesions_of(measured)]
     assert visit.contours == ()
     assert "ambiguous-lesion" in visit.missing
+
+
+def test_a_lesion_that_was_renamed_is_tracked_as_one_at_every_visit_and_alone(tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    study, lines = tmp_path / "study", ["patient,visit,scan,trace,lesion"]
+    for visit, old, new in (("v1", "a", "L1"), ("v2", "L1", "L1"), ("v3", "a", "L2")):
+        place = study / "p1" / visit
+        traced(place, LARGE)
+        mask = vm.read_mask(place / "t1_mask.nii.gz")
+        (place / "t1_mask.nii.gz").unlink()
+        named = vm.Mask(
+            layers=mask.layers, geometry=mask.geometry, labels=(vm.MaskLabel(number=1, name=old),)
+        )
+        vm.write_mask(named, place / "s.dcm", as_="seg", scan=place / "t1")
+        lines.append(f"p1,{visit},p1/{visit}/t1,p1/{visit}/s.dcm,{new}")
+    (study / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    batch(study, "--export", "seg")
+    uids = [
+        str(dcmread(tmp_path / f"out/export/p1_{name}.seg.dcm").SegmentSequence[0].TrackingUID)
+        for name in ("L1_v1", "L1_v2", "L2_v3")
+    ]
+    assert uids[0] == uids[1] != uids[2]

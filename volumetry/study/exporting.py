@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -62,12 +63,14 @@ def export_batch(
         counted = _reads_that_count(row for row, _ in found)
         rows = [(row, case) for row, case in found if row["status"] == "measured"]
         names = distinct_names([_parts(row) for row, _ in rows])
+        tracked = {} if options.pseudonymiser else _tracking_uids(Path(folder), rows)
         for done, ((row, case), name) in enumerate(zip(rows, names, strict=True), start=1):
             try:
                 key = _key(row, "visit")
                 counts = (row["read"] or 1) == counted[key]
                 facts = _facts(row, changes.get(key) if counts else None, counts and key in baselines)
-                written += _write(Path(folder), row, case, place / name, wanted, facts, options)
+                uid = tracked.get(_lesion_of(row), "")
+                written += _write(Path(folder), row, case, place / name, wanted, facts, uid, options)
             except OutputError:
                 raise
             except Exception as fault:  # noqa: BLE001 - whatever stops one lesion must not stop the others
@@ -83,6 +86,28 @@ def _parts(row: Row) -> tuple[str, ...]:
     """What the name of a row's objects is made from."""
     read = "" if (row["read"] or 1) == 1 else f"read-{row['read']}"
     return (*_key(row, "visit"), read)
+
+
+def _lesion_of(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[name] or "") for name in ("site", "patient", "side", "lesion"))
+
+
+def _tracking_uids(folder: Path, rows: Iterable[tuple[Row, Case]]) -> dict[tuple[str, ...], str]:
+    """The tracking UIDs that files have from earlier exports, for lesions of which they name one alone.
+
+    Whoever renames a lesion or a patient may give two UIDs to one lesion, or one to two: then neither counts.
+    """
+    of_files: dict[str, dict[str, str]] = {}
+    found: dict[tuple[str, ...], set[str]] = {}
+    for row, case in rows:
+        if case.trace not in of_files:
+            of_files[case.trace] = tracked_in(folder / case.trace)
+        uid = of_files[case.trace].get(case.roi)
+        if uid and case.roi == row["lesion"]:
+            found.setdefault(_lesion_of(row), set()).add(uid)
+    single = {lesion: next(iter(uids)) for lesion, uids in found.items() if len(uids) == 1}
+    counts = Counter(single.values())
+    return {lesion: uid for lesion, uid in single.items() if counts[uid] == 1}
 
 
 def _reads_that_count(rows: Iterable[Row]) -> dict[tuple[str, ...], int]:
@@ -123,6 +148,7 @@ def _write(
     stem: Path,
     formats: frozenset[str],
     facts: dict[str, Any],
+    tracked_as: str,
     options: BatchOptions,
 ) -> Iterator[Path]:
     label: int | str | None = case.label if case.label is not None else case.roi or None
@@ -130,16 +156,14 @@ def _write(
     images = source_images(folder / case.scan, scan)
     traced = read_traced(folder / case.trace, scan=scan, label=label, threshold=options.threshold)
     chosen = ExportOptions(finding=options.protocol.finding, region=options.protocol.region)
-    traced = replace(traced, tracked=tracked_in(folder / case.trace))
     # As the tables name it, so that a lesion is the same one at every visit whatever its files are called.
     (found,) = traced.lesions(chosen)
     named: dict[str, Any] = {
         "patient": "\x1e".join(filter(None, (row["site"], row["patient"]))),  # of a UID: it is not written
         "side": row["side"] or found.side,
         "lesion": row["lesion"] or found.lesion,
+        "tracked_as": tracked_as,
     }
-    if named["lesion"] != found.lesion:
-        named["tracked_as"] = ""  # the UID is that of the lesion by its old name
     finish = None
     if options.pseudonymiser is not None:
         images, named = _under_pseudonym(images, row, named, options.pseudonymiser)
