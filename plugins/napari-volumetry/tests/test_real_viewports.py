@@ -31,6 +31,9 @@ pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600), needs_x]
 MARKERS = {"L": (32.0, -11.0, 17.0), "A": (7.0, -42.0, 10.0), "H": (5.0, -7.0, 46.0)}
 """By the letter of the side on which they lie: the ball, or the middle of them. LPS, in mm."""
 
+ALONE = {("sagittal", "A"): (-0.5, -42.0, 10.0), ("sagittal", "H"): (17.1, -7.0, 46.0)}
+"""In a sagittal plane through the middles, front and head are seen at once: planes in which one is alone."""
+
 SEEN = {"axial": "LA", "coronal": "LH", "sagittal": "AH", "oblique": "LH"}
 BRIGHT, BODY = 170, 70
 WHITE = 900.0
@@ -107,9 +110,17 @@ class Viewports:
         self.person, self.plane = person, plane
 
     def pictures(self) -> dict[str, np.ndarray]:
+        """Return what is on the display, once it stands still: a busy machine draws late."""
         turn_loop(40)
         other = self.person.widget.reading_window.other
-        return {"read": screen_of(self.person.canvas), "other": screen_of(other)}
+        before: dict[str, np.ndarray] = {}
+        for _ in range(40):
+            now = {"read": screen_of(self.person.canvas), "other": screen_of(other)}
+            if before and all(np.array_equal(before[name], now[name]) for name in now):
+                break
+            before = now
+            turn_loop(40)
+        return now
 
     def check(self, after: str) -> int:
         """Compare letters and balls in both pictures; return how many letters were held against a ball."""
@@ -123,7 +134,8 @@ class Viewports:
         person.tracer.comparison.limits = (0.0, WHITE)
         person.tracer.fit()
         for letter in SEEN[self.plane]:
-            shown = person.tracer.scene.orientation.patient_to_display([MARKERS[letter]])[0]
+            place = ALONE.get((self.plane, letter), MARKERS[letter])
+            shown = person.tracer.scene.orientation.patient_to_display([place])[0]
             person.tracer.go_to_slice(round(float(shown[0])))
             person.widget.reading_window.other.refill()
             for name, pixels in self.pictures().items():
