@@ -29,7 +29,21 @@ def middle(hand: RealHand, widget=None) -> list[str]:
 
 
 def drag(button: str, dx: int = 60, dy: int = 30) -> list[str]:
-    return ["mousedown", button, "mousemove_relative", "--", str(dx), str(dy), "mouseup", button]
+    """Words: press, move, release; with pauses, since the window manager holds a press back for a moment."""
+    wait = ["sleep", "0.04"]
+    return [
+        *wait,
+        "mousedown",
+        button,
+        *wait,
+        "mousemove_relative",
+        "--",
+        str(dx),
+        str(dy),
+        *wait,
+        "mouseup",
+        button,
+    ]
 
 
 def stroke(hand: RealHand, row: float, column: float) -> None:
@@ -54,7 +68,9 @@ def test_hands_as_in_a_pacs(hand):
     hand.key("G")
     n_outlines = len(tracer.session.state.contours)
     # Twice within the time of a double click: each is a drag, and none fits the picture or draws.
-    for words in (drag("2"), ["keydown", "space", *drag("1"), *here, *drag("1"), "keyup", "space"]):
+    wait = ["sleep", "0.1"]
+    space = ["keydown", "space", *drag("1"), *here, *drag("1"), *wait, "keyup", "space"]
+    for words in (drag("2"), space):
         view = tracer.scene.view
         hand.run([*here, *words])
         moved = (np.array(view.centre_mm) - tracer.scene.view.centre_mm) * view.zoom
