@@ -6,11 +6,11 @@ are traced or three hundred, and nothing that napari's tools do to layers change
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
@@ -27,6 +27,8 @@ HOLE_LIGHTNESS = 0.55
 LAYER = "scan"
 """Name of the layer: napari shows it where HTML is taken for markup, so it is not that of a file."""
 PROPOSED_COLOUR = "#c8c8c8"
+FRAME_MS = 50
+"""Time in which a frame has been painted."""
 
 
 class Scene:
@@ -133,11 +135,25 @@ class Scene:
         self.overlay.deleteLater()
 
     def close(self) -> None:
-        """Take the picture out of the viewer."""
+        """Take the picture out of the viewer.
+
+        Layers of somebody else are hidden until the next frame: points and vectors drawn in the frame in
+        which an image of other dimensions goes end the process (napari 0.9, in OpenGL).
+        """
         self.detach()
         self.viewer.canvas.background_color_override = None
-        if self.image in self.viewer.layers:
-            self.viewer.layers.remove(self.image)
+        if self.image not in self.viewer.layers:
+            return
+        others = [layer for layer in self.viewer.layers if layer is not self.image and layer.visible]
+        for layer in others:
+            layer.visible = False
+        self.viewer.layers.remove(self.image)
+        QTimer.singleShot(FRAME_MS, lambda: self._show(others))
+
+    def _show(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
+            if layer in self.viewer.layers:
+                layer.visible = True
 
     # -- what napari's own commands would change --------------------------------------------------------
 
