@@ -97,9 +97,11 @@ def torus(tube: float, direction: Array, n_bins: int = 400) -> AreaProfile:
     return _padded(edges, np.diff(share @ weights))
 
 
-def _lattice(n: int = 96, half: float = 1.6) -> Array:
+def _lattice(n: int = 128, half: float = 1.6) -> Array:
+    """A point anywhere in every cell: planes along an axis of an even lattice hold all its points or none."""
     axis = (np.arange(n) + 0.5) / n * 2 * half - half
-    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    even = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    return np.asarray(even + np.random.default_rng(n).uniform(-half / n, half / n, even.shape))
 
 
 def _bumps(rng: np.random.Generator, points: Array, amplitude: float, degrees: range) -> NDArray[np.bool_]:
@@ -148,7 +150,7 @@ def _inside(rng: np.random.Generator, name: str, points: Array) -> NDArray[np.bo
 
 
 def unseen(
-    rng: np.random.Generator, name: str, bodies: int, cuts: int, n_bins: int = 90
+    rng: np.random.Generator, name: str, bodies: int, cuts: int, n_bins: int = 45
 ) -> list[AreaProfile]:
     """Bodies of a kind, each cut along random directions; their points are counted between planes."""
     lattice = _lattice()
