@@ -50,7 +50,7 @@ IMAGES = {
     "empty thickness": with_(SliceThickness=None),
     "two character sets": with_(SpecificCharacterSet=["", "ISO 2022 IR 87"], PatientName="Y^T=山田^太郎"),
     "another class": with_(SOPClassUID="1.2.840.10008.5.1.4.1.1.7"),
-    "a sex that is none": with_(PatientSex="W"),
+    "a sex that DICOM does not know": with_(PatientSex="W"),
 }
 
 

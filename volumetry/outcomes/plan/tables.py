@@ -66,7 +66,7 @@ class Columns:
     """Which columns of the clinical table name a row, and how it writes sides and missing values."""
 
     patient: str = setting("column of the patient; the key, and the cluster of every analysis", "patient")
-    side: str = setting("column of the side; leave empty if there is none", "side")
+    side: str = setting("column of the side; empty where the table has no such column", "side")
     lesion: str = setting("column of the lesion, where the unit is the lesion", "lesion")
     left: tuple[str, ...] = setting("how the left side is written", ("L", "l", "left", "Left"))
     right: tuple[str, ...] = setting("how the right side is written", ("R", "r", "right", "Right"))
