@@ -256,7 +256,7 @@ def write_rtstruct(
 
 
 def mask_of(layer: NDArray[Any], geometry: ScanGeometry, **values: Any) -> Mask:
-    from volumetry.mask import MaskLabel
+    from volumetry.labels import MaskLabel
 
     labels = tuple(MaskLabel(number=int(n)) for n in np.unique(layer) if n)
     return Mask(layers=(layer,), geometry=geometry, labels=labels, **values)

@@ -26,6 +26,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scan", "contour"),
     ("loops",),
     ("sections",),
+    ("labels",),
+    ("label_counter",),
     ("mask",),
     ("trace", "outlines"),
     ("volume",),

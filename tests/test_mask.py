@@ -7,7 +7,9 @@ from phantoms import SQUARE, mask_of, ring, squares, stack, trace_of
 
 from volumetry.contour import points_inside, slice_area_pixels
 from volumetry.errors import GeometryError, TraceError
-from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
+from volumetry.label_counter import LabelCounter
+from volumetry.labels import MaskLabel, find_label
+from volumetry.mask import Mask
 from volumetry.outlines import contours_from_mask, fill_contours, mask_from_contours, outline_pixels
 from volumetry.volume import measure_volume
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from volumetry.export import export_file, write_mask, write_trace
     from volumetry.formats import read_mask, read_scan, read_sections, read_trace
     from volumetry.geometry import ScanGeometry
-    from volumetry.mask import Mask, MaskLabel, mask_from
+    from volumetry.labels import MaskLabel
+    from volumetry.mask import Mask, mask_from
     from volumetry.outlines import contours_from_mask, mask_from_contours
     from volumetry.scan import Scan, ScanSource, scan_from
     from volumetry.sections import CrossSections
@@ -84,7 +85,7 @@ _HOMES = {
     "FLAGS": "codes",
     "LesionVolume": "volume",
     "Mask": "mask",
-    "MaskLabel": "mask",
+    "MaskLabel": "labels",
     "MeasuredVisit": "change",
     "MeasurementRule": "volume",
     "Provenance": "trace",

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from volumetry.contour import Contour, signed_area
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import Mask, MaskLabel
+from volumetry.labels import MaskLabel
+from volumetry.mask import Mask
 from volumetry.scan import ScanSource
 
 # -- outline to mask ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from volumetry.errors import GeometryError
 from volumetry.formats.voxels.header_text import unreadable
-from volumetry.mask import MaskLabel
+from volumetry.labels import MaskLabel
 
 _SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID)")
 

@@ -20,7 +20,9 @@ from volumetry.formats.voxels.header import VoxelFile
 from volumetry.formats.voxels.labels import LabelRule, scaled
 from volumetry.formats.voxels.streams import ByteStream, Encoding, MemoryStream, goes_on, open_stream, skip
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
+from volumetry.label_counter import LabelCounter
+from volumetry.labels import MaskLabel, find_label
+from volumetry.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import Mask, MaskLabel
+from volumetry.labels import MaskLabel
+from volumetry.mask import Mask
 
 _COLOURS = ((1.0, 0.78, 0.0), (0.0, 0.78, 1.0), (1.0, 0.31, 0.63), (0.47, 0.9, 0.24), (0.71, 0.47, 1.0))
 _TYPES = {"u1": "unsigned char", "u2": "unsigned short", "u4": "unsigned int"}

@@ -34,7 +34,9 @@ from volumetry.formats.dicom.traced.seg_header import (
     unreadable,
 )
 from volumetry.formats.limits import check_size
-from volumetry.mask import LabelCounter, Mask, MaskLabel, find_label
+from volumetry.label_counter import LabelCounter
+from volumetry.labels import MaskLabel, find_label
+from volumetry.mask import Mask
 from volumetry.sections import CrossSections
 
 _REFERENCES = ElementSelection(tags=REFERENCE_TAGS, sequences=REFERENCE_SEQUENCES | FRAME_SEQUENCES)

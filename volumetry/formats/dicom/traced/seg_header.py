@@ -25,7 +25,7 @@ from volumetry.formats.dicom.traced.references import (
     references_of,
     source_images,
 )
-from volumetry.mask import MaskLabel
+from volumetry.labels import MaskLabel
 
 _SELECTION = ElementSelection(
     tags=(
