@@ -87,7 +87,7 @@ FLAGS = MappingProxyType(
         "split-series": "the series held several stacks (orientation, matrix, echo, b-value, acquisition)",
         "contour-snapped": "a contour lay beside its slice by less than 10 % of the spacing",
         "contour-degenerate": "a ring of fewer than three points has no area and was left out",
-        "tiny-loop": "an outline crosses itself by less than 0.1 % of its area; resolved by even-odd",
+        "tiny-loop": "an outline crosses itself by less than 0.5 % of its area; resolved by even-odd",
         "self-intersection": "an outline crosses itself; its loops count by even-odd, as was asked for",
         "malformed-tag": "a tag that the volume does not need has a malformed value",
         "empty-mask": "the mask has no pixel of the lesion; its volume is 0",

@@ -17,8 +17,11 @@ from volumetry.contour import (
     signed_area,
 )
 
-TINY_LOOP = 1e-3
-"""Part of a ring's area below which the loops of a crossing change no volume that matters."""
+TINY_LOOP = 5e-3
+"""Part of a ring's area below which the loops of a crossing change no volume that matters.
+
+Half of the 1 % from which a difference of spacing is worth a flag (docs/decisions/0018).
+"""
 
 
 def split_loops(vertices: Array) -> list[Array]:
