@@ -30,8 +30,9 @@ from volumetry.tracing.disk.places import CasePlace, as_saved
 from volumetry.tracing.disk.recovery import Recovered
 from volumetry.tracing.disk.revisions import file_sha256, read_saved, save_revision
 from volumetry.tracing.disk.snapshot import write_snapshot
+from volumetry.tracing.session.event_log import now
 from volumetry.tracing.session.records import Event
-from volumetry.tracing.session.session import TracingSession, now
+from volumetry.tracing.session.session import TracingSession
 from volumetry.tracing.session.state import TracingState, state_document
 
 SNAPSHOT_EVERY = 50
