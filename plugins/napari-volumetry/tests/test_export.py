@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtWidgets import QPushButton
 
 from volumetry import measure_volume, read_mask, read_trace
 from volumetry.export import export_file
@@ -28,18 +29,18 @@ def traced(person, study, disc):
 
 
 def test_what_is_exported_is_what_is_saved(person, study, disc, tmp_path, monkeypatch):
-    from napari_volumetry import panel
+    from napari_volumetry import save_row
 
     traced(person, study, disc)
     series = study / "hip04" / "2022-10-18" / "t1_cor"
-    for name, _as, suffix in panel.EXPORTS:
+    for name, _as, suffix in save_row.EXPORTS:
         out = tmp_path / f"mine{suffix}"
         monkeypatch.setattr(
-            panel.QFileDialog,
+            save_row.QFileDialog,
             "getSaveFileName",
             lambda *_args, out=out, suffix=suffix, name=name: (str(out).removesuffix(suffix), name),
         )
-        (made,) = [b for b in person.panel.findChildren(panel.QPushButton) if b.text() == "Export..."]
+        (made,) = [b for b in person.panel.findChildren(QPushButton) if b.text() == "Export..."]
         person.press(made)
         assert person.said.startswith(f"Exported: {out.name}"), person.said
         assert out.exists()

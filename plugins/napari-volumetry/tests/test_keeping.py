@@ -168,7 +168,7 @@ def test_a_signed_lesion_is_locked_until_there_is_a_reason(person, series, disc,
     assert person.number("slice_area_mm2") == area
     assert len(person.tracer.scene.outlines) == 1
     monkeypatch.setattr(
-        "napari_volumetry.panel.QInputDialog.getText", lambda *_: ("the rim was missed", True)
+        "napari_volumetry.save_row.QInputDialog.getText", lambda *_: ("the rim was missed", True)
     )
     person.press(person.panel.sign)
     assert not person.tracer.lesion.is_signed

@@ -1,59 +1,33 @@
-"""The open case: opening and closing it, keeping what is drawn, saying what goes wrong.
-
-It decides nothing about outlines, volumes or files; `volumetry.tracing` does. Whatever goes wrong is said in
-the panel, by name, and the tracing goes on.
-"""
+"""The open case: opening and closing it, the worklist it is of, and who else has it open."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ParamSpec, TypeVar
-from weakref import ref
 
-import numpy as np
 from napari.components import ViewerModel
-from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QTimer
 
-from napari_volumetry.canvas_input import canvas_of
+from napari_volumetry.case_view import CaseView
 from napari_volumetry.command import command
 from napari_volumetry.scene import Scene
-from volumetry import LesionVolume, MeasurementRule, Scan, VolumetryError, read_scan
+from volumetry import MeasurementRule, Scan, VolumetryError, read_scan
 from volumetry.tracing import (
     CasePlace,
-    LesionReadout,
     TracingCase,
     TracingSession,
-    Worklist,
     open_case,
     place_for,
     read_worklist,
     scan_title,
 )
 
-Array = NDArray[np.float64]
-Given = ParamSpec("Given")
-Controller = TypeVar("Controller", bound="CaseController")
-
 HEARTBEAT_MS = 30_000
 
 
 def _age(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _counted_from_1(error: VolumetryError) -> VolumetryError:
-    """An error whose slice is named as the picture names it."""
-    index = error.values.get("slice_index")
-    if not isinstance(index, int):
-        return error
-    values = {("slice" if name == "slice_index" else name): value for name, value in error.values.items()}
-    values["slice"] = index + 1
-    return VolumetryError(error.code, error.what, where=error.where, values=values, todo=error.todo)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,49 +63,23 @@ class WantedCase:
     any_reader: bool = False
 
 
-class CaseController(QObject):
-    """The case in view, and the worklist it is of.
-
-    Signals
-    -------
-    case_opened, case_closed, worklist_read
-    drawn : the state, the slice or the tool changed; look at `readout`.
-    message_shown : (text, is an error) something the reader should know.
-    decision_needed : (text, tuple of (button, callable)) something the reader has to decide.
-    """
-
-    case_opened = Signal()
-    case_closed = Signal()
-    worklist_read = Signal()
-    drawn = Signal()
-    message_shown = Signal(str, bool)
-    decision_needed = Signal(str, object)
+class CaseController(CaseView):
+    """The case in view, and the worklist it is of; signals are those of `CaseView`."""
 
     def __init__(self, viewer: ViewerModel, *, reader: str = "", place: Path | None = None) -> None:
-        super().__init__()
-        self.viewer = viewer
-        # Weak: napari's window must not outlive its closing for the tracer's sake.
-        self._canvas = ref(canvas_of(viewer))
+        super().__init__(viewer)
         self.reader = reader
         self.place = place
         self.study: Path | None = None
-        self.worklist: Worklist | None = None
         self.number: int | None = None
-        self.case: TracingCase | None = None
-        self.scene: Scene | None = None
-        self.readout: LesionReadout | None = None
         self.name = ""
         self.saved_time = ""
-        self.baseline_of: Callable[[str], LesionVolume | None] = lambda _lesion: None
         self._wanted: WantedCase | None = None
-        self._is_redraw_due = False
         self._said_error = ""
-        self._slice_shown = -1
         self.opening = 0
         self._heart = QTimer(self)
         self._heart.setInterval(HEARTBEAT_MS)
         self._heart.timeout.connect(self._beat)
-        viewer.dims.events.current_step.connect(self._on_step)
 
     @property
     def scan_path(self) -> Path | None:
@@ -145,24 +93,7 @@ class CaseController(QObject):
             return None
         return self._wanted.path
 
-    @property
-    def canvas(self) -> QWidget:
-        """Napari's canvas."""
-        found = self._canvas()
-        assert found is not None
-        return found
-
     # -- opening -----------------------------------------------------------------------------------------
-
-    @property
-    def is_blinded(self) -> bool:
-        """Whether identity, dates or files must not be shown."""
-        return self.worklist is not None and self.worklist.blinding != "none"
-
-    @property
-    def session(self) -> TracingSession | None:
-        """The session of the case in view."""
-        return None if self.case is None else self.case.session
 
     def open_study(self, study: Path | str) -> bool:
         """Read the worklist of a study folder; return whether it could be read."""
@@ -380,66 +311,11 @@ class CaseController(QObject):
         self.open_row(numbers[here])
         self.refresh_worklist()
 
-    # -- slices ------------------------------------------------------------------------------------------
-
-    @property
-    def slice_index(self) -> int:
-        """The slice in view."""
-        return 0 if self.scene is None else self.scene.slice_index
-
-    def go_to_slice(self, slice_index: int) -> None:
-        """Bring a slice into view."""
-        if self.scene is not None:
-            self.scene.go_to(slice_index)
-
-    def fit(self) -> None:
-        """Fit the picture into its window."""
-        if self.scene is not None and self.scene.is_open:
-            self.scene.fit()
-
-    def next_slice(self) -> None:
-        """Bring the next slice into view."""
-        self.go_to_slice(self.slice_index + 1)
-
-    def previous_slice(self) -> None:
-        """Bring the previous slice into view."""
-        self.go_to_slice(self.slice_index - 1)
-
-    def _on_step(self) -> None:
-        # napari says so, too, when a layer grows or goes: only another slice is news.
-        if self.scene is not None and self.scene.is_open and self.scene.slice_index != self._slice_shown:
-            self._slice_shown = self.scene.slice_index
-            self.on_slice()
-
-    def on_slice(self) -> None:
-        """Show the slice that came into view."""
-        self.update_view(redraw_now=True)
-
-    def go_to_lesion(self) -> None:
-        """Bring the middle of what is traced into view, or of the scan."""
-        assert self.scene is not None
-        session = self.session
-        traced = session.state.slices_of(session.current_lesion) if session else ()
-        self.scene.go_to(traced[len(traced) // 2] if traced else self.scene.orientation.shape[0] // 2)
-
     @command
     def discard_unsaved(self, _session: TracingSession) -> None:
         """Go back to what was last saved."""
         if self.case is not None:
             self.case.discard_unsaved()
-
-    def _ask_place(
-        self,
-        error: VolumetryError,
-        go_on: Callable[[CasePlace], object],
-        otherwise: tuple[str, Callable[[], object]] = ("Later", lambda: None),
-    ) -> None:
-        """Say that a folder cannot be written, and offer another."""
-        self.tell(error)
-        self.decision_needed.emit(
-            f"{self._text_of(error)} Nothing is lost: what was saved is as it was.",
-            (("Choose another folder...", go_on), otherwise),
-        )
 
     # -- what a tracer adds ------------------------------------------------------------------------------
 
@@ -452,61 +328,9 @@ class CaseController(QObject):
     def drop_for(self, why: str) -> None:
         """Drop what is half drawn, and say why."""
 
-    def say(self, text: str, is_error: bool) -> None:
-        """Tell the reader something."""
-        self.message_shown.emit(text, is_error)
-
     def _beat(self) -> None:
         if self.case is not None and not self.case.is_read_only and not self.case.heartbeat():
             self.message_shown.emit(
                 "Somebody took this case over. What you drew until now can still be saved.", True
             )
             self.update_view()
-
-    # -- showing -----------------------------------------------------------------------------------------
-
-    def update_readout(self) -> None:
-        """Measure what changed, and tell those who show it."""
-        session = self.session
-        if session is None or not session.current_lesion:
-            self.readout = None
-        else:
-            lesion = session.state.lesions[session.current_lesion]
-            worth = None if self.worklist is None else self.worklist.worth
-            self.readout = session.readout(
-                self.slice_index,
-                baseline=self.baseline_of(lesion.name),
-                reading_error=None if worth is None else worth.reading_error,
-                verdict_rule=None if worth is None else worth.verdict,
-            )
-        self.drawn.emit()
-
-    def update_view(self, *, redraw_now: bool = False) -> None:
-        """Numbers at once; the picture after them, so that no stroke waits for it."""
-        self.update_readout()
-        if redraw_now:
-            self._redraw()
-        elif not self._is_redraw_due:
-            self._is_redraw_due = True
-            QTimer.singleShot(0, self._redraw)
-
-    def _redraw(self) -> None:
-        self._is_redraw_due = False
-        if self.scene is not None and self.scene.is_open and self.session is not None:
-            self.scene.show(self.session)
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except VolumetryError as error:
-            self.tell(error)
-
-    def _text_of(self, error: VolumetryError) -> str:
-        """An error in words; under blinding without the names of files."""
-        text = error.what if self.is_blinded else _counted_from_1(error).message
-        return text[:1].upper() + text[1:].rstrip(".") + (f". {error.todo}" if self.is_blinded else ".")
-
-    def tell(self, error: VolumetryError) -> None:
-        """Say what went wrong."""
-        self.message_shown.emit(self._text_of(error), True)

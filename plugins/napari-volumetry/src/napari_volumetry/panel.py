@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
@@ -15,7 +14,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
-    QInputDialog,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -30,11 +28,10 @@ from napari_volumetry.keys import key_of
 from napari_volumetry.layers import colour_of
 from napari_volumetry.messages import DONE, WARNING, MessageArea, plain_label
 from napari_volumetry.numbers_panel import NumbersPanel
+from napari_volumetry.parts import button
+from napari_volumetry.save_row import SaveRow
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import NOT_MEASURABLE_REASONS, CasePlace
-
-if TYPE_CHECKING:
-    from volumetry.export import ExportFormat
 
 TOOLS = (
     ("Freehand", "draw_freehand", "freehand"),
@@ -60,25 +57,7 @@ SLICE_COMMANDS = (
     ("Redo", "redo"),
     ("Delete lesion", "delete_lesion"),
 )
-EXPORTS: tuple[tuple[str, ExportFormat, str], ...] = (
-    ("DICOM segmentation (*.seg.dcm)", "seg", ".seg.dcm"),
-    ("DICOM RT structure set (*.rtstruct.dcm)", "rtstruct", ".rtstruct.dcm"),
-    ("DICOM structured report (*.sr.dcm)", "sr", ".sr.dcm"),
-    ("NRRD for 3D Slicer (*.seg.nrrd)", "nrrd", ".seg.nrrd"),
-    ("NIfTI (*.nii.gz)", "nifti", ".nii.gz"),
-)
-"""What to call a format, its name, and the end of its files."""
-
 SIDES = (("left", "L"), ("right", "R"), ("no side", ""))
-
-
-def button(text: str, do: Callable[[], object], *, tip: str = "") -> QPushButton:
-    """Return a button that leaves the keyboard to the picture."""
-    made = QPushButton(text)
-    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    made.clicked.connect(lambda _checked=False: do())
-    made.setToolTip(tip)
-    return made
 
 
 class TracerPanel(QWidget):
@@ -99,6 +78,8 @@ class TracerPanel(QWidget):
         self.numbers = NumbersPanel()
         self.numbers.chart.slice_chosen.connect(tracer.go_to_slice)
         self.compare = ComparePanel(tracer)
+        self.save_row = SaveRow(tracer, self.messages)
+        self.save, self.sign = self.save_row.save, self.save_row.sign
         self._build()
         self.heard.add(tracer.drawn, self.refresh)
         self.heard.add(tracer.state_changed, self.refresh)
@@ -138,7 +119,7 @@ class TracerPanel(QWidget):
         outer.setSpacing(2)
         outer.addWidget(scroll)
         # Always in reach.
-        outer.addWidget(self._save_row())
+        outer.addWidget(self.save_row)
         self.setMinimumWidth(330)
 
     def _title_row(self) -> QWidget:
@@ -238,24 +219,6 @@ class TracerPanel(QWidget):
         if not self._is_filling:
             self.tracer.mark_not_measurable(str(self.measurable.currentData()))
 
-    def _save_row(self) -> QWidget:
-        row, grid = _grid()
-        self.save = button("Save", self.tracer.save, tip=f"Save every lesion ({key_of('save')})")
-        self.sign = button("Sign", self._sign, tip="Lock this read; a later change needs a reason")
-        parts = (
-            self.save,
-            self.sign,
-            button(
-                "Export...",
-                self._export,
-                tip="Write the lesions as DICOM, NRRD or NIfTI",
-            ),
-            button("Load...", self._load, tip="Go on with a trace, an RTSTRUCT or a mask"),
-        )
-        for number, part in enumerate(parts):
-            grid.addWidget(part, 0, number)
-        return row
-
     # -- showing ----------------------------------------------------------------------------------------
 
     def _on_case(self) -> None:
@@ -284,8 +247,7 @@ class TracerPanel(QWidget):
         tool = "hole" if tracer.is_hole else tracer.tool
         for name, made in self.tools.items():
             made.setChecked(name == tool)
-        signed = lesion is not None and lesion.is_signed
-        self.sign.setText("Open again..." if signed else "Sign")
+        self.save_row.show_lesion()
         session = tracer.session
         self.commands["undo"].setEnabled(session is not None and session.can_undo)
         self.commands["redo"].setEnabled(session is not None and session.can_redo)
@@ -350,54 +312,10 @@ class TracerPanel(QWidget):
         if self.tracer.scene is not None:
             self.tracer.set_window(self.tracer.scene.windows[index])
 
-    def _sign(self) -> None:
-        lesion = self.tracer.lesion
-        if lesion is None or not lesion.is_signed:
-            self._open_signing()
-            return
-        reason, accepted = QInputDialog.getText(self, "Open again", "Why is the signed trace changed?")
-        if accepted:
-            self.tracer.reopen(reason)
-
-    def _open_signing(self) -> None:
-        session, lesion = self.tracer.session, self.tracer.lesion
-        if session is None or lesion is None:
-            self.tracer.say("There is no lesion to sign.", False)
-            return
-        check = session.signing_check(lesion.id)
-        here = (self.tracer.opening, session.state.number, lesion.id)
-
-        def sign(codes: list[str]) -> None:
-            # What was read in the list is what is signed.
-            if here == (self.tracer.opening, session.state.number, session.current_lesion):
-                self.tracer.sign(codes)
-            else:
-                self.tracer.say("Something changed meanwhile. Look at the check list again.", True)
-
-        self.messages.signing.open_list(lesion.name, check, sign)
-        self.messages.verticalScrollBar().setValue(0)
-
     def _choose_place(self, go_on: Callable[[CasePlace], object]) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Another folder for the traces")
         if folder:
             go_on(CasePlace(folder=Path(folder)))
-
-    def _export(self) -> None:
-        path, kind = QFileDialog.getSaveFileName(
-            self, "Export the lesions", "", ";;".join(name for name, _, _ in EXPORTS)
-        )
-        if path:
-            as_, suffix = next(
-                ((as_, suffix) for name, as_, suffix in EXPORTS if name == kind), EXPORTS[0][1:]
-            )
-            self.tracer.export(path if path.endswith(suffix) else f"{path}{suffix}", as_)
-
-    def _load(self) -> None:
-        path, _kind = QFileDialog.getOpenFileName(
-            self, "Load outlines", "", "Outlines (*.trace.json *.dcm *.nii *.nii.gz *.nrrd);;All files (*)"
-        )
-        if path:
-            self.tracer.load_outlines(path)
 
 
 def _grid() -> tuple[QWidget, QGridLayout]:

@@ -11,7 +11,7 @@ from volumetry.tracing import WindowPreset
 class PictureCommands(CaseController):
     """The case in view, and the commands that change only how it looks.
 
-    Signals are those of `CaseController`, and ``window_chosen`` (number of a preset).
+    Signals are those of `CaseView`, and ``window_chosen`` (number of a preset).
     """
 
     window_chosen = Signal(int)

@@ -14,10 +14,9 @@ from napari_volumetry.command import command
 from napari_volumetry.compare import Comparison
 from napari_volumetry.drawing import CLOSE_PIXELS, Drawing
 from napari_volumetry.keys import KEYS
-from napari_volumetry.layers import colour_of
-from napari_volumetry.lesion_commands import LesionCommands
 from napari_volumetry.scene import Scene
-from napari_volumetry.strokes import Place, Stroke, Tool, nearest_vertex
+from napari_volumetry.strokes import Place, Stroke, nearest_vertex
+from napari_volumetry.tool_commands import ToolCommands
 from volumetry.tracing import LiveWire, TracingSession
 
 Array = NDArray[np.float64]
@@ -26,11 +25,10 @@ MOVED_PIXELS = 2.0
 """Where the picture under the mouse moves further than this between two events, a stroke is dropped."""
 
 
-class Tracer(LesionCommands):
+class Tracer(ToolCommands):
     """The tracer of a viewer.
 
-    Signals are those of `CaseController`, and: ``state_changed`` (drawing began or ended, another tool or
-    brush), ``pointed`` (where the mouse is on the screen's slice, or None), ``window_chosen``,
+    Signals are those of `ToolCommands`, and: ``pointed`` (where the mouse is on the screen's slice, or None),
     ``keys_wanted``, ``layers_wanted``.
 
     Parameters
@@ -42,18 +40,14 @@ class Tracer(LesionCommands):
         Where traces are written, if not in the study folder.
     """
 
-    state_changed = Signal()
     pointed = Signal(object)
     keys_wanted = Signal()
     layers_wanted = Signal()
 
     def __init__(self, viewer: ViewerModel, *, reader: str = "", place: Path | None = None) -> None:
         super().__init__(viewer, reader=reader, place=place)
-        self.drawing: Drawing | None = None
         self.comparison = Comparison()
-        self.brush_mm = {"nudge": 8.0, "paint": 3.0, "erase": 3.0}
         self._commands = {key.key: key for key in KEYS}
-        self._was_half_drawn = False
         self._under_mouse: tuple[tuple[float, float], Array] | None = None
         self._wire: tuple[tuple[int, int], LiveWire] | None = None
         self.input = CanvasInput(self.canvas, self)
@@ -74,17 +68,6 @@ class Tracer(LesionCommands):
             self.drawing.cancel("the case was closed")
         self.drawing = None
         self.input.set_all_positions(False)
-
-    def _on_drawing(self) -> None:
-        if self.scene is None or self.drawing is None:
-            return
-        overlay = self.scene.overlay
-        overlay.colour = self._colour()
-        overlay.refresh_soon()
-        state = self.drawing.is_half_drawn
-        if state != self._was_half_drawn:
-            self._was_half_drawn = state
-            self.state_changed.emit()
 
     def on_slice(self) -> None:  # noqa: D102
         if self.drawing is not None:
@@ -211,26 +194,6 @@ class Tracer(LesionCommands):
             ring = np.delete(found[1], found[2], axis=0)
             session.replace_vertices(found[0], self.scene.orientation.display_to_pixels(ring))
 
-    def smaller_brush(self) -> None:
-        """Make the brush smaller."""
-        self._scale_brush(1 / 1.25)
-
-    def larger_brush(self) -> None:
-        """Make the brush larger."""
-        self._scale_brush(1.25)
-
-    def _scale_brush(self, factor: float) -> None:
-        tool = self.tool if self.tool in self.brush_mm else "nudge"
-        self.set_brush_radius(min(max(self.brush_mm[tool] * factor, 0.5), 50.0))
-
-    def set_brush_radius(self, radius_mm: float) -> None:
-        """Choose the size of the round brush of the tool that is chosen: push, brush or eraser."""
-        tool = self.tool if self.tool in self.brush_mm else "nudge"
-        for name in ("paint", "erase") if tool in ("paint", "erase") else (tool,):
-            self.brush_mm[name] = radius_mm
-        self._on_drawing()
-        self.state_changed.emit()
-
     def show_keys(self) -> None:
         """Show the keys beside the picture."""
         self.keys_wanted.emit()
@@ -238,64 +201,6 @@ class Tracer(LesionCommands):
     def show_layers(self) -> None:
         """Show, or hide, napari's list of layers."""
         self.layers_wanted.emit()
-
-    # -- tools -------------------------------------------------------------------------------------------
-
-    @property
-    def tool(self) -> Tool:
-        """Which tool is chosen: none, freehand, polygon, wire, nudge, vertices, paint or erase."""
-        return "none" if self.drawing is None else self.drawing.tool
-
-    @property
-    def is_hole(self) -> bool:
-        """Whether what is drawn next is a hole."""
-        return self.drawing is not None and self.drawing.is_hole
-
-    def draw_freehand(self) -> None:
-        """Draw outlines freehand."""
-        self._take("freehand")
-
-    def draw_polygon(self) -> None:
-        """Draw outlines by clicks."""
-        self._take("polygon")
-
-    def draw_wire(self) -> None:
-        """Draw outlines by clicks on the margin of a dark band; the line between follows it."""
-        self._take("wire")
-
-    def nudge(self) -> None:
-        """Push outlines with a round brush."""
-        self._take("nudge")
-
-    def edit_vertices(self) -> None:
-        """Drag single vertices."""
-        self._take("vertices")
-
-    def paint(self) -> None:
-        """Paint pixels."""
-        self._take("paint")
-
-    def erase(self) -> None:
-        """Erase painted pixels."""
-        self._take("erase")
-
-    def stop_drawing(self) -> None:
-        """Give the mouse back to the picture."""
-        self._take("none")
-
-    def _take(self, tool: Tool) -> None:
-        if self.drawing is not None:
-            self.drawing.choose(tool)
-            self.state_changed.emit()
-
-    def toggle_hole(self) -> None:
-        """What is drawn next is a hole, or again an outline."""
-        if self.drawing is None:
-            return
-        self.drawing.is_hole = not self.drawing.is_hole
-        if self.is_hole and self.tool not in ("freehand", "polygon", "wire"):
-            self._take("freehand")
-        self.state_changed.emit()
 
     @property
     def state_words(self) -> str:
@@ -344,10 +249,6 @@ class Tracer(LesionCommands):
     def drop_for(self, why: str) -> None:  # noqa: D102
         if self.drawing is not None:
             self.drawing.cancel(why)
-
-    def _colour(self) -> str:
-        lesion = self.lesion
-        return colour_of(lesion.colour if lesion else 0)
 
     def outlines(self) -> list[tuple[str, Array]]:
         """Return (contour id, ring on the screen) of the outlines of the lesion on the slice in view."""

@@ -1,0 +1,189 @@
+"""The case in view: its slices, its numbers, and what the reader is told.
+
+It decides nothing about outlines, volumes or files; `volumetry.tracing` does. Whatever goes wrong is said in
+the panel, by name, and the tracing goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from weakref import ref
+
+from napari.components import ViewerModel
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_volumetry.canvas_input import canvas_of
+from napari_volumetry.scene import Scene
+from volumetry import LesionVolume, VolumetryError
+from volumetry.tracing import CasePlace, LesionReadout, TracingCase, TracingSession, Worklist
+
+
+def _counted_from_1(error: VolumetryError) -> VolumetryError:
+    """An error whose slice is named as the picture names it."""
+    index = error.values.get("slice_index")
+    if not isinstance(index, int):
+        return error
+    values = {("slice" if name == "slice_index" else name): value for name, value in error.values.items()}
+    values["slice"] = index + 1
+    return VolumetryError(error.code, error.what, where=error.where, values=values, todo=error.todo)
+
+
+class CaseView(QObject):
+    """The case in view, of a worklist or without one.
+
+    Signals
+    -------
+    case_opened, case_closed, worklist_read
+    drawn : the state, the slice or the tool changed; look at `readout`.
+    message_shown : (text, is an error) something the reader should know.
+    decision_needed : (text, tuple of (button, callable)) something the reader has to decide.
+    """
+
+    case_opened = Signal()
+    case_closed = Signal()
+    worklist_read = Signal()
+    drawn = Signal()
+    message_shown = Signal(str, bool)
+    decision_needed = Signal(str, object)
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__()
+        self.viewer = viewer
+        # Weak: napari's window must not outlive its closing for the tracer's sake.
+        self._canvas = ref(canvas_of(viewer))
+        self.worklist: Worklist | None = None
+        self.case: TracingCase | None = None
+        self.scene: Scene | None = None
+        self.readout: LesionReadout | None = None
+        self.baseline_of: Callable[[str], LesionVolume | None] = lambda _lesion: None
+        self._is_redraw_due = False
+        self._slice_shown = -1
+        viewer.dims.events.current_step.connect(self._on_step)
+
+    @property
+    def canvas(self) -> QWidget:
+        """Napari's canvas."""
+        found = self._canvas()
+        assert found is not None
+        return found
+
+    @property
+    def is_blinded(self) -> bool:
+        """Whether identity, dates or files must not be shown."""
+        return self.worklist is not None and self.worklist.blinding != "none"
+
+    @property
+    def session(self) -> TracingSession | None:
+        """The session of the case in view."""
+        return None if self.case is None else self.case.session
+
+    # -- slices ------------------------------------------------------------------------------------------
+
+    @property
+    def slice_index(self) -> int:
+        """The slice in view."""
+        return 0 if self.scene is None else self.scene.slice_index
+
+    def go_to_slice(self, slice_index: int) -> None:
+        """Bring a slice into view."""
+        if self.scene is not None:
+            self.scene.go_to(slice_index)
+
+    def fit(self) -> None:
+        """Fit the picture into its window."""
+        if self.scene is not None and self.scene.is_open:
+            self.scene.fit()
+
+    def next_slice(self) -> None:
+        """Bring the next slice into view."""
+        self.go_to_slice(self.slice_index + 1)
+
+    def previous_slice(self) -> None:
+        """Bring the previous slice into view."""
+        self.go_to_slice(self.slice_index - 1)
+
+    def _on_step(self) -> None:
+        # napari says so, too, when a layer grows or goes: only another slice is news.
+        if self.scene is not None and self.scene.is_open and self.scene.slice_index != self._slice_shown:
+            self._slice_shown = self.scene.slice_index
+            self.on_slice()
+
+    def on_slice(self) -> None:
+        """Show the slice that came into view."""
+        self.update_view(redraw_now=True)
+
+    def go_to_lesion(self) -> None:
+        """Bring the middle of what is traced into view, or of the scan."""
+        assert self.scene is not None
+        session = self.session
+        traced = session.state.slices_of(session.current_lesion) if session else ()
+        self.scene.go_to(traced[len(traced) // 2] if traced else self.scene.orientation.shape[0] // 2)
+
+    # -- showing -----------------------------------------------------------------------------------------
+
+    def update_readout(self) -> None:
+        """Measure what changed, and tell those who show it."""
+        session = self.session
+        if session is None or not session.current_lesion:
+            self.readout = None
+        else:
+            lesion = session.state.lesions[session.current_lesion]
+            worth = None if self.worklist is None else self.worklist.worth
+            self.readout = session.readout(
+                self.slice_index,
+                baseline=self.baseline_of(lesion.name),
+                reading_error=None if worth is None else worth.reading_error,
+                verdict_rule=None if worth is None else worth.verdict,
+            )
+        self.drawn.emit()
+
+    def update_view(self, *, redraw_now: bool = False) -> None:
+        """Numbers at once; the picture after them, so that no stroke waits for it."""
+        self.update_readout()
+        if redraw_now:
+            self._redraw()
+        elif not self._is_redraw_due:
+            self._is_redraw_due = True
+            QTimer.singleShot(0, self._redraw)
+
+    def _redraw(self) -> None:
+        self._is_redraw_due = False
+        if self.scene is not None and self.scene.is_open and self.session is not None:
+            self.scene.show(self.session)
+
+    # -- telling -----------------------------------------------------------------------------------------
+
+    def say(self, text: str, is_error: bool) -> None:
+        """Tell the reader something."""
+        self.message_shown.emit(text, is_error)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except VolumetryError as error:
+            self.tell(error)
+
+    def _text_of(self, error: VolumetryError) -> str:
+        """An error in words; under blinding without the names of files."""
+        text = error.what if self.is_blinded else _counted_from_1(error).message
+        return text[:1].upper() + text[1:].rstrip(".") + (f". {error.todo}" if self.is_blinded else ".")
+
+    def tell(self, error: VolumetryError) -> None:
+        """Say what went wrong."""
+        self.message_shown.emit(self._text_of(error), True)
+
+    def _ask_place(
+        self,
+        error: VolumetryError,
+        go_on: Callable[[CasePlace], object],
+        otherwise: tuple[str, Callable[[], object]] = ("Later", lambda: None),
+    ) -> None:
+        """Say that a folder cannot be written, and offer another."""
+        self.tell(error)
+        self.decision_needed.emit(
+            f"{self._text_of(error)} Nothing is lost: what was saved is as it was.",
+            (("Choose another folder...", go_on), otherwise),
+        )

@@ -1,0 +1,98 @@
+"""The row below the panel: saving, signing, and files to and from other programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QInputDialog, QWidget
+
+from napari_volumetry.keys import key_of
+from napari_volumetry.messages import MessageArea
+from napari_volumetry.parts import button
+from napari_volumetry.tracer import Tracer
+
+if TYPE_CHECKING:
+    from volumetry.export import ExportFormat
+
+EXPORTS: tuple[tuple[str, ExportFormat, str], ...] = (
+    ("DICOM segmentation (*.seg.dcm)", "seg", ".seg.dcm"),
+    ("DICOM RT structure set (*.rtstruct.dcm)", "rtstruct", ".rtstruct.dcm"),
+    ("DICOM structured report (*.sr.dcm)", "sr", ".sr.dcm"),
+    ("NRRD for 3D Slicer (*.seg.nrrd)", "nrrd", ".seg.nrrd"),
+    ("NIfTI (*.nii.gz)", "nifti", ".nii.gz"),
+)
+"""What to call a format, its name, and the end of its files."""
+
+
+class SaveRow(QWidget):
+    """Four buttons; the check list before a signature opens in the message area."""
+
+    def __init__(self, tracer: Tracer, messages: MessageArea) -> None:
+        super().__init__()
+        self.tracer, self.messages = tracer, messages
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        self.save = button("Save", self.tracer.save, tip=f"Save every lesion ({key_of('save')})")
+        self.sign = button("Sign", self._sign, tip="Lock this read; a later change needs a reason")
+        parts = (
+            self.save,
+            self.sign,
+            button(
+                "Export...",
+                self._export,
+                tip="Write the lesions as DICOM, NRRD or NIfTI",
+            ),
+            button("Load...", self._load, tip="Go on with a trace, an RTSTRUCT or a mask"),
+        )
+        for number, part in enumerate(parts):
+            grid.addWidget(part, 0, number)
+
+    def show_lesion(self) -> None:
+        """Say on the button whether the lesion is signed."""
+        lesion = self.tracer.lesion
+        self.sign.setText("Open again..." if lesion is not None and lesion.is_signed else "Sign")
+
+    def _sign(self) -> None:
+        lesion = self.tracer.lesion
+        if lesion is None or not lesion.is_signed:
+            self._open_signing()
+            return
+        reason, accepted = QInputDialog.getText(self, "Open again", "Why is the signed trace changed?")
+        if accepted:
+            self.tracer.reopen(reason)
+
+    def _open_signing(self) -> None:
+        session, lesion = self.tracer.session, self.tracer.lesion
+        if session is None or lesion is None:
+            self.tracer.say("There is no lesion to sign.", False)
+            return
+        check = session.signing_check(lesion.id)
+        here = (self.tracer.opening, session.state.number, lesion.id)
+
+        def sign(codes: list[str]) -> None:
+            # What was read in the list is what is signed.
+            if here == (self.tracer.opening, session.state.number, session.current_lesion):
+                self.tracer.sign(codes)
+            else:
+                self.tracer.say("Something changed meanwhile. Look at the check list again.", True)
+
+        self.messages.signing.open_list(lesion.name, check, sign)
+        self.messages.verticalScrollBar().setValue(0)
+
+    def _export(self) -> None:
+        path, kind = QFileDialog.getSaveFileName(
+            self, "Export the lesions", "", ";;".join(name for name, _, _ in EXPORTS)
+        )
+        if path:
+            as_, suffix = next(
+                ((as_, suffix) for name, as_, suffix in EXPORTS if name == kind), EXPORTS[0][1:]
+            )
+            self.tracer.export(path if path.endswith(suffix) else f"{path}{suffix}", as_)
+
+    def _load(self) -> None:
+        path, _kind = QFileDialog.getOpenFileName(
+            self, "Load outlines", "", "Outlines (*.trace.json *.dcm *.nii *.nii.gz *.nrrd);;All files (*)"
+        )
+        if path:
+            self.tracer.load_outlines(path)
