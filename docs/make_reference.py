@@ -10,8 +10,8 @@ from pathlib import Path
 
 from volumetry.codes import ERROR_CODES, FLAGS
 from volumetry.documents import reference
-from volumetry.study.manifest import MANIFEST
-from volumetry.study.mapping import TableMapping
+from volumetry.study.finding.manifest import MANIFEST
+from volumetry.study.rows.mapping import TableMapping
 from volumetry.tables import table_reference
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -48,7 +48,7 @@ def codes_page() -> str:
 MANIFEST_TEXT = """\
 # Manifest
 
-Generated from `volumetry/study/manifest.py` by `python docs/make_reference.py`; do not edit by hand.
+Generated from `volumetry/study/finding/manifest.py` by `python docs/make_reference.py`; do not edit by hand.
 
 A manifest is a table that names every traced lesion of a study, one line a lesion. With it, names of folders
 and files mean nothing. `volumetry batch FOLDER --out DIR --manifest FILE` reads it; `manifest.csv` in the
@@ -81,7 +81,7 @@ def manifest_page() -> str:
 MAPPING_TEXT = """\
 # Mapping of another table
 
-Generated from `volumetry/study/mapping.py` by `python docs/make_reference.py`; do not edit by hand.
+Generated from `volumetry/study/rows/mapping.py` by `python docs/make_reference.py`; do not edit by hand.
 
 `volumetry change TABLE --mapping MAP.toml --out CHANGES.csv` classes the volumes of a table that another
 program or a person made: CSV with commas, semicolons or tabs, or the first sheet of an xlsx file. The mapping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from volumetry.documents import reference
-from volumetry.outcomes.derived import RULES
+from volumetry.outcomes.inputs.derived import RULES
 from volumetry.outcomes.plan import VOLUME_COLUMNS, Plan
 from volumetry.outcomes.summary import Summary
 

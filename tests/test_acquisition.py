@@ -14,8 +14,8 @@ from volumetry.acquisition import Acquisition, Parameters, acquisition_of
 from volumetry.formats import read_scan, read_scan_header
 from volumetry.formats.trace_json import decode_trace, encode_trace
 from volumetry.scan import ScanSource
-from volumetry.study.batch import run_batch
-from volumetry.study.inventory import inventory
+from volumetry.study.finding.inventory import inventory
+from volumetry.study.runs.batch import run_batch
 from volumetry.tables import MEASUREMENTS, WEIGHTINGS, read_table
 
 

@@ -15,10 +15,10 @@ from worker_functions import measure_or_die
 
 from volumetry import ChangeRule, MeasurementRule, ScanSource, VolumetryError, write_trace
 from volumetry.cli import main
-from volumetry.study import batch as batch_module
-from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser
+from volumetry.study.runs import batch as batch_module
+from volumetry.study.runs.batch import BatchOptions, run_batch
 
 TABLES = ("measurements.csv", "slices.csv", "changes.csv")
 
@@ -78,7 +78,7 @@ def test_a_touched_file_keeps_its_result(tmp_path, monkeypatch):
     run_batch(study, out)
     before = tables(out)
     os.utime(study / "p000/v0/lesion_mask.nii.gz")
-    monkeypatch.setattr("volumetry.study.measuring._outcomes", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr("volumetry.study.runs.measuring._outcomes", lambda *_: pytest.fail("measured again"))
     assert run_batch(study, out).n_done == 1
     assert run_batch(study, out).n_done == 0
     assert tables(out) == before
@@ -205,7 +205,7 @@ def test_a_case_that_kills_its_worker_says_so_and_the_rest_finish(tmp_path, monk
 
 
 _BATCH = (
-    "import sys; from volumetry.study.batch import run_batch, BatchOptions\n"
+    "import sys; from volumetry.study.runs.batch import run_batch, BatchOptions\n"
     "run_batch(sys.argv[1], sys.argv[2], BatchOptions(jobs=2))"
 )
 

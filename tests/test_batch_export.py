@@ -288,7 +288,7 @@ def test_a_segmentation_without_side_and_reader_gives_way_to_its_trace(tmp_path:
 
 
 def test_a_tracing_without_a_side_stays_where_both_sides_have_one() -> None:
-    from volumetry.study.reads import Claim, settle_reads
+    from volumetry.study.rows.reads import Claim, settle_reads
 
     def claim(form: str, side: str, reader: str) -> Claim:
         return Claim(key=("", "p", side, "1", "v", reader), trace=f"{form}{side}", form=form)

@@ -12,7 +12,7 @@ from study_phantoms import box_contours, small_study, write_box, write_box_trace
 from volumetry.cli import main
 from volumetry.errors import ReadError
 from volumetry.small_files import check_depth
-from volumetry.study.figures import figure_name
+from volumetry.study.runs.figures import figure_name
 
 SECONDS = 60  # of a machine with much else to do; alone it takes 2
 
@@ -142,7 +142,7 @@ def test_a_figure_that_cannot_be_drawn_is_a_line_and_no_failure(tmp_path, monkey
     def fail(_views):
         raise ValueError("too many panels")
 
-    monkeypatch.setattr("volumetry.study.figures.draw_lesion", fail)
+    monkeypatch.setattr("volumetry.study.runs.figures.draw_lesion", fail)
     assert main(["batch", str(study), "--out", str(tmp_path / "out"), "--figures"]) == 0
     assert "no figure p000_1.png: internal-error" in caplog.text
 

@@ -13,7 +13,7 @@ import pytest
 from study_phantoms import small_study
 
 from volumetry.cli import main
-from volumetry.study.batch import run_batch
+from volumetry.study.runs.batch import run_batch
 
 TABLES = ("measurements.csv", "slices.csv", "changes.csv")
 KILLS = 40 if os.environ.get("VOLUMETRY_PROVE") else 2
@@ -22,7 +22,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGHUP") if
 # Every case takes a moment, so that there is something to interrupt; the mark names the processes of a test.
 SLOW = """
 import sys, time
-from volumetry.study import batch, measuring
+from volumetry.study.runs import batch, measuring
 do = measuring.do_job
 def slow(job):
     time.sleep(0.02)
@@ -126,7 +126,7 @@ def test_a_script_without_a_guard_is_told_once(study, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import multiprocessing\n"
-        "from volumetry.study.batch import BatchOptions, run_batch\n"
+        "from volumetry.study.runs.batch import BatchOptions, run_batch\n"
         "multiprocessing.set_start_method('spawn', force=True)\n"
         f"run_batch({str(study / 'study')!r}, {str(tmp_path / 'out')!r}, BatchOptions(jobs=2))\n",
         encoding="utf-8",

@@ -6,9 +6,9 @@ from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from study_phantoms import box_trace, coronal, write_box, write_box_trace
 
 from volumetry import ScanSource, VolumetryError, write_trace
-from volumetry.study.discovery import discover
 from volumetry.study.finding import conventions
 from volumetry.study.finding import folder as folders
+from volumetry.study.finding.discovery import discover
 
 
 def found(root, **options):

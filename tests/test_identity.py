@@ -8,13 +8,13 @@ from study_phantoms import write_box
 from volumetry import classify_change
 from volumetry.change import MeasuredVisit
 from volumetry.errors import UsageError
-from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.cases import Case
-from volumetry.study.doubts import doubted
+from volumetry.study.finding.doubts import doubted
 from volumetry.study.identity import date_of_name, number_of_name, order_of_visits
-from volumetry.study.pairing import changes_of_table
 from volumetry.study.protocol import IdentitySection, parse_protocol
-from volumetry.study.reads import Claim, settle_reads
+from volumetry.study.rows.pairing import changes_of_table
+from volumetry.study.rows.reads import Claim, settle_reads
+from volumetry.study.runs.batch import BatchOptions, run_batch
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 

@@ -7,8 +7,8 @@ import pytest
 from study_phantoms import write_box, write_box_trace
 
 from volumetry.cli import main
-from volumetry.study.discovery import discover
 from volumetry.study.finding import named_pairs
+from volumetry.study.finding.discovery import discover
 from volumetry.study.finding.name_parts import parts_of_name
 
 BEFORE, AFTER = (5, 15), (5, 10)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volumetry.errors import OutputError
-from volumetry.study.ledger import Ledger
+from volumetry.study.runs.ledger import Ledger
 
 
 def filled(path, count=5):
@@ -65,7 +65,7 @@ def test_flipped_anywhere_it_opens_up_to_the_damage(tmp_path_factory, data):
 def test_a_second_run_is_told(tmp_path):
     path = filled(tmp_path / "ledger.jsonl")
     code = (
-        "import sys; from volumetry.study.ledger import Ledger\n"
+        "import sys; from volumetry.study.runs.ledger import Ledger\n"
         "try: Ledger(sys.argv[1])\n"
         "except Exception as error: print(error)"
     )

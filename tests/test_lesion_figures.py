@@ -6,7 +6,7 @@ from study_phantoms import box_trace, coronal, small_study, write_box
 from volumetry import Contour, Scan, VolumetryError, measure_volume, write_trace
 from volumetry.cli import main
 from volumetry.figures.lesion_figures import LesionView, draw_lesion, view_of
-from volumetry.study.inventory import orientation_of
+from volumetry.study.finding.inventory import orientation_of
 
 STUDY = ROOT / "sample_scans" / "study"
 

@@ -8,9 +8,9 @@ import pytest
 from study_phantoms import write_box
 
 from volumetry.errors import VolumetryError
-from volumetry.study.batch import BatchOptions, run_batch
-from volumetry.study.discovery import discover
-from volumetry.study.manifest import MANIFEST, read_manifest
+from volumetry.study.finding.discovery import discover
+from volumetry.study.finding.manifest import MANIFEST, read_manifest
+from volumetry.study.runs.batch import BatchOptions, run_batch
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 HEADER = ("patient", "visit", "study_date", "side", "scan", "trace", "label")

@@ -12,7 +12,7 @@ from volumetry.cli import main
 from volumetry.formats import read_scan
 from volumetry.formats.opening import files_told
 from volumetry.formats.trace_json import write_trace
-from volumetry.study.discovery import discover
+from volumetry.study.finding.discovery import discover
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from volumetry.errors import UsageError
 from volumetry.outcomes.analysis import Context, Outcome
-from volumetry.outcomes.joining import Cohort, join, read_inputs
+from volumetry.outcomes.inputs.joining import Cohort, join, read_inputs
 from volumetry.outcomes.plan import read_plan
 from volumetry.outcomes.run import _parts
 from volumetry.tables import CHANGES, MEASUREMENTS, write_table
@@ -270,7 +270,7 @@ last_negative_date = "free"
 unit = "days"
 horizon = 100
 """
-    from volumetry.outcomes.time_endpoint import read_times
+    from volumetry.outcomes.endpoints.time_endpoint import read_times
 
     cohort = joined(tmp_path, PLAN + section, clinical=clinical)
     plan, _ = read_plan(tmp_path / "plan.toml")

@@ -11,9 +11,9 @@ from plan_reference import plan_reference
 
 from volumetry.documents import key_lines
 from volumetry.errors import ReadError, UsageError
-from volumetry.outcomes.derived import RULES
+from volumetry.outcomes.inputs.derived import RULES
+from volumetry.outcomes.inputs.source_table import read_source
 from volumetry.outcomes.plan import Rule, file_name, read_plan
-from volumetry.outcomes.source_table import read_source
 
 PLAN = """\
 [tables]

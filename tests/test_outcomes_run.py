@@ -20,7 +20,7 @@ import volumetry.statistics as vs
 from volumetry.cli import main
 from volumetry.errors import UsageError
 from volumetry.outcomes.analysis import Analysis, Context, Outcome
-from volumetry.outcomes.joining import join, read_inputs
+from volumetry.outcomes.inputs.joining import join, read_inputs
 from volumetry.outcomes.plan import file_name, read_plan
 from volumetry.outcomes.run import _parts, run_outcomes
 from volumetry.tables import MEASUREMENTS, read_table

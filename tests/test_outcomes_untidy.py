@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from volumetry.documents import Document
 from volumetry.errors import ReadError, UsageError
-from volumetry.outcomes.date_formats import COMMON, EXCEL, fault_of, read_by_any, read_date
-from volumetry.outcomes.derived import derive
+from volumetry.outcomes.inputs.date_formats import COMMON, EXCEL, fault_of, read_by_any, read_date
+from volumetry.outcomes.inputs.derived import derive
+from volumetry.outcomes.inputs.source_table import SourceTable, read_source
 from volumetry.outcomes.plan import Derived
 from volumetry.outcomes.plan.tables import Format, Values
 from volumetry.outcomes.run import run_outcomes
-from volumetry.outcomes.source_table import SourceTable, read_source
 
 DOCUMENT = Document(text="", where=None)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from volumetry.change import ChangeRule
-from volumetry.study.pairing import changes_of, changes_of_table, natural, visit_ranks
+from volumetry.study.rows.pairing import changes_of, changes_of_table, natural, visit_ranks
 from volumetry.tables import MEASUREMENTS
 
 

@@ -11,7 +11,7 @@ from conftest import ROOT
 from make_paper_pages import ONFH_TABLE, ROWS
 
 from volumetry.outcomes.analysis import Context, Outcome
-from volumetry.outcomes.joining import join, read_inputs
+from volumetry.outcomes.inputs.joining import join, read_inputs
 from volumetry.outcomes.plan import read_plan
 from volumetry.outcomes.run import _parts
 

@@ -7,8 +7,8 @@ from study_phantoms import box_contours, write_box_trace
 
 from volumetry.cli import main
 from volumetry.errors import VolumetryError
-from volumetry.study.batch import BatchOptions, run_batch
 from volumetry.study.pseudonyms import Pseudonymiser, read_key
+from volumetry.study.runs.batch import BatchOptions, run_batch
 
 
 def test_the_key_is_made_once_and_kept_private(tmp_path):

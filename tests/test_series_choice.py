@@ -9,9 +9,9 @@ from study_phantoms import box_contours, box_trace, write_box
 
 from volumetry.formats import read_scan
 from volumetry.formats.trace_json import write_trace
-from volumetry.study.batch import BatchOptions, run_batch
-from volumetry.study.discovery import discover
+from volumetry.study.finding.discovery import discover
 from volumetry.study.protocol import parse_protocol
+from volumetry.study.runs.batch import BatchOptions, run_batch
 from volumetry.tables import MEASUREMENTS, read_table
 
 CORONAL = {"row_direction": (1, 0, 0), "column_direction": (0, 0, -1)}

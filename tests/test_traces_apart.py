@@ -14,7 +14,7 @@ from test_tracing_fill_between import write_hip
 import volumetry as vm
 from volumetry import ScanSource
 from volumetry.cli import main
-from volumetry.study.discovery import discover
+from volumetry.study.finding.discovery import discover
 from volumetry.tracing import open_case, read_worklist
 
 

@@ -7,7 +7,7 @@ import pytest
 from worker_functions import square
 
 from volumetry.errors import WorkerError
-from volumetry.study.workers import chunk_size, run_in_executor, run_in_processes
+from volumetry.study.runs.workers import chunk_size, run_in_executor, run_in_processes
 
 
 def outcomes(cases, jobs=2):
@@ -45,7 +45,7 @@ def test_beside_other_threads_processes_are_started_afresh():
 
 def test_stopping_early_leaves_no_process_behind():
     code = (
-        "import sys, time; from volumetry.study.workers import run_in_processes\n"
+        "import sys, time; from volumetry.study.runs.workers import run_in_processes\n"
         "results = run_in_processes(time.sleep, [0.01] + [60] * 20, jobs=2)\n"
         "print(next(results)); results.close(); print('closed')"
     )

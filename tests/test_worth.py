@@ -14,7 +14,7 @@ import volumetry as vm
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.error_model import ReadingError, read_repeatability
 from volumetry.errors import ReadError
-from volumetry.study.worth import WorthRule, geometry_facts, tilt_explainer, worth_cells
+from volumetry.study.rows.worth import WorthRule, geometry_facts, tilt_explainer, worth_cells
 
 ERROR = ReadingError(
     model="constant", log_sd_at_1_cm3=0.04, exponent=0.0, df=60, n_pairs=60, n_lesions=60, n_patients=60,

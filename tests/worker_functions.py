@@ -3,7 +3,7 @@
 import os
 import signal
 
-from volumetry.study.measuring import do_job
+from volumetry.study.runs.measuring import do_job
 
 
 def square(number):

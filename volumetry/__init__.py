@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from volumetry.outlines import contours_from_mask, mask_from_contours
     from volumetry.scan import Scan, ScanSource, scan_from
     from volumetry.sections import CrossSections
-    from volumetry.study.results import StudyResults, measure_folder, read_results
+    from volumetry.study.runs.results import StudyResults, measure_folder, read_results
     from volumetry.trace import Provenance, Trace, check_trace
     from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
 
@@ -94,7 +94,7 @@ _HOMES = {
     "Scan": "scan",
     "ScanGeometry": "geometry",
     "ScanSource": "scan",
-    "StudyResults": "study.results",
+    "StudyResults": "study.runs.results",
     "Trace": "trace",
     "VisitFacts": "comparability",
     "VolumeChange": "change",
@@ -108,10 +108,10 @@ _HOMES = {
     "judge_change": "error_model",
     "mask_from": "mask",
     "mask_from_contours": "outlines",
-    "measure_folder": "study.results",
+    "measure_folder": "study.runs.results",
     "measure_volume": "volume",
     "read_mask": "formats",
-    "read_results": "study.results",
+    "read_results": "study.runs.results",
     "read_scan": "formats",
     "read_sections": "formats",
     "read_trace": "formats",

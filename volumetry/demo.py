@@ -8,8 +8,8 @@ from typing import Any
 
 from volumetry.console import aligned, progress_bar
 from volumetry.samples.folder import PLAN, the_samples
-from volumetry.study.batch import BatchOptions, run_batch
-from volumetry.study.inventory import inventory
+from volumetry.study.finding.inventory import inventory
+from volumetry.study.runs.batch import BatchOptions, run_batch
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 _SERIES = (

@@ -97,7 +97,7 @@ def clinical(hip: dict[str, str]) -> dict[str, str]:
 def tables() -> dict[str, bytes]:
     """Return the files by name."""
     from volumetry.change import ChangeRule
-    from volumetry.study.pairing import changes_of
+    from volumetry.study.rows.pairing import changes_of
     from volumetry.tables import CHANGES, MEASUREMENTS, write_table
 
     with SOURCE.open(encoding="utf-8", newline="") as file:

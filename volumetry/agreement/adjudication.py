@@ -229,7 +229,7 @@ def read_lesions(
         The folder cannot be read.
     """
     from volumetry.formats import read_trace
-    from volumetry.study.discovery import discover
+    from volumetry.study.finding.discovery import discover
 
     folder = Path(study)
     found: dict[tuple[str, str, str, str, str, str], dict[tuple[str, int], tuple[Path, Trace]]] = {}

@@ -21,8 +21,8 @@ from volumetry.console import ended_by_signals, progress_bar, write_note
 from volumetry.errors import UsageError
 
 if TYPE_CHECKING:
-    from volumetry.study.batch import BatchSummary
     from volumetry.study.pseudonyms import Pseudonymiser
+    from volumetry.study.runs.batch import BatchSummary
 
 WHAT = "find and measure every traced lesion below a folder"
 EXAMPLE = "volumetry batch scans/ --out results/ --jobs 8"
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Find, measure, write the tables and, where asked for, the figures."""
     from volumetry.formats.opening import files_told
-    from volumetry.study.batch import BatchOptions, run_batch
+    from volumetry.study.runs.batch import BatchOptions, run_batch
 
     exports = _exports(chosen)
     if chosen.jobs < 0:
@@ -100,12 +100,12 @@ def run(chosen: argparse.Namespace) -> int:
         with files_told(lambda count: progress(count, 0)):
             summary = run_batch(chosen.folder, chosen.out, batch, progress=progress)
     if chosen.figures:
-        from volumetry.study.figures import draw_batch
+        from volumetry.study.runs.figures import draw_batch
 
         with progress_bar("drawing") as progress:
             draw_batch(chosen.folder, chosen.out, batch, progress=progress)
     if exports:
-        from volumetry.study.exporting import export_batch
+        from volumetry.study.runs.exporting import export_batch
 
         with progress_bar("exporting") as progress:
             export_batch(chosen.folder, chosen.out, batch, exports, progress=progress)
@@ -116,7 +116,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def _tell_of_former(chosen: argparse.Namespace, *, has_exports: bool) -> None:
     """Say which results in the folder are those of an earlier run."""
-    from volumetry.study.former_files import has_former
+    from volumetry.study.runs.former_files import has_former
 
     for name, is_new, flag in (("figures", chosen.figures, "--figures"), ("export", has_exports, "--export")):
         if not is_new and has_former(Path(chosen.out) / name):
@@ -142,7 +142,7 @@ def _executor(chosen: argparse.Namespace) -> AbstractContextManager[Any]:
     """A context: the executor of the scheduler that is named, or None."""
     if not chosen.scheduler:
         return nullcontext()
-    from volumetry.study.cluster import cluster_executor
+    from volumetry.study.runs.cluster import cluster_executor
 
     return cluster_executor(chosen.scheduler)
 
@@ -180,7 +180,7 @@ def _key(chosen: argparse.Namespace, shift_dates: bool) -> Pseudonymiser:
 
 
 def _report(summary: BatchSummary) -> None:
-    from volumetry.study.accounting import told
+    from volumetry.study.runs.accounting import told
 
     counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items()) or "nothing found"
     write_note(
@@ -202,7 +202,7 @@ def _hints(summary: BatchSummary) -> str:
             "RTSTRUCT, *.trace.json, TotalSegmentator, nnU-Net, MONAI Label. A manifest names others.\n"
             + ("Links lie there: --follow-links follows them.\n" if summary.files.get("links") else "")
         )
-    from volumetry.study.joining import printable
+    from volumetry.study.rows.joining import printable
 
     lines = [
         f"without an image: {printable(name)} ({printable(why)})\n"

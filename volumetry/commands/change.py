@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Read measurements, write changes."""
     from volumetry.change import ChangeRule
-    from volumetry.study.mapping import mapped_rows, unused_columns
-    from volumetry.study.pairing import changes_of_table
-    from volumetry.study.worth import worth_rule
+    from volumetry.study.rows.mapping import mapped_rows, unused_columns
+    from volumetry.study.rows.pairing import changes_of_table
+    from volumetry.study.rows.worth import worth_rule
     from volumetry.tables import CHANGES, MEASUREMENTS, read_table, write_table
 
     protocol = chosen_protocol(chosen)

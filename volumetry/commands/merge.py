@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Join the tables."""
-    from volumetry.study.merging import SiteResults, merge_results
+    from volumetry.study.rows.merging import SiteResults, merge_results
 
     counts = merge_results([SiteResults.named(text) for text in chosen.results], chosen.out)
     told = ", ".join(f"{site} {count}" for site, count in counts.items()) or "nothing"

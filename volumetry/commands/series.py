@@ -22,7 +22,7 @@ def run(chosen: argparse.Namespace) -> int:
     """List the series of every path."""
     from volumetry.codes import ERROR_CODES
     from volumetry.formats.opening import files_told, links_followed
-    from volumetry.study.inventory import SERIES_COLUMNS, inventory
+    from volumetry.study.finding.inventory import SERIES_COLUMNS, inventory
 
     with (
         links_followed(chosen.follow_links),

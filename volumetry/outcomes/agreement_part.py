@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, ask
-from volumetry.outcomes.number_endpoint import as_numbers
+from volumetry.outcomes.endpoints.number_endpoint import as_numbers
 from volumetry.outcomes.plan import Agreement, file_name
 from volumetry.outcomes.questions import LIMITS
 from volumetry.tables import Row

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from volumetry.errors import StatisticsError, UsageError, VolumetryError, internal_error
-from volumetry.outcomes.joining import Cohort
+from volumetry.outcomes.inputs.joining import Cohort
 from volumetry.outcomes.plan import Plan, file_name
 from volumetry.outcomes.questions import QUESTIONS, Asked
 from volumetry.statistics.result import StatisticResult

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from volumetry.outcomes.analysis import Context, Drawing, Outcome, Question, Tidy, ask
-from volumetry.outcomes.joining import Cohort
+from volumetry.outcomes.inputs.joining import Cohort
 from volumetry.outcomes.plan import SampleSizePlan, Screening, TableOne
 from volumetry.statistics.result import StatisticResult
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from volumetry.errors import UsageError
 from volumetry.outcomes.analysis import Context, Drawing, Outcome, Tidy
+from volumetry.outcomes.inputs.source_table import SourceTable
 from volumetry.outcomes.plan import LiteraturePlan
-from volumetry.outcomes.source_table import SourceTable
 
 OWN = "present study"
 

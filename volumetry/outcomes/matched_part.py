@@ -11,9 +11,9 @@ import numpy as np
 
 from volumetry.errors import VolumetryError
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, Question, Tidy, ask
-from volumetry.outcomes.binary_endpoint import with_p
+from volumetry.outcomes.endpoints.binary_endpoint import with_p
+from volumetry.outcomes.endpoints.time_endpoint import read_times
 from volumetry.outcomes.plan import MatchingPlan, TimeToEvent
-from volumetry.outcomes.time_endpoint import read_times
 from volumetry.statistics.result import Estimate, StatisticResult
 
 if TYPE_CHECKING:

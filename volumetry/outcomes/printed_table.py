@@ -9,7 +9,7 @@ import numpy as np
 
 from volumetry.errors import VolumetryError
 from volumetry.outcomes.analysis import Context
-from volumetry.outcomes.class_endpoint import compare_counts, read_classes
+from volumetry.outcomes.endpoints.class_endpoint import compare_counts, read_classes
 from volumetry.outcomes.plan import TableOne, TableOneVariable
 from volumetry.statistics.result import StatisticResult
 

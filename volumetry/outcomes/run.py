@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome, adjusted
-from volumetry.outcomes.joining import join, read_inputs
+from volumetry.outcomes.inputs.joining import join, read_inputs
 from volumetry.outcomes.plan import ENDPOINTS, Plan, read_plan
 
 Progress = Callable[[int, int], None]
@@ -85,8 +85,8 @@ def _tell(progress: Progress | None, done: int, total: int) -> None:
 def _parts(context: Context) -> list[Part]:
     """Return what is run, in order: flow, all rows, subgroups, matched rows, agreement, sample sizes."""
     from volumetry.outcomes.agreement_part import analyse_agreement
-    from volumetry.outcomes.conditions import rows_where
     from volumetry.outcomes.description import describe_flow, plan_size
+    from volumetry.outcomes.inputs.conditions import rows_where
     from volumetry.outcomes.literature_part import describe_literature
     from volumetry.outcomes.matched_part import describe_matching, match, matched_context
 
@@ -115,12 +115,12 @@ def _parts(context: Context) -> list[Part]:
 
 def _analyses(context: Context, names: Sequence[str] = (), *, table_one: bool = True) -> list[Part]:
     """Return Table 1 and the endpoints of one population; of those named, if any are."""
-    from volumetry.outcomes.binary_endpoint import analyse_binary
-    from volumetry.outcomes.change_endpoint import analyse_change
-    from volumetry.outcomes.class_endpoint import analyse_categorical, analyse_ordinal
     from volumetry.outcomes.description import describe_baseline
-    from volumetry.outcomes.number_endpoint import analyse_continuous, analyse_paired
-    from volumetry.outcomes.time_endpoint import analyse_time
+    from volumetry.outcomes.endpoints.binary_endpoint import analyse_binary
+    from volumetry.outcomes.endpoints.change_endpoint import analyse_change
+    from volumetry.outcomes.endpoints.class_endpoint import analyse_categorical, analyse_ordinal
+    from volumetry.outcomes.endpoints.number_endpoint import analyse_continuous, analyse_paired
+    from volumetry.outcomes.endpoints.time_endpoint import analyse_time
 
     analyse: dict[str, Callable[[Context, Any], Outcome]] = {
         "binary": analyse_binary,

@@ -99,7 +99,7 @@ class Values:
 
 
 def _check_dates(formats: tuple[str, ...]) -> None:
-    from volumetry.outcomes.date_formats import fault_of
+    from volumetry.outcomes.inputs.date_formats import fault_of
 
     for text in formats:
         fault = fault_of(text)

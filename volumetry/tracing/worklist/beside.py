@@ -91,7 +91,7 @@ def traced_beside(scan: Scan, path: Path | str) -> tuple[TracedFile, ...]:
     >>> [found.path.name for found in vt.traced_beside(vm.read_scan(place), place)]
     ['rtstruct.dcm']
     """
-    from volumetry.study.discovery import discover
+    from volumetry.study.finding.discovery import discover
 
     path = Path(path).absolute()
     base = path if path.is_dir() else path.parent

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from volumetry.study.pairing import visit_ranks
 from volumetry.study.protocol import Protocol
 from volumetry.study.reading import PlannedRead
+from volumetry.study.rows.pairing import visit_ranks
 from volumetry.tracing.worklist.assignment import Assignment
 from volumetry.tracing.worklist.beside import printable
 from volumetry.tracing.worklist.blinding import BlindingKey

@@ -83,10 +83,10 @@ def cases_of_study(study: Path, protocol: Protocol) -> StudyCases:
     Raises
     ------
     ReadError, UsageError
-        As `volumetry.study.discovery.discover`.
+        As `volumetry.study.finding.discovery.discover`.
     """
-    from volumetry.study.discovery import discover
-    from volumetry.study.series_choice import fitting_series
+    from volumetry.study.finding.discovery import discover
+    from volumetry.study.finding.series_choice import fitting_series
 
     cases = discover(study, protocol=protocol)
     open_visits = {(c.site, c.patient, c.visit) for c in cases if _has_code(c, "several-matching-series")}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError
 from volumetry.formats import read_trace
-from volumetry.study.pairing import visit_ranks
 from volumetry.study.protocol import Blinding, Protocol
 from volumetry.study.reading import second_part_opens
-from volumetry.study.worth import WorthRule, worth_rule
+from volumetry.study.rows.pairing import visit_ranks
+from volumetry.study.rows.worth import WorthRule, worth_rule
 from volumetry.trace import Trace
 from volumetry.tracing.disk.journal import minutes_of, read_journal
 from volumetry.tracing.disk.places import CasePlace

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from volumetry.errors import UsageError
-from volumetry.outcomes.source_table import SourceTable
+from volumetry.outcomes.inputs.source_table import SourceTable
 
 NOWHERE = 0
 """Line of a cell that a joined table does not have."""

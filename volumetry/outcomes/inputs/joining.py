@@ -10,16 +10,16 @@ from typing import Any
 from volumetry.documents import Document
 from volumetry.error_model import ReadingError, read_repeatability
 from volumetry.errors import UsageError
-from volumetry.outcomes.conditions import truths
-from volumetry.outcomes.derived import derive
-from volumetry.outcomes.dispositions import (
+from volumetry.outcomes.inputs.conditions import truths
+from volumetry.outcomes.inputs.derived import derive
+from volumetry.outcomes.inputs.dispositions import (
     change_dispositions,
     disposition,
     literature_dispositions,
     measurement_dispositions,
 )
-from volumetry.outcomes.further_tables import Disposition, join_tables
-from volumetry.outcomes.lesion_volumes import (
+from volumetry.outcomes.inputs.further_tables import Disposition, join_tables
+from volumetry.outcomes.inputs.lesion_volumes import (
     ANY_READER,
     Key,
     UnitVolume,
@@ -29,8 +29,8 @@ from volumetry.outcomes.lesion_volumes import (
     volumes_of_changes,
     volumes_of_columns,
 )
+from volumetry.outcomes.inputs.source_table import SourceTable, read_source
 from volumetry.outcomes.plan import VOLUME_COLUMNS, Condition, Plan, column_uses
-from volumetry.outcomes.source_table import SourceTable, read_source
 from volumetry.tables import CHANGES, MEASUREMENTS, Row, read_table
 
 NO_VOLUME = UnitVolume(

@@ -19,11 +19,11 @@ from volumetry.formats.dicom.written.pseudonymous import images_under_pseudonym,
 from volumetry.formats.dicom.written.report import MeasuredLesion
 from volumetry.formats.exporting import write_lesions
 from volumetry.formats.opening import links_followed
-from volumetry.study.batch import BatchOptions, Progress, rows_with_cases
 from volumetry.study.cases import Case
-from volumetry.study.figures import distinct_names
-from volumetry.study.former_files import remove_former
 from volumetry.study.pseudonyms import Pseudonymiser
+from volumetry.study.runs.batch import BatchOptions, Progress, rows_with_cases
+from volumetry.study.runs.figures import distinct_names
+from volumetry.study.runs.former_files import remove_former
 from volumetry.tables import CHANGES, Row, read_table
 
 BatchExport = Literal["seg", "sr"]

@@ -18,9 +18,17 @@ from volumetry.formats.trace_json import read_trace
 from volumetry.geometry import plane_of
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
-from volumetry.study.inputs import digest_of, hash_of, input_files, is_series, is_sidecar, joint_hash, mark_of
-from volumetry.study.outcome_rows import outcome_row, slice_rows
 from volumetry.study.pseudonyms import Pseudonymiser
+from volumetry.study.runs.inputs import (
+    digest_of,
+    hash_of,
+    input_files,
+    is_series,
+    is_sidecar,
+    joint_hash,
+    mark_of,
+)
+from volumetry.study.runs.outcome_rows import outcome_row, slice_rows
 from volumetry.tables import Row
 from volumetry.trace import check_trace
 from volumetry.volume import MeasurementRule, measure_volume
@@ -80,7 +88,7 @@ def do_job(job: Job) -> dict[str, Any]:
 
     The record is ``{"case", "content", "stat", "rows", "slices"}``; where the inputs hash to what the ledger
     remembers, ``rows`` is absent and the old ones stand. Its rows know nothing of patient, visit and paths:
-    `volumetry.study.joining` adds those.
+    `volumetry.study.rows.joining` adds those.
     """
     with links_followed(job.settings.follow_links):
         return _done(job)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from volumetry.clinical.follow_up import DAYS_PER
 from volumetry.errors import UsageError
 from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Role, Tidy, ask
-from volumetry.outcomes.binary_endpoint import with_p
+from volumetry.outcomes.endpoints.binary_endpoint import with_p
+from volumetry.outcomes.endpoints.time_figures import time_drawings
 from volumetry.outcomes.plan import TimeToEvent
-from volumetry.outcomes.time_figures import time_drawings
 from volumetry.statistics.result import Estimate, StatisticResult
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from volumetry.errors import OutputError, VolumetryError, internal_error
 from volumetry.figures.lesion_figures import LesionView, draw_lesion, view_of, write_figure
 from volumetry.formats import read_scan
 from volumetry.formats.opening import links_followed
-from volumetry.study.batch import BatchOptions, Progress, rows_with_cases
 from volumetry.study.cases import Case
-from volumetry.study.former_files import remove_former
+from volumetry.study.runs.batch import BatchOptions, Progress, rows_with_cases
+from volumetry.study.runs.former_files import remove_former
 from volumetry.tables import Row
 
 MAX_NAME_BYTES = 120

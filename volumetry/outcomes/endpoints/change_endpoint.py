@@ -8,10 +8,10 @@ from typing import Any
 
 from volumetry.change import ChangeRule
 from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Role, Tidy, ask
-from volumetry.outcomes.binary_endpoint import binary_question, recommended_binary
-from volumetry.outcomes.change_figures import change_drawings
-from volumetry.outcomes.error_part import error_drawings, error_tables
-from volumetry.outcomes.lesion_volumes import (
+from volumetry.outcomes.endpoints.binary_endpoint import binary_question, recommended_binary
+from volumetry.outcomes.endpoints.change_figures import change_drawings
+from volumetry.outcomes.endpoints.error_part import error_drawings, error_tables
+from volumetry.outcomes.inputs.lesion_volumes import (
     CLASSES,
     HeightRule,
     UnitVolume,

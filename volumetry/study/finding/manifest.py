@@ -13,7 +13,7 @@ from volumetry.formats.dicom.index import read_header
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
-from volumetry.study.named_scans import NamedScan, NamedScans
+from volumetry.study.finding.named_scans import NamedScan, NamedScans
 from volumetry.study.table_text import table_text
 from volumetry.tables import Column, Row, Table, checked_rows
 

@@ -10,7 +10,7 @@ from typing import Any
 from volumetry.study.cases import Case
 from volumetry.study.identity import VisitOrder, first_days, natural, order_of_visits, unknown_order_message
 from volumetry.study.protocol import Protocol
-from volumetry.study.reads import Claim, Verdict, differently_named_message, settle_reads
+from volumetry.study.rows.reads import Claim, Verdict, differently_named_message, settle_reads
 from volumetry.tables import MEASUREMENTS, Row
 
 Measured = tuple[Case, int, Row]

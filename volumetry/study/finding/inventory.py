@@ -15,7 +15,7 @@ from volumetry.formats.dicom.series.find import stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal
 from volumetry.geometry import ScanGeometry
 from volumetry.study.cases import Case
-from volumetry.study.discovery import discover
+from volumetry.study.finding.discovery import discover
 from volumetry.study.finding.folder import look_around
 
 SERIES_COLUMNS = (

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from volumetry.outcomes.analysis import Context, Drawing
-from volumetry.outcomes.error_part import log_errors
-from volumetry.outcomes.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
-from volumetry.outcomes.number_endpoint import paired_drawing
+from volumetry.outcomes.endpoints.error_part import log_errors
+from volumetry.outcomes.endpoints.number_endpoint import paired_drawing
+from volumetry.outcomes.inputs.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
 from volumetry.outcomes.plan import Change, file_name
 
 NAN = float("nan")

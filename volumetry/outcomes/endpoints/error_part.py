@@ -13,7 +13,7 @@ from volumetry.change import threshold_category
 from volumetry.error_model import ReadingError
 from volumetry.error_model.verdict import SLICING_FACTOR
 from volumetry.outcomes.analysis import Context, Drawing, Tidy
-from volumetry.outcomes.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
+from volumetry.outcomes.inputs.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
 from volumetry.outcomes.plan import Change, ErrorPlan, file_name
 from volumetry.statistics.result import StatisticResult
 

@@ -26,7 +26,7 @@ def joined_rows(
     ----------
     case : Case
     record : mapping
-        What `volumetry.study.measuring.do_job` returned, under the same `pseudonymiser`.
+        What `volumetry.study.runs.measuring.do_job` returned, under the same `pseudonymiser`.
     pseudonymiser : Pseudonymiser, optional
 
     Yields

@@ -9,8 +9,8 @@ from typing import Any
 
 from volumetry.documents import Document
 from volumetry.errors import UsageError
+from volumetry.outcomes.inputs.source_table import SourceTable
 from volumetry.outcomes.plan import Derived
-from volumetry.outcomes.source_table import SourceTable
 
 Cells = list[Any]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from volumetry.study.cases import Case
-from volumetry.study.discovery import discover
-from volumetry.study.manifest import MANIFEST
+from volumetry.study.finding.discovery import discover
+from volumetry.study.finding.manifest import MANIFEST
 from volumetry.study.protocol import Protocol
 from volumetry.tables import Row, csv_cell
 
@@ -46,7 +46,7 @@ def manifest_text(
     Raises
     ------
     ReadError, UsageError
-        As `volumetry.study.discovery.discover`.
+        As `volumetry.study.finding.discovery.discover`.
     """
     protocol = protocol or Protocol()
     folder = Path(folder)

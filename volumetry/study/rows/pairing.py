@@ -10,7 +10,7 @@ from typing import Any
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.errors import UsageError
 from volumetry.study.identity import date_of_name, first_days, natural, order_of_visits
-from volumetry.study.worth import WorthRule, worth_cells
+from volumetry.study.rows.worth import WorthRule, worth_cells
 from volumetry.tables import CHANGES, Row
 
 Unit = tuple[str, str, str]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from volumetry.outcomes.further_tables import Disposition
-from volumetry.outcomes.lesion_volumes import Key, is_of_reader, unit_key
+from volumetry.outcomes.inputs.further_tables import Disposition
+from volumetry.outcomes.inputs.lesion_volumes import Key, is_of_reader, unit_key
+from volumetry.outcomes.inputs.source_table import SourceTable
 from volumetry.outcomes.plan import Plan
-from volumetry.outcomes.source_table import SourceTable
 from volumetry.tables import Row
 
 

@@ -10,7 +10,7 @@ from volumetry.errors import ReadError, VolumetryError, WorkerError, plain_value
 from volumetry.formats.dicom.file.values import MODALITIES
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
-from volumetry.study.worth import geometry_facts
+from volumetry.study.rows.worth import geometry_facts
 from volumetry.tables import Row
 from volumetry.volume import LesionVolume
 

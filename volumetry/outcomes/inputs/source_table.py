@@ -12,9 +12,9 @@ from datetime import date
 from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError
-from volumetry.outcomes.date_formats import formats_for, read_by_any
+from volumetry.outcomes.inputs.date_formats import formats_for, read_by_any
+from volumetry.outcomes.inputs.workbook import KnownCell, read_sheet
 from volumetry.outcomes.plan.tables import Format, Values
-from volumetry.outcomes.workbook import KnownCell, read_sheet
 
 _YES = {"1", "1.0", "yes", "y", "true", "t"}
 _NO = {"0", "0.0", "no", "n", "false", "f"}

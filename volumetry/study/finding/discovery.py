@@ -19,16 +19,16 @@ from pathlib import Path
 
 from volumetry.errors import ReadError
 from volumetry.study.cases import Case
-from volumetry.study.doubts import doubted, named_by_folders
 from volumetry.study.finding import conventions
+from volumetry.study.finding.doubts import doubted, named_by_folders
 from volumetry.study.finding.folder import look_around
 from volumetry.study.finding.layouts import cases_of_layouts
+from volumetry.study.finding.manifest import MANIFEST_NAME, manifest_cases
 from volumetry.study.finding.names import image_stem, is_mask_name
+from volumetry.study.finding.series_choice import choose_series
+from volumetry.study.finding.traces_apart import with_traces
 from volumetry.study.identity import date_of_name
-from volumetry.study.manifest import MANIFEST_NAME, manifest_cases
 from volumetry.study.protocol import Protocol, ScanSection
-from volumetry.study.series_choice import choose_series
-from volumetry.study.traces_apart import with_traces
 
 _LOG = logging.getLogger(__name__)
 

@@ -22,19 +22,19 @@ from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import UsageError, WorkerError
 from volumetry.formats.opening import links_followed
 from volumetry.formats.recognise import is_by_library
-from volumetry.study.accounting import account, without_image
 from volumetry.study.cases import Case
-from volumetry.study.discovery import discover
-from volumetry.study.entries import Entry, identified_row, join_identities
-from volumetry.study.inputs import input_files, stat_signature
-from volumetry.study.joining import joined_rows, printable
-from volumetry.study.ledger import LEDGER_NAME, Ledger
-from volumetry.study.measuring import Job, Settings, case_id, do_job, failed_record
-from volumetry.study.pairing import changes_of
+from volumetry.study.finding.discovery import discover
 from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser, write_map
-from volumetry.study.workers import refuse_unguarded, run_in_executor, run_in_processes
-from volumetry.study.worth import tilt_explainer, worth_rule
+from volumetry.study.rows.entries import Entry, identified_row, join_identities
+from volumetry.study.rows.joining import joined_rows, printable
+from volumetry.study.rows.pairing import changes_of
+from volumetry.study.rows.worth import tilt_explainer, worth_rule
+from volumetry.study.runs.accounting import account, without_image
+from volumetry.study.runs.inputs import input_files, stat_signature
+from volumetry.study.runs.ledger import LEDGER_NAME, Ledger
+from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record
+from volumetry.study.runs.workers import refuse_unguarded, run_in_executor, run_in_processes
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, write_parquet, write_table
 
 _FEW = 4
@@ -104,7 +104,7 @@ class BatchSummary:
     out : str
         Folder of the tables.
     files : dict
-        What became of every file below the folder, as `volumetry.study.accounting.account` counts.
+        What became of every file below the folder, as `volumetry.study.runs.accounting.account` counts.
     without_image : dict
         The tracings that are tied to no image, each with the reason.
     """

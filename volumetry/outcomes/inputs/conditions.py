@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from volumetry.errors import UsageError
+from volumetry.outcomes.inputs.source_table import SourceTable
 from volumetry.outcomes.plan import Condition
-from volumetry.outcomes.source_table import SourceTable
 
 _ORDERS: MappingProxyType[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {"at-least": operator.ge, "at-most": operator.le, "more-than": operator.gt, "less-than": operator.lt}

@@ -16,7 +16,7 @@ from volumetry.outcomes.analysis import (
     ask,
     columns_of,
 )
-from volumetry.outcomes.binary_endpoint import with_p
+from volumetry.outcomes.endpoints.binary_endpoint import with_p
 from volumetry.outcomes.plan import Continuous, Paired, file_name
 from volumetry.statistics.result import StatisticResult
 

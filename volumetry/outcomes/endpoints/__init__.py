@@ -1,0 +1,1 @@
+"""The endpoints a plan can name, a module each, with their figures."""

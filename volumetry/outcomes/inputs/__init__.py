@@ -1,0 +1,1 @@
+"""The tables a plan names: read as declared, joined by checked keys, every row accounted for."""

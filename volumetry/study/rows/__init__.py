@@ -1,0 +1,1 @@
+"""From measured cases to rows: reads, visits in order, pairs, and tables of other sites and programs."""

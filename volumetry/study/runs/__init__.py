@@ -1,0 +1,1 @@
+"""A batch: what is measured anew, by whom, and what is kept of it."""
