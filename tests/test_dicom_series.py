@@ -437,3 +437,50 @@ def test_an_image_without_position_that_is_no_slice_is_set_aside(
     scan = read_scan(tmp_path)
     assert scan.geometry == even()
     assert scan.flags == ("split-series",)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_picture_of_the_screen_in_the_class_of_its_series_is_set_aside(tmp_path: Path, number: int) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        renamed(ds, "stack", 100 + index)
+        ds.Rows, ds.Columns = 4, 5
+        ds.PixelData = bytes(40)
+        del ds.ImagePositionPatient, ds.ImageOrientationPatient
+
+    written(tmp_path / "stack")
+    written(tmp_path / "screen", change, stack_geometry(n_slices=number))
+    scan = read_scan(tmp_path)
+    assert scan.geometry == even()
+    assert scan.flags == ("split-series",)
+
+
+def test_an_image_without_any_place_is_no_way_to_lose_a_slice(tmp_path: Path) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        if index == 2:
+            del ds.ImagePositionPatient, ds.ImageOrientationPatient
+
+    assert code_of(written(tmp_path, change)) == "unsupported-format"
+
+
+@pytest.mark.parametrize("without", [{0}, {3}, {0, 1, 4, 5}])
+def test_images_without_frame_of_reference_belong_to_those_that_have_one(
+    tmp_path: Path, without: set[int]
+) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        if index in without:
+            del ds.FrameOfReferenceUID
+
+    scan = read_scan(written(tmp_path, change))
+    assert scan.geometry == even()
+    assert scan.flags == ()
+    assert scan.geometry.frame_of_reference_uid == even().frame_of_reference_uid
+
+
+def test_an_image_without_frame_of_reference_among_two_is_not_dropped(tmp_path: Path) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        if index == 2:
+            del ds.FrameOfReferenceUID
+        elif index > 2:
+            ds.FrameOfReferenceUID = "1.2.3"
+
+    assert code_of(written(tmp_path, change)) in ("inconsistent-series", "ambiguous-series")

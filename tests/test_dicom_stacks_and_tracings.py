@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
+import json
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -288,3 +292,115 @@ def test_where_only_the_frames_end_nothing_touches_an_edge(tmp_path: Path) -> No
     path = write_seg(tmp_path / "seg.dcm", CLEAN, {"L1": lesion(CLEAN, slice(4, 14), slice(4, 14))})
     (sections,) = vm.read_sections(path)
     assert "touches-edge" not in vm.measure_volume(sections).flags
+
+
+# -- images that nothing but a tracing tells apart -----------------------------------------------------------
+
+
+def phases_that_nothing_tells_apart(folder: Path) -> list[list[str]]:
+    """Two phases with the same tags and numbers; returns their UIDs."""
+    uids = [[uid_of("same", phase, index) for index in range(CLEAN.n_slices)] for phase in (0, 1)]
+    for phase in (0, 1):
+
+        def change(ds: Dataset, index: int, phase: int = phase) -> None:
+            ds.SOPInstanceUID = uids[phase][index]
+            ds.InstanceNumber = index + 1
+            ds.PixelData = bytes([phase]) * len(ds.PixelData)
+
+        images(folder / str(phase), change=change)
+    return uids
+
+
+@pytest.mark.parametrize("named", ["first", "second", "mixed", "two at one place", "none"])
+@pytest.mark.parametrize("kind", ["rtstruct", "seg"])
+def test_references_tell_phases_apart_that_nothing_else_does(tmp_path: Path, named: str, kind: str) -> None:
+    uids = phases_that_nothing_tells_apart(tmp_path / "mr")
+    drawn = trace_of(squares(range(2, 6)), CLEAN)
+    by_slice = {
+        "first": uids[0],
+        "second": uids[1],
+        "mixed": [uids[i % 2][i] for i in range(CLEAN.n_slices)],
+        "two at one place": uids[0],
+        "none": [],
+    }[named]
+    if kind == "rtstruct":
+        items = contour_items(drawn, slice_uids=by_slice)
+        if named == "two at one place":
+            items[0].ContourImageSequence.append(source_item(uids[1][2]))
+        path = write_rtstruct(tmp_path / "rs.dcm", {"L1": items}, series_uid=SERIES)
+    else:
+        marked = lesion(CLEAN, slice(4, 12), slice(4, 12))
+
+        def change(ds: Dataset) -> None:
+            for index, frame in zip(range(2, 6), ds.PerFrameFunctionalGroupsSequence, strict=True):
+                if by_slice:
+                    made = Dataset()
+                    made.SourceImageSequence = [source_item(by_slice[index])]
+                    frame.DerivationImageSequence = [made]
+            if named == "two at one place":
+                first = ds.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0]
+                first.SourceImageSequence.append(source_item(uids[1][2]))
+
+        path = write_seg(tmp_path / "seg.dcm", CLEAN, {"L1": marked}, series_uid=SERIES, change=change)
+    command = ["measure", str(path), "--scan", str(tmp_path / "mr"), "--format", "json"]
+    code, out, err = run(command)
+    if named in ("two at one place", "none"):
+        assert code == 4
+        assert err.startswith("error: duplicate-position")
+        return
+    assert code == 0, err
+    (row,) = json.loads(out)
+    pixels = 100 if kind == "rtstruct" else 64
+    assert row["volume_mm3"] == pytest.approx(pixels * 4 * CLEAN.pixel_area_mm2 * CLEAN.slice_thickness_mm)
+    assert "split-series" in row["flags"]
+    assert "touches-edge" not in row["flags"]
+
+
+def test_phases_that_only_a_structure_set_tells_apart_in_a_batch(tmp_path: Path) -> None:
+    uids = phases_that_nothing_tells_apart(tmp_path / "in" / "mr")
+    drawn = trace_of(squares(range(2, 6)), CLEAN)
+    items = contour_items(drawn, slice_uids=uids[1])
+    write_rtstruct(tmp_path / "in" / "rs.dcm", {"L1": items}, series_uid=SERIES)
+    code, _, err = run(["batch", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--jobs", "1"])
+    assert code == 0, err
+    with (tmp_path / "out" / "measurements.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["status"] == "measured"
+    assert float(row["volume_mm3"]) == pytest.approx(vm.measure_volume(drawn).volume_mm3)
+
+
+def test_an_image_without_position_that_a_tracing_leaves_out_is_no_slice(tmp_path: Path) -> None:
+    folder = images(tmp_path / "mr")
+
+    def change(ds: Dataset, index: int) -> None:
+        ds.SOPInstanceUID = uid_of("lost", index)
+        del ds.ImagePositionPatient
+
+    images(tmp_path / "mr" / "lost", stack_geometry(n_slices=1), change=change)
+    drawn = trace_of(squares(range(2, 6)), CLEAN)
+    named = contour_items(drawn, slice_uids=find_stack(tmp_path / "mr" / first_file(folder)).slice_uids)
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": named}, series_uid=SERIES)
+    assert run(["measure", str(path), "--scan", str(folder)])[0] == 0
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    code, _, err = run(["measure", str(path), "--scan", str(folder)])
+    assert code == 4
+    assert "unsupported-format" in err
+
+
+def first_file(folder: Path) -> str:
+    return next(p.name for p in sorted(folder.iterdir()) if p.is_file())
+
+
+def source_item(uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.4", uid
+    return item
+
+
+def run(command: list[str]) -> tuple[int, str, str]:
+    """Run a command; return its exit code, output and errors."""
+    from volumetry.cli import main
+
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = main(command)
+    return code, out.getvalue(), err.getvalue()

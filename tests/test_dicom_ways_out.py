@@ -146,7 +146,7 @@ def test_crossings_are_resolved_in_a_batch_and_by_a_protocol(tmp_path: Path) -> 
 def test_the_image_that_differs_is_named_with_what_differs(tmp_path: Path) -> None:
     def change(ds: Dataset, index: int) -> None:
         if index == 2:
-            del ds.FrameOfReferenceUID
+            ds.FrameOfReferenceUID = "1.2.3"
 
     folder = tmp_path / "mr"
     geometry = stack_geometry()
@@ -155,7 +155,7 @@ def test_the_image_that_differs_is_named_with_what_differs(tmp_path: Path) -> No
         vm.read_scan(folder)
     assert caught.value.code == "inconsistent-series"
     assert str(caught.value.where).endswith("IM0002.dcm")
-    assert caught.value.values["FrameOfReferenceUID"] == f"none beside {geometry.frame_of_reference_uid}"
+    assert caught.value.values["FrameOfReferenceUID"] == f"1.2.3 beside {geometry.frame_of_reference_uid}"
 
 
 def test_a_structure_set_that_names_no_images_says_so_and_its_way_out_works(

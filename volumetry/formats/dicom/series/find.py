@@ -6,7 +6,7 @@ No pixels are decoded, so that a folder can be listed, and contours placed, at t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from volumetry.errors import VolumetryError
@@ -40,13 +40,18 @@ def is_image(header: DicomHeader) -> bool:
     return header.pixel is not None and _NO_IMAGES.fullmatch(header.sop_class_uid or "") is None
 
 
-def stacks_of(headers: Iterable[DicomHeader]) -> tuple[SeriesStack | StackRefusal, ...]:
+def stacks_of(
+    headers: Iterable[DicomHeader], named: Collection[str] = ()
+) -> tuple[SeriesStack | StackRefusal, ...]:
     """Find the stacks of every series among the headers; files that hold no image are passed over.
 
     Parameters
     ----------
     headers : iterable of DicomHeader
         Of one series or of many, in any order.
+    named : collection of str, optional
+        SOPInstanceUIDs that a tracing names, with ``#n`` for frames. They decide where nothing else tells
+        images at one position apart, and an image without position is set aside where they leave it out.
 
     Returns
     -------
@@ -63,11 +68,11 @@ def stacks_of(headers: Iterable[DicomHeader]) -> tuple[SeriesStack | StackRefusa
         except VolumetryError as error:
             found.append(refusal_of(error, [header]))
     for uid in sorted(series):
-        found += _stacks_of_series(series[uid])
+        found += _stacks_of_series(series[uid], named)
     return tuple(found)
 
 
-def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+def _stacks_of_series(headers: list[DicomHeader], named: Collection[str]) -> list[SeriesStack | StackRefusal]:
     """Find the stacks of one series."""
     try:
         layouts: dict[tuple[bytes | None, ...], Layout] = {}
@@ -77,9 +82,9 @@ def _stacks_of_series(headers: list[DicomHeader]) -> list[SeriesStack | StackRef
             if raw not in layouts:
                 layouts[raw] = _layout_of(header)
             laid_out[layouts[raw]].append(header)
-        found = _mosaic_stacks(laid_out["mosaic"]) + _frame_stacks(laid_out["frames"])
+        found = _mosaic_stacks(laid_out["mosaic"]) + _frame_stacks(laid_out["frames"], named)
         if laid_out["classic"]:
-            found += _classic_stacks(laid_out["classic"])
+            found += _classic_stacks(laid_out["classic"], named)
     except VolumetryError as error:
         return [refusal_of(error, headers)]
     if len(found) > 1:
@@ -107,7 +112,7 @@ def _mosaic_stacks(headers: Iterable[DicomHeader]) -> list[SeriesStack | StackRe
     return found
 
 
-def _frame_stacks(headers: Iterable[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+def _frame_stacks(headers: Iterable[DicomHeader], named: Collection[str]) -> list[SeriesStack | StackRefusal]:
     """Find the stacks of multi-frame images: one file may hold several, and several files one."""
     found: list[SeriesStack | StackRefusal] = []
     slices: list[Slice] = []
@@ -119,24 +124,24 @@ def _frame_stacks(headers: Iterable[DicomHeader]) -> list[SeriesStack | StackRef
     for group in groups_of(slices):
         try:
             kept = without_copies(group)
-            found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else ())
+            found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else (), named)
         except VolumetryError as error:
             files = {image.header.path: image.header for image in group}
             found.append(refusal_of(error, list(files.values())))
     return found
 
 
-def _classic_stacks(headers: list[DicomHeader]) -> list[SeriesStack | StackRefusal]:
+def _classic_stacks(headers: list[DicomHeader], named: Collection[str]) -> list[SeriesStack | StackRefusal]:
     slices, unplaced = slices_of(headers)
     found: list[SeriesStack | StackRefusal] = []
     for group in groups_of(slices):
         try:
             kept = without_copies(group)
-            found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else ())
+            found += stacks_of_group(kept, ("duplicate-file",) if len(kept) < len(group) else (), named)
         except VolumetryError as error:
             found.append(refusal_of(error, [s.header for s in group]))
     for header in unplaced:
-        if any(_could_be_beside(header, s) for s in slices):
+        if not _is_no_slice(header, slices, found, named):
             raise unplaced_error(header)  # a slice of the series that lost its place
     found += [refusal_of(unplaced_error(header), [header]) for header in unplaced]
     return found
@@ -144,6 +149,26 @@ def _classic_stacks(headers: list[DicomHeader]) -> list[SeriesStack | StackRefus
 
 _NO_SLICE = ("LOCALIZER", "PROJECTION IMAGE", "MIP")
 """Values of ImageType of images that are no slice of a stack."""
+
+
+def _is_no_slice(
+    header: DicomHeader,
+    slices: Iterable[Slice],
+    found: Iterable[SeriesStack | StackRefusal],
+    named: Collection[str],
+) -> bool:
+    """Whether an image without position can be set aside: it is no slice of the stacks that were found.
+
+    Its tracing leaves it out and names others; or it says nothing at all of where it lies (a picture of the
+    screen), and no slice is missing without it; or it says that it is something else.
+    """
+    if named and header.sop_instance_uid not in named and any(s.is_named(named) for s in slices):
+        return True
+    if header.image_position_mm is None and header.image_orientation is None:
+        stacks = [s for s in found if isinstance(s, SeriesStack)]
+        if len(stacks) == 1 and stacks[0].n_slices > 1 and not stacks[0].geometry.holes:
+            return True
+    return not any(_could_be_beside(header, s) for s in slices)
 
 
 def _could_be_beside(header: DicomHeader, placed: Slice) -> bool:

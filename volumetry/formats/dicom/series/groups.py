@@ -31,6 +31,7 @@ def groups_of(slices: Sequence[Slice]) -> list[list[Slice]]:
     by_subject: dict[Contrast, list[Slice]] = {}
     for image in slices:
         by_subject.setdefault(image.kind.subject, []).append(image)
+    by_subject = _with_frames_of_reference(by_subject)
     groups: list[list[Slice]] = []
     for images in by_subject.values():
         families: list[tuple[Numbers, list[Slice]]] = []
@@ -45,6 +46,17 @@ def groups_of(slices: Sequence[Slice]) -> list[list[Slice]]:
         for _, members in families:
             groups += merged_parts(members)
     return groups
+
+
+def _with_frames_of_reference(by_subject: dict[Contrast, list[Slice]]) -> dict[Contrast, list[Slice]]:
+    """Put images without frame of reference to those of the same subject, where these name only one."""
+    joined = dict(by_subject)
+    for subject in by_subject:
+        patient, frame, *rest = subject
+        others = [key for key in joined if key[1] and (key[0], *key[2:]) == (patient, *rest)]
+        if not frame and len(others) == 1:
+            joined[others[0]] = [*joined[others[0]], *joined.pop(subject)]
+    return joined
 
 
 def merged_parts(images: Sequence[Slice]) -> list[list[Slice]]:

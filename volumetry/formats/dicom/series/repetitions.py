@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from pathlib import Path
 
 from volumetry.errors import GeometryError
@@ -52,8 +52,18 @@ def without_copies(slices: Sequence[Slice]) -> list[Slice]:
     return kept
 
 
-def repetitions(slices: Sequence[Slice]) -> list[list[Slice]]:
+def repetitions(
+    slices: Sequence[Slice], named: Collection[str] = ()
+) -> tuple[list[list[Slice]], tuple[str, ...]]:
     """Take images of one grid apart into stacks with one image at each position.
+
+    Where nothing else takes them apart, the images that a tracing has `named` are those of its stack.
+
+    Returns
+    -------
+    stacks : list of list of Slice
+    flags : tuple of str
+        ``duplicate-file`` where copies were left out, ``split-series`` where other images were.
 
     Raises
     ------
@@ -62,22 +72,41 @@ def repetitions(slices: Sequence[Slice]) -> list[list[Slice]]:
     """
     places = places_of(slices)
     if len(set(places)) == len(slices):
-        return [list(slices)]
+        return [list(slices)], ()
     keys = [s.repetition for s in slices]
     for key in _KEYS:
         parts = _parted(slices, [key(k) for k in keys])
         if _are_volumes(parts):
-            return parts
+            return parts, ()
     parts = _parted(slices, [image.header.path if image.frame else "" for image in slices])
     if _are_volumes(parts):
-        return parts
+        return parts, ()
     parts = _by_instance_number(slices, places)
     if parts:
-        return parts
-    kept = _without_equal_pixels(slices, places)
-    if len(kept) != len(set(places)):
-        raise _duplicate_position(slices, places)
-    return [kept]
+        return parts, ()
+    for kept, flag in (
+        (_without_equal_pixels(slices, places), "duplicate-file"),
+        (_by_names(slices, places, named), "split-series"),
+    ):
+        if len(kept) == len(set(places)):
+            return [kept], (flag,)
+    raise _duplicate_position(slices, places)
+
+
+def _by_names(slices: Sequence[Slice], places: Sequence[int], named: Collection[str]) -> list[Slice]:
+    """Return the named image of every place that has one, and of other places any of equal thickness."""
+    if not any(image.is_named(named) for image in slices):
+        return list(slices)
+    crowds: dict[int, list[Slice]] = {}
+    for image, place in zip(slices, places, strict=True):
+        crowds.setdefault(place, []).append(image)
+    kept = []
+    for crowd in crowds.values():
+        meant = [image for image in crowd if image.is_named(named)]
+        if not meant and len({image.kind.slice_thickness_mm for image in crowd}) == 1:
+            meant = crowd[:1]
+        kept += meant or crowd
+    return kept
 
 
 def _parted(slices: Sequence[Slice], keys: Sequence[Hashable]) -> list[list[Slice]]:

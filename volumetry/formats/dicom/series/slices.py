@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +98,16 @@ class Slice:
     frame_repetition: Repetition | None = None
     frame_acquisition: Acquisition | None = None
     """Of a multi-frame image, whose header knows little of it."""
+
+    @property
+    def uid(self) -> str:
+        """SOPInstanceUID; with ``#`` and the frame number, from 1, in a multi-frame image."""
+        uid = self.header.sop_instance_uid or ""
+        return uid if self.frame is None else f"{uid}#{self.frame.index + 1}"
+
+    def is_named(self, named: Collection[str]) -> bool:
+        """Whether the image, or the whole image of its frame, is among those that are named."""
+        return self.uid in named or (self.frame is not None and (self.header.sop_instance_uid or "") in named)
 
     @property
     def repetition(self) -> Repetition:

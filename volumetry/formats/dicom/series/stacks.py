@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,8 +116,10 @@ class StackRefusal:
     source: ScanSource
 
 
-def stacks_of_group(group: Sequence[Slice], flags: tuple[str, ...] = ()) -> list[SeriesStack]:
-    """Take slices of one contrast and orientation apart into stacks.
+def stacks_of_group(
+    group: Sequence[Slice], flags: tuple[str, ...] = (), named: Collection[str] = ()
+) -> list[SeriesStack]:
+    """Take slices of one contrast and orientation apart into stacks; `named` as in `repetitions`.
 
     Raises
     ------
@@ -126,9 +128,8 @@ def stacks_of_group(group: Sequence[Slice], flags: tuple[str, ...] = ()) -> list
     """
     stacks = []
     for grid in grids_of(group):
-        parts = repetitions(grid)
-        copies = ("duplicate-file",) if sum(map(len, parts)) < len(grid) else ()
-        stacks += [stack_of_slices(part, (*flags, *copies)) for part in parts]
+        parts, found = repetitions(grid, named)
+        stacks += [stack_of_slices(part, (*flags, *found)) for part in parts]
     return stacks
 
 
@@ -158,7 +159,7 @@ def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> Ser
             slice_origins_mm=origins[order],
             slice_thickness_mm=common_thickness(thicknesses),
             slice_thicknesses_mm=varying_thickness(thicknesses),
-            frame_of_reference_uid=header.frame_of_reference_uid,
+            frame_of_reference_uid=frame_of_reference_of(slices),
         )
     except VolumetryError as error:
         raise error.at(header.path) from None
@@ -170,14 +171,14 @@ def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> Ser
         geometry=geometry,
         source=source_of(header, slices[0].frame_acquisition),
         flags=tuple(sorted(found)),
-        slice_uids=tuple([_slice_uid(s) for s in slices]),
+        slice_uids=tuple([s.uid for s in slices]),
         image_type=kind.image_type,
     )
 
 
-def _slice_uid(image: Slice) -> str:
-    uid = image.header.sop_instance_uid or ""
-    return uid if image.frame is None else f"{uid}#{image.frame.index + 1}"
+def frame_of_reference_of(slices: Iterable[Slice]) -> str | None:
+    """Return the frame of reference of a stack; single images may leave it out."""
+    return next((uid for uid in (s.header.frame_of_reference_uid for s in slices) if uid), None)
 
 
 def geometry_flags(geometry: ScanGeometry) -> set[str]:

@@ -73,7 +73,7 @@ class TracedImages:
         if self.scan is not None:
             _check_named(self.scan, named, self.references)
             return self.scan
-        found = list(stacks_of(self.headers))
+        found = list(stacks_of(self.headers, named))
         if self.of_file is not None:
             found = [s for s in found if any(h.path == self.of_file.path for h in s.headers)]
         counted = [(_number_named(stack, named), stack) for stack in found]
