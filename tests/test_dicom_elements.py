@@ -442,7 +442,7 @@ IN_ITEM_TOO_LONG = (
         struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF),
         struct.pack("<HHI", 0xFFFE, 0xE000, 0),
         element(0x00080016, b"UI", b"1.2.3\0") + bytes(50) + b"rest",
-        struct.pack("<HHI", 0x0008, 0x0016, 6) + b"1.2.3\0",
+        struct.pack("<HHI", 0x0009, 0x0016, 6) + b"1.2.3\0",
     ],
     ids=[
         "element-twice",
@@ -461,6 +461,57 @@ IN_ITEM_TOO_LONG = (
 def test_contradictions_are_unreadable(tmp_path: Path, content: bytes) -> None:
     for _ in range(2):
         assert refused(tmp_path, head() + content).code == "unreadable"
+
+
+@pytest.mark.parametrize("is_explicit", [True, False])
+def test_a_file_that_names_the_other_little_endian_syntax_is_read_as_it_is_written(
+    tmp_path: Path, is_explicit: bool
+) -> None:
+    content = as_bytes(mr_image(ExplicitVRLittleEndian if is_explicit else ImplicitVRLittleEndian))
+    right = walk_bytes(tmp_path, content)
+    names = (b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2\0")
+    stored, said = names if is_explicit else names[::-1]
+    wrong = content.replace(element(0x00020010, b"UI", stored), element(0x00020010, b"UI", said), 1)
+    shift = len(said) - len(stored)
+    length = struct.unpack_from("<I", wrong, 140)[0] + shift
+    wrong = wrong[:140] + struct.pack("<I", length) + wrong[144:]
+    for _ in range(2):
+        found = walk_bytes(tmp_path, wrong)
+        assert found.values == right.values
+        assert found.transfer_syntax_uid == right.transfer_syntax_uid
+
+
+@pytest.mark.parametrize(
+    ("tag", "representation", "raw", "expected"),
+    [
+        (0x00280030, b"FD", struct.pack("<2d", 0.7, 0.9), (0.7, 0.9)),
+        (0x00280030, b"FL", struct.pack("<2f", 0.5, 0.25), (0.5, 0.25)),
+        (0x00280030, b"FD", struct.pack("<2d", float("inf"), 0.9), (float("inf"), 0.9)),
+        (0x00180050, b"US", struct.pack("<H", 4), (4.0,)),
+        (0x00280010, b"UL", struct.pack("<I", 512), (512,)),
+        (0x00280010, b"SL", struct.pack("<i", 512), (512,)),
+        (0x00280010, b"IS", b"512 ", (512,)),
+        (0x00280008, b"US", struct.pack("<H", 3), (3,)),
+        (0x00280010, b"UL", struct.pack("<I", 70_000), None),
+        (0x00280010, b"SS", struct.pack("<h", -1), None),
+        (0x00280010, b"FD", struct.pack("<d", 512), None),
+        (0x00280030, b"FD", struct.pack("<d", 0.7) + b"12", None),
+        (0x00280030, b"OB", b"0.7\\0.9 ", None),
+        (0x00080016, b"US", struct.pack("<H", 3), None),
+    ],
+)
+def test_a_number_of_another_kind_of_number_is_read_as_the_file_says(
+    tmp_path: Path, tag: int, representation: bytes, raw: bytes, expected: tuple[float, ...] | None
+) -> None:
+    if representation == b"OB":
+        stored = struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, representation, 0, len(raw)) + raw
+    else:
+        stored = element(tag, representation, raw)
+    for _ in range(2):  # what is remembered of the first says nothing else of the second
+        if expected is None:
+            assert refused(tmp_path, head() + stored).code == "unreadable"
+        else:
+            assert walk_bytes(tmp_path, head() + stored).value(tag) == expected
 
 
 def test_an_element_that_comes_twice_far_apart_is_unreadable(tmp_path: Path) -> None:

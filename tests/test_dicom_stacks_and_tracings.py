@@ -369,6 +369,64 @@ def test_phases_that_only_a_structure_set_tells_apart_in_a_batch(tmp_path: Path)
     assert float(row["volume_mm3"]) == pytest.approx(vm.measure_volume(drawn).volume_mm3)
 
 
+def interlocked_phases(folder: Path, offset_mm: float, told_by: str, lost: int | None = None) -> list[str]:
+    """Two phases of a series, the second moved along the normal; returns the UIDs of the second."""
+    uids = [[uid_of("locked", phase, index) for index in range(CLEAN.n_slices)] for phase in (0, 1)]
+    for phase in (0, 1):
+
+        def change(ds: Dataset, index: int, phase: int = phase) -> None:
+            ds.SOPInstanceUID = uids[phase][index]
+            ds.InstanceNumber = 1 + index + CLEAN.n_slices * phase
+            if told_by == "acquisition":
+                ds.AcquisitionNumber, ds.InstanceNumber = phase + 1, 1 + 2 * index + phase
+            elif told_by == "numbers down":
+                ds.InstanceNumber = 100 - ds.InstanceNumber
+
+        origins = CLEAN.slice_origins_mm + phase * offset_mm * CLEAN.normal
+        images(folder / str(phase), lattice(slice_origins_mm=origins), change=change)
+        if lost is not None and phase == 0:
+            sorted((folder / "0").iterdir())[lost].unlink()
+    return uids[1]
+
+
+@pytest.mark.parametrize("offset_mm", [0.05, 1.0, 1.6, 2.4, 3.0, -1.0])
+@pytest.mark.parametrize("told_by", ["acquisition", "numbers", "numbers down"])
+@pytest.mark.parametrize("lost", [None, 3])
+def test_phases_that_lie_between_each_other_are_stacks_of_their_own(
+    tmp_path: Path, offset_mm: float, told_by: str, lost: int | None
+) -> None:
+    uids = interlocked_phases(tmp_path / "mr", offset_mm, told_by, lost)
+    moved_mm = CLEAN.slice_origins_mm + offset_mm * CLEAN.normal
+    drawn = trace_of(squares(range(2, 6)), lattice(slice_origins_mm=moved_mm))
+    items = contour_items(drawn, slice_uids=uids)
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": items}, series_uid=SERIES)
+    code, out, err = run(["measure", str(path), "--scan", str(tmp_path / "mr"), "--format", "json"])
+    assert code == 0, err
+    (row,) = json.loads(out)
+    expected = vm.measure_volume(drawn)
+    assert row["volume_thickness_mm3"] == pytest.approx(expected.volume_thickness_mm3)
+    assert row["volume_spacing_mm3"] == pytest.approx(expected.volume_spacing_mm3)
+    assert "split-series" in row["flags"]
+
+
+@pytest.mark.parametrize("numbered", ["acquisition", "number"])
+@pytest.mark.parametrize("lost", [None, 2, 5])
+def test_slices_that_were_acquired_in_turns_are_one_stack(
+    tmp_path: Path, numbered: str, lost: int | None
+) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        ds.InstanceNumber = 1 + index // 2 + (index % 2) * 4
+        if numbered == "acquisition":
+            ds.AcquisitionNumber = 1 + index % 2
+
+    folder = images(tmp_path, change=change)
+    if lost is not None:
+        sorted(folder.iterdir())[lost].unlink()
+    stack = find_stack(folder)
+    assert stack.n_slices == CLEAN.n_slices - (lost is not None)
+    assert "split-series" not in stack.flags
+
+
 def test_an_image_without_position_that_a_tracing_leaves_out_is_no_slice(tmp_path: Path) -> None:
     folder = images(tmp_path / "mr")
 

@@ -175,3 +175,20 @@ def test_a_structure_set_that_names_no_images_says_so_and_its_way_out_works(
     assert main(["measure", str(path), "--scan", str(tmp_path / "mr"), "--format", "csv"]) == 0
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert float(row["volume_mm3"]) == pytest.approx(2 * 100 * 4)
+
+
+def test_a_series_whose_files_cannot_be_read_is_said_to_be_there(tmp_path: Path) -> None:
+    geometry, series = stack_geometry(), uid_of("unread")
+    tmp_path = tmp_path / "site" / "patient"
+    write_series(tmp_path / "mr", geometry, stack_voxels(geometry), series_uid=series)
+    for file in (tmp_path / "mr").iterdir():
+        file.write_bytes(file.read_bytes()[:-100])
+    drawn = trace_of(squares(range(2, 5)), geometry)
+    path = write_rtstruct(tmp_path / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=series)
+    with pytest.raises(VolumetryError) as caught:
+        vm.read_trace(path)
+    assert caught.value.code == "not-found"
+    assert caught.value.values["files that cannot be read"] == geometry.n_slices
+    assert str(caught.value.values["the first"]).startswith("IM0000.dcm: truncated, ")
+    write_series(tmp_path / "mr", geometry, stack_voxels(geometry), series_uid=series)  # exported again
+    assert vm.measure_volume(vm.read_trace(path)).n_slices == 3

@@ -272,7 +272,7 @@ def _check_pixels(header: DicomHeader) -> None:
             values[_ROWS] is not None or _IMAGE_CLASSES.fullmatch(header.sop_class_uid or "") is not None
         )
         if is_image:
-            raise truncated("the image has no pixels", header.path, 1, 0)
+            raise truncated("the image has no pixels", header.path, None, 0)
         return
     if pixel.fragments is not None or (values[_PHOTOMETRIC] or b"").startswith(b"YBR"):
         return

@@ -2,8 +2,8 @@
 
 Every DICOM file passes here before anything else reads it. The walk reads no more than the header, takes no
 memory for what a file merely declares, uses no recursion, and has an answer for every file: its elements, or
-an error with a code. What pydicom would guess (a wrong transfer syntax, an unknown value representation, an
-element that comes twice) is refused by name.
+an error with a code. What pydicom would guess (an unknown value representation, an element that comes twice)
+is refused by name.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class DicomElements:
     file_bytes : int
         Its size.
     transfer_syntax_uid : str
-        As declared; where there is no declaration, as the elements are written.
+        As declared; where there is no declaration, or a wrong one, as the elements are written.
     media_storage_sop_class_uid : str
         Of the file meta information; empty without it.
     selection : ElementSelection

@@ -134,7 +134,11 @@ def _is_element(head: bytes, file_bytes: int) -> bool:
 
 
 def encoding_of(declared: str, first: bytes, remaining_bytes: int, path: Path | str) -> tuple[str, Encoding]:
-    """Return the transfer syntax and how its elements are written."""
+    """Return the transfer syntax and how its elements are written.
+
+    Where a file says explicit and its first element is implicit little endian, or the reverse, the element
+    counts: there is one way to read it (old archives and anonymisers write such files).
+    """
     if remaining_bytes <= 0:
         raise truncated("the file ends after its meta information", path, 8, 0)
     if declared == DEFLATED_LITTLE_ENDIAN:
@@ -143,12 +147,16 @@ def encoding_of(declared: str, first: bytes, remaining_bytes: int, path: Path | 
         declared = _sniffed(first)
     explicit = first[4:6] in KNOWN_REPRESENTATIONS
     if declared == IMPLICIT_LITTLE_ENDIAN:
+        if explicit and first[:2] == b"\x08\0":
+            return EXPLICIT_LITTLE_ENDIAN, EXPLICIT
         if explicit:
             raise _contradiction(path)
         return declared, IMPLICIT
     if declared == EXPLICIT_BIG_ENDIAN:
         return declared, BIG
     if declared == EXPLICIT_LITTLE_ENDIAN or is_encapsulated(declared):
+        if declared == EXPLICIT_LITTLE_ENDIAN and not explicit and _is_element(first, remaining_bytes):
+            return IMPLICIT_LITTLE_ENDIAN, IMPLICIT
         if len(first) == 8 and not explicit:
             raise _contradiction(path)
         return declared, EXPLICIT

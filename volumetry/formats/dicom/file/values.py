@@ -116,7 +116,11 @@ SEQUENCES = frozenset(
 Number = int | float
 Value = str | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 
-_BINARY = MappingProxyType({"US": ("H", 2), "SS": ("h", 2), "UL": ("I", 4), "FL": ("f", 4), "FD": ("d", 8)})
+_BINARY = MappingProxyType(
+    {"US": ("H", 2), "SS": ("h", 2), "UL": ("I", 4), "SL": ("i", 4), "FL": ("f", 4), "FD": ("d", 8)}
+)
+_INTEGERS = frozenset({"US", "SS", "UL", "SL", "IS"})
+_NUMBERS = _INTEGERS | {"FL", "FD", "DS"}
 _TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UI", "UT", "UC"})
 _PADDING = " \0"
 
@@ -227,6 +231,35 @@ def is_compatible(tag: int, representation: str) -> bool:
     if representation in (declared, "UN"):
         return True
     return declared in _TEXT and representation in _TEXT
+
+
+def as_declared(tag: int, representation: str, raw: bytes, *, little_endian: bool) -> bytes | None:
+    """Return a number that a file stores as another kind of number, as the data dictionary stores it.
+
+    The file says how to read it (PixelSpacing as FD, Rows as UL), so that it has one value.
+
+    Returns
+    -------
+    bytes or None
+        None where the kinds are not numbers, or the value is none that the declared kind can hold.
+    """
+    declared = VALUE_REPRESENTATIONS.get(tag, "")
+    if declared not in _NUMBERS or representation not in (_INTEGERS if declared in _INTEGERS else _NUMBERS):
+        return None
+    try:
+        if representation in _BINARY:
+            value = _decode_binary(raw, representation, little_endian)
+        else:
+            text = raw.decode("ascii").strip(_PADDING)
+            value = _decode_text(text, representation) if text else None
+        if value is None:
+            return b""
+        if declared in _BINARY:
+            code = _BINARY[declared][0]
+            return struct.pack(f"{'<' if little_endian else '>'}{len(value)}{code}", *value)
+        return "\\".join(map(repr, value)).encode()
+    except (ValueError, OverflowError, struct.error):
+        return None
 
 
 def _decode_binary(raw: bytes, representation: str, little_endian: bool) -> Value | None:

@@ -29,7 +29,7 @@ from volumetry.formats.dicom.file.syntax import (
     Encoding,
 )
 from volumetry.formats.dicom.file.tags import tag_name
-from volumetry.formats.dicom.file.values import SEQUENCES, VALUE_REPRESENTATIONS, is_compatible
+from volumetry.formats.dicom.file.values import SEQUENCES, VALUE_REPRESENTATIONS, as_declared, is_compatible
 from volumetry.formats.dicom.file.window import ByteWindow
 from volumetry.formats.limits import Limits
 from volumetry.formats.opening import truncated
@@ -235,7 +235,7 @@ class ElementWalk(ByteWindow):
 
     def _plain(self, header: ElementHeader, encoding: Encoding, position: int) -> int:
         """Pass an element of the top level that is no sequence, keeping it where it is selected."""
-        tag, _, length, start = header
+        tag, representation, length, start = header
         end = start + length
         self.source.check(end)
         self.top_elements += 1
@@ -245,22 +245,28 @@ class ElementWalk(ByteWindow):
         if slot >= 0:
             if self.values[slot] is not None:
                 self._unreadable("an element comes twice", tag=tag_name(tag), offset_bytes=position)
-            self._check_kept(header)
-            self.values[slot] = self._read(start, length)
-        if start == position + 8:
+            self.values[slot] = self._kept(header, encoding)
+        as_stored = slot < 0 or not representation or is_compatible(tag, representation)
+        if start == position + 8 and as_stored:
             self._remember(self.selection.tables[encoding.number], header, slot, encoding, position)
         return end
 
-    def _check_kept(self, header: ElementHeader) -> None:
-        tag, representation, length, _ = header
-        if representation and not is_compatible(tag, representation):
+    def _kept(self, header: ElementHeader, encoding: Encoding) -> bytes:
+        """Read the value of an element that is kept, as the data dictionary stores it."""
+        tag, representation, length, start = header
+        if length > _MAX_VALUE_BYTES:
+            self._too_large("an element is larger than is read", tag=tag_name(tag), length_bytes=length)
+        raw = self._read(start, length)
+        if not representation or is_compatible(tag, representation):
+            return raw
+        value = as_declared(tag, representation, raw, little_endian=encoding.little_endian)
+        if value is None:
             self._unreadable(
                 "an element has another value representation than the data dictionary",
                 tag=tag_name(tag),
                 found=representation,
             )
-        if length > _MAX_VALUE_BYTES:
-            self._too_large("an element is larger than is read", tag=tag_name(tag), length_bytes=length)
+        return value
 
     def _remember(
         self, table: HeaderTable, header: ElementHeader, slot: int, encoding: Encoding, position: int
@@ -344,11 +350,11 @@ class ElementWalk(ByteWindow):
             return
         if header.tag not in VALUE_REPRESENTATIONS:
             return
-        self._check_kept(header)
+        value = self._kept(header, encoding)
         self.collected_bytes += header.length
         if self.collected_bytes > _MAX_COLLECTED_BYTES:
             self._too_large("sequences are larger than is read", sequence_bytes=self.collected_bytes)
-        container.items[-1][header.tag] = self._read(header.start, header.length)
+        container.items[-1][header.tag] = value
 
     # -- pixels and the end
 

@@ -7,6 +7,9 @@ import os
 from collections.abc import Callable, Collection, Hashable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from volumetry.errors import GeometryError
 from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
@@ -21,6 +24,12 @@ _KEYS: tuple[Callable[[Repetition], Hashable], ...] = (
     lambda image: image.acquisition_time,
     lambda image: (image.temporal_position, image.acquisition_number, image.trigger_time_ms),
 )
+
+_SAME_STEP = 1.05
+"""Largest ratio of the steps of stacks that are repetitions of one volume."""
+
+_OFF_LATTICE = 0.1
+"""Distance from a whole number of steps, in steps, up to which a slice belongs to a regular stack."""
 
 
 def without_copies(slices: Sequence[Slice]) -> list[Slice]:
@@ -65,6 +74,11 @@ def repetitions(
     flags : tuple of str
         ``duplicate-file`` where copies were left out, ``split-series`` where other images were.
 
+    Notes
+    -----
+    Whole regular stacks whose images lie between each other at uneven distances are taken apart as well:
+    phases that the patient or the couch has moved between.
+
     Raises
     ------
     GeometryError
@@ -72,7 +86,7 @@ def repetitions(
     """
     places = places_of(slices)
     if len(set(places)) == len(slices):
-        return [list(slices)], ()
+        return interlocked(slices) or [list(slices)], ()
     keys = [s.repetition for s in slices]
     for key in _KEYS:
         parts = _parted(slices, [key(k) for k in keys])
@@ -91,6 +105,60 @@ def repetitions(
         if len(kept) == len(set(places)):
             return [kept], (flag,)
     raise _duplicate_position(slices, places)
+
+
+def interlocked(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Part the images of regular stacks that lie between each other at uneven distances; else nothing.
+
+    One stack whose slices were acquired in turns (odd ones, then even ones) is evenly apart as a whole, and
+    stays one.
+    """
+    steps = np.diff(np.sort(positions_along_normal(slices)))
+    if len(slices) < 4 or _is_lattice(steps):
+        return []
+    keys = [s.repetition for s in slices]
+    for key in _KEYS:
+        parts = _parted(slices, [key(k) for k in keys])
+        if _are_interlocked(parts):
+            return parts
+    parts = _runs_of_numbers(slices)
+    return parts if _are_interlocked(parts) else []
+
+
+def _runs_of_numbers(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Part images where their positions, in order of their numbers, turn back."""
+    numbers = [s.repetition.number for s in slices]
+    if None in numbers or len(set(numbers)) < len(numbers):
+        return []
+    along = positions_along_normal(slices)
+    order = sorted(range(len(slices)), key=lambda i: numbers[i] or 0)
+    directions = np.sign(np.diff(along[order]))
+    usual = 1.0 if directions.sum() > 0 else -1.0
+    runs = np.concatenate(([0], np.cumsum(directions != usual)))
+    return _parted([slices[i] for i in order], [int(run) for run in runs])
+
+
+def _are_interlocked(parts: Sequence[Sequence[Slice]]) -> bool:
+    """Whether every part is a regular stack of the same steps, and images of one lie between another's."""
+    if len(parts) < 2 or min(map(len, parts)) < 2:
+        return False
+    along = [np.sort(positions_along_normal(part)) for part in parts]
+    steps = [np.diff(positions) for positions in along]
+    regular = [float(np.median(step)) for step in steps]
+    if not all(map(_is_lattice, steps)) or max(regular) > _SAME_STEP * min(regular):
+        return False
+    first = max(positions[0] for positions in along)
+    last = min(positions[-1] for positions in along)
+    return bool(last - first > min(regular))
+
+
+def _is_lattice(steps: NDArray[np.float64]) -> bool:
+    """Whether steps are whole multiples of the usual one: a regular stack, slices of which may be lost."""
+    usual = float(np.sort(steps)[(steps.size - 1) // 2])
+    multiples = steps / usual
+    off = np.abs(multiples - np.rint(multiples))
+    single = np.count_nonzero(np.rint(multiples) == 1)
+    return bool(multiples.min() > 0.5 and off.max() < _OFF_LATTICE and 3 * single >= 2 * steps.size)
 
 
 def _by_names(slices: Sequence[Slice], places: Sequence[int], named: Collection[str]) -> list[Slice]:

@@ -170,19 +170,51 @@ def images_of(path: Path | str, references: References, scan: object = None) -> 
         return TracedImages(path=Path(path), references=references, scan=scan)  # type: ignore[arg-type]
     folders = find_series_folders(path, references)
     if not folders:
-        says = references.referenced_series_uids or references.referenced_instance_uids
-        raise ReadError(
-            "not-found",
-            "the series that the contours were drawn on is not beside the file"
-            if says
-            else "the file does not say which images the contours were drawn on",
-            where=path,
-            values={"series": " ".join(references.referenced_series_uids)[:140] or "none named"},
-            todo="Name its folder with --scan.",
-        )
+        raise _not_found(path, references)
     found = [header for folder in folders for header in headers_at(folder)[0]]
     headers = list({header.path: header for header in found}.values())
     return TracedImages(path=folders[0], references=references, headers=tuple(headers))
+
+
+def _not_found(path: Path | str, references: References) -> ReadError:
+    """Return the error for a series that is not there, or whose files cannot be read."""
+    says = references.referenced_series_uids or references.referenced_instance_uids
+    unread = _unread_files(Path(path).absolute().parent) if says else []
+    values: dict[str, object] = {
+        "series": " ".join(references.referenced_series_uids)[:140] or "none named",
+    }
+    if unread:
+        first = unread[0]
+        name = Path(str(first.where)).name
+        values |= {
+            "files that cannot be read": len(unread),
+            "the first": f"{name}: {first.code}, {first.what}",
+        }
+    return ReadError(
+        "not-found",
+        "the file does not say which images the contours were drawn on"
+        if not says
+        else "no file that can be read beside it is of the series that the contours were drawn on"
+        if unread
+        else "the series that the contours were drawn on is not beside the file",
+        where=path,
+        values=values,
+        todo="Export the files again that cannot be read, or name the folder of the series with --scan."
+        if unread
+        else "Name its folder with --scan.",
+    )
+
+
+def _unread_files(here: Path) -> list[VolumetryError]:
+    """Return why DICOM files around a folder cannot be read."""
+    errors = []
+    for file in islice(_files_around(here), MAX_FILES_BESIDE):
+        try:
+            read_header(file)
+        except VolumetryError as error:
+            if error.code != "unsupported-format":
+                errors.append(error.at(str(file)))
+    return errors
 
 
 def images_beside(path: Path | str, references: References) -> TracedImages | None:

@@ -60,7 +60,7 @@ class FrameReader:
         elements, pixel = self._elements, self._elements.pixel
         pixels = self._n_frames * self._shape[0] * self._shape[1]
         if pixel is None:
-            raise truncated("the segmentation has no pixels", elements.path, 1, 0)
+            raise truncated("the segmentation has no pixels", elements.path, None, 0)
         if (
             not pixels
             or self._bits not in (1, 8, 16)
