@@ -71,6 +71,28 @@ def test_reports_say_what_the_tables_say(done: Path) -> None:
             assert classes[change["category"]] in said
 
 
+def test_objects_name_the_reader_of_the_tables(tmp_path: Path) -> None:
+    """Two readers traced one lesion: their objects are told apart by more than their file names."""
+    from pydicom import dcmread
+
+    shutil.copytree(HIP, tmp_path / "study" / "hip01")
+    traced = "hip01/2021-03-02/t1_cor,hip01/2021-03-02/rtstruct.dcm,lesion_L1"
+    lines = [f"p,2021-03-02,L,L1,{reader},{traced}" for reader in ("AB", "CD")]
+    manifest = tmp_path / "study" / "manifest.csv"
+    manifest.write_text(
+        "patient,visit,side,lesion,reader,scan,trace,roi\n" + "\n".join(lines), encoding="utf-8"
+    )
+    run(tmp_path, "--export", "sr")
+    for reader in ("AB", "CD"):
+        (segments,) = (tmp_path / "results/export").glob(f"*_{reader}_*.seg.dcm")
+        (report,) = (tmp_path / "results/export").glob(f"*_{reader}_*.sr.dcm")
+        assert str(dcmread(segments).ContentCreatorName) == f"{reader}^"
+        observer = dcmread(report).ContentSequence
+        assert f"{reader}^" in [str(item.PersonName) for item in observer if item.ValueType == "PNAME"]
+    found = [dcmread(path).SOPInstanceUID for path in (tmp_path / "results/export").iterdir()]
+    assert len(set(found)) == len(found) == 4
+
+
 def test_the_protocol_names_the_finding_and_the_region(done: Path, tmp_path: Path) -> None:
     from pydicom import dcmread
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pydicom
 import pytest
 from conftest import needs_shared
 from dicom_phantoms import stack_voxels, uid_of, write_series
@@ -23,6 +24,7 @@ from pydicom.uid import (
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
+from volumetry.formats import read_regions
 from volumetry.formats.dicom.traced.seg import list_segments, read_mask, read_sections, referenced
 from volumetry.scan import ScanSource
 
@@ -690,3 +692,47 @@ def test_frames_without_position_lie_on_the_image_they_were_made_from(tmp_path):
 def test_frames_without_position_need_their_images(tmp_path, scan):
     path = seg(tmp_path, change=without_positions(["1.2.3"] * GEOMETRY.n_slices))
     assert code_of(read_mask, path, scan=scan) == "unreadable"
+
+
+def coded(value, scheme="SCT"):
+    code = pydicom.Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, "side"
+    return code
+
+
+@pytest.mark.parametrize("place", ["region", "type", "segment"])
+@pytest.mark.parametrize(
+    ("values", "side"),
+    [
+        (["7771000"], "L"), (["24028007"], "R"), (["G-A100"], "R"), (["51440002"], ""),
+        (["7771000", "24028007"], ""),
+    ],
+)  # fmt: skip
+def test_the_side_of_a_segment_is_read_from_its_codes(tmp_path, place, values, side):
+    """Programs write the laterality as a modifier of the region, of the type, or of the segment itself."""
+    path = seg(tmp_path)
+    dataset = pydicom.dcmread(path)
+    segment, codes = dataset.SegmentSequence[0], [coded(value) for value in values]
+    if place == "region":
+        segment.AnatomicRegionSequence = [coded("2812003")]
+        segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = codes
+    elif place == "type":
+        segment.SegmentedPropertyTypeCodeSequence = [coded("52988006")]
+        segment.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = codes
+    else:
+        segment.SegmentedPropertyTypeModifierCodeSequence = codes
+    dataset.save_as(path)
+    assert [region.side for region in read_regions(path)] == [side, ""]
+    assert read_mask(path).labels[0].side == side
+
+
+def test_a_name_and_a_code_that_say_two_sides_are_refused(tmp_path):
+    path = seg(tmp_path)
+    dataset = pydicom.dcmread(path)
+    segment = dataset.SegmentSequence[0]
+    segment.SegmentLabel = "left lesion"
+    segment.AnatomicRegionSequence = [coded("2812003")]
+    segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [coded("24028007")]
+    dataset.save_as(path)
+    regions = read_regions(path)
+    assert [region.error.code if region.error else "" for region in regions] == ["side-mismatch", ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import volumetry as vm
 from volumetry.cli import main
 from volumetry.errors import VolumetryError
 from volumetry.export import ExportOptions, export_file, read_traced
-from volumetry.formats import read_mask, read_scan
+from volumetry.formats import read_mask, read_regions, read_scan
 from volumetry.formats.exporting import format_of
 from volumetry.volume import MeasurementRule
 
@@ -229,3 +230,21 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert read_scan(VISIT / "t1_cor").geometry.voxel_distance(read_mask(out).geometry) < 1e-6
     wrong = ["export", str(VISIT / "rtstruct.dcm"), "--as", "trace", "--out", str(tmp_path / "x.trace.json")]
     assert main(wrong) == 2
+
+
+@pytest.mark.parametrize("as_", ["seg", "nrrd"])
+@pytest.mark.parametrize("region", ["", "femoral head"])
+def test_the_side_and_the_reader_of_a_lesion_are_kept(tmp_path: Path, as_: str, region: str) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    visit = ROOT / "sample_scans/study/hip05/2021-06-01"
+    trace = replace(vm.read_trace(visit / "L1.trace.json"), lesion="tumour")
+    out = tmp_path / f"tumour.{'dcm' if as_ == 'seg' else 'seg.nrrd'}"
+    options = ExportOptions(region=region)
+    vm.write_trace(trace, out, as_=as_, scan=visit / "t1_cor", options=options)
+    assert (trace.side, [found.side for found in read_regions(out)]) == ("L", ["L"])
+    again = tmp_path / f"again.{'dcm' if as_ == 'seg' else 'seg.nrrd'}"
+    vm.export_file(out, again, as_, scan=visit / "t1_cor", options=options)
+    assert [found.side for found in read_regions(again)] == ["L"]
+    if as_ == "seg":
+        creator = str(pydicom.dcmread(out).ContentCreatorName)
+        assert creator.strip("^") == trace.provenance.reader != ""

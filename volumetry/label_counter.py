@@ -195,6 +195,7 @@ class LabelCounter:
             bounds_mm=bounds + origins[:, np.newaxis],
             touches_edge=counts.touches_edge,
             lesion=label.name,
+            side=label.side,
             label=label.number,
             source=source or ScanSource(),
             flags=tuple(sorted(set(flags))),

@@ -10,7 +10,9 @@ from volumetry.errors import TraceError
 
 @dataclass(frozen=True, kw_only=True)
 class MaskLabel:
-    """One label of a mask: its number, its name, and the layer it lies on.
+    """One label of a mask: its number, its name, the layer it lies on, and its side where the file says it.
+
+    `side` is ``L``, ``R`` or empty.
 
     Examples
     --------
@@ -22,6 +24,7 @@ class MaskLabel:
     number: int
     name: str = ""
     layer: int = 0
+    side: str = ""
 
 
 def find_label(labels: Sequence[MaskLabel], wanted: int | str | None, *, declared: bool = False) -> MaskLabel:

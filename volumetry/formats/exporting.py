@@ -136,7 +136,7 @@ def lesions_of_mask(mask: Mask, options: ExportOptions) -> tuple[ExportedLesion,
         found.append(
             ExportedLesion(
                 lesion=name,
-                side=side_of_name(name),
+                side=label.side or side_of_name(name),
                 contours=contours,
                 patient=mask.source.patient,
                 finding=options.finding,
@@ -155,8 +155,13 @@ def mask_of_lesions(
     mask = mask_from_contours(
         {number: lesion.contours for number, lesion in enumerate(lesions, start=1)}, geometry, source=source
     )
-    names = {number: lesion.lesion for number, lesion in enumerate(lesions, start=1)}
-    labels = tuple(replace(label, name=names.get(label.number, label.name)) for label in mask.labels)
+    named = dict(enumerate(lesions, start=1))
+    labels = tuple(
+        replace(label, name=named[label.number].lesion, side=named[label.number].side)
+        if label.number in named
+        else label
+        for label in mask.labels
+    )
     return replace(mask, labels=labels, declared=True)
 
 

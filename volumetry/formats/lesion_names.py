@@ -1,6 +1,20 @@
-"""What the name of a region says about the lesion."""
+"""What the name of a region, or a code beside it, says about the side of a lesion."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+
+_SIDE_OF_CODE = {"7771000": "L", "G-A101": "L", "24028007": "R", "G-A100": "R"}
+
+
+def side_of_codes(codes: Iterable[str]) -> str:
+    """Return the side that code values say: ``L``, ``R``, or empty where they say none, or both.
+
+    The codes are those of DICOM's context group of laterality (PS3.16, CID 244): SNOMED CT, and the SNOMED-RT
+    values that older files have.
+    """
+    found = {_SIDE_OF_CODE[code] for code in codes if code in _SIDE_OF_CODE}
+    return found.pop() if len(found) == 1 else ""
 
 
 def side_of_name(name: str) -> str:

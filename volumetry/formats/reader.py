@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from volumetry.errors import ReadError, VolumetryError
+from volumetry.errors import MismatchError, ReadError, VolumetryError
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.scan_header import ScanHeader
 from volumetry.geometry import ScanGeometry
@@ -124,14 +124,8 @@ class FormatReader(Protocol):
         self_intersections: SelfIntersections = "refuse",  # noqa: ARG002 - masks have no outlines
     ) -> tuple[RegionSections, ...]:
         """Measure every lesion, failures among them, as `volumetry.formats.read_regions`."""
-        return tuple(
-            RegionSections(
-                name=section.lesion or str(section.label),
-                side=section.side or side_of_name(section.lesion),
-                sections=section,
-            )
-            for section in self.read_sections(path, label=label, threshold=threshold, scan=scan)
-        )
+        found = self.read_sections(path, label=label, threshold=threshold, scan=scan)
+        return tuple(_region(section, path) for section in found)
 
     def holds_no(self, kind: str, path: Path) -> ReadError:
         """Return the error for a format that cannot hold what is asked for."""
@@ -142,3 +136,18 @@ class FormatReader(Protocol):
             values={"format": self.name},
             todo=f"Name a file that holds a {kind}.",
         )
+
+
+def _region(sections: CrossSections, path: Path) -> RegionSections:
+    """One label as a lesion; its side is what its code or its name says, and both say the same."""
+    name, of_name = sections.lesion or str(sections.label), side_of_name(sections.lesion)
+    if sections.side and of_name and sections.side != of_name:
+        error = MismatchError(
+            "side-mismatch",
+            "the code of the segment and its name say two sides",
+            where=path,
+            values={"code": sections.side, "name": name},
+            todo="Correct the one that is wrong.",
+        )
+        return RegionSections(name=name, error=error)
+    return RegionSections(name=name, side=sections.side or of_name, sections=sections)

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 from volumetry.errors import GeometryError
+from volumetry.formats.lesion_names import side_of_codes
 from volumetry.formats.voxels.header_text import unreadable
 from volumetry.labels import MaskLabel
 
-_SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID)")
+_SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID|Tags)")
+_CODE = re.compile(r"\^([\w-]+)\^")  # of ``SCT^7771000^Left`` within a segment's terminology
 
 
 def segments_of(pairs: dict[str, str], n_layers: int, path: Path) -> tuple[MaskLabel, ...]:
@@ -38,7 +40,8 @@ def segments_of(pairs: dict[str, str], n_layers: int, path: Path) -> tuple[MaskL
         if not 0 <= layer < n_layers:
             raise unreadable("a segment lies on a layer that is not there", path, segment=str(index))
         name = segment.get("Name") or segment.get("ID", "")
-        labels.append(MaskLabel(number=number, name=name, layer=layer))
+        side = side_of_codes(_CODE.findall(segment.get("Tags", "")))
+        labels.append(MaskLabel(number=number, name=name, layer=layer, side=side))
     _check_segments(labels, path)
     return tuple(labels)
 

@@ -18,6 +18,7 @@ from volumetry.labels import MaskLabel
 from volumetry.mask import Mask
 
 _COLOURS = ((1.0, 0.78, 0.0), (0.0, 0.78, 1.0), (1.0, 0.31, 0.63), (0.47, 0.9, 0.24), (0.71, 0.47, 1.0))
+_SIDES = {"L": "SCT^7771000^Left", "R": "SCT^24028007^Right"}
 _TYPES = {"u1": "unsigned char", "u2": "unsigned short", "u4": "unsigned int"}
 
 
@@ -121,9 +122,20 @@ def _segment_lines(mask: Mask) -> list[str]:
             f"Segment{number}_LabelValue:={label.number}",
             f"Segment{number}_Layer:={label.layer}",
             f"Segment{number}_Extent:={_extent(mask, label)}",
-            f"Segment{number}_Tags:=",
+            f"Segment{number}_Tags:={_terminology(label)}",
         ]
     return lines
+
+
+def _terminology(label: MaskLabel) -> str:
+    """What 3D Slicer keeps of a segment's type and its modifier: a lesion of one side."""
+    if label.side not in _SIDES:
+        return ""
+    return (
+        "TerminologyEntry:Segmentation category and type - DICOM master list"
+        "~SCT^49755003^Morphologically Abnormal Structure~SCT^52988006^Lesion"
+        f"~{_SIDES[label.side]}~Anatomic codes - DICOM master list~^^~^^|"
+    )
 
 
 def _plain(text: str) -> str:

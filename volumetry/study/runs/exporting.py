@@ -162,6 +162,7 @@ def _write(
         "patient": "\x1e".join(filter(None, (row["site"], row["patient"]))),  # of a UID: it is not written
         "side": row["side"] or found.side,
         "lesion": row["lesion"] or found.lesion,
+        "reader": row["reader"] or found.reader,
         "tracked_as": tracked_as,
     }
     finish = None

@@ -152,7 +152,7 @@ def read_sections(
     return tuple(
         replace(
             counters[found.number].cross_sections(
-                MaskLabel(number=1, name=found.name), source=placed.source, flags=placed.flags
+                replace(found, number=1), source=placed.source, flags=placed.flags
             ),
             label=found.number,
             ends_known=placed.has_scan,

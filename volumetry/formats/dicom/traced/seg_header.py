@@ -25,6 +25,7 @@ from volumetry.formats.dicom.traced.references import (
     references_of,
     source_images,
 )
+from volumetry.formats.lesion_names import side_of_codes
 from volumetry.labels import MaskLabel
 
 _SELECTION = ElementSelection(
@@ -162,8 +163,20 @@ def _labels(elements: DicomElements, background: set[int]) -> tuple[MaskLabel, .
         if number is None or number in labels:
             raise unreadable(elements.path, "segments have no number, or the same", number=number)
         name = decode_text(item.get(tags.SegmentLabel, b""), character_set)
-        labels[number] = MaskLabel(number=number, name=name)
+        labels[number] = MaskLabel(number=number, name=name, side=_side_of(item))
     return tuple(labels[n] for n in sorted(labels) if n not in background)
+
+
+def _side_of(segment: Item) -> str:
+    """The side of a segment: a modifier of its anatomic region or, as some programs write it, of its type."""
+    regions = segment.get(tags.AnatomicRegionSequence) or ()
+    types = segment.get(tags.SegmentedPropertyTypeCodeSequence) or ()
+    modifiers = [
+        *(one for region in regions for one in region.get(tags.AnatomicRegionModifierSequence) or ()),
+        *(one for kind in types for one in kind.get(tags.SegmentedPropertyTypeModifierCodeSequence) or ()),
+        *(segment.get(tags.SegmentedPropertyTypeModifierCodeSequence) or ()),
+    ]
+    return side_of_codes(decode_text(one.get(tags.CodeValue, b""), b"").strip() for one in modifiers)
 
 
 def _frames(

@@ -153,6 +153,12 @@ def text_of(text: str, limit: int = 64) -> str:
     return clean if len(clean) <= limit else f"{clean[: limit - 7]}-{uid_of(text)[-6:]}"
 
 
+def person_name(reader: str) -> str:
+    """Return a reader as a person name; initials alone get the caret that ends a family name."""
+    plain = text_of(reader).replace("=", "-")
+    return plain if "^" in plain else f"{plain[:63]}^"
+
+
 def key_of(lesions: Sequence[ExportedLesion], images: SourceImages) -> list[str]:
     """Return what tells an exported object from every other: its images, its lesions and their contents."""
     series = str(images.datasets[0].get("SeriesInstanceUID", ""))
@@ -160,7 +166,8 @@ def key_of(lesions: Sequence[ExportedLesion], images: SourceImages) -> list[str]
         (one.content_sha256, one.tracking_uid, one.lesion, one.finding, one.region, one.side, one.algorithm)
         for one in lesions
     )
-    return [series, *(part for parts in said for part in parts)]
+    readers = {one.reader for one in lesions} - {""}
+    return [series, *(part for parts in said for part in parts), *sorted(readers)]
 
 
 def of_patient(lesion: ExportedLesion, images: SourceImages) -> ExportedLesion:

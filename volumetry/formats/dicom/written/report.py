@@ -15,6 +15,7 @@ from volumetry.formats.dicom.written.lesions import (
     SourceImages,
     code,
     key_of,
+    person_name,
     text_of,
     uid_of,
 )
@@ -157,7 +158,9 @@ def _observers(hd: Any, measured: Sequence[MeasuredLesion]) -> Any:
     if reader:
         person = hd.sr.ObserverContext(
             observer_type=hd.sr.CodedConcept("121006", "DCM", "Person"),
-            observer_identifying_attributes=hd.sr.PersonObserverIdentifyingAttributes(name=_person(reader)),
+            observer_identifying_attributes=hd.sr.PersonObserverIdentifyingAttributes(
+                name=person_name(reader)
+            ),
         )
     device = hd.sr.ObserverContext(
         observer_type=hd.sr.CodedConcept("121007", "DCM", "Device"),
@@ -182,12 +185,6 @@ def _group(hd: Any, one: MeasuredLesion, segments: Dataset) -> Any:
         measurements=_measurements(hd, one),
         qualitative_evaluations=_evaluations(hd, one),
     )
-
-
-def _person(reader: str) -> str:
-    """Return a reader as a person name; initials alone get the caret that ends a family name."""
-    plain = text_of(reader).replace("=", "-")
-    return plain if "^" in plain else f"{plain[:63]}^"
 
 
 def _segment(hd: Any, one: MeasuredLesion, segments: Dataset) -> Any:

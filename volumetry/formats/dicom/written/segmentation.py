@@ -18,6 +18,7 @@ from volumetry.formats.dicom.written.lesions import (
     SourceImages,
     code,
     key_of,
+    person_name,
     text_of,
     uid_of,
 )
@@ -83,6 +84,7 @@ def segmentation(
         device_serial_number="0",
         content_label="LESIONS",
         content_description="Lesions for volumetry",
+        content_creator_name=_creator(lesions),
         omit_empty_frames=not empty_frames,
         pixel_measures=_pixel_measures(hd, images),
         plane_orientation=_orientation(hd, images),
@@ -151,10 +153,21 @@ def _description(hd: Any, number: int, lesion: ExportedLesion) -> Any:
         tracking_id=lesion.tracking_identifier,
         anatomic_regions=None if region is None else [code(region)],
     )
-    if region is not None and lesion.side in SIDES:
-        side = hd.sr.CodedConcept(*SIDES[lesion.side])
-        described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [side]
+    if lesion.side in SIDES:
+        side = [hd.sr.CodedConcept(*SIDES[lesion.side])]
+        if region is not None:
+            described.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = side
+        else:
+            kind = described.SegmentedPropertyTypeCodeSequence[0]
+            kind.SegmentedPropertyTypeModifierCodeSequence = side
     return described
+
+
+def _creator(lesions: Sequence[ExportedLesion]) -> str | None:
+    """The reader as the object's creator, where one reader traced all of it."""
+    readers = {lesion.reader for lesion in lesions}
+    reader = readers.pop() if len(readers) == 1 else ""
+    return person_name(reader) if reader else None
 
 
 def highdicom() -> Any:
