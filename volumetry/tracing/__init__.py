@@ -30,8 +30,9 @@ from volumetry.tracing.planes.simplify import clean_outline
 from volumetry.tracing.planes.transform import RigidTransform
 from volumetry.tracing.reader_study import StudyStatus, settle, study_status
 from volumetry.tracing.session.answer import VolumeAnswer, number_or_reason
+from volumetry.tracing.session.change_readout import ReadoutChange
 from volumetry.tracing.session.pixels import brush_pixels
-from volumetry.tracing.session.readout import LesionReadout, ReadoutChange, ReadoutWarning
+from volumetry.tracing.session.readout import LesionReadout, ReadoutWarning
 from volumetry.tracing.session.records import Event, PaintedSlice, Replacement, TracedContour, TracedLesion
 from volumetry.tracing.session.session import TracingSession
 from volumetry.tracing.session.signing import SigningCheck

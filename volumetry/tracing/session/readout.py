@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.change import REASONS, ChangeRule, classify_change
-from volumetry.codes import ERROR_CODES, FLAGS
-from volumetry.error_model import ReadingError, VerdictRule, judge_change, sampling_error
+from volumetry.change import ChangeRule
+from volumetry.codes import FLAGS
+from volumetry.error_model import ReadingError, VerdictRule
 from volumetry.errors import GeometryError, TraceError, VolumetryError
 from volumetry.geometry import ScanGeometry
 from volumetry.numbering import slice_names
@@ -22,11 +22,11 @@ from volumetry.tracing.session.answer import (
     NOT_TRACED,
     VolumeAnswer,
     answer_of,
-    in_cm3,
     refused,
     sentence,
     words_of,
 )
+from volumetry.tracing.session.change_readout import ReadoutChange, read_change
 from volumetry.tracing.session.records import TracedLesion
 from volumetry.tracing.session.sections import Section, SectionCache
 from volumetry.tracing.session.state import TracingState
@@ -60,61 +60,6 @@ class ReadoutWarning:
     text: str
     slice_index: int | None = None
     refuses: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadoutChange:
-    """The change against a baseline.
-
-    Attributes
-    ----------
-    baseline_volume_cm3 : float or None
-    percent : float or None
-    category : str
-        As in `VolumeChange`; ``not_evaluable`` with a reason.
-    reason, reason_text : str
-        The code, and its sentence; empty where evaluable.
-    threshold_percent : float
-        Of the rule that gave the class.
-    error_percent : float or None
-        Standard deviation of the change; None where the error of reading is not known.
-    verdict : str
-        As in `volumetry.error_model.ChangeWorth`; empty where the error is not known.
-
-    Examples
-    --------
-    >>> vt.ReadoutChange(baseline_volume_cm3=11.2, percent=-18.0, category="decrease").threshold_percent
-    15.0
-    """
-
-    baseline_volume_cm3: float | None
-    percent: float | None
-    category: str
-    reason: str = ""
-    reason_text: str = ""
-    threshold_percent: float = 15.0
-    error_percent: float | None = None
-    verdict: str = ""
-
-    @property
-    def words(self) -> str:
-        """The change beside its worth: ``+21.7 %, error 9 %: increase``; empty without a change.
-
-        Examples
-        --------
-        >>> change = ReadoutChange(baseline_volume_cm3=2.0, percent=21.7, category="increase")
-        >>> change.words
-        '+21.7 %, error not known: increase by the 15 % rule'
-        """
-        if self.percent is None:
-            return ""
-        if self.category == "not_evaluable":
-            return f"{self.percent:+.1f} %: not evaluable"
-        if self.error_percent is None or not self.verdict:
-            said = self.category.replace("_", " ")
-            rule = f"{said} by the {self.threshold_percent:g} % rule"
-            return f"{self.percent:+.1f} %, error not known: {rule}"
-        return f"{self.percent:+.1f} %, error {self.error_percent:.2g} %: {self.verdict.replace('_', ' ')}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -242,7 +187,9 @@ def read_out(
             geometry, {index: section for index, section in proposed.items() if section.error is None}
         ),
         warnings=tuple(warnings),
-        change=_change(baseline, volume, answer, change_rule or ChangeRule(), reading_error, verdict_rule),
+        change=read_change(
+            baseline, volume, answer, change_rule or ChangeRule(), reading_error, verdict_rule
+        ),
     )
 
 
@@ -344,56 +291,3 @@ def _by_slice(geometry: ScanGeometry, sections: dict[int, Section]) -> Array:
         areas[index] = section.area_mm2
     areas.flags.writeable = False
     return areas
-
-
-def _change(
-    baseline: LesionVolume | None,
-    volume: LesionVolume | None,
-    answer: VolumeAnswer,
-    rule: ChangeRule,
-    reading_error: ReadingError | None,
-    verdict_rule: VerdictRule | None,
-) -> ReadoutChange | None:
-    if baseline is None:
-        return None
-    known = in_cm3(baseline.volume_mm3)
-    if volume is None or not answer.has_number:
-        no_number = "followup-not-traced" if answer.status == "not_traced" else "followup-not-measured"
-        reason = answer.code or no_number
-        return ReadoutChange(
-            baseline_volume_cm3=known,
-            percent=None,
-            category="not_evaluable",
-            reason=reason,
-            reason_text=_reason_text(reason),
-        )
-    change = classify_change(baseline, volume, rule)
-    worth = None
-    if reading_error is not None and change.percent is not None:
-        worth = judge_change(
-            change.baseline_volume_mm3,
-            change.followup_volume_mm3,
-            sampling_error_percent=(_slicing(baseline), _slicing(volume)),
-            reading_error=reading_error,
-            change_rule=rule,
-            verdict_rule=verdict_rule,
-            category=change.category,
-        )
-    return ReadoutChange(
-        baseline_volume_cm3=known,
-        percent=change.percent,
-        category=change.category,
-        reason=change.reason,
-        reason_text=_reason_text(change.reason),
-        threshold_percent=rule.threshold_percent,
-        error_percent=None if worth is None else worth.change_error_percent,
-        verdict="" if worth is None else worth.verdict,
-    )
-
-
-def _slicing(volume: LesionVolume) -> float | None:
-    return sampling_error(volume.areas_mm2, volume.heights_mm).percent
-
-
-def _reason_text(reason: str) -> str:
-    return sentence(REASONS.get(reason) or ERROR_CODES.get(reason, reason)) if reason else ""
