@@ -11,7 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from volumetry import LesionVolume, MeasurementRule, ScanGeometry, VolumetryError, measure_volume
+from volumetry import LesionVolume, MeasurementRule, ScanGeometry, ScanSource, VolumetryError, measure_volume
+from volumetry.acquisition import Acquisition
+from volumetry.comparability import RESERVATIONS, ComparabilityRule
+from volumetry.error_model import ReadingError
 from volumetry.errors import TraceError, UsageError
 from volumetry.tracing import Event, TracingSession, brush_pixels, replay
 from volumetry.tracing.session.state import TracingState, state_document, state_from_document
@@ -239,6 +242,50 @@ def test_change_against_a_baseline() -> None:
     untraced = session().readout(baseline=baseline).change
     assert untraced is not None
     assert untraced.reason == "followup-not-traced"
+
+
+@pytest.mark.parametrize(
+    ("differs", "code"),
+    [
+        ({"acquisition": Acquisition(weighting="T2")}, "weighting-differs"),
+        ({"modality": "CT"}, "modality-differs"),
+        ({}, "reader-differs"),
+    ],
+)
+def test_visits_that_are_not_comparable_have_no_class(differs: dict[str, object], code: str) -> None:
+    """As ``changes.csv``: the percentage stays, the class and the verdict go, and the reason is named."""
+    error = ReadingError(
+        model="constant",
+        log_sd_at_1_cm3=0.02,
+        exponent=0.0,
+        df=60,
+        n_pairs=60,
+        n_lesions=60,
+        n_patients=60,
+        size_range_mm3=(10.0, 60_000.0),
+    )
+    source = ScanSource(modality="MR", acquisition=Acquisition(weighting="T1"))
+    first, second = session(source=source), session(source=replace(source, **differs))  # type: ignore[arg-type]
+    for index in range(2, 6):
+        first.add_outline(index, disc(8))
+        second.add_outline(index, disc(9))
+    baseline = measure_volume(first.trace())
+    told = {}
+    for name, comparability in (
+        ("refused", ComparabilityRule(refuse=frozenset({code}))),
+        ("ignored", ComparabilityRule(ignore=frozenset({code}))),
+    ):
+        change = second.readout(
+            baseline=baseline, baseline_reader="B", comparability_rule=comparability, reading_error=error
+        ).change
+        assert change is not None
+        assert change.comparability is not None
+        assert change.percent == pytest.approx(100 * (81 / 64 - 1), rel=1e-9)
+        told[name] = (change.category, change.verdict, change.reason, change.comparability.comparable)
+        assert (RESERVATIONS[code][1:] in change.reason_text) == (name == "refused")
+        assert ("increase" in change.words) == (name == "ignored")
+    assert told["refused"] == ("not_evaluable", "not_evaluable", code, "no")
+    assert told["ignored"][:3] == ("increase", "increase", "")
 
 
 def test_bridging_rule_and_live_numbers_agree() -> None:

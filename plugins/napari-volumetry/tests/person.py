@@ -41,6 +41,14 @@ class Person:
             QApplication.processEvents()
             time.sleep(0.002)
 
+    def reopen_panel(self) -> None:
+        """Close the panel, and open it again."""
+        self.viewer.window.remove_dock_widget(self.widget)
+        self.widget = add_tracer(self.viewer)
+        assert self.widget.tracer is self.tracer
+        self.panel, self.worklist = self.widget.panel, self.widget.worklist
+        self.look()
+
     # -- the canvas -------------------------------------------------------------------------------------
 
     @property

@@ -9,6 +9,7 @@ import re
 import time
 
 import numpy as np
+import pydicom
 from conftest import SAMPLES
 from qtpy.QtCore import QTimer
 
@@ -89,6 +90,21 @@ def test_the_class_is_told_beside_its_error(person, study):
     assert "by the 15 % rule" not in said
 
 
+def test_a_pair_that_may_not_be_compared_shows_no_class(person, study):
+    """The panel says of the pair what ``changes.csv`` says of it."""
+    for path in (study / "hip01" / "2021-09-07" / "t1_cor").glob("*.dcm"):
+        data = pydicom.dcmread(path)
+        data.RepetitionTime = 2 * data.RepetitionTime
+        data.save_as(path)
+    toml = '[study]\nname = "hips"\n\n[comparability]\nrefuse = ["repetition-time-changed"]\n'
+    (study / "study.toml").write_text(toml)
+    open_followup(person, study)
+    said = person.panel.compare.change.text()
+    assert "+21.7 %: not evaluable" in said
+    assert "The repetition time changed." in said
+    assert "increase" not in said
+
+
 def test_a_turned_baseline_is_shown_at_the_same_place():
     from napari_volumetry.reslicing import letters_of, resliced
 
@@ -153,6 +169,21 @@ def test_registration_answers_and_is_right(person, study):
     assert np.linalg.norm(panel.comparison.to_followup.apply(points) - wanted, axis=1).max() < 0.5
     turned = panel.comparison.to_followup.rotation @ rotation.T
     assert np.degrees(np.arccos((np.trace(turned) - 1) / 2)) < 0.5
+
+    # The panel is closed, and opened again: what was found, and what is shown, is as it was.
+    panel.view.setCurrentIndex(1)
+    panel.view.activated.emit(1)
+    person.press(panel.outline)
+    shown, box = panel.change.text(), panel.box.title()
+    motion = panel.comparison.to_followup
+    person.reopen_panel()
+    again = person.panel.compare
+    assert again is not panel
+    assert again.comparison.is_registered
+    assert again.comparison.to_followup is motion
+    assert (again.change.text(), again.box.title()) == (shown, box)
+    assert (again.view.currentText(), again.outline.isChecked()) == ("side by side", True)
+    assert person.widget.reading_window.other.isVisible()
 
 
 def test_registration_can_be_stopped(person, study):

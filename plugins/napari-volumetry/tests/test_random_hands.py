@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from conftest import SAMPLES
 from napari_volumetry.drawing import CLOSE_PIXELS
-from napari_volumetry.launch import add_tracer
 from napari_volumetry.strokes import clicked_outline, outline_of
 from napari_volumetry.tracer import MOVED_PIXELS
 from qtpy.QtCore import QEvent
@@ -198,12 +197,7 @@ class Hands:
             self.model.drop()
 
     def panel(self) -> None:
-        person = self.person
-        person.viewer.window.remove_dock_widget(person.widget)
-        person.widget = add_tracer(person.viewer)
-        assert person.widget.tracer is person.tracer
-        person.panel, person.worklist = person.widget.panel, person.widget.worklist
-        person.look()
+        self.person.reopen_panel()
 
     def check(self, session) -> None:
         """Compare the session, and what the window shows, with the model."""

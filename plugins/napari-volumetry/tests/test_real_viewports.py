@@ -217,7 +217,7 @@ def reopened(person) -> None:
 def compare(person, other: Scan, motion: RigidTransform) -> None:
     """Show another visit beside the scan that is read, registered."""
     comparison = person.tracer.comparison
-    comparison.open(person.tracer.scene, other, "Baseline  2020-01-01")
+    comparison.open(person.tracer.scene, other, role="Baseline", visit="2020-01-01")
     comparison.to_followup, comparison.is_registered = motion, True
     comparison.set_view(VIEWS[1])
     turn_loop(300)
@@ -366,7 +366,7 @@ def test_zoomed_to_a_hip_the_same_point_is_at_the_same_place(person, study, tmp_
         path, motion = rotated_series(tmp_path)
         assert person.tracer.open_series(path), person.said
         baseline = read_scan(SAMPLES / "study" / "hip01" / "2021-03-02" / "t1_cor")
-        person.tracer.comparison.open(person.tracer.scene, baseline, "Baseline")
+        person.tracer.comparison.open(person.tracer.scene, baseline, role="Baseline")
         person.panel.compare.setVisible(True)
         person.tracer.comparison.set_view(VIEWS[1])
         turn_loop(300)

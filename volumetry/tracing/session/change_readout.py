@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from volumetry.change import REASONS, ChangeRule, classify_change
 from volumetry.codes import ERROR_CODES
+from volumetry.comparability import RESERVATIONS, Comparability, ComparabilityRule, VisitFacts, compare_visits
 from volumetry.error_model import ReadingError, VerdictRule, judge_change, sampling_error
+from volumetry.study.worth import geometry_facts, visit_facts
 from volumetry.tracing.session.answer import VolumeAnswer, in_cm3, sentence
 from volumetry.volume import LesionVolume
 
@@ -20,7 +22,7 @@ class ReadoutChange:
     baseline_volume_cm3 : float or None
     percent : float or None
     category : str
-        As in `VolumeChange`; ``not_evaluable`` with a reason.
+        As in `VolumeChange`; ``not_evaluable`` with a reason, also where the visits are not comparable.
     reason, reason_text : str
         The code, and its sentence; empty where evaluable.
     threshold_percent : float
@@ -29,6 +31,8 @@ class ReadoutChange:
         Standard deviation of the change; None where the error of reading is not known.
     verdict : str
         As in `volumetry.error_model.ChangeWorth`; empty where the error is not known.
+    comparability : Comparability or None
+        Whether the two visits were scanned and read alike; None without two volumes.
 
     Examples
     --------
@@ -44,6 +48,22 @@ class ReadoutChange:
     threshold_percent: float = 15.0
     error_percent: float | None = None
     verdict: str = ""
+    comparability: Comparability | None = None
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What differs between the visits, in sentences.
+
+        Examples
+        --------
+        >>> found = vm.compare_visits(vm.VisitFacts(reader="A"), vm.VisitFacts(reader="B"))
+        >>> change = vt.ReadoutChange(baseline_volume_cm3=2.0, percent=21.7, category="increase",
+        ...                           comparability=found)
+        >>> change.differences[0]
+        'The visits were read by different readers.'
+        """
+        codes = self.comparability.reservations if self.comparability is not None else ()
+        return tuple(sentence(RESERVATIONS[code]) for code in codes)
 
     @property
     def words(self) -> str:
@@ -67,15 +87,32 @@ class ReadoutChange:
 
 
 def read_change(
-    baseline: LesionVolume | None,
+    baseline: LesionVolume,
     volume: LesionVolume | None,
     answer: VolumeAnswer,
-    rule: ChangeRule,
-    reading_error: ReadingError | None,
-    verdict_rule: VerdictRule | None,
-) -> ReadoutChange | None:
-    if baseline is None:
-        return None
+    *,
+    readers: tuple[str, str] = ("", ""),
+    change_rule: ChangeRule,
+    comparability_rule: ComparabilityRule | None = None,
+    reading_error: ReadingError | None = None,
+    verdict_rule: VerdictRule | None = None,
+) -> ReadoutChange:
+    """Return the change of a lesion as ``changes.csv`` has it, for the lesion as it is now.
+
+    Parameters
+    ----------
+    baseline : LesionVolume
+    volume : LesionVolume or None
+        Of the lesion now; None where it cannot be measured.
+    answer : VolumeAnswer
+        The number, or why there is none.
+    readers : pair of str
+        Who read the two visits; empty where that is not known.
+    change_rule : ChangeRule
+    comparability_rule : ComparabilityRule, optional
+    reading_error : ReadingError, optional
+    verdict_rule : VerdictRule, optional
+    """
     known = in_cm3(baseline.volume_mm3)
     if volume is None or not answer.has_number:
         no_number = "followup-not-traced" if answer.status == "not_traced" else "followup-not-measured"
@@ -87,27 +124,52 @@ def read_change(
             reason=reason,
             reason_text=_reason_text(reason),
         )
-    change = classify_change(baseline, volume, rule)
-    worth = None
-    if reading_error is not None and change.percent is not None:
-        worth = judge_change(
-            change.baseline_volume_mm3,
-            change.followup_volume_mm3,
-            sampling_error_percent=(_slicing(baseline), _slicing(volume)),
-            reading_error=reading_error,
-            change_rule=rule,
-            verdict_rule=verdict_rule,
-            category=change.category,
-        )
+    change = classify_change(baseline, volume, change_rule)
+    category, reason, compared, worth = change.category, change.reason, None, None
+    if change.percent is not None:
+        rule = comparability_rule or ComparabilityRule()
+        compared = compare_visits(_facts(baseline, readers[0]), _facts(volume, readers[1]), rule)
+        if compared.comparable == "no" and not reason:
+            category, reason = "not_evaluable", next(c for c in compared.reservations if c in rule.refuse)
+        if reading_error is not None:
+            worth = judge_change(
+                change.baseline_volume_mm3,
+                change.followup_volume_mm3,
+                sampling_error_percent=(_slicing(baseline), _slicing(volume)),
+                reading_error=reading_error,
+                change_rule=change_rule,
+                verdict_rule=verdict_rule,
+                category=category,
+            )
     return ReadoutChange(
         baseline_volume_cm3=known,
         percent=change.percent,
-        category=change.category,
-        reason=change.reason,
-        reason_text=_reason_text(change.reason),
-        threshold_percent=rule.threshold_percent,
+        category=category,
+        reason=reason,
+        reason_text=_reason_text(reason),
+        threshold_percent=change_rule.threshold_percent,
         error_percent=None if worth is None else worth.change_error_percent,
         verdict="" if worth is None else worth.verdict,
+        comparability=compared,
+    )
+
+
+def _facts(volume: LesionVolume, reader: str) -> VisitFacts:
+    """What a comparison needs to know of a visit: the cells that a row of measurements would have."""
+    geometry, source = volume.geometry, volume.source
+    return visit_facts(
+        {
+            "side": volume.side,
+            "reader": reader,
+            "modality": source.modality,
+            "height_rule": volume.height_rule,
+            "slice_thickness_mm": geometry.slice_thickness_mm,
+            "slice_spacing_mm": geometry.slice_spacing_mm,
+            "plane": geometry.plane,
+            "flags": ";".join(volume.flags),
+            **geometry_facts(geometry),
+            **source.acquisition.known,
+        }
     )
 
 
@@ -116,4 +178,5 @@ def _slicing(volume: LesionVolume) -> float | None:
 
 
 def _reason_text(reason: str) -> str:
-    return sentence(REASONS.get(reason) or ERROR_CODES.get(reason, reason)) if reason else ""
+    words = REASONS.get(reason) or RESERVATIONS.get(reason) or ERROR_CODES.get(reason, reason)
+    return sentence(words) if reason else ""

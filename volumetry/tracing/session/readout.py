@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from volumetry.change import ChangeRule
 from volumetry.codes import FLAGS
+from volumetry.comparability import ComparabilityRule
 from volumetry.error_model import ReadingError, VerdictRule
 from volumetry.errors import GeometryError, TraceError, VolumetryError
 from volumetry.geometry import ScanGeometry
 from volumetry.numbering import slice_names
+from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
 from volumetry.trace import NOT_MEASURABLE_REASONS
 from volumetry.tracing.session.answer import (
@@ -147,8 +149,11 @@ def read_out(
     *,
     slice_index: int,
     rule: MeasurementRule,
+    source: ScanSource | None = None,
     baseline: LesionVolume | None = None,
+    readers: tuple[str, str] = ("", ""),
     change_rule: ChangeRule | None = None,
+    comparability_rule: ComparabilityRule | None = None,
     reading_error: ReadingError | None = None,
     verdict_rule: VerdictRule | None = None,
 ) -> LesionReadout:
@@ -156,7 +161,7 @@ def read_out(
     geometry = cache.geometry
     traced, proposed = cache.sections(state, lesion.id)
     faults = {index: section.error for index, section in traced.items() if section.error is not None}
-    sections = _cross_sections(geometry, lesion, traced)
+    sections = _cross_sections(geometry, source or ScanSource(), lesion, traced)
     volume, objections = _measured_volume(sections, rule)
     warnings = [
         *(_warning(error, geometry.n_slices, index) for index, error in faults.items()),
@@ -168,6 +173,18 @@ def read_out(
     sound = {index: section for index, section in traced.items() if index not in faults}
     by_slice = _by_slice(geometry, sound)
     largest = int(np.argmax(by_slice)) if sound else None
+    change = None
+    if baseline is not None:
+        change = read_change(
+            baseline,
+            volume,
+            answer,
+            readers=readers,
+            change_rule=change_rule or ChangeRule(),
+            comparability_rule=comparability_rule,
+            reading_error=reading_error,
+            verdict_rule=verdict_rule,
+        )
     return LesionReadout(
         lesion_id=lesion.id,
         lesion=lesion.name,
@@ -187,9 +204,7 @@ def read_out(
             geometry, {index: section for index, section in proposed.items() if section.error is None}
         ),
         warnings=tuple(warnings),
-        change=read_change(
-            baseline, volume, answer, change_rule or ChangeRule(), reading_error, verdict_rule
-        ),
+        change=change,
     )
 
 
@@ -218,7 +233,7 @@ def _area_on(slice_index: int, by_slice: Array, faults: dict[int, TraceError]) -
 
 
 def _cross_sections(
-    geometry: ScanGeometry, lesion: TracedLesion, traced: dict[int, Section]
+    geometry: ScanGeometry, source: ScanSource, lesion: TracedLesion, traced: dict[int, Section]
 ) -> CrossSections:
     held = list(traced.values())
     return CrossSections(
@@ -230,6 +245,7 @@ def _cross_sections(
         touches_edge=any(s.touches_edge for s in held),
         lesion=lesion.name,
         side=lesion.side,
+        source=source,
     )
 
 

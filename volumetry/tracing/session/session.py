@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from volumetry._version import __version__
 from volumetry.change import ChangeRule
+from volumetry.comparability import ComparabilityRule
 from volumetry.error_model import ReadingError, VerdictRule
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
@@ -197,6 +198,8 @@ class TracingSession(DrawnSlices):
         *,
         lesion_id: str | None = None,
         baseline: LesionVolume | None = None,
+        baseline_reader: str = "",
+        comparability_rule: ComparabilityRule | None = None,
         reading_error: ReadingError | None = None,
         verdict_rule: VerdictRule | None = None,
     ) -> LesionReadout:
@@ -209,7 +212,12 @@ class TracingSession(DrawnSlices):
         slice_index : int
         lesion_id : str, optional
         baseline : LesionVolume, optional
-            The lesion at the first visit; give none under blinding.
+            The lesion at the first visit; give none under blinding. Its `source` says how the scan was
+            acquired.
+        baseline_reader : str
+            Who traced it; empty where that is not known.
+        comparability_rule : ComparabilityRule, optional
+            Which differences between the visits forbid a class.
         reading_error : ReadingError, optional
             From repeated reads; without it the worth of a change is not known.
         verdict_rule : VerdictRule, optional
@@ -220,8 +228,11 @@ class TracingSession(DrawnSlices):
             self._sections,
             slice_index=slice_index,
             rule=self.rule,
+            source=self.source,
             baseline=baseline,
+            readers=(baseline_reader, self.reader),
             change_rule=self.change_rule,
+            comparability_rule=comparability_rule,
             reading_error=reading_error,
             verdict_rule=verdict_rule,
         )

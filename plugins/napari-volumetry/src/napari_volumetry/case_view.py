@@ -57,7 +57,7 @@ class CaseView(QObject):
         self.case: TracingCase | None = None
         self.scene: Scene | None = None
         self.readout: LesionReadout | None = None
-        self.baseline_of: Callable[[str], LesionVolume | None] = lambda _lesion: None
+        self.baseline_of: Callable[[str], tuple[LesionVolume, str] | None] = lambda _lesion: None
         self._is_redraw_due = False
         self._slice_shown = -1
         viewer.dims.events.current_step.connect(self._on_step)
@@ -131,9 +131,12 @@ class CaseView(QObject):
         else:
             lesion = session.state.lesions[session.current_lesion]
             worth = None if self.worklist is None else self.worklist.worth
+            volume, reader = self.baseline_of(lesion.name) or (None, "")
             self.readout = session.readout(
                 self.slice_index,
-                baseline=self.baseline_of(lesion.name),
+                baseline=volume,
+                baseline_reader=reader,
+                comparability_rule=None if worth is None else worth.comparability,
                 reading_error=None if worth is None else worth.reading_error,
                 verdict_rule=None if worth is None else worth.verdict,
             )

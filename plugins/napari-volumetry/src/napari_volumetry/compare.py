@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from napari_volumetry.painting import Ring
 from napari_volumetry.reslicing import letters_of, resliced
 from napari_volumetry.scene import Scene
 from volumetry import Contour, LesionVolume, MeasurementRule, Scan, Trace, VolumetryError, measure_volume
+from volumetry.acquisition import Acquisition
 from volumetry.tracing import (
     CancelToken,
     RigidTransform,
@@ -57,7 +59,7 @@ class Comparison(QObject):
         super().__init__()
         self.scene: Scene | None = None
         self.scan: Scan | None = None
-        self.label = ""
+        self.role = self.label = ""
         self.visits: list[tuple[int, str]] = []
         self.visit: int | None = None
         self.read: int | None = None
@@ -76,12 +78,13 @@ class Comparison(QObject):
 
     # -- the other visit --------------------------------------------------------------------------------
 
-    def open(self, scene: Scene, scan: Scan, label: str) -> None:
-        """Take the scan of the other visit; `label` says its role and visit, as blinding allows."""
+    def open(self, scene: Scene, scan: Scan, *, role: str, visit: str = "") -> None:
+        """Take the scan of the other visit, with its role and what to call it, as blinding allows."""
         view, outline = self.view, self.shows_outline
         known = self._registered if self.scene is scene else {}
         self.close()
-        self.scene, self.scan, self.label = scene, scan, label
+        label = f"{role}  {visit}".strip()
+        self.scene, self.scan, self.role, self.label = scene, scan, role, label
         self.windows = window_presets(scan)
         self.limits = (self.windows[0].low, self.windows[0].high)
         self.view, self.shows_outline = view, outline
@@ -104,13 +107,23 @@ class Comparison(QObject):
             It cannot be measured; its outlines are shown all the same.
         """
         self.traces[lesion] = trace
-        self.volumes[lesion] = measure_volume(trace, rule=rule)
+        volume = measure_volume(trace, rule=rule)
+        if self.scan is not None:
+            # A trace of another program does not say how its scan was acquired.
+            known = self.scan.source.acquisition.known | volume.source.acquisition.known
+            source = replace(
+                volume.source,
+                modality=volume.source.modality or self.scan.source.modality,
+                acquisition=Acquisition.from_known(known),
+            )
+            volume = replace(volume, source=source)
+        self.volumes[lesion] = volume
 
     def close(self) -> None:
         """Forget the other visit."""
         self.cancel()
         self.scene = self.scan = None
-        self.label = ""
+        self.role = self.label = ""
         self.visits, self.visit, self.read, self._registered = [], None, None, {}
         self.traces, self.volumes = {}, {}
         self.to_followup, self.is_registered = RigidTransform.identity(), False

@@ -19,7 +19,7 @@ from napari_volumetry.compare import VIEWS
 from napari_volumetry.connections import Connections
 from napari_volumetry.tracer import Tracer
 from volumetry import LesionVolume, VolumetryError, read_scan
-from volumetry.tracing import LesionReadout, Worklist
+from volumetry.tracing import LesionReadout, ReadoutChange, Worklist
 
 
 def visits_of(worklist: Worklist, number: int) -> list[tuple[int, str]]:
@@ -56,8 +56,10 @@ class ComparePanel(QWidget):
         tracer.baseline_of = self._baseline_of
         self.heard.add(tracer.case_opened, self._open)
         self.heard.add(tracer.case_closed, self._close)
-        # A panel that was closed and opened again finds its case open.
-        self._open()
+        if tracer.scene is not None and self.comparison.scene is tracer.scene:
+            self._go_on()
+        else:
+            self._open()
 
     def _build(self) -> None:
         for part in (self.view, self.outline, self.propose, self.register):
@@ -106,6 +108,17 @@ class ComparePanel(QWidget):
         others = [other for other, _ in visits if other != number]
         self.choose_visit(baseline if baseline is not None else others[0])
 
+    def _go_on(self) -> None:
+        """Show what is compared already: this panel was closed and opened again."""
+        comparison = self.comparison
+        self.visit = comparison.visit
+        self.box.setTitle(comparison.role)
+        self.view.setCurrentIndex(VIEWS.index(comparison.view))
+        self.outline.setChecked(comparison.shows_outline)
+        if comparison.is_registering:
+            self._show_progress()
+        self.tracer.update_readout()
+
     def choose_visit(self, other: int) -> None:
         """Compare with another visit of the patient, by the number of its scan."""
         worklist, number, scene = self.tracer.worklist, self.tracer.number, self.tracer.scene
@@ -124,13 +137,13 @@ class ComparePanel(QWidget):
         self._stop_progress()
         self.visit = other
         self.box.setTitle(role)
-        self.comparison.open(scene, scan, f"{role}  {names.get(other, '')}".strip())
+        self.comparison.open(scene, scan, role=role, visit=names.get(other, ""))
         self.comparison.show_visits(sorted(names.items()), visit=other, read=number)
         self.setVisible(True)
         self.tracer.update_readout()
 
-    def _baseline_of(self, lesion: str) -> LesionVolume | None:
-        """The baseline's volume of a lesion; its trace is read when it is first asked for."""
+    def _baseline_of(self, lesion: str) -> tuple[LesionVolume, str] | None:
+        """The baseline's volume of a lesion, and its reader; its trace is read when it is first asked for."""
         worklist, number = self.tracer.worklist, self.tracer.number
         if worklist is None or number is None or self.comparison.scan is None:
             return None
@@ -144,7 +157,8 @@ class ComparePanel(QWidget):
                     self.comparison.add_trace(lesion, trace, worklist.protocol.measurement)
             except VolumetryError as error:
                 self.tracer.tell(error)
-        return self.comparison.volumes.get(lesion)
+        volume = self.comparison.volumes.get(lesion)
+        return None if volume is None else (volume, self.comparison.traces[lesion].provenance.reader)
 
     def _close(self) -> None:
         self.comparison.close()
@@ -159,6 +173,7 @@ class ComparePanel(QWidget):
     def show_readout(self, readout: LesionReadout | None) -> None:
         """Show the change of a lesion in words."""
         change = None if readout is None else readout.change
+        self.change.setToolTip("")
         if self.comparison.scan is None or readout is None:
             self.change.clear()
             return
@@ -170,7 +185,9 @@ class ComparePanel(QWidget):
             "no volume" if change.baseline_volume_cm3 is None else f"{change.baseline_volume_cm3:.3f} cm³"
         )
         said = change.words or change.category.replace("_", " ")
-        self.change.setText(f"At baseline {volume}. {said}. {change.reason_text}".strip())
+        parts = (f"At baseline {volume}.", f"{said}.", change.reason_text, _reservation(change))
+        self.change.setText(" ".join(part for part in parts if part))
+        self.change.setToolTip("\n".join(change.differences))
 
     def _show(self) -> None:
         self.comparison.changed.emit()
@@ -197,6 +214,9 @@ class ComparePanel(QWidget):
             self._stop_progress()
             return
         self.comparison.register()
+        self._show_progress()
+
+    def _show_progress(self) -> None:
         self.register.setText("Cancel")
         self.progress.setValue(0)
         self.progress.setVisible(True)
@@ -209,3 +229,11 @@ class ComparePanel(QWidget):
     def _stop_progress(self) -> None:
         self.register.setText("Register")
         self.progress.setVisible(False)
+
+
+def _reservation(change: ReadoutChange) -> str:
+    """What a comparison has to be taken with; all differences are in the tip."""
+    if change.comparability is None or change.comparability.comparable != "with_reservations":
+        return ""
+    first, more = change.differences[0], len(change.differences) - 1
+    return first if not more else f"{first.rstrip('.')}, and {more} more."
