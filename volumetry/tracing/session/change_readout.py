@@ -8,7 +8,7 @@ from volumetry.change import REASONS, ChangeRule, classify_change
 from volumetry.codes import ERROR_CODES
 from volumetry.comparability import RESERVATIONS, Comparability, ComparabilityRule, VisitFacts, compare_visits
 from volumetry.error_model import ReadingError, VerdictRule, judge_change, sampling_error
-from volumetry.study.worth import geometry_facts, visit_facts
+from volumetry.study.rows.worth import geometry_facts, visit_facts
 from volumetry.tracing.session.answer import VolumeAnswer, in_cm3, sentence
 from volumetry.volume import LesionVolume
 
