@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 from study_phantoms import small_study
@@ -23,6 +24,7 @@ def results(tmp_path_factory):
         ("east", ["--protocol", str(strict)]),
     ):
         assert main(["batch", str(folder / "study"), "--out", str(folder / name), *more]) == 0
+    shutil.copytree(folder / "north", folder / "same")
     return folder
 
 
@@ -58,7 +60,8 @@ def test_sites_are_joined_and_every_row_says_its_site(results, tmp_path):
     [
         (["north"], "the table names no site"),
         (["west=south"], "(line 2, table south, given west)"),
-        (["a=north", "a=north"], "(site a, patient p000, other north)"),
+        (["a=north", "a=same"], "(site a, patient p000, other north)"),
+        (["a=north", "b=north"], "one folder is named twice"),
         (["a=north", "east"], "[change] threshold_percent 30.0 and 15.0"),
         (["a=nowhere"], "the folder holds no measurements.csv"),
     ],

@@ -257,6 +257,22 @@ def test_pseudonyms_show_no_name_and_the_map_finds_the_pictures(tmp_path: Path) 
 NUMBERS = ("value", "ci_low", "ci_high", "level", "p_value", "p_adjusted", "n_used", "p", "smd")
 
 
+def test_merged_sites_have_pictures_each_of_its_own_files(tmp_path: Path) -> None:
+    """Files of one name at two sites: the folder of the site is looked in first."""
+    for site, patient in (("north", "hip01"), ("south", "hip05")):
+        shutil.copytree(STUDY / patient, tmp_path / "scans" / site / "p1")
+        protocol = tmp_path / f"{site}.toml"
+        protocol.write_text(f'[study]\nsite = "{site}"\n', encoding="utf-8")
+        study, out = tmp_path / "scans" / site, tmp_path / site
+        assert main(["batch", str(study), "--out", str(out), "--protocol", str(protocol)]) == 0
+    merged = tmp_path / "merged"
+    assert main(["merge", str(tmp_path / "north"), str(tmp_path / "south"), "--out", str(merged)]) == 0
+    above = write_report([merged], tmp_path / "above.html", study=tmp_path / "scans")
+    assert above.n_pictured == above.n_visits > 4
+    one = write_report([merged], tmp_path / "one.html", study=tmp_path / "scans" / "north")
+    assert 0 < one.n_pictured < one.n_visits
+
+
 def with_canaries(results: Path, out: Path) -> Path:
     """The results with a script in every text cell that may hold any text."""
     shutil.copytree(results, out)

@@ -137,15 +137,21 @@ class Files:
     pseudonymiser: Pseudonymiser | None = None
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def path(self, cell: str | None, *, traced: bool = False) -> Path | None:
-        """Return the file or folder of a cell of ``scan`` or ``trace``; None where it is not there."""
+    def path(self, cell: str | None, *, site: str | None = None, traced: bool = False) -> Path | None:
+        """Return the file or folder of a cell of ``scan`` or ``trace``; None where it is not there.
+
+        Sites whose results were merged may lie in folders of their names below the study.
+        """
         name = self.names.get(cell or "", "") if self.pseudonymiser is not None else cell or ""
         bases = [self.traces, self.study] if traced else [self.study]
         if not name or "\0" in name or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
             return None  # a table cannot point out of the study
+        # A site's own folder first: two sites may have files of one name.
+        places = [site, "."] if site and site == PurePath(site).name and site not in (".", "..") else ["."]
         for base in filter(None, bases):
-            if (base / name).exists():
-                return base / name
+            for place in places:
+                if (base / place / name).exists():
+                    return base / place / name
         return None
 
 
@@ -211,12 +217,12 @@ class EvidenceReader:
             return _without(plain, "No picture: the report was made without the study folder.")
         if row["status"] != "measured":
             return _without(plain, "No picture: there is no outline that was measured.")
-        trace = self._files.path(row["trace"], traced=True)
+        trace = self._files.path(row["trace"], site=row["site"], traced=True)
         if trace is None:
             return _without(plain, "No picture: the traced file is not in the study folder.")
         versions = tuple(self._versions(trace, row))
         plain = Visit(line=line, row=row, slices=slices, versions=versions)
-        place = self._files.path(row["scan"])
+        place = self._files.path(row["scan"], site=row["site"])
         if place is None:
             return _without(plain, "No picture: the scan is not in the study folder.")
         if not self._is_unchanged(trace, row):

@@ -115,7 +115,8 @@ def _files(
 ) -> Files | None:
     if study is None:
         return None
-    hidden = bool(measured.run.get("pseudonyms"))
+    said = measured.run.get("pseudonyms")
+    hidden = any(said) if isinstance(said, list) else bool(said)  # a list: of merged sites, one each
     if hidden and key_file is None:
         raise UsageError(
             "usage",

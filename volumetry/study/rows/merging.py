@@ -87,6 +87,7 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
                 where=out,
                 todo="Name another folder with --out.",
             )
+    _check_folders(results)
     tables = [_read(one) for one in results]
     _check_rules(results, tables)
     _check_patients(results, tables)
@@ -108,6 +109,21 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
     }
     write_atomically(out / "run.json", (json.dumps(run, indent=2, ensure_ascii=False) + "\n").encode())
     return dict(counts)
+
+
+def _check_folders(results: Sequence[SiteResults]) -> None:
+    """Refuse one folder under two names: every patient of it would count twice."""
+    seen: dict[Path, SiteResults] = {}
+    for one in results:
+        first = seen.setdefault(one.folder.resolve(), one)
+        if first is not one:
+            raise UsageError(
+                "usage",
+                "one folder is named twice",
+                where=one.folder,
+                values={"sites": f"{first.site}, {one.site}"} if one.site else {},
+                todo="Name each folder once.",
+            )
 
 
 def _read(one: SiteResults) -> _Tables:
