@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from study_phantoms import small_study
 
 from volumetry.cli import main
 from volumetry.demo import run_demo
@@ -271,6 +272,22 @@ def test_merged_sites_have_pictures_each_of_its_own_files(tmp_path: Path) -> Non
     assert above.n_pictured == above.n_visits > 4
     one = write_report([merged], tmp_path / "one.html", study=tmp_path / "scans" / "north")
     assert 0 < one.n_pictured < one.n_visits
+
+
+def test_the_methods_name_the_height_that_the_volumes_have(
+    results: Path, report: Path, tmp_path: Path
+) -> None:
+    """Masks of a plain NIfTI study know no thickness, whatever the protocol asks for."""
+    for sidecar in small_study(tmp_path / "study", 2).rglob("*.json"):
+        sidecar.unlink()
+    assert main(["batch", str(tmp_path / "study"), "--out", str(tmp_path / "plain")]) == 0
+    write_report([tmp_path / "plain"], tmp_path / "plain.html")
+    text = re.sub(r"<[^>]+>", "", (tmp_path / "plain.html").read_text(encoding="utf-8"))
+    rows = rows_of(tmp_path / "plain", "measurements.csv")
+    assert {row["height_rule"] for row in rows if row["status"] == "measured"} == {"spacing"}
+    told = "area times the distance between slice centres, since no slice thickness was known"
+    assert told in text
+    assert "area times slice thickness" in re.sub(r"<[^>]+>", "", report.read_text(encoding="utf-8"))
 
 
 def with_canaries(results: Path, out: Path) -> Path:

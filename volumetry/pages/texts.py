@@ -62,7 +62,6 @@ def of_json(document: Mapping[str, Any], file: str, keys: str, unit: str = "") -
 def _measuring(measured: MeasuredResults) -> Iterator[Markup]:
     run = measured.run
     version = of_json(run, "run.json", "volumetry_version")
-    rule = str(section(run, "protocol", "measurement").get("height", "thickness"))
     boundary = of_json(run, "run.json", "protocol.boundary_rule")
     if boundary:
         yield sentence("Readers drew the outlines by this rule: {}.", boundary)
@@ -71,7 +70,7 @@ def _measuring(measured: MeasuredResults) -> Iterator[Markup]:
         "Lesion volumes were measured with volumetry{} as the sum, over all slices with the lesion, of {}; "
         "areas are those that the outlines enclose, or the number of voxels of a mask times their area.",
         with_version,
-        _HEIGHTS.get(rule, rule),
+        _heights(measured),
     )
     if not measured.changes.rows:
         return
@@ -90,9 +89,25 @@ def _measuring(measured: MeasuredResults) -> Iterator[Markup]:
     refuse = section(run, "protocol", "comparability").get("refuse") or ()
     if isinstance(refuse, list):
         yield sentence(
-            "Two visits were not compared where a check found: {}.",
+            "Two visits counted as not comparable, and the change between them got no verdict, where a check "
+            "found: {}.",
             joined([Markup.escape(str(code).replace("-", " ")) for code in refuse]),
         )
+
+
+def _heights(measured: MeasuredResults) -> Markup:
+    """By which heights the volumes of the tables were measured: a protocol may ask for what no scan says."""
+    rows = measured.measurements
+    rules = [rule for rule in _HEIGHTS if any(row.get("height_rule") == rule for row in rows.rows)]
+    if len(rules) > 1:
+        return joined(
+            sentence("{} ({} volumes)", words, rows.count(height_rule=rule))
+            for rule, words in _HEIGHTS.items()
+        )
+    asked = str(section(measured.run, "protocol", "measurement").get("height", "thickness"))
+    rule = rules[0] if rules else asked
+    because = ", since no slice thickness was known" if (asked, rule) == ("thickness", "spacing") else ""
+    return Markup.escape(_HEIGHTS.get(rule, rule) + because)
 
 
 def _measured(measured: MeasuredResults) -> Iterator[Markup]:
@@ -157,8 +172,8 @@ def _changes(changes: Source) -> Iterator[Markup]:
         )
     if any(row.get("comparable") for row in changes.rows):
         yield sentence(
-            "Of the pairs of visits, {} were scanned and read alike, {} with reservations, {} not, and of {} "
-            "it is not known.",
+            "Of the pairs of visits, {} were scanned and read alike, {} with reservations, {} were not "
+            "comparable, whatever their class by the bare rule, and of {} it is not known.",
             *(changes.count(comparable=name) for name in ("yes", "with_reservations", "no", "unknown")),
         )
 
