@@ -14,7 +14,7 @@ from volumetry.errors import ReadError
 from volumetry.small_files import check_depth
 from volumetry.study.runs.figures import figure_name
 
-SECONDS = 60  # of a machine with much else to do; alone it takes 2
+SECONDS = 200  # of a machine with much else to do; alone it takes 2
 
 
 def run(*arguments, cwd):

@@ -362,7 +362,7 @@ def _shell(command, tmp_path):
         ["sh", "-c", command.replace("V ", f"{program} ")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         cwd=tmp_path,
     )

@@ -192,7 +192,7 @@ def packages_loaded_by(statements: str, folder: Path) -> set[str]:
     """The packages outside the standard library that a fresh Python has loaded after the statements."""
     program = LOADED.format(statements=statements)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
