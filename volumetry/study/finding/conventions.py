@@ -77,8 +77,8 @@ def dicom_cases(found: Found) -> Iterator[Case]:
 def _referenced_series(found: Found, references: References) -> list[ImageSeries]:
     """The image series that an object was drawn on: by their UIDs, their images, else where they lie.
 
-    The one series of the patient in the object's frame of reference counts where it names nothing that is
-    there.
+    The series of the patient in the object's frame of reference count where it names nothing that is there:
+    geometry decides between them.
     """
     wanted = {name.partition("#")[0] for name in references.referenced_instance_uids}
     named = [s for uid in references.referenced_series_uids for s in found.series_by_uid.get(uid, [])]
@@ -88,13 +88,17 @@ def _referenced_series(found: Found, references: References) -> list[ImageSeries
         named = [s for s in named if s.key[0] == references.patient] or named
     if len(named) > len({series.series_uid for series in named}):
         return []
-    if named:
+    wanted -= {h.sop_instance_uid or "" for s in named for h in s.headers}
+    if named and not wanted:
         return named
-    named = [s for s in found.series.values() if wanted & {h.sop_instance_uid or "" for h in s.headers}]
+    named += [
+        s
+        for s in found.series.values()
+        if s not in named and wanted & {h.sop_instance_uid or "" for h in s.headers}
+    ]
     if named or wanted or references.referenced_series_uids:
         return named
-    here = [s for s in found.series.values() if _shares_frame_of_reference(s, references)]
-    return here if len(here) == 1 else []
+    return [s for s in found.series.values() if _shares_frame_of_reference(s, references)]
 
 
 def _shares_frame_of_reference(series: ImageSeries, references: References) -> bool:

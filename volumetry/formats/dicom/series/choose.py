@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from volumetry.errors import GeometryError, ReadError, VolumetryError
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.index import FolderIndex, index_folder, is_apple_double, read_header
@@ -57,20 +59,36 @@ def find_stack_like(path: Path | str, fits: Callable[[ScanGeometry], bool]) -> S
     return with_flag(sole_stack(chosen, found), "split-series") if chosen is not None else None
 
 
-def one_geometry(stacks: Sequence[SeriesStack | StackRefusal]) -> SeriesStack | StackRefusal | None:
-    """Return the first of several stacks of a series with one geometry: any of them gives the same volume."""
+def one_geometry(
+    stacks: Sequence[SeriesStack | StackRefusal], *, series_uids: Sequence[str] = ()
+) -> SeriesStack | StackRefusal | None:
+    """Return the first of several stacks of a series with one geometry: any of them gives the same volume.
+
+    Stacks of several series count, too, where all of them are among `series_uids`.
+    """
     if not stacks:
         return None
     first = stacks[0]
     for other in stacks[1:]:
         if isinstance(first, StackRefusal) or isinstance(other, StackRefusal):
             return None
-        if first.source.series_uid != other.source.series_uid:
+        uids = {first.source.series_uid, other.source.series_uid}
+        if len(uids) > 1 and not uids <= set(series_uids):
             return None
-        one, two = first.geometry, other.geometry
-        if one.slice_thickness_mm != two.slice_thickness_mm or one.voxel_distance(two) > GRID_TOLERANCE:
+        if not same_geometry(first.geometry, other.geometry):
             return None
     return first
+
+
+def same_geometry(one: ScanGeometry, other: ScanGeometry) -> bool:
+    """Whether two stacks have the same voxels, and slices of the same thickness, in one coordinate system."""
+    frames = {one.frame_of_reference_uid, other.frame_of_reference_uid} - {None}
+    return (
+        len(frames) < 2
+        and one.slice_thickness_mm == other.slice_thickness_mm
+        and np.array_equal(one.slice_thicknesses_mm, other.slice_thicknesses_mm)  # type: ignore[arg-type]
+        and one.voxel_distance(other) <= GRID_TOLERANCE
+    )
 
 
 def headers_at(path: Path | str) -> tuple[list[DicomHeader], DicomHeader | None]:
@@ -271,7 +289,7 @@ def _ambiguous(
     meant: Sequence[SeriesStack | StackRefusal], found: Sequence[SeriesStack | StackRefusal], path: Path | str
 ) -> GeometryError:
     """Return the error that lists what could be meant, in numbers and UIDs alone."""
-    listed = {_name(stack, found): _facts(stack) for stack in meant[:_LISTED]}
+    listed = {_name(stack, found): stack_facts(stack) for stack in meant[:_LISTED]}
     files = [{header.path for header in stack.headers} for stack in meant]
     apart = all(one != other for k, one in enumerate(files) for other in files[:k])
     in_python = "read_scan(path, series_uid=...) with the name listed here"
@@ -292,7 +310,8 @@ def _name(stack: SeriesStack | StackRefusal, found: Sequence[SeriesStack | Stack
     return uid if len(series) == 1 else f"{uid}#{series.index(stack) + 1}"
 
 
-def _facts(stack: SeriesStack | StackRefusal) -> str:
+def stack_facts(stack: SeriesStack | StackRefusal) -> str:
+    """Return what a stack is in numbers alone, for messages."""
     modality = stack.source.modality
     if isinstance(stack, StackRefusal):
         return f"{modality} {len(stack.headers)} images, {stack.error.code}"

@@ -92,9 +92,13 @@ def repetitions(
         parts = _parted(slices, [key(k) for k in keys])
         if _are_volumes(parts):
             return parts, ()
-    parts = _parted(slices, [image.header.path if image.frame else "" for image in slices])
-    if _are_volumes(parts):
-        return parts, ()
+    for others in (
+        [image.kind.slice_thickness_mm for image in slices],
+        [image.header.path if image.frame else "" for image in slices],
+    ):
+        parts = _parted(slices, others)
+        if _are_volumes(parts):
+            return parts, ()
     parts = _by_instance_number(slices, places)
     if parts:
         return parts, ()
@@ -122,7 +126,26 @@ def interlocked(slices: Sequence[Slice]) -> list[list[Slice]]:
         if _are_interlocked(parts):
             return parts
     parts = _runs_of_numbers(slices)
-    return parts if _are_interlocked(parts) else []
+    if _are_interlocked(parts):
+        return parts
+    parts = _parted(slices, [image.kind.slice_thickness_mm for image in slices])
+    return parts if _are_reconstructions(parts) else []
+
+
+def _are_reconstructions(parts: Sequence[Sequence[Slice]]) -> bool:
+    """Whether parts of one thickness each are whole stacks that would lie within each other's slices."""
+    if len(parts) < 2 or min(map(len, parts)) < 2 or any(map(_overlap, parts)):
+        return False
+    steps = [np.diff(np.sort(positions_along_normal(part))) for part in parts]
+    return all(map(_is_lattice, steps)) and _overlap([image for part in parts for image in part])
+
+
+def _overlap(slices: Sequence[Slice]) -> bool:
+    """Whether neighbours are less than half as far apart as they are thick."""
+    along = positions_along_normal(slices)
+    order = np.argsort(along)
+    thick = np.array([slices[i].kind.slice_thickness_mm or 0.0 for i in order])
+    return bool((np.diff(along[order]) < 0.99 * (thick[:-1] + thick[1:]) / 4).any())
 
 
 def _runs_of_numbers(slices: Sequence[Slice]) -> list[list[Slice]]:

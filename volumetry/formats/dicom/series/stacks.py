@@ -87,6 +87,11 @@ class SeriesStack:
         """Number of slices."""
         return self.geometry.n_slices
 
+    def holds(self, name: str) -> bool:
+        """Whether an image or frame (``#n``) is a slice of the stack; of a whole image, any of its frames."""
+        whole = name.partition("#")[0]
+        return any(uid in (name, whole) or uid.partition("#")[0] == name for uid in self.slice_uids)
+
     @property
     def scan_header(self) -> ScanHeader:
         """The scan without its voxels."""

@@ -15,12 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from volumetry.errors import MismatchError, VolumetryError
-from volumetry.formats.dicom.file.elements import walk_file
-from volumetry.formats.dicom.file.selection import ElementSelection
 from volumetry.formats.dicom.traced.images import TracedImages, images_of
 from volumetry.formats.dicom.traced.references import (
-    REFERENCE_SEQUENCES,
-    REFERENCE_TAGS,
     References,
     check_belongs,
     references_of,
@@ -29,6 +25,7 @@ from volumetry.formats.dicom.traced.rtstruct_contours import OFF_PLANE, contours
 from volumetry.formats.dicom.traced.rtstruct_items import (
     Region,
     RegionItems,
+    Ring,
     check_types,
     no_outline,
     region_items,
@@ -39,8 +36,6 @@ from volumetry.formats.dicom.traced.rtstruct_items import (
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.sections import CrossSections
 from volumetry.trace import Trace
-
-_REFERENCES = ElementSelection(tags=REFERENCE_TAGS, sequences=REFERENCE_SEQUENCES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +48,14 @@ class RegionOutcome:
 
 
 def referenced(path: Path | str) -> References:
-    """Return what a structure set belongs to, without reading its contours.
+    """Return what a structure set belongs to, by all that it names; its contours are not decoded.
 
     Raises
     ------
     ReadError
         As `volumetry.formats.dicom.file.elements.walk_file`.
     """
-    found = references_of(walk_file(path, _REFERENCES))
-    if found.referenced_series_uids and found.referenced_instance_uids:
-        return found
-    return references_of(walk_structures(path))  # the rings may name their images
+    return references_of(walk_structures(path))  # the rings may name images of more series
 
 
 def list_rois(path: Path | str) -> tuple[Region, ...]:
@@ -176,11 +168,16 @@ def _trace(items: RegionItems, references: References, images: TracedImages, pat
     check_types(items, path)
     rings = rings_of(items, str(path))
     named = {uid for ring in rings for uid in ring.instance_uids}
-    stack = images.stack_of(named, partial(lies_on, rings))
+    stack = images.stack_of(named, partial(lies_on, rings), items.frame_of_reference_uid)
     flags = set(stack.flags) | check_belongs(references, stack, path, items.frame_of_reference_uid, named)
+    lost = [ring for ring in rings if images.lacks(ring.instance_uids)]
     try:
         contours, found = contours_of(rings, stack)
+        if lost and len(lost) < len(rings):
+            raise _of_other_images(lost[0], len(lost))
     except VolumetryError as error:
+        if lost and error.code == "contour-off-plane":
+            error = _of_other_images(lost[0], len(lost), code=error.code)
         raise _named(error, region.name, path) from None
     if not contours:
         raise no_outline(items, path)
@@ -191,6 +188,16 @@ def _trace(items: RegionItems, references: References, images: TracedImages, pat
         geometry=stack.geometry,
         source=stack.source,
         flags=tuple(flags | found),
+    )
+
+
+def _of_other_images(ring: Ring, n_lost: int, code: str = "wrong-series") -> MismatchError:
+    """Return the error for a region that names some images of its series, and others that are not there."""
+    return MismatchError(
+        code,
+        "outlines name images that are not among those of the scan",
+        values={"outlines": n_lost, "image": ring.instance_uids[0]},
+        todo="Name the folder that holds all images that it was drawn on, with --scan.",
     )
 
 
