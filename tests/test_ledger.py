@@ -26,7 +26,7 @@ def test_results_come_back_and_later_ones_win(tmp_path):
         assert ledger["c3"]["rows"] == []
     with Ledger(path) as ledger:
         assert ledger["c3"]["rows"] == []
-        assert [record["case"] for record in ledger.records()] == ["c0", "c1", "c2", "c3", "c4"]
+        assert [record["case"] for record in ledger.records()] == ["c0", "c1", "c2", "c4", "c3"]
         assert ledger["c1"]["rows"][0]["volume_mm3"] == 1 / 7
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +207,7 @@ def _hints(summary: BatchSummary) -> str:
 
     lines = [
         f"without an image: {printable(name)} ({printable(why)})\n"
-        for name, why in summary.without_image.items()
+        for name, why in islice(summary.without_image.items(), _SHOWN)
     ]
-    more = len(lines) - _SHOWN
-    return "".join(lines[:_SHOWN]) + (f"and {more} others, named in run.json\n" if more > 0 else "")
+    more = len(summary.without_image) - _SHOWN
+    return "".join(lines) + (f"and {more} others, named in run.json\n" if more > 0 else "")

@@ -187,10 +187,12 @@ def side_of_file(stem: str) -> str:
     return hemisphere[1] if hemisphere else side_of_name(stem)
 
 
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+def natural(text: str) -> str:
     """Return a sort key by which ``month2`` comes before ``month12``; for rows, not for visits."""
-    parts: list[tuple[int, int, str]] = []
+    parts = []
     for digits, run in groupby(text, key=lambda c: c.isascii() and c.isdigit()):
         word = "".join(run)
-        parts.append((0, int(word), "") if digits else (1, 0, word))
-    return tuple(parts)
+        number = word.lstrip("0") or "0"
+        # Numbers before words, a short number before a long one; a text, as many keys are held at once.
+        parts.append(f"\0{chr(len(number))}{number}" if digits else f"\1{word}")
+    return "".join(parts)

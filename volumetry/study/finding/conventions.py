@@ -140,7 +140,7 @@ _Image = tuple[str, tuple[str, ...], str]
 def _image_of(found: Found, mask: str) -> _Image:
     """The image a mask belongs to: of its name, in BIDS by entities, or the only one in its folder."""
     folder = folder_of(mask)
-    beside = found.images_by_folder.get(folder, [])
+    beside = found.images_by_folder.get("" if folder == "." else folder, [])
     stem = image_stem(mask)
     for wanted in (stem, f"{stem}_image", f"{stem}_img"):
         named = [name for name in beside if without_suffix(PurePosixPath(name).name) == wanted]

@@ -13,15 +13,16 @@ Nothing below the folder is written to. Links are followed only with ``--follow-
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from volumetry.errors import ReadError
+from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding import conventions
 from volumetry.study.finding.doubts import doubted, named_by_folders
-from volumetry.study.finding.folder import look_around
+from volumetry.study.finding.folder import Found, look_around
 from volumetry.study.finding.layouts import cases_of_layouts
 from volumetry.study.finding.manifest import MANIFEST_NAME, manifest_cases
 from volumetry.study.finding.names import image_stem, is_mask_name
@@ -39,7 +40,7 @@ def discover(
     manifest: Path | str | None = None,
     traces: Path | str | None = None,
     protocol: Protocol | None = None,
-) -> tuple[Case, ...]:
+) -> CaseTable:
     """Find every traced lesion, and every scan without a trace, below a folder.
 
     Parameters
@@ -55,7 +56,7 @@ def discover(
 
     Returns
     -------
-    tuple of Case
+    CaseTable
         In order of patient, visit and path. Files that should be readable and are not are cases with
         an error.
 
@@ -81,23 +82,39 @@ def discover(
             _LOG.warning("[scan] of the protocol is not applied: the manifest names the scans")
         return _ordered(_dated(case) for case in manifest_cases(Path(manifest), folder))
     found = look_around(folder)
+    named = _named_cases(found, protocol)
+    headers = {series.files[0]: series.headers for series in found.series.values()}
+    del found
+    believed = CaseTable(doubted(named, protocol.identity))
+    return _ordered(choose_series(believed, protocol.scan, folder, headers))
+
+
+def _named_cases(found: Found, protocol: Protocol) -> CaseTable:
+    """What the conventions find, with patient, visit and date as the protocol and the folders say."""
     laid_out, found.traced_volumes = cases_of_layouts(
         found.root, found.volumes, is_mask=is_mask_name, mask_stem=image_stem
     )
-    laid_out = list(conventions.with_series(found, laid_out))
-    cases = [
-        *conventions.dicom_cases(found),
-        *conventions.mask_cases(found),
-        *conventions.native_cases(found),
-        *conventions.untraced_cases(found),
-        *conventions.refused_cases(found),
-    ]
-    traced = {case.scan for case in cases if case.trace}  # a native trace may lie in any layout
-    cases += [case for case in laid_out if case.trace or case.scan not in traced]
-    named = [_dated(named_by_folders(case, protocol.identity), found.sessions) for case in cases]
-    headers = {series.files[0]: series.headers for series in found.series.values()}
-    believed = doubted(named, protocol.identity)
-    return _ordered(choose_series(believed, protocol.scan, folder, headers))
+    laid_out = CaseTable(conventions.with_series(found, laid_out))
+    named, traced = CaseTable(), set[str]()
+    for find in _CONVENTIONS:
+        for case in find(found):
+            named.append(_dated(named_by_folders(case, protocol.identity), found.sessions))
+            if laid_out and case.trace:
+                traced.add(case.scan)
+    for case in laid_out:
+        if case.trace or case.scan not in traced:  # a native trace may lie in any layout
+            named.append(_dated(named_by_folders(case, protocol.identity), found.sessions))
+    return named
+
+
+_CONVENTIONS: tuple[Callable[[Found], Iterator[Case]], ...] = (
+    conventions.dicom_cases,
+    conventions.mask_cases,
+    conventions.native_cases,
+    conventions.untraced_cases,
+    conventions.refused_cases,
+)
+"""In this order: an image that one of them ties to a tracing is not untraced to those after it."""
 
 
 def _dated(case: Case, sessions: Mapping[tuple[str, str], str] | None = None) -> Case:
@@ -108,5 +125,7 @@ def _dated(case: Case, sessions: Mapping[tuple[str, str], str] | None = None) ->
     return replace(case, study_date=day) if day else case
 
 
-def _ordered(cases: Iterable[Case]) -> tuple[Case, ...]:
-    return tuple(sorted(cases, key=lambda case: case.identity))
+def _ordered(cases: Iterable[Case]) -> CaseTable:
+    table = cases if isinstance(cases, CaseTable) else CaseTable(cases)
+    table.sort()
+    return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -39,8 +39,8 @@ def named_by_folders(case: Case, rules: IdentitySection) -> Case:
     return replace(case, **changes) if changes else case
 
 
-def doubted(cases: Sequence[Case], rules: IdentitySection) -> list[Case]:
-    """Return the cases, those whose patient or visit is not believed with an error.
+def doubted(cases: Sequence[Case], rules: IdentitySection) -> Iterator[Case]:
+    """Yield the cases, those whose patient or visit is not believed with an error.
 
     - First folders that are all named as visits are no patients.
     - One PatientID under several first folders is believed where the folders are named as visits are.
@@ -49,16 +49,14 @@ def doubted(cases: Sequence[Case], rules: IdentitySection) -> list[Case]:
     - One date for several StudyInstanceUIDs is not believed for tracings.
     """
     doubts = _Doubts.of(cases, rules)
-    result = []
     for case in cases:
         error = doubts.about(case)
         if error is None or case.error:
-            result.append(case)
+            yield case
         elif case.patient in doubts.visits_as_patients:  # its second folder may be the patient's name
-            result.append(replace(case, error=error, visit=""))
+            yield replace(case, error=error, visit="")
         else:
-            result.append(replace(case, error=error))
-    return result
+            yield replace(case, error=error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,10 +161,12 @@ def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[st
     below: dict[str, set[str]] = defaultdict(set)
     for case in cases:
         if case.trace and case.patient == _first_folder(case):
+            if not is_clear_visit_name(case.patient):
+                return set()
             below[case.patient].add(case.visit)
     if len(below) == 1 and all(is_visit_name(visit) for visits in below.values() for visit in visits):
         return set()  # one patient, who is called as a visit could be
-    return set(below) if all(map(is_clear_visit_name, below)) else set()
+    return set(below)
 
 
 def _folders(case: Case) -> list[str]:

@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import without_suffix
 from volumetry.study.finding.name_parts import parts_of_name
 
 CHANNEL = re.compile(r"(?P<case>.+)_\d{4}")
+
+
+class FilesByFolder(Mapping[str, list[str]]):
+    """The files of every folder; the names of the folders are not kept, for there may be very many.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Relative paths. The folder of a name without ``/`` is empty.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = sorted(sorted(names), key=_place)
+
+    def __getitem__(self, folder: str) -> list[str]:
+        place = f"{folder}/" if folder else ""
+        first = last = bisect_left(self._names, place, key=_place)
+        while last < len(self._names) and _place(self._names[last]) == place:
+            last += 1
+        if first == last:
+            raise KeyError(folder)
+        return self._names[first:last]
+
+    def __iter__(self) -> Iterator[str]:
+        return (place.removesuffix("/") for place, _ in groupby(self._names, key=_place))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _place(name: str) -> str:
+    """The folder of a file with its last slash."""
+    return name[: name.rfind("/") + 1]
 
 
 @dataclass(kw_only=True)
@@ -21,17 +56,12 @@ class Files:
     root: str
     is_mask: Callable[[str], bool]
     mask_stem: Callable[[str], str]
-    by_folder: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_folder: FilesByFolder
     claimed: set[str] = field(default_factory=set)
 
     def beside(self, folder: str) -> list[str]:
         """The files of a folder that no layout has claimed yet."""
         return [name for name in self.by_folder.get(folder, ()) if name not in self.claimed]
-
-
-def folder_of_file(name: str) -> str:
-    """Return the folder of a relative path; empty for the study folder."""
-    return name.rpartition("/")[0]
 
 
 def stem_of(name: str) -> str:

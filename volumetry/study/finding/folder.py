@@ -15,6 +15,7 @@ from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.index import FolderIndex, index_folder
 from volumetry.formats.dicom.traced.references import iso_date
 from volumetry.formats.recognise import NEVER_DICOM, RTSTRUCT_CLASS, SEG_CLASSES, TRACE_SUFFIX, is_volume
+from volumetry.study.finding.files import FilesByFolder
 from volumetry.study.finding.names import bids_who, folder_of, folders_of, is_hidden, is_mask_name
 from volumetry.study.finding.session_dates import session_dates
 
@@ -69,9 +70,9 @@ class Found:
     named_by_folders: set[str] = field(default_factory=set)
 
     @cached_property
-    def images_by_folder(self) -> dict[str, list[str]]:
-        """Volume files that are no masks, by the folder that holds them."""
-        return grouped((folder_of(name), name) for name in self.volumes if not is_mask_name(name))
+    def images_by_folder(self) -> FilesByFolder:
+        """Volume files that are no masks, by the folder that holds them; the study folder is empty."""
+        return FilesByFolder(name for name in self.volumes if not is_mask_name(name))
 
     @cached_property
     def images_by_who(self) -> dict[tuple[str, str], list[str]]:
@@ -128,7 +129,10 @@ def look_around(folder: Path | str) -> Found:
         found.series[uid] = ImageSeries(
             headers=tuple(headers), files=files, folder=common.replace(os.sep, "/") or "."
         )
-    for path in found.index.other_files:
+    others = found.index.other_files
+    others.reverse()
+    while others:  # each is let go of, for there may be very many
+        path = others.pop()
         name = found.relative(path)
         if is_hidden(name):
             continue

@@ -22,12 +22,13 @@ from typing import Any
 from volumetry.errors import ReadError
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.small_files import read_small
+from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import (
     Files,
+    FilesByFolder,
     channels_of,
     day_of_name,
-    folder_of_file,
     side_of_visit,
     stem_of,
     who_of_name,
@@ -44,7 +45,7 @@ def cases_of_layouts(
     *,
     is_mask: Callable[[str], bool],
     mask_stem: Callable[[str], str],
-) -> tuple[list[Case], set[str]]:
+) -> tuple[CaseTable, set[str]]:
     """Return the cases of the layouts of other programs, and the files that they account for.
 
     Parameters
@@ -58,18 +59,15 @@ def cases_of_layouts(
 
     Returns
     -------
-    cases : list of Case
+    cases : CaseTable
         Tracings, and images without one. Where several images could be meant, ``scan`` is empty and
         ``note`` says why.
     claimed : set of str
         The files that a layout accounts for.
     """
-    files = Files(root=root, is_mask=is_mask, mask_stem=mask_stem)
-    for name in volumes:
-        files.by_folder[folder_of_file(name)].append(name)
-    cases = [*twin_folders(files), *_total_segmentator(files), *_nnunet(files), *_monai_label(files)]
-    cases += flat_names(files)
-    return cases, files.claimed
+    files = Files(root=root, is_mask=is_mask, mask_stem=mask_stem, by_folder=FilesByFolder(volumes))
+    layouts = (twin_folders, _total_segmentator, _nnunet, _monai_label, flat_names)
+    return CaseTable(case for find in layouts for case in find(files)), files.claimed
 
 
 # -- TotalSegmentator -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from volumetry.errors import VolumetryError
 from volumetry.formats.lesion_names import side_of_name
+from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import Files, channels_of, day_of_name, side_of_visit, stem_of
 from volumetry.study.finding.name_parts import NameParts, parts_of_name
@@ -29,7 +30,8 @@ _PLAIN_WORDS = {"", "lesion", "lesions", "roi", "left", "right", "l", "r"}
 def twin_folders(files: Files) -> Iterator[Case]:
     """Yield the cases of folders of masks beside a folder of images, tied by their names."""
     twins: dict[str, tuple[str, str]] = {}
-    places = {folder.lower(): folder for folder in files.by_folder}
+    images_of = (folder for folder in files.by_folder if folder.rpartition("/")[2].lower() in _IMAGE_FOLDERS)
+    places = {folder.lower(): folder for folder in images_of}
     for folder in files.by_folder:
         above, mark, name = folder.rpartition("/")
         if name.lower() in _MASK_FOLDERS:
@@ -49,8 +51,7 @@ def _twin_cases(files: Files, place: str, images_place: str, above: str) -> Iter
     images = {name: stem_of(name) for name in files.beside(images_place)}
     channels = channels_of(list(images), set(masks))
     known, names = _Images(stems=images), sorted(masks)
-    cases: list[Case] = []
-    tied: set[str] = set()
+    cases, tied = CaseTable(), set[str]()
     for stem, mask in masks.items():
         exact = list(channels.get(stem, ()))
         found, rest = (exact, "") if exact else _images_of(stem, parts_of_name(stem), names, known)
@@ -71,7 +72,7 @@ def _twin_cases(files: Files, place: str, images_place: str, above: str) -> Iter
 
 def flat_names(files: Files) -> Iterator[Case]:
     """Yield the cases of folders in which the names of files say patient and visit."""
-    cases = [case for folder in sorted(files.by_folder) for case in _flat_folder(files, folder)]
+    cases = CaseTable(case for folder in files.by_folder for case in _flat_folder(files, folder))
     folders: dict[str, set[str]] = defaultdict(set)
     for case in cases:
         first = (case.trace or case.scan).rpartition("/")[0].split("/")[0]

@@ -78,7 +78,7 @@ def choose_series(
     rules: ScanSection,
     root: Path,
     headers: Mapping[str, tuple[DicomHeader, ...]] | None = None,
-) -> list[Case]:
+) -> Sequence[Case]:
     """Return the cases of the series that the protocol asks for.
 
     Parameters
@@ -92,13 +92,13 @@ def choose_series(
 
     Returns
     -------
-    list of Case
+    sequence of Case
         Other series are left out. A visit without a series that fits, or with several, has an error
         ``no-matching-series`` or ``several-matching-series``; so has a tracing of another series where the
         chosen one is not traced.
     """
     if not rules.chooses:
-        return list(cases)
+        return cases
     known: dict[str, Candidate] = {}
     visits: dict[Visit, list[Case]] = defaultdict(list)
     result = []

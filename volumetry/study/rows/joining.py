@@ -72,6 +72,12 @@ def _place(row: Row, where: str) -> str:
     return name or str(row.get(kind) or "")
 
 
+def shown_patient(patient: str, pseudonymiser: Pseudonymiser | None = None) -> str:
+    """Return what the tables call a patient."""
+    name = patient if pseudonymiser is None else pseudonymiser.pseudonym(patient)
+    return str(printable(name))
+
+
 def printable(value: Any) -> Any:
     """Return a text with every byte that is no UTF-8 as a backslash, ``x`` and two digits; else as it is."""
     if not isinstance(value, str) or value.isascii():

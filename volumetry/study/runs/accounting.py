@@ -11,6 +11,7 @@ from pathlib import Path
 from volumetry.formats.opening import follows_links, is_program_folder
 from volumetry.formats.recognise import is_voxel_file, without_suffix
 from volumetry.study.cases import Case
+from volumetry.study.hash_index import NameSet
 
 FATES = (
     "images",
@@ -38,16 +39,17 @@ def account(folder: Path | str, cases: Sequence[Case]) -> dict[str, int]:
         ``hidden``, ``links``, ``special`` (pipes, devices), ``archives``, ``unused volumes``, ``others``.
         Those that are 0 are left out; in order of the names here.
     """
-    images: set[str] = set()
-    tracings: set[str] = set()
-    stems: set[str] = set()
+    images, tracings, stems, left_out = NameSet(), NameSet(), NameSet(), NameSet()
     for case in cases:
-        images |= {name.removeprefix("./") for name in (*case.scan_files, case.scan) if name}
+        for name in filter(None, (*case.scan_files, case.scan)):
+            images.add(name.removeprefix("./"))
         if len(case.scan_files) == 1:  # the files of a series have nothing of their names beside them
-            stems |= {_stem(case.scan_files[0].removeprefix("./"))}
-        tracings |= {os.path.normpath(case.trace)} if case.trace else set()
-    left_out = {name for case in cases for name in case.left_out} - images
-    stems |= {_stem(name) for name in tracings}
+            stems.add(_stem(case.scan_files[0].removeprefix("./")))
+        if case.trace:
+            tracings.add(os.path.normpath(case.trace))
+            stems.add(_stem(os.path.normpath(case.trace)))
+        for name in case.left_out:
+            left_out.add(name)
     counts: Counter[str] = Counter()
     follow = follows_links()
     seen: set[tuple[int, int]] = set()
@@ -79,9 +81,7 @@ def without_image(cases: Iterable[Case]) -> dict[str, str]:
     }
 
 
-def _fate(
-    path: str, full: str, images: set[str], tracings: set[str], stems: set[str], left_out: set[str]
-) -> str:
+def _fate(path: str, full: str, images: NameSet, tracings: NameSet, stems: NameSet, left_out: NameSet) -> str:
     if path in tracings:
         return "tracings"
     if path in images:

@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
@@ -18,24 +17,25 @@ from pathlib import Path
 from typing import Any
 
 from volumetry._version import __version__
-from volumetry.atomic import make_folder, write_atomically
+from volumetry.atomic import atomic_output, make_folder
 from volumetry.errors import UsageError, WorkerError
 from volumetry.formats.opening import links_followed
 from volumetry.formats.recognise import is_by_library
+from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
 from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser, write_map
-from volumetry.study.rows.entries import Entry, identified_row, join_identities
-from volumetry.study.rows.joining import joined_rows, printable
+from volumetry.study.rows.joining import printable
 from volumetry.study.rows.pairing import changes_of
 from volumetry.study.rows.worth import tilt_explainer, worth_rule
 from volumetry.study.runs.accounting import account, without_image
-from volumetry.study.runs.inputs import input_files, stat_signature
 from volumetry.study.runs.ledger import LEDGER_NAME, Ledger
 from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record
+from volumetry.study.runs.pending import PendingJobs
+from volumetry.study.runs.study_rows import StudyRows
 from volumetry.study.runs.workers import refuse_unguarded, run_in_executor, run_in_processes
-from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, write_parquet, write_table
+from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, write_parquet, write_table
 
 _FEW = 4
 """So few cases are measured in this process: starting others takes longer."""
@@ -171,19 +171,17 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         _refuse_clear_ids(out)
     with Ledger(out / LEDGER_NAME, fresh=options.fresh) as ledger:
         _remove_leftovers(out)
-        jobs = list(_pending(cases, settings, ledger))
+        jobs = PendingJobs(cases, settings, ledger)
         _measure(jobs, ledger, options, len(cases), progress)
-        n_done = len(jobs)
-        del jobs  # the tables need memory of their own
         ledger.sync()
-        entries = _entries(cases, settings, ledger, options.protocol)
-        _write_tables(entries, ledger, settings, folder, out, options)
+        rows = StudyRows(cases=cases, settings=settings, ledger=ledger, protocol=options.protocol)
+        _write_tables(rows, folder, out, options)
     if options.pseudonymiser is not None and options.key_file is not None:
         write_map(options.key_file, options.pseudonymiser, cases)
     summary = BatchSummary(
-        counts=dict(sorted(Counter(entry.final_status for entry in entries).items())),
+        counts=dict(sorted(rows.counts.items())),
         n_cases=len(cases),
-        n_done=n_done,
+        n_done=len(jobs),
         seconds=time.monotonic() - begin,
         out=str(out),
         files=account(folder, cases),
@@ -213,11 +211,11 @@ def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) 
     with links_followed(options.follow_links):
         cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     with Ledger(Path(out) / LEDGER_NAME) as ledger:
-        known = [case for case in cases if case_id(case, settings) in ledger]
-        entries = _entries(known, settings, ledger, options.protocol)
-        for entry, row in zip(entries, _rows(entries, ledger, settings), strict=True):
-            kept = ledger[case_id(entry.case, settings)]["rows"][entry.place]
-            yield row, _of_one_region(entry.case, kept.get("lesion") or "")
+        known = CaseTable(case for case in cases if case_id(case, settings) in ledger)
+        rows = StudyRows(cases=known, settings=settings, ledger=ledger, protocol=options.protocol)
+        for entry in rows.entries():
+            kept = rows.record(entry.case)["rows"][entry.place]
+            yield rows.row(entry), _of_one_region(entry.case, kept.get("lesion") or "")
 
 
 def _of_one_region(case: Case, region: str) -> Case:
@@ -271,25 +269,6 @@ def _check_out(folder: Path, out: Path) -> None:
 # -- measuring ----------------------------------------------------------------------------------------------
 
 
-def _pending(cases: Iterable[Case], settings: Settings, ledger: Ledger) -> Iterator[Job]:
-    """The cases whose inputs are not those the ledger has a result of; each once, whoever it belongs to."""
-    asked: set[str] = set()
-    for case in cases:
-        known = ""
-        name = case_id(case, settings)
-        if name in asked:
-            continue
-        asked.add(name)
-        if name in ledger:
-            record = ledger[name]
-            if record["stat"]:
-                inputs = input_files(case, settings.root)
-                if record["stat"] == stat_signature(inputs, settings.root):
-                    continue
-            known = record["content"]
-        yield Job(case=case, settings=settings, known_content=known)
-
-
 def _measure(
     jobs: Sequence[Job], ledger: Ledger, options: BatchOptions, total: int, progress: Progress | None
 ) -> None:
@@ -325,58 +304,20 @@ def _may_end_a_process(job: Job) -> bool:
 # -- tables -------------------------------------------------------------------------------------------------
 
 
-def _entries(cases: Iterable[Case], settings: Settings, ledger: Ledger, protocol: Protocol) -> list[Entry]:
-    """Every row's entry, in the order of the tables."""
-    measured = (
-        (case, place, row)
-        for case in cases
-        for place, row in enumerate(
-            joined_rows(case, ledger[case_id(case, settings)], settings.pseudonymiser)
-        )
-    )
-    return join_identities(measured, protocol)
-
-
-def _rows(entries: Iterable[Entry], ledger: Ledger, settings: Settings) -> Iterator[Row]:
-    """The rows of measurements, read back from the ledger one by one."""
-    for entry in entries:
-        record = ledger[case_id(entry.case, settings)]
-        record = record | {"rows": record["rows"][entry.place : entry.place + 1]}
-        yield identified_row(next(joined_rows(entry.case, record, settings.pseudonymiser)), entry)
-
-
-def _slice_rows(entries: Iterable[Entry], ledger: Ledger, settings: Settings) -> Iterator[Row]:
-    names = ("slice_index", "position_mm", "area_mm2", "height_thickness_mm", "height_spacing_mm")
-    for entry in entries:
-        if entry.code:
-            continue  # whose slices they are is not known
-        for values in ledger[case_id(entry.case, settings)]["slices"][entry.place]:
-            key = {n: getattr(entry, n) for n in SLICES.key[:-1]}
-            yield {name: value or None for name, value in key.items()} | dict(zip(names, values, strict=True))
-
-
-def _write_tables(
-    entries: Sequence[Entry],
-    ledger: Ledger,
-    settings: Settings,
-    folder: Path | str,
-    out: Path,
-    options: BatchOptions,
-) -> None:
+def _write_tables(rows: StudyRows, folder: Path | str, out: Path, options: BatchOptions) -> None:
     protocol = options.protocol
-    rule = protocol.change
     # Under pseudonyms the rows name no files, so no lesion can be cut anew.
     explain = None if options.pseudonymiser else tilt_explainer(Path(folder), options.traces)
     worth = worth_rule(protocol, explain)
-    tables: tuple[tuple[Any, Callable[[], Iterator[Row]]], ...] = (
-        (MEASUREMENTS, lambda: _rows(entries, ledger, settings)),
-        (SLICES, lambda: _slice_rows(entries, ledger, settings)),
-        (CHANGES, lambda: changes_of(_rows(entries, ledger, settings), rule, worth)),
+    tables: tuple[tuple[Table, Callable[[], Iterator[Row]]], ...] = (
+        (MEASUREMENTS, rows.measurements),
+        (SLICES, rows.slices),
+        (CHANGES, lambda: changes_of(rows.measurements(), protocol.change, worth)),
     )
-    for table, rows in tables:
-        write_table(out / f"{table.name}.csv", table, rows())
+    for table, own in tables:
+        write_table(out / f"{table.name}.csv", table, own())
         if options.parquet:
-            write_parquet(out / f"{table.name}.parquet", table, rows())
+            write_parquet(out / f"{table.name}.parquet", table, own())
 
 
 def _write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:
@@ -399,12 +340,16 @@ def _write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:
         "without_image": _named_or_counted(summary.without_image, options),
         "wall_time_s": round(summary.seconds, 3),
     }
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(out / "run.json", text.encode())
+    with atomic_output(out / "run.json") as file:  # piece by piece: it may name very many tracings
+        for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(document):
+            file.write(piece.encode())
+        file.write(b"\n")
 
 
 def _named_or_counted(names: dict[str, str], options: BatchOptions) -> dict[str, Any]:
     """What is written of tracings without an image; under pseudonyms, their number alone."""
     if options.pseudonymiser is None:
+        if all(name.isascii() and why.isascii() for name, why in names.items()):
+            return names
         return {printable(name): printable(why) for name, why in names.items()}
     return {"n": len(names)} if names else {}

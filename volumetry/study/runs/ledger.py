@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from volumetry.atomic import named_output_errors
 from volumetry.errors import OutputError
+from volumetry.study.hash_index import HashIndex
 
 LEDGER_NAME = "ledger.jsonl"
 _SYNC_EVERY = 256
@@ -46,7 +47,7 @@ class Ledger:
 
     def __init__(self, path: Path | str, *, fresh: bool = False) -> None:
         self.path = Path(path)
-        self._places: dict[str, int] = {}
+        self._places = HashIndex()
         self._unsynced = 0
         self._file = _opened(self.path)
         self._lock()
@@ -103,32 +104,44 @@ class Ledger:
             record = _decoded(line)
             if record is None:
                 break
-            self._places[record["case"]] = place
+            self._places[hash(record["case"])] = place
             place += len(line)
         if place < self._file.seek(0, os.SEEK_END):
             self._file.truncate(place)
         return place
 
     def __contains__(self, case: str) -> bool:
-        return case in self._places
+        return hash(case) in self._places
 
     def __getitem__(self, case: str) -> dict[str, Any]:
         """Return the result of a case. Raises KeyError where there is none."""
-        self._file.seek(self._places[case])
-        record = _decoded(self._file.readline())
-        if record is None:
-            raise OutputError(
-                "unreadable",
-                "the ledger changed while it was read",
-                where=self.path,
-                todo="Run again with --fresh.",
-            )
+        place = self._places.get(hash(case))
+        if place is None:
+            raise KeyError(case)
+        record = self._at(place)
+        if record["case"] != case:
+            raise self._changed()
         return record
 
+    def _at(self, place: int) -> dict[str, Any]:
+        self._file.seek(place)
+        record = _decoded(self._file.readline())
+        if record is None:
+            raise self._changed()
+        return record
+
+    def _changed(self) -> OutputError:
+        return OutputError(
+            "unreadable",
+            "the ledger changed while it was read",
+            where=self.path,
+            todo="Run again with --fresh.",
+        )
+
     def records(self) -> Iterator[dict[str, Any]]:
-        """Yield the current result of every case."""
-        for case in tuple(self._places):
-            yield self[case]
+        """Yield the current result of every case, in the order they were written."""
+        for place in self._places.values():
+            yield self._at(place)
 
     def append(self, record: dict[str, Any]) -> None:
         """Keep the result of a case; its key ``case`` names it."""
@@ -137,7 +150,7 @@ class Ledger:
         with named_output_errors(self.path):
             self._file.write(line)
             self._file.flush()  # whatever ends this process now, the line is the system's
-        self._places[record["case"]] = self._end
+        self._places[hash(record["case"])] = self._end
         self._end += len(line)
         self._unsynced += 1
         if self._unsynced >= _SYNC_EVERY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from volumetry._version import __version__
@@ -56,7 +56,7 @@ class Settings:
     pseudonymiser: Pseudonymiser | None = None
     follow_links: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of everything that decides what is measured in a case, besides its files.
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from enum import Enum
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -64,6 +65,7 @@ def run_in_processes(
     function : callable
         Of one case; raises nothing. Picklable.
     cases : sequence
+        Sliced as they are needed, so that they may be made on the way.
     jobs : int
         Number of processes.
     case_timeout : float or None
@@ -86,7 +88,7 @@ def run_in_processes(
     refuse_unguarded()
     context = _context()
     size = chunk_size(len(cases), jobs)
-    waiting = deque(deque(cases[i : i + size]) for i in range(0, len(cases), size))
+    waiting = (deque(cases[i : i + size]) for i in range(0, len(cases), size))
     workers: dict[Connection, _Worker[T, R]] = {}
     stillborn = 0
 
@@ -95,8 +97,8 @@ def run_in_processes(
         workers[worker.connection] = worker
 
     try:
-        while waiting and len(workers) < jobs:
-            start(waiting.popleft())
+        for chunk in islice(waiting, jobs):
+            start(chunk)
         while workers:
             for worker in _heard(workers, case_timeout):
                 outcome = worker.receive()
@@ -110,13 +112,14 @@ def run_in_processes(
                         start(worker.chunk)
                         continue
                 yield worker.chunk.popleft(), outcome
+                chunk = worker.chunk or next(waiting, deque())
                 if isinstance(outcome, WorkerError):
-                    if worker.chunk or waiting:
-                        start(worker.chunk or waiting.popleft())
-                elif not worker.chunk and waiting:
-                    worker.give(waiting.popleft())
-                elif not worker.chunk:
+                    if chunk:
+                        start(chunk)
+                elif not chunk:
                     workers.pop(worker.connection).end()
+                elif not worker.chunk:
+                    worker.give(chunk)
     finally:
         for worker in workers.values():
             worker.kill()

@@ -91,7 +91,7 @@ def cases_of_study(study: Path, protocol: Protocol) -> StudyCases:
     cases = discover(study, protocol=protocol)
     open_visits = {(c.site, c.patient, c.visit) for c in cases if _has_code(c, "several-matching-series")}
     if not open_visits:
-        return StudyCases(cases=cases)
+        return StudyCases(cases=tuple(cases))
     everything = discover(study, protocol=replace(protocol, scan=ScanSection()))
     members = tuple(c for c in everything if (c.site, c.patient, c.visit) in open_visits)
     fitting = fitting_series(members, protocol.scan, study)

@@ -1,0 +1,105 @@
+"""The rows of the tables, patient by patient: never those of all patients at once."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from volumetry.study.case_table import column_of
+from volumetry.study.cases import Case
+from volumetry.study.identity import natural
+from volumetry.study.protocol import Protocol
+from volumetry.study.rows.entries import Entry, identified_row, join_identities
+from volumetry.study.rows.joining import joined_rows, shown_patient
+from volumetry.study.runs.ledger import Ledger
+from volumetry.study.runs.measuring import Settings, case_id
+from volumetry.tables import SLICES, Row
+
+_HELD = 64
+"""So many records of a patient are held; of a patient with more cases, the others are read again."""
+
+
+@dataclass(kw_only=True)
+class StudyRows:
+    """What the ledger holds of the cases of a study, as rows of the tables.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        All of them are in the ledger.
+    settings : Settings
+    ledger : Ledger
+    protocol : Protocol
+
+    Attributes
+    ----------
+    counts : Counter of str
+        Number of rows by status, once `measurements` has been gone through.
+    """
+
+    cases: Sequence[Case]
+    settings: Settings
+    ledger: Ledger
+    protocol: Protocol
+    counts: Counter[str] = field(default_factory=Counter, init=False)
+    _held: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every row's entry, in the order of the tables."""
+        for places in self._patients():
+            self._held.clear()
+            measured = (
+                (case, place, row)
+                for case in map(self.cases.__getitem__, places)
+                for place, row in enumerate(joined_rows(case, self.record(case), self.settings.pseudonymiser))
+            )
+            yield from join_identities(measured, self.protocol)
+
+    def record(self, case: Case) -> dict[str, Any]:
+        """Return what the ledger holds of a case."""
+        name = case_id(case, self.settings)
+        record = self._held.get(name)
+        if record is None:
+            record = self.ledger[name]
+            if len(self._held) < _HELD:
+                self._held[name] = record
+        return record
+
+    def measurements(self) -> Iterator[Row]:
+        """Yield the rows of measurements, and count them by status in `counts`."""
+        self.counts.clear()
+        for entry in self.entries():
+            self.counts[entry.final_status] += 1
+            yield self.row(entry)
+
+    def row(self, entry: Entry) -> Row:
+        """Return the row of an entry."""
+        record = self.record(entry.case)
+        record = record | {"rows": record["rows"][entry.place : entry.place + 1]}
+        return identified_row(next(joined_rows(entry.case, record, self.settings.pseudonymiser)), entry)
+
+    def slices(self) -> Iterator[Row]:
+        """Yield the rows of slices, but for lesions of which it is not known whose they are."""
+        names = ("slice_index", "position_mm", "area_mm2", "height_thickness_mm", "height_spacing_mm")
+        for entry in self.entries():
+            if entry.code:
+                continue
+            for values in self.record(entry.case)["slices"][entry.place]:
+                key = {n: getattr(entry, n) for n in SLICES.key[:-1]}
+                whose: Row = {name: value or None for name, value in key.items()}
+                yield whose | dict(zip(names, values, strict=True))
+
+    def _patients(self) -> Iterator[Sequence[int]]:
+        """The places of the cases of every site and patient, in the order of the tables."""
+        cases, pseudonymiser = self.cases, self.settings.pseudonymiser
+        sites = [site or self.protocol.site for site in column_of(cases, "site")]
+        patients = [shown_patient(patient, pseudonymiser) for patient in column_of(cases, "patient")]
+        order = sorted(range(len(cases)), key=patients.__getitem__)
+        order.sort(key=lambda place: natural(patients[place]))
+        order.sort(key=sites.__getitem__)
+        for _, group in groupby(order, key=lambda place: (sites[place], patients[place])):
+            yield array("L", group)
