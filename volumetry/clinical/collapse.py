@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from volumetry.clinical.threshold import Threshold
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Result
 from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import FloatArray
 
 #: The paper writes both ">= 2 mm" and "more than 2 mm"; its definition of failure has ">=".
 COLLAPSE_MM = Threshold(value=2.0, inclusive=True)
@@ -202,7 +203,7 @@ def collapse_progression(
     )
 
 
-def _points(points: ArrayLike) -> NDArray[np.float64]:
+def _points(points: ArrayLike) -> FloatArray:
     try:
         array = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError):
@@ -212,7 +213,7 @@ def _points(points: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def _nearest_on_segments(outline: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
+def _nearest_on_segments(outline: FloatArray, centre: FloatArray) -> FloatArray:
     """Return the point nearest to the centre on each straight piece of the outline."""
     start, along = outline[:-1], np.diff(outline, axis=0)
     length = (along**2).sum(axis=1)

@@ -14,20 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from volumetry.errors import UsageError
-from volumetry.statistics.rows import (
-    BoolArray,
-    ClusterPair,
-    Column,
-    Labels,
-    Table,
-    column_values,
-    one_column,
-    read_labels,
-    to_numbers,
-)
+from volumetry.statistics.rows import Labels, column_values, one_column, read_labels, to_numbers
+from volumetry.statistics.types import BoolArray, ClusterPair, Column, FloatArray, IntArray, Table
 
 INDEPENDENT = "analysed as independent"
 
@@ -142,7 +132,7 @@ def has_repeats(labels: Iterable[Any]) -> bool:
     return bool(codes.size and codes.size > codes.max() + 1)
 
 
-def cluster_codes(labels: Iterable[Any]) -> NDArray[np.intp]:
+def cluster_codes(labels: Iterable[Any]) -> IntArray:
     """Return cluster numbers from 0, in the order of first appearance; -1 where a label is missing."""
     if not (isinstance(labels, np.ndarray) and labels.dtype.kind in "iu"):
         entries = list(labels)
@@ -176,7 +166,7 @@ def independence_note(labels: Iterable[Any] | None, method: str) -> tuple[str, .
     return (note,)
 
 
-def cluster_sums(contributions: NDArray[np.float64], codes: NDArray[np.intp]) -> NDArray[np.float64]:
+def cluster_sums(contributions: FloatArray, codes: IntArray) -> FloatArray:
     """Sum the rows' contributions within each cluster; shape (clusters,) or (clusters, k)."""
     n_clusters = int(codes.max()) + 1
     total = np.zeros((n_clusters, *contributions.shape[1:]))
@@ -224,15 +214,15 @@ class Sample:
         How many values, or labels of clusters, were missing: these rows were left out.
     """
 
-    values: NDArray[np.float64]
-    clusters: NDArray[np.intp] | None = None
+    values: FloatArray
+    clusters: IntArray | None = None
     n_missing: int = 0
 
     @classmethod
     def of(
         cls,
-        numbers: NDArray[np.float64],
-        clusters: NDArray[np.intp] | None = None,
+        numbers: FloatArray,
+        clusters: IntArray | None = None,
         kept: BoolArray | None = None,
     ) -> Sample:
         """Return the sample of the rows kept; without `kept`, of those that are not NaN."""
@@ -251,7 +241,7 @@ class Sample:
 
 def labelled_rows(
     cluster: Column | None, n_rows: int, *, data: Table | None = None, each: str = "every row"
-) -> tuple[NDArray[np.intp] | None, BoolArray]:
+) -> tuple[IntArray | None, BoolArray]:
     """Return the cluster numbers of all rows, and which rows have one; every row where none are given."""
     if cluster is None:
         return None, np.ones(n_rows, dtype=bool)
@@ -361,7 +351,7 @@ def clean_two_samples(
 
 def clean_pairs(
     first: Column, second: Column, cluster: Column | None = None, *, data: Table | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp] | None, int]:
+) -> tuple[FloatArray, FloatArray, IntArray | None, int]:
     """Return both columns without rows that miss a value or a cluster, the clusters, and the rows lost."""
     one = to_numbers(column_values(first, data, "first"), "first")
     two = to_numbers(column_values(second, data, "second"), "second")

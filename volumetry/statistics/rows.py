@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from volumetry.errors import StatisticsError, UsageError
-
-#: What every ``data=`` takes, and what every column argument takes: a column's name, or its values.
-Table = pd.DataFrame
-Column = str | Iterable[Any]
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
-
-Alternative = Literal["two-sided", "less", "greater"]
-ClusterPair = tuple[Sequence[Any] | NDArray[Any], Sequence[Any] | NDArray[Any]]
+from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 
 # Fourth powers of what is larger would leave the range of floats.
 _LARGEST = 1e60
@@ -202,7 +191,7 @@ def not_estimable(what: str, *, todo: str = "", **values: Any) -> StatisticsErro
     return StatisticsError("not-estimable", what, values=values, todo=todo)
 
 
-def to_numbers(values: Column, name: str = "values") -> NDArray[np.float64]:
+def to_numbers(values: Column, name: str = "values") -> FloatArray:
     """Return `values` as a float array in which every kind of missing value is NaN."""
     try:
         numbers = np.asarray(values, dtype=np.float64)

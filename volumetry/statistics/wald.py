@@ -7,7 +7,8 @@ import math
 from scipy import special
 
 from volumetry.statistics.result import Estimate
-from volumetry.statistics.rows import Alternative, FloatArray, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import Alternative, FloatArray
 
 
 def wald_quantile(level: float, df: float = math.inf) -> float:

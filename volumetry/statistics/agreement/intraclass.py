@@ -6,13 +6,13 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, not_estimable, read_block
+from volumetry.statistics.rows import not_estimable, read_block
+from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 
 IccForm = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)"]
 
@@ -111,7 +111,7 @@ def icc(
 
 def _complete_rows(
     ratings: Column, cluster: Column | None, data: Table | None
-) -> tuple[NDArray[np.float64], NDArray[np.intp] | None, int]:
+) -> tuple[FloatArray, IntArray | None, int]:
     """Return the rows without a gap, their clusters, and how many were left out."""
     numbers = read_block(ratings, data, name="ratings", shape="a row per subject and a column per reader")
     codes, kept = labelled_rows(cluster, len(numbers), data=data, each="each of the ratings")
@@ -119,7 +119,7 @@ def _complete_rows(
     return numbers[kept], None if codes is None else codes[kept], int((~kept).sum())
 
 
-def _mean_squares(table: NDArray[np.float64]) -> dict[str, float]:
+def _mean_squares(table: FloatArray) -> dict[str, float]:
     n, k = table.shape
     # Centred: with volumes far from 0 nothing is lost to cancellation.
     centred = table - table.mean()

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
@@ -16,7 +15,8 @@ from volumetry.statistics.clusters import check_clusters, independence_note
 from volumetry.statistics.groups.contingency import count_levels, level_numbers
 from volumetry.statistics.groups.two_by_two import count_table
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import Column, Table, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import Column, FloatArray, Table
 from volumetry.statistics.wald import tail_p, wald_estimate
 
 KappaWeights = Literal["none", "linear", "quadratic"]
@@ -112,7 +112,7 @@ def cohen_kappa_of_readers(
     return replace(result, n_missing=n_missing, notes=(*result.notes, *notes))
 
 
-def _agreement_weights(size: int, weights: str) -> NDArray[np.float64]:
+def _agreement_weights(size: int, weights: str) -> FloatArray:
     if weights == "none" or size == 1:
         return np.eye(size)
     distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size))) / (size - 1)
@@ -120,7 +120,7 @@ def _agreement_weights(size: int, weights: str) -> NDArray[np.float64]:
 
 
 def _errors(
-    shares: NDArray[np.float64], agreement: NDArray[np.float64], kappa: float, expected: float, n: int
+    shares: FloatArray, agreement: FloatArray, kappa: float, expected: float, n: int
 ) -> tuple[float, float]:
     rows, columns = shares.sum(1), shares.sum(0)
     row_mean, column_mean = agreement @ columns, rows @ agreement

@@ -6,12 +6,12 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, clean_pairs, independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 Scale = Literal["absolute", "log", "percent"]
@@ -162,9 +162,7 @@ def lin_concordance(
     )
 
 
-def _differences(
-    one: NDArray[np.float64], two: NDArray[np.float64], scale: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _differences(one: FloatArray, two: FloatArray, scale: str) -> tuple[FloatArray, FloatArray]:
     if scale == "absolute":
         return one - two, (one + two) / 2
     if (one <= 0).any() or (two <= 0).any():
@@ -178,7 +176,7 @@ def _differences(
     return 200 * (one - two) / (one + two), (one + two) / 2
 
 
-def _limits(differences: NDArray[np.float64], unit: str, level: float) -> tuple[Estimate, ...]:
+def _limits(differences: FloatArray, unit: str, level: float) -> tuple[Estimate, ...]:
     n = differences.size
     bias, sd = float(differences.mean()), float(differences.std(ddof=1))
     z = wald_quantile(level)
@@ -204,7 +202,7 @@ def _ratio(name: str, estimate: Estimate) -> Estimate:
 
 
 def _slope(
-    means: NDArray[np.float64], differences: NDArray[np.float64], level: float
+    means: FloatArray, differences: FloatArray, level: float
 ) -> tuple[Estimate | None, tuple[str, ...]]:
     n = means.size
     spread = float(((means - means.mean()) ** 2).sum())

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, not_estimable, read_block
+from volumetry.statistics.rows import not_estimable, read_block
+from volumetry.statistics.types import BoolArray, Column, IntArray, Table
 
 # Beyond it one read is typically a thousand times another, and percentages soon leave the range of floats.
 _LARGEST_LOG_SD = 10.0
@@ -124,7 +124,7 @@ def repeatability(
 
 def _within(
     reads: Column, cluster: Column | None, data: Table | None
-) -> tuple[float, int, NDArray[np.bool_], NDArray[np.intp] | None]:
+) -> tuple[float, int, BoolArray, IntArray | None]:
     """Return the within-lesion sum of squares of logs, its df, which lesions were used, their clusters."""
     numbers = read_block(reads, data, name="reads", shape="a row per lesion and a column per read")
     codes, labelled = labelled_rows(cluster, len(numbers), data=data, each="each of the lesions")

@@ -23,6 +23,7 @@ from volumetry.statistics.groups.two_groups import TableLike as Table
 from volumetry.statistics.groups.two_groups import column, patient_column
 from volumetry.statistics.result import Result
 from volumetry.statistics.rows import is_missing, to_numbers
+from volumetry.statistics.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -194,7 +195,7 @@ def table_one(
     )
 
 
-def _numeric_row(variable: str, group: Any, values: NDArray[np.float64], kind: int) -> TableOneRow:
+def _numeric_row(variable: str, group: Any, values: FloatArray, kind: int) -> TableOneRow:
     known = values[~np.isnan(values)]
     if known.size == 0:
         return TableOneRow(variable=variable, group=group, n=0, n_missing=values.size)
@@ -212,7 +213,7 @@ def _numeric_row(variable: str, group: Any, values: NDArray[np.float64], kind: i
     )
 
 
-def _numeric_differences(variable: str, groups: list[NDArray[np.float64]]) -> list[TableOneDifference]:
+def _numeric_differences(variable: str, groups: list[FloatArray]) -> list[TableOneDifference]:
     if len(groups) < 2:
         return []
     try:
@@ -231,8 +232,8 @@ def _numeric_differences(variable: str, groups: list[NDArray[np.float64]]) -> li
 
 
 def _class_counts(
-    values: NDArray[Any], masks: list[NDArray[np.bool_]]
-) -> tuple[list[Any], list[NDArray[np.int64]], list[int]]:
+    values: NDArray[Any], masks: list[BoolArray]
+) -> tuple[list[Any], list[IntArray], list[int]]:
     known = np.array([not (is_missing(entry) or entry == "") for entry in values], dtype=bool)
     classes = sorted(set(values[known].tolist()), key=lambda entry: (str(type(entry)), entry))
     counts, missing = [], []
@@ -244,7 +245,7 @@ def _class_counts(
 
 
 def _class_rows(
-    variable: str, classes: list[Any], groups: list[Any], counts: list[NDArray[np.int64]], missing: list[int]
+    variable: str, classes: list[Any], groups: list[Any], counts: list[IntArray], missing: list[int]
 ) -> list[TableOneRow]:
     rows = []
     for name, group_counts, n_missing in zip(groups, counts, missing, strict=True):
@@ -264,7 +265,7 @@ def _class_rows(
     return rows
 
 
-def _class_differences(variable: str, counts: list[NDArray[np.int64]]) -> list[TableOneDifference]:
+def _class_differences(variable: str, counts: list[IntArray]) -> list[TableOneDifference]:
     if len(counts) < 2:
         return []
     try:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -17,7 +16,8 @@ from volumetry.statistics.clusters import Sample, check_clusters, clean_two_samp
 from volumetry.statistics.groups.proportions import log_ratio
 from volumetry.statistics.groups.two_by_two import Primary, two_by_two
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import ClusterPair, Column, Table, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import ClusterPair, Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate
 
 
@@ -112,7 +112,7 @@ def _clustered(plain: StatisticResult, one: Sample, two: Sample, level: float) -
     )
 
 
-def _influences(one: Sample, two: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _influences(one: Sample, two: Sample) -> tuple[FloatArray, FloatArray]:
     """Return each cluster's share in the error of either group's proportion; shape (clusters,) each."""
     assert one.clusters is not None
     assert two.clusters is not None
@@ -125,7 +125,7 @@ def _influences(one: Sample, two: Sample) -> tuple[NDArray[np.float64], NDArray[
 
 
 def _robust_effects(
-    one: Sample, two: Sample, influences: tuple[NDArray[np.float64], NDArray[np.float64]], level: float
+    one: Sample, two: Sample, influences: tuple[FloatArray, FloatArray], level: float
 ) -> tuple[Estimate, ...]:
     p1, p2 = float(one.values.mean()), float(two.values.mean())
     n_clusters = influences[0].size

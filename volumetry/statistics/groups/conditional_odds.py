@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize
 from scipy.special import gammaln
+
+from volumetry.statistics.types import FloatArray, IntArray
 
 
 def conditional_odds(a: int, b: int, c: int, d: int, tail: float) -> tuple[float, float, float]:
@@ -29,7 +30,7 @@ def conditional_odds(a: int, b: int, c: int, d: int, tail: float) -> tuple[float
     cells, ways = log_ways(a, b, c, d)
     lowest, highest = int(cells[0]), int(cells[-1])
 
-    def shares(log_odds: float) -> NDArray[np.float64]:
+    def shares(log_odds: float) -> FloatArray:
         # About the observed cell, so that large margins do not cost digits.
         weights = ways + log_odds * (cells - a)
         weights = np.exp(weights - weights.max())
@@ -47,7 +48,7 @@ def conditional_odds(a: int, b: int, c: int, d: int, tail: float) -> tuple[float
     return value, low, high
 
 
-def log_ways(a: int, b: int, c: int, d: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def log_ways(a: int, b: int, c: int, d: int) -> tuple[IntArray, FloatArray]:
     """Return what the first cell can be with these margins, and the log of the ways to get each."""
     cells = np.arange(max(0, a - d), min(a + b, a + c) + 1)
     return cells, _log_choose(a + b, cells) + _log_choose(c + d, a + c - cells)
@@ -61,5 +62,5 @@ def _solve(rising: Callable[[float], float]) -> float:
     return math.exp(optimize.brentq(rising, -reach, reach, xtol=1e-14, rtol=1e-14))
 
 
-def _log_choose(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
+def _log_choose(n: int, k: IntArray) -> FloatArray:
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), dtype=np.float64)

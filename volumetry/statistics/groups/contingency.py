@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 from scipy.special import gammaln
 
@@ -24,7 +23,8 @@ from volumetry.statistics.clusters import (
 from volumetry.statistics.groups.exact_tables import TooManyTablesError, freeman_halton_p
 from volumetry.statistics.groups.two_by_two import count_table, likelihood_ratio_statistic, pearson_statistic
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, column_values, is_missing, not_estimable, one_column
+from volumetry.statistics.rows import column_values, is_missing, not_estimable, one_column
+from volumetry.statistics.types import Column, IntArray, Table
 
 TablePrimary = Literal["pearson", "likelihood-ratio", "exact"]
 
@@ -118,7 +118,7 @@ def cross_tabulate(
     group_levels: Sequence[Any],
     class_levels: Sequence[Any],
     data: Table | None = None,
-) -> tuple[NDArray[np.int64], int]:
+) -> tuple[IntArray, int]:
     """Count classes by group; return the table and the number of rows missing either.
 
     Raises
@@ -188,9 +188,7 @@ def compare_classes(
     )
 
 
-def count_levels(
-    rows: NDArray[np.intp], columns: NDArray[np.intp], n_rows: int, n_columns: int
-) -> NDArray[np.int64]:
+def count_levels(rows: IntArray, columns: IntArray, n_rows: int, n_columns: int) -> IntArray:
     """Return the table that numbered rows and columns make."""
     counts = np.zeros((n_rows, n_columns), dtype=np.int64)
     np.add.at(counts, (rows, columns), 1)
@@ -205,7 +203,7 @@ def level_numbers(
     *,
     data: Table | None = None,
     cluster: Column | None = None,
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp] | None, int]:
+) -> tuple[IntArray, IntArray, IntArray | None, int]:
     """Return group and class of each complete row as numbers, its cluster, and how many were left out."""
     given = {
         name: one_column(column_values(column, data, name), name).to_numpy(dtype=object)
@@ -231,7 +229,7 @@ def level_numbers(
 
 def number_levels(
     values: Iterable[Any], levels: Sequence[Any], name: str, *, among: str = "its levels"
-) -> NDArray[np.intp]:
+) -> IntArray:
     """Return the position of each value among the levels."""
     order = {level: number for number, level in enumerate(levels)}
     present = list(values)
@@ -245,7 +243,7 @@ def number_levels(
     return np.array([order[value] for value in present], dtype=np.intp)
 
 
-def _without_empty(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _without_empty(counts: IntArray) -> tuple[IntArray, tuple[str, ...]]:
     kept = counts[counts.sum(1) > 0][:, counts.sum(0) > 0]
     if min(kept.shape) < 2:
         raise not_estimable(
@@ -258,14 +256,14 @@ def _without_empty(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], tuple[
     return kept, ("empty rows or columns were left out of the table",)
 
 
-def _exact_p(counts: NDArray[np.int64], max_steps: int, seed: int) -> tuple[float, bool]:
+def _exact_p(counts: IntArray, max_steps: int, seed: int) -> tuple[float, bool]:
     try:
         return freeman_halton_p(counts, max_steps), False
     except TooManyTablesError:
         return _sampled_p(counts, seed), True
 
 
-def _sampled_p(counts: NDArray[np.int64], seed: int) -> float:
+def _sampled_p(counts: IntArray, seed: int) -> float:
     tables = stats.random_table(counts.sum(1), counts.sum(0))
     limit = -gammaln(counts + 1).sum() + 1e-7
     generator = np.random.default_rng(seed)
@@ -276,7 +274,7 @@ def _sampled_p(counts: NDArray[np.int64], seed: int) -> float:
     return (hits + 1) / (_MONTE_CARLO_TABLES + 1)
 
 
-def _cramers_v(chi_squared: float, counts: NDArray[np.int64], level: float) -> Estimate:
+def _cramers_v(chi_squared: float, counts: IntArray, level: float) -> Estimate:
     n = int(counts.sum())
     scale = n * (min(counts.shape) - 1)
     df = (counts.shape[0] - 1) * (counts.shape[1] - 1)
@@ -301,7 +299,7 @@ def _noncentrality(chi_squared: float, df: int, probability: float) -> float:
 
 
 def _cluster_wald(
-    counts: NDArray[np.int64], rows: NDArray[np.intp], columns: NDArray[np.intp], codes: NDArray[np.intp]
+    counts: IntArray, rows: IntArray, columns: IntArray, codes: IntArray
 ) -> tuple[float, int, int]:
     used_rows, used_columns = np.flatnonzero(counts.sum(1)), np.flatnonzero(counts.sum(0))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
+
+from volumetry.statistics.types import FloatArray, IntArray
 
 # Tables within this relative difference of the observed one's probability count as equally probable.
 _TIE = 1e-7
@@ -24,7 +25,7 @@ class TooManyTablesError(Exception):
     """There are more tables with these margins than will be counted."""
 
 
-def freeman_halton_p(counts: NDArray[np.int64], max_steps: int) -> float:
+def freeman_halton_p(counts: IntArray, max_steps: int) -> float:
     """Return the exact p value of a table of counts.
 
     Parameters
@@ -65,9 +66,7 @@ class _Budget:
             raise TooManyTablesError
 
 
-def _paths(
-    states: NDArray[np.int64], columns: NDArray[np.int64], budget: _Budget
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _paths(states: IntArray, columns: IntArray, budget: _Budget) -> tuple[IntArray, FloatArray]:
     """Fill `columns` in every possible way: the rows' remaining totals, and the log of prod 1/x!."""
     logs = np.zeros(len(states))
     for total in columns:
@@ -75,9 +74,7 @@ def _paths(
     return states, logs
 
 
-def _extend(
-    states: NDArray[np.int64], logs: NDArray[np.float64], total: int, budget: _Budget
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _extend(states: IntArray, logs: FloatArray, total: int, budget: _Budget) -> tuple[IntArray, FloatArray]:
     fillings = _compositions(total, states.max(0), budget)
     filling_logs = -_log_factorials(fillings)
     budget.take(len(states) * len(fillings))
@@ -96,20 +93,18 @@ def _extend(
     return np.concatenate(new_states), np.concatenate(new_logs)
 
 
-def _completions(
-    state: NDArray[np.int64], columns: NDArray[np.int64], budget: _Budget
-) -> NDArray[np.float64]:
+def _completions(state: IntArray, columns: IntArray, budget: _Budget) -> FloatArray:
     states, logs = _paths(state[None, :], columns[:-1], budget)
     return np.asarray(logs - _log_factorials(states), dtype=np.float64)
 
 
-def _log_factorials(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _log_factorials(counts: IntArray) -> FloatArray:
     """Return the sum over each row of log x!."""
     known = gammaln(np.arange(int(counts.max(initial=0)) + 1) + 1)
     return np.asarray(known[counts].sum(1), dtype=np.float64)
 
 
-def _compositions(total: int, limits: NDArray[np.int64], budget: _Budget) -> NDArray[np.int64]:
+def _compositions(total: int, limits: IntArray, budget: _Budget) -> IntArray:
     """Return every way to write `total` as a sum of whole numbers, each at most its limit."""
     rows = np.zeros((1, 0), dtype=np.int64)
     left = np.array([total])
@@ -126,9 +121,7 @@ def _compositions(total: int, limits: NDArray[np.int64], budget: _Budget) -> NDA
     return np.column_stack([rows, left])
 
 
-def _by_state(
-    states: NDArray[np.int64], logs: NDArray[np.float64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+def _by_state(states: IntArray, logs: FloatArray) -> Iterator[tuple[IntArray, FloatArray]]:
     # The order of the rows does not change how the rest can be filled.
     unique, inverse = np.unique(np.sort(states, axis=1), axis=0, return_inverse=True)
     order = np.argsort(inverse.ravel(), kind="stable")

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -25,15 +24,8 @@ from volumetry.statistics.groups.contingency import number_levels
 from volumetry.statistics.groups.rank_tests import Distribution, mann_whitney_test
 from volumetry.statistics.groups.two_by_two import count_table
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import (
-    Alternative,
-    ClusterPair,
-    Column,
-    Table,
-    is_missing,
-    not_estimable,
-    one_column,
-)
+from volumetry.statistics.rows import is_missing, not_estimable, one_column
+from volumetry.statistics.types import Alternative, ClusterPair, Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 
@@ -194,7 +186,7 @@ def proportional_odds(
     )
 
 
-def _scores(scores: Sequence[float] | None, size: int) -> NDArray[np.float64]:
+def _scores(scores: Sequence[float] | None, size: int) -> FloatArray:
     if scores is None:
         return np.arange(1, size + 1, dtype=float)
     if len(scores) != size:
@@ -202,7 +194,7 @@ def _scores(scores: Sequence[float] | None, size: int) -> NDArray[np.float64]:
     return np.asarray(scores, dtype=float)
 
 
-def _weighted_variance(scores: NDArray[np.float64], weights: NDArray[np.int64]) -> float:
+def _weighted_variance(scores: FloatArray, weights: IntArray) -> float:
     if weights.sum() == 0:
         return 0.0
     mean = np.average(scores, weights=weights)
@@ -222,7 +214,7 @@ def _correlation_estimate(correlation: float, n: int, level: float) -> Estimate:
 
 def _class_rows(
     first: Any, second: Any, classes: Sequence[Any], cluster: ClusterPair | None
-) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp] | None, int]:
+) -> tuple[IntArray, FloatArray, IntArray | None, int]:
     parts = [one_column(part, "classes").to_numpy(dtype=object) for part in (first, second)]
     values = np.concatenate(parts)
     labels = None if cluster is None else [*cluster[0], *cluster[1]]
@@ -233,7 +225,7 @@ def _class_rows(
     return outcome, indicator, None if codes is None else codes[kept], int((~kept).sum())
 
 
-def _refuse_separated(table: NDArray[np.int64]) -> None:
+def _refuse_separated(table: IntArray) -> None:
     if (table.sum(1) == 0).any() or (table.sum(0) > 0).sum() < 2:
         raise not_estimable("a group is empty or only one class occurs", table=str(table.tolist()))
     used = [np.flatnonzero(row) for row in table]
@@ -245,7 +237,7 @@ def _refuse_separated(table: NDArray[np.int64]) -> None:
         )
 
 
-def _fit(outcome: NDArray[np.intp], indicator: NDArray[np.float64]) -> Any:
+def _fit(outcome: IntArray, indicator: FloatArray) -> Any:
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
     with warnings.catch_warnings():
@@ -258,7 +250,7 @@ def _fit(outcome: NDArray[np.intp], indicator: NDArray[np.float64]) -> Any:
     return fit
 
 
-def _covariance(fit: Any, labels: NDArray[np.intp] | None) -> tuple[NDArray[np.float64], bool, int | None]:
+def _covariance(fit: Any, labels: IntArray | None) -> tuple[FloatArray, bool, int | None]:
     plain = np.asarray(fit.normalized_cov_params, dtype=float)
     if not np.isfinite(plain).all() or plain[0, 0] <= 0:
         raise not_estimable("the proportional-odds model has no finite standard error")
@@ -275,6 +267,6 @@ def _covariance(fit: Any, labels: NDArray[np.intp] | None) -> tuple[NDArray[np.f
     return plain @ meat @ plain, True, n_clusters
 
 
-def _null_log_likelihood(table: NDArray[np.int64]) -> float:
+def _null_log_likelihood(table: IntArray) -> float:
     totals = table.sum(0)[table.sum(0) > 0]
     return float((totals * np.log(totals / totals.sum())).sum())

@@ -7,10 +7,11 @@ near machine precision since only positive numbers are added.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from volumetry.statistics.types import FloatArray, IntArray
 
 
-def rank_sum_tail(doubled_ranks: NDArray[np.int64], size: int, limit: int) -> float:
+def rank_sum_tail(doubled_ranks: IntArray, size: int, limit: int) -> float:
     """Return P(sum <= `limit`) of the ranks of `size` rows drawn from all without replacement.
 
     Parameters
@@ -31,7 +32,7 @@ def rank_sum_tail(doubled_ranks: NDArray[np.int64], size: int, limit: int) -> fl
         return 0.0
     # counts[j][s]: share of the ways to draw j of the rows seen so far with sum s. Rows come in ascending
     # order, so that a partial sum from which even the next ranks lead beyond the limit is dropped.
-    counts: list[NDArray[np.float64]] = [np.ones(1)] + [np.zeros(0)] * size
+    counts: list[FloatArray] = [np.ones(1)] + [np.zeros(0)] * size
     log_scale = 0.0
     for seen, rank in enumerate(ranks.tolist(), start=1):
         for drawn in range(min(seen, size), max(0, size - (n - seen)) - 1, -1):
@@ -49,7 +50,7 @@ def rank_sum_tail(doubled_ranks: NDArray[np.int64], size: int, limit: int) -> fl
     return float(np.exp(np.log(total) + log_scale - log_all))
 
 
-def signed_rank_tail(doubled_ranks: NDArray[np.int64], limit: int) -> float:
+def signed_rank_tail(doubled_ranks: IntArray, limit: int) -> float:
     """Return P(sum <= `limit`) of the ranks that get a plus when each sign is a fair coin."""
     shares = np.ones(1)
     for rank in np.sort(doubled_ranks).tolist():
@@ -61,9 +62,7 @@ def signed_rank_tail(doubled_ranks: NDArray[np.int64], limit: int) -> float:
     return float(shares.sum())
 
 
-def _add_shifted(
-    kept: NDArray[np.float64], fewer: NDArray[np.float64] | None, shift: int, room: int
-) -> NDArray[np.float64]:
+def _add_shifted(kept: FloatArray, fewer: FloatArray | None, shift: int, room: int) -> FloatArray:
     room = max(0, room)
     if fewer is None or fewer.size == 0:
         return kept[:room]
@@ -75,7 +74,7 @@ def _add_shifted(
     return grown
 
 
-def _rescaled(counts: list[NDArray[np.float64]], log_scale: float) -> tuple[list[NDArray[np.float64]], float]:
+def _rescaled(counts: list[FloatArray], log_scale: float) -> tuple[list[FloatArray], float]:
     largest = max((float(part.max()) for part in counts if part.size), default=0.0)
     if largest == 0:
         return counts, log_scale

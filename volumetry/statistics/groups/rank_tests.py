@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -22,15 +21,8 @@ from volumetry.statistics.clusters import (
 )
 from volumetry.statistics.groups.rank_distributions import rank_sum_tail, signed_rank_tail
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import (
-    Alternative,
-    ClusterPair,
-    Column,
-    Table,
-    column_values,
-    not_estimable,
-    one_column,
-)
+from volumetry.statistics.rows import column_values, not_estimable, one_column
+from volumetry.statistics.types import Alternative, ClusterPair, Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import tail_p, wald_estimate, wald_quantile
 
 Distribution = Literal["auto", "exact", "asymptotic"]
@@ -218,11 +210,11 @@ def _n_clusters(one: Sample, two: Sample) -> int | None:
     return len(np.unique(np.concatenate([one.clusters, two.clusters])))
 
 
-def _doubled(ranks: NDArray[np.float64]) -> NDArray[np.int64]:
+def _doubled(ranks: FloatArray) -> IntArray:
     return np.rint(2 * ranks).astype(np.int64)
 
 
-def _exact_p(ranks: NDArray[np.float64], n_first: int, alternative: Alternative) -> float:
+def _exact_p(ranks: FloatArray, n_first: int, alternative: Alternative) -> float:
     doubled = _doubled(ranks)
     n = doubled.size
     if n_first * (n - n_first) > _MAX_EXACT_PAIRS:
@@ -249,7 +241,7 @@ def _exact_p(ranks: NDArray[np.float64], n_first: int, alternative: Alternative)
 
 
 def _asymptotic_p(
-    ranks: NDArray[np.float64], u: float, n_first: int, continuity: bool, alternative: Alternative
+    ranks: FloatArray, u: float, n_first: int, continuity: bool, alternative: Alternative
 ) -> float:
     n = ranks.size
     n_second = n - n_first
@@ -283,14 +275,12 @@ def _superiority(one: Sample, two: Sample, u: float, level: float) -> Estimate:
     return wald_estimate(name, value, math.sqrt(variance), level, null=0.5, within=(0.0, 1.0))
 
 
-def _placements(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+def _placements(values: FloatArray, others: FloatArray) -> FloatArray:
     below = np.searchsorted(others, values, side="left") + np.searchsorted(others, values, side="right")
     return np.asarray(below / (2 * others.size), dtype=np.float64)
 
 
-def _placement_variance(
-    one: Sample, two: Sample, above: NDArray[np.float64], below: NDArray[np.float64]
-) -> float:
+def _placement_variance(one: Sample, two: Sample, above: FloatArray, below: FloatArray) -> float:
     m, n = one.size, two.size
     if one.clusters is None or two.clusters is None or not _repeats(one, two):
         return float((above**2).sum()) / (m * (m - 1)) + float((below**2).sum()) / (n * (n - 1))
@@ -315,7 +305,7 @@ def _z_p(superiority: Estimate, alternative: Alternative) -> float:
 
 
 def _hodges_lehmann(
-    first: NDArray[np.float64], second: NDArray[np.float64], level: float
+    first: FloatArray, second: FloatArray, level: float
 ) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
     """Estimate the shift; its limits are order statistics of the differences (Hollander and Wolfe)."""
     m, n = first.size, second.size
@@ -344,7 +334,7 @@ def _exact_rank_sum_quantile(m: int, n: int, tail: float) -> int:
 
 
 def _ordered_estimate(
-    name: str, ordered: NDArray[np.float64], place: int, level: float
+    name: str, ordered: FloatArray, place: int, level: float
 ) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
     value = float(np.median(ordered))
     if place < 1:
@@ -354,7 +344,7 @@ def _ordered_estimate(
     return (Estimate(name=name, value=value, ci_low=low, ci_high=high, level=level),), ()
 
 
-def _exact_signed_rank_p(ranks: NDArray[np.float64], v: float, alternative: Alternative) -> float:
+def _exact_signed_rank_p(ranks: FloatArray, v: float, alternative: Alternative) -> float:
     doubled = _doubled(ranks)
     total, observed = int(doubled.sum()), round(2 * v)
     # Symmetric about half the total: the upper tail is the lower tail of the rest.
@@ -366,7 +356,7 @@ def _exact_signed_rank_p(ranks: NDArray[np.float64], v: float, alternative: Alte
 
 
 def _asymptotic_signed_rank_p(
-    ranks: NDArray[np.float64], v: float, continuity: bool, alternative: Alternative
+    ranks: FloatArray, v: float, continuity: bool, alternative: Alternative
 ) -> float:
     n = ranks.size
     _, ties = np.unique(ranks, return_counts=True)
@@ -375,9 +365,7 @@ def _asymptotic_signed_rank_p(
     return _normal_p(v - n * (n + 1) / 4, deviation, continuity, alternative)
 
 
-def _clustered_signed_rank_p(
-    signed_ranks: NDArray[np.float64], codes: NDArray[np.intp], alternative: Alternative
-) -> float:
+def _clustered_signed_rank_p(signed_ranks: FloatArray, codes: IntArray, alternative: Alternative) -> float:
     _, dense = np.unique(codes, return_inverse=True)
     sums = cluster_sums(signed_ranks, dense)
     if sums.size < 2 or not sums.any():
@@ -387,9 +375,7 @@ def _clustered_signed_rank_p(
     return _normal_p(float(sums.sum()), math.sqrt(float((sums**2).sum())), False, alternative)
 
 
-def _pseudomedian(
-    differences: NDArray[np.float64], level: float
-) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
+def _pseudomedian(differences: FloatArray, level: float) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
     n = differences.size
     if n * (n + 1) // 2 > _MAX_DIFFERENCES:
         return (), (f"no pseudomedian: the averages of {n} differences are too many",)

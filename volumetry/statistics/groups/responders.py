@@ -17,7 +17,8 @@ from volumetry.statistics.clusters import check_clusters, clean_pairs, cluster_c
 from volumetry.statistics.groups.proportions import wilson_interval
 from volumetry.statistics.groups.two_groups import TableLike, column, patient_column, patient_repeats
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import Column, Table, is_missing, not_estimable, to_numbers
+from volumetry.statistics.rows import is_missing, not_estimable, to_numbers
+from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate
 
 CHANGE_CLASSES = ("increase", "no_change", "decrease", "new", "resolved", "absent")
@@ -261,7 +262,7 @@ def _row(group: Any, category: str, reason: str, n: int, denominator: int, level
     )
 
 
-def _median_estimate(percent: NDArray[np.float64], level: float, clustered: bool) -> Estimate:
+def _median_estimate(percent: FloatArray, level: float, clustered: bool) -> Estimate:
     name = "median relative change"
     ordered = np.sort(percent)
     value = float(np.median(ordered))
@@ -273,21 +274,19 @@ def _median_estimate(percent: NDArray[np.float64], level: float, clustered: bool
     return Estimate(name=name, value=value, ci_low=low, ci_high=high, level=level, unit="%")
 
 
-def _mean_estimate(percent: NDArray[np.float64], rows: NDArray[np.intp], level: float) -> Estimate:
+def _mean_estimate(percent: FloatArray, rows: IntArray, level: float) -> Estimate:
     value = float(percent.mean())
     return _with_t_interval("mean relative change", value, (percent - value) / percent.size, rows, level)
 
 
-def _ratio_of_means(
-    before: NDArray[np.float64], after: NDArray[np.float64], rows: NDArray[np.intp], level: float
-) -> Estimate:
+def _ratio_of_means(before: FloatArray, after: FloatArray, rows: IntArray, level: float) -> Estimate:
     ratio = float(after.sum() / before.sum())
     influence = 100 * (after - ratio * before) / before.sum()
     return _with_t_interval("relative change of means", 100 * (ratio - 1), influence, rows, level)
 
 
 def _with_t_interval(
-    name: str, value: float, influence: NDArray[np.float64], rows: NDArray[np.intp], level: float
+    name: str, value: float, influence: FloatArray, rows: IntArray, level: float
 ) -> Estimate:
     sums = cluster_sums(influence, cluster_codes(rows.tolist()))
     n = sums.size

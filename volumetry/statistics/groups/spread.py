@@ -12,7 +12,8 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters, clean_sample, clean_two_samples, independence_note
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import ClusterPair, Column, Table, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import ClusterPair, Column, Table
 
 _QUANTILE_METHODS = {2: "averaged_inverted_cdf", 6: "weibull", 7: "linear"}
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import clean_two_samples
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, Table, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate
 
 SMD_POOLED = "SMD, pooled SD"
@@ -75,7 +75,7 @@ def standardized_mean_difference(
     )
 
 
-def categorical_difference(first: NDArray[np.int64], second: NDArray[np.int64]) -> tuple[float, float | None]:
+def categorical_difference(first: IntArray, second: IntArray) -> tuple[float, float | None]:
     """Return the standardised difference of two distributions over classes, with either denominator.
 
     Parameters
@@ -105,7 +105,7 @@ def categorical_difference(first: NDArray[np.int64], second: NDArray[np.int64]) 
     return pooled, _distance(difference, covariances[0])
 
 
-def _distance(difference: NDArray[np.float64], covariance: NDArray[np.float64]) -> float | None:
+def _distance(difference: FloatArray, covariance: FloatArray) -> float | None:
     if np.linalg.matrix_rank(covariance) < difference.size:
         return None
     return math.sqrt(max(0.0, float(difference @ np.linalg.solve(covariance, difference))))

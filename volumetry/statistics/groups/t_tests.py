@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -22,7 +21,8 @@ from volumetry.statistics.clusters import (
     has_repeats,
 )
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import Alternative, ClusterPair, Column, Table, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import Alternative, ClusterPair, Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate
 
 Variances = Literal["unequal", "equal"]
@@ -257,7 +257,7 @@ def _pair_count(first: SampleSummary, second: SampleSummary) -> int:
     return first.n
 
 
-def _summary(values: NDArray[np.float64]) -> SampleSummary:
+def _summary(values: FloatArray) -> SampleSummary:
     n = int(values.size)
     if n == 0:
         return SampleSummary(mean=0.0, sd=0.0, n=0)
@@ -323,7 +323,7 @@ def _student_error(one: SampleSummary, two: SampleSummary) -> tuple[float, float
 
 
 def _clustered_t_test(
-    one: Sample, two: Sample, codes: NDArray[np.intp], alternative: Alternative, level: float
+    one: Sample, two: Sample, codes: IntArray, alternative: Alternative, level: float
 ) -> StatisticResult:
     n, n_clusters = codes.size, int(codes.max()) + 1
     if min(one.size, two.size) == 0 or n < 3 or n_clusters < 2:
@@ -358,7 +358,7 @@ def _clustered_t_test(
     )
 
 
-def _mean_error(values: NDArray[np.float64], codes: NDArray[np.intp] | None) -> tuple[float, float]:
+def _mean_error(values: FloatArray, codes: IntArray | None) -> tuple[float, float]:
     n = values.size
     if codes is None:
         return float(values.std(ddof=1)) / math.sqrt(n), float(n - 1)

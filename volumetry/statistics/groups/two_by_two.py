@@ -6,7 +6,6 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
@@ -20,7 +19,8 @@ from volumetry.statistics.groups.proportions import (
     wald_risk_difference,
 )
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import Column, FloatArray, IntArray
 
 Primary = Literal[
     "pearson",
@@ -117,7 +117,7 @@ def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> Stati
     )
 
 
-def count_table(table: Column, shape: tuple[int, int] | None = None) -> NDArray[np.int64]:
+def count_table(table: Column, shape: tuple[int, int] | None = None) -> IntArray:
     """Return `table` as integer counts."""
     try:
         numbers = np.asarray(table, dtype=float)
@@ -136,23 +136,23 @@ def count_table(table: Column, shape: tuple[int, int] | None = None) -> NDArray[
     return numbers.astype(np.int64)
 
 
-def pearson_statistic(counts: NDArray[np.int64]) -> float:
+def pearson_statistic(counts: IntArray) -> float:
     """Return Pearson's chi-squared of a table without empty rows or columns."""
     expected = _expected(counts)
     return float(((counts - expected) ** 2 / expected).sum())
 
 
-def likelihood_ratio_statistic(counts: NDArray[np.int64]) -> float:
+def likelihood_ratio_statistic(counts: IntArray) -> float:
     """Return the likelihood-ratio chi-squared (G) of a table without empty rows or columns."""
     seen = counts > 0
     return float(2 * (counts[seen] * np.log(counts[seen] / _expected(counts)[seen])).sum())
 
 
-def _expected(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _expected(counts: IntArray) -> FloatArray:
     return np.asarray(counts.sum(1)[:, None] * counts.sum(0) / counts.sum(), dtype=np.float64)
 
 
-def _p_values(counts: NDArray[np.int64]) -> tuple[dict[str, float | None], dict[str, float]]:
+def _p_values(counts: IntArray) -> tuple[dict[str, float | None], dict[str, float]]:
     statistics = _chi_squared_statistics(counts)
     p_values: dict[str, float | None] = {
         name: float(stats.chi2.sf(statistics[name], 1)) if name in statistics else None
@@ -162,7 +162,7 @@ def _p_values(counts: NDArray[np.int64]) -> tuple[dict[str, float | None], dict[
     return p_values, statistics
 
 
-def _chi_squared_statistics(counts: NDArray[np.int64]) -> dict[str, float]:
+def _chi_squared_statistics(counts: IntArray) -> dict[str, float]:
     if not counts.sum(0).all():
         return {}
     n = int(counts.sum())
@@ -175,7 +175,7 @@ def _chi_squared_statistics(counts: NDArray[np.int64]) -> dict[str, float]:
     return {"pearson": pearson, "yates": yates, "likelihood-ratio": likelihood, "n-1": pearson * (n - 1) / n}
 
 
-def _null_distribution(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
+def _null_distribution(counts: IntArray) -> tuple[FloatArray, int]:
     """Return the hypergeometric probabilities of the first cell and the index of the observed one."""
     a, b, c, d = (int(count) for count in counts.ravel())
     cells, ways = log_ways(a, b, c, d)
@@ -183,7 +183,7 @@ def _null_distribution(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], 
     return probabilities / probabilities.sum(), a - int(cells[0])
 
 
-def _exact_p_values(counts: NDArray[np.int64]) -> dict[str, float]:
+def _exact_p_values(counts: IntArray) -> dict[str, float]:
     probabilities, observed = _null_distribution(counts)
     here = float(probabilities[observed])
     less, greater = float(probabilities[: observed + 1].sum()), float(probabilities[observed:].sum())
@@ -198,7 +198,7 @@ def _exact_p_values(counts: NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def _mid_p_by_probability(counts: NDArray[np.int64]) -> float:
+def _mid_p_by_probability(counts: IntArray) -> float:
     probabilities, observed = _null_distribution(counts)
     here = float(probabilities[observed])
     return float(probabilities[probabilities <= here * _TIE].sum()) - here / 2

@@ -18,7 +18,8 @@ from volumetry.statistics.groups.rank_tests import mann_whitney_test
 from volumetry.statistics.groups.t_tests import t_test
 from volumetry.statistics.groups.two_by_two import METHODS, Primary
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import ClusterPair, is_missing
+from volumetry.statistics.rows import is_missing
+from volumetry.statistics.types import BoolArray, ClusterPair
 
 #: Columns by name: a DataFrame, or a dictionary of them.
 TableLike = Mapping[str, Any]
@@ -101,7 +102,7 @@ def column(table: TableLike, name: str) -> NDArray[Any]:
     return np.asarray(table[name], dtype=object)
 
 
-def patient_repeats(table: TableLike, kept: NDArray[np.bool_], method: str) -> tuple[str, ...]:
+def patient_repeats(table: TableLike, kept: BoolArray, method: str) -> tuple[str, ...]:
     """Warn and return a note if a patient of the table repeats among the kept rows; else nothing."""
     name = patient_column(table)
     if name is None:
@@ -122,7 +123,7 @@ def _plain(values: NDArray[Any]) -> list[Any]:
 
 
 def _patient_notes(
-    table: TableLike, values: NDArray[Any], in_groups: NDArray[np.bool_], test: str
+    table: TableLike, values: NDArray[Any], in_groups: BoolArray, test: str
 ) -> tuple[str, ...]:
     present = np.array([not is_missing(entry) for entry in values], dtype=bool)
     return patient_repeats(table, in_groups & present, test)

@@ -12,15 +12,8 @@ from volumetry.statistics.matching.pairs import Matching
 from volumetry.statistics.matching.propensity import PropensityScore, require_arms
 from volumetry.statistics.models.design import Covariates, read_covariates
 from volumetry.statistics.result import Result
-from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    IntArray,
-    Table,
-    complete_rows,
-    read_numbers,
-)
+from volumetry.statistics.rows import complete_rows, read_numbers
+from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 
 Denominator = Literal["treated", "control", "pooled"]
 BinaryVariance = Literal["binomial", "sample"]

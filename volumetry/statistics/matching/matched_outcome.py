@@ -10,7 +10,8 @@ from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.pairs import Matching
 from volumetry.statistics.models.regression import linear_regression, logistic_regression
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, not_estimable, read_numbers
+from volumetry.statistics.rows import not_estimable, read_numbers
+from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 
 
 @checked

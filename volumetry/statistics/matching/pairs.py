@@ -12,7 +12,8 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.propensity import PropensityScore
 from volumetry.statistics.result import Result
-from volumetry.statistics.rows import BoolArray, FloatArray, IntArray, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import BoolArray, FloatArray, IntArray
 
 CaliperScale = Literal["probability", "sd-probability", "sd-logit", "none"]
 MatchOrder = Literal["largest", "smallest", "data", "random", "closest"]

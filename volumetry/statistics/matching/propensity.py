@@ -13,16 +13,8 @@ from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.design import Covariates, CovariateSet, read_covariates
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
 from volumetry.statistics.result import Result
-from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    IntArray,
-    Table,
-    complete_rows,
-    not_estimable,
-    read_numbers,
-)
+from volumetry.statistics.rows import complete_rows, not_estimable, read_numbers
+from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

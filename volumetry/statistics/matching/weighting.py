@@ -16,16 +16,8 @@ from volumetry.statistics.models.design import Covariates, Design, read_covariat
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
 from volumetry.statistics.models.regression import RegressionOptions, linear_regression, logistic_regression
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import (
-    Column,
-    FloatArray,
-    IntArray,
-    Table,
-    complete_rows,
-    not_estimable,
-    read_numbers,
-    sum_by,
-)
+from volumetry.statistics.rows import complete_rows, not_estimable, read_numbers, sum_by
+from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate
 
 Estimand = Literal["ate", "att", "overlap"]

@@ -10,7 +10,8 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.models.cox import CoxFit, grouped_sums
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import FloatArray, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import FloatArray
 from volumetry.statistics.wald import wald_estimate
 
 #: Pairs looked at in one go; bounds the memory.

@@ -20,13 +20,14 @@ from volumetry.statistics.models.partial_likelihood import (
     score_residuals,
 )
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, not_estimable
+from volumetry.statistics.rows import not_estimable
 from volumetry.statistics.time.survival_rows import (
     SurvivalColumns,
     SurvivalRows,
     read_survival,
     require_events,
 )
+from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 _MAX_ITERATIONS = 60

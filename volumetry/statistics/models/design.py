@@ -11,18 +11,14 @@ import pandas as pd
 
 from volumetry.errors import UsageError
 from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    IntArray,
     Labels,
-    Table,
     column_values,
     is_categorical,
     not_estimable,
     read_labels,
     read_numbers,
 )
+from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 
 #: What ``covariates=`` takes: names of columns of ``data`` (``"a:b"`` is the product of two), a mapping
 #: of names to values, a DataFrame, or an (n, p) array.

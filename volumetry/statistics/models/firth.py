@@ -30,8 +30,8 @@ from volumetry.statistics.models.profile_likelihood import (
 )
 from volumetry.statistics.models.regression import read_regression
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, Table
 from volumetry.statistics.time.survival_rows import SurvivalColumns, read_survival, require_events
+from volumetry.statistics.types import Column, FloatArray, Table
 from volumetry.statistics.wald import held_exp, wald_estimate
 
 #: No log relative hazard is this large; a penalised likelihood that goes there is flat.

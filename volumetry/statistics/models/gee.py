@@ -15,7 +15,8 @@ from volumetry.statistics.models.design import Covariates, require_full_rank
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
 from volumetry.statistics.models.regression import RegressionRows, read_regression
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, IntArray, Table, not_estimable, sum_by
+from volumetry.statistics.rows import not_estimable, sum_by
+from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import coefficient_estimates
 
 Family = Literal["binomial", "poisson", "gaussian"]

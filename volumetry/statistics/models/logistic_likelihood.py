@@ -15,7 +15,8 @@ from scipy import special
 from volumetry.errors import UsageError
 from volumetry.statistics.models.design import Design, require_full_rank
 from volumetry.statistics.models.profile_likelihood import Maximum, Point, maximise
-from volumetry.statistics.rows import FloatArray, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import FloatArray
 
 #: A linear predictor beyond this has a fitted probability of 0 or 1 to thirteen digits.
 _SEPARATED = 30.0

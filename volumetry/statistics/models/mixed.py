@@ -11,16 +11,8 @@ from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.design import Covariates, read_covariates, require_full_rank
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import (
-    Column,
-    FloatArray,
-    IntArray,
-    Table,
-    complete_rows,
-    not_estimable,
-    read_labels,
-    read_numbers,
-)
+from volumetry.statistics.rows import complete_rows, not_estimable, read_labels, read_numbers
+from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import coefficient_estimates
 
 

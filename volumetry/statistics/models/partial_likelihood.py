@@ -18,7 +18,8 @@ from typing import Literal
 
 import numpy as np
 
-from volumetry.statistics.rows import BoolArray, FloatArray, IntArray, sum_by
+from volumetry.statistics.rows import sum_by
+from volumetry.statistics.types import BoolArray, FloatArray, IntArray
 
 TieRule = Literal["efron", "breslow"]
 

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
-from volumetry.statistics.rows import BoolArray, FloatArray, not_estimable
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.types import BoolArray, FloatArray
 
 _MAX_ITERATIONS = 100
 #: A step of this many standard errors is no step.

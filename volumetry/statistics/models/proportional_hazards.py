@@ -18,7 +18,8 @@ from volumetry.statistics.models.partial_likelihood import (
     weighted_information,
 )
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import FloatArray, not_estimable, sum_by
+from volumetry.statistics.rows import not_estimable, sum_by
+from volumetry.statistics.types import FloatArray
 
 TimeTransform = Literal["km", "rank", "identity", "log"]
 

@@ -16,16 +16,8 @@ from volumetry.statistics.models.design import Covariates, Design, read_covariat
 from volumetry.statistics.models.logistic_likelihood import LogisticModel, build_model, fit_logistic
 from volumetry.statistics.models.profile_likelihood import Maximum, profile_limits
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    IntArray,
-    Table,
-    complete_rows,
-    not_estimable,
-    read_numbers,
-)
+from volumetry.statistics.rows import complete_rows, not_estimable, read_numbers
+from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import held_exp, wald_estimate
 
 Correction = Literal["none", "clusters", "hc1", "cr2"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import gammaln
+
+from volumetry.statistics.types import FloatArray
 
 # Outcomes rarer than this are left out; together they are below 1e-12 of the power.
 _NEGLIGIBLE = 1e-17
@@ -64,16 +65,16 @@ def smallest_fisher_n(
     return n, reached
 
 
-def _log_choose(n: int) -> NDArray[np.float64]:
+def _log_choose(n: int) -> FloatArray:
     k = np.arange(n + 1)
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), dtype=np.float64)
 
 
-def _centred(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+def _centred(logs: FloatArray) -> FloatArray:
     return np.asarray(logs - logs.max(), dtype=np.float64)
 
 
-def _two_sided_p(null: NDArray[np.float64]) -> NDArray[np.float64]:
+def _two_sided_p(null: FloatArray) -> FloatArray:
     order = np.sort(null)
     upto = np.cumsum(order)
     return np.asarray(upto[np.searchsorted(order, null * _TIE, side="right") - 1], dtype=np.float64)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
+from volumetry.statistics.types import FloatArray
 
 Adjustment = Literal["holm", "benjamini-hochberg", "bonferroni", "hommel", "hochberg"]
 
@@ -52,6 +52,6 @@ def adjust_p_values(
         raise UsageError("usage", "a p value lies outside [0, 1]")
     if known.size == 0:
         return tuple(None for _ in p_values)
-    adjusted: NDArray[np.float64] = multipletests(known, method=_METHODS[method])[1]
+    adjusted: FloatArray = multipletests(known, method=_METHODS[method])[1]
     answers = iter(adjusted.tolist())
     return tuple(None if p is None else float(next(answers)) for p in p_values)

@@ -16,10 +16,11 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Result, StatisticResult
-from volumetry.statistics.rows import BoolArray, Column, FloatArray, Table, present_values, sum_by
+from volumetry.statistics.rows import present_values, sum_by
 from volumetry.statistics.time.influence import Leaving, curve_variance
 from volumetry.statistics.time.survival import greenwood_terms, interval_limits
 from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+from volumetry.statistics.types import BoolArray, Column, FloatArray, Table
 
 Variance = Literal["jackknife", "aalen"]
 

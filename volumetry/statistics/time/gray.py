@@ -10,21 +10,14 @@ from scipy import special
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    Table,
-    not_estimable,
-    present_values,
-    sum_by,
-)
+from volumetry.statistics.rows import not_estimable, present_values, sum_by
 from volumetry.statistics.time.survival_rows import (
     SurvivalColumns,
     SurvivalRows,
     read_survival,
     require_groups,
 )
+from volumetry.statistics.types import BoolArray, Column, FloatArray, Table
 
 
 @checked

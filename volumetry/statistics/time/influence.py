@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from volumetry.statistics.rows import BoolArray, FloatArray, IntArray, sum_by
+from volumetry.statistics.rows import sum_by
+from volumetry.statistics.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True)

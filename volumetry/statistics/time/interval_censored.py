@@ -18,12 +18,7 @@ from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    IntArray,
     Labels,
-    Table,
     column_values,
     complete_rows,
     is_missing,
@@ -32,6 +27,7 @@ from volumetry.statistics.rows import (
     read_labels,
     read_numbers,
 )
+from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 
 Scores = Literal["sun", "finkelstein"]
 

@@ -10,15 +10,7 @@ from scipy import special
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    Table,
-    not_estimable,
-    present_values,
-    sum_by,
-)
+from volumetry.statistics.rows import not_estimable, present_values, sum_by
 from volumetry.statistics.time.survival_rows import (
     SurvivalColumns,
     SurvivalRows,
@@ -26,6 +18,7 @@ from volumetry.statistics.time.survival_rows import (
     require_events,
     require_groups,
 )
+from volumetry.statistics.types import BoolArray, Column, FloatArray, Table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,10 @@ import numpy as np
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import Column, FloatArray, Table, not_estimable
+from volumetry.statistics.rows import not_estimable
 from volumetry.statistics.time.survival import CurveOptions, SurvivalCurve, curves_by_group, greenwood_terms
 from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+from volumetry.statistics.types import Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate
 
 _TOLERANCE = float(np.sqrt(np.finfo(float).eps))

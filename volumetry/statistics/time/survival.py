@@ -12,17 +12,10 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    Table,
-    present_values,
-    read_numbers,
-    sum_by,
-)
+from volumetry.statistics.rows import present_values, read_numbers, sum_by
 from volumetry.statistics.time.influence import Leaving, curve_variance
 from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+from volumetry.statistics.types import BoolArray, Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate, wald_quantile
 
 IntervalKind = Literal["log-log", "log", "plain"]

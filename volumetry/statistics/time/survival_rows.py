@@ -8,18 +8,8 @@ import numpy as np
 import pandas as pd
 
 from volumetry.errors import UsageError
-from volumetry.statistics.rows import (
-    BoolArray,
-    Column,
-    FloatArray,
-    IntArray,
-    Labels,
-    Table,
-    complete_rows,
-    not_estimable,
-    read_labels,
-    read_numbers,
-)
+from volumetry.statistics.rows import Labels, complete_rows, not_estimable, read_labels, read_numbers
+from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 
 #: Times closer than this, absolutely or relative to their mean, are one time (as R's survival does).
 _SAME_TIME = float(np.sqrt(np.finfo(float).eps))
