@@ -64,8 +64,11 @@ FORBIDDEN = {
 # The same inside `volumetry.statistics`. Tests of groups know no models, and
 # models know no matching.
 STATISTICS_LAYERS: tuple[tuple[str, ...], ...] = (
-    ("result", "rows", "arguments"),
+    ("types",),
+    ("rows", "arguments"),
+    ("result",),
     ("clusters", "wald"),
+    ("samples",),
     ("groups", "time", "planning"),
     ("models", "agreement", "audit"),
     ("matching",),

@@ -265,7 +265,7 @@ def test_hips_of_one_patient_are_noted_by_every_measure() -> None:
         with pytest.warns(vs.ClusteredDataWarning, match="270 rows of 180 clusters"):
             result = measure()
         assert any("analysed as independent" in note for note in result.notes)
-    with pytest.raises(UsageError, match="one label for each"):
+    with pytest.raises(UsageError, match="one label for every row"):
         vs.icc(READERS, cluster=patients[:-1])
 
 

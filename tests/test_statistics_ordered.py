@@ -122,7 +122,7 @@ def test_wrong_classes_are_refused() -> None:
     with pytest.raises(UsageError, match="not among the classes"):
         vs.proportional_odds(["bigger"], ["decrease"], classes=CLASSES)
     with pytest.raises(UsageError, match="one label for every row"):
-        vs.proportional_odds(["increase"], ["decrease"], classes=CLASSES, cluster=("a", "bc"))
+        vs.proportional_odds(["increase"], ["decrease"], classes=CLASSES, cluster=(["a"], ["b", "c"]))
     with pytest.raises(UsageError, match="two groups"):
         vs.mann_whitney_on_classes([[1, 2], [3, 4], [5, 6]])
     with pytest.raises(StatisticsError, match="only one row or one class"):

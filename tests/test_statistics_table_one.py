@@ -137,7 +137,7 @@ def test_wrong_tables_are_refused() -> None:
         vs.table_one(PATIENTS, group="group", levels=(1, 0))
     with pytest.raises(UsageError, match="no column 'height'"):
         vs.table_one(PATIENTS, group="group", levels=(1, 0), numeric=["height"])
-    with pytest.raises(UsageError, match="no number"):
+    with pytest.raises(UsageError, match="not a number"):
         vs.table_one(PATIENTS, group="group", levels=(1, 0), numeric=["aetiology"])
     with pytest.raises(StatisticsError, match="not-estimable"):
         vs.standardized_mean_difference([1.0], np.array([1.0, 2.0]))

@@ -270,5 +270,34 @@ class StatisticResult(Result):
         return [*notes, *([f"... {more} more notes: .notes"] if more > 0 else [])]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """The rows that a method used, as its result must say them.
+
+    Attributes
+    ----------
+    n_used, n_missing, n_clusters, notes
+        As in `StatisticResult`.
+    """
+
+    n_used: int
+    n_missing: int = 0
+    n_clusters: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def result(
+        self, method: str, test: Estimate | None = None, *, notes: tuple[str, ...] = (), **answer: Any
+    ) -> StatisticResult:
+        """Return the result of a method on these rows: two-sided, and with these notes behind their own.
+
+        `test` is the estimate whose statistic and p value are those of the whole.
+        """
+        known: dict[str, Any] = {"n_used": self.n_used, "n_missing": self.n_missing}
+        known |= {"n_clusters": self.n_clusters, "alternative": "two-sided"}
+        if test is not None:
+            known |= {"estimates": (test,), "statistic": test.statistic, "p_value": test.p_value}
+        return StatisticResult(method=method, notes=(*self.notes, *notes), **(known | answer))
+
+
 def _plain_number(df: float | tuple[float, float]) -> str:
     return ", ".join(f"{part:.6g}" for part in (df if isinstance(df, tuple) else (df,)))

@@ -75,6 +75,16 @@ def column_values(column: Column, data: Table | None, name: str) -> Any:
     return data[column]
 
 
+def as_frame(table: Any) -> Table:
+    """Return a table that may be a dictionary of columns as a DataFrame."""
+    if isinstance(table, pd.DataFrame):
+        return table
+    try:
+        return pd.DataFrame(dict(table))
+    except (ValueError, TypeError) as error:
+        raise UsageError("invalid-table", f"the columns make no table: {error}") from None
+
+
 def one_column(values: Any, name: str) -> pd.Series[Any]:
     """Return values as a series."""
     if isinstance(values, pd.Series):
@@ -89,17 +99,14 @@ def one_column(values: Any, name: str) -> pd.Series[Any]:
 
 
 def read_numbers(column: Column, data: Table | None = None, *, name: str = "values") -> FloatArray:
-    """Return a column as floats, missing as NaN."""
-    values = column_values(column, data, name)
+    """Return a column as floats, missing (None, NaN, empty text) as NaN."""
     label = column if isinstance(column, str) else name
-    series = one_column(values, label)
-    if series.dtype.kind in "biuf" and isinstance(series.dtype, np.dtype):
-        return _require_finite(np.ascontiguousarray(series.to_numpy(dtype=np.float64)), label)
-    try:
-        numbers = pd.to_numeric(series.astype(object).where(series.notna(), np.nan), errors="raise")
-    except (ValueError, TypeError) as error:
-        raise UsageError("invalid-table", f"{label} holds a value that is not a number: {error}") from None
-    return _require_finite(np.ascontiguousarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan)), label)
+    series = one_column(column_values(column, data, name), label)
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+        numbers = series.to_numpy(dtype=np.float64)
+    else:
+        numbers = np.array([_number(value, label) for value in series], dtype=np.float64)
+    return _require_finite(np.ascontiguousarray(numbers), label)
 
 
 def read_labels(column: Column, data: Table | None = None, *, name: str = "labels") -> Labels:
@@ -114,22 +121,6 @@ def read_labels(column: Column, data: Table | None = None, *, name: str = "label
     except TypeError:  # mixed types have no order; their first appearance has
         codes, levels = pd.factorize(series)
     return Labels(codes=codes.astype(np.int64), levels=_plain_levels(levels))
-
-
-def read_block(columns: Any, data: Table | None, *, name: str, shape: str) -> FloatArray:
-    """Return a rectangle of numbers: names of columns of `data`, or rows of values; missing as NaN."""
-    columns = list(columns) if isinstance(columns, Iterable) and not hasattr(columns, "ndim") else columns
-    if (
-        data is not None
-        and isinstance(columns, list)
-        and columns
-        and all(isinstance(c, str) for c in columns)
-    ):
-        return np.column_stack([read_numbers(column, data, name=name) for column in columns])
-    table = np.asarray(columns, dtype=object)
-    if table.ndim != 2:
-        raise UsageError("usage", f"{name} have {shape}", todo="Or name the columns of data=.")
-    return to_numbers(table.ravel(), name).reshape(table.shape)
 
 
 def is_categorical(values: Any) -> bool:
@@ -191,17 +182,6 @@ def not_estimable(what: str, *, todo: str = "", **values: Any) -> StatisticsErro
     return StatisticsError("not-estimable", what, values=values, todo=todo)
 
 
-def to_numbers(values: Column, name: str = "values") -> FloatArray:
-    """Return `values` as a float array in which every kind of missing value is NaN."""
-    try:
-        numbers = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = np.array([_number(value, name) for value in np.asarray(values, dtype=object).ravel()])
-    if numbers.ndim != 1:
-        raise UsageError("invalid-table", f"{name} must be one column", values={"dimensions": numbers.ndim})
-    return _require_finite(numbers, name)
-
-
 def _require_finite(numbers: FloatArray, name: str) -> FloatArray:
     """Refuse infinity, and what is too large to be a measurement; NaN passes."""
     with np.errstate(invalid="ignore"):
@@ -226,4 +206,4 @@ def _number(value: Any, name: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise UsageError("invalid-table", f"{name} holds {value!r}, which is no number") from None
+        raise UsageError("invalid-table", f"{name} holds {value!r}, which is not a number") from None

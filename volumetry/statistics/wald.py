@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 from scipy import special
 
 from volumetry.statistics.result import Estimate
@@ -68,9 +70,31 @@ def wald_estimate(
 
 
 def coefficient_estimates(
-    names: tuple[str, ...], values: FloatArray, errors: FloatArray, level: float, *, ratio: bool = False
+    names: tuple[str, ...],
+    values: FloatArray,
+    errors: FloatArray,
+    level: float,
+    *,
+    df: FloatArray | float = math.inf,
+    ratio: bool = False,
+    limits: FloatArray | None = None,
+    chi_squared: FloatArray | None = None,
 ) -> tuple[Estimate, ...]:
-    """Return the estimates of a model's coefficients, the intercept (the first) last."""
-    return tuple(
-        wald_estimate(names[j], values[j], errors[j], level, ratio=ratio) for j in (*range(1, len(names)), 0)
-    )
+    """Return the estimates of a model's coefficients, the intercept last.
+
+    `limits`, (p, 2), and `chi_squared`, (p,), are those of a likelihood's profile and stand in for Wald's. A
+    coefficient without error has neither interval nor test.
+    """
+    found = []
+    for j, (name, one_df) in enumerate(zip(names, np.broadcast_to(df, len(names)), strict=True)):
+        estimate = wald_estimate(name, values[j], errors[j], level, df=one_df, ratio=ratio)
+        if errors[j] == 0:
+            estimate = replace(estimate, ci_low=None, ci_high=None)
+        if limits is not None:
+            low, high = limits[j].tolist()
+            estimate = replace(estimate, ci_low=held_exp(low), ci_high=held_exp(high))
+        if chi_squared is not None:
+            p_value = float(special.chdtrc(1, chi_squared[j]))
+            estimate = replace(estimate, statistic=float(chi_squared[j]), p_value=p_value)
+        found.append(estimate)
+    return (*found[1:], found[0]) if names[0] == "intercept" else tuple(found)

@@ -94,7 +94,7 @@ def class_test(context: Context, test: str, classes: Sequence[str | None]) -> St
     """Compare three classes between groups with rows as independent."""
     from dataclasses import replace
 
-    from volumetry.statistics.clusters import independence_note
+    from volumetry.statistics.clusters import check_clusters
     from volumetry.statistics.groups.contingency import contingency_test, cross_tabulate
     from volumetry.statistics.groups.ordered import linear_by_linear_test
 
@@ -107,7 +107,7 @@ def class_test(context: Context, test: str, classes: Sequence[str | None]) -> St
         else contingency_test(counts, primary=test, level=context.level)  # type: ignore[arg-type]
     )
     known = [p for p, entry in zip(context.clusters, classes, strict=True) if entry is not None]
-    notes = (*result.notes, *independence_note(known, result.method))
+    notes = (*result.notes, *check_clusters(known, accounted=False).notes)
     return replace(result, n_missing=missing, notes=notes)
 
 

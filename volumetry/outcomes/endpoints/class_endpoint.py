@@ -77,7 +77,7 @@ def compare_counts(
     context: Context, test: str, cells: Sequence[str | None], classes: Sequence[str]
 ) -> StatisticResult:
     """Compare classes between groups with rows as independent, as papers print it."""
-    from volumetry.statistics.clusters import independence_note
+    from volumetry.statistics.clusters import check_clusters
     from volumetry.statistics.groups.contingency import contingency_test, cross_tabulate
     from volumetry.statistics.groups.ordered import linear_by_linear_test
 
@@ -90,7 +90,7 @@ def compare_counts(
         else contingency_test(counts, primary=test, level=context.level)  # type: ignore[arg-type]
     )
     known = [c for c, entry in zip(context.clusters, cells, strict=True) if entry is not None]
-    notes = (*result.notes, *independence_note(known, result.method))
+    notes = (*result.notes, *check_clusters(known, accounted=False).notes)
     return replace(result, n_missing=missing, notes=notes)
 
 

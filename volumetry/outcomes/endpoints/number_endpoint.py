@@ -147,7 +147,7 @@ def _models(
 
 
 def _within(context: Context, endpoint: Paired, frame: pd.DataFrame, label: str) -> list[Analysis]:
-    from volumetry.statistics.clusters import independence_note
+    from volumetry.statistics.clusters import check_clusters
     from volumetry.statistics.groups.rank_tests import wilcoxon_signed_rank_test
     from volumetry.statistics.groups.t_tests import paired_t_test
 
@@ -158,7 +158,7 @@ def _within(context: Context, endpoint: Paired, frame: pd.DataFrame, label: str)
 
     def published() -> StatisticResult:
         result = test(after, before, level=context.level)
-        return replace(result, notes=(*result.notes, *independence_note(clusters, result.method)))
+        return replace(result, notes=(*result.notes, *check_clusters(clusters, accounted=False).notes))
 
     def clustered() -> StatisticResult:
         return paired_t_test(after, before, cluster=part["patient"].tolist(), level=context.level)

@@ -9,10 +9,10 @@ import numpy as np
 from scipy import stats
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import not_estimable, read_block
-from volumetry.statistics.types import Column, FloatArray, IntArray, Table
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.samples import read_block
+from volumetry.statistics.types import Column, FloatArray, Table
 
 IccForm = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)"]
 
@@ -63,7 +63,10 @@ def icc(
     StatisticsError
         `not-estimable` for fewer than two subjects or readers, or ratings that never vary.
     """
-    table, codes, n_missing = _complete_rows(ratings, cluster, data)
+    rows = read_block(
+        ratings, cluster, data, name="ratings", shape="a row per subject and a column per reader"
+    )
+    table = rows.values
     n, k = table.shape
     if n < 2 or k < 2:
         raise not_estimable("an ICC needs two subjects and two ratings of each", n_subjects=n, n_readers=k)
@@ -74,27 +77,21 @@ def icc(
         raise not_estimable("the subjects' mean ratings do not differ", n_subjects=n, n_readers=k)
     if squares["within"] == 0:
         raise not_estimable("all reads of each subject are equal: the ICC is 1 and has no interval")
-    notes = (
-        *(check_clusters(cluster, data).notes if cluster is None else ()),
-        *independence_note(codes, f"Intraclass correlation {form}"),
-    )
     tail = (1 - level) / 2
     found = {name: _estimate(name, squares, n, k, tail) for name in ICC_FORMS}
     estimates = {name: estimate for name, estimate in found.items() if estimate is not None}
     if form not in estimates:
         raise not_estimable(f"{form} is not defined for these ratings", n_subjects=n, n_readers=k)
-    notes += tuple(f"{name} is not defined for these ratings" for name in ICC_FORMS if name not in estimates)
+    notes = tuple(f"{name} is not defined for these ratings" for name in ICC_FORMS if name not in estimates)
     f, df2 = _f_test(form, squares, n, k)
     first = estimates.pop(form)
-    return StatisticResult(
-        method=f"Intraclass correlation, {form}",
+    return rows.result(
+        f"Intraclass correlation, {form}",
         estimates=(first, *estimates.values()),
         statistic=f,
         df=(float(n - 1), float(df2)),
         p_value=float(stats.f.sf(f, n - 1, df2)),
         alternative="greater",
-        n_used=n,
-        n_missing=n_missing,
         notes=notes,
         details={
             "mean_squares": squares,
@@ -107,16 +104,6 @@ def icc(
             "p_value_satterthwaite": _satterthwaite_p(squares, n, k),
         },
     )
-
-
-def _complete_rows(
-    ratings: Column, cluster: Column | None, data: Table | None
-) -> tuple[FloatArray, IntArray | None, int]:
-    """Return the rows without a gap, their clusters, and how many were left out."""
-    numbers = read_block(ratings, data, name="ratings", shape="a row per subject and a column per reader")
-    codes, kept = labelled_rows(cluster, len(numbers), data=data, each="each of the ratings")
-    kept = kept & ~np.isnan(numbers).any(axis=1)
-    return numbers[kept], None if codes is None else codes[kept], int((~kept).sum())
 
 
 def _mean_squares(table: FloatArray) -> dict[str, float]:

@@ -11,11 +11,11 @@ import numpy as np
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters, independence_note
-from volumetry.statistics.groups.contingency import count_levels, level_numbers
+from volumetry.statistics.groups.contingency import count_levels
 from volumetry.statistics.groups.two_by_two import count_table
-from volumetry.statistics.result import StatisticResult
+from volumetry.statistics.result import StatisticResult, Used
 from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.samples import positions, read_pairs
 from volumetry.statistics.types import Column, FloatArray, Table
 from volumetry.statistics.wald import tail_p, wald_estimate
 
@@ -61,13 +61,11 @@ def cohen_kappa(table: Column, *, weights: KappaWeights = "none", level: float =
     kappa = (observed - expected) / (1 - expected)
     error, null_error = _errors(shares, agreement, kappa, expected, n)
     z = kappa / null_error if null_error > 0 else None
-    return StatisticResult(
-        method="Cohen's kappa" + ("" if weights == "none" else f", {weights} weights"),
+    return Used(n_used=n).result(
+        "Cohen's kappa" + ("" if weights == "none" else f", {weights} weights"),
         estimates=(wald_estimate("kappa", kappa, error, level, tested=False, within=(-1.0, 1.0)),),
         statistic=z,
         p_value=None if z is None else tail_p(z),
-        alternative="two-sided",
-        n_used=n,
         details={
             "agreement_percent": 100 * float(np.trace(shares)),
             "standard_error_null": null_error,
@@ -102,14 +100,11 @@ def cohen_kappa_of_readers(
         As in `cohen_kappa`.
     data : as in every function of `volumetry.statistics`
     """
-    rows, columns, codes, n_missing = level_numbers(
-        first, second, classes, classes, data=data, cluster=cluster
-    )
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    notes = (*warned, *independence_note(codes, "Cohen's kappa"))
-    table = count_levels(rows, columns, len(classes), len(classes))
+    readers = (positions(classes), positions(classes))
+    rows = read_pairs(first, second, cluster, data=data, readers=readers, accounted=False)
+    table = count_levels(rows, len(classes), len(classes))
     result = cohen_kappa(table, weights=weights, level=level)
-    return replace(result, n_missing=n_missing, notes=(*result.notes, *notes))
+    return replace(result, n_missing=rows.n_missing, notes=(*result.notes, *rows.notes))
 
 
 def _agreement_weights(size: int, weights: str) -> FloatArray:

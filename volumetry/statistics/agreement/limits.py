@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters, clean_pairs, independence_note
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.samples import read_pairs
 from volumetry.statistics.types import Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate, wald_quantile
 
@@ -65,37 +65,29 @@ def bland_altman(
     StatisticsError
         `not-estimable` for fewer than three pairs, or values not above 0 on the log or percent scale.
     """
-    one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    if one.size < 3:
-        raise not_estimable("limits of agreement need three pairs", n_pairs=one.size)
-    differences, means = _differences(one, two, scale)
-    notes = (*warned, *independence_note(codes, "Bland-Altman limits"))
-    z = wald_quantile(level)
+    rows = read_pairs(first, second, cluster, data=data, accounted=False)
+    n = rows.n_used
+    if n < 3:
+        raise not_estimable("limits of agreement need three pairs", n_pairs=n)
+    differences, means = _differences(rows.first, rows.second, scale)
     within = math.sqrt(float((differences**2).mean()) / 2)
     slope, slope_note = _slope(means, differences, level)
     estimates = _limits(differences, _UNITS.get(scale, unit), level)
     if scale == "log":
-        estimates += tuple(
-            _ratio(name, e)
-            for name, e in zip(("ratio", "lower ratio", "upper ratio"), estimates, strict=True)
-        )
-    return StatisticResult(
-        method=f"Bland-Altman limits of agreement, {scale} scale",
+        names = ("ratio", "lower ratio", "upper ratio")
+        estimates += tuple(_ratio(name, e) for name, e in zip(names, estimates, strict=True))
+    return rows.result(
+        f"Bland-Altman limits of agreement, {scale} scale",
+        slope,
         estimates=estimates,
-        statistic=None if slope is None else slope.statistic,
-        df=float(one.size - 2),
-        p_value=None if slope is None else slope.p_value,
-        alternative="two-sided",
-        n_used=one.size,
-        n_missing=n_missing,
-        notes=(*notes, *slope_note),
+        df=float(n - 2),
+        notes=slope_note,
         details={
             "sd_of_differences": float(differences.std(ddof=1)),
             "within_subject_sd": within,
-            "repeatability_coefficient": z * math.sqrt(2) * within,
+            "repeatability_coefficient": wald_quantile(level) * math.sqrt(2) * within,
             "slope": slope,
-            "limit_error_1986": math.sqrt(3 * float(differences.var(ddof=1)) / one.size),
+            "limit_error_1986": math.sqrt(3 * float(differences.var(ddof=1)) / n),
             "means": means.tolist(),
             "differences": differences.tolist(),
         },
@@ -130,12 +122,10 @@ def lin_concordance(
     StatisticsError
         `not-estimable` for fewer than three pairs, or a constant measurement.
     """
-    one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    n = one.size
+    rows = read_pairs(first, second, cluster, data=data, accounted=False)
+    one, two, n = rows.first, rows.second, rows.n_used
     if n < 3 or np.ptp(one) == 0 or np.ptp(two) == 0:
         raise not_estimable("a concordance needs three pairs, and both measurements must vary", n_pairs=n)
-    notes = (*warned, *independence_note(codes, "Lin's concordance"))
     # The concordance does not depend on the unit; squares of tiny values would underflow.
     scale = max(float(np.ptp(one)), float(np.ptp(two)))
     one, two = one / scale, two / scale
@@ -147,16 +137,16 @@ def lin_concordance(
     value = 2 * covariance / (variance_one + variance_two + shift**2)
     r = covariance / math.sqrt(variance_one * variance_two)
     u = shift / (variance_one * variance_two) ** 0.25
+    notes: tuple[str, ...] = ()
     if abs(r) >= 1 or r == 0 or abs(value) >= 1:
         estimate = Estimate(name="concordance correlation", value=value, level=level)
-        notes += ("the interval is not defined for a correlation of 0 or 1",)
+        notes = ("the interval is not defined for a correlation of 0 or 1",)
     else:
         estimate = _concordance_estimate(value, r, u, n, level)
-    return StatisticResult(
-        method="Lin's concordance correlation",
+    return rows.result(
+        "Lin's concordance correlation",
         estimates=(estimate,),
-        n_used=n,
-        n_missing=n_missing,
+        alternative="",
         notes=notes,
         details={"pearson_r": r, "bias_correction": value / r if r else None},
     )

@@ -10,10 +10,10 @@ from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters, independence_note, labelled_rows
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import not_estimable, read_block
-from volumetry.statistics.types import BoolArray, Column, IntArray, Table
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.samples import read_block
+from volumetry.statistics.types import Column, FloatArray, Table
 
 # Beyond it one read is typically a thousand times another, and percentages soon leave the range of floats.
 _LARGEST_LOG_SD = 10.0
@@ -72,14 +72,13 @@ def repeatability(
         raise UsageError(
             "usage", "a threshold lies between 0 and 100 %", values={"threshold": threshold_percent}
         )
-    square_sum, df, used, codes = _within(reads, cluster, data)
-    n_used, n_missing = int(used.sum()), int((~used).sum())
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    notes = (*warned, *independence_note(codes, "Repeatability"))
+    rows = read_block(
+        reads, cluster, data, name="reads", shape="a row per lesion and a column per read", least=2
+    )
+    square_sum, df = _within(rows.values)
     if square_sum == 0:
-        raise not_estimable(
-            "all reads of each lesion are equal: there is no error to estimate", n_lesions=n_used
-        )
+        what = "all reads of each lesion are equal: there is no error to estimate"
+        raise not_estimable(what, n_lesions=rows.n_used)
     tail = (1 - level) / 2
     value = math.sqrt(square_sum / df)
     low = math.sqrt(square_sum / float(stats.chi2.isf(tail, df)))
@@ -89,9 +88,10 @@ def repeatability(
     up, down = math.log1p(threshold), -math.log1p(-threshold)
 
     sds = (value, low, high)
+    notes: tuple[str, ...] = ()
     if high > _LARGEST_LOG_SD:
         sds = (min(value, _LARGEST_LOG_SD), min(low, _LARGEST_LOG_SD), _LARGEST_LOG_SD)
-        notes += (f"log SDs are cut at {_LARGEST_LOG_SD:g}: there are too few reads, or they are no repeats",)
+        notes = (f"log SDs are cut at {_LARGEST_LOG_SD:g}: there are too few reads, or they are no repeats",)
 
     def of(name: str, unit: str, transformed: tuple[float, float, float]) -> Estimate:
         middle, one, other = transformed
@@ -108,12 +108,11 @@ def repeatability(
         of("repeatability coefficient, linear", "%", _each(lambda s: 100 * z * _cv(s), sds)),
         of("false-change rate", "%", _each(lambda s: 100 * _false_change(s, up, down), sds)),
     )
-    return StatisticResult(
-        method="Repeatability on the log scale",
+    return rows.result(
+        "Repeatability on the log scale",
         estimates=estimates,
         df=float(df),
-        n_used=n_used,
-        n_missing=n_missing,
+        alternative="",
         notes=notes,
         details={
             "threshold_percent": threshold_percent,
@@ -122,25 +121,19 @@ def repeatability(
     )
 
 
-def _within(
-    reads: Column, cluster: Column | None, data: Table | None
-) -> tuple[float, int, BoolArray, IntArray | None]:
-    """Return the within-lesion sum of squares of logs, its df, which lesions were used, their clusters."""
-    numbers = read_block(reads, data, name="reads", shape="a row per lesion and a column per read")
-    codes, labelled = labelled_rows(cluster, len(numbers), data=data, each="each of the lesions")
+def _within(numbers: FloatArray) -> tuple[float, int]:
+    """Return the within-lesion sum of squares of logs, and its df."""
     if (numbers <= 0).any():
         raise not_estimable("a volume is not above 0 and has no logarithm", todo="Leave absent lesions out.")
+    if len(numbers) == 0:
+        raise not_estimable("no lesion has two reads")
     known = ~np.isnan(numbers)
-    used = (known.sum(1) >= 2) & labelled
-    if not used.any():
-        raise not_estimable("no lesion has two reads", n_lesions=len(numbers))
-    logs, known = np.log(numbers[used]), known[used]
+    logs = np.log(numbers)
     means = np.nansum(logs, axis=1) / known.sum(1)
     deviations = np.where(known, logs - means[:, None], 0.0)
     # Equal reads leave a rounding error about their mean.
     deviations[np.abs(deviations) < 1e-14] = 0.0
-    df = int(known.sum() - used.sum())
-    return float((deviations**2).sum()), df, used, None if codes is None else codes[used]
+    return float((deviations**2).sum()), int(known.sum()) - len(numbers)
 
 
 def _cv(log_sd: float) -> float:

@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import cluster_codes
+from volumetry.statistics.clusters import repeated_patients
 from volumetry.statistics.groups.spread import quantiles
 from volumetry.statistics.groups.standardized_difference import (
     SMD_FIRST,
@@ -19,11 +18,10 @@ from volumetry.statistics.groups.standardized_difference import (
     categorical_difference,
     standardized_mean_difference,
 )
-from volumetry.statistics.groups.two_groups import TableLike as Table
-from volumetry.statistics.groups.two_groups import column, patient_column
+from volumetry.statistics.groups.two_groups import TableLike
 from volumetry.statistics.result import Result
-from volumetry.statistics.rows import is_missing, to_numbers
-from volumetry.statistics.types import BoolArray, FloatArray, IntArray
+from volumetry.statistics.rows import as_frame, column_values, is_missing, read_labels, read_numbers
+from volumetry.statistics.types import BoolArray, FloatArray, IntArray, Table
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -141,7 +139,7 @@ class TableOne(Result):
 
 @checked
 def table_one(
-    table: Table,
+    table: TableLike,
     *,
     group: str,
     levels: Sequence[Any],
@@ -173,16 +171,19 @@ def table_one(
         raise UsageError(
             "usage", "Table 1 needs at least one variable", todo="Name numeric= or categorical=."
         )
-    entries = [None if is_missing(entry) else entry for entry in column(table, group)]
+    frame = as_frame(table)
+    entries = [None if is_missing(entry) else entry for entry in column_values(group, frame, "group")]
     masks = {name: np.array([entry == name for entry in entries], dtype=bool) for name in levels}
     rows: list[TableOneRow] = []
     differences: list[TableOneDifference] = []
     for variable in numeric:
-        values = to_numbers(column(table, variable), variable)
+        values = read_numbers(variable, frame)
         rows += [_numeric_row(variable, name, values[mask], quantile_kind) for name, mask in masks.items()]
         differences += _numeric_differences(variable, [values[mask] for mask in masks.values()])
     for variable in categorical:
-        classes, counts, missing = _class_counts(column(table, variable), list(masks.values()))
+        classes, counts, missing = _class_counts(
+            column_values(variable, frame, variable), list(masks.values())
+        )
         rows += _class_rows(variable, classes, list(levels), counts, missing)
         differences += _class_differences(variable, counts)
     sizes = {name: int(mask.sum()) for name, mask in masks.items()}
@@ -191,7 +192,7 @@ def table_one(
         differences=tuple(differences),
         group_sizes=sizes,
         quantile_kind=quantile_kind,
-        notes=_notes(table, len(entries) - sum(sizes.values())),
+        notes=_notes(frame, len(entries) - sum(sizes.values())),
     )
 
 
@@ -231,9 +232,8 @@ def _numeric_differences(variable: str, groups: list[FloatArray]) -> list[TableO
     ]
 
 
-def _class_counts(
-    values: NDArray[Any], masks: list[BoolArray]
-) -> tuple[list[Any], list[IntArray], list[int]]:
+def _class_counts(column: Any, masks: list[BoolArray]) -> tuple[list[Any], list[IntArray], list[int]]:
+    values = np.asarray(column, dtype=object)
     known = np.array([not (is_missing(entry) or entry == "") for entry in values], dtype=bool)
     classes = sorted(set(values[known].tolist()), key=lambda entry: (str(type(entry)), entry))
     counts, missing = [], []
@@ -276,14 +276,12 @@ def _class_differences(variable: str, counts: list[IntArray]) -> list[TableOneDi
     return [TableOneDifference(variable=variable, smd_pooled=pooled, smd_first=first, note=note)]
 
 
-def _notes(table: Table, n_other: int) -> tuple[str, ...]:
+def _notes(frame: Table, n_other: int) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
     if n_other:
         notes += (f"{n_other} rows belong to none of the groups",)
-    name = patient_column(table)
+    name = repeated_patients(frame)
     if name is not None:
-        patients = [entry for entry in column(table, name) if not is_missing(entry)]
-        n_patients = int(cluster_codes(patients).max()) + 1 if patients else 0
-        if n_patients < len(patients):
-            notes += (f"{len(patients)} rows of {n_patients} patients: the table describes rows",)
+        counts = read_labels(frame[name]).counts
+        notes += (f"{counts.sum()} rows of {len(counts)} patients: the table describes rows",)
     return notes

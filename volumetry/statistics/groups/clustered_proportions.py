@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,12 +11,13 @@ from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import Sample, check_clusters, clean_two_samples, cluster_sums, has_repeats
+from volumetry.statistics.clusters import cluster_error
 from volumetry.statistics.groups.proportions import log_ratio
 from volumetry.statistics.groups.two_by_two import Primary, two_by_two
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import not_estimable
-from volumetry.statistics.types import ClusterPair, Column, FloatArray, Table
+from volumetry.statistics.samples import Samples, read_samples
+from volumetry.statistics.types import ClusterPair, Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate
 
 
@@ -59,83 +59,53 @@ def compare_proportions(
     StatisticsError
         `not-estimable` if a group is empty, or there are fewer than two clusters in a group.
     """
-    one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    for sample in (one, two):
-        if not np.isin(sample.values, (0, 1)).all():
-            raise UsageError("invalid-table", "an event is neither 0 nor 1", todo="Code events as 0 and 1.")
-    plain = two_by_two(_counts(one, two), primary=primary, level=level)
-    n_missing = one.n_missing + two.n_missing
-    plain = replace(plain, n_missing=n_missing, notes=(*plain.notes, *warned))
-    if one.clusters is None or two.clusters is None:
-        return plain
-    if not has_repeats(np.concatenate([one.clusters, two.clusters])):
-        return replace(plain, n_clusters=plain.n_used)
-    return _clustered(plain, one, two, level)
+    rows = read_samples(first, second, cluster, data=data, group=group, levels=levels)
+    parts = rows.first, rows.second
+    if not np.isin(np.concatenate(parts), (0, 1)).all():
+        raise UsageError("invalid-table", "an event is neither 0 nor 1", todo="Code events as 0 and 1.")
+    counts = [[int(part.sum()), int(part.size - part.sum())] for part in parts]
+    plain = two_by_two(counts, primary=primary, level=level)
+    more = {"n_missing": rows.n_missing, "n_clusters": rows.n_clusters}
+    plain = replace(plain, **more, notes=(*plain.notes, *rows.notes))  # type: ignore[arg-type]
+    return plain if rows.repeats is None else _clustered(plain, rows, rows.repeats, level)
 
 
-def _counts(one: Sample, two: Sample) -> list[list[int]]:
-    return [[int(sample.values.sum()), int(sample.size - sample.values.sum())] for sample in (one, two)]
-
-
-def _clustered(plain: StatisticResult, one: Sample, two: Sample, level: float) -> StatisticResult:
-    assert one.clusters is not None
-    assert two.clusters is not None
-    codes = np.concatenate([one.clusters, two.clusters])
-    n_clusters = len(np.unique(codes))
-    influences = _influences(one, two)
-    shared = bool(np.intersect1d(one.clusters, two.clusters).size)
-    estimates = _robust_effects(one, two, influences, level)
-    z_squared = estimates[0].statistic
-    robust_p = estimates[0].p_value
-    effects = tuple(_design_effect(sample) for sample in (one, two))
-    statistic = None if shared else _rao_scott(one, two, effects)
+def _clustered(plain: StatisticResult, rows: Samples, codes: IntArray, level: float) -> StatisticResult:
+    m = rows.first.size
+    estimates = _robust_effects(rows, codes, level)
+    effects = (_design_effect(rows.first, codes[:m]), _design_effect(rows.second, codes[m:]))
+    shared = bool(np.intersect1d(codes[:m], codes[m:]).size)
+    statistic = None if shared else _rao_scott(rows, effects)
     rao_scott_p = None if statistic is None else float(stats.chi2.sf(statistic, 1))
+    robust_p = estimates[0].p_value
     details = {
         **plain.details,
         "p_values_clustered": {"rao-scott": rao_scott_p, "cluster-robust": robust_p},
         "design_effects": effects,
     }
-    return replace(
+    known = replace(
         plain,
-        method="Cluster-robust z test of the risk difference"
-        if statistic is None
-        else "Rao-Scott chi-squared test (ratio estimator)",
+        method="Cluster-robust z test of the risk difference",
         estimates=estimates,
-        statistic=z_squared if statistic is None else statistic,
-        df=None if statistic is None else 1.0,
-        p_value=robust_p if statistic is None else rao_scott_p,
+        statistic=estimates[0].statistic,
+        df=None,
+        p_value=robust_p,
         alternative="two-sided",
         correction="clusters / (clusters - 1)",
-        n_clusters=n_clusters,
         details=details,
     )
+    if statistic is None:
+        return known
+    method = "Rao-Scott chi-squared test (ratio estimator)"
+    return replace(known, method=method, statistic=statistic, df=1.0, p_value=rao_scott_p)
 
 
-def _influences(one: Sample, two: Sample) -> tuple[FloatArray, FloatArray]:
-    """Return each cluster's share in the error of either group's proportion; shape (clusters,) each."""
-    assert one.clusters is not None
-    assert two.clusters is not None
-    codes = np.concatenate([one.clusters, two.clusters])
-    none = np.zeros
-    first = np.concatenate([(one.values - one.values.mean()) / one.size, none(two.size)])
-    second = np.concatenate([none(one.size), (two.values - two.values.mean()) / two.size])
-    _, dense = np.unique(codes, return_inverse=True)
-    return cluster_sums(first, dense), cluster_sums(second, dense)
-
-
-def _robust_effects(
-    one: Sample, two: Sample, influences: tuple[FloatArray, FloatArray], level: float
-) -> tuple[Estimate, ...]:
-    p1, p2 = float(one.values.mean()), float(two.values.mean())
-    n_clusters = influences[0].size
-    if n_clusters < 2:
-        raise not_estimable("all rows are of one cluster", n_clusters=n_clusters)
-    factor = n_clusters / (n_clusters - 1)
+def _robust_effects(rows: Samples, codes: IntArray, level: float) -> tuple[Estimate, ...]:
+    p1, p2 = float(rows.first.mean()), float(rows.second.mean())
+    one, two = (rows.first - p1) / rows.first.size, (rows.second - p2) / rows.second.size
 
     def error(weight1: float, weight2: float) -> float:
-        sums = weight1 * influences[0] - weight2 * influences[1]
-        return math.sqrt(factor * float((sums**2).sum()))
+        return cluster_error(np.concatenate([weight1 * one, -weight2 * two]), codes)[0]
 
     plain = error(1, 1)
     if plain == 0:
@@ -149,25 +119,18 @@ def _robust_effects(
     return difference, ratio, log_ratio("odds ratio", odds, odds_error, level)
 
 
-def _design_effect(sample: Sample) -> float:
-    assert sample.clusters is not None
-    share = float(sample.values.mean())
-    _, dense = np.unique(sample.clusters, return_inverse=True)
-    sums = cluster_sums(sample.values - share, dense)
-    if sums.size < 2:
-        raise not_estimable("a group has fewer than two clusters", n_clusters=sums.size)
-    if share in (0.0, 1.0):
-        return 1.0
-    variance = sums.size / (sums.size - 1) * float((sums**2).sum()) / sample.size**2
-    return sample.size * variance / (share * (1 - share))
+def _design_effect(values: FloatArray, codes: IntArray) -> float:
+    share = float(values.mean())
+    error, _ = cluster_error((values - share) / values.size, codes, " in a group")
+    return 1.0 if share in (0.0, 1.0) else values.size * error**2 / (share * (1 - share))
 
 
-def _rao_scott(one: Sample, two: Sample, effects: tuple[float, ...]) -> float | None:
+def _rao_scott(rows: Samples, effects: tuple[float, float]) -> float | None:
     # A design effect of 0 (within every cluster the events cancel) leaves no size to divide by.
     if min(effects) <= 0:
         return None
-    sizes = np.array([one.size, two.size]) / effects
-    events = np.array([one.values.sum(), two.values.sum()]) / effects
+    sizes = np.array([rows.first.size, rows.second.size]) / effects
+    events = np.array([rows.first.sum(), rows.second.sum()]) / effects
     share = events.sum() / sizes.sum()
     if share in (0.0, 1.0):
         return None

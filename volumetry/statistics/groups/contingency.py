@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,19 +11,13 @@ import numpy as np
 from scipy import optimize, stats
 from scipy.special import gammaln
 
-from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import (
-    check_clusters,
-    cluster_codes,
-    cluster_sums,
-    has_repeats,
-    labelled_rows,
-)
+from volumetry.statistics.clusters import cluster_sums
 from volumetry.statistics.groups.exact_tables import TooManyTablesError, freeman_halton_p
 from volumetry.statistics.groups.two_by_two import count_table, likelihood_ratio_statistic, pearson_statistic
-from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import column_values, is_missing, not_estimable, one_column
+from volumetry.statistics.result import Estimate, StatisticResult, Used
+from volumetry.statistics.rows import column_values, not_estimable
+from volumetry.statistics.samples import Samples, positions, read_pairs
 from volumetry.statistics.types import Column, IntArray, Table
 
 TablePrimary = Literal["pearson", "likelihood-ratio", "exact"]
@@ -35,6 +29,7 @@ _METHODS = {
     "exact": EXACT,
 }
 _MONTE_CARLO_TABLES = 100_000
+_NAMES = ("groups", "classes")
 
 
 @checked
@@ -82,8 +77,10 @@ def contingency_test(
     p_values = {name: float(stats.chi2.sf(value, df)) for name, value in statistics.items()}
     method = _METHODS[primary]
     if primary == "exact":
-        p_values["exact"], sampled = _exact_p(counts, max_steps, seed)
-        if sampled:
+        try:
+            p_values["exact"] = freeman_halton_p(counts, max_steps)
+        except TooManyTablesError:
+            p_values["exact"] = _sampled_p(counts, seed)
             method = f"{EXACT}, Monte Carlo with {_MONTE_CARLO_TABLES} tables"
             notes += (
                 f"too many tables to count: p is from {_MONTE_CARLO_TABLES} random tables, seed {seed}",
@@ -91,14 +88,12 @@ def contingency_test(
     least = float(np.outer(counts.sum(1), counts.sum(0)).min() / n)
     if primary != "exact" and least < 5:
         notes += (f"the least expected count is {least:.2f}, below 5: prefer the exact test",)
-    return StatisticResult(
-        method=method,
+    return Used(n_used=n).result(
+        method,
         estimates=(_cramers_v(statistics["pearson"], counts, level),),
         statistic=statistics.get(primary),
         df=float(df) if primary in statistics else None,
         p_value=p_values[primary],
-        alternative="two-sided",
-        n_used=n,
         notes=notes,
         details={
             "p_values": p_values,
@@ -126,8 +121,10 @@ def cross_tabulate(
     UsageError
         `invalid-table` for a value that is not among the levels.
     """
-    rows, columns, _, n_missing = level_numbers(groups, classes, group_levels, class_levels, data=data)
-    return count_levels(rows, columns, len(group_levels), len(class_levels)), n_missing
+    both = [column_values(part, data, name) for part, name in zip((groups, classes), _NAMES, strict=True)]
+    readers = positions(group_levels), positions(class_levels)
+    rows = read_pairs(both[0], both[1], None, names=_NAMES, readers=readers)
+    return count_levels(rows, len(group_levels), len(class_levels)), rows.n_missing
 
 
 @checked
@@ -161,86 +158,33 @@ def compare_classes(
     -------
     StatisticResult
     """
-    rows, columns, codes, n_missing = level_numbers(
-        groups, classes, group_levels, class_levels, data=data, cluster=cluster
-    )
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    counts = count_levels(rows, columns, len(group_levels), len(class_levels))
+    readers = positions(group_levels), positions(class_levels)
+    rows = read_pairs(groups, classes, cluster, data=data, names=_NAMES, readers=readers)
+    counts = count_levels(rows, len(group_levels), len(class_levels))
     plain = contingency_test(counts, primary=primary, level=level)
     details = {**plain.details, "group_levels": list(group_levels), "class_levels": list(class_levels)}
-    if codes is None or not has_repeats(codes):
-        return replace(plain, n_missing=n_missing, details=details, notes=(*plain.notes, *warned))
-    statistic, df, n_clusters = _cluster_wald(counts, rows, columns, cluster_codes(codes))
-    details["p_value_as_independent"] = plain.p_value
-    return StatisticResult(
+    known = replace(plain, n_missing=rows.n_missing, details=details, notes=(*plain.notes, *rows.notes))
+    if rows.repeats is None:
+        return known
+    statistic, df = _cluster_wald(counts, rows.first.astype(int), rows.second.astype(int), rows.repeats)
+    return replace(
+        known,
         method="Wald test of equal shares, cluster-robust",
-        estimates=plain.estimates,
         statistic=statistic,
         df=float(df),
         p_value=float(stats.chi2.sf(statistic, df)),
-        alternative="two-sided",
         correction="clusters / (clusters - 1)",
-        n_used=plain.n_used,
-        n_missing=n_missing,
-        n_clusters=n_clusters,
-        notes=(*plain.notes, "the interval of Cramér's V takes rows as independent"),
-        details=details,
+        n_clusters=rows.n_clusters,
+        notes=(*known.notes, "the interval of Cramér's V takes rows as independent"),
+        details={**details, "p_value_as_independent": plain.p_value},
     )
 
 
-def count_levels(rows: IntArray, columns: IntArray, n_rows: int, n_columns: int) -> IntArray:
-    """Return the table that numbered rows and columns make."""
+def count_levels(rows: Samples, n_rows: int, n_columns: int) -> IntArray:
+    """Return the table that pairs of positions make."""
     counts = np.zeros((n_rows, n_columns), dtype=np.int64)
-    np.add.at(counts, (rows, columns), 1)
+    np.add.at(counts, (rows.first.astype(int), rows.second.astype(int)), 1)
     return counts
-
-
-def level_numbers(
-    groups: Column,
-    classes: Column,
-    group_levels: Sequence[Any],
-    class_levels: Sequence[Any],
-    *,
-    data: Table | None = None,
-    cluster: Column | None = None,
-) -> tuple[IntArray, IntArray, IntArray | None, int]:
-    """Return group and class of each complete row as numbers, its cluster, and how many were left out."""
-    given = {
-        name: one_column(column_values(column, data, name), name).to_numpy(dtype=object)
-        for name, column in (("group", groups), ("class", classes))
-    }
-    sizes = [len(values) for values in given.values()]
-    if sizes[0] != sizes[1]:
-        raise UsageError(
-            "invalid-table",
-            "groups and classes differ in length",
-            values={"n_groups": sizes[0], "n_classes": sizes[1]},
-        )
-    codes, kept = labelled_rows(cluster, sizes[0], data=data)
-    kept = kept & np.array(
-        [not (is_missing(g) or is_missing(c)) for g, c in zip(*given.values(), strict=True)], bool
-    )
-    numbered = [
-        number_levels(values[kept], levels, name)
-        for (name, values), levels in zip(given.items(), (group_levels, class_levels), strict=True)
-    ]
-    return numbered[0], numbered[1], None if codes is None else codes[kept], int((~kept).sum())
-
-
-def number_levels(
-    values: Iterable[Any], levels: Sequence[Any], name: str, *, among: str = "its levels"
-) -> IntArray:
-    """Return the position of each value among the levels."""
-    order = {level: number for number, level in enumerate(levels)}
-    present = list(values)
-    unknown = sorted({str(value) for value in present if value not in order})
-    if unknown:
-        raise UsageError(
-            "invalid-table",
-            f"a {name} is not among {among}",
-            values={"found": ", ".join(unknown[:5]), among.split()[-1]: ", ".join(map(str, levels))},
-        )
-    return np.array([order[value] for value in present], dtype=np.intp)
 
 
 def _without_empty(counts: IntArray) -> tuple[IntArray, tuple[str, ...]]:
@@ -254,13 +198,6 @@ def _without_empty(counts: IntArray) -> tuple[IntArray, tuple[str, ...]]:
     if kept.shape == counts.shape:
         return kept, ()
     return kept, ("empty rows or columns were left out of the table",)
-
-
-def _exact_p(counts: IntArray, max_steps: int, seed: int) -> tuple[float, bool]:
-    try:
-        return freeman_halton_p(counts, max_steps), False
-    except TooManyTablesError:
-        return _sampled_p(counts, seed), True
 
 
 def _sampled_p(counts: IntArray, seed: int) -> float:
@@ -298,26 +235,19 @@ def _noncentrality(chi_squared: float, df: int, probability: float) -> float:
     return float(root)
 
 
-def _cluster_wald(
-    counts: IntArray, rows: IntArray, columns: IntArray, codes: IntArray
-) -> tuple[float, int, int]:
+def _cluster_wald(counts: IntArray, rows: IntArray, columns: IntArray, codes: IntArray) -> tuple[float, int]:
     used_rows, used_columns = np.flatnonzero(counts.sum(1)), np.flatnonzero(counts.sum(0))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     reference, last = used_rows[0], used_columns[:-1]
     influence = ((columns[:, None] == last) - shares[rows][:, last]) / counts.sum(1)[rows][:, None]
-    differences, contributions = [], []
-    for row in used_rows[1:]:
-        differences.append(shares[row, last] - shares[reference, last])
-        sign = (rows == row).astype(float) - (rows == reference)
-        contributions.append(influence * sign[:, None])
-    difference = np.concatenate(differences)
-    sums = cluster_sums(np.concatenate(contributions, axis=1), codes)
+    signs = [(rows == row).astype(float) - (rows == reference) for row in used_rows[1:]]
+    difference = np.concatenate([shares[row, last] - shares[reference, last] for row in used_rows[1:]])
+    sums = cluster_sums(np.column_stack([influence * sign[:, None] for sign in signs]), codes)
     n_clusters = len(sums)
-    covariance = sums.T @ sums * n_clusters / (n_clusters - 1) if n_clusters > 1 else np.zeros((1, 1))
-    if np.linalg.matrix_rank(covariance) < difference.size:
+    covariance = sums.T @ sums * n_clusters / max(n_clusters - 1, 1)
+    if n_clusters < 2 or np.linalg.matrix_rank(covariance) < difference.size:
         raise not_estimable(
             "there are too few clusters, or too little variation within them, for a cluster-robust test",
             n_clusters=n_clusters,
         )
-    statistic = float(difference @ np.linalg.solve(covariance, difference))
-    return statistic, difference.size, n_clusters
+    return float(difference @ np.linalg.solve(covariance, difference)), difference.size

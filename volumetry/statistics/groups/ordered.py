@@ -12,19 +12,12 @@ from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import (
-    check_clusters,
-    cluster_codes,
-    cluster_sums,
-    has_repeats,
-    labelled_rows,
-    split_groups,
-)
-from volumetry.statistics.groups.contingency import number_levels
+from volumetry.statistics.clusters import cluster_error
 from volumetry.statistics.groups.rank_tests import Distribution, mann_whitney_test
 from volumetry.statistics.groups.two_by_two import count_table
-from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import is_missing, not_estimable, one_column
+from volumetry.statistics.result import Estimate, StatisticResult, Used
+from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.samples import positions, read_samples
 from volumetry.statistics.types import Alternative, ClusterPair, Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate, wald_quantile
 
@@ -71,14 +64,12 @@ def linear_by_linear_test(
     covariance = float(centred_rows @ counts @ centred_columns) / n
     correlation = max(-1.0, min(1.0, covariance / math.sqrt(row_spread * column_spread)))
     statistic = (n - 1) * correlation**2
-    return StatisticResult(
-        method="Linear-by-linear association test",
+    return Used(n_used=n).result(
+        "Linear-by-linear association test",
         estimates=(_correlation_estimate(correlation, n, level),),
         statistic=statistic,
         df=1.0,
         p_value=float(stats.chi2.sf(statistic, 1)),
-        alternative="two-sided",
-        n_used=n,
         details={"row_scores": rows.tolist(), "column_scores": columns.tolist(), "table": counts.tolist()},
     )
 
@@ -155,28 +146,20 @@ def proportional_odds(
         `not-estimable` if a group or all but one class is empty, the groups are perfectly separated, or the
         fit does not converge.
     """
-    one, two, pair = split_groups(first, second, data=data, group=group, levels=levels, cluster=cluster)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    outcome, indicator, labels, n_missing = _class_rows(one, two, classes, pair)
-    table = np.array([np.bincount(outcome[indicator == side], minlength=len(classes)) for side in (1, 0)])
+    reader = positions(classes, "the classes")
+    rows = read_samples(first, second, cluster, data=data, group=group, levels=levels, reader=reader)
+    parts = rows.first.astype(int), rows.second.astype(int)
+    table = np.array([np.bincount(part, minlength=len(classes)) for part in parts])
     _refuse_separated(table)
-    _, dense = np.unique(outcome, return_inverse=True)
-    fit = _fit(dense, indicator)
-    covariance, clustered, n_clusters = _covariance(fit, labels)
-    slope, error = float(fit.params[0]), math.sqrt(float(covariance[0, 0]))
-    estimate = wald_estimate("common odds ratio", slope, error, level, ratio=True)
+    _, dense = np.unique(np.concatenate(parts), return_inverse=True)
+    fit = _fit(dense, (np.arange(dense.size) < parts[0].size).astype(float))
+    slope, error = float(fit.params[0]), math.sqrt(_variance(fit, rows.repeats))
     ratio = max(0.0, 2 * (float(fit.llf) - _null_log_likelihood(table)))
-    return StatisticResult(
-        method="Proportional-odds model" + (", cluster-robust" if clustered else ""),
-        estimates=(estimate,),
-        statistic=estimate.statistic,
-        p_value=estimate.p_value,
-        alternative="two-sided",
+    clustered = rows.repeats is not None
+    return rows.result(
+        "Proportional-odds model" + (", cluster-robust" if clustered else ""),
+        wald_estimate("common odds ratio", slope, error, level, ratio=True),
         correction="clusters / (clusters - 1)" if clustered else "none",
-        n_used=outcome.size,
-        n_missing=n_missing,
-        n_clusters=n_clusters,
-        notes=warned,
         details={
             "log_likelihood": float(fit.llf),
             "likelihood_ratio": {"statistic": ratio, "p_value": float(stats.chi2.sf(ratio, 1))},
@@ -212,19 +195,6 @@ def _correlation_estimate(correlation: float, n: int, level: float) -> Estimate:
     )
 
 
-def _class_rows(
-    first: Any, second: Any, classes: Sequence[Any], cluster: ClusterPair | None
-) -> tuple[IntArray, FloatArray, IntArray | None, int]:
-    parts = [one_column(part, "classes").to_numpy(dtype=object) for part in (first, second)]
-    values = np.concatenate(parts)
-    labels = None if cluster is None else [*cluster[0], *cluster[1]]
-    codes, kept = labelled_rows(labels, len(values))
-    kept = kept & np.array([not is_missing(value) for value in values], dtype=bool)
-    outcome = number_levels(values[kept], classes, "class", among="the classes")
-    indicator = (np.arange(len(values)) < len(parts[0])).astype(float)[kept]
-    return outcome, indicator, None if codes is None else codes[kept], int((~kept).sum())
-
-
 def _refuse_separated(table: IntArray) -> None:
     if (table.sum(1) == 0).any() or (table.sum(0) > 0).sum() < 2:
         raise not_estimable("a group is empty or only one class occurs", table=str(table.tolist()))
@@ -250,21 +220,14 @@ def _fit(outcome: IntArray, indicator: FloatArray) -> Any:
     return fit
 
 
-def _covariance(fit: Any, labels: IntArray | None) -> tuple[FloatArray, bool, int | None]:
+def _variance(fit: Any, codes: IntArray | None) -> float:
     plain = np.asarray(fit.normalized_cov_params, dtype=float)
     if not np.isfinite(plain).all() or plain[0, 0] <= 0:
         raise not_estimable("the proportional-odds model has no finite standard error")
-    if labels is None:
-        return plain, False, None
-    codes = cluster_codes(labels)
-    n_clusters = int(codes.max()) + 1
-    if not has_repeats(labels):
-        return plain, False, n_clusters
-    if n_clusters < 2:
-        raise not_estimable("there is one cluster only; no error can be estimated from it")
-    sums = cluster_sums(np.asarray(fit.model.score_obs(fit.params), dtype=float), codes)
-    meat = sums.T @ sums * n_clusters / (n_clusters - 1)
-    return plain @ meat @ plain, True, n_clusters
+    if codes is None:
+        return float(plain[0, 0])
+    scores = np.asarray(fit.model.score_obs(fit.params), dtype=float)
+    return cluster_error(scores @ plain[0], codes)[0] ** 2
 
 
 def _null_log_likelihood(table: IntArray) -> float:

@@ -11,17 +11,11 @@ from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import (
-    Sample,
-    check_clusters,
-    clean_pairs,
-    clean_two_samples,
-    cluster_sums,
-    has_repeats,
-)
+from volumetry.statistics.clusters import cluster_sums
 from volumetry.statistics.groups.rank_distributions import rank_sum_tail, signed_rank_tail
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import column_values, not_estimable, one_column
+from volumetry.statistics.samples import Samples, read_pairs, read_samples
 from volumetry.statistics.types import Alternative, ClusterPair, Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import tail_p, wald_estimate, wald_quantile
 
@@ -31,7 +25,6 @@ Distribution = Literal["auto", "exact", "asymptotic"]
 _SMALL = 50
 _MAX_EXACT_PAIRS = 60_000
 _MAX_DIFFERENCES = 25_000_000
-_DISTRIBUTIONS = ("auto", "exact", "asymptotic")
 _MIDRANKS = "midranks"
 
 
@@ -79,46 +72,38 @@ def mann_whitney_test(
     StatisticsError
         `not-estimable` if a group is empty or all values are equal.
     """
-    one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    pooled = np.concatenate([one.values, two.values])
-    if min(one.size, two.size) == 0:
-        raise not_estimable("one of the groups is empty", n_first=one.size, n_second=two.size)
+    rows = read_samples(first, second, cluster, data=data, group=group, levels=levels)
+    pooled, m, n = np.concatenate([rows.first, rows.second]), rows.first.size, rows.second.size
+    if min(m, n) == 0:
+        raise not_estimable("one of the groups is empty", **rows.sizes)
     if np.ptp(pooled) == 0:
         raise not_estimable("all values are equal: every rank is tied", n=pooled.size)
     ranks = stats.rankdata(pooled)
-    u = float(ranks[: one.size].sum()) - one.size * (one.size + 1) / 2
-    clustered = one.clusters is not None and _repeats(one, two)
-    superiority = _superiority(one, two, u, level)
-    shift, notes = _hodges_lehmann(one.values, two.values, level)
-    if clustered:
-        method, p_value = "Mann-Whitney test, clustered (Obuchowski)", _z_p(superiority, alternative)
+    u = float(ranks[:m].sum()) - m * (m + 1) / 2
+    superiority = _superiority(rows, u, level)
+    shift, notes = _hodges_lehmann(rows.first, rows.second, level)
+    exact = distribution == "exact" or (distribution == "auto" and max(m, n) < _SMALL)
+    corrected = False
+    if rows.repeats is not None:
+        method, p_value = "clustered (Obuchowski)", _z_p(superiority, alternative)
+    elif exact:
+        method, p_value = "exact", _exact_p(ranks, m, alternative)
     else:
-        exact = distribution == "exact" or (distribution == "auto" and max(one.size, two.size) < _SMALL)
-        method = f"Mann-Whitney test, {'exact' if exact else 'asymptotic'}"
-        p_value = (
-            _exact_p(ranks, one.size, alternative)
-            if exact
-            else _asymptotic_p(ranks, u, one.size, continuity, alternative)
-        )
-    corrected = continuity and method.endswith("asymptotic")
-    return StatisticResult(
-        method=method,
+        method, corrected = "asymptotic", continuity
+        p_value = _asymptotic_p(ranks, u, m, continuity, alternative)
+    return rows.result(
+        f"Mann-Whitney test, {method}",
         estimates=(*shift, superiority),
         statistic=u,
         p_value=p_value,
         alternative=alternative,
         correction="continuity" if corrected else "none",
         ties=_MIDRANKS,
-        n_used=pooled.size,
-        n_missing=one.n_missing + two.n_missing,
-        n_clusters=_n_clusters(one, two),
-        notes=(*notes, *warned),
+        notes=notes,
         details={
-            "n_first": one.size,
-            "n_second": two.size,
-            "median_first": float(np.median(one.values)),
-            "median_second": float(np.median(two.values)),
+            **rows.sizes,
+            "median_first": float(np.median(rows.first)),
+            "median_second": float(np.median(rows.second)),
             "n_tied": int(pooled.size - np.unique(pooled).size),
         },
     )
@@ -163,51 +148,35 @@ def wilcoxon_signed_rank_test(
     """
     first = column_values(first, data, "first")
     other = np.zeros(len(one_column(first, "first"))) if second is None else second
-    one, two, codes, n_missing = clean_pairs(first, other, cluster, data=data)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    differences = one - two
+    rows = read_pairs(first, other, cluster, data=data)
+    differences = rows.first - rows.second
     kept = differences != 0
     if not kept.any():
         raise not_estimable("every difference is 0", n_pairs=differences.size)
     moved = differences[kept]
     ranks = stats.rankdata(np.abs(moved))
     v = float(ranks[moved > 0].sum())
+    codes = None if rows.codes is None else rows.codes[kept]
     corrected = False
-    if codes is not None and has_repeats(codes[kept]):
-        method = "Wilcoxon signed-rank test, clustered sign flips"
-        p_value = _clustered_signed_rank_p(ranks * np.sign(moved), codes[kept], alternative)
+    if codes is not None and len(np.unique(codes)) < codes.size:
+        method, p_value = "clustered sign flips", _sign_flip_p(ranks * np.sign(moved), codes, alternative)
     elif distribution == "exact" or (distribution == "auto" and moved.size < _SMALL):
-        method, p_value = "Wilcoxon signed-rank test, exact", _exact_signed_rank_p(ranks, v, alternative)
+        method, p_value = "exact", _exact_signed_rank_p(ranks, v, alternative)
     else:
-        method, corrected = "Wilcoxon signed-rank test, asymptotic", continuity
+        method, corrected = "asymptotic", continuity
         p_value = _asymptotic_signed_rank_p(ranks, v, continuity, alternative)
     estimates, notes = _pseudomedian(moved, level)
-    return StatisticResult(
-        method=method,
+    return rows.result(
+        f"Wilcoxon signed-rank test, {method}",
         estimates=estimates,
         statistic=v,
         p_value=p_value,
         alternative=alternative,
         correction="continuity" if corrected else "none",
         ties=f"{_MIDRANKS}; differences of 0 left out",
-        n_used=int(differences.size),
-        n_missing=n_missing,
-        n_clusters=None if codes is None else int(codes.max()) + 1,
-        notes=(*notes, *warned),
+        notes=notes,
         details={"n_zero": int((~kept).sum()), "n_ranked": int(kept.sum())},
     )
-
-
-def _repeats(one: Sample, two: Sample) -> bool:
-    assert one.clusters is not None
-    assert two.clusters is not None
-    return has_repeats(np.concatenate([one.clusters, two.clusters]))
-
-
-def _n_clusters(one: Sample, two: Sample) -> int | None:
-    if one.clusters is None or two.clusters is None:
-        return None
-    return len(np.unique(np.concatenate([one.clusters, two.clusters])))
 
 
 def _doubled(ranks: FloatArray) -> IntArray:
@@ -260,16 +229,14 @@ def _normal_p(distance: float, deviation: float, continuity: bool, alternative: 
     return min(1.0, float(2 * stats.norm.sf((abs(distance) - half) / deviation)))
 
 
-def _superiority(one: Sample, two: Sample, u: float, level: float) -> Estimate:
+def _superiority(rows: Samples, u: float, level: float) -> Estimate:
     """Estimate P(first > second) + P(equal) / 2 with DeLong's, or with clusters Obuchowski's, error."""
-    value = u / (one.size * two.size)
-    name = "probability of superiority"
-    if min(one.size, two.size) < 2:
-        return Estimate(name=name, value=value, level=level)
-    sorted_first, sorted_second = np.sort(one.values), np.sort(two.values)
-    above = _placements(one.values, sorted_second) - value
-    below = 1 - _placements(two.values, sorted_first) - value
-    variance = _placement_variance(one, two, above, below)
+    name, value = "probability of superiority", u / (rows.first.size * rows.second.size)
+    variance = 0.0
+    if min(rows.first.size, rows.second.size) > 1:
+        above = _placements(rows.first, np.sort(rows.second)) - value
+        below = 1 - _placements(rows.second, np.sort(rows.first)) - value
+        variance = _placement_variance(rows.repeats, above, below)
     if variance <= 0:
         return Estimate(name=name, value=value, level=level)
     return wald_estimate(name, value, math.sqrt(variance), level, null=0.5, within=(0.0, 1.0))
@@ -280,20 +247,18 @@ def _placements(values: FloatArray, others: FloatArray) -> FloatArray:
     return np.asarray(below / (2 * others.size), dtype=np.float64)
 
 
-def _placement_variance(one: Sample, two: Sample, above: FloatArray, below: FloatArray) -> float:
-    m, n = one.size, two.size
-    if one.clusters is None or two.clusters is None or not _repeats(one, two):
+def _placement_variance(codes: IntArray | None, above: FloatArray, below: FloatArray) -> float:
+    m, n = above.size, below.size
+    if codes is None:
         return float((above**2).sum()) / (m * (m - 1)) + float((below**2).sum()) / (n * (n - 1))
-    count = int(max(one.clusters.max(), two.clusters.max())) + 1
-    sums_first = np.bincount(one.clusters, above, minlength=count)
-    sums_second = np.bincount(two.clusters, below, minlength=count)
-    clusters_first, clusters_second = len(np.unique(one.clusters)), len(np.unique(two.clusters))
-    total = len(np.unique(np.concatenate([one.clusters, two.clusters])))
-    if min(clusters_first, clusters_second) < 2:
+    clusters, dense = np.unique(codes, return_inverse=True)
+    parts = (dense[:m], above / m), (dense[m:], below / n)
+    sums = [np.bincount(part, values, len(clusters)) for part, values in parts]
+    factors = [g / (g - 1) if g > 1 else 0.0 for g in (*(len(np.unique(p)) for p, _ in parts), len(clusters))]
+    if 0.0 in factors:
         return 0.0
-    own = float((sums_first**2).sum()) * clusters_first / (clusters_first - 1) / m**2
-    own += float((sums_second**2).sum()) * clusters_second / (clusters_second - 1) / n**2
-    return own + 2 * float((sums_first * sums_second).sum()) * total / (total - 1) / (m * n)
+    own = factors[0] * float(sums[0] @ sums[0]) + factors[1] * float(sums[1] @ sums[1])
+    return own + 2 * factors[2] * float(sums[0] @ sums[1])
 
 
 def _z_p(superiority: Estimate, alternative: Alternative) -> float:
@@ -365,13 +330,10 @@ def _asymptotic_signed_rank_p(
     return _normal_p(v - n * (n + 1) / 4, deviation, continuity, alternative)
 
 
-def _clustered_signed_rank_p(signed_ranks: FloatArray, codes: IntArray, alternative: Alternative) -> float:
-    _, dense = np.unique(codes, return_inverse=True)
-    sums = cluster_sums(signed_ranks, dense)
+def _sign_flip_p(signed_ranks: FloatArray, codes: IntArray, alternative: Alternative) -> float:
+    sums = cluster_sums(signed_ranks, codes)
     if sums.size < 2 or not sums.any():
-        raise not_estimable(
-            "there are too few clusters for a clustered signed-rank test", n_clusters=sums.size
-        )
+        raise not_estimable("there are too few clusters for a signed-rank test", n_clusters=sums.size)
     return _normal_p(float(sums.sum()), math.sqrt(float((sums**2).sum())), False, alternative)
 
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters, clean_pairs, cluster_codes, cluster_sums
+from volumetry.statistics.clusters import check_clusters, cluster_error, patient_columns, repeated_patients
 from volumetry.statistics.groups.proportions import wilson_interval
-from volumetry.statistics.groups.two_groups import TableLike, column, patient_column, patient_repeats
+from volumetry.statistics.groups.two_groups import TableLike
 from volumetry.statistics.result import Estimate, Result, StatisticResult
-from volumetry.statistics.rows import is_missing, not_estimable, to_numbers
+from volumetry.statistics.rows import as_frame, column_values, is_missing, not_estimable
+from volumetry.statistics.samples import read_pairs
 from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate
 
@@ -124,7 +124,8 @@ def responder_table(
     UsageError
         `invalid-table` for an unknown class or a missing column.
     """
-    categories = [NOT_EVALUABLE if _blank(entry) else str(entry) for entry in column(changes, category)]
+    frame = as_frame(changes)
+    categories = [entry or NOT_EVALUABLE for entry in _texts(frame, category)]
     unknown = sorted({entry for entry in categories if entry not in (*CHANGE_CLASSES, NOT_EVALUABLE)})
     if unknown:
         raise UsageError(
@@ -132,17 +133,13 @@ def responder_table(
             f"column {category!r} holds unknown classes: {', '.join(unknown[:5])}",
             todo=f"Classes are {', '.join((*CHANGE_CLASSES, NOT_EVALUABLE))}.",
         )
-    blanks = [""] * len(categories)
-    reasons = (
-        ["" if _blank(entry) else str(entry) for entry in column(changes, reason)]
-        if reason in changes
-        else blanks
-    )
-    groups = [None] * len(categories) if group is None else _groups(column(changes, group))
-    evaluable = np.array([entry != NOT_EVALUABLE for entry in categories], dtype=bool)
-    notes = patient_repeats(changes, evaluable, "responder table")
+    reasons = _texts(frame, reason) if reason in frame else [""] * len(categories)
+    groups: list[Any] = [None] * len(categories)
+    if group is not None:
+        groups = ["" if _blank(entry) else entry for entry in column_values(group, frame, "group")]
+    notes = check_clusters(None, frame, used=np.array([c != NOT_EVALUABLE for c in categories], bool)).notes
     rows: list[ResponderRow] = []
-    for name in _in_order(groups):
+    for name in dict.fromkeys(groups):
         members = [row for row, entry in enumerate(groups) if entry == name]
         rows += _group_rows(name, [(categories[row], reasons[row]) for row in members], level)
     return ResponderTable(rows=tuple(rows), n_rows=len(categories), notes=notes)
@@ -180,8 +177,8 @@ def relative_change(
     StatisticsError
         `not-estimable` without a pair with a baseline above 0.
     """
-    before, after, codes, n_missing = clean_pairs(baseline, followup, cluster, data=data)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
+    pairs = read_pairs(baseline, followup, cluster, data=data, names=("baseline", "followup"))
+    before, after = pairs.first, pairs.second
     if (before < 0).any() or (after < 0).any():
         raise UsageError("invalid-table", "a volume is negative")
     positive = before > 0
@@ -190,20 +187,19 @@ def relative_change(
     percent = 100 * (after[positive] - before[positive]) / before[positive]
     if np.abs(percent).max() > _LARGEST_PERCENT:
         raise not_estimable("a baseline is next to 0: its change in percent leaves the range of numbers")
-    rows = np.arange(before.size) if codes is None else codes
-    clustered = codes is not None and len(np.unique(codes)) < codes.size
-    estimates = (
-        _median_estimate(percent, level, clustered),
-        _mean_estimate(percent, rows[positive], level),
-        _ratio_of_means(before, after, rows, level),
-    )
-    return StatisticResult(
-        method="Relative change: median, mean, and of the means",
-        estimates=estimates,
-        n_used=before.size,
-        n_missing=n_missing,
-        n_clusters=None if codes is None else len(np.unique(codes)),
-        notes=("the median's interval does not heed clusters and is left out",) if clustered else warned,
+    rows = np.arange(before.size) if pairs.codes is None else pairs.codes
+    mean, ratio = float(percent.mean()), float(after.sum() / before.sum())
+    of_means = 100 * (after - ratio * before) / before.sum()
+    clustered = pairs.repeats is not None
+    return pairs.result(
+        "Relative change: median, mean, and of the means",
+        estimates=(
+            _median_estimate(percent, level, clustered),
+            _averaged("mean relative change", mean, (percent - mean) / percent.size, rows[positive], level),
+            _averaged("relative change of means", 100 * (ratio - 1), of_means, rows, level),
+        ),
+        alternative="",
+        notes=("the median's interval does not heed clusters and is left out",) if clustered else (),
         details={"n_baseline_zero": int((~positive).sum()), "mean_baseline": float(before.mean())},
     )
 
@@ -211,26 +207,22 @@ def relative_change(
 @checked
 def changes_relative_change(changes: TableLike, *, level: float = 0.95) -> StatisticResult:
     """Apply `relative_change` to the evaluable rows of a changes table, with ``patient`` as the cluster."""
-    evaluable = np.array([not _blank(e) and e != NOT_EVALUABLE for e in column(changes, "category")], bool)
-    before, after = (
-        to_numbers(column(changes, name)[evaluable], name)
-        for name in ("baseline_volume_mm3", "followup_volume_mm3")
-    )
-    patient = patient_column(changes)
-    cluster = None if patient is None else column(changes, patient)[evaluable]
-    return relative_change(before, after, cluster=cluster, level=level)
+    frame = as_frame(changes)
+    evaluable = np.array([text not in ("", NOT_EVALUABLE) for text in _texts(frame, "category")], bool)
+    frame = frame[evaluable]
+    patient = repeated_patients(frame)
+    cluster = next(iter(patient_columns(frame.columns)), None) if patient is None else patient
+    columns = ("baseline_volume_mm3", "followup_volume_mm3")
+    return relative_change(*columns, data=frame, cluster=cluster, level=level)
 
 
 def _blank(entry: Any) -> bool:
     return is_missing(entry) or entry == ""
 
 
-def _groups(entries: NDArray[Any]) -> list[Any]:
-    return ["" if _blank(entry) else entry for entry in entries]
-
-
-def _in_order(groups: Sequence[Any]) -> list[Any]:
-    return list(dict.fromkeys(groups))
+def _texts(frame: Table, name: str) -> list[str]:
+    """Return a column as texts, missing as empty."""
+    return ["" if _blank(entry) else str(entry) for entry in column_values(name, frame, name)]
 
 
 def _group_rows(name: Any, members: Sequence[tuple[str, str]], level: float) -> list[ResponderRow]:
@@ -274,23 +266,8 @@ def _median_estimate(percent: FloatArray, level: float, clustered: bool) -> Esti
     return Estimate(name=name, value=value, ci_low=low, ci_high=high, level=level, unit="%")
 
 
-def _mean_estimate(percent: FloatArray, rows: IntArray, level: float) -> Estimate:
-    value = float(percent.mean())
-    return _with_t_interval("mean relative change", value, (percent - value) / percent.size, rows, level)
-
-
-def _ratio_of_means(before: FloatArray, after: FloatArray, rows: IntArray, level: float) -> Estimate:
-    ratio = float(after.sum() / before.sum())
-    influence = 100 * (after - ratio * before) / before.sum()
-    return _with_t_interval("relative change of means", 100 * (ratio - 1), influence, rows, level)
-
-
-def _with_t_interval(
-    name: str, value: float, influence: FloatArray, rows: IntArray, level: float
-) -> Estimate:
-    sums = cluster_sums(influence, cluster_codes(rows.tolist()))
-    n = sums.size
-    if n < 2:
+def _averaged(name: str, value: float, influence: FloatArray, rows: IntArray, level: float) -> Estimate:
+    if len(np.unique(rows)) < 2:
         return Estimate(name=name, value=value, level=level, unit="%")
-    error = float(np.sqrt(n / (n - 1) * (sums**2).sum()))
+    error, n = cluster_error(influence, rows)
     return wald_estimate(name, value, error, level, df=n - 1, unit="%", tested=False)

@@ -10,9 +10,9 @@ from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters, clean_sample, clean_two_samples, independence_note
-from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.result import StatisticResult, Used
+from volumetry.statistics.rows import not_estimable, read_numbers
+from volumetry.statistics.samples import read_samples
 from volumetry.statistics.types import ClusterPair, Column, Table
 
 _QUANTILE_METHODS = {2: "averaged_inverted_cdf", 6: "weibull", 7: "linear"}
@@ -46,31 +46,21 @@ def levene_test(
     StatisticsError
         `not-estimable` if a group has fewer than two values or no group varies.
     """
-    one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    if min(one.size, two.size) < 2:
-        raise not_estimable("a group is too small for Levene's test", n_first=one.size, n_second=two.size)
-    if np.ptp(one.values) == 0 and np.ptp(two.values) == 0:
+    rows = read_samples(first, second, cluster, data=data, group=group, levels=levels, accounted=False)
+    if min(rows.first.size, rows.second.size) < 2:
+        raise not_estimable("a group is too small for Levene's test", **rows.sizes)
+    if np.ptp(rows.first) == 0 and np.ptp(rows.second) == 0:
         raise not_estimable("neither group varies")
-    method = f"Levene's test about the {center}"
-    labels = None
-    if one.clusters is not None and two.clusters is not None:
-        labels = np.concatenate([one.clusters, two.clusters])
-    notes = (*warned, *independence_note(labels, method))
     with np.errstate(divide="ignore", invalid="ignore"):
-        answer = stats.levene(one.values, two.values, center=center)
+        answer = stats.levene(rows.first, rows.second, center=center)
     if not np.isfinite(answer.statistic):
         raise not_estimable("the distances from the centre do not vary within the groups")
-    return StatisticResult(
-        method=method,
+    return rows.result(
+        f"Levene's test about the {center}",
         statistic=float(answer.statistic),
-        df=(1.0, float(one.size + two.size - 2)),
+        df=(1.0, float(rows.n_used - 2)),
         p_value=float(answer.pvalue),
-        alternative="two-sided",
-        n_used=one.size + two.size,
-        n_missing=one.n_missing + two.n_missing,
-        notes=notes,
-        details={"sd_first": float(one.values.std(ddof=1)), "sd_second": float(two.values.std(ddof=1))},
+        details={"sd_first": float(rows.first.std(ddof=1)), "sd_second": float(rows.second.std(ddof=1))},
     )
 
 
@@ -85,20 +75,18 @@ def shapiro_wilk_test(values: Column, *, data: Table | None = None) -> Statistic
     StatisticsError
         `not-estimable` for fewer than three values, more than 5000, or a constant.
     """
-    sample = clean_sample(values, data=data)
-    if not 3 <= sample.size <= 5000:
-        raise not_estimable("Shapiro and Wilk's test takes 3 to 5000 values", n=sample.size)
-    if np.ptp(sample.values) == 0:
-        raise not_estimable("all values are equal", n=sample.size)
+    numbers = read_numbers(values, data)
+    known = numbers[~np.isnan(numbers)]
+    if not 3 <= known.size <= 5000:
+        raise not_estimable("Shapiro and Wilk's test takes 3 to 5000 values", n=known.size)
+    if np.ptp(known) == 0:
+        raise not_estimable("all values are equal", n=known.size)
     # The statistic does not depend on place and scale; tiny values would underflow.
-    answer = stats.shapiro((sample.values - sample.values.min()) / np.ptp(sample.values))
-    return StatisticResult(
-        method="Shapiro-Wilk test",
+    answer = stats.shapiro((known - known.min()) / np.ptp(known))
+    return Used(n_used=known.size, n_missing=numbers.size - known.size).result(
+        "Shapiro-Wilk test",
         statistic=float(answer.statistic),
         p_value=float(answer.pvalue),
-        alternative="two-sided",
-        n_used=sample.size,
-        n_missing=sample.n_missing,
         notes=("reported only; no test was chosen by it",),
     )
 
@@ -131,8 +119,9 @@ def quantiles(
         raise UsageError("usage", "the kind of quantile is 2, 6 or 7", values={"kind": kind})
     if any(not 0 <= probability <= 1 for probability in probabilities):
         raise UsageError("usage", "probabilities lie between 0 and 1")
-    sample = clean_sample(values, data=data)
-    if sample.size == 0:
+    numbers = read_numbers(values, data)
+    known = numbers[~np.isnan(numbers)]
+    if known.size == 0:
         raise not_estimable("an empty sample has no quantiles")
-    found = np.quantile(sample.values, list(probabilities), method=_QUANTILE_METHODS[kind])  # type: ignore[call-overload]
+    found = np.quantile(known, list(probabilities), method=_QUANTILE_METHODS[kind])  # type: ignore[call-overload]
     return tuple(float(value) for value in found)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import clean_two_samples
 from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import not_estimable
+from volumetry.statistics.rows import column_values, not_estimable
+from volumetry.statistics.samples import read_samples
 from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate
 
@@ -49,30 +49,27 @@ def standardized_mean_difference(
     StatisticsError
         `not-estimable` if a group has fewer than two values or neither varies.
     """
-    one, two = clean_two_samples(first, second, None, data=data, group=group, levels=levels)
-    if min(one.size, two.size) < 2:
-        raise not_estimable("a group is too small for an SD", n_first=one.size, n_second=two.size)
-    sds = [0.0 if np.ptp(sample.values) == 0 else float(sample.values.std(ddof=1)) for sample in (one, two)]
+    named = (("first", first), ("second", second), ("group", group))
+    known = {name: None if part is None else column_values(part, data, name) for name, part in named}
+    rows = read_samples(**known, cluster=None, levels=levels)
+    m, n = rows.first.size, rows.second.size
+    if min(m, n) < 2:
+        raise not_estimable("a group is too small for an SD", **rows.sizes)
+    sds = [0.0 if np.ptp(part) == 0 else float(part.std(ddof=1)) for part in (rows.first, rows.second)]
     pooled = math.sqrt((sds[0] ** 2 + sds[1] ** 2) / 2)
     if pooled == 0:
         raise not_estimable("neither group varies: there is no SD to divide by")
-    difference = float(one.values.mean() - two.values.mean())
+    difference = float(rows.first.mean() - rows.second.mean())
     value = difference / pooled
-    n = one.size + two.size
-    error = math.sqrt(n / (one.size * two.size) + value**2 / (2 * n))
+    error = math.sqrt((m + n) / (m * n) + value**2 / (2 * (m + n)))
     estimates = [wald_estimate(SMD_POOLED, value, error, level, tested=False)]
     notes: tuple[str, ...] = ()
     if sds[0] > 0:
         estimates.append(Estimate(name=SMD_FIRST, value=difference / sds[0], level=level))
     else:
         notes = ("the first group does not vary: no difference in its SDs",)
-    return StatisticResult(
-        method="Standardised mean difference",
-        estimates=tuple(estimates),
-        n_used=n,
-        n_missing=one.n_missing + two.n_missing,
-        notes=notes,
-    )
+    method = "Standardised mean difference"
+    return rows.result(method, estimates=tuple(estimates), alternative="", notes=notes)
 
 
 def categorical_difference(first: IntArray, second: IntArray) -> tuple[float, float | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -12,17 +12,11 @@ from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import (
-    Sample,
-    check_clusters,
-    clean_pairs,
-    clean_two_samples,
-    cluster_sums,
-    has_repeats,
-)
-from volumetry.statistics.result import Estimate, Result, StatisticResult
+from volumetry.statistics.clusters import cluster_error
+from volumetry.statistics.result import Estimate, Result, StatisticResult, Used
 from volumetry.statistics.rows import not_estimable
-from volumetry.statistics.types import Alternative, ClusterPair, Column, FloatArray, IntArray, Table
+from volumetry.statistics.samples import read_pairs, read_samples
+from volumetry.statistics.types import Alternative, ClusterPair, Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate
 
 Variances = Literal["unequal", "equal"]
@@ -90,19 +84,25 @@ def t_test(
     StatisticsError
         `not-estimable` if a group is too small or nothing varies.
     """
-    one, two = clean_two_samples(first, second, cluster, data=data, group=group, levels=levels)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    n_missing = one.n_missing + two.n_missing
-    if one.clusters is not None and two.clusters is not None:
-        codes = np.concatenate([one.clusters, two.clusters])
-        if has_repeats(codes):
-            return _clustered_t_test(one, two, codes, alternative, level)
-    summaries = [_summary(sample.values) for sample in (one, two)]
-    n_clusters = None if one.clusters is None else one.size + two.size
-    result = _from_summaries(
-        summaries, variances, alternative, level, n_missing=n_missing, n_clusters=n_clusters
+    rows = read_samples(first, second, cluster, data=data, group=group, levels=levels)
+    one, two = _summary(rows.first), _summary(rows.second)
+    if rows.repeats is None:
+        return _from_summaries(rows, one, two, variances, alternative, level)
+    if min(one.n, two.n) == 0 or rows.n_used < 3:
+        raise not_estimable("a group is empty", **rows.sizes)
+    shares = np.concatenate([(rows.first - one.mean) / one.n, (two.mean - rows.second) / two.n])
+    error, n_clusters = cluster_error(shares, rows.repeats)
+    _require_error(0.0 if one.sd == two.sd == 0 else error)
+    error *= math.sqrt((rows.n_used - 1) / (rows.n_used - 2))
+    estimate = _difference(one.mean - two.mean, error, n_clusters - 1.0, alternative, level)
+    return rows.result(
+        "t test, cluster-robust",
+        estimate,
+        df=n_clusters - 1.0,
+        alternative=alternative,
+        correction="G/(G-1) (N-1)/(N-2)",
+        details={"groups": _group_details(one, two)},
     )
-    return replace(result, notes=(*result.notes, *warned))
 
 
 @checked
@@ -118,7 +118,8 @@ def t_test_from_summary(
 
     Parameters are those of `t_test`. Whether rows were clustered cannot be known from summaries.
     """
-    return _from_summaries([first, second], variances, alternative, level)
+    rows = Used(n_used=first.n + second.n)
+    return _from_summaries(rows, first, second, variances, alternative, level)
 
 
 @checked
@@ -150,33 +151,27 @@ def paired_t_test(
     StatisticsError
         `not-estimable` for fewer than two pairs (or clusters), or if all differences are equal.
     """
-    one, two, codes, n_missing = clean_pairs(first, second, cluster, data=data)
-    warned = check_clusters(cluster, data).notes if cluster is None else ()
-    differences = one - two
-    if differences.size < 2:
-        raise not_estimable("a paired t test needs two pairs", n_pairs=differences.size)
-    clustered = codes is not None and has_repeats(codes)
-    error, df = _mean_error(differences, codes if clustered else None)
-    if error <= 1e-14 * max(1.0, float(np.abs(one).max()), float(np.abs(two).max())):
-        raise not_estimable("all differences are equal", n_pairs=differences.size)
-    mean = float(differences.mean())
-    estimate = _difference(mean, error, df, alternative, level)
-    return StatisticResult(
-        method="Paired t test" + (", cluster-robust" if clustered else ""),
-        estimates=(estimate,),
-        statistic=estimate.statistic,
-        df=df,
-        p_value=estimate.p_value,
+    rows = read_pairs(first, second, cluster, data=data)
+    differences, n = rows.first - rows.second, rows.n_used
+    if n < 2:
+        raise not_estimable("a paired t test needs two pairs", n_pairs=n)
+    mean, clustered = float(differences.mean()), rows.repeats is not None
+    error, df = float(differences.std(ddof=1)) / math.sqrt(n), n - 1
+    if rows.repeats is not None:
+        error, n_clusters = cluster_error((differences - mean) / n, rows.repeats)
+        df = n_clusters - 1
+    if error <= 1e-14 * max(1.0, float(np.abs([rows.first, rows.second]).max())):
+        raise not_estimable("all differences are equal", n_pairs=n)
+    return rows.result(
+        "Paired t test" + (", cluster-robust" if clustered else ""),
+        _difference(mean, error, float(df), alternative, level),
+        df=float(df),
         alternative=alternative,
         correction="clusters / (clusters - 1)" if clustered else "none",
-        n_used=differences.size,
-        n_missing=n_missing,
-        n_clusters=None if codes is None else int(codes.max()) + 1,
-        notes=warned,
         details={
             "sd_of_differences": float(differences.std(ddof=1)),
-            "mean_first": float(one.mean()),
-            "mean_second": float(two.mean()),
+            "mean_first": float(rows.first.mean()),
+            "mean_second": float(rows.second.mean()),
         },
     )
 
@@ -214,16 +209,12 @@ def paired_t_test_from_summary(
     variance = first.sd**2 + second.sd**2 - 2 * correlation * first.sd * second.sd
     if variance <= 1e-14 * (first.sd**2 + second.sd**2):
         raise not_estimable("with this correlation the differences do not vary")
-    error, difference = math.sqrt(variance / n), first.mean - second.mean
-    estimate = _difference(difference, error, n - 1.0, alternative, level)
-    return StatisticResult(
-        method="Paired t test from summaries",
-        estimates=(estimate,),
-        statistic=estimate.statistic,
+    difference, error = first.mean - second.mean, math.sqrt(variance / n)
+    return Used(n_used=n).result(
+        "Paired t test from summaries",
+        _difference(difference, error, n - 1.0, alternative, level),
         df=float(n - 1),
-        p_value=estimate.p_value,
         alternative=alternative,
-        n_used=n,
         notes=(f"the correlation {correlation:g} is assumed",),
         details={"sd_of_differences": math.sqrt(variance)},
     )
@@ -267,42 +258,33 @@ def _summary(values: FloatArray) -> SampleSummary:
 
 
 def _from_summaries(
-    groups: Sequence[SampleSummary],
+    rows: Used,
+    one: SampleSummary,
+    two: SampleSummary,
     variances: Variances,
     alternative: Alternative,
     level: float,
-    *,
-    n_missing: int = 0,
-    n_clusters: int | None = None,
 ) -> StatisticResult:
-    one, two = groups
-    least = min(one.n, two.n)
-    if least == 0 or (variances == "unequal" and least < 2) or one.n + two.n < 3:
-        raise not_estimable(
-            "a group is too small for a t test",
-            n_first=one.n,
-            n_second=two.n,
-            todo="Each group needs two values.",
-        )
-    error, df = _welch_error(one, two) if variances == "unequal" else _student_error(one, two)
+    least, welch = min(one.n, two.n), variances == "unequal"
+    if least == 0 or (welch and least < 2) or one.n + two.n < 3:
+        sizes = {"n_first": one.n, "n_second": two.n}
+        raise not_estimable("a group is too small for a t test", **sizes, todo="Each group needs two values.")
+    error, df = _welch_error(one, two) if welch else _student_error(one, two)
+    _require_error(error)
+    return rows.result(
+        "Welch's t test" if welch else "Student's t test",
+        _difference(one.mean - two.mean, error, df, alternative, level),
+        df=df,
+        alternative=alternative,
+        correction="Welch-Satterthwaite df" if welch else "none",
+        notes=("a group has a single value; its variance is that of the other group",) if least == 1 else (),
+        details={"groups": _group_details(one, two)},
+    )
+
+
+def _require_error(error: float) -> None:
     if error == 0:
         raise not_estimable("neither group varies, so that the t statistic has no error to divide by")
-    estimate = _difference(one.mean - two.mean, error, df, alternative, level)
-    notes = ("a group has a single value; its variance is that of the other group",) if least == 1 else ()
-    return StatisticResult(
-        method="Welch's t test" if variances == "unequal" else "Student's t test",
-        estimates=(estimate,),
-        statistic=estimate.statistic,
-        df=df,
-        p_value=estimate.p_value,
-        alternative=alternative,
-        correction="Welch-Satterthwaite df" if variances == "unequal" else "none",
-        n_used=one.n + two.n,
-        n_missing=n_missing,
-        n_clusters=n_clusters,
-        notes=notes,
-        details={"groups": _group_details(groups)},
-    )
 
 
 def _welch_error(one: SampleSummary, two: SampleSummary) -> tuple[float, float]:
@@ -322,59 +304,9 @@ def _student_error(one: SampleSummary, two: SampleSummary) -> tuple[float, float
     return math.sqrt(pooled * (1 / one.n + 1 / two.n)), float(df)
 
 
-def _clustered_t_test(
-    one: Sample, two: Sample, codes: IntArray, alternative: Alternative, level: float
-) -> StatisticResult:
-    n, n_clusters = codes.size, int(codes.max()) + 1
-    if min(one.size, two.size) == 0 or n < 3 or n_clusters < 2:
-        raise not_estimable(
-            "a group is empty or all rows are of one cluster",
-            n_first=one.size,
-            n_second=two.size,
-            n_clusters=n_clusters,
-        )
-    shares = np.concatenate(
-        [(one.values - one.values.mean()) / one.size, -(two.values - two.values.mean()) / two.size]
-    )
-    sums = cluster_sums(shares, codes)
-    error = math.sqrt(n_clusters / (n_clusters - 1) * (n - 1) / (n - 2) * float((sums**2).sum()))
-    if error == 0 or (np.ptp(one.values) == 0 and np.ptp(two.values) == 0):
-        raise not_estimable("neither group varies, so that the t statistic has no error to divide by")
-    difference = float(one.values.mean() - two.values.mean())
-    df = float(n_clusters - 1)
-    estimate = _difference(difference, error, df, alternative, level)
-    return StatisticResult(
-        method="t test, cluster-robust",
-        estimates=(estimate,),
-        statistic=estimate.statistic,
-        df=df,
-        p_value=estimate.p_value,
-        alternative=alternative,
-        correction="G/(G-1) (N-1)/(N-2)",
-        n_used=n,
-        n_missing=one.n_missing + two.n_missing,
-        n_clusters=n_clusters,
-        details={"groups": _group_details([_summary(one.values), _summary(two.values)])},
-    )
-
-
-def _mean_error(values: FloatArray, codes: IntArray | None) -> tuple[float, float]:
-    n = values.size
-    if codes is None:
-        return float(values.std(ddof=1)) / math.sqrt(n), float(n - 1)
-    sums = cluster_sums(values - values.mean(), codes)
-    if sums.size < 2:
-        raise not_estimable("all pairs are of one cluster", n_clusters=sums.size)
-    variance = sums.size / (sums.size - 1) * float((sums**2).sum()) / n**2
-    return math.sqrt(variance), float(sums.size - 1)
-
-
 def _difference(value: float, error: float, df: float, alternative: Alternative, level: float) -> Estimate:
     return wald_estimate("mean difference", value, error, level, df=df, alternative=alternative)
 
 
-def _group_details(groups: Sequence[SampleSummary]) -> dict[str, dict[str, float]]:
-    return {
-        name: {"n": group.n, "mean": group.mean, "sd": group.sd}
-        for name, group in zip(("first", "second"), groups, strict=True)
-    }
+def _group_details(one: SampleSummary, two: SampleSummary) -> dict[str, dict[str, float]]:
+    return {"first": asdict(one), "second": asdict(two)}

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import has_repeats, independence_note, patient_columns
+from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.groups.clustered_proportions import compare_proportions
 from volumetry.statistics.groups.ordered import proportional_odds
 from volumetry.statistics.groups.rank_tests import mann_whitney_test
 from volumetry.statistics.groups.t_tests import t_test
 from volumetry.statistics.groups.two_by_two import METHODS, Primary
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import is_missing
-from volumetry.statistics.types import BoolArray, ClusterPair
+from volumetry.statistics.rows import as_frame, column_values, is_missing
+from volumetry.statistics.types import ClusterPair
 
 #: Columns by name: a DataFrame, or a dictionary of them.
 TableLike = Mapping[str, Any]
@@ -74,14 +74,27 @@ def compare_groups(
     """
     if test not in TESTS:
         raise UsageError("usage", f"test {test!r} is not known", todo=f"Choose one of: {', '.join(TESTS)}.")
-    groups = column(table, group)
-    values = column(table, value)
+    if test == "proportional-odds" and classes is None:
+        raise UsageError("usage", "proportional-odds needs classes=", todo="Name them, lowest first.")
+    frame = as_frame(table)
+    values, groups = (column_values(name, frame, what) for name, what in ((value, "value"), (group, "group")))
     first, second = (np.array([entry == name for entry in _plain(groups)], dtype=bool) for name in levels)
-    n_groupless = sum(is_missing(entry) for entry in groups)
-    labels = None if cluster is None else column(table, cluster)
-    pair = None if labels is None else (labels[first], labels[second])
-    notes = () if cluster is not None else _patient_notes(table, values, first | second, test)
-    result = _run(test, values[first], values[second], pair, classes, level)
+    pair: ClusterPair | None = None
+    notes: tuple[str, ...] = ()
+    if cluster is None:
+        notes = check_clusters(None, frame, used=(first | second) & values.notna().to_numpy()).notes
+    else:
+        labels = column_values(cluster, frame, "cluster")
+        pair = (labels[first], labels[second])
+    runs: dict[str, Callable[..., StatisticResult]] = {
+        "welch": t_test,
+        "student": partial(t_test, variances="equal"),
+        "mann-whitney": mann_whitney_test,
+        "proportional-odds": partial(proportional_odds, classes=classes or ()),
+    }
+    run = runs.get(test, partial(compare_proportions, primary=cast(Primary, test)))
+    result = run(values[first], values[second], cluster=pair, level=level)
+    n_groupless = int(groups.isna().sum())
     n_other = len(groups) - n_groupless - int(first.sum() + second.sum())
     return replace(
         result,
@@ -91,60 +104,5 @@ def compare_groups(
     )
 
 
-def column(table: TableLike, name: str) -> NDArray[Any]:
-    """Return a column of a table as an array of objects."""
-    if name not in table:
-        raise UsageError(
-            "invalid-table",
-            f"the table has no column {name!r}",
-            todo=f"Its columns are: {', '.join(map(str, table.keys()))}.",
-        )
-    return np.asarray(table[name], dtype=object)
-
-
-def patient_repeats(table: TableLike, kept: BoolArray, method: str) -> tuple[str, ...]:
-    """Warn and return a note if a patient of the table repeats among the kept rows; else nothing."""
-    name = patient_column(table)
-    if name is None:
-        return ()
-    patients = [patient for patient, keep in zip(column(table, name), kept, strict=True) if keep]
-    return independence_note([patient for patient in patients if not is_missing(patient)], method)
-
-
-def patient_column(table: TableLike) -> str | None:
-    """Return the column that by its name holds the patient, None where there is none."""
-    named = patient_columns(table)
-    repeated = [name for name in named if has_repeats(np.asarray(table[name], dtype=object))]
-    return next(iter([*repeated, *named]), None)
-
-
-def _plain(values: NDArray[Any]) -> list[Any]:
+def _plain(values: Any) -> list[Any]:
     return [None if is_missing(entry) else entry for entry in values]
-
-
-def _patient_notes(
-    table: TableLike, values: NDArray[Any], in_groups: BoolArray, test: str
-) -> tuple[str, ...]:
-    present = np.array([not is_missing(entry) for entry in values], dtype=bool)
-    return patient_repeats(table, in_groups & present, test)
-
-
-def _run(
-    test: str,
-    first: NDArray[Any],
-    second: NDArray[Any],
-    cluster: ClusterPair | None,
-    classes: Sequence[Any] | None,
-    level: float,
-) -> StatisticResult:
-    if test == "welch":
-        return t_test(first, second, cluster=cluster, level=level)
-    if test == "student":
-        return t_test(first, second, variances="equal", cluster=cluster, level=level)
-    if test == "mann-whitney":
-        return mann_whitney_test(first, second, cluster=cluster, level=level)
-    if test == "proportional-odds":
-        if classes is None:
-            raise UsageError("usage", "proportional-odds needs classes=", todo="Name them, lowest first.")
-        return proportional_odds(first, second, classes=classes, cluster=cluster, level=level)
-    return compare_proportions(first, second, primary=cast(Primary, test), cluster=cluster, level=level)

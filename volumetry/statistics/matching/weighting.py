@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Literal
 
@@ -10,13 +9,13 @@ import numpy as np
 from scipy import special
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
+from volumetry.statistics.clusters import account, check_labels, cluster_error, labelled_rows
 from volumetry.statistics.matching.propensity import PropensityScore, propensity_score
 from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
 from volumetry.statistics.models.regression import RegressionOptions, linear_regression, logistic_regression
-from volumetry.statistics.result import Estimate, StatisticResult
-from volumetry.statistics.rows import complete_rows, not_estimable, read_numbers, sum_by
+from volumetry.statistics.result import Estimate, StatisticResult, Used
+from volumetry.statistics.rows import complete_rows, read_numbers
 from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import wald_estimate
 
@@ -119,8 +118,9 @@ def augmented_weighting(
     y = read_numbers(outcome, data, name="outcome")
     arm = read_numbers(treated, data, name="treated")
     read = read_covariates(covariates, data)
-    clusters = check_clusters(cluster, data, used=complete_rows(y, arm, *read.values))
-    used = complete_rows(y, arm, clusters.labels, *read.values)
+    labels = labelled_rows(cluster, len(y), data)
+    used = complete_rows(y, arm, labels, *read.values)
+    rows = Used(**account(check_labels(labels, data, used, True, 4), used))
     score = propensity_score(np.where(used, arm, np.nan), covariates, data=data)
     design = read.design(used).with_intercept()
     e, t, y = score.probability, score.treated, y[used]
@@ -130,20 +130,16 @@ def augmented_weighting(
     )
     one = in_treated + t * (y - in_treated) / e
     zero = in_control + ~t * (y - in_control) / (1 - e)
-    codes = np.arange(len(y)) if clusters.labels is None else clusters.labels.codes[used]
-    return StatisticResult(
-        method="augmented inverse probability weighting (AIPW)",
+    codes = np.arange(len(y)) if labels is None else labels.codes[used]
+    return rows.result(
+        "augmented inverse probability weighting (AIPW)",
         estimates=(
             _mean("difference", one - zero, codes, level),
             _mean("mean treated", one, codes, level),
             _mean("mean control", zero, codes, level),
         ),
-        alternative="two-sided",
         correction="n - 1",
-        n_used=len(y),
-        n_missing=int((~used).sum()),
-        n_clusters=clusters.n_clusters,
-        notes=clusters.notes + _overlap_notes(e),
+        notes=_overlap_notes(e),
         details={"influence": one - zero - (one - zero).mean()},
     )
 
@@ -159,14 +155,8 @@ def _predict(design: Design, y: FloatArray, X: FloatArray) -> FloatArray:
 
 def _mean(name: str, values: FloatArray, cluster: IntArray, level: float) -> Estimate:
     """Return the mean with the error of its clusters' sums."""
-    n = len(values)
-    _, index = np.unique(cluster, return_inverse=True)
-    g = int(index.max()) + 1
-    if g < 2:
-        raise not_estimable("there is one cluster only; no error can be estimated from it")
     value = float(values.mean())
-    sums = sum_by(index, values - value, g)
-    error = math.sqrt(float(sums @ sums) * g / (g - 1)) / n
+    error, _ = cluster_error((values - value) / len(values), cluster)
     return wald_estimate(name, value, error, level)
 
 

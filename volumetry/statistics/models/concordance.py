@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.models.cox import CoxFit, grouped_sums
+from volumetry.statistics.clusters import cluster_sums
+from volumetry.statistics.models.cox import CoxFit
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import not_estimable
 from volumetry.statistics.types import FloatArray
@@ -59,16 +61,13 @@ def concordance_index(model: StatisticResult | CoxFit, *, level: float = 0.95) -
         raise not_estimable("no two rows can be compared", rows=n_rows)
     value = float(weight @ agreed) / 2 / total
     influence = weight * (agreed - value * compared) / total
-    sums = grouped_sums(influence[:, None], fit.rows.cluster.codes)
+    sums = cluster_sums(influence, fit.rows.cluster.codes)
     error = math.sqrt(float((sums**2).sum()))
-    clustered = isinstance(model, StatisticResult) and model.n_clusters is not None
-    return StatisticResult(
-        method="Harrell's concordance, infinitesimal jackknife error",
+    return replace(fit.rows, notes=()).result(
+        "Harrell's concordance, infinitesimal jackknife error",
         estimates=(wald_estimate("concordance", value, error, level, tested=False, within=(0.0, 1.0)),),
+        alternative="",
         ties="equal risks count half",
-        n_used=n_rows,
-        n_missing=fit.rows.n_missing,
-        n_clusters=model.n_clusters if isinstance(model, StatisticResult) and clustered else None,
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import special
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
+from volumetry.statistics.clusters import cluster_sums
 from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
 from volumetry.statistics.models.partial_likelihood import (
     Evaluation,
@@ -19,16 +19,11 @@ from volumetry.statistics.models.partial_likelihood import (
     evaluate,
     score_residuals,
 )
-from volumetry.statistics.result import Estimate, Result, StatisticResult
+from volumetry.statistics.result import Result, StatisticResult
 from volumetry.statistics.rows import not_estimable
-from volumetry.statistics.time.survival_rows import (
-    SurvivalColumns,
-    SurvivalRows,
-    read_survival,
-    require_events,
-)
+from volumetry.statistics.time.survival_rows import SurvivalRows, read_survival, require_events
 from volumetry.statistics.types import Column, FloatArray, IntArray, Table
-from volumetry.statistics.wald import wald_estimate, wald_quantile
+from volumetry.statistics.wald import coefficient_estimates
 
 _MAX_ITERATIONS = 60
 #: A Newton step (in standard deviations of a covariate) below this is no step.
@@ -147,32 +142,21 @@ def cox_regression(
     """
     chosen = options or CoxOptions()
     read = read_covariates(covariates, data, least=1)
-    columns = SurvivalColumns(
-        duration=duration, event=event, strata=chosen.strata, weights=chosen.weights, cluster=cluster
+    rows = read_survival(
+        duration, event, data, cluster, strata=chosen.strata, weights=chosen.weights, also=read.values
     )
-    rows = read_survival(columns, data, also=read.values)
-    clusters = check_clusters(cluster, data, used=rows.used)
     require_events(rows.event)
     fit = fit_cox(read.design(rows.used), rows, ties=chosen.ties, clustered=cluster is not None)
-    return StatisticResult(
-        method=f"Cox regression, {chosen.ties.capitalize()} ties, "
-        + (
-            "cluster-robust errors"
-            if cluster is not None
-            else "robust errors"
-            if fit.robust
-            else "model errors"
-        ),
-        estimates=_estimates(fit, chosen.level),
-        statistic=_wald(fit)[0],
-        df=_wald(fit)[1],
-        p_value=_wald(fit)[2],
-        alternative="two-sided",
+    kind = "cluster-robust" if cluster is not None else "robust" if fit.robust else "model"
+    errors, wald = np.sqrt(np.diag(fit.covariance)), _wald(fit)
+    return rows.result(
+        f"Cox regression, {chosen.ties.capitalize()} ties, {kind} errors",
+        estimates=coefficient_estimates(fit.design.names, fit.coefficients, errors, chosen.level, ratio=True),
+        statistic=wald[0],
+        df=wald[1],
+        p_value=wald[2],
         ties=chosen.ties,
-        n_used=len(rows.time_index),
-        n_missing=rows.n_missing,
-        n_clusters=clusters.n_clusters,
-        notes=clusters.notes + _sparse_notes(fit),
+        notes=_sparse_notes(fit),
         details=_details(fit),
     )
 
@@ -213,7 +197,7 @@ def _newton(sets: RiskSets, names: tuple[str, ...]) -> FloatArray:
     at = evaluate(sets, beta)
     step = beta
     for _ in range(_MAX_ITERATIONS):
-        step = _solve(at.information, at.score, names)
+        step = _inverse(at.information, names) @ at.score
         if np.abs(step).max(initial=0.0) < _CONVERGED * (1 + np.abs(beta).max(initial=0.0)):
             return beta + step
         for _halving in range(30):
@@ -238,10 +222,6 @@ def _newton(sets: RiskSets, names: tuple[str, ...]) -> FloatArray:
     )
 
 
-def _solve(information: FloatArray, score: FloatArray, names: tuple[str, ...]) -> FloatArray:
-    return _inverse(information, names) @ score
-
-
 def _inverse(information: FloatArray, names: tuple[str, ...]) -> FloatArray:
     """Invert an information matrix by its eigenvalues."""
     values, vectors = np.linalg.eigh(information)
@@ -263,7 +243,7 @@ def _sandwich(sets: RiskSets, at: Evaluation, inverse: FloatArray, cluster: IntA
     weight = np.empty(len(sets.weight))
     weight[sets.order] = sets.weight
     dfbeta = (score_residuals(sets, at) * weight[:, None]) @ inverse
-    sums = grouped_sums(dfbeta, cluster)
+    sums = cluster_sums(dfbeta, cluster)
     covariance = sums.T @ sums
     # Scaled to correlations of the model's, so that units do not decide.
     unit = np.sqrt(np.diag(inverse))
@@ -275,31 +255,6 @@ def _sandwich(sets: RiskSets, at: Evaluation, inverse: FloatArray, cluster: IntA
             todo="Take fewer covariates, or leave the cluster out.",
         )
     return covariance
-
-
-def grouped_sums(values: FloatArray, cluster: IntArray) -> FloatArray:
-    """Return the sum of the rows of `values` over each cluster, (clusters, p)."""
-    order = np.argsort(cluster, kind="stable")
-    ordered = cluster[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    return np.add.reduceat(values[order], starts, axis=0)
-
-
-def _estimates(fit: CoxFit, level: float) -> tuple[Estimate, ...]:
-    errors = np.sqrt(np.diag(fit.covariance))
-    return ratio_estimates(fit.design.names, fit.coefficients, errors, level)
-
-
-def ratio_estimates(
-    names: tuple[str, ...], coefficients: FloatArray, errors: FloatArray, level: float
-) -> tuple[Estimate, ...]:
-    """Return exponentiated coefficients with Wald intervals; ``standard_error`` is that of the log."""
-    if (np.abs(coefficients) + wald_quantile(level) * errors > 700).any():
-        raise not_estimable("an interval leaves the range of numbers", todo="Rescale the covariates.")
-    return tuple(
-        wald_estimate(name, value, error, level, ratio=True)
-        for name, value, error in zip(names, coefficients, errors, strict=True)
-    )
 
 
 def _chi_square(statistic: float, df: int) -> tuple[float, float, float]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.cox import CoxOptions
 from volumetry.statistics.models.design import Covariates, read_covariates, require_full_rank
-from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
+from volumetry.statistics.models.logistic_likelihood import LogisticModel, build_model, fit_logistic
 from volumetry.statistics.models.partial_likelihood import (
     Evaluation,
     RiskSets,
@@ -20,7 +19,6 @@ from volumetry.statistics.models.partial_likelihood import (
     step_sums,
 )
 from volumetry.statistics.models.profile_likelihood import (
-    Likelihood,
     Maximum,
     Point,
     maximise,
@@ -29,10 +27,10 @@ from volumetry.statistics.models.profile_likelihood import (
     profile_tests,
 )
 from volumetry.statistics.models.regression import read_regression
-from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.time.survival_rows import SurvivalColumns, read_survival, require_events
+from volumetry.statistics.result import StatisticResult, Used
+from volumetry.statistics.time.survival_rows import read_survival, require_events
 from volumetry.statistics.types import Column, FloatArray, Table
-from volumetry.statistics.wald import held_exp, wald_estimate
+from volumetry.statistics.wald import coefficient_estimates
 
 #: No log relative hazard is this large; a penalised likelihood that goes there is flat.
 _ENDLESS = 200.0
@@ -79,14 +77,7 @@ def firth_logistic(
     fit = fit_logistic(model)
     only_intercept = np.arange(len(model.names)) == 0
     null = maximise(model, np.zeros(len(model.names)), only_intercept).point.value
-    return _result(
-        "Firth's penalised logistic regression, profile-likelihood interval",
-        _Fitted(model=model, names=model.names, best=fit, null=null, df=len(model.names) - 1),
-        level,
-        n_used=len(rows.outcome),
-        n_missing=rows.n_missing,
-        notes=rows.clusters.notes,
-    )
+    return _result(rows, "Firth's penalised logistic regression", model, fit, null, level)
 
 
 @checked
@@ -124,15 +115,21 @@ def firth_cox(
     """
     chosen = options or CoxOptions()
     read = read_covariates(covariates, data, least=1)
-    columns = SurvivalColumns(
-        duration=duration, event=event, strata=chosen.strata, weights=chosen.weights, cluster=cluster
+    rows = read_survival(
+        duration,
+        event,
+        data,
+        cluster,
+        strata=chosen.strata,
+        weights=chosen.weights,
+        also=read.values,
+        accounted=False,
     )
-    rows = read_survival(columns, data, also=read.values)
-    clusters = check_clusters(cluster, data, used=rows.used, accounted=False)
     require_events(rows.event)
     design = read.design(rows.used)
     require_full_rank(design, centred=True)
     model = _FirthCox(
+        names=design.names,
         sets=build_risk_sets(
             design.values - design.values.mean(axis=0),
             rows.time_index,
@@ -140,18 +137,12 @@ def firth_cox(
             weight=rows.weights,
             strata=rows.strata.codes,
             ties=chosen.ties,
-        )
+        ),
     )
     start = np.zeros(len(design.names))
     fit = maximise(model, start, np.ones(len(start), dtype=bool))
-    return _result(
-        f"Firth's penalised Cox regression, {chosen.ties.capitalize()} ties, profile-likelihood interval",
-        _Fitted(model=model, names=design.names, best=fit, null=model.at(start).value, df=len(start)),
-        chosen.level,
-        n_used=len(rows.time_index),
-        n_missing=rows.n_missing,
-        notes=clusters.notes,
-    )
+    method = f"Firth's penalised Cox regression, {chosen.ties.capitalize()} ties"
+    return _result(rows, method, model, fit, model.at(start).value, chosen.level)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +150,7 @@ class _FirthCox:
     """The partial likelihood plus half the log determinant of its information."""
 
     sets: RiskSets
+    names: tuple[str, ...]
 
     def at(self, beta: FloatArray) -> Point:
         here = evaluate(self.sets, beta)
@@ -193,52 +185,32 @@ class _FirthCox:
         return "the penalised partial likelihood does not converge"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Fitted:
-    """A penalised model at its maximum."""
-
-    model: Likelihood
-    names: tuple[str, ...]
-    best: Maximum
-    null: float
-    df: int
-
-
 def _result(
-    method: str, fitted: _Fitted, level: float, *, n_used: int, n_missing: int, notes: tuple[str, ...]
+    rows: Used, method: str, model: LogisticModel | _FirthCox, best: Maximum, null: float, level: float
 ) -> StatisticResult:
-    limits = profile_limits(fitted.model, fitted.best, fitted.names, level)
-    tests = profile_tests(fitted.model, fitted.best)
-    errors = model_errors(fitted.best.point)
-    ratio = max(2 * (fitted.best.point.value - fitted.null), 0.0)
-    estimates = [
-        replace(
-            wald_estimate(name, fitted.best.coefficients[j], errors[j], level, ratio=True),
-            ci_low=held_exp(limits[j, 0]),
-            ci_high=held_exp(limits[j, 1]),
-            statistic=float(tests[j]),
-            p_value=float(special.chdtrc(1, tests[j])),
-        )
-        for j, name in enumerate(fitted.names)
-    ]
-    if fitted.names[0] == "intercept":
-        estimates = estimates[1:] + estimates[:1]
-    return StatisticResult(
-        method=method,
-        estimates=tuple(estimates),
+    names, errors = model.names, model_errors(best.point)
+    limits = profile_limits(model, best, names, level)
+    ratio, df = max(2 * (best.point.value - null), 0.0), len(names) - (names[0] == "intercept")
+    return rows.result(
+        f"{method}, profile-likelihood interval",
+        estimates=coefficient_estimates(
+            names,
+            best.coefficients,
+            errors,
+            level,
+            ratio=True,
+            limits=limits,
+            chi_squared=profile_tests(model, best),
+        ),
         statistic=ratio,
-        df=float(fitted.df),
-        p_value=float(special.chdtrc(fitted.df, ratio)) if fitted.df else None,
-        alternative="two-sided",
+        df=float(df),
+        p_value=float(special.chdtrc(df, ratio)) if df else None,
         correction="Firth's penalty",
-        n_used=n_used,
-        n_missing=n_missing,
-        notes=notes,
         details={
-            "names": fitted.names,
-            "coefficients": fitted.best.coefficients,
+            "names": names,
+            "coefficients": best.coefficients,
             "standard_errors": errors,
             "limits": limits,
-            "log_likelihood": (fitted.null, fitted.best.point.value),
+            "log_likelihood": (null, best.point.value),
         },
     )

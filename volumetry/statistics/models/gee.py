@@ -10,7 +10,7 @@ from scipy import special
 
 from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.models.cox import grouped_sums
+from volumetry.statistics.clusters import cluster_sums
 from volumetry.statistics.models.design import Covariates, require_full_rank
 from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
 from volumetry.statistics.models.regression import RegressionRows, read_regression
@@ -106,18 +106,13 @@ def estimating_equations(
     beta, errors = fit.coefficients, np.sqrt(np.diag(fit.covariance))
     if not (np.isfinite(errors).all() and (errors > 0).all()):
         raise not_estimable("the data leave nothing to estimate an error from")
-    return StatisticResult(
-        method=f"generalised estimating equations, {chosen.family} family, {chosen.correlation} "
+    return rows.result(
+        f"generalised estimating equations, {chosen.family} family, {chosen.correlation} "
         f"correlation, {covariance.replace('_', '-')} errors",
         estimates=coefficient_estimates(
             rows.design.names, beta, errors, chosen.level, ratio=chosen.family != "gaussian"
         ),
-        alternative="two-sided",
         correction="Mancl-DeRouen" if covariance == "bias_reduced" else "none",
-        n_used=len(rows.outcome),
-        n_missing=rows.n_missing,
-        n_clusters=rows.clusters.n_clusters,
-        notes=rows.clusters.notes,
         details={
             "names": rows.design.names,
             "coefficients": beta,
@@ -223,7 +218,7 @@ def _pair_correlation(residual: FloatArray, cluster: IntArray, scale: float) -> 
 def _decorrelate(values: FloatArray, cluster: IntArray, alpha: float) -> FloatArray:
     """Multiply by the inverse of the exchangeable correlation, cluster by cluster."""
     sizes = np.bincount(cluster)
-    sums = grouped_sums(values, cluster)
+    sums = cluster_sums(values, cluster)
     share = alpha / (1 + (sizes - 1) * alpha)
     result: FloatArray = (values - share[cluster, None] * sums[cluster]) / (1 - alpha)
     return result
@@ -234,7 +229,7 @@ def _scores(
 ) -> FloatArray:
     """Return each cluster's score; with `bread`, of residuals times (I - H)^-1 (Mancl and DeRouen 2001)."""
     if bread is None:
-        return grouped_sums(W * residual[:, None], cluster)
+        return cluster_sums(W * residual[:, None], cluster)
     scores = []
     for rows in np.split(np.arange(len(cluster)), np.flatnonzero(np.diff(cluster)) + 1):
         hat = D[rows] @ bread @ W[rows].T

@@ -8,9 +8,8 @@ import numpy as np
 from scipy import optimize
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.models.design import Covariates, read_covariates, require_full_rank
-from volumetry.statistics.result import StatisticResult
+from volumetry.statistics.result import StatisticResult, Used
 from volumetry.statistics.rows import complete_rows, not_estimable, read_labels, read_numbers
 from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 from volumetry.statistics.wald import coefficient_estimates
@@ -84,13 +83,11 @@ def mixed_model(
     read = read_covariates(covariates, data)
     nested = None if chosen.nested is None else read_labels(chosen.nested, data, name="nested")
     slope = None if chosen.slope is None else read_numbers(chosen.slope, data, name="slope")
-    clusters = check_clusters(cluster, data)
-    used = complete_rows(y, nested, slope, clusters.labels, *read.values)
-    clusters = check_clusters(cluster, data, used=used)
-    assert clusters.labels is not None  # cluster is required
+    labels = read_labels(cluster, data, name="cluster")
+    used = complete_rows(y, nested, slope, labels, *read.values)
     design = read.design(used).with_intercept()
     require_full_rank(design, centred=False)
-    group = np.unique(clusters.labels.codes[used], return_inverse=True)[1].astype(np.int64)
+    group = np.unique(labels.codes[used], return_inverse=True)[1]
     _check_groups(group, len(design.names))
     random = _Random(
         group=group,
@@ -101,13 +98,10 @@ def mixed_model(
     variances = _variances(theta, random, fit.residual_variance)
     errors = np.sqrt(np.diag(fit.inverse) * fit.residual_variance)
     between = variances["cluster"] + variances.get("nested", 0.0)
-    return StatisticResult(
-        method=f"linear mixed model ({'REML' if chosen.reml else 'maximum likelihood'})",
+    rows = Used(n_used=len(group), n_missing=int((~used).sum()), n_clusters=int(group.max()) + 1)
+    return rows.result(
+        f"linear mixed model ({'REML' if chosen.reml else 'maximum likelihood'})",
         estimates=coefficient_estimates(design.names, fit.coefficients, errors, chosen.level),
-        alternative="two-sided",
-        n_used=int(used.sum()),
-        n_missing=int((~used).sum()),
-        n_clusters=int(group.max()) + 1,
         notes=_singular_notes(variances),
         details={
             "names": design.names,

@@ -17,7 +17,7 @@ from volumetry.statistics.models.partial_likelihood import (
     schoenfeld_residuals,
     weighted_information,
 )
-from volumetry.statistics.result import Estimate, Result, StatisticResult
+from volumetry.statistics.result import Estimate, Result, StatisticResult, Used
 from volumetry.statistics.rows import not_estimable, sum_by
 from volumetry.statistics.types import FloatArray
 
@@ -98,8 +98,8 @@ def proportional_hazards_test(
     score, information = _extended(fit, g_cell)
     tests = _term_tests(fit, score, information)
     chi_square, df, p_value = tests["GLOBAL"]
-    return StatisticResult(
-        method=f"proportional hazards test (score test), {transform} transform",
+    return Used(n_used=fit.rows.n_used, n_missing=fit.rows.n_missing).result(
+        f"proportional hazards test (score test), {transform} transform",
         estimates=tuple(
             Estimate(name=name, value=test[0], statistic=test[0], p_value=test[2])
             for name, test in tests.items()
@@ -108,9 +108,6 @@ def proportional_hazards_test(
         statistic=chi_square,
         df=df,
         p_value=p_value,
-        alternative="two-sided",
-        n_used=len(fit.rows.time_index),
-        n_missing=fit.rows.n_missing,
         details={"terms": tests, "transform": transform, "schoenfeld": _scaled_residuals(fit, g_cell)},
     )
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import Clusters, check_clusters
-from volumetry.statistics.models.cox import grouped_sums
+from volumetry.statistics.clusters import account, check_labels, cluster_sums, labelled_rows
 from volumetry.statistics.models.design import Covariates, Design, read_covariates, require_full_rank
-from volumetry.statistics.models.logistic_likelihood import LogisticModel, build_model, fit_logistic
-from volumetry.statistics.models.profile_likelihood import Maximum, profile_limits
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
+from volumetry.statistics.models.profile_likelihood import profile_limits
+from volumetry.statistics.result import StatisticResult, Used
 from volumetry.statistics.rows import complete_rows, not_estimable, read_numbers
 from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
-from volumetry.statistics.wald import held_exp, wald_estimate
+from volumetry.statistics.wald import coefficient_estimates
 
 Correction = Literal["none", "clusters", "hc1", "cr2"]
 Interval = Literal["wald", "profile"]
@@ -58,7 +57,7 @@ class RegressionOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegressionRows:
+class RegressionRows(Used):
     """Complete rows of a regression: outcome, design with intercept, weights, cluster."""
 
     outcome: FloatArray
@@ -66,12 +65,6 @@ class RegressionRows:
     weights: FloatArray
     cluster: IntArray
     used: BoolArray
-    clusters: Clusters
-
-    @property
-    def n_missing(self) -> int:
-        """Rows left out."""
-        return int((~self.used).sum())
 
 
 @checked
@@ -109,34 +102,34 @@ def logistic_regression(
     """
     chosen = options or RegressionOptions()
     rows = read_regression(outcome, covariates, data, cluster=cluster, weights=chosen.weights)
-    model = build_model(rows.design, rows.outcome, rows.weights)
-    fit = fit_logistic(model)
-    inverse: FloatArray = np.asarray(np.linalg.inv(fit.point.information), dtype=np.float64)
     robust = cluster is not None or chosen.weights is not None
-    if chosen.correction == "cr2":
+    correction, limits = chosen.correction or "clusters", None
+    if correction == "cr2":
         raise UsageError(
             "usage", "the cr2 correction is for linear models", todo="Take clusters, hc1 or none."
         )
-    covariance = inverse
+    if robust and chosen.interval == "profile":
+        raise UsageError("usage", "profile limits know neither clusters nor weights", todo="Take wald.")
+    model = build_model(rows.design, rows.outcome, rows.weights)
+    fit = fit_logistic(model)
+    covariance: FloatArray = np.asarray(np.linalg.inv(fit.point.information), dtype=np.float64)
     if robust:
         scores = model.X * (model.weights * (model.y - model.probability(fit.coefficients)))[:, None]
-        covariance = _sandwich(scores, inverse, rows, chosen.correction or "clusters")
-    errors = np.sqrt(np.diag(covariance))
-    limits = _limits(chosen, robust, model, fit)
-    df = _survey_df(rows) if chosen.weights is not None else None
-    return StatisticResult(
-        method=f"logistic regression, {_error_name(chosen, cluster is not None, robust)}",
-        estimates=_odds_ratios(
-            rows.design.names, fit.coefficients, errors, chosen.level, limits=limits, df=df
+        covariance = _sandwich(scores, covariance, rows, correction)
+    if chosen.interval == "profile":
+        limits = profile_limits(model, fit, model.names, chosen.level)
+    errors, df = np.sqrt(np.diag(covariance)), math.inf
+    if chosen.weights is not None:
+        df = max(int(rows.cluster.max()) + 1 - len(errors), 1)  # as of a survey design
+    return rows.result(
+        f"logistic regression, {_error_name(chosen, cluster is not None, robust)}",
+        estimates=coefficient_estimates(
+            model.names, fit.coefficients, errors, chosen.level, df=df, ratio=True, limits=limits
         ),
-        alternative="two-sided",
-        correction=(chosen.correction or "clusters") if robust else "none",
-        n_used=len(rows.outcome),
-        n_missing=rows.n_missing,
-        n_clusters=rows.clusters.n_clusters,
-        notes=rows.clusters.notes + _few_notes(rows),
+        correction=correction if robust else "none",
+        notes=_few_notes(rows),
         details={
-            "names": rows.design.names,
+            "names": model.names,
             "coefficients": fit.coefficients,
             "standard_errors": errors,
             "covariance": covariance,
@@ -193,15 +186,11 @@ def linear_regression(
     elif robust:
         covariance = _sandwich(X * (w * residual)[:, None], bread, rows, correction)
     errors = np.sqrt(np.diag(covariance))
-    return StatisticResult(
-        method=f"linear regression, {_error_name(chosen, cluster is not None, robust)}",
-        estimates=_coefficients(rows.design.names, beta, errors, chosen.level, df),
-        alternative="two-sided",
+    return rows.result(
+        f"linear regression, {_error_name(chosen, cluster is not None, robust)}",
+        estimates=coefficient_estimates(rows.design.names, beta, errors, chosen.level, df=df),
         correction=correction if robust else "none",
-        n_used=n,
-        n_missing=rows.n_missing,
-        n_clusters=rows.clusters.n_clusters,
-        notes=rows.clusters.notes + _few_notes(rows),
+        notes=_few_notes(rows),
         details={
             "names": rows.design.names,
             "coefficients": beta,
@@ -234,27 +223,25 @@ def read_regression(
     y = read_numbers(outcome, data, name="outcome")
     weight = np.ones(len(y)) if weights is None else read_numbers(weights, data, name="weights")
     read = read_covariates(covariates, data)
-    clusters = check_clusters(
-        cluster, data, used=complete_rows(y, weight, *read.values), accounted=accounted, stacklevel=5
-    )
-    used = complete_rows(y, weight, clusters.labels, *read.values)
+    labels = labelled_rows(cluster, len(y), data)
+    used = complete_rows(y, weight, labels, *read.values)
     if (weight[used] < 0).any() or not weight[used].sum() > 0:
         raise UsageError("invalid-table", "weights are negative or all 0")
-    codes = np.arange(len(y)) if clusters.labels is None else clusters.labels.codes
+    codes = np.arange(len(y)) if labels is None else labels.codes
     return RegressionRows(
         outcome=y[used],
         design=read.design(used).with_intercept(),
         weights=weight[used],
-        cluster=np.unique(codes[used], return_inverse=True)[1].astype(np.int64),
+        cluster=np.unique(codes[used], return_inverse=True)[1],
         used=used,
-        clusters=clusters,
+        **account(check_labels(labels, data, used, accounted, 5), used),
     )
 
 
 def _sandwich(
     scores: FloatArray, bread: FloatArray, rows: RegressionRows, correction: Correction
 ) -> FloatArray:
-    sums = grouped_sums(scores, rows.cluster) @ bread
+    sums = cluster_sums(scores, rows.cluster) @ bread
     g, (n, k) = len(sums), rows.design.values.shape
     if g < 2:
         raise not_estimable("there is one cluster only; no error can be estimated from it")
@@ -315,71 +302,13 @@ def _inverse_root(matrix: FloatArray) -> FloatArray:
     return result
 
 
-def _limits(
-    options: RegressionOptions, robust: bool, model: LogisticModel, fit: Maximum
-) -> FloatArray | None:
-    if options.interval == "wald":
-        return None
-    if robust:
-        raise UsageError("usage", "profile limits know neither clusters nor weights", todo="Take wald.")
-    return profile_limits(model, fit, model.names, options.level)
-
-
-def _odds_ratios(
-    names: tuple[str, ...],
-    beta: FloatArray,
-    errors: FloatArray,
-    level: float,
-    *,
-    limits: FloatArray | None,
-    df: float | None,
-) -> tuple[Estimate, ...]:
-    found = _coefficients(
-        names, beta, errors, level, np.full(len(beta), np.inf if df is None else df), ratio=True
-    )
-    if limits is None:
-        return found
-    bounds = dict(zip(names, limits.tolist(), strict=True))
-    return tuple(
-        replace(e, ci_low=held_exp(bounds[e.name][0]), ci_high=held_exp(bounds[e.name][1])) for e in found
-    )
-
-
-def _coefficients(
-    names: tuple[str, ...],
-    beta: FloatArray,
-    errors: FloatArray,
-    level: float,
-    df: FloatArray,
-    *,
-    ratio: bool = False,
-) -> tuple[Estimate, ...]:
-    """Return Wald estimates, covariates first and the intercept last; infinite df is the normal."""
-    return tuple(
-        wald_estimate(names[j], beta[j], errors[j], level, df=df[j], ratio=ratio)
-        if errors[j] > 0
-        else Estimate(
-            name=names[j],
-            value=math.exp(beta[j]) if ratio else float(beta[j]),
-            level=level,
-            standard_error=0.0,
-        )
-        for j in (*range(1, len(names)), 0)
-    )
-
-
-def _survey_df(rows: RegressionRows) -> float:
-    """Return clusters less coefficients, the degrees of freedom of a survey design."""
-    return float(max(len(np.unique(rows.cluster)) - rows.design.values.shape[1], 1))
-
-
 def _error_name(options: RegressionOptions, clustered: bool, robust: bool) -> str:
     kind = "cluster-robust errors" if clustered else "robust errors" if robust else "model errors"
     return kind + (", profile-likelihood interval" if options.interval == "profile" else "")
 
 
 def _few_notes(rows: RegressionRows) -> tuple[str, ...]:
-    n = rows.clusters.n_clusters
+    n = rows.n_clusters
     if n is None or n >= _FEW_CLUSTERS:
         return ()
     return (f"few clusters: {n}; robust errors tend to be too small under about {_FEW_CLUSTERS}",)

@@ -14,12 +14,11 @@ import numpy as np
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Result, StatisticResult
 from volumetry.statistics.rows import present_values, sum_by
 from volumetry.statistics.time.influence import Leaving, curve_variance
 from volumetry.statistics.time.survival import greenwood_terms, interval_limits
-from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+from volumetry.statistics.time.survival_rows import SurvivalRows, read_survival
 from volumetry.statistics.types import BoolArray, Column, FloatArray, Table
 
 Variance = Literal["jackknife", "aalen"]
@@ -140,11 +139,7 @@ def cumulative_incidence(
         raise UsageError(
             "usage", "Aalen's variance knows neither clusters nor weights", todo="Take jackknife."
         )
-    columns = SurvivalColumns(
-        duration=duration, event=event, group=group, weights=chosen.weights, cluster=cluster
-    )
-    rows = read_survival(columns, data, causes=True)
-    clusters = check_clusters(cluster, data, used=rows.used)
+    rows = read_survival(duration, event, data, cluster, group=group, weights=chosen.weights, causes=True)
     names = _cause_names(rows, chosen.causes)
     curves = tuple(
         _curve(rows, rows.group.codes == code, str(level), (cause, name), chosen)
@@ -152,13 +147,10 @@ def cumulative_incidence(
         for code, level in enumerate(rows.group.levels)
         if (rows.group.codes == code).any()
     )
-    notes = () if names else ("every row is censored",)
-    return StatisticResult(
-        method=f"Aalen-Johansen cumulative incidence, {chosen.variance} variance",
-        n_used=len(rows.time_index),
-        n_missing=rows.n_missing,
-        n_clusters=clusters.n_clusters,
-        notes=clusters.notes + notes,
+    return rows.result(
+        f"Aalen-Johansen cumulative incidence, {chosen.variance} variance",
+        alternative="",
+        notes=() if names else ("every row is censored",),
         details={"curves": curves, "causes": names},
     )
 

@@ -8,15 +8,9 @@ import numpy as np
 from scipy import special
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import not_estimable, present_values, sum_by
-from volumetry.statistics.time.survival_rows import (
-    SurvivalColumns,
-    SurvivalRows,
-    read_survival,
-    require_groups,
-)
+from volumetry.statistics.time.survival_rows import SurvivalRows, read_survival, require_groups
 from volumetry.statistics.types import BoolArray, Column, FloatArray, Table
 
 
@@ -56,9 +50,9 @@ def gray_test(
     StatisticsError
         ``not-estimable``: fewer than two groups, no event of the cause, or nothing to compare.
     """
-    columns = SurvivalColumns(duration=duration, event=event, group=group, strata=strata, cluster=cluster)
-    rows = read_survival(columns, data, causes=True)
-    clusters = check_clusters(cluster, data, used=rows.used, accounted=False)
+    rows = read_survival(
+        duration, event, data, cluster, group=group, strata=strata, causes=True, accounted=False
+    )
     found, notes = require_groups(rows.group)
     if not (rows.event == cause).any():
         raise not_estimable(f"there is no event of cause {cause}")
@@ -75,16 +69,13 @@ def gray_test(
     solved = np.linalg.lstsq(covariance[np.ix_(kept, kept)], score[kept], rcond=None)[0]
     statistic, df = float(score[kept] @ solved), len(kept)
     of_cause = rows.event == cause
-    return StatisticResult(
-        method="Gray's test" + (", stratified" if strata is not None else ""),
+    return rows.result(
+        "Gray's test" + (", stratified" if strata is not None else ""),
         statistic=statistic,
         df=float(df),
         p_value=float(special.chdtrc(df, statistic)),
-        alternative="two-sided",
         ties="hypergeometric variance",
-        n_used=len(rows.time_index),
-        n_missing=rows.n_missing,
-        notes=clusters.notes + notes,
+        notes=notes,
         details={
             "groups": tuple(str(level) for level in found.levels),
             "score": score,

@@ -15,8 +15,8 @@ from scipy import stats
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
-from volumetry.statistics.result import Estimate, Result, StatisticResult
+from volumetry.statistics.clusters import account, check_labels, labelled_rows
+from volumetry.statistics.result import Estimate, Result, StatisticResult, Used
 from volumetry.statistics.rows import (
     Labels,
     column_values,
@@ -66,12 +66,10 @@ class IntervalCurve(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Rows:
+class _Rows(Used):
     left: FloatArray
     right: FloatArray
     group: Labels
-    used: BoolArray
-    n_missing: int
 
 
 @checked
@@ -116,7 +114,7 @@ def interval_censored_survival(
     >>> result.details["curves"][0].survival.round(3)
     array([0.8, 0.4, 0.2, 0. ])
     """
-    rows = _read(left, right, group, data)
+    rows = _read(left, right, group, data, cluster)
     curves = tuple(
         _curve(rows, rows.group.codes == code, str(level)) for code, level in enumerate(rows.group.levels)
     )
@@ -127,12 +125,10 @@ def interval_censored_survival(
             estimates.append(Estimate(name=f"median {curve.label}", value=float(curve.right[below[0]])))
         else:
             notes.append(f"the median of {curve.label} is not reached")
-    return StatisticResult(
-        method="Turnbull's estimator of interval-censored survival",
+    return rows.result(
+        "Turnbull's estimator of interval-censored survival",
         estimates=tuple(estimates),
-        n_used=rows.left.size,
-        n_missing=rows.n_missing,
-        n_clusters=check_clusters(cluster, data, used=rows.used).n_clusters if cluster is not None else None,
+        alternative="",
         notes=tuple(notes),
         details={"curves": curves},
     )
@@ -184,11 +180,10 @@ def interval_logrank_test(
     >>> round(result.p_value, 4)
     0.073
     """
-    rows = _read(left, right, group, data)
+    rows = _read(left, right, group, data, cluster, accounted=False)
     names = rows.group.levels
     if len(names) < 2:
         raise not_estimable("a test needs two groups", groups=len(names))
-    clusters = check_clusters(cluster, data, used=rows.used, accounted=False)
     every = np.ones(rows.left.size, dtype=bool)
     score = _scores(rows, _curve(rows, every, "all"), scores)
     score = score - score.mean()
@@ -202,20 +197,24 @@ def interval_logrank_test(
     details: dict[str, object] = {"scores": dict(zip(map(str, names), sums.tolist(), strict=True))}
     if len(names) == 2:
         details["z"] = math.copysign(math.sqrt(statistic), float(sums[1]))
-    return StatisticResult(
-        method=f"Interval-censored log-rank test, {scores.capitalize()}'s scores, permutation form",
+    return rows.result(
+        f"Interval-censored log-rank test, {scores.capitalize()}'s scores, permutation form",
         statistic=statistic,
         df=float(len(names) - 1),
         p_value=float(stats.chi2.sf(statistic, len(names) - 1)),
-        alternative="two-sided",
-        n_used=score.size,
-        n_missing=rows.n_missing,
-        notes=clusters.notes,
         details=details,
     )
 
 
-def _read(left: Column, right: Column, group: Column | None, data: Table | None) -> _Rows:
+def _read(
+    left: Column,
+    right: Column,
+    group: Column | None,
+    data: Table | None,
+    cluster: Column | None,
+    *,
+    accounted: bool = True,
+) -> _Rows:
     starts = read_numbers(left, data, name="left")
     ends = one_column(column_values(right, data, "right"), "right")
     open_ended = np.array([is_missing(end) or end == np.inf for end in ends], dtype=bool)
@@ -224,11 +223,13 @@ def _read(left: Column, right: Column, group: Column | None, data: Table | None)
     labels = Labels(codes=np.zeros(len(starts), dtype=np.int64), levels=("all",))
     if group is not None:
         labels = read_labels(group, data, name="group")
-    used = complete_rows(starts, finite, labels)
+    clusters = labelled_rows(cluster, len(starts), data)
+    used = complete_rows(starts, finite, labels, clusters)
     starts, stops, labels = starts[used], stops[used], labels.take(used).without_empty()
     if (starts < 0).any() or (stops < starts).any():
         raise UsageError("invalid-table", "a right end lies before its left end, or a time is negative")
-    return _Rows(left=starts, right=stops, group=labels, used=used, n_missing=int((~used).sum()))
+    known = account(check_labels(clusters, None if accounted else data, used, accounted, 5), used)
+    return _Rows(left=starts, right=stops, group=labels, **known)
 
 
 def _curve(rows: _Rows, inside: BoolArray, label: str) -> IntervalCurve:

@@ -8,11 +8,10 @@ import numpy as np
 from scipy import special
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
+from volumetry.statistics.clusters import cluster_sums
 from volumetry.statistics.result import StatisticResult
-from volumetry.statistics.rows import not_estimable, present_values, sum_by
+from volumetry.statistics.rows import not_estimable, present_values
 from volumetry.statistics.time.survival_rows import (
-    SurvivalColumns,
     SurvivalRows,
     read_survival,
     require_events,
@@ -70,9 +69,7 @@ def logrank_test(
     StatisticsError
         ``not-estimable`` if nothing can be compared: fewer than two groups, no event, or all at one time.
     """
-    columns = SurvivalColumns(duration=duration, event=event, group=group, strata=strata, cluster=cluster)
-    rows = read_survival(columns, data)
-    clusters = check_clusters(cluster, data, used=rows.used)
+    rows = read_survival(duration, event, data, cluster, group=group, strata=strata)
     found, notes = require_groups(rows.group)
     require_events(rows.event)
     rows = replace(rows, group=found)
@@ -85,17 +82,13 @@ def logrank_test(
     if cluster is not None:
         covariance = _clustered(rows, parts)
     statistic, df = _quadratic_form(difference, covariance)
-    return StatisticResult(
-        method=_name(rho, strata is not None, cluster is not None),
+    return rows.result(
+        _name(rho, strata is not None, cluster is not None),
         statistic=statistic,
         df=float(df),
         p_value=float(special.chdtrc(df, statistic)),
-        alternative="two-sided",
         ties="hypergeometric variance" if cluster is None else "events at one time share one risk set",
-        n_used=len(rows.time_index),
-        n_missing=rows.n_missing,
-        n_clusters=clusters.n_clusters,
-        notes=clusters.notes + notes,
+        notes=notes,
         details={
             "groups": tuple(str(level) for level in found.levels),
             "n": tuple(int(n) for n in found.counts),
@@ -139,8 +132,7 @@ def _clustered(rows: SurvivalRows, parts: list[_Comparison]) -> FloatArray:
     scores = np.empty((len(rows.time_index), len(rows.group.levels)))
     for code, part in enumerate(parts):
         scores[rows.strata.codes == code] = part.influence
-    _, cluster = np.unique(rows.cluster.codes, return_inverse=True)
-    sums = np.column_stack([sum_by(cluster, column, int(cluster.max()) + 1) for column in scores.T])
+    sums = cluster_sums(scores, rows.cluster.codes)
     result: FloatArray = sums.T @ sums
     return result
 

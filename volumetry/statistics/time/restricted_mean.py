@@ -8,11 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import not_estimable
 from volumetry.statistics.time.survival import CurveOptions, SurvivalCurve, curves_by_group, greenwood_terms
-from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+from volumetry.statistics.time.survival_rows import SurvivalRows, read_survival
 from volumetry.statistics.types import Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate
 
@@ -54,10 +53,8 @@ def restricted_mean_time(
     StatisticsError
         ``not-estimable`` if `tau` is beyond what a group was followed for, or not positive.
     """
-    columns = SurvivalColumns(duration=duration, event=event, group=group, cluster=cluster)
-    rows = read_survival(columns, data)
+    rows = read_survival(duration, event, data, cluster, group=group)
     rows = replace(rows, group=rows.group.without_empty())
-    clusters = check_clusters(cluster, data, used=rows.used)
     curves, notes = curves_by_group(rows, CurveOptions(), robust=False)
     _check_horizon(curves, tau)
     means = [curve.restricted_mean(tau) for curve in curves]
@@ -71,16 +68,12 @@ def restricted_mean_time(
         ]
     differences = [_difference(means, i, covariance) for i in range(1, len(means))]
     first = differences[0] if differences else None
-    return StatisticResult(
-        method="restricted mean survival time",
+    return rows.result(
+        "restricted mean survival time",
+        first,
         estimates=(*differences, *means, *_ratios(means, covariance, tau)),
-        statistic=None if first is None else first.statistic,
-        p_value=None if first is None else first.p_value,
         alternative="two-sided" if first else "",
-        n_used=len(rows.time_index),
-        n_missing=rows.n_missing,
-        n_clusters=clusters.n_clusters,
-        notes=clusters.notes + notes,
+        notes=notes,
         details={"tau": tau, "curves": curves},
     )
 

@@ -10,11 +10,10 @@ import numpy as np
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.clusters import check_clusters
 from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import present_values, read_numbers, sum_by
 from volumetry.statistics.time.influence import Leaving, curve_variance
-from volumetry.statistics.time.survival_rows import SurvivalColumns, SurvivalRows, read_survival
+from volumetry.statistics.time.survival_rows import SurvivalRows, read_survival
 from volumetry.statistics.types import BoolArray, Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate, wald_quantile
 
@@ -190,11 +189,7 @@ def kaplan_meier(
         ``not-estimable`` if no row is complete.
     """
     chosen = options or CurveOptions()
-    columns = SurvivalColumns(
-        duration=duration, event=event, group=group, weights=chosen.weights, cluster=cluster
-    )
-    rows = read_survival(columns, data)
-    clusters = check_clusters(cluster, data, used=rows.used)
+    rows = read_survival(duration, event, data, cluster, group=group, weights=chosen.weights)
     robust = cluster is not None or chosen.weights is not None
     curves, notes = curves_by_group(rows, chosen, robust=robust)
     medians = {curve.label: curve.quantile() for curve in curves}
@@ -202,13 +197,11 @@ def kaplan_meier(
     if chosen.last_negative is not None:
         notes += _film_note(chosen.last_negative, data, rows)
     variance = "grouped infinitesimal jackknife" if robust else "Greenwood"
-    return StatisticResult(
-        method=f"Kaplan-Meier, {chosen.interval} interval, {variance} variance",
+    return rows.result(
+        f"Kaplan-Meier, {chosen.interval} interval, {variance} variance",
         estimates=_median_estimates(medians, chosen.level),
-        n_used=len(rows.time_index),
-        n_missing=rows.n_missing,
-        n_clusters=clusters.n_clusters,
-        notes=clusters.notes + notes,
+        alternative="",
+        notes=notes,
         details={"curves": curves, "medians": medians},
     )
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from volumetry.errors import UsageError
+from volumetry.statistics.clusters import account, check_labels
+from volumetry.statistics.result import Used
 from volumetry.statistics.rows import Labels, complete_rows, not_estimable, read_labels, read_numbers
 from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 
@@ -19,28 +21,7 @@ _MOST_CAUSES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurvivalColumns:
-    """The columns of a survival analysis, names or values.
-
-    Attributes
-    ----------
-    duration, event : column
-        Follow-up time, 0 or more; event 0 or 1.
-    group, strata, cluster : column of labels, optional
-    weights : column of numbers, optional
-        Case weights, 0 or more.
-    """
-
-    duration: Column
-    event: Column
-    group: Column | None = None
-    strata: Column | None = None
-    weights: Column | None = None
-    cluster: Column | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SurvivalRows:
+class SurvivalRows(Used):
     """Complete rows of a survival analysis.
 
     Attributes
@@ -67,65 +48,68 @@ class SurvivalRows:
     used: BoolArray
 
     @property
-    def n_missing(self) -> int:
-        """Rows left out."""
-        return int((~self.used).sum())
-
-    @property
     def duration(self) -> FloatArray:
         """Follow-up time of each row."""
         return self.times[self.time_index]
 
 
 def read_survival(
-    columns: SurvivalColumns,
-    data: Table | None = None,
+    duration: Column,
+    event: Column,
+    data: Table | None,
+    cluster: Column | None,
     *,
+    group: Column | None = None,
+    strata: Column | None = None,
+    weights: Column | None = None,
     also: tuple[FloatArray | Labels, ...] = (),
     causes: bool = False,
+    accounted: bool = True,
 ) -> SurvivalRows:
     """Read and check the columns of a survival analysis.
 
     Parameters
     ----------
-    columns : SurvivalColumns
-    data : DataFrame, optional
+    duration, event : column
+        Follow-up time, 0 or more; event 0 or 1.
+    data, cluster
+        As in every function.
+    group, strata : column of labels, optional
+    weights : column of numbers, optional
+        Case weights, 0 or more.
     also : tuple of columns
         More columns that must be complete (covariates).
     causes : bool
         Events may be above 1 (competing causes).
+    accounted : bool
+        As in `check_clusters`.
     """
-    duration = read_numbers(columns.duration, data, name="duration")
-    event = read_numbers(columns.event, data, name="event")
-    weights = None if columns.weights is None else read_numbers(columns.weights, data, name="weights")
+    times = read_numbers(duration, data, name="duration")
+    events = read_numbers(event, data, name="event")
+    weight = np.ones(len(times)) if weights is None else read_numbers(weights, data, name="weights")
     labels = [
         None if column is None else read_labels(column, data, name=name)
-        for name, column in (
-            ("group", columns.group),
-            ("strata", columns.strata),
-            ("cluster", columns.cluster),
-        )
+        for name, column in (("group", group), ("strata", strata), ("cluster", cluster))
     ]
-    used = complete_rows(duration, event, weights, *labels, *also)
-    _check_times(duration[used])
-    _check_events(event[used], causes)
-    kept_weights = np.ones(int(used.sum())) if weights is None else weights[used]
-    if (kept_weights < 0).any() or not kept_weights.sum() > 0 or not np.isfinite(kept_weights).all():
-        raise UsageError("invalid-table", "weights are negative, infinite or all 0")
-    if (event[used] > _MOST_CAUSES).any():
-        raise UsageError("invalid-table", f"an event is coded above {_MOST_CAUSES}")
-    times, index = distinct_times(duration[used])
-    group, strata, cluster = (None if one is None else one.take(used) for one in labels)
-    n_rows = len(index)
+    used = complete_rows(times, events, weight, *labels, *also)
+    times, events, weight = times[used], events[used], weight[used]
+    _check_times(times)
+    _check_events(events, causes)
+    if (weight < 0).any() or not weight.sum() > 0:
+        raise UsageError("invalid-table", "weights are negative or all 0")
+    distinct, index = distinct_times(times)
+    one = Labels(codes=np.zeros(len(index), dtype=np.int64), levels=("all",))
+    groups, strata_of, clusters = (None if part is None else part.take(used) for part in labels)
     return SurvivalRows(
-        times=times,
+        times=distinct,
         time_index=index,
-        event=event[used].astype(np.int64),
-        group=group or _one_level(n_rows),
-        strata=(strata or _one_level(n_rows)).without_empty(),
-        cluster=cluster or Labels(codes=np.arange(n_rows), levels=()),
-        weights=kept_weights,
+        event=events.astype(np.int64),
+        group=groups or one,
+        strata=(strata_of or one).without_empty(),
+        cluster=clusters or Labels(codes=np.arange(len(index)), levels=()),
+        weights=weight,
         used=used,
+        **account(check_labels(labels[2], data, used, accounted, 5), used),
     )
 
 
@@ -160,26 +144,23 @@ def require_events(event: IntArray) -> None:
         raise not_estimable("every row is censored; there is no event", rows=len(event))
 
 
-def _one_level(n_rows: int) -> Labels:
-    return Labels(codes=np.zeros(n_rows, dtype=np.int64), levels=("all",))
-
-
 def _check_times(duration: FloatArray) -> None:
-    wrong = (duration < 0) | ~np.isfinite(duration)
+    wrong = duration < 0
     if wrong.any():
         raise UsageError(
             "invalid-table",
-            "a follow-up time is negative or not finite",
+            "a follow-up time is negative",
             values={"rows": int(wrong.sum()), "duration": float(duration[wrong][0])},
         )
 
 
 def _check_events(event: FloatArray, causes: bool) -> None:
-    right = (event >= 0) & (event == np.floor(event)) if causes else np.isin(event, (0, 1))
+    right = np.isin(event, np.arange(_MOST_CAUSES + 1) if causes else (0, 1))
     if not right.all():
         raise UsageError(
             "invalid-table",
-            "an event is not 0 (censored) or 1" + (" or a cause above 1" if causes else ""),
+            "an event is not 0 (censored) or 1"
+            + (f" or a cause above 1, up to {_MOST_CAUSES}" if causes else ""),
             values={"rows": int((~right).sum()), "event": float(event[~right][0])},
             todo="Code events as 1 and censored rows as 0.",
         )
