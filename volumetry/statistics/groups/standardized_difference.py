@@ -50,7 +50,9 @@ def standardized_mean_difference(
         `not-estimable` if a group has fewer than two values or neither varies.
     """
     named = (("first", first), ("second", second), ("group", group))
-    known = {name: None if part is None else column_values(part, data, name) for name, part in named}
+    known: dict[str, Any] = {
+        name: None if part is None else column_values(part, data, name) for name, part in named
+    }
     rows = read_samples(**known, cluster=None, levels=levels)
     m, n = rows.first.size, rows.second.size
     if min(m, n) < 2:
