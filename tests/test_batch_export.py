@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+import volumetry as vm
 from volumetry.cli import main
 
 HIP = ROOT / "sample_scans/study/hip01"
@@ -91,6 +92,27 @@ def test_objects_name_the_reader_of_the_tables(tmp_path: Path) -> None:
         assert f"{reader}^" in [str(item.PersonName) for item in observer if item.ValueType == "PNAME"]
     found = [dcmread(path).SOPInstanceUID for path in (tmp_path / "results/export").iterdir()]
     assert len(set(found)) == len(found) == 4
+
+
+@pytest.mark.parametrize("visit", ["2021-03-02", ""])
+def test_a_mask_without_an_image_is_never_exported_on_other_images(
+    tmp_path: Path, visit: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The study holds one DICOM series, of another patient, with the same grid."""
+    shutil.copytree(HIP, tmp_path / "study" / "hip01")
+    scan = tmp_path / "study/hip01/2021-03-02/t1_cor"
+    trace = vm.read_trace(scan.parent / "rtstruct.dcm", roi="lesion_L1")
+    mask = vm.mask_from_contours({1: trace.contours}, trace.geometry)
+    (tmp_path / "study/other").mkdir()
+    vm.write_mask(mask, tmp_path / "study/other/m.nii.gz")
+    images = "hip01/2021-03-02/t1_cor,hip01/2021-03-02/rtstruct.dcm"
+    lines = f"patient,visit,scan,trace\nother,{visit},,other/m.nii.gz\nhip01,{visit},{images}\n"
+    (tmp_path / "study/manifest.csv").write_text(lines, encoding="utf-8")
+    run(tmp_path, "--export", "sr")
+    names = [path.name for path in (tmp_path / "results/export").iterdir()]
+    assert len(names) == 4
+    assert not any(name.startswith("other") for name in names)
+    assert "not-dicom-scan" in caplog.text
 
 
 def test_the_protocol_names_the_finding_and_the_region(done: Path, tmp_path: Path) -> None:

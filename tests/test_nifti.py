@@ -286,6 +286,21 @@ def test_a_probability_map_needs_a_threshold(tmp_path: Path) -> None:
     assert everything.areas_mm2.sum() == pytest.approx(lesion().size * 0.63)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
+def test_a_threshold_is_for_values_that_are_no_labels(tmp_path: Path, kind: type) -> None:
+    """A batch that holds one probability map merges no labels of its masks, and makes none absent."""
+    path = write(tmp_path / "a.nii.gz", nifti_bytes(lesion(kind)))
+    assert volumes(path, threshold=0.5) == volumes(path, threshold=1.0) == EXPECTED
+    assert {n: int(vm.read_mask(path, threshold=0.5).binary(n).sum()) for n in COUNTS} == COUNTS
+    with pytest.raises(VolumetryError, match="no-such-label"):
+        vm.read_mask(path, threshold=15)
+    assert code(path, threshold=15) == "no-such-label"
+    bytes_of_probability = write(tmp_path / "b.nii.gz", nifti_bytes(lesion(kind) * kind(100)))
+    assert list(volumes(bytes_of_probability, threshold=128)) == [1]
+    empty = write(tmp_path / "c.nii.gz", nifti_bytes(lesion(kind) * kind(0)))
+    assert vm.read_sections(empty, threshold=15)[0].n_slices == 0
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_non_finite(tmp_path: Path, value: float) -> None:
     voxels = lesion(np.float32)

@@ -274,6 +274,20 @@ def test_merged_sites_have_pictures_each_of_its_own_files(tmp_path: Path) -> Non
     assert 0 < one.n_pictured < one.n_visits
 
 
+def test_the_methods_name_the_threshold_of_the_classes(results: Path, tmp_path: Path) -> None:
+    """Changes classed again by another threshold than that of the run."""
+    again = tmp_path / "again"
+    shutil.copytree(results, again)
+    table = again / "changes.csv"
+    call = ["change", str(again / "measurements.csv"), "--threshold", "10", "--out", str(table)]
+    assert main(call) == 0
+    write_report([again], tmp_path / "again.html")
+    page = Page((tmp_path / "again.html").read_text(encoding="utf-8"))
+    assert list(faults(again, page)) == []
+    text = re.sub(r"<[^>]+>", "", (tmp_path / "again.html").read_text(encoding="utf-8"))
+    assert "The threshold of a change was 10.0 %." in text
+
+
 def test_the_methods_name_the_height_that_the_volumes_have(
     results: Path, report: Path, tmp_path: Path
 ) -> None:

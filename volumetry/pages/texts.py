@@ -74,16 +74,8 @@ def _measuring(measured: MeasuredResults) -> Iterator[Markup]:
     )
     if not measured.changes.rows:
         return
-    threshold = of_json(run, "run.json", "protocol.change.threshold_percent")
-    decrease = of_json(run, "run.json", "protocol.change.decrease_threshold_percent") or threshold
+    yield from _thresholds(measured)
     slices = of_json(run, "run.json", "protocol.change.minimum_slices")
-    if threshold and decrease:
-        yield sentence(
-            "The change is the volume at the later visit minus that at the first, in percent of the first; "
-            "a change of more than {} % counted as increase, of less than minus {} % as decrease.",
-            threshold,
-            decrease,
-        )
     if slices:
         yield sentence("Lesions on fewer than {} slices were not classed.", slices)
     refuse = section(run, "protocol", "comparability").get("refuse") or ()
@@ -108,6 +100,30 @@ def _heights(measured: MeasuredResults) -> Markup:
     rule = rules[0] if rules else asked
     because = ", since no slice thickness was known" if (asked, rule) == ("thickness", "spacing") else ""
     return Markup.escape(_HEIGHTS.get(rule, rule) + because)
+
+
+def _thresholds(measured: MeasuredResults) -> Iterator[Markup]:
+    """The thresholds of the classes, as the table of changes has them: it may have been classed again."""
+    changes, run = measured.changes, measured.run
+    yield Markup(
+        "The change is the volume at the later visit minus that at the first, in percent of the first. "
+    )
+    lines: dict[float, int] = {}
+    for line, row in changes.lines():
+        if row.get("threshold_percent") not in (None, ""):
+            lines.setdefault(float(row["threshold_percent"]), line)
+    asked = section(run, "protocol", "change").get("threshold_percent")
+    if len(lines) == 1 and asked in lines:
+        increase = of_json(run, "run.json", "protocol.change.threshold_percent")
+        decrease = of_json(run, "run.json", "protocol.change.decrease_threshold_percent") or increase
+        yield sentence(
+            "A change of more than {} % counted as increase, of less than minus {} % as decrease.",
+            increase,
+            decrease,
+        )
+    elif lines:
+        every = [changes.cell(line, "threshold_percent") for line in lines.values()]
+        yield sentence("The threshold of a change was {} %.", joined(every))
 
 
 def _measured(measured: MeasuredResults) -> Iterator[Markup]:

@@ -2,7 +2,8 @@
 
 Integers are labels, the negative ones too; 0 is background. Floats (and scaled integers) are labels where
 they lie within 1e-3 of an integer, to which they are rounded: 0.99999 is 1. Anything else is a probability
-map or an image, and needs a threshold: values at or above it are label 1.
+map or an image, and needs a threshold: values at or above it are label 1. Labels stay labels also where a
+threshold of at most 1 is given, so that one command measures masks and probability maps.
 """
 
 from __future__ import annotations

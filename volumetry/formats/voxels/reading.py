@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import MismatchError, ReadError, VolumetryError
+from volumetry.errors import MismatchError, ReadError, TraceError, VolumetryError
 from volumetry.formats.limits import Limits, check_size
 from volumetry.formats.opening import truncated
 from volumetry.formats.scan_header import ScanHeader
@@ -63,12 +63,12 @@ def mask_of(file: VoxelFile, *, threshold: float | None, scan: ScanHeader | None
     """
     placed = _Placed(file, scan)
     file = placed.file
-    rule = LabelRule(slope=file.slope, intercept=file.intercept, threshold=threshold)
-    shape = (file.geometry.n_slices, file.geometry.rows, file.geometry.columns)
-    found: list[set[int]] = [set() for _ in range(file.n_layers)]
-    reading = VoxelReading(file)
-    layers = [np.zeros(shape, dtype=rule.label_dtype(file.dtype)) for _ in range(file.n_layers)]
     with _naming(file.path):
+        rule = _rule_of(file, threshold)
+        shape = (file.geometry.n_slices, file.geometry.rows, file.geometry.columns)
+        found: list[set[int]] = [set() for _ in range(file.n_layers)]
+        reading = VoxelReading(file)
+        layers = [np.zeros(shape, dtype=rule.label_dtype(file.dtype)) for _ in range(file.n_layers)]
         for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
             labels = rule.labels(stored)
             layers[layer][index] = labels
@@ -105,7 +105,7 @@ def sections_of(
         wanted = find_label(file.labels, label, declared=True) if file.labels and label is not None else None
         only = wanted.number if wanted else label if isinstance(label, int) else None
         counters = [LabelCounter(placed.counted_on, only=only) for _ in range(file.n_layers)]
-        rule = LabelRule(slope=file.slope, intercept=file.intercept, threshold=threshold)
+        rule = _rule_of(file, threshold)
         reading = VoxelReading(file)
         for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
             if wanted is None or wanted.layer == layer:
@@ -117,6 +117,38 @@ def sections_of(
         placed.sections(counters[one.layer].cross_sections(one, source=file.source, flags=flags))
         for one in labels
     )
+
+
+def _rule_of(file: VoxelFile, threshold: float | None) -> LabelRule:
+    """Return how the values of a file become labels: a threshold is for values that are no labels.
+
+    Whether they are is known once all are read, so that a file is read twice where a threshold is given.
+
+    Raises
+    ------
+    TraceError
+        ``no-such-label``: the file holds labels, and none reaches the threshold.
+    """
+    plain = LabelRule(slope=file.slope, intercept=file.intercept)
+    if threshold is None:
+        return plain
+    largest = 0
+    try:
+        for _, _, stored in VoxelReading(file).slices(keep_empty=not plain.keeps_zero):
+            largest = max(largest, int(plain.labels(stored).max(initial=0)))
+    except TraceError as error:
+        if error.code != "not-labels":
+            raise
+        return replace(plain, threshold=threshold)
+    if largest and threshold > largest:
+        raise TraceError(
+            "no-such-label",
+            "the mask holds labels, and none of them reaches the threshold",
+            values={"largest label": largest, "threshold": threshold},
+            todo="Leave --threshold out for masks of labels. A change in percent is classed by "
+            "threshold_percent in [change] of the protocol.",
+        )
+    return plain if threshold <= 1 or not largest else replace(plain, threshold=threshold)
 
 
 def _labels_met(

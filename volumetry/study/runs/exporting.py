@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from volumetry.atomic import make_folder
-from volumetry.errors import OutputError, VolumetryError, internal_error
+from volumetry.errors import MismatchError, OutputError, VolumetryError, internal_error
 from volumetry.export import ExportOptions, read_traced, write_report
 from volumetry.formats import read_scan
 from volumetry.formats.dicom.written.lesions import SourceImages, of_patient, source_images, tracked_in
@@ -126,7 +126,7 @@ def _key(row: Row, visit: str) -> tuple[str, ...]:
 
 def _facts(row: Row, change: Row | None, is_baseline: bool) -> dict[str, Any]:
     """What the tables say of a lesion beside its volumes."""
-    facts: dict[str, Any] = {"visit": row["visit"], "visit_order": row["visit_order"]}
+    facts: dict[str, Any] = {"visit": row["visit"] or "", "visit_order": row["visit_order"]}
     if change is None:
         return facts | ({"time_point": "baseline"} if is_baseline else {})
     reservations = change["reservations"] or ()
@@ -151,6 +151,13 @@ def _write(
     tracked_as: str,
     options: BatchOptions,
 ) -> Iterator[Path]:
+    if not case.scan:
+        raise MismatchError(
+            "not-dicom-scan",
+            "no image is known that the lesion was traced on, and a DICOM object refers to DICOM images",
+            where=case.trace,
+            todo="Name the image in the column scan of a manifest.",
+        )
     label: int | str | None = case.label if case.label is not None else case.roi or None
     scan = read_scan(folder / case.scan, series_uid=case.series_uid or None)
     images = source_images(folder / case.scan, scan)
