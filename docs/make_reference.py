@@ -65,6 +65,15 @@ and may be written with `/` or with the backslash of Windows. A column that is n
 Lines with one patient, visit, side, lesion and reader are several reads where their `read` differs; else all
 of them have the code `ambiguous-lesion`. Visits are in the order of `visit_order`, else of `study_date` where
 every visit of the patient has one, else of their numbers (`month2`, `month12`).
+
+One tracing (a file, or its `label` or `roi`) is of one patient, side, lesion, reader and read; lines that
+name it for several have the code `ambiguous-lesion`. One scan is of one patient, else its lines have
+`patient-unclear`; several lesions and readers of that patient share it as they should.
+
+`volumetry manifest` writes `?` for a patient or visit that is not believed, which a batch refuses, and `?
+cyst` for a lesion that the name of a mask may say: such lines give what the folder gives
+(`ambiguous-lesion` where names differ). Write the lesion, or that it is a side, a reader or a read; or
+empty the cell where all are one lesion.
 """
 
 

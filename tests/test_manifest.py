@@ -112,9 +112,12 @@ def test_numbered_reads_are_reads_and_a_given_order_orders(study, tmp_path):
         (names),
         ("P1", "pre", "1", "north", "1", "scans/a.nii.gz", "scans/a_mask.nii.gz"),
         ("P1", "pre", "1", "north", "2", "scans/b.nii.gz", "scans/b_mask.nii.gz"),
-        ("P1", "post", "2", "north", "1", "scans/b.nii.gz", "scans/b_mask.nii.gz"),
-        ("P1", "post", "2", "south", "1", "scans/b.nii.gz", "scans/b_mask.nii.gz"),
+        ("P1", "post", "2", "north", "1", "scans/c.nii.gz", "scans/c_mask.nii.gz"),
+        ("P1", "post", "2", "south", "1", "scans/d.nii.gz", "scans/d_mask.nii.gz"),
     ]
+    for name in "cd":
+        write_box(study / f"scans/{name}.nii.gz")
+        write_box(study / f"scans/{name}_mask.nii.gz", rows=(5, 9))
     run_batch(study, tmp_path / "out", BatchOptions(manifest=write(study / "m.csv", rows)))
     measured = read_table(tmp_path / "out/measurements.csv", MEASUREMENTS)
     assert [(r["site"], r["visit"], r["read"], r["visit_order"]) for r in measured] == [

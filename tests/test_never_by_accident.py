@@ -147,11 +147,20 @@ def test_readers_in_the_names_of_masks(tmp_path):
     assert [c["category"] for c in changes] == ["increase", "increase"]
 
 
-def test_the_manifest_names_lesions_where_the_names_of_masks_differ(tmp_path):
+def test_the_manifest_asks_for_lesions_where_the_names_of_masks_differ(tmp_path):
     root = tmp_path / "study"
     masks(root, {"P1/v1/tumor_mask.nii.gz": 10, "P1/v2/cyst_mask.nii.gz": 5, "P1/v2/tumor_mask.nii.gz": 5})
     manifest = tmp_path / "m.csv"
     assert main(["--quiet", "manifest", str(root), "--out", str(manifest)]) == 0
+    _, rows, changes = results(root, "--manifest", manifest)
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    assert not classes(changes)
+    text = manifest.read_text(encoding="utf-8")
+    assert {line.split(",")[5] for line in text.splitlines() if line.startswith("P1")} == {
+        "? tumor",
+        "? cyst",
+    }
+    manifest.write_text(text.replace("? ", ""), encoding="utf-8")
     code, rows, changes = results(root, "--manifest", manifest)
     assert code == 0
     assert {row["lesion"] for row in rows} == {"tumor", "cyst"}

@@ -13,11 +13,14 @@ from volumetry.formats.dicom.index import read_header
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
+from volumetry.study.finding.manifest_claims import without_double_claims
 from volumetry.study.finding.named_scans import NamedScan, NamedScans
 from volumetry.study.table_text import table_text
 from volumetry.tables import Column, Row, Table, checked_rows
 
 MANIFEST_NAME = "manifest.csv"
+ASKED = "?"
+"""What stands for a patient or visit that somebody has to write, and before a lesion to be confirmed."""
 
 MANIFEST = Table(
     name="manifest",
@@ -29,7 +32,11 @@ MANIFEST = Table(
         Column(name="study_date", kind="date", what="Date of the visit, as 2024-03-02."),
         Column(name="visit_order", kind="integer", what="Place of the visit: a lower number is earlier."),
         Column(name="side", kind="text", what="L, R, left or right."),
-        Column(name="lesion", kind="text", what="Name of the lesion within the patient."),
+        Column(
+            name="lesion",
+            kind="text",
+            what="Name of the lesion within the patient; `? cyst`: to be confirmed.",
+        ),
         Column(name="reader", kind="text", what="Person or program that traced the lesion."),
         Column(name="read", kind="integer", what="Number of the read by this reader, from 1."),
         Column(name="scan", kind="text", what="Scan, relative to the manifest: a file or a series' folder."),
@@ -52,7 +59,13 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
     numbered = _numbered_rows(path)
     _check_places(numbered, path)
     scans = NamedScans(folder)
-    for line, row in numbered:
+    yield from without_double_claims(list(_lined_cases(numbered, path, folder, scans)))
+
+
+def _lined_cases(
+    rows: Iterable[tuple[int, Row]], path: Path, folder: Path, scans: NamedScans
+) -> Iterator[tuple[int, Case]]:
+    for line, row in rows:
         side = SIDE_WORDS.get((row["side"] or "").lower())
         if side is None:
             raise UsageError(
@@ -70,7 +83,16 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
                 values={"line": line, "read": row["read"]},
                 todo="Write 1, 2, ...",
             )
-        yield _case(row, side, path.parent, folder, scans)
+        asked = [name for name in ("patient", "visit") if row[name] == ASKED]
+        if asked:
+            raise UsageError(
+                "invalid-table",
+                f"the {asked[0]} is not written yet",
+                where=path,
+                values={"line": line, asked[0]: ASKED},
+                todo=f"Write the {asked[0]} where the manifest has {ASKED}.",
+            )
+        yield line, _case(row, side, path.parent, folder, scans)
 
 
 def _check_places(rows: Iterable[tuple[int, Row]], path: Path) -> None:
@@ -165,6 +187,8 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
     named = NamedScan(scan=paths["scan"]) if missing or special else scans.find(paths["scan"])
     error = error or named.error
     series_uid, form, version, parent = ("", "mask", "", "") if error else _traced(folder, paths["trace"])
+    lesion = row["lesion"] or ""
+    is_asked = lesion.startswith(f"{ASKED} ")
     is_one = len(named.files) == 1 and bool(named.series_uid)
     return Case(
         series_uid=series_uid or named.series_uid,
@@ -179,7 +203,8 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
         read=row["read"],
         visit=row["visit"] or "",
         side=side,
-        lesion=row["lesion"] or "",
+        lesion="" if is_asked else lesion,
+        described=lesion.removeprefix(ASKED).strip() if is_asked else "",
         reader=row["reader"] or "",
         trace=paths["trace"],
         scan=named.files[0] if is_one and not paths["trace"] else named.scan,

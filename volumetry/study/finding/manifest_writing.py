@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
-from volumetry.study.finding.manifest import MANIFEST
+from volumetry.study.finding.manifest import ASKED, MANIFEST
 from volumetry.study.protocol import Protocol
 from volumetry.tables import Row, csv_cell
 
@@ -41,7 +41,9 @@ def manifest_text(
     str
         A visit whose series is not decided has a line without a scan, and its candidates as comments, each a
         line that becomes one of the manifest without its ``#``. A case whose patient or visit is not
-        believed has no name of a patient, which reading refuses until somebody writes one.
+        believed has none, which reading refuses until somebody writes it. Masks whose names differ have a
+        lesion such as ``? cyst``: they stay `ambiguous-lesion`, as in the folder, until somebody writes what
+        they are.
 
     Raises
     ------
@@ -78,6 +80,11 @@ class _Lines:
     def all(self) -> Iterator[list[str] | str]:
         if any(case.besides for case in self.cases):
             yield "labels that dataset.json does not name have no line: add one with their number as label"
+        if any(len(names) > 1 for names in self.described.values()):
+            yield (
+                f"ambiguous-lesion: the names of masks differ. A lesion that begins with {ASKED} is what a "
+                "name may say, or it is a side, reader or read: it is not compared until somebody writes it"
+            )
         undecided: set[tuple[str, str, str]] = set()
         for case in self.cases:
             if case.besides:
@@ -99,8 +106,8 @@ class _Lines:
             if code in ("patient-unclear", "visit-unclear"):
                 assert case.error is not None
                 yield f"{code}: {case.error.what}; write the {code.partition('-')[0]} into the line below"
-                row["patient"] = None if code == "patient-unclear" else row["patient"]
-                row["visit"] = None if code == "visit-unclear" else row["visit"]
+                row["patient"] = ASKED if code == "patient-unclear" else row["patient"]
+                row["visit"] = ASKED if code == "visit-unclear" else row["visit"]
             elif code:
                 yield f"{code}: this file cannot be used as it is"
             yield self._cells(row)
@@ -112,7 +119,7 @@ class _Lines:
             "study_date": case.study_date,
             "visit_order": case.visit_order,
             "side": case.side,
-            "lesion": case.lesion or (case.described if len(self.described[_unit(case)]) > 1 else ""),
+            "lesion": case.lesion or self._asked_lesion(case),
             "reader": case.reader,
             "read": case.read,
             "scan": self._scan(case),
@@ -121,6 +128,11 @@ class _Lines:
             "roi": case.roi,
             "site": case.site or self.protocol.site,
         }
+
+    def _asked_lesion(self, case: Case) -> str:
+        """What a mask's name may say of its lesion, to be confirmed, where names of masks differ."""
+        is_asked = case.described and len(self.described[_unit(case)]) > 1
+        return f"{ASKED} {case.described}" if is_asked else ""
 
     def _scan(self, case: Case) -> str:
         """The scan; a file of the series where its folder holds several."""
@@ -142,8 +154,8 @@ class _Lines:
 
 
 def _unit(case: Case) -> tuple[str, ...]:
-    """What would be followed as one lesion, as far as names of files say."""
-    return case.site, case.patient, case.side, case.lesion, case.reader
+    """What may be followed as one lesion; its side may be said by the file alone."""
+    return case.site, case.patient, case.lesion, case.reader
 
 
 def _folder_of(scan: str, folder: Path) -> str:

@@ -59,7 +59,7 @@ def _changes_of_patient(
         visits[visit] = (order, known_date or row["study_date"] or "")
         if row["status"] == "not_traced":
             continue
-        if row["status"] == "failed" and not row["lesion"] and not row["side"]:
+        if row["code"] and not row["lesion"] and not row["side"]:
             failures[visit] = row["code"] or ""  # a file that names no lesion may have held any of them
             continue
         unit = (row["side"] or "", row["lesion"] or "", row["reader"] or "")

@@ -1,0 +1,125 @@
+"""What the lines of a manifest claim together: one tracing is of one lesion, one scan of one patient."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from volumetry.errors import VolumetryError
+from volumetry.study.cases import Case
+
+Lined = tuple[int, Case]
+"""The number of a line, and its case."""
+
+_SHOWN = 6
+
+
+def without_double_claims(lines: Sequence[Lined]) -> list[Case]:
+    """Return the cases of a manifest's lines, those that claim what another line claims with an error.
+
+    - One tracing (the same file, label and region) is of one patient, side, lesion, reader and read. What one
+      file says of two visits is left to the change, which is not evaluable.
+    - A line that names a whole file measures all of its labels, so no other line may name one of them.
+    - One scan (a file or one series) is of one patient, who may have several lesions and readers.
+    """
+    errors: dict[int, VolumetryError] = {}
+    for group in _by_scan(lines).values():
+        if len({(case.site, case.patient) for _, case in group}) > 1:
+            errors |= dict.fromkeys(_numbers(group), _scan_of_several(group))
+    for group in _by_file(lines).values():
+        parts = {(case.label, case.roi) for _, case in group}
+        if len(parts) > 1 and (None, "") in parts:
+            errors |= dict.fromkeys(_numbers(group), _whole_and_part(group))
+            continue
+        for part in parts:
+            same = [(line, case) for line, case in group if (case.label, case.roi) == part]
+            if _is_claimed_twice([case for _, case in same]):
+                errors |= dict.fromkeys(_numbers(same), _tracing_of_several(same))
+    return [
+        replace(case, error=errors[line].at(case.trace or case.scan)) if line in errors else case
+        for line, case in lines
+    ]
+
+
+def _is_claimed_twice(cases: Sequence[Case]) -> bool:
+    """Whether cases with one tracing differ in more than their visit, or are of one visit."""
+    names = {(c.site, c.patient, c.side, c.lesion, c.reader, c.read) for c in cases}
+    return len(names) > 1 or len({case.visit for case in cases}) < len(cases)
+
+
+def _by_file(lines: Iterable[Lined]) -> Mapping[str, list[Lined]]:
+    found: dict[str, list[Lined]] = defaultdict(list)
+    for line, case in lines:
+        if case.trace and case.error is None:
+            found[case.trace].append((line, case))
+    return found
+
+
+def _by_scan(lines: Iterable[Lined]) -> Mapping[tuple[str, ...], list[Lined]]:
+    """Lines by their scan; a folder of several series, of which tracings name theirs, may be of several."""
+    found: dict[tuple[str, ...], list[Lined]] = defaultdict(list)
+    for line, case in lines:
+        if case.error is None and (case.series_uid or len(case.scan_files) == 1):
+            found[case.scan_files].append((line, case))
+    found.pop((), None)
+    return found
+
+
+def _numbers(group: Iterable[Lined]) -> list[int]:
+    return [line for line, _ in group]
+
+
+def lines_told(numbers: Iterable[int]) -> str:
+    """Return numbers of lines as text, as ``2, 5 and 7``.
+
+    >>> lines_told([7, 2, 5])
+    '2, 5 and 7'
+    """
+    texts = [str(number) for number in sorted(numbers)]
+    if len(texts) > _SHOWN:
+        texts = [*texts[:_SHOWN], f"{len(texts) - _SHOWN} more"]
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+
+
+def _values(group: Sequence[Lined]) -> dict[str, Any]:
+    return {"lines": lines_told(_numbers(group))}
+
+
+def _scan_of_several(group: Sequence[Lined]) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "the manifest names one scan for several patients",
+        values=_values(group),
+        todo="Write the scan of every patient.",
+    )
+
+
+def _whole_and_part(group: Sequence[Lined]) -> VolumetryError:
+    return VolumetryError(
+        "ambiguous-lesion",
+        "one line of the manifest names a whole file, another one a label or region of it",
+        values=_values(group),
+        todo="Write label or roi into all lines of the file.",
+    )
+
+
+def _tracing_of_several(group: Sequence[Lined]) -> VolumetryError:
+    cases = [case for _, case in group]
+    differing: dict[str, set[Any]] = {
+        "patients": {(case.site, case.patient) for case in cases},
+        "sides": {case.side for case in cases},
+        "lesions": {case.lesion for case in cases},
+        "readers": {case.reader for case in cases},
+        "reads": {case.read for case in cases},
+    }
+    several = [name for name, values in differing.items() if len(values) > 1]
+    return VolumetryError(
+        "ambiguous-lesion",
+        f"the manifest names one tracing for several {' and '.join(several)}"
+        if several
+        else "the manifest names one tracing several times for one visit",
+        values=_values(group),
+        todo="Write the tracing, or the label or roi, of every line; delete a line that is there twice.",
+    )
