@@ -21,33 +21,25 @@ class HashIndex:
         self._make(_SMALLEST)
 
     def _make(self, size: int) -> None:
-        self._keys = array("Q", bytes(8 * size))
-        self._values = array("q", bytes(8 * size))
-        self._last = size - 1
+        self._keys = array("Q", bytes(8)) * size
+        self._values = array("q", bytes(8)) * size
 
     def __len__(self) -> int:
         return self._n
 
-    def _place(self, key: int) -> int:
-        """Where a hash is, or would be."""
-        keys, place = self._keys, key & self._last
-        while keys[place] and keys[place] != key:
-            place = (place + 1) & self._last
-        return place
-
     def get(self, key: int) -> int | None:
         """Return the number of a hash, None where it has none."""
-        place = self._place(_no_zero(key))
+        place = _place_of(_no_zero(key), self._keys)
         return self._values[place] if self._keys[place] else None
 
     def __contains__(self, key: int) -> bool:
-        return bool(self._keys[self._place(_no_zero(key))])
+        return bool(self._keys[_place_of(_no_zero(key), self._keys)])
 
     def __setitem__(self, key: int, value: int) -> None:
-        if 3 * self._n > 2 * self._last:
+        if 3 * self._n > 2 * len(self._keys):
             self._grow()
         key = _no_zero(key)
-        place = self._place(key)
+        place = _place_of(key, self._keys)
         self._n += not self._keys[place]
         self._keys[place], self._values[place] = key, value
 
@@ -56,7 +48,7 @@ class HashIndex:
         self._make(2 * len(keys))
         for key, value in zip(keys, values, strict=True):
             if key:
-                place = self._place(key)
+                place = _place_of(key, self._keys)
                 self._keys[place], self._values[place] = key, value
 
     def values(self) -> Iterator[int]:
@@ -73,11 +65,29 @@ class NameSet:
     """Which texts were added, by their hashes: for counts, where one of 10^14 may be wrong."""
 
     def __init__(self) -> None:
-        self._hashes = HashIndex()
+        self._n = 0
+        self._hashes = array("Q", bytes(8)) * _SMALLEST
 
     def add(self, text: str) -> None:
         """Remember a text."""
-        self._hashes[hash(text)] = 0
+        if 3 * self._n > 2 * len(self._hashes):
+            before = self._hashes
+            self._hashes = array("Q", bytes(8)) * (2 * len(before))
+            for key in filter(None, before):
+                self._hashes[_place_of(key, self._hashes)] = key
+        key = _no_zero(hash(text))
+        place = _place_of(key, self._hashes)
+        self._n += not self._hashes[place]
+        self._hashes[place] = key
 
     def __contains__(self, text: str) -> bool:
-        return hash(text) in self._hashes
+        return bool(self._hashes[_place_of(_no_zero(hash(text)), self._hashes)])
+
+
+def _place_of(key: int, keys: array[int]) -> int:
+    """Where a hash is in a table with open addressing, or would be."""
+    last = len(keys) - 1
+    place = key & last
+    while keys[place] and keys[place] != key:
+        place = (place + 1) & last
+    return place

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -114,7 +114,11 @@ def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHe
 
 
 def index_folder(
-    path: Path | str, *, limits: Limits = DEFAULT_LIMITS, never_dicom: tuple[str, ...] = ()
+    path: Path | str,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    never_dicom: tuple[str, ...] = (),
+    is_listed: Callable[[str], bool] = bool,
 ) -> FolderIndex:
     """Read the headers of all DICOM files below a folder.
 
@@ -130,6 +134,8 @@ def index_folder(
         Sizes and depth to hold each file to.
     never_dicom : tuple of str, optional
         Suffixes, in lower case, of files that are another file without being opened.
+    is_listed : callable, optional
+        Of the path of another file: whether anybody asks for it. There may be very many.
 
     Returns
     -------
@@ -152,7 +158,7 @@ def index_folder(
         if never_dicom:
             index.other_files.extend(file for file in files if file.lower().endswith(never_dicom))
             files = [file for file in files if not file.lower().endswith(never_dicom)]
-        _add_files(((file, follows_links()) for file in files), index, limits)
+        _add_files(((file, follows_links()) for file in files), index, limits, is_listed)
         tell_files(len(index.headers) + len(index.refusals) + len(index.other_files))
     for entries in (index.refusals, index.other_files, index.dicomdirs):
         entries.sort(key=lambda entry: entry if isinstance(entry, str) else entry[0])
@@ -186,7 +192,12 @@ def _folders(root: str, refusals: list[tuple[str, VolumetryError]]) -> Iterator[
         yield files
 
 
-def _add_files(files: Iterable[tuple[str, bool]], index: FolderIndex, limits: Limits) -> None:
+def _add_files(
+    files: Iterable[tuple[str, bool]],
+    index: FolderIndex,
+    limits: Limits,
+    is_listed: Callable[[str], bool] = bool,
+) -> None:
     """Sort files into the lists of `index`. Values that files share are kept once."""
     shared: dict[bytes | None, bytes | None] = {}
     for path, is_named in files:
@@ -202,7 +213,8 @@ def _add_files(files: Iterable[tuple[str, bool]], index: FolderIndex, limits: Li
                 index.headers.append(header)
         except ReadError as error:
             if _is_other(path, error):
-                index.other_files.append(path)
+                if is_listed(path):
+                    index.other_files.append(path)
             else:
                 index.refusals.append((path, error))
         except OSError as error:

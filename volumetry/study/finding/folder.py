@@ -114,7 +114,8 @@ class Found:
 
 def look_around(folder: Path | str) -> Found:
     """Index a folder and sort its files by kind."""
-    found = Found(root=str(folder), index=index_folder(folder, never_dicom=NEVER_DICOM))
+    index = index_folder(folder, never_dicom=NEVER_DICOM, is_listed=_is_no_sidecar)
+    found = Found(root=str(folder), index=index)
     images: dict[SeriesKey, list[DicomHeader]] = {}
     for header in found.index.headers:
         if is_hidden(found.relative(header.path)):
@@ -141,6 +142,10 @@ def look_around(folder: Path | str) -> Found:
         elif is_volume(Path(path)):
             found.volumes.append(name)
     return found
+
+
+def _is_no_sidecar(path: str) -> bool:
+    return not path.endswith(".json") or path.endswith(TRACE_SUFFIX)
 
 
 def _with_joined_studies(images: dict[SeriesKey, list[DicomHeader]]) -> dict[SeriesKey, list[DicomHeader]]:
