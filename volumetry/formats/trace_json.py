@@ -20,7 +20,7 @@ from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace, canonical_json
 
 SUFFIX = ".trace.json"
 MAX_BYTES = 16 * 1024**2
-"""Half a million vertices, which take 250 MB to read; a larger file is refused before it is read, and is not written."""
+"""Half a million vertices; a larger file is refused before it is read, and is not written."""
 
 
 def encode_trace(trace: Trace) -> bytes:
