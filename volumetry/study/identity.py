@@ -109,7 +109,8 @@ def order_of_visits(
     -----
     The protocol's or manifest's order where it names every visit; else the dates where every visit has one
     and no two are equal; else numbers after one time word that all names share. Else the order is unknown:
-    names are not sorted, and ``day-7`` beside ``day28`` may be a week before.
+    names are not sorted, ``day-7`` beside ``day28`` may be a week before, and ``T1`` beside ``T2`` may be
+    weightings.
 
     Examples
     --------
@@ -121,7 +122,7 @@ def order_of_visits(
     known = {visit: day or date_of_name(visit) for visit, day in dates.items()}
     numbers = {visit: number_of_name(visit) for visit in dates}
     words = {found[0] for found in numbers.values() if found}
-    if _may_be_minus(dates) or _may_be_days(dates):
+    if _may_be_minus(dates) or _may_be_days(dates) or _may_be_weightings(dates):
         words = set()
     candidates: tuple[tuple[str, dict[str, Any]], ...] = (
         ("protocol", {visit: declared.index(visit) for visit in dates if visit in declared}),
@@ -152,6 +153,11 @@ def _may_be_days(visits: Iterable[str]) -> bool:
     pairs = [(int(text[:2]), int(text[2:])) for text in texts]
     ways = (pairs, [(month, day) for day, month in pairs])
     return any(all(1 <= month <= 12 and 1 <= day <= 31 for month, day in way) for way in ways)
+
+
+def _may_be_weightings(visits: Iterable[str]) -> bool:
+    """Whether the visits may be folders of T1- and T2-weighted images."""
+    return {visit.casefold() for visit in visits} == {"t1", "t2"}
 
 
 def first_days(days: Mapping[str, Iterable[str]]) -> dict[str, str]:

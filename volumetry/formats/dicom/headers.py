@@ -12,7 +12,7 @@ from volumetry.errors import ReadError
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.selection import PixelElement
 from volumetry.formats.dicom.file.syntax import EXPLICIT_BIG_ENDIAN
-from volumetry.formats.dicom.file.values import MODALITIES, Value, decode_value
+from volumetry.formats.dicom.file.values import MODALITIES, Value, decode_value, iso_date
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION, OPTIONAL_TAGS
 
 _SLOTS = HEADER_SELECTION.slots
@@ -300,10 +300,10 @@ class DicomHeader:
     def is_malformed(self, tag: int) -> bool:
         """Return whether the value of an element is none of its kind."""
         try:
-            self._strict_value(tag)
+            value = self._strict_value(tag)
         except ReadError:
             return True
-        return False
+        return tag == tags.StudyDate and isinstance(value, str) and value != "" and not iso_date(value)
 
     def _value(self, tag: int) -> Value | None:
         try:

@@ -123,7 +123,7 @@ def index_folder(
     """Read the headers of all DICOM files below a folder.
 
     FIFOs, devices and the folders of programs below it are passed by, symbolic links too unless
-    `volumetry.formats.opening.links_followed`; no folder is entered twice. A file without
+    `volumetry.formats.opening.links_followed`; then no folder is entered twice. A file without
     the mark of DICOM is another file, unless its suffix says ``.dcm``, ``.dicom`` or ``.ima``.
 
     Parameters
@@ -174,10 +174,11 @@ def _folders(root: str, refusals: list[tuple[str, VolumetryError]]) -> Iterator[
     while waiting:
         folder = waiting.pop()
         try:
-            status = Path(folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
+            if follow:  # only links lead in a circle, and very many folders would take memory
+                status = Path(folder).stat()
+                if (status.st_dev, status.st_ino) in seen:
+                    continue
+                seen.add((status.st_dev, status.st_ino))
             files = []
             with os.scandir(folder) as entries:
                 for entry in entries:

@@ -28,6 +28,7 @@ from volumetry.study.finding.names import (
     lesion_words,
     reader_of_name,
     same_entities,
+    stem_before_mask,
 )
 from volumetry.study.identity import side_of_file
 
@@ -142,7 +143,7 @@ def _image_of(found: Found, mask: str) -> _Image:
     folder = folder_of(mask)
     beside = found.images_by_folder.get("" if folder == "." else folder, [])
     stem = image_stem(mask)
-    for wanted in (stem, f"{stem}_image", f"{stem}_img"):
+    for wanted in filter(None, (stem, f"{stem}_image", f"{stem}_img", stem_before_mask(mask))):
         named = [name for name in beside if without_suffix(PurePosixPath(name).name) == wanted]
         if len(named) == 1:
             return named[0], (named[0],), ""

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from volumetry.errors import VolumetryError
+from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.index import FolderIndex, index_folder
-from volumetry.formats.dicom.traced.references import iso_date
 from volumetry.formats.recognise import NEVER_DICOM, RTSTRUCT_CLASS, SEG_CLASSES, TRACE_SUFFIX, is_volume
 from volumetry.study.finding.files import FilesByFolder
 from volumetry.study.finding.names import bids_who, folder_of, folders_of, is_hidden, is_mask_name

@@ -23,6 +23,8 @@ V = TypeVar("V")
 _READER = re.compile(r"reader-?([A-Za-z0-9]+)", re.IGNORECASE)
 _IMAGE_FOLDERS = ("images", "image", "imgs", "scans", "volumes")
 _MASK_FOLDERS = ("masks", "mask", "labels", "label", "segmentations", "segs", "annotations")
+_COPY = re.compile(r"[\W_]*(?:copy|kopie|copie|copia)?[\W_\d]*", re.IGNORECASE)
+"""What file managers put behind the name of a copy: ``(1)``, `` - Copy``."""
 _PLAIN_WORDS = {"", "lesion", "lesions", "roi", "left", "right", "l", "r"}
 """What follows the visit in a mask's name and names no lesion; a side is kept as the side."""
 
@@ -208,7 +210,7 @@ def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], res
         visit=visit,
         study_date=day_of_name(stem),
         side=side_of_name(f"lesion {lesion}") or side_of_visit(stem),
-        lesion="" if lesion.lower() in _PLAIN_WORDS else lesion,
+        lesion="" if lesion.lower() in _PLAIN_WORDS or _COPY.fullmatch(lesion) else lesion,
         reader=reader[1] if reader else "",
         trace=mask,
         scan=tied[0] if tied else "",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from volumetry.errors import ReadError, VolumetryError
+from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.index import FolderIndex, index_folder
 from volumetry.formats.dicom.series.find import is_image
-from volumetry.formats.dicom.traced.references import iso_date
 from volumetry.formats.recognise import is_voxel_file
 
 SeriesKey = tuple[str | None, str | None, str | None]

@@ -11,8 +11,12 @@ from volumetry.study.identity import is_visit_name
 
 _MASK_WORD = r"(?:masks?|labels?|seg|dseg|segmentations?)"
 _MASK_NAME = re.compile(
-    rf"^(?:(?P<image>.*?)(?:^|[_.-]){_MASK_WORD}\d{{0,2}}|{_MASK_WORD}[_.-](?P<rest>.+))$", re.IGNORECASE
+    rf"^(?:(?P<image>.*?)(?:^|[_.-]){_MASK_WORD}\d{{0,2}}|{_MASK_WORD}[_.-](?P<rest>.+)"
+    r"|(?P<before>.*?)(?:^|[_.-])(?:seg(?=[ (])|masks?|labels?|dseg|segmentations?)\d{0,2}"
+    r"(?P<behind>[ (_.].*))$",
+    re.IGNORECASE,
 )
+"""Also with something behind the word: ``X_mask_corrected``, ``X_mask (1)`` are no images of ``X_mask``."""
 _READER = re.compile(r"(?:^|[_.-])reader-?([A-Za-z0-9]+)", re.IGNORECASE)
 _NUMBERED_WORDS = (
     "t1", "t1w", "t2", "t2w", "pd", "pdw", "stir", "flair", "ct", "mr", "mri", "pet", "adc", "dwi",
@@ -47,7 +51,20 @@ def image_stem(name: str) -> str:
     """Return the file name without folder, format suffix and mask suffix."""
     stem = without_suffix(PurePosixPath(name).name)
     matched = _MASK_NAME.match(stem)
-    return (matched["image"] or matched["rest"] or stem) if matched else stem
+    if matched is None:
+        return stem
+    around = (matched["before"] or "", (matched["behind"] or "").strip(" _.-"))
+    return matched["image"] or matched["rest"] or "_".join(filter(None, around)) or stem
+
+
+def stem_before_mask(name: str) -> str:
+    """Return what stands before the word for a mask, where something stands behind it; else empty.
+
+    >>> stem_before_mask("t1_mask_corrected.nii.gz")
+    't1'
+    """
+    matched = _MASK_NAME.match(without_suffix(PurePosixPath(name).name))
+    return (matched["before"] or "") if matched else ""
 
 
 def is_mask_name(name: str) -> bool:

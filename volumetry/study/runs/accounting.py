@@ -54,11 +54,12 @@ def account(folder: Path | str, cases: Sequence[Case]) -> dict[str, int]:
     follow = follows_links()
     seen: set[tuple[int, int]] = set()
     for place, folders, names in os.walk(folder, followlinks=follow):
-        status = Path(place).stat()
-        if (status.st_dev, status.st_ino) in seen:  # links can lead in a circle
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
+        if follow:
+            status = Path(place).stat()
+            if (status.st_dev, status.st_ino) in seen:  # links can lead in a circle
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
         inside = os.path.relpath(place, folder)
         prefix = "" if inside == "." else f"{inside}/"
         for name in names:

@@ -7,7 +7,9 @@ that joins tables.
 
 from __future__ import annotations
 
+import re
 import struct
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
@@ -303,3 +305,22 @@ def _integer(text: str) -> int:
         if number != int(number):
             raise
         return int(number)
+
+
+_DAY = re.compile(r"(\d{4})([.-]?)(\d\d)\2(\d\d)(?:\d{6}(?:\.\d+)?)?", re.ASCII)
+
+
+def iso_date(text: str) -> str:
+    """Return ``20240302`` as ``2024-03-02``, and empty what is no day on which a scan can have been made.
+
+    Old files have ``2024.03.02``; some writers put ``2024-03-02``, or a time behind the date. Anonymisers
+    write ``00000000``, ``00010101`` and ``99999999``, which are no days from 1900 to 2100.
+    """
+    matched = _DAY.fullmatch(text.strip())
+    if matched is None:
+        return ""
+    try:
+        day = date(int(matched[1]), int(matched[3]), int(matched[4]))
+    except ValueError:
+        return ""
+    return day.isoformat() if 1900 <= day.year <= 2100 else ""

@@ -12,7 +12,6 @@ nothing else.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from volumetry.acquisition import Acquisition
 from volumetry.errors import GeometryError, VolumetryError
 from volumetry.formats.dicom.file import tags
+from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION, OPTIONAL_TAGS
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.codecs import LOSSY_SYNTAXES
@@ -259,13 +259,12 @@ def file_flags(headers: Iterable[DicomHeader]) -> set[str]:
 
 def source_of(header: DicomHeader, acquisition: Acquisition | None = None) -> ScanSource:
     """Return what was scanned, from the header of any of its files; a frame knows its acquisition better."""
-    date, laterality = header.study_date or "", header.laterality or ""
-    found = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", date)
+    laterality = header.laterality or ""
     return ScanSource(
         patient=header.patient_id or "",
         series_uid=header.series_instance_uid or "",
         modality=header.modality or "",
-        study_date="-".join(found.groups()) if found else "",
+        study_date=iso_date(header.study_date or ""),
         format="dicom",
         laterality=laterality if laterality in ("L", "R") else "",
         acquisition=acquisition or header.acquisition,

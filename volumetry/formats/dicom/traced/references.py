@@ -11,6 +11,7 @@ from volumetry.errors import MismatchError
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.elements import DicomElements
 from volumetry.formats.dicom.file.selection import Item
+from volumetry.formats.dicom.file.values import iso_date
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
 
@@ -148,12 +149,6 @@ def uid_of_item(item: Item, tag: int) -> str:
     """Return a UID of a sequence item, empty where it is absent."""
     raw: bytes = item.get(tag, b"")
     return raw.decode("ascii", "replace").strip(" \0")
-
-
-def iso_date(text: str) -> str:
-    """Return ``20240302`` as ``2024-03-02``, and empty what is no such date."""
-    digits = text.replace(".", "")
-    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}" if len(digits) == 8 and digits.isdecimal() else ""
 
 
 def _text(elements: DicomElements, tag: int) -> str:

@@ -1,0 +1,128 @@
+"""What could be taken for another without a word: files with something behind ``mask``, weightings, dates."""
+
+import csv
+
+import pytest
+from dicom_phantoms import stack_voxels, uid_of, write_series
+from phantoms import contour_items, write_rtstruct
+from pydicom import DataElement, config
+from study_phantoms import box_contours, box_trace, coronal, write_box
+
+from volumetry.cli import main
+from volumetry.formats.dicom.file.values import iso_date
+from volumetry.study.finding.names import is_mask_name
+from volumetry.study.identity import order_of_visits
+
+GEOMETRY = coronal(size=24)
+
+
+def results(root, *options):
+    """Run the command; return its exit code, the measurements and the changes."""
+    out = root.parent / f"{root.name}_out"
+    code = main(["--quiet", "batch", str(root), "--out", str(out), "--jobs", "1", *map(str, options)])
+    tables = []
+    for name in ("measurements", "changes"):
+        with (out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    return code, *tables
+
+
+def write_study(folder, *, patient="P1", date="20200101", rows=10, region="L1", key="", change=None):
+    """A DICOM series with an RTSTRUCT of one box, so many rows high."""
+    key = key or str(folder)
+    series, study = uid_of("s", key), uid_of("t", key)
+
+    def dated(ds, _=0):
+        ds[0x00080020] = DataElement(0x00080020, "DA", date, validation_mode=config.IGNORE)
+        if change is not None:
+            change(ds)
+
+    def also(ds):
+        ds.StudyInstanceUID, ds.SOPInstanceUID = study, uid_of("o", key)
+        dated(ds)
+
+    write_series(
+        folder / "mr", GEOMETRY, stack_voxels(GEOMETRY), patient_id=patient, series_uid=series,
+        study_uid=study, change=dated,
+    )  # fmt: skip
+    outlines = box_contours(range(3, 7), (5.0, 5.0 + rows), (6.0, 16.0))
+    items = contour_items(box_trace(GEOMETRY, contours=outlines))
+    write_rtstruct(
+        folder / "rt.dcm", {region: items}, series_uid=series, patient_id=patient, change=also,
+        frame_of_reference_uid=GEOMETRY.frame_of_reference_uid or "1.2.3.4",
+    )  # fmt: skip
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tail", ["_corrected", " - Copy", " (1)", "_overlay", "_v2", "_cyst", ".old"])
+@pytest.mark.parametrize("stem", ["lesion_mask", "t1_mask", "mask", "t1_label", "t1_dseg"])
+def test_what_has_something_behind_the_word_for_a_mask_is_no_image(tmp_path, stem, tail):
+    assert is_mask_name(f"{stem}{tail}.nii.gz")
+    for rows, visit in ((10, "2020-01-01"), (6, "2021-01-01")):
+        place = tmp_path / "study/P1" / visit
+        write_box(place / "t1.nii.gz", GEOMETRY)
+        write_box(place / f"{stem}.nii.gz", GEOMETRY, rows=(5, 5 + rows))
+        write_box(place / f"{stem}{tail}.nii.gz", coronal(size=20), rows=(5, 5 + rows))
+    _, rows, changes = results(tmp_path / "study")
+    assert {row["scan"].rpartition("/")[2] for row in rows} == {"t1.nii.gz"}
+    assert {row["code"] for row in rows} <= {"ambiguous-lesion", "grid-mismatch"}
+    assert {change["category"] for change in changes} == {"not_evaluable"}
+
+
+@pytest.mark.parametrize("tail", [" (1)", " - Copy"])
+def test_copies_of_flat_masks_are_ambiguous(tmp_path, tail):
+    for rows, visit in ((10, "2020-01-01"), (6, "2021-01-01")):
+        write_box(tmp_path / f"study/P1_{visit}_t1.nii.gz")
+        for end in ("", tail):
+            write_box(tmp_path / f"study/P1_{visit}_t1_mask{end}.nii.gz", rows=(5, 5 + rows))
+    _, rows, changes = results(tmp_path / "study")
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    assert {change["category"] for change in changes} == {"not_evaluable"}
+
+
+@pytest.mark.parametrize(
+    "name", ["t1.nii.gz", "t1_seg_k2.nii.gz", "masked_t1.nii.gz", "sub-01_label-GM_probseg.nii.gz"]
+)
+def test_names_of_images_stay_those_of_images(name):
+    assert not is_mask_name(name)
+
+
+# -- visits -------------------------------------------------------------------------------------------------
+
+
+def test_weightings_are_no_time_points(tmp_path):
+    for rows, weighting in ((10, "T1"), (6, "T2")):
+        write_box(tmp_path / f"study/P01/{weighting}/img.nii.gz")
+        write_box(tmp_path / f"study/P01/{weighting}/img_mask.nii.gz", rows=(5, 5 + rows))
+    _, rows, changes = results(tmp_path / "study")
+    assert {row["visit_order_by"] for row in rows} == {"unknown"}
+    assert [change["reason"] for change in changes] == ["visit-order-unknown"]
+    assert order_of_visits({"t0": "", "t1": "", "t2": ""}).by == "numbers"
+
+
+@pytest.mark.parametrize(
+    "text", ["00000000", "00010101", "20211301", "20200230", "99999999", "01.01.2020", "18991231"]
+)
+def test_what_is_no_day_is_no_date(text):
+    assert iso_date(text) == ""
+
+
+@pytest.mark.parametrize("text", ["20200101", "2020.01.01", "2020-01-01", "20200101120000", "20200101 "])
+def test_a_day_is_read_however_it_is_written(text):
+    assert iso_date(text) == "2020-01-01"
+
+
+@pytest.mark.parametrize("impossible", ["00010101", "20211301", "99999999"])
+def test_an_impossible_date_orders_nothing_and_ends_nothing(tmp_path, impossible):
+    root = tmp_path / "study"
+    write_study(root / "P1/v1", date=impossible, rows=10)
+    write_study(root / "P1/v2", date="20200101", rows=5)
+    write_study(root / "P2/v1", patient="P2", date="20200101", rows=10)
+    write_study(root / "P2/v2", patient="P2", date="20210101", rows=5)
+    _, rows, changes = results(root)
+    assert {row["study_date"] for row in rows if row["patient"] == "P1"} == {"", "2020-01-01"}
+    assert [c["category"] for c in changes if c["patient"] == "P2"] == ["decrease"]
+    assert {c["category"] for c in changes if c["patient"] == "P1"} == {"not_evaluable"}
+    assert any("malformed-tag" in row["flags"] for row in rows)
