@@ -465,11 +465,25 @@ def test_frames_that_differ_in_orientation_are_refused(tmp_path):
     assert code_of(read_mask, seg(tmp_path, change=turned)) == "inconsistent-series"
 
 
-def test_a_pixel_of_no_segment_is_refused(tmp_path):
+def test_a_pixel_of_no_segment_is_flagged_and_not_measured(tmp_path):
     def undeclared(ds):
         ds.SegmentSequence = ds.SegmentSequence[:1]
 
-    assert code_of(read_mask, seg(tmp_path, kind="LABELMAP", change=undeclared)) == "unreadable"
+    whole = read_sections(seg(tmp_path, kind="LABELMAP"), label=1)[0]
+    path = seg(tmp_path, kind="LABELMAP", change=undeclared)
+    for found in (read_sections(path), read_sections(path, label=1)):
+        (one,) = found
+        assert one.areas_mm2.tolist() == whole.areas_mm2.tolist()
+        assert "unlisted-label" in one.flags
+    assert "unlisted-label" in read_mask(path).flags
+
+
+def test_a_segment_without_pixels_beside_pixels_without_segment_is_not_absent(tmp_path):
+    def renumbered(ds):
+        ds.SegmentSequence[0].SegmentNumber = 7
+
+    for reader in (read_mask, read_sections):
+        assert code_of(reader, seg(tmp_path, kind="LABELMAP", change=renumbered)) == "unreadable"
 
 
 def test_the_padding_of_a_label_map_is_background(tmp_path):

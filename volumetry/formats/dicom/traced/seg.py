@@ -7,7 +7,7 @@ the frames' positions and SpacingBetweenSlices of the segmentation, as far as th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,10 @@ def read_mask(path: Path | str, *, threshold: float | None = None, scan: object 
         header.elements.file_bytes,
         path,
     )
+    values: set[int] = set()
     if header.kind == "LABELMAP":
         layers, labels = [_empty_layer(header, placed)], list(header.labels)
-        for frame, pixels in _pixels(header, header.frames, threshold):
+        for frame, pixels in _pixels(header, header.frames, threshold, values):
             layers[0][placed.slice_indices[frame.number]] = placed.aligned(pixels)
     else:
         layers, labels = _layers(header, placed, threshold)
@@ -104,7 +105,7 @@ def read_mask(path: Path | str, *, threshold: float | None = None, scan: object 
         geometry=placed.geometry,
         labels=tuple(labels),
         source=placed.source,
-        flags=placed.flags,
+        flags=(*placed.flags, *_unlisted(header, values)),
         declared=True,
     )
 
@@ -141,7 +142,8 @@ def read_sections(
     placed = placed_on_grid(header, scan)
     counters = {found.number: LabelCounter(placed.geometry, only=1) for found in labels}
     wanted = [frame for frame in header.frames if frame.segment is None or frame.segment in counters]
-    for frame, pixels in _pixels(header, wanted, threshold):
+    values: set[int] = set()
+    for frame, pixels in _pixels(header, wanted, threshold, values):
         index, pixels = placed.slice_indices[frame.number], placed.aligned(pixels)
         if frame.segment is not None:
             counters[frame.segment].add(index, pixels)
@@ -149,10 +151,11 @@ def read_sections(
         for number in np.flatnonzero(np.bincount(pixels.ravel())).tolist():
             if number in counters:
                 counters[number].add(index, pixels == number)
+    flags = (*placed.flags, *_unlisted(header, values))
     return tuple(
         replace(
             counters[found.number].cross_sections(
-                replace(found, number=1), source=placed.source, flags=placed.flags
+                replace(found, number=1), source=placed.source, flags=flags
             ),
             label=found.number,
             ends_known=placed.has_scan,
@@ -165,9 +168,12 @@ def read_sections(
 
 
 def _pixels(
-    header: Segmentation, frames: Iterable[SegmentFrame], threshold: float | None
+    header: Segmentation,
+    frames: Iterable[SegmentFrame],
+    threshold: float | None,
+    values: set[int] | None = None,
 ) -> Iterator[tuple[SegmentFrame, NDArray[Any]]]:
-    """Yield frames with their labels: 0 and 1, or the numbers of a label map."""
+    """Yield frames with their labels: 0 and 1, or the numbers of a label map, whose values are collected."""
     wanted = list(frames)
     known = np.array(sorted({0, *(label.number for label in header.labels)}))
     with FrameReader(
@@ -175,7 +181,7 @@ def _pixels(
     ) as reader:
         for frame, pixels in zip(wanted, reader.read([f.number for f in wanted]), strict=True):
             if header.kind == "LABELMAP":
-                yield frame, _known_labels(pixels, known, header)
+                yield frame, _known_labels(pixels, known, header, set() if values is None else values)
             elif header.kind == "FRACTIONAL":
                 yield frame, _fraction_to_label(pixels, header, threshold)
             else:
@@ -194,16 +200,36 @@ def _inside(pixels: NDArray[Any], header: Segmentation) -> NDArray[Any]:
     return np.asarray(pixels != 0, dtype=np.uint8) if found == {255} else pixels
 
 
-def _known_labels(pixels: NDArray[Any], known: NDArray[Any], header: Segmentation) -> NDArray[Any]:
+def _known_labels(
+    pixels: NDArray[Any], known: NDArray[Any], header: Segmentation, values: set[int]
+) -> NDArray[Any]:
+    """Return the labels of a frame, 0 for what is background or not listed; its values are collected."""
     if header.padding_value and header.padding_value not in known:
         pixels = np.where(pixels == header.padding_value, 0, pixels)
     found = np.flatnonzero(np.bincount(pixels.ravel()))
-    strange = np.setdiff1d(found, known)
-    if strange.size:
+    values.update(found.tolist())
+    return np.where(np.isin(pixels, known), pixels, 0) if np.setdiff1d(found, known).size else pixels
+
+
+def _unlisted(header: Segmentation, values: Collection[int]) -> tuple[str, ...]:
+    """Return ``unlisted-label`` where pixels of a label map have a value that no segment is listed for.
+
+    Raises
+    ------
+    ReadError
+        ``unreadable`` where a listed segment has no pixel then: the numbers may be those of others.
+    """
+    listed = {label.number for label in header.labels}
+    strange = sorted(set(values) - listed - {0})
+    empty = sorted(listed - set(values))
+    if strange and empty:
         raise unreadable(
-            header.path, "a pixel has a value that no segment is listed for", value=int(strange[0])
+            header.path,
+            "pixels have a value that no segment is listed for, and a segment that is listed has no pixel",
+            value=strange[0],
+            segment=empty[0],
         )
-    return pixels
+    return ("unlisted-label",) if strange else ()
 
 
 def _fraction_to_label(pixels: NDArray[Any], header: Segmentation, threshold: float | None) -> NDArray[Any]:
