@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zlib
+from copy import deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -350,7 +351,7 @@ def test_an_empty_segment_is_absent(tmp_path):
         (series(uid="1.2.3"), "wrong-series"),
         (series(replace(GEOMETRY, pixel_spacing_mm=(0.5, 0.801))), "grid-mismatch"),
         (series(replace(GEOMETRY, slice_origins_mm=GEOMETRY.slice_origins_mm + 0.01)), "grid-mismatch"),
-        (series(without_slices(GEOMETRY, [3])), "grid-mismatch"),
+        (series(without_slices(GEOMETRY, [3])), "missing-slice"),
     ],
 )
 def test_another_scan(tmp_path, scan, code):
@@ -455,7 +456,6 @@ def test_frames_at_one_position_are_refused(tmp_path):
 
 def test_frames_that_differ_in_orientation_are_refused(tmp_path):
     def turned(ds):
-        from copy import deepcopy
 
         shared = ds.SharedFunctionalGroupsSequence[0]
         for group in ds.PerFrameFunctionalGroupsSequence:
@@ -706,6 +706,60 @@ def test_frames_without_position_lie_on_the_image_they_were_made_from(tmp_path):
 def test_frames_without_position_need_their_images(tmp_path, scan):
     path = seg(tmp_path, change=without_positions(["1.2.3"] * GEOMETRY.n_slices))
     assert code_of(read_mask, path, scan=scan) == "unreadable"
+
+
+GEOMETRY_GROUPS = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
+
+
+def leaving_out(groups, uids):
+    """Name the image of every frame, and leave out groups of its geometry."""
+
+    def change(ds):
+        positions = [deepcopy(group.PlanePositionSequence) for group in ds.PerFrameFunctionalGroupsSequence]
+        without_positions(uids)(ds)
+        shared = ds.SharedFunctionalGroupsSequence[0]
+        for group, position in zip(ds.PerFrameFunctionalGroupsSequence, positions, strict=True):
+            if "PlanePositionSequence" not in groups:
+                group.PlanePositionSequence = position
+        for name in set(groups) - {"PlanePositionSequence"}:
+            delattr(shared, name)
+
+    return change
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_what_a_segmentation_leaves_out_is_that_of_its_images(tmp_path, number, kind):
+    left_out = [name for bit, name in enumerate(GEOMETRY_GROUPS) if number >> bit & 1]
+    images = tmp_path / "study" / "mr"
+    write_series(images, GEOMETRY, stack_voxels(GEOMETRY), series_uid=SERIES)
+    uids = [uid_of(SERIES, index) for index in range(GEOMETRY.n_slices)]
+    order = (lambda frames: frames[::-1]) if kind == "BINARY" else None
+    path = seg(tmp_path, {"lesion": ONE}, kind=kind, change=leaving_out(left_out, uids), order=order)
+    mask = agree(path, {1: ONE})
+    assert mask.geometry.pixel_spacing_mm == GEOMETRY.pixel_spacing_mm
+    agree(path, {1: ONE}, scan=images)
+    for scan, code in ((series(), "unreadable"), (series(replace(GEOMETRY, rows=22)), "unreadable")):
+        assert code_of(read_mask, path, scan=scan) == code
+    with_uids = SimpleNamespace(**vars(series(replace(GEOMETRY, rows=22))) | {"slice_uids": tuple(uids)})
+    assert code_of(read_mask, path, scan=with_uids) == "unreadable"
+
+
+def test_a_frame_beside_the_image_that_it_leaves_its_geometry_to_is_refused(tmp_path):
+    uids = [uid_of(SERIES, index) for index in range(GEOMETRY.n_slices)]
+    moved = [*uids[1:], uids[0]]
+    path = seg(tmp_path, {"lesion": ONE}, change=leaving_out(["PixelMeasuresSequence"], moved))
+    scan = SimpleNamespace(**vars(series()) | {"slice_uids": tuple(uids)})
+    assert code_of(read_mask, path, scan=scan) == "unreadable"
+
+
+@pytest.mark.parametrize("group", GEOMETRY_GROUPS[1:])
+def test_geometry_that_nothing_says_is_missing(tmp_path, group):
+    def change(ds):
+        delattr(ds.SharedFunctionalGroupsSequence[0], group)
+
+    expected = "no-pixel-spacing" if group == "PixelMeasuresSequence" else "unreadable"
+    assert code_of(read_mask, seg(tmp_path, change=change)) == expected
 
 
 def coded(value, scheme="SCT"):

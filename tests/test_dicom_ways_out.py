@@ -192,3 +192,58 @@ def test_a_series_whose_files_cannot_be_read_is_said_to_be_there(tmp_path: Path)
     assert str(caught.value.values["the first"]).startswith("IM0000.dcm: truncated, ")
     write_series(tmp_path / "mr", geometry, stack_voxels(geometry), series_uid=series)  # exported again
     assert vm.measure_volume(vm.read_trace(path)).n_slices == 3
+
+
+# -- a tracing on slices that the scan lacks -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["nifti", "seg", "rtstruct"])
+def test_a_tracing_where_the_scan_lacks_a_slice_says_so_and_its_way_out_works(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = images(tmp_path / "mr")
+    lost = sorted(scan.iterdir())[4]
+    mask = vm.mask_from(mask_voxels(), geometry=CLEAN) if kind == "nifti" else None
+    drawn = trace_of(squares(range(2, 6)), CLEAN)
+    if mask is not None:
+        path = tmp_path / "mask.nii.gz"
+        vm.write_mask(mask, path)
+    elif kind == "seg":
+        marked = np.asarray(mask_voxels(), np.uint8)
+        path = write_seg(tmp_path / "seg" / "seg.dcm", CLEAN, {"L1": marked}, series_uid=SERIES)
+    else:
+        path = write_rtstruct(tmp_path / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
+    content = lost.read_bytes()
+    lost.unlink()
+    command = ["measure", str(path), "--scan", str(scan), "--format", "json", "--height", "spacing"]
+    assert main(command) == 4
+    message = capsys.readouterr().err
+    assert message.startswith("error: missing-slice")
+    lost.write_bytes(content)  # found again
+    assert main(command) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    expected = row["volume_mm3"]
+    assert expected == pytest.approx(EXPECTED_MM3)
+    if kind == "rtstruct":
+        return
+    alone = tmp_path / "alone" / path.name  # by its own positions
+    alone.parent.mkdir()
+    alone.write_bytes(path.read_bytes())
+    assert main(["measure", str(alone), "--format", "json", "--height", "spacing"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["volume_mm3"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_mask_that_reaches_beyond_its_scan_is_measured_without_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = stack_geometry(slice_spacing_mm=4.0, n_slices=4)
+    scan = images(tmp_path / "mr", part)
+    path = tmp_path / "mask.nii.gz"
+    vm.write_mask(vm.mask_from(mask_voxels(), geometry=CLEAN), path)
+    command = ["measure", str(path), "--format", "json", "--height", "spacing"]
+    assert main([*command, "--scan", str(scan)]) == 4
+    message = capsys.readouterr().err
+    assert message.startswith("error: grid-mismatch")
+    assert "without --scan" in message
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)[0]["volume_mm3"] == pytest.approx(EXPECTED_MM3, rel=1e-6)

@@ -190,7 +190,7 @@ def test_a_mask_between_the_voxels_is_resampled_onto_its_scan_or_measured_withou
     matrix = affine()
     matrix[0, 3] += 0.7 * 6
     beyond = stored(tmp_path / "beyond.nii", ONE, matrix)
-    refusal(beyond, "grid-mismatch", "measure the mask without a scan", scan=scan)
+    refusal(beyond, "grid-mismatch", "measure the mask alone", scan=scan)
     assert volume(beyond) == RIGHT
 
 

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import MismatchError
+from volumetry.errors import GeometryError, MismatchError
 from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 
 Array = NDArray[np.float64]
+
+_MOST_COMPARED = 2_000
+"""Slices of a mask that are compared with each of its scan's, to say why the two do not fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,8 @@ def _placed(voxels: NDArray[Any], shift: tuple[int, int, int], shape: tuple[int,
             "grid-mismatch",
             "a part of the mask lies outside its scan",
             values={"voxels outside": int(outside)},
-            todo="Name the scan it was drawn on, or measure the mask without a scan.",
+            todo="Name the scan it was drawn on with --scan, or measure the mask alone: "
+            "volumetry measure without --scan.",
         )
     placed = np.zeros(shape, dtype=voxels.dtype)
     placed[tuple(there)] = part
@@ -125,6 +129,8 @@ def align_grids(
     ------
     MismatchError
         ``grid-mismatch``: the voxels are not the same ones, within 1e-3 voxel.
+    GeometryError
+        ``missing-slice``: they are, and the scan lacks some of them.
     """
     turn = scan.patient_to_pixel_matrix @ mask.pixel_to_patient_matrix  # scan pixels of a mask row, a column
     signs = np.rint(turn).astype(int)
@@ -159,6 +165,8 @@ def align_grids(
     distance = _distance(corners, sizes, mask, scan, shift)
     if not np.isfinite(distance):
         raise _mismatch("mask and scan have no slice in common", mask, scan, where)
+    if not distance <= GRID_TOLERANCE and _fills_holes(corners, sizes, scan, shift):
+        raise _in_hole(mask, scan, where)
     if not distance <= GRID_TOLERANCE:
         offset = nearest - np.rint(nearest) if allow_part else nearest
         raise _mismatch(
@@ -213,17 +221,56 @@ def _distance(
 ) -> float:
     """Largest distance in voxels of the corners of the slices that both have; infinite without any."""
     first, last = max(shift[0], 0), min(shift[0] + sizes[0], scan.n_slices)
-    smallest = min(*scan.pixel_spacing_mm, scan.regular_step_mm or np.inf)
     if first >= last:
         return float("inf")
+    in_scan = _corners_in_scan(sizes, scan, shift)[first:last]
+    in_mask = corners[first - shift[0] : last - shift[0]]
+    distance = float(_in_voxels(in_mask - in_scan, scan).max())
+    if last - first == 1 and mask.regular_step_mm is not None and scan.regular_step_mm is not None:
+        distance = max(distance, abs(mask.regular_step_mm - scan.regular_step_mm) / scan.regular_step_mm)
+    return distance
+
+
+def _corners_in_scan(sizes: tuple[int, int, int], scan: ScanGeometry, shift: tuple[int, int, int]) -> Array:
+    """LPS centres, (n_slices, 4, 3), of the pixels of every slice of the scan where the mask has corners."""
     pixels = np.array([(r, c) for r in (0, sizes[1] - 1) for c in (0, sizes[2] - 1)], dtype=np.float64)
     pixels += shift[1:]
-    in_scan = scan.slice_origins_mm[first:last, np.newaxis] + pixels @ scan.pixel_to_patient_matrix.T
-    in_mask = corners[first - shift[0] : last - shift[0]]
-    distance = float(np.sqrt(((in_mask - in_scan) ** 2).sum(axis=-1)).max())
-    if last - first == 1 and mask.regular_step_mm is not None and scan.regular_step_mm is not None:
-        distance = max(distance, abs(mask.regular_step_mm - scan.regular_step_mm))
-    return distance / smallest
+    return np.asarray(scan.slice_origins_mm[:, np.newaxis] + pixels @ scan.pixel_to_patient_matrix.T)
+
+
+def _in_voxels(apart_mm: Array, scan: ScanGeometry) -> Array:
+    """Length of vectors (..., 3) in voxels of a scan: each part by the edge along which it lies."""
+    step = scan.regular_step_mm or scan.slice_thickness_mm or min(scan.pixel_spacing_mm)
+    in_plane = apart_mm @ scan.patient_to_pixel_matrix.T
+    along = apart_mm @ scan.normal / step
+    return np.asarray(np.sqrt((in_plane**2).sum(axis=-1) + along**2))
+
+
+def _fills_holes(
+    corners: Array, sizes: tuple[int, int, int], scan: ScanGeometry, shift: tuple[int, int, int]
+) -> bool:
+    """Whether a mask has every slice of its scan, and more of them where slices are missing from the scan."""
+    if not scan.holes or not scan.n_slices < sizes[0] < _MOST_COMPARED:
+        return False
+    apart = corners[:, np.newaxis] - _corners_in_scan(sizes, scan, shift)
+    nearest = _in_voxels(apart, scan).max(axis=-1).min(axis=0)
+    return bool((nearest <= GRID_TOLERANCE).all())
+
+
+def _in_hole(mask: ScanGeometry, scan: ScanGeometry, where: Path | str) -> GeometryError:
+    hole = scan.holes[0]
+    return GeometryError(
+        "missing-slice",
+        "slices of the mask lie where slices are missing from the scan",
+        where=where,
+        values={
+            "mask": _size(mask),
+            "scan": _size(scan),
+            "between slice_index of the scan": (hole, hole + 1),
+            "positions_mm": tuple(float(p) for p in scan.slice_positions_mm[hole : hole + 2]),
+        },
+        todo="Find the missing images, or measure the mask alone: volumetry measure without --scan.",
+    )
 
 
 def _mismatch(

@@ -14,18 +14,14 @@ from numpy.typing import NDArray
 from volumetry.errors import GeometryError, MismatchError, ReadError, VolumetryError
 from volumetry.formats.dicom.traced.images import images_beside, images_of
 from volumetry.formats.dicom.traced.references import References, SourceStack, check_belongs, slice_uids_of
-from volumetry.formats.dicom.traced.seg_header import Segmentation
+from volumetry.formats.dicom.traced.seg_header import Segmentation, SegmentFrame
+from volumetry.formats.dicom.traced.seg_lattice import STEP_TOLERANCE, own_lattice, plane_of_frame
 from volumetry.formats.voxels.grid_alignment import GridAlignment
 from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 from volumetry.scan import ScanSource
 
-MAX_SLICES = 65_536
-
 _NEARLY_THE_SAME = 0.05
 """Difference of pixel sizes, in pixels, below which a segmentation cannot mean another lattice."""
-
-_STEP_TOLERANCE = 1e-2
-"""How far a step may be from a whole number of spacings, in spacings, to count as that number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +78,12 @@ def placed_on_grid(header: Segmentation, scan: object) -> PlacedFrames:
 
 def _on_grid(header: Segmentation, scan: object) -> PlacedFrames:
     stack = _stack_of(header, scan)
-    header = _with_positions(header, stack)
+    header = _placed_like_images(header, stack)
     flags = {"lossy"} if header.is_lossy else set()
     if header.has_malformed_tag:
         flags.add("malformed-tag")
     if stack is None:
-        geometry, indices, found = _own_geometry(header)
+        geometry, indices, found = own_lattice(header)
         _check_frames_differ(header, indices)
         return PlacedFrames(
             geometry=geometry,
@@ -101,7 +97,7 @@ def _on_grid(header: Segmentation, scan: object) -> PlacedFrames:
     placed = _on_scan(header, stack.geometry)
     ends_known = True
     if placed is None:
-        geometry, indices, found = _own_geometry(header)
+        geometry, indices, found = own_lattice(header)
         placed = PlacedFrames(geometry=geometry, slice_indices=indices)
         flags |= found
         ends_known = _ends_with(geometry, stack.geometry)
@@ -129,7 +125,7 @@ def _on_scan(header: Segmentation, scan: ScanGeometry) -> PlacedFrames | None:
     MismatchError
         ``grid-mismatch`` where pixels or slices are those of the scan, a part of one beside them.
     """
-    plane = _plane(header, header.frames[0].origin_mm)
+    plane = plane_of_frame(header, header.frames[0].origin_mm)
     if abs(abs(float(plane.normal @ scan.normal)) - 1) > 1e-6:
         return None
     nearest = [scan.nearest_slice(frame.origin_mm) for frame in header.frames]
@@ -144,6 +140,8 @@ def _on_scan(header: Segmentation, scan: ScanGeometry) -> PlacedFrames | None:
     if is_turn and not same_pixels and np.abs(turn - signs).max() < _NEARLY_THE_SAME:
         raise _beside(header, scan, offset + drift, beside)  # no other lattice: the same one, misstated
     if beside > GRID_TOLERANCE:
+        if same_pixels:
+            _check_holes(header, scan, step)
         if same_pixels and beside < 1 and _has_steps_of(header, step):
             raise _beside(header, scan, offset, beside)
         return None
@@ -167,13 +165,44 @@ def _on_scan(header: Segmentation, scan: ScanGeometry) -> PlacedFrames | None:
     return PlacedFrames(geometry=geometry, slice_indices=indices)
 
 
+def _check_holes(header: Segmentation, scan: ScanGeometry, step_mm: float) -> None:
+    """Refuse frames that lie whole steps of a scan apart, where slices are missing from it.
+
+    Raises
+    ------
+    GeometryError
+        ``missing-slice``.
+    """
+    positions = scan.slice_positions_mm
+    for frame in header.frames:
+        along = float(frame.origin_mm @ scan.normal)
+        hole = next((h for h in scan.holes if positions[h] < along < positions[h + 1]), None)
+        if hole is None:
+            continue
+        steps = (along - positions[hole]) / step_mm
+        if steps > 0.5 and abs(steps - round(steps)) <= STEP_TOLERANCE:
+            raise GeometryError(
+                "missing-slice",
+                "a frame of the segmentation lies where slices are missing from the scan",
+                where=header.path,
+                values={
+                    "frame": frame.number + 1,
+                    "frame_mm": along,
+                    "between slice_index": (hole, hole + 1),
+                    "positions_mm": (float(positions[hole]), float(positions[hole + 1])),
+                },
+                todo="Find the missing images; or measure a copy of the segmentation in a folder of its own, "
+                "by the positions of its frames.",
+            )
+
+
 def _has_steps_of(header: Segmentation, step_mm: float) -> bool:
     """Whether the frames lie whole steps of a scan apart."""
     along = np.array([frame.origin_mm for frame in header.frames]) @ np.cross(
         header.orientation[:3], header.orientation[3:]
     )
     steps = (along - along[0]) / step_mm
-    return bool(np.abs(steps - np.rint(steps)).max() <= _STEP_TOLERANCE)
+    return bool(np.abs(steps - np.rint(steps)).max() <= STEP_TOLERANCE)
 
 
 def _among_pixels(
@@ -228,46 +257,75 @@ def _stack_of(header: Segmentation, scan: object) -> SourceStack | None:
     return None
 
 
-def _with_positions(header: Segmentation, stack: SourceStack | None) -> Segmentation:
-    """Give frames without position that of the image they were made from.
+def _placed_like_images(header: Segmentation, stack: SourceStack | None) -> Segmentation:
+    """Take what a segmentation leaves out of its geometry from the images that its frames were made from.
 
     Raises
     ------
     ReadError
-        ``unreadable`` where that image is not in the scan, or has another matrix.
+        ``unreadable`` where such an image is not in the scan, or has another matrix.
     """
-    if not any(frame.source_uid for frame in header.frames):
+    if not header.needs_images:
         return header
     uids = () if stack is None else slice_uids_of(stack)
     frames = []
     for frame in header.frames:
-        if frame.source_uid and (stack is None or frame.source_uid not in uids):
+        if stack is None or (frame.source_uid and frame.source_uid not in uids):
             raise ReadError(
                 "unreadable",
-                "a frame has no ImagePositionPatient, and the image that it was made from is not in the scan",
+                "a frame lacks position, orientation or PixelSpacing, and the image that it was made from "
+                "is not in the scan",
                 where=header.path,
                 values={"frame": frame.number + 1, "image": frame.source_uid},
                 todo="Name the scan that it was drawn on, with --scan.",
             )
-        if stack is not None and frame.source_uid:
-            own, theirs = (header.rows, header.columns), (stack.geometry.rows, stack.geometry.columns)
-            if own != theirs:
-                raise ReadError(
-                    "unreadable",
-                    "a frame has no ImagePositionPatient, and another matrix than the image it was made from",
-                    where=header.path,
-                    values={"frame": frame.number + 1, "matrix": own, "matrix of the image": theirs},
-                    todo="Export the segmentation again, with the position of every frame.",
-                )
-            frame = replace(frame, origin_mm=stack.geometry.slice_origins_mm[uids.index(frame.source_uid)])
-        frames.append(frame)
-    return replace(header, frames=tuple(frames))
+        frames.append(_like_its_image(frame, header, stack.geometry, uids))
+    assert stack is not None
+    own, theirs = (header.rows, header.columns), (stack.geometry.rows, stack.geometry.columns)
+    if own != theirs:
+        raise ReadError(
+            "unreadable",
+            "a segmentation leaves its geometry to the images it was made from, and has another matrix",
+            where=header.path,
+            values={"matrix": own, "matrix of the images": theirs},
+            todo="Export the segmentation again, with position, orientation and PixelSpacing.",
+        )
+    return _with_geometry(replace(header, frames=tuple(frames)), stack.geometry)
+
+
+def _like_its_image(
+    frame: SegmentFrame, header: Segmentation, scan: ScanGeometry, uids: Sequence[str]
+) -> SegmentFrame:
+    """Return a frame with the position of its image, which must be its own where it states one."""
+    if not frame.source_uid:
+        return frame
+    origin = scan.slice_origins_mm[uids.index(frame.source_uid)]
+    apart_mm = float(np.abs(frame.origin_mm - origin).max()) if frame.is_placed else 0.0
+    if apart_mm > GRID_TOLERANCE * min(scan.pixel_spacing_mm):
+        raise ReadError(
+            "unreadable",
+            "a frame does not lie where the image lies that it leaves its geometry to",
+            where=header.path,
+            values={"frame": frame.number + 1, "apart_mm": apart_mm},
+            todo="Export the segmentation again, with position, orientation and PixelSpacing.",
+        )
+    return replace(frame, origin_mm=origin)
+
+
+def _with_geometry(header: Segmentation, scan: ScanGeometry) -> Segmentation:
+    """Fill orientation and pixel spacing in from a scan, where the segmentation says nothing."""
+    if np.isnan(header.orientation).any():
+        turned = np.concatenate((scan.row_direction, scan.column_direction))
+        header = replace(header, orientation=turned)
+    if np.isnan(header.pixel_spacing_mm).any():
+        header = replace(header, pixel_spacing_mm=scan.pixel_spacing_mm)
+    return header
 
 
 def _lies_on(header: Segmentation, geometry: ScanGeometry) -> bool:
     """Whether every frame lies on a slice of a geometry."""
-    if any(frame.source_uid for frame in header.frames):
-        return True  # it names its images instead
+    if header.needs_images:
+        return True  # it names them
     tolerance_mm = GRID_TOLERANCE * (geometry.regular_step_mm or min(geometry.pixel_spacing_mm))
     return all(abs(geometry.nearest_slice(frame.origin_mm)[1]) <= tolerance_mm for frame in header.frames)
 
@@ -280,74 +338,6 @@ def _own_source(references: References) -> ScanSource:
         study_date=references.study_date,
         format="dicom",
     )
-
-
-def _plane(header: Segmentation, origin_mm: NDArray[np.float64]) -> ScanGeometry:
-    """Return the geometry of one frame."""
-    return ScanGeometry(
-        rows=header.rows,
-        columns=header.columns,
-        pixel_spacing_mm=header.pixel_spacing_mm,
-        row_direction=header.orientation[:3],
-        column_direction=header.orientation[3:],
-        slice_origins_mm=origin_mm,
-        slice_thickness_mm=header.slice_thickness_mm or None,
-        frame_of_reference_uid=next(iter(header.references.frame_of_reference_uids), None),
-    )
-
-
-def _own_geometry(header: Segmentation) -> tuple[ScanGeometry, tuple[int, ...], set[str]]:
-    origins = np.array([frame.origin_mm for frame in header.frames])
-    if not np.isfinite(origins).all():
-        raise GeometryError("bad-spacing", "a position is not finite", todo="Export the segmentation again.")
-    flat = _plane(header, origins[0])
-    along = origins @ flat.normal
-    order = np.argsort(along, kind="stable")
-    is_new = np.diff(along[order], prepend=-np.inf) > GRID_TOLERANCE * min(header.pixel_spacing_mm)
-    position = np.empty(len(along), dtype=np.intp)
-    position[order] = np.cumsum(is_new) - 1
-    distinct = origins[order][is_new]
-    numbers, flags = _slice_numbers(along[order][is_new], header)
-    if numbers[-1] >= MAX_SLICES:
-        raise ReadError(
-            "too-large",
-            "the frames lie further apart than slices are counted",
-            values={"slices": int(numbers[-1]) + 1, "allowed": MAX_SLICES},
-            todo="Check SpacingBetweenSlices, or name the scan with --scan.",
-        )
-    every = np.arange(numbers[-1] + 1)
-    filled = np.column_stack([np.interp(every, numbers, distinct[:, axis]) for axis in range(3)])
-    return replace(flat, slice_origins_mm=filled), tuple(int(numbers[p]) for p in position), flags
-
-
-def _slice_numbers(
-    positions_mm: NDArray[np.float64], header: Segmentation
-) -> tuple[NDArray[np.intp], set[str]]:
-    """Return which slice each position is, counting slices that no frame shows, and flags.
-
-    SpacingBetweenSlices is believed where the positions are whole numbers of it apart: then slices without
-    a frame are absent. Where it holds the gap between slices instead, or nothing that fits, the positions
-    alone count.
-    """
-    consecutive = np.arange(len(positions_mm))
-    spacing = header.spacing_between_slices_mm
-    if spacing is None or len(positions_mm) < 2:
-        return consecutive, set()
-    steps = np.diff(positions_mm)
-    disagrees = {"spacing-tag-disagrees"}
-    if not (np.isfinite(spacing) and spacing > 0):
-        return consecutive, disagrees
-    multiples = np.rint(steps / spacing)
-    off = np.abs(steps / spacing - multiples)
-    if multiples.min() < 1 or off.max() > _STEP_TOLERANCE:
-        return consecutive, disagrees
-    thickness = header.slice_thickness_mm
-    holds_gap = (
-        thickness is not None and abs(spacing + thickness - steps.min()) <= _STEP_TOLERANCE * thickness
-    )
-    if multiples.min() > 1 and holds_gap:
-        return consecutive, disagrees
-    return np.concatenate(([0], np.cumsum(multiples))).astype(np.intp), set()
 
 
 def _check_frames_differ(header: Segmentation, indices: Sequence[int]) -> None:

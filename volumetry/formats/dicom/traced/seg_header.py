@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,13 +50,19 @@ _SELECTION = ElementSelection(
 class SegmentFrame:
     """One frame: its place in the file, the segment it shows (None: a label map), and where it lies.
 
-    A frame without position has an origin of NaN and the UID of the image on which it lies.
+    A frame without position has an origin of NaN; it lies where the image lies that it was made from.
     """
 
     number: int
     segment: int | None
     origin_mm: NDArray[np.float64]
     source_uid: str = ""
+    """The one image, or frame (``#n``), that it was made from, where it names one."""
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the file says where the frame lies."""
+        return bool(np.isfinite(self.origin_mm).all()) or not self.source_uid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +77,9 @@ class Segmentation:
     labels: tuple[MaskLabel, ...]
     frames: tuple[SegmentFrame, ...]
     orientation: NDArray[np.float64]
+    """Of the frames; NaN where the file leaves it to the images that they were made from."""
     pixel_spacing_mm: tuple[float, float]
+    """As `orientation`."""
     slice_thickness_mm: float | None
     spacing_between_slices_mm: float | None
     maximum_fractional_value: int
@@ -83,6 +92,12 @@ class Segmentation:
     def path(self) -> str:
         """The file."""
         return self.elements.path
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether only the images that its frames were made from say where these lie."""
+        known = (*self.orientation.tolist(), *self.pixel_spacing_mm)
+        return any(math.isnan(x) for x in known) or not all(frame.is_placed for frame in self.frames)
 
 
 def read_segmentation_header(path: Path | str) -> Segmentation:
@@ -119,18 +134,20 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
         )
     padding = _number(elements, tags.PixelPaddingValue, 0)
     segments = _labels(elements, {0, padding} if kind == "LABELMAP" else set())
+    frames = _frames(elements, shared, groups, str(kind), segments)
+    of_images = all(frame.source_uid for frame in frames)
     measures = _shared_values(shared, groups, tags.PixelMeasuresSequence, tags.PixelSpacing, 2, path)
-    if measures is None:
+    if measures is None and not of_images:
         raise GeometryError(
             "no-pixel-spacing",
-            "the segmentation has no PixelSpacing",
+            "the segmentation has no PixelSpacing, and not every frame names one image that it was made from",
             where=path,
             todo="Export the segmentation again.",
         )
     orientation = _shared_values(
         shared, groups, tags.PlaneOrientationSequence, tags.ImageOrientationPatient, 6, path
     )
-    if orientation is None:
+    if orientation is None and not of_images:
         raise unreadable(path, "the segmentation does not say how its frames lie in the patient")
     thickness_mm, is_thickness = _length(shared, groups, tags.SliceThickness, path)
     spacing_mm, is_spacing = _length(shared, groups, tags.SpacingBetweenSlices, path)
@@ -143,9 +160,9 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
         rows=_number(elements, tags.Rows, 0),
         columns=_number(elements, tags.Columns, 0),
         labels=segments,
-        frames=_frames(elements, shared, groups, str(kind), segments),
-        orientation=np.array(orientation),
-        pixel_spacing_mm=(measures[0], measures[1]),
+        frames=frames,
+        orientation=np.array((math.nan,) * 6 if orientation is None else orientation),
+        pixel_spacing_mm=(math.nan, math.nan) if measures is None else (measures[0], measures[1]),
         slice_thickness_mm=thickness_mm,
         spacing_between_slices_mm=spacing_mm,
         has_malformed_tag=not (is_thickness and is_spacing),
@@ -201,7 +218,7 @@ def _frames(
         plane = (group.get(tags.PlanePositionSequence) or shared.get(tags.PlanePositionSequence) or [{}])[0]
         origin = _item_values(plane, tags.ImagePositionPatient, 3, elements.path)
         # DICOM lets a frame that is made from one image leave out its position: it lies where the image lies.
-        source = "" if origin is not None else _sole_source(group)
+        source = _sole_source(group)
         if origin is None and not source:
             raise unreadable(
                 elements.path,
