@@ -116,6 +116,28 @@ def test_the_error_is_that_of_the_reads(analysed: Path) -> None:
     assert len(error.protocol_sha256) in (0, 64)
 
 
+def test_the_file_says_how_and_by_whom_and_a_batch_by_other_rules_is_refused(
+    analysed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = analysed / "agreement/repeatability.json"
+    values = json.loads(file.read_text())
+    assert values["measured_by"]["height"] == "thickness"
+    assert (values["height_rules"], values["readers"]) == (["thickness"], ["AB", "CD"])
+    again = [
+        "batch", str(analysed / "study"), "--out", str(analysed / "by-spacing"), "--jobs", "1",
+        "--repeatability", str(file),
+    ]  # fmt: skip
+    assert main([*again, "--height", "spacing"]) == 2
+    told = capsys.readouterr().err
+    assert "invalid-protocol" in told
+    assert "thickness of the reads, spacing of the study" in told
+    assert not (analysed / "by-spacing" / "measurements.csv").exists()
+    older = analysed / "older.json"
+    older.write_text(json.dumps({k: v for k, v in values.items() if k != "measured_by"}))
+    assert main([*again[:-1], str(older), "--height", "spacing"]) in (0, 3)
+    assert "does not say by which rules" in capsys.readouterr().out
+
+
 def test_every_table_and_figure_is_written_twice_the_same(analysed: Path) -> None:
     again = analysed / "again"
     assert (

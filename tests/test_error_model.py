@@ -151,6 +151,7 @@ def test_the_file_of_the_error_survives_and_damage_is_told() -> None:
         {"parameters": {"log_sd_at_1_cm3": 0.08, "exponent": 0.4}},
         {"parameters": {"log_sd_at_1_cm3": 0.08, "exponent": 0.0, "unit": "percent"}}, {"bic": None},
         {"limits": {"level": 95}}, {"limits": {"log_sd_at_1_cm3": [0.5, 0.1]}}, {"parameters": 7},
+        {"measured_by": "thickness"}, {"measured_by": {"height": 4}}, {"readers": [1]}, {"readers": "AB"},
     ],
     ids=str,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from test_reslice import SEMI_AXES, coronal, traced
 import volumetry as vm
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.error_model import ReadingError, read_repeatability
-from volumetry.errors import ReadError
+from volumetry.errors import ReadError, UsageError
+from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.rows.worth import WorthRule, geometry_facts, tilt_explainer, worth_cells
 
 ERROR = ReadingError(
@@ -55,6 +57,40 @@ def test_a_clear_increase() -> None:
     assert found["change_error_percent"] == pytest.approx(100 * math.sqrt(math.expm1(s**2)))
     assert found["probability_increase"] > 0.99
     assert found["worth_flags"] == ()
+
+
+def test_reads_of_others_are_flagged() -> None:
+    known = replace(ERROR, readers=("AB", "CD"), height_rules=("thickness",))
+    assert cells(row(2000), row(2700), reading_error=known)["worth_flags"] == ()
+    consensus = row(2700, reader="consensus")
+    assert cells(row(2000), consensus, reading_error=known)["worth_flags"] == ()
+    other = cells(row(2000), row(2700, reader="EF"), reading_error=known)
+    assert other["worth_flags"] == ("reader-outside-repeatability",)
+    spacing = row(2000, height_rule="spacing"), row(2700, height_rule="spacing")
+    assert cells(*spacing, reading_error=known)["worth_flags"] == ("rule-outside-repeatability",)
+    assert cells(*spacing, reading_error=replace(known, height_rules=()))["worth_flags"] == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        (vm.MeasurementRule(), ""), (vm.MeasurementRule(check_side=False), ""),
+        (vm.MeasurementRule(height="spacing"), "height"),
+        (vm.MeasurementRule(skipped_slices="bridge"), "skipped_slices"),
+        (vm.MeasurementRule(self_intersections="resolve"), "self_intersections"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_reads_by_other_rules_are_refused(rule: vm.MeasurementRule, refused: str) -> None:
+    known = replace(ERROR, measured_by=asdict(vm.MeasurementRule()))
+    if not refused:
+        check_measured_alike(known, rule)
+        return
+    with pytest.raises(UsageError) as error:
+        check_measured_alike(known, rule)
+    assert error.value.code == "invalid-protocol"
+    assert refused in str(error.value)
+    check_measured_alike(ERROR, rule)  # an older file does not say
 
 
 def test_without_repeats_the_error_is_unknown() -> None:

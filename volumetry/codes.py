@@ -103,6 +103,8 @@ FLAGS = MappingProxyType(
         "trailing-data": "the file goes on after its contents end",
         "error-unknown": "the error of the change is not known: there are no repeated reads",
         "outside-repeatability-range": "a volume lies outside the sizes of the repeated reads",
+        "reader-outside-repeatability": "a reader of the change made none of the repeated reads",
+        "rule-outside-repeatability": "a volume was measured by another height rule than the repeated reads",
         "protocol-changed": "thickness, spacing or pixel size differ between the visits by more than 1 %",
     }
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +57,9 @@ def kind_of_agreement(
     threshold_percent: float,
     level: float = 0.95,
     protocol_sha256: str = "",
+    measured_by: Mapping[str, str | bool] | None = None,
 ) -> KindOfAgreement:
-    """Compute every figure of one kind of repetition."""
+    """Compute every figure of one kind of repetition; the last two are kept with the error of reading."""
     own = tuple(pair for pair in pairs if pair.kind == repeated.kind)
     error, reason = None, ""
     try:
@@ -68,6 +69,13 @@ def kind_of_agreement(
             kind=repeated.kind,
             level=level,
             protocol_sha256=protocol_sha256,
+        )
+        reads = [read for pair in own for read in (pair.first, pair.second)]
+        error = replace(
+            error,
+            measured_by=dict(measured_by or {}),
+            height_rules=tuple(sorted({read.height_rule for read in reads} - {""})),
+            readers=tuple(sorted({read.reader for read in reads} - {""})),
         )
     except StatisticsError as refused:
         reason = refused.message

@@ -96,10 +96,15 @@ def run_agreement(
             values={"rows": len(rows)},
             todo="Let a reader trace some lesions a second time, or a second reader trace them.",
         )
-    protocol = _protocol_hash(table.parent)
+    protocol, rules = _how_measured(table.parent)
     kinds = [
         kind_of_agreement(
-            repeated, pairs, threshold_percent=threshold_percent, level=level, protocol_sha256=protocol
+            repeated,
+            pairs,
+            threshold_percent=threshold_percent,
+            level=level,
+            protocol_sha256=protocol,
+            measured_by=rules,
         )
         for repeated in (repeated_volumes(pairs, kind) for kind in KINDS)
         if repeated.volumes_mm3
@@ -115,13 +120,16 @@ def _table_of(results: Path) -> Path:
     return results / "measurements.csv" if results.is_dir() else results
 
 
-def _protocol_hash(folder: Path) -> str:
-    """Hash of the protocol that the results were measured by, as ``run.json`` has it; empty where unknown."""
+def _how_measured(folder: Path) -> tuple[str, dict[str, str | bool]]:
+    """Hash of the protocol and rules of measurement, as ``run.json`` has them; empty where unknown."""
     try:
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        return str(run.get("protocol_sha256") or run["protocol"]["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return ""
+        protocol = run.get("protocol") or run.get("rules") or {}
+        rules = protocol.get("measurement") or {}
+        known = {str(k): v for k, v in rules.items() if isinstance(v, str | bool)}
+        return str(run.get("protocol_sha256") or protocol.get("sha256") or ""), known
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return "", {}
 
 
 # -- outlines -------------------------------------------------------------------------------------------

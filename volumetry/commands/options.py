@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from volumetry.console import DONE, NONE_SUCCEEDED, SOME_FAILED
+from volumetry.console import DONE, NONE_SUCCEEDED, SOME_FAILED, write_note
 
 if TYPE_CHECKING:
     from volumetry.study.protocol import Protocol
@@ -129,5 +129,11 @@ def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
     if getattr(chosen, "repeatability", None):
         from volumetry.error_model import read_repeatability
 
-        protocol = replace(protocol, reading_error=read_repeatability(chosen.repeatability))
+        error = read_repeatability(chosen.repeatability)
+        if not error.measured_by:
+            write_note(
+                f"{chosen.repeatability} does not say by which rules its reads were measured; they are taken "
+                "to be those of this study"
+            )
+        protocol = replace(protocol, reading_error=error)
     return replace(protocol, measurement=measurement)

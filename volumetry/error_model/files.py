@@ -107,6 +107,9 @@ def reading_error_from_dict(values: Mapping[str, Any], where: str = "") -> Readi
             bic={str(k): _number("bic", v) for k, v in dict(values.get("bic", {})).items()},
             undecided=bool(values.get("undecided", False)),
             protocol_sha256=str(values.get("protocol_sha256", "")),
+            measured_by=_rules(values.get("measured_by")),
+            height_rules=_texts("height_rules", values.get("height_rules")),
+            readers=_texts("readers", values.get("readers")),
         )
         _check_ranges(error)
     except KeyError as missing:
@@ -156,6 +159,20 @@ def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} is {value!r}, not a number of at least 1")
     return value
+
+
+def _rules(values: Any) -> dict[str, str | bool]:
+    rules = values if values is not None else {}
+    if not isinstance(rules, Mapping) or not all(isinstance(v, str | bool) for v in rules.values()):
+        raise ValueError(f"measured_by is {values!r}, not rules of measurement")
+    return {str(name): value for name, value in rules.items()}
+
+
+def _texts(name: str, values: Any) -> tuple[str, ...]:
+    texts = values if values is not None else []
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{name} is {values!r}, not a list of texts")
+    return tuple(texts)
 
 
 def _damaged(what: str, where: str) -> ReadError:

@@ -60,6 +60,12 @@ class ReadingError:
     limits_method : str
         ``chi-squared``, ``profile likelihood`` or ``jackknife over patients``.
     protocol_sha256 : str
+    measured_by : dict of str to (str or bool)
+        The rules of measurement of the reads, as ``[measurement]`` has them; empty where they are not known.
+    height_rules : tuple of str
+        By which height rules their volumes were in fact measured: with unknown thickness it is spacing.
+    readers : tuple of str
+        Who read, in order; empty where that is not known.
 
     Examples
     --------
@@ -85,6 +91,9 @@ class ReadingError:
     undecided: bool = False
     limits_method: str = ""
     protocol_sha256: str = ""
+    measured_by: Mapping[str, str | bool] = field(default_factory=dict)
+    height_rules: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
 
     def log_sd(self, volume_mm3: float) -> float:
         """Return the standard deviation of ln(volume) of one read of a lesion of this size."""
@@ -132,4 +141,7 @@ class ReadingError:
             "bic": dict(self.bic),
             "undecided": self.undecided,
             "protocol_sha256": self.protocol_sha256,
+            "measured_by": dict(self.measured_by),
+            "height_rules": list(self.height_rules),
+            "readers": list(self.readers),
         }

@@ -3,11 +3,13 @@
 # ruff: noqa: RUF009 - `setting` is dataclasses.field with a sentence
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from volumetry.documents import setting
+from volumetry.error_model import ReadingError
 from volumetry.errors import UsageError
+from volumetry.volume import MeasurementRule
 
 Bound = Literal["t", "tolerance"]
 
@@ -32,3 +34,30 @@ class RepeatabilitySection:
                 values={"key": "confidence", "confidence": self.confidence},
                 todo="Write a number from 0.5 to below 1.",
             )
+
+
+_NO_RULE_OF_VOLUME = ("check_side",)
+
+
+def check_measured_alike(error: ReadingError | None, rule: MeasurementRule) -> None:
+    """Refuse an error of reading that other rules of measurement gave: it is that of another number.
+
+    Nothing is refused where the file does not say by which rules its reads were measured.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-protocol``: the rules that differ.
+    """
+    if error is None:
+        return
+    own = {name: value for name, value in asdict(rule).items() if name not in _NO_RULE_OF_VOLUME}
+    theirs = error.measured_by
+    differing = [name for name, value in own.items() if name in theirs and theirs[name] != value]
+    if differing:
+        raise UsageError(
+            "invalid-protocol",
+            "the repeated reads were measured by other rules than this study",
+            values={name: f"{theirs[name]} of the reads, {own[name]} of the study" for name in differing},
+            todo="Measure the repeated reads by the rules of this study and run `volumetry agreement` anew.",
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,8 +104,20 @@ def worth_cells(
         "probability_increase": worth.probability_increase,
         "probability_decrease": worth.probability_decrease,
         "verdict": None if unknown else verdict or None,
-        "worth_flags": ("error-unknown",) if unknown else worth.flags,
+        "worth_flags": ("error-unknown",)
+        if rule.reading_error is None
+        else (*worth.flags, *_of_others(rule.reading_error, (baseline, followup))),
     }
+
+
+def _of_others(error: ReadingError, visits: Sequence[Row]) -> Iterator[str]:
+    """Flags where the error of reading is that of other readers, or of volumes by another rule."""
+    readers = {str(row.get("reader") or "") for row in visits} - {"", "consensus"}
+    if error.readers and not readers <= set(error.readers):
+        yield "reader-outside-repeatability"
+    rules = {str(row.get("height_rule") or "") for row in visits} - {""}
+    if error.height_rules and not rules <= set(error.height_rules):
+        yield "rule-outside-repeatability"
 
 
 def _comparability_cells(compared: Comparability, explained: Mapping[str, float]) -> Row:

@@ -25,6 +25,7 @@ from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
 from volumetry.study.protocol import Protocol
+from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import Pseudonymiser, write_map
 from volumetry.study.rows.joining import printable
 from volumetry.study.rows.pairing import changes_of
@@ -164,6 +165,7 @@ def run_batch(
 def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | None) -> BatchSummary:
     begin = time.monotonic()
     _check_out(folder, out)
+    check_measured_alike(options.protocol.reading_error, options.protocol.measurement)
     settings = _settings(folder, options)
     cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     out = make_folder(out)
