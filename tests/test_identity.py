@@ -10,7 +10,7 @@ from volumetry.change import MeasuredVisit
 from volumetry.errors import UsageError
 from volumetry.study.cases import Case
 from volumetry.study.finding.doubts import doubted
-from volumetry.study.identity import date_of_name, number_of_name, order_of_visits
+from volumetry.study.identity import date_of_name, number_of_name, order_of_visits, unknown_order_message
 from volumetry.study.protocol import IdentitySection, parse_protocol
 from volumetry.study.rows.pairing import changes_of_table
 from volumetry.study.rows.reads import Claim, settle_reads
@@ -166,3 +166,10 @@ def test_two_masks_of_one_lesion_are_ambiguous_and_named(tmp_path):
     measured, _ = tables(tmp_path / "s", tmp_path / "o")
     assert {(row["code"], row["volume_mm3"]) for row in measured} == {("ambiguous-lesion", None)}
     assert all("one_mask" in row["message"] and "two_mask" in row["message"] for row in measured)
+
+
+def test_a_visit_that_the_list_of_visits_lacks_is_named():
+    told = unknown_order_message(["Pre", "POST", "late"], ["Pre", "post"])
+    assert "visits in [study] of the protocol lacks 'POST' (it has 'post'), 'late'." in told
+    assert "'Pre'" not in told.partition("lacks")[2]
+    assert "Give their order as visits" in unknown_order_message(["Pre", "POST"])

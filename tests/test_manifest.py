@@ -133,3 +133,69 @@ def test_every_column_has_a_line_in_the_reference_page():
 
     page = (Path(__file__).parents[1] / "docs/reference/manifest.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in page for name in MANIFEST.column_names)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["20200301", "2020/03/01", "2020-03-01 00:00:00", "2020-03-01T00:00:00", "2020.03.01", "2020-3-1",
+     "20200301.0"],
+)  # fmt: skip
+def test_a_date_that_begins_with_the_year_has_one_meaning(study, written):
+    rows = read_manifest(write(study / "m.csv", (HEADER, ("P1", "v", written, "", "", "", ""))))
+    assert [row["study_date"] for row in rows] == ["2020-03-01"]
+
+
+@pytest.mark.parametrize("written", ["2020-02-30", "2020/13/01", "12345678", "202031", "20200301 or so"])
+def test_what_is_no_day_is_no_date(study, written):
+    with pytest.raises(VolumetryError, match="line 2: study_date") as caught:
+        read_manifest(write(study / "m.csv", (HEADER, ("P1", "v", written, "", "", "", ""))))
+    assert caught.value.code == "invalid-table"
+
+
+def test_a_formula_without_its_value_is_named_by_its_cell(study):
+    """As openpyxl, R and others write it: no spreadsheet program has computed it yet."""
+    formula = ("P1", "post", "2021-03-01", "L", '=CONCATENATE("scans/","b.nii.gz")', *ROWS[1][5:])
+    path = write(study / "m.csv", (HEADER, ROWS[0], formula), dialect="xlsx")
+    with pytest.raises(VolumetryError, match="E3 holds a formula without its value") as caught:
+        read_manifest(path)
+    assert caught.value.code == "invalid-table"
+    # so does a line of formulas alone, and a header
+    path = write(study / "m.csv", (HEADER, ROWS[0], tuple("=A2" for _ in HEADER)), dialect="xlsx")
+    with pytest.raises(VolumetryError, match="A3 holds a formula"):
+        read_manifest(path)
+    # but a comment may hold one
+    path = write(study / "m.csv", (HEADER, ROWS[0], ("# sum", "", "=A2")), dialect="xlsx")
+    assert len(read_manifest(path)) == 1
+
+
+def rewritten(path, change):
+    """Change the XML of the first sheet, as another program writes it."""
+    import zipfile
+
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = change(parts[sheet].decode()).encode()
+    with zipfile.ZipFile(path, "w") as new:
+        for name, content in parts.items():
+            new.writestr(name, content)
+
+
+def test_formulas_with_their_values_and_errors_of_a_spreadsheet(study):
+    path = write(study / "m.csv", (HEADER, (*ROWS[0][:6], "=1+0")), dialect="xlsx")
+    rewritten(path, lambda text: text.replace("<v></v>", "<v>1</v>").replace("<v/>", "<v>1</v>"))
+    assert [row["label"] for row in read_manifest(path)] == [1]
+    path = write(study / "m.csv", (HEADER, (*ROWS[0][:3], '=""', *ROWS[0][4:])), dialect="xlsx")
+    rewritten(path, lambda text: text.replace('<c r="D2">', '<c r="D2" t="str">'))
+    assert [row["side"] for row in read_manifest(path)] == [None]
+    path = write(study / "m.csv", (HEADER, ("=A9", *ROWS[0][1:])), dialect="xlsx")
+    rewritten(
+        path,
+        lambda text: (
+            text.replace('<c r="A2">', '<c r="A2" t="e">')
+            .replace("<v></v>", "<v>#REF!</v>", 1)
+            .replace("<v/>", "<v>#REF!</v>", 1)
+        ),
+    )
+    with pytest.raises(VolumetryError, match="A2 is #REF!"):
+        read_manifest(path)

@@ -165,3 +165,33 @@ def test_one_lesion_twice_is_refused(tmp_path, capsys):
     lines = [*WIDE_LINES, WIDE_LINES[1]]
     assert change(table(tmp_path / "t.csv", lines), WIDE, tmp_path)[0] == 2
     assert "two rows have a volume" in capsys.readouterr().err
+
+
+def test_a_visit_twice_in_the_order_and_a_formula_without_value(tmp_path, capsys):
+    book = openpyxl.Workbook()
+    for row in (("ID", "V", "Vol", "Note"), ("1", "pre", "10", "=A2"), ("1", "post", "=C2/2", "")):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    columns = 'volume_unit = "ml"\n{}[columns]\npatient = "ID"\nvisit = "V"\nvolume = "Vol"\n'
+    arguments = ["change", str(tmp_path / "t.xlsx"), "--mapping", str(tmp_path / "m.toml"), "--out"]
+    (tmp_path / "m.toml").write_text(
+        columns.format('visit_order = ["pre", "post", "pre"]\n'), encoding="utf-8"
+    )
+    assert main([*arguments, str(tmp_path / "c.csv")]) == 2
+    assert "'pre' is named twice" in capsys.readouterr().err
+    (tmp_path / "m.toml").write_text(columns.format('visit_order = ["pre", "post"]\n'), encoding="utf-8")
+    assert main([*arguments, str(tmp_path / "c.csv")]) == 2
+    told = capsys.readouterr().err
+    assert "C3 holds a formula without its value" in told
+    assert "D2" not in told  # nobody reads that column
+
+
+@pytest.mark.parametrize("day", ["20200101", "2020/01/01", "2020-01-01 00:00:00"])
+def test_dates_that_begin_with_the_year(tmp_path, day):
+    (tmp_path / "t.csv").write_text(f"ID,V,Vol,D\n1,a,10,{day}\n1,b,5,2021-01-01\n", encoding="utf-8")
+    mapping = 'volume_unit = "ml"\n[columns]\npatient = "ID"\nvisit = "V"\nvolume = "Vol"\nstudy_date = "D"\n'
+    (tmp_path / "m.toml").write_text(mapping, encoding="utf-8")
+    arguments = [str(tmp_path / "t.csv"), "--mapping", str(tmp_path / "m.toml")]
+    assert main(["change", *arguments, "--out", str(tmp_path / "c.csv")]) == 0
+    with (tmp_path / "c.csv").open(encoding="utf-8", newline="") as file:
+        assert [(row["days"], row["category"]) for row in csv.DictReader(file)] == [("366", "decrease")]

@@ -2,7 +2,7 @@ import importlib.resources
 
 import pytest
 
-from volumetry.errors import VolumetryError
+from volumetry.errors import UsageError, VolumetryError
 from volumetry.study.protocol import Protocol, parse_protocol, read_protocol
 
 
@@ -69,3 +69,12 @@ def test_no_file(tmp_path):
     with pytest.raises(VolumetryError) as caught:
         read_protocol(tmp_path)
     assert caught.value.code == "unsupported-format"  # a folder
+
+
+def test_a_visit_that_is_named_twice_is_refused(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text('[study]\nvisits = ["Pre", "POST", "Pre"]\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="visit 'Pre' is named twice") as caught:
+        read_protocol(path)
+    assert caught.value.code == "invalid-protocol"
+    assert caught.value.values["line"] == 2

@@ -175,13 +175,32 @@ def first_days(days: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return {visit: spans[visit][0] if visit in spans and visit not in unclear else "" for visit in days}
 
 
-def unknown_order_message(visits: Iterable[str]) -> str:
-    """Return the sentence that says that the order of visits is unknown, and what to do."""
-    named = ", ".join(repr(visit) for visit in sorted(visits))
-    return (
-        f"the order of the visits {named} is not known, so no change is computed. Give their order as visits "
-        "in [study] of the protocol, or their dates as study_date in a manifest."
+def twice_named(names: Sequence[str]) -> str:
+    """Return the first of some names that is there twice; empty where each is there once."""
+    return next((name for place, name in enumerate(names) if name in names[:place]), "")
+
+
+def unknown_order_message(visits: Iterable[str], declared: Sequence[str] = ()) -> str:
+    """Return the sentence that says that the order of visits is unknown, and what to do.
+
+    >>> unknown_order_message(["Pre", "post"], ["pre", "post"])[:66]
+    "the order of the visits 'Pre', 'post' is not known, so no change is"
+    """
+    known = sorted(visits)
+    named = ", ".join(repr(visit) for visit in known)
+    what = f"the order of the visits {named} is not known, so no change is computed."
+    if not declared:
+        return (
+            f"{what} Give their order as visits in [study] of the protocol, or their dates as study_date in "
+            "a manifest."
+        )
+    lacking = [visit for visit in known if visit not in declared]
+    alike = {name.casefold(): name for name in declared}
+    told = ", ".join(
+        f"{visit!r} (it has {alike[visit.casefold()]!r})" if visit.casefold() in alike else repr(visit)
+        for visit in lacking
     )
+    return f"{what} visits in [study] of the protocol lacks {told}. Name every visit there as it is called."
 
 
 # -- names of files -----------------------------------------------------------------------------------------

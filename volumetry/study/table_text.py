@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from volumetry.errors import ReadError
+from volumetry.errors import ReadError, UsageError
 from volumetry.small_files import check_regular
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _MAX_BYTES = 1 << 28
+_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,33 @@ class TableText:
     lines : list of list of str
     numbers : list of int
         Where every line stands in the file, from 1, comments and empty lines counted.
+    without_value : mapping of line and column to text
+        Cells of xlsx, in words, that hold a formula whose value the writer did not store; of lines that are
+        no comments.
+    with_error : mapping of line and column to text
+        Those that hold an error, such as ``#REF!``.
     """
 
     names: list[str]
     lines: list[list[str]]
     numbers: list[int]
+    without_value: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    with_error: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+    def check_values(self, where: Path | str, columns: Iterable[str], *, errors: bool = True) -> None:
+        """Raise `UsageError` ``invalid-table`` for cells of some columns without value or with an error."""
+        wanted = set(columns)
+        cells = {**self.without_value, **(self.with_error if errors else {})}
+        read = {place for place, name in enumerate(self.names) if name in wanted}
+        told = [text for (_, place), text in sorted(cells.items()) if place in read]
+        if told:
+            more = f"; and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+            raise UsageError(
+                "invalid-table",
+                f"the cell {'; '.join(told[:_SHOWN])}{more}",
+                where=where,
+                todo="Open the table in a spreadsheet program and save it, or write the values themselves.",
+            )
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         return zip(self.numbers, self.lines, strict=True)
@@ -55,8 +78,11 @@ def table_text(path: Path | str) -> TableText:
     check_regular(path)
     if path.stat().st_size > _MAX_BYTES:
         raise ReadError("too-large", "the table is over 256 MiB", where=path, todo="Split it.")
-    found = _sheet(path) if path.suffix.lower() == ".xlsx" else _csv(path)
-    kept = [(n, line) for n, line in found if any(line) and not f"{line[0]} ".startswith("# ")]
+    found, without_value, with_error = (
+        _sheet(path) if path.suffix.lower() == ".xlsx" else (_csv(path), {}, {})
+    )
+    comments = {number for number, line in found if line and f"{line[0]} ".startswith("# ")}
+    kept = [(number, line) for number, line in found if any(line) and number not in comments]
     if not kept:
         raise ReadError("truncated", "the table is empty", where=path, todo="It needs a header line.")
     (_, names), *rest = kept
@@ -64,6 +90,8 @@ def table_text(path: Path | str) -> TableText:
         names=[name.strip() for name in names],
         lines=[line for _, line in rest],
         numbers=[number for number, _ in rest],
+        without_value={place: text for place, text in without_value.items() if place[0] not in comments},
+        with_error={place: text for place, text in with_error.items() if place[0] not in comments},
     )
 
 
@@ -92,18 +120,40 @@ def _encoding(content: bytes) -> str:
     return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
 
 
-def _sheet(path: Path) -> _Lines:
-    import openpyxl
+_Cells = dict[tuple[int, int], str]
 
+
+def _sheet(path: Path) -> tuple[_Lines, _Cells, _Cells]:
+    """The lines of the first sheet, the cells in them whose formula has no value, and those with errors."""
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
-            rows = book.worksheets[0].iter_rows(values_only=True)
-            return [(number, [_text(cell) for cell in row]) for number, row in enumerate(rows, start=1)]
-        finally:
-            book.close()
+        lines: _Lines = []
+        blank: set[tuple[int, int]] = set()
+        without_value, with_error = _Cells(), _Cells()
+        for number, row in _rows(path, values=True):
+            lines.append((number, [_text(cell.value) for cell in row]))
+            for place, cell in enumerate(row):
+                if cell.data_type == "e" and cell.value is not None:
+                    with_error[number, place] = f"{cell.coordinate} is {cell.value}"
+                elif cell.value is None and cell.data_type == "n" and hasattr(cell, "coordinate"):
+                    blank.add((number, place))
+        for number, row in _rows(path, values=False) if blank else ():
+            for place, cell in enumerate(row):
+                if cell.data_type == "f" and (number, place) in blank:
+                    without_value[number, place] = f"{cell.coordinate} holds a formula without its value"
     except Exception as error:  # noqa: BLE001 - openpyxl raises what its parsers raise
         raise _unreadable(path, type(error).__name__) from None
+    return lines, without_value, with_error
+
+
+def _rows(path: Path, *, values: bool) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """The cells of the first sheet, with the values that the formulas had, or with the formulas."""
+    import openpyxl
+
+    book = openpyxl.load_workbook(path, read_only=True, data_only=values)
+    try:
+        yield from enumerate(book.worksheets[0].iter_rows(), start=1)
+    finally:
+        book.close()
 
 
 def _text(cell: Any) -> str:

@@ -10,7 +10,10 @@ from typing import Any
 from volumetry.tables.columns import Column
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_TRUE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(
+    r"(?:(\d{4})([-/.])(\d{1,2})\2(\d{1,2})|((?:19|20)\d{2})(\d{2})(\d{2})(?:\.0)?)"
+    r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[-+]\d{2}:?\d{2})?)?"
+)
 
 
 def neutralised(text: str) -> str:
@@ -47,6 +50,30 @@ def csv_cell(value: Any) -> str:
     return neutralised(str(value))
 
 
+def year_first_date(text: str) -> str:
+    """Return the ISO date of a text that begins with the year, with or without a time of day.
+
+    Such a text has one meaning only; ``03/04/2020`` has two, and is none.
+
+    Raises
+    ------
+    ValueError
+        The text is no such date.
+
+    Examples
+    --------
+    >>> from volumetry.tables.cells import year_first_date
+    >>> [year_first_date(text) for text in ("2024-03-02", "20240302", "2024/3/2", "2024-03-02 00:00:00")]
+    ['2024-03-02', '2024-03-02', '2024-03-02', '2024-03-02']
+    """
+    matched = _DATE.fullmatch(text)
+    if matched is None:
+        raise ValueError
+    year, _, month, day, *joined = matched.groups()
+    year, month, day = (year, month, day) if year else joined
+    return date(int(year), int(month), int(day)).isoformat()
+
+
 def cell_value(text: str, column: Column) -> Any:
     """Return the value of a cell's text; raises ValueError where it does not fit the column.
 
@@ -63,9 +90,7 @@ def cell_value(text: str, column: Column) -> Any:
     if column.kind == "text":
         return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
     if column.kind == "date":
-        if not _TRUE_DATE.fullmatch(text):
-            raise ValueError
-        return date.fromisoformat(text).isoformat()
+        return year_first_date(text)
     number = float(text)
     if not math.isfinite(number):
         raise ValueError

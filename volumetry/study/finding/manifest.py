@@ -156,6 +156,7 @@ def _numbered_rows(path: Path | str) -> list[tuple[int, Row]]:
             values={"line": long[0]},
             todo="Put cells that hold a comma in quotation marks.",
         )
+    table.check_values(path, known)
     required = ("patient", "visit", "scan", "trace")
     rows = checked_rows(names, table.lines, MANIFEST, path, required=required, numbers=table.numbers)
     return list(zip(table.numbers, rows, strict=True))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from volumetry.documents import setting
+from volumetry.errors import UsageError
+from volumetry.study.identity import twice_named
 
 EmptyMask = Literal["absent", "not_measurable"]
 Finding = Literal["lesion", "necrosis", "neoplasm", "hematoma", "edema", "cyst"]
@@ -25,3 +27,12 @@ class StudySection:
     empty_mask: EmptyMask = setting(
         "What a mask of zeros means: the lesion is absent, or nothing was traced.", "absent"
     )
+
+    def __post_init__(self) -> None:
+        if twice := twice_named(self.visits):
+            raise UsageError(
+                "invalid-protocol",
+                f"the visit {twice!r} is named twice",
+                values={"key": "visits"},
+                todo="Name every visit once, in order.",
+            )

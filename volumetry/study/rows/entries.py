@@ -102,7 +102,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
         if code and not message:
             message = "the mask is empty, which this study takes for not traced ([study] empty_mask)"
         if not code and not order.is_known:
-            message = unknown_order_message(visits[patient])
+            message = unknown_order_message(visits[patient], protocol.visits)
         entries.append(
             Entry(
                 **{n: keys[n] for n in ("site", "patient", "side", "lesion", "visit", "reader", "status")},

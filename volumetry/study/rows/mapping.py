@@ -12,6 +12,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +21,10 @@ from typing import Literal
 from volumetry.documents import Document, build, read_document, setting, table_setting
 from volumetry.errors import UsageError
 from volumetry.study.cases import SIDE_WORDS
+from volumetry.study.identity import twice_named
 from volumetry.study.table_text import TableText, table_text
 from volumetry.tables import MEASUREMENTS, Row
+from volumetry.tables.cells import year_first_date
 
 _WHOSE = ("site", "side", "lesion", "reader", "read")
 """Columns of these names are not passed by: they tell tracings apart."""
@@ -98,6 +101,8 @@ def read_mapping(path: Path | str) -> tuple[TableMapping, Document]:
                 raise document.fault(
                     ("columns",), f"{name} is missing", f"Give {name}, or [visits] for a column a visit."
                 )
+    if visit := twice_named(mapping.visit_order):
+        raise document.fault(("visit_order",), f"{visit!r} is named twice", "Name every visit once.")
     for word, side in mapping.sides.items():
         if side not in ("L", "R"):
             raise document.fault(("sides", word), f"the side is {side!r}", "Write L or R.")
@@ -133,6 +138,7 @@ def mapped_rows(path: Path | str, mapping_path: Path | str) -> tuple[list[Row], 
     used = _used(mapping)
     _check_unused(names, used, mapping, document)
     _check_columns(used, names, document, path)
+    table.check_values(path, used.values(), errors=False)
     faults: list[str] = []
     if mapping.decimal == "," and Path(path).suffix.lower() != ".xlsx":  # whose numbers have no mark
         faults += _points(table, [*mapping.visits] or [mapping.columns.volume])
@@ -291,11 +297,12 @@ def _date(
     text = line.get(column, "") if column else ""
     if not text:
         return None
+    with suppress(ValueError):
+        if not mapping.date_format:
+            return year_first_date(text)
     for form in filter(None, (mapping.date_format, "%Y-%m-%d")):
-        try:
+        with suppress(ValueError):
             return datetime.strptime(text, form).date().isoformat()
-        except ValueError:
-            continue
     faults.append(f"line {number}: {column} is {text!r}, no date; say in date_format how dates are written")
     return None
 
