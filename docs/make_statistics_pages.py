@@ -58,6 +58,37 @@ lacks a value or its cluster is left out and counted in `n_missing`. Infinity is
 `to_frame()`, `summary()` and a short text, and can be pickled, copied and given to `dataclasses.asdict`."""
 
 
+#: How a docstring says that a parameter is described in the package's docstring, once for all functions.
+_SHARED = " : as in every function of `volumetry.statistics`"
+
+
+def _shared_parameters() -> dict[str, list[str]]:
+    """Return the lines that describe each shared parameter in the package's docstring."""
+    blocks: list[list[str]] = []
+    for line in (inspect.getdoc(vs) or "").splitlines():
+        if " : " in line and not line.startswith(" "):
+            blocks.append([])
+        elif not line.startswith("    "):
+            blocks.append([])
+            continue
+        blocks[-1].append(line)
+    heads = {block[0].split(" : ")[0]: block for block in blocks if block and " : " in block[0]}
+    return {name.strip(): block for names, block in heads.items() for name in names.split(",")}
+
+
+def _with_shared(text: str) -> str:
+    """Describe the shared parameters in full where a docstring only names them."""
+    lines = []
+    for line in text.splitlines():
+        if not line.endswith(_SHARED):
+            lines.append(line)
+            continue
+        names = [name.strip() for name in line.removesuffix(_SHARED).split(",")]
+        blocks = {id(block): block for block in map(_shared_parameters().__getitem__, names)}
+        lines += [entry for block in blocks.values() for entry in block]
+    return "\n".join(lines)
+
+
 def _page(name: str, function: Any, namespace: dict[str, Any]) -> str:
     package = "clinical" if name in vc.__all__ else "statistics"
     summary, _, rest = inspect.getdoc(function).partition("\n\n")
@@ -67,7 +98,7 @@ def _page(name: str, function: Any, namespace: dict[str, Any]) -> str:
         f"{GENERATED}\n# {name}\n",
         f"{' '.join(summary.split())}\n",
         f"```text\nvolumetry.{package}.{name}{signature}\n```\n",
-        f"```text\n{rest}\n```\n" if rest else "",
+        f"```text\n{_with_shared(rest)}\n```\n" if rest else "",
         "## Example\n\nA made-up cohort, the same on all pages:\n",
         f"```python\n{SETUP}```\n",
         f"```python\n{EXAMPLES[name]}\n```\n",

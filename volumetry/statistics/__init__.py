@@ -9,7 +9,8 @@ data : DataFrame, optional
     Then any column may be given by its name. Without it a column is its values: an array, list or Series.
     Rows that miss a value which is needed (None, NaN, empty) are left out and counted as ``n_missing``.
 first, second : column
-    The values of two groups; or, with `group`, `first` is the column of all rows.
+    The values of two groups, or two measurements of the same rows; or, with `group`, `first` is the column of
+    all rows.
 group : column, optional
     Group of each row, instead of `second`; `cluster` is then a column, too, and no pair.
 levels : pair, optional
@@ -17,8 +18,14 @@ levels : pair, optional
 cluster : column, optional
     The patient (or matched pair) of each row; of two samples a pair of columns. Without it, a column of
     `data` named like a patient in which a value repeats gives a `ClusteredDataWarning` and a note.
+duration, event : column
+    Follow-up time, 0 or more, and event (1) or censoring (0).
+covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
+    Text and categorical columns become indicators of each level but the first; ``"a:b"`` is a product.
 alternative : {'two-sided', 'less', 'greater'}
     "less": the first group has the lower values. Intervals are always two-sided.
+options : dataclass, optional
+    Further choices of a method, each with its default; the class describes them.
 level : float
     Confidence level of the intervals, 0.95 unless given.
 

@@ -41,8 +41,7 @@ def icc(
         consistency, 1 for one reader, k for the mean of all. ICC(1,1), ICC(A,1), ICC(C,1) are Shrout and
         Fleiss's ICC1, ICC2, ICC3.
     cluster : column, optional
-        Patient of each row. The intervals take rows as independent; where patients repeat this is warned
-        about and recorded.
+        Not heeded: where clusters repeat, this is warned about and recorded.
     data, level : as in every function of `volumetry.statistics`
 
     Returns

@@ -94,8 +94,7 @@ def cohen_kappa_of_readers(
     classes : sequence
         All classes, in their order.
     cluster : column, optional
-        Patient of each row. The interval takes rows as independent; where patients repeat this is warned
-        about and recorded.
+        Not heeded: where clusters repeat, this is warned about and recorded.
     weights, level
         As in `cohen_kappa`.
     data : as in every function of `volumetry.statistics`

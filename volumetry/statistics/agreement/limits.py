@@ -33,18 +33,16 @@ def bland_altman(
 
     Parameters
     ----------
-    first, second : array_like
-        Measurements; a pair lacking either is left out and counted.
     scale : {'absolute', 'log', 'percent'}
         Differences first less second; differences of natural logarithms; or differences in percent of the
         pair's mean.
     unit : str
         Of the measurements, for the absolute scale.
     cluster : column, optional
-        The intervals take pairs as independent; where patients repeat this is warned about and recorded.
+        Not heeded: where clusters repeat, this is warned about and recorded.
     level : float
         Of the limits (0.95: bias +- 1.96 SD) and of all intervals.
-    data : as in every function of `volumetry.statistics`
+    first, second, data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -107,11 +105,9 @@ def lin_concordance(
 
     Parameters
     ----------
-    first, second : array_like
-        Measurements; a pair lacking either is left out and counted.
     cluster : column, optional
-        Only to warn and record that pairs are taken as independent.
-    data, level : as in every function of `volumetry.statistics`
+        Not heeded: where clusters repeat, this is warned about and recorded.
+    first, second, data, level : as in every function of `volumetry.statistics`
 
     Notes
     -----

@@ -38,8 +38,7 @@ def repeatability(
     threshold_percent : float
         A change of more than this, up or down, is called a change; below 100.
     cluster : column, optional
-        Patient of each lesion. The intervals take lesions as independent; where patients repeat this is
-        warned about and recorded.
+        Not heeded: where clusters repeat, this is warned about and recorded.
     data, level : as in every function of `volumetry.statistics`
 
     Returns

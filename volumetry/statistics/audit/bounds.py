@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
+from typing import Any
 
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
@@ -29,32 +31,25 @@ LEAST_PLAUSIBLE_CORRELATION = 0.2
 def audit_subgroups(item: str, whole: PrintedSummary, parts: Sequence[PrintedSummary]) -> tuple[Finding, ...]:
     """Check that mean and SD of a whole are those that its parts make, within the rounding of all."""
     sizes = [part.n for part in parts]
+    found = partial(_part_finding, item)
     findings = []
     if sum(sizes) != whole.n:
         findings.append(audit_total(f"{item}, n", sizes, whole.n))
     means = [_pooled_mean([p.mean.value for p in parts], sizes)]
     means += [_pooled_mean([_ends(p.mean)[side] for p in parts], sizes) for side in (0, 1)]
-    findings.append(_part_finding(item, "mean of parts", whole.mean, means))
-    sds = [part.sd for part in parts]
-    if whole.sd is not None and None not in sds:
-        corners = list(product(*(part.corners() for part in parts)))
-        values = [_pooled_sd([part.printed() for part in parts])] + [_pooled_sd(corner) for corner in corners]
-        findings.append(_part_finding(item, "SD of parts", whole.sd, values))
+    findings.append(found("mean of parts", whole.mean, means))
+    if whole.sd is not None and None not in [part.sd for part in parts]:
+        corners = product(*(part.corners() for part in parts))
+        values = [_pooled_sd([part.printed() for part in parts]), *map(_pooled_sd, corners)]
+        findings.append(found("SD of parts", whole.sd, values))
     return tuple(findings)
 
 
 def _part_finding(item: str, method: str, printed: Printed, values: Sequence[float]) -> Finding:
     low, high = min(values), max(values)
-    return Finding(
-        item=item,
-        check="parts and whole",
-        method=method,
-        printed=printed.text,
-        recomputed=values[0],
-        low=low,
-        high=high,
-        verdict="consistent" if printed.fits(low, high) else "inconsistent",
-    )
+    verdict: Verdict = "consistent" if printed.fits(low, high) else "inconsistent"
+    found = partial(Finding, item=item, check="parts and whole", printed=printed.text, verdict=verdict)
+    return found(method=method, recomputed=values[0], low=low, high=high)
 
 
 def _pooled_mean(means: Sequence[float], sizes: Sequence[int]) -> float:
@@ -72,14 +67,9 @@ def _pooled_sd(parts: Sequence[SampleSummary]) -> float:
 def audit_total(item: str, parts: Sequence[int], total: int) -> Finding:
     """Check that counts add up."""
     made = sum(parts)
-    return Finding(
-        item=item,
-        check="parts and whole",
-        method=" + ".join(map(str, parts)),
-        printed=str(total),
-        recomputed=float(made),
-        verdict="consistent" if made == total else "inconsistent",
-    )
+    verdict: Verdict = "consistent" if made == total else "inconsistent"
+    found = partial(Finding, item=item, check="parts and whole", method=" + ".join(map(str, parts)))
+    return found(printed=str(total), recomputed=float(made), verdict=verdict)
 
 
 @checked
@@ -99,17 +89,13 @@ def audit_relative_change(item: str, baseline: Printed, followup: Printed, print
         100 * (b - a) / a
         for a, b in [(baseline.value, followup.value), *product(_ends(baseline), _ends(followup))]
     ]
-    fits = bool(printed) and Printed.of(printed).fits(min(values), max(values))
-    return Finding(
-        item=item,
-        check="relative change",
-        method=f"{baseline.text} to {followup.text}",
-        printed=printed,
-        recomputed=values[0],
-        low=min(values),
-        high=max(values),
-        verdict="recomputed" if not printed else "consistent" if fits else "inconsistent",
-    )
+    verdict: Verdict = "recomputed"
+    if printed:
+        fits = Printed.of(printed).fits(min(values), max(values))
+        verdict = "consistent" if fits else "inconsistent"
+    method = f"{baseline.text} to {followup.text}"
+    found = partial(Finding, item=item, check="relative change", method=method, printed=printed)
+    return found(recomputed=values[0], low=min(values), high=max(values), verdict=verdict)
 
 
 # -- bounds -------------------------------------------------------------------------------------------------
@@ -132,31 +118,25 @@ def audit_survival_interval(
     widest = (high.high - low.low) / 200
     least = math.sqrt(share * (1 - share) / n)
     smallest = min(math.sqrt(s * (1 - s) / n) for s in (survival.low / 100, survival.high / 100))
-    printed = f"{survival.text} ({low.text}-{high.text})"
     possible = widest / _Z95 >= smallest
-    tight = possible and half / _Z95 < 1.05 * least
     note = f"least possible standard error {least:.6f}"
-    if tight:
+    if possible and half / _Z95 < 1.05 * least:
         note += "; possible only with hardly any censoring"
-    ends = [100 * (share + sign * _Z95 * half) for sign in (-1, 1)]
+    low_end, high_end = (100 * (share + sign * _Z95 * half) for sign in (-1, 1))
+    printed = f"{survival.text} ({low.text}-{high.text})"
+    found = partial(Finding, item=item, check="interval of a survival curve", printed=printed)
     return (
-        Finding(
-            item=item,
-            check="interval of a survival curve",
+        found(
             method="standard error if 95 %",
-            printed=printed,
             recomputed=half / _Z95,
             verdict="possible" if possible else "impossible",
             note=note,
         ),
-        Finding(
-            item=item,
-            check="interval of a survival curve",
+        found(
             method="95 % interval if the half-width is one standard error",
-            printed=printed,
             recomputed=100 * share,
-            low=ends[0],
-            high=ends[1],
+            low=low_end,
+            high=high_end,
             verdict="recomputed",
         ),
     )
@@ -174,18 +154,15 @@ def audit_difference_sd(
     gap = abs(first_sd.value - second_sd.value)
     surely = max(0.0, gap - first_sd.half_unit - second_sd.half_unit)
     square = mean.high**2 + sd.high**2
+    found = partial(Finding, item=item, check="SD of a difference")
     return (
-        Finding(
-            item=item,
-            check="SD of a difference",
+        found(
             method="signed difference: least SD",
             printed=sd.text,
             recomputed=gap,
             verdict="possible" if sd.high >= surely else "impossible",
         ),
-        Finding(
-            item=item,
-            check="SD of a difference",
+        found(
             method="size of the difference: least mean square",
             printed=f"{mean.text} ± {sd.text}",
             recomputed=gap**2,
@@ -202,16 +179,12 @@ def audit_exceedance(item: str, mean: Printed, sd: Printed, cut: float, count: i
     if not 0 <= count < n:
         raise UsageError("usage", "the count must be below n", values={"count": count, "n": n})
     share = count / n
-    ends = [abs(cut - value) for value in (mean.low, mean.high)]
-    least = abs(cut - mean.value) * math.sqrt(share / (1 - share))
-    return Finding(
-        item=item,
-        check="SD and values beyond a cut",
-        method=f"least SD with {count} of {n} beyond {cut:g}",
-        printed=sd.text,
-        recomputed=least,
-        verdict="possible" if sd.high >= min(ends) * math.sqrt(share / (1 - share)) else "impossible",
-    )
+    factor = math.sqrt(share / (1 - share))
+    least = min(abs(cut - value) for value in (mean.low, mean.high)) * factor
+    verdict: Verdict = "possible" if sd.high >= least else "impossible"
+    method = f"least SD with {count} of {n} beyond {cut:g}"
+    found = partial(Finding, item=item, check="SD and values beyond a cut", method=method)
+    return found(printed=sd.text, recomputed=abs(cut - mean.value) * factor, verdict=verdict)
 
 
 # -- pairs --------------------------------------------------------------------------------------------------
@@ -230,28 +203,14 @@ def audit_paired(
     before, after = first.printed(), second.printed()
     needed = correlation_of_paired_p(before, after, printed.value)
     verdict, note = _paired_verdict(printed.sign, needed)
-    main = Finding(
-        item=item,
-        check="paired t test",
-        method="correlation needed",
-        printed=printed_p,
-        recomputed=needed,
-        verdict=verdict,
-        note=note,
-    )
-    others = []
+    found = partial(Finding, item=item, check="paired t test")
+    known: dict[str, Any] = {"printed": printed_p, "recomputed": needed, "verdict": verdict, "note": note}
+    findings = [found(method="correlation needed", **known)]
     for correlation in (-1.0, 0.0, 0.5, 0.9):
         p_value = paired_t_test_from_summary(before, after, correlation=correlation).p_value
-        others.append(
-            Finding(
-                item=item,
-                check="paired t test",
-                method=f"p at correlation {correlation:g}",
-                recomputed=p_value,
-                verdict="recomputed",
-            )
-        )
-    return (main, *others)
+        method = f"p at correlation {correlation:g}"
+        findings.append(found(method=method, recomputed=p_value, verdict="recomputed"))
+    return tuple(findings)
 
 
 def _paired_verdict(sign: str, needed: float) -> tuple[Verdict, str]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
 from volumetry.errors import StatisticsError
 from volumetry.statistics.arguments import checked
-from volumetry.statistics.audit.printed import Finding, Printed, PrintedSummary
+from volumetry.statistics.audit.printed import Finding, Printed, PrintedSummary, Verdict
 from volumetry.statistics.groups.contingency import contingency_test
 from volumetry.statistics.groups.ordered import linear_by_linear_test, mann_whitney_on_classes
 from volumetry.statistics.groups.t_tests import SampleSummary, t_test_from_summary
@@ -53,12 +54,8 @@ def audit_counts(
     try:
         p_values = _count_p_values(table, ordered)
     except StatisticsError as error:
-        return (
-            Finding(
-                item=item, check="p value of counts", method="-", printed=printed_p,
-                verdict="impossible", note=error.message,
-            ),
-        )  # fmt: skip
+        found = partial(Finding, item=item, check="p value of counts", method="-", printed=printed_p)
+        return (found(verdict="impossible", note=error.message),)
     return _beside(item, "p value of counts", printed_p, {name: (p, p, p) for name, p in p_values.items()})
 
 
@@ -108,24 +105,21 @@ def _t_range(first: PrintedSummary, second: PrintedSummary, variances: Any) -> t
 def _beside(
     item: str, check: str, printed_p: str, answers: dict[str, tuple[float, float, float]]
 ) -> tuple[Finding, ...]:
+    found = partial(Finding, item=item, check=check, printed=printed_p)
     printed = Printed.of(printed_p) if printed_p else None
     findings = []
     for name, (value, low, high) in answers.items():
-        fits = printed is not None and printed.fits(low, high)
-        only_by_rounding = printed is not None and fits and not printed.fits(value)
-        findings.append(
-            Finding(
-                item=item,
-                check=check,
-                method=name,
-                printed=printed_p,
-                recomputed=value,
-                low=None if low == high else low,
-                high=None if low == high else high,
-                verdict="recomputed" if printed is None else "reproduces" if fits else "differs",
-                note="only within the rounding of the printed means and SDs" if only_by_rounding else "",
-            )
-        )
+        known: dict[str, Any] = {"method": name, "recomputed": value}
+        if low != high:
+            known |= {"low": low, "high": high}
+        if printed is None:
+            known |= {"verdict": "recomputed"}
+        elif not printed.fits(low, high):
+            known |= {"verdict": "differs"}
+        else:
+            note = "" if printed.fits(value) else "only within the rounding of the printed means and SDs"
+            known |= {"verdict": "reproduces", "note": note}
+        findings.append(found(**known))
     return tuple(findings)
 
 
@@ -142,15 +136,9 @@ def audit_percentage(item: str, count: int, n: int, printed: str) -> Finding:
     """Check that a printed percentage is that of its count."""
     check_counts(least=1, n=n)
     value = 100 * count / n
-    fits = Printed.of(printed).fits(value)
-    return Finding(
-        item=item,
-        check="percentage of count",
-        method=f"{count}/{n}",
-        printed=printed,
-        recomputed=value,
-        verdict="consistent" if fits else "inconsistent",
-    )
+    verdict: Verdict = "consistent" if Printed.of(printed).fits(value) else "inconsistent"
+    found = partial(Finding, item=item, check="percentage of count", method=f"{count}/{n}")
+    return found(printed=printed, recomputed=value, verdict=verdict)
 
 
 @checked
@@ -168,20 +156,16 @@ def grim_counts(printed: str, n: int) -> list[int]:
 @checked
 def audit_share(item: str, printed: str, sizes: Sequence[int]) -> tuple[Finding, ...]:
     """Say for each possible denominator whether a whole count gives the printed percentage (GRIM)."""
+    found = partial(Finding, item=item, check="GRIM", printed=printed)
     findings = []
+    known: dict[str, Any]
     for n in sizes:
         counts = grim_counts(printed, n)
-        findings.append(
-            Finding(
-                item=item,
-                check="GRIM",
-                method=f"n = {n}",
-                printed=printed,
-                recomputed=float(counts[0]) if counts else None,
-                verdict="possible" if counts else "impossible",
-                note=f"{counts[0]}/{n}" if counts else f"no whole number out of {n} is {printed} %",
-            )
-        )
+        if counts:
+            known = {"recomputed": float(counts[0]), "verdict": "possible", "note": f"{counts[0]}/{n}"}
+        else:
+            known = {"verdict": "impossible", "note": f"no whole number out of {n} is {printed} %"}
+        findings.append(found(method=f"n = {n}", **known))
     return tuple(findings)
 
 
@@ -209,24 +193,14 @@ def audit_sample_size(
     item: str, p1: float, p2: float, *, alpha: float, power: float, printed_n: int
 ) -> tuple[Finding, ...]:
     """Recompute a sample size per group for two proportions, by every customary method and sidedness."""
+    found = partial(Finding, item=item, check="sample size", printed=str(printed_n))
+    known = {"power": power, "alpha": alpha}
     findings = []
-    for sides in ("one-sided", "two-sided"):
-        for method, name in _SIZE_METHODS.items():
-            result = power_two_proportions(
-                p1, p2, power=power, alpha=alpha, sides=sides, method=method  # type: ignore[arg-type]
-            )  # fmt: skip
-            size = result.estimates[0].value
-            findings.append(
-                Finding(
-                    item=item,
-                    check="sample size",
-                    method=f"{name}, {sides}",
-                    printed=str(printed_n),
-                    recomputed=size,
-                    verdict="reproduces" if size == printed_n else "differs",
-                    note=f"power {result.details['power_at_n']:.6f}",
-                )
-            )
+    for sides, (method, name) in product(("one-sided", "two-sided"), _SIZE_METHODS.items()):
+        result = power_two_proportions(p1, p2, sides=sides, method=method, **known)  # type: ignore[arg-type]
+        size, note = result.estimates[0].value, f"power {result.details['power_at_n']:.6f}"
+        verdict: Verdict = "reproduces" if size == printed_n else "differs"
+        findings.append(found(method=f"{name}, {sides}", recomputed=size, verdict=verdict, note=note))
     return tuple(findings)
 
 

@@ -51,7 +51,7 @@ def conditional_odds(a: int, b: int, c: int, d: int, tail: float) -> tuple[float
 def log_ways(a: int, b: int, c: int, d: int) -> tuple[IntArray, FloatArray]:
     """Return what the first cell can be with these margins, and the log of the ways to get each."""
     cells = np.arange(max(0, a - d), min(a + b, a + c) + 1)
-    return cells, _log_choose(a + b, cells) + _log_choose(c + d, a + c - cells)
+    return cells, log_choose(a + b, cells) + log_choose(c + d, a + c - cells)
 
 
 def _solve(rising: Callable[[float], float]) -> float:
@@ -62,5 +62,6 @@ def _solve(rising: Callable[[float], float]) -> float:
     return math.exp(optimize.brentq(rising, -reach, reach, xtol=1e-14, rtol=1e-14))
 
 
-def _log_choose(n: int, k: IntArray) -> FloatArray:
+def log_choose(n: int, k: IntArray) -> FloatArray:
+    """Return the logarithm of n over k."""
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), dtype=np.float64)

@@ -46,20 +46,16 @@ def mann_whitney_test(
 
     Parameters
     ----------
-    first, second : array_like
-        Values of the two groups; missing ones are left out and counted.
     distribution : {'auto', 'exact', 'asymptotic'}
         Exact is the permutation distribution of the midranks, ties included; its two-sided p value is the
         probability of a rank sum at least as far from its expectation. Auto is exact while both groups have
         fewer than fifty values; asked for, it takes seconds for some hundred rows.
     continuity : bool
         Whether the asymptotic test is corrected by half (R's default; SPSS does not correct).
-    alternative : {'two-sided', 'less', 'greater'}
-        "less": the first group tends to lower values. Intervals are always two-sided.
     cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat the test is that of the probability of
         superiority with Obuchowski's clustered variance (Biometrics 1997;53:567-578).
-    data, group, levels, level : as in every function of `volumetry.statistics`
+    first, second, alternative, data, group, levels, level : as in every function of `volumetry.statistics`
 
     Returns
     -------

@@ -33,13 +33,11 @@ def levene_test(
 
     Parameters
     ----------
-    first, second : array_like
-        Missing values are left out and counted.
     center : {'median', 'mean'}
         Median is Brown and Forsythe's version (R's default), mean is Levene's own (SPSS).
     cluster : pair of sequences, or column, optional
-        The test cannot heed clusters; where patients repeat it warns and records it.
-    data, group, levels : as in every function of `volumetry.statistics`
+        Not heeded: where clusters repeat, this is warned about and recorded.
+    first, second, data, group, levels : as in every function of `volumetry.statistics`
 
     Raises
     ------

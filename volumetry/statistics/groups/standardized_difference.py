@@ -33,9 +33,7 @@ def standardized_mean_difference(
 
     Parameters
     ----------
-    first, second : array_like
-        Missing values are left out and counted. By custom the treated group is the first.
-    data, group, levels, level : as in every function of `volumetry.statistics`
+    first, second, data, group, levels, level : as in every function of `volumetry.statistics`
 
     Returns
     -------

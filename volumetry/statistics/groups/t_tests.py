@@ -63,16 +63,12 @@ def t_test(
 
     Parameters
     ----------
-    first, second : array_like
-        Values of the two groups; missing ones are left out and counted.
     variances : {'unequal', 'equal'}
         Unequal is Welch's test, the default; equal is Student's.
-    alternative : {'two-sided', 'less', 'greater'}
-        "less": the mean of the first group is the lower one. The interval is always two-sided.
     cluster : pair of sequences, or column, optional
         Patients of both groups' rows. Where patients repeat, the standard error is cluster-robust (that of
         least squares on a group indicator, with the factor G/(G-1) (N-1)/(N-2)) and df is clusters - 1.
-    data, group, levels, level : as in every function of `volumetry.statistics`
+    first, second, alternative, data, group, levels, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -139,12 +135,10 @@ def paired_t_test(
     first, second : array_like
         Two measurements of the same rows, for example follow-up and baseline; a pair lacking either is
         left out and counted.
-    alternative : {'two-sided', 'less', 'greater'}
-        "less": the first is the lower one. The interval is always two-sided.
     cluster : column, optional
         Patient of each pair. Where patients repeat the standard error is cluster-robust with factor
         G/(G-1), and df is clusters - 1.
-    data, level : as in every function of `volumetry.statistics`
+    alternative, data, level : as in every function of `volumetry.statistics`
 
     Raises
     ------

@@ -18,7 +18,7 @@ from volumetry.statistics.groups.proportions import (
     sample_odds_ratio,
     wald_risk_difference,
 )
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import Estimate, StatisticResult, Used
 from volumetry.statistics.rows import not_estimable
 from volumetry.statistics.types import Column, FloatArray, IntArray
 
@@ -87,7 +87,10 @@ def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> Stati
     a, b, c, d = (int(count) for count in counts.ravel())
     if min(a + b, c + d) == 0:
         raise not_estimable("one of the groups is empty", n_first=a + b, n_second=c + d)
-    p_values, statistics = _p_values(counts)
+    statistics = _chi_squared_statistics(counts)
+    p_values, mid_p = _exact_p_values(counts)
+    for name in ("pearson", "yates", "likelihood-ratio", "n-1"):
+        p_values[name] = float(stats.chi2.sf(statistics[name], 1)) if name in statistics else None
     estimates, notes = _effects(a, b, c, d, level)
     expected = counts.sum(0) * counts.sum(1)[:, None] / counts.sum()
     if p_values[primary] is None:
@@ -96,15 +99,14 @@ def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> Stati
         notes += (
             f"the least expected count is {expected.min():.2f}, below 5: prefer an exact or mid-p test",
         )
-    return StatisticResult(
-        method=METHODS[primary],
+    return Used(n_used=int(counts.sum())).result(
+        METHODS[primary],
         estimates=estimates,
         statistic=statistics.get(primary),
         df=1.0 if primary in statistics else None,
         p_value=p_values[primary],
         alternative=_alternative(primary),
         correction="Yates" if primary == "yates" else "mid-p" if "mid-p" in primary else "none",
-        n_used=int(counts.sum()),
         notes=notes,
         details={
             "p_values": p_values,
@@ -112,7 +114,7 @@ def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> Stati
             "primary": primary,
             "table": counts.tolist(),
             "expected_minimum": float(expected.min()),
-            "mid_p_by_probability": _mid_p_by_probability(counts),
+            "mid_p_by_probability": mid_p,
         },
     )
 
@@ -152,16 +154,6 @@ def _expected(counts: IntArray) -> FloatArray:
     return np.asarray(counts.sum(1)[:, None] * counts.sum(0) / counts.sum(), dtype=np.float64)
 
 
-def _p_values(counts: IntArray) -> tuple[dict[str, float | None], dict[str, float]]:
-    statistics = _chi_squared_statistics(counts)
-    p_values: dict[str, float | None] = {
-        name: float(stats.chi2.sf(statistics[name], 1)) if name in statistics else None
-        for name in ("pearson", "yates", "likelihood-ratio", "n-1")
-    }
-    p_values.update(_exact_p_values(counts))
-    return p_values, statistics
-
-
 def _chi_squared_statistics(counts: IntArray) -> dict[str, float]:
     if not counts.sum(0).all():
         return {}
@@ -175,20 +167,16 @@ def _chi_squared_statistics(counts: IntArray) -> dict[str, float]:
     return {"pearson": pearson, "yates": yates, "likelihood-ratio": likelihood, "n-1": pearson * (n - 1) / n}
 
 
-def _null_distribution(counts: IntArray) -> tuple[FloatArray, int]:
-    """Return the hypergeometric probabilities of the first cell and the index of the observed one."""
+def _exact_p_values(counts: IntArray) -> tuple[dict[str, float | None], float]:
+    """Return the p values of the hypergeometric distribution of the first cell, and mid-p by probability."""
     a, b, c, d = (int(count) for count in counts.ravel())
     cells, ways = log_ways(a, b, c, d)
-    probabilities = np.exp(ways - ways.max())
-    return probabilities / probabilities.sum(), a - int(cells[0])
-
-
-def _exact_p_values(counts: IntArray) -> dict[str, float]:
-    probabilities, observed = _null_distribution(counts)
-    here = float(probabilities[observed])
-    less, greater = float(probabilities[: observed + 1].sum()), float(probabilities[observed:].sum())
-    two_sided = float(probabilities[probabilities <= here * _TIE].sum())
-    return {
+    null = np.exp(ways - ways.max())
+    null /= null.sum()
+    here = float(null[cells == a][0])
+    less, greater = float(null[cells <= a].sum()), float(null[cells >= a].sum())
+    two_sided = float(null[null <= here * _TIE].sum())
+    p_values: dict[str, float | None] = {
         "fisher": min(1.0, two_sided),
         "fisher-less": min(1.0, less),
         "fisher-greater": min(1.0, greater),
@@ -196,23 +184,14 @@ def _exact_p_values(counts: IntArray) -> dict[str, float]:
         "mid-p-less": less - here / 2,
         "mid-p-greater": greater - here / 2,
     }
-
-
-def _mid_p_by_probability(counts: IntArray) -> float:
-    probabilities, observed = _null_distribution(counts)
-    here = float(probabilities[observed])
-    return float(probabilities[probabilities <= here * _TIE].sum()) - here / 2
+    return p_values, two_sided - here / 2
 
 
 def _effects(a: int, b: int, c: int, d: int, level: float) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
     notes: tuple[str, ...] = ()
-    ratios: list[Estimate] = []
+    ratios: tuple[Estimate, ...] = ()
     if a + c and b + d:
-        ratios = [
-            risk_ratio(a, b, c, d, level=level),
-            sample_odds_ratio(a, b, c, d, level=level),
-            conditional_odds_ratio(a, b, c, d, level=level),
-        ]
+        ratios = tuple(make(a, b, c, d, level=level) for make in _RATIOS)
         if 0 in (a, b, c, d):
             notes += ("a cell is zero: 0.5 was added for the ratios; the conditional odds ratio is exact",)
         if math.isinf(ratios[-1].value):
@@ -221,6 +200,9 @@ def _effects(a: int, b: int, c: int, d: int, level: float) -> tuple[tuple[Estima
         notes += ("nobody or everybody has the event: ratios are not estimable",)
     difference = risk_difference(a, b, c, d, level=level)
     return (difference, *ratios, wald_risk_difference(a, b, c, d, level=level)), notes
+
+
+_RATIOS = (risk_ratio, sample_odds_ratio, conditional_odds_ratio)
 
 
 def _alternative(primary: str) -> str:

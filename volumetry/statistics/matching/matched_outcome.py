@@ -9,7 +9,7 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.matching.pairs import Matching
 from volumetry.statistics.models.regression import linear_regression, logistic_regression
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import Estimate, StatisticResult, Used
 from volumetry.statistics.rows import not_estimable, read_numbers
 from volumetry.statistics.types import Column, FloatArray, IntArray, Table
 
@@ -76,19 +76,14 @@ def mcnemar_test(matching: Matching, outcome: Column, *, data: Table | None = No
         raise not_estimable("no pair differs in the outcome", pairs=int(complete.sum()))
     exact = stats.binomtest(b, b + c)
     share = exact.proportion_ci(0.95, method="exact")
-    infinite = c == 0
-    estimates = () if infinite else (_odds_ratio(b, c, share.low, share.high),)
-    return StatisticResult(
-        method="McNemar's exact test",
-        estimates=estimates,
+    n_pairs, n_all = int(complete.sum()), complete.size
+    rows = Used(n_used=2 * n_pairs, n_missing=2 * (n_all - n_pairs), n_clusters=n_pairs)
+    infinite = "the odds ratio is infinite: no pair has the outcome in the control only"
+    return rows.result(
+        "McNemar's exact test",
+        estimates=(_odds_ratio(b, c, share.low, share.high),) if c else (),
         p_value=float(exact.pvalue),
-        alternative="two-sided",
-        n_used=2 * int(complete.sum()),
-        n_missing=2 * int((~complete).sum()),
-        n_clusters=int(complete.sum()),
-        notes=("the odds ratio is infinite: no pair has the outcome in the control only",)
-        if infinite
-        else (),
+        notes=() if c else (infinite,),
         details={
             "table": table,
             "chi_square": _chi_square((b - c) ** 2 / (b + c)),

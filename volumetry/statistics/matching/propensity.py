@@ -74,9 +74,7 @@ def propensity_score(
     ----------
     treated : column
         1 treated, 0 control: a column's name in `data`, or an array.
-    covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
-        Text and categorical columns become indicators of each level but the first.
-    data : as in every function of `volumetry.statistics`
+    covariates, data : as in every function of `volumetry.statistics`
 
     Returns
     -------

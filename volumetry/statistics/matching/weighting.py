@@ -64,10 +64,9 @@ def weighted_effect(
     ----------
     outcome, treated, weights : column
         Names of columns of `data`, or arrays; weights from `propensity_weights`.
-    cluster : column, optional
     measure : "odds ratio" or "difference"
         Of a 0/1 outcome by a logistic model; or of means (risks) by a linear one.
-    data : as in every function of `volumetry.statistics`
+    cluster, data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -100,9 +99,7 @@ def augmented_weighting(
     Parameters
     ----------
     outcome, treated : column
-    covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
-    cluster : column, optional
-    data, level : as in every function of `volumetry.statistics`
+    covariates, cluster, data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------

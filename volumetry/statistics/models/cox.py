@@ -114,14 +114,9 @@ def cox_regression(
 
     Parameters
     ----------
-    duration, event : column
-        Follow-up time and event (1) or censoring (0): names of columns of `data`, or arrays.
-    covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
-        Text and categorical columns become indicators of each level but the first.
     cluster : column, optional
         The patient; errors are then the grouped-dfbeta sandwich (Lin and Wei 1989).
-    options : CoxOptions, optional
-    data : as in every function of `volumetry.statistics`
+    duration, event, covariates, options, data : as in every function of `volumetry.statistics`
 
     Returns
     -------

@@ -55,10 +55,9 @@ def firth_logistic(
     ----------
     outcome : column
         0 or 1: a column's name in `data`, or an array.
-    covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
     cluster : column, optional
-        The method cannot allow for clusters; they are warned about and recorded.
-    data, level : as in every function of `volumetry.statistics`
+        Not heeded: where clusters repeat, this is warned about and recorded.
+    covariates, data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -100,7 +99,7 @@ def firth_cox(
         As in `volumetry.statistics.cox_regression`. Heinze's coxphf uses Breslow's ties; the default here
         is Efron's.
     cluster : column, optional
-        The method cannot allow for clusters; they are warned about and recorded.
+        Not heeded: where clusters repeat, this is warned about and recorded.
 
     Returns
     -------

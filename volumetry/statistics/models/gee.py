@@ -69,11 +69,9 @@ def estimating_equations(
     ----------
     outcome : column
         A column's name in `data`, or an array; 0 or 1 for the binomial family.
-    covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
     cluster : column, optional
         The patient. Without it every row is its own cluster.
-    options : GeeOptions, optional
-    data : as in every function of `volumetry.statistics`
+    covariates, options, data : as in every function of `volumetry.statistics`
 
     Returns
     -------

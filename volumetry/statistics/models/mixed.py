@@ -60,10 +60,7 @@ def mixed_model(
         A number: a column's name in `data`, or an array.
     covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
         Fixed effects; ``"group:time"`` is the product of two columns.
-    cluster : column
-        The patient.
-    options : MixedOptions, optional
-    data : as in every function of `volumetry.statistics`
+    cluster, options, data : as in every function of `volumetry.statistics`
 
     Returns
     -------

@@ -82,11 +82,7 @@ def logistic_regression(
     ----------
     outcome : column
         0 or 1: a column's name in `data`, or an array.
-    covariates : names of columns, mapping of names to values, DataFrame or (n, p) array
-    cluster : column, optional
-        The patient, or the matched pair.
-    options : RegressionOptions, optional
-    data : as in every function of `volumetry.statistics`
+    covariates, cluster, options, data : as in every function of `volumetry.statistics`
 
     Returns
     -------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import stats
-from scipy.special import gammaln
 
+from volumetry.statistics.groups.conditional_odds import log_choose
 from volumetry.statistics.types import FloatArray
 
 # Outcomes rarer than this are left out; together they are below 1e-12 of the power.
@@ -31,13 +31,14 @@ def fisher_power(p1: float, p2: float, n1: int, n2: int, alpha: float, *, two_si
         p1, p2, n1, n2 = p2, p1, n2, n1
     first = stats.binom.pmf(np.arange(n1 + 1), n1, p1)
     second = stats.binom.pmf(np.arange(n2 + 1), n2, p2)
-    log_ways = (_log_choose(n1), _log_choose(n2))
+    log_ways = (log_choose(n1, np.arange(n1 + 1)), log_choose(n2, np.arange(n2 + 1)))
     power = 0.0
     totals = np.convolve(first, second)
     for events in np.flatnonzero(totals > _NEGLIGIBLE).tolist():
         lowest, highest = max(0, events - n2), min(events, n1)
         cells = np.arange(lowest, highest + 1)
-        null = np.exp(_centred(log_ways[0][cells] + log_ways[1][events - cells]))
+        logs = log_ways[0][cells] + log_ways[1][events - cells]
+        null = np.exp(logs - logs.max())
         null /= null.sum()
         rejected = _two_sided_p(null) <= alpha if two_sided else np.cumsum(null) <= alpha
         power += float((first[cells] * second[events - cells])[rejected].sum())
@@ -63,15 +64,6 @@ def smallest_fisher_n(
         n += 1
         reached = power(n)
     return n, reached
-
-
-def _log_choose(n: int) -> FloatArray:
-    k = np.arange(n + 1)
-    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1), dtype=np.float64)
-
-
-def _centred(logs: FloatArray) -> FloatArray:
-    return np.asarray(logs - logs.max(), dtype=np.float64)
 
 
 def _two_sided_p(null: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import optimize, stats
@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.planning.fisher_power import fisher_power, smallest_fisher_n
-from volumetry.statistics.result import Estimate, StatisticResult
+from volumetry.statistics.result import Estimate, StatisticResult, Used
 from volumetry.statistics.rows import not_estimable
 
 Sides = Literal["two-sided", "one-sided"]
@@ -95,8 +95,8 @@ def power_two_proportions(
     assumed = {"p1": p1, "p2": p2, "alpha": alpha, "ratio": ratio, "design_effect": design_effect}
     if n is not None:
         n1, n2 = (n, n) if isinstance(n, int | np.integer) else n
-        effective = (n1 / design_effect, n2 / design_effect)
-        return _power_result(name, power_of(*effective), sides, n1 + n2, assumed)
+        reached = power_of(n1 / design_effect, n2 / design_effect)
+        return _answer(name, {"power": reached}, sides, assumed, n_used=n1 + n2)
     assert power is not None
     if p1 == p2:
         raise not_estimable("equal proportions need no finite sample size", p1=p1, p2=p2)
@@ -105,8 +105,9 @@ def power_two_proportions(
     else:
         unrounded = _solve_size(lambda size: power_of(size, ratio * size), power)
     sizes = (_ceil(unrounded * design_effect), _ceil(unrounded * design_effect * ratio))
-    reached = power_of(sizes[0] / design_effect, sizes[1] / design_effect)
-    return _size_result(name, sizes, sides, {**assumed, "n_unrounded": unrounded, "power_at_n": reached})
+    assumed |= {"n_unrounded": unrounded}
+    assumed["power_at_n"] = power_of(sizes[0] / design_effect, sizes[1] / design_effect)
+    return _answer(name, {"n first group": sizes[0], "n second group": sizes[1]}, sides, assumed)
 
 
 @checked
@@ -165,18 +166,16 @@ def power_t_test(
     if n is not None:
         n1, n2 = (n, n) if isinstance(n, int | np.integer) else n
         reached = power_of(n1 / design_effect, n2 / design_effect)
-        return _power_result(name, reached, sides, n1 if paired else n1 + n2, assumed)
+        return _answer(name, {"power": reached}, sides, assumed, n_used=n1 if paired else n1 + n2)
     assert power is not None
     if effect_size == 0:
         raise not_estimable("an effect of 0 needs no finite sample size")
     unrounded = _solve_size(lambda size: power_of(size, size), power)
     size = _ceil(unrounded * design_effect)
-    details = {
-        **assumed,
-        "n_unrounded": unrounded,
-        "power_at_n": power_of(size / design_effect, size / design_effect),
-    }
-    return _size_result(name, (size,) if paired else (size, size), sides, details)
+    assumed |= {"n_unrounded": unrounded}
+    assumed["power_at_n"] = power_of(size / design_effect, size / design_effect)
+    sizes = {"n pairs": size} if paired else {"n first group": size, "n second group": size}
+    return _answer(name, sizes, sides, assumed)
 
 
 @checked
@@ -232,21 +231,16 @@ def power_log_rank(
     }
     if events is not None:
         reached = float(stats.norm.sf(critical - math.sqrt(events / design_effect * per_event)))
-        return _power_result(name, reached, sides, 0, {**assumed, "events": events})
+        return _answer(name, {"power": reached}, sides, {**assumed, "events": events})
     assert power is not None
     if hazard_ratio == 1:
         raise not_estimable("a hazard ratio of 1 needs no finite number of events")
     unrounded = (critical + float(stats.norm.ppf(power))) ** 2 / per_event
     whole = _ceil(unrounded * design_effect)
-    estimates = [Estimate(name="events", value=float(whole))]
+    found = {"events": whole}
     if event_share is not None:
-        estimates.append(Estimate(name="n", value=float(_ceil(unrounded * design_effect / event_share))))
-    return StatisticResult(
-        method=name,
-        estimates=tuple(estimates),
-        alternative=sides,
-        details={**assumed, "events_unrounded": unrounded},
-    )
+        found["n"] = _ceil(unrounded * design_effect / event_share)
+    return _answer(name, found, sides, {**assumed, "events_unrounded": unrounded})
 
 
 @checked
@@ -331,26 +325,12 @@ def _ceil(value: float) -> int:
     return math.ceil(value - 1e-9)
 
 
-def _power_result(
-    name: str, power: float, sides: str, n_used: int, assumed: dict[str, float]
+def _answer(
+    method: str, found: dict[str, Any], sides: str, details: dict[str, float], *, n_used: int = 0
 ) -> StatisticResult:
-    return StatisticResult(
-        method=name,
-        estimates=(Estimate(name="power", value=power),),
-        alternative=sides,
-        n_used=n_used,
-        details=assumed,
-    )
-
-
-def _size_result(name: str, sizes: tuple[int, ...], sides: str, details: dict[str, float]) -> StatisticResult:
-    names = ("n pairs",) if len(sizes) == 1 else ("n first group", "n second group")
-    return StatisticResult(
-        method=name,
-        estimates=tuple(Estimate(name=n, value=float(v)) for n, v in zip(names, sizes, strict=True)),
-        alternative=sides,
-        details=details,
-    )
+    estimates = tuple(Estimate(name=name, value=float(value)) for name, value in found.items())
+    rows = Used(n_used=n_used)
+    return rows.result(method, estimates=estimates, alternative=sides, details=details)
 
 
 def _check_design(alpha: float, size: object, power: float | None, design_effect: float) -> None:

@@ -118,11 +118,9 @@ def cumulative_incidence(
     ----------
     duration, event : column
         Time to the first event, and which: 0 censored, 1, 2, ... the causes.
-    group : column, optional
     cluster : column, optional
         The patient; needs the jackknife variance.
-    options : IncidenceOptions, optional
-    data : as in every function of `volumetry.statistics`
+    group, options, data : as in every function of `volumetry.statistics`
 
     Returns
     -------

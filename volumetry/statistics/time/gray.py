@@ -36,7 +36,7 @@ def gray_test(
     strata : column, optional
         Groups are compared within its levels.
     cluster : column, optional
-        The test cannot allow for clusters; they are warned about and recorded.
+        Not heeded: where clusters repeat, this is warned about and recorded.
     data : as in every function of `volumetry.statistics`
 
     Returns

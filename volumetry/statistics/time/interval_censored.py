@@ -90,10 +90,9 @@ def interval_censored_survival(
     left, right : column
         Last time without the event and first time with it: the event lies in (left, right]. `right` missing
         or infinite: no event seen. Equal times: an event at that time.
-    group : column, optional
     cluster : column, optional
         Patient; the estimate needs none, and there are no intervals that could be too narrow.
-    data : as in every function of `volumetry.statistics`
+    group, data : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -154,7 +153,7 @@ def interval_logrank_test(
         Log-rank scores of Sun (Stat Med 1996;15:1387-1395; ``"logrank1"`` of R's interval, its default) or of
         Finkelstein (Biometrics 1986;42:845-854; ``"logrank2"``).
     cluster : column, optional
-        The test cannot heed clusters; where patients repeat it warns and records it.
+        Not heeded: where clusters repeat, this is warned about and recorded.
 
     Returns
     -------

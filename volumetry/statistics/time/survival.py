@@ -166,13 +166,7 @@ def kaplan_meier(
 
     Parameters
     ----------
-    duration, event : column
-        Follow-up time and event (1) or censoring (0): names of columns of `data`, or arrays.
-    group : column, optional
-    cluster : column, optional
-        The patient, if there are several rows of one.
-    options : CurveOptions, optional
-    data : as in every function of `volumetry.statistics`
+    duration, event, group, cluster, options, data : as in every function of `volumetry.statistics`
 
     Returns
     -------
