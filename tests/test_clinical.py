@@ -13,7 +13,6 @@ from volumetry.clinical.collapse import collapse_progression, fit_circle, head_d
 from volumetry.clinical.follow_up import (
     HipFollowUp,
     failure_time,
-    films_between,
     replacement_time,
 )
 from volumetry.clinical.hip_scores import (
@@ -192,9 +191,7 @@ def test_replacement_without_collapse_competes_and_nothing_is_censored_at_the_la
     assert replacement_time(hip([(0, True)])) == (900, False)
 
 
-def test_films_and_dates_are_checked() -> None:
-    films = hip([(0, False), (200, False), (400, True)]).films
-    assert films_between(films, films[0][0], films[2][0]) == 1
+def test_dates_are_checked() -> None:
     with pytest.raises(UsageError, match="before the start"):
         failure_time(hip([(-5, False)]))
 

@@ -65,11 +65,12 @@ FORBIDDEN = {
 # models know no matching.
 STATISTICS_LAYERS: tuple[tuple[str, ...], ...] = (
     ("types",),
-    ("rows", "arguments"),
-    ("result",),
+    ("rows",),
+    ("arguments", "result"),
     ("clusters", "wald"),
     ("samples",),
-    ("groups", "time", "planning"),
+    ("groups", "time"),
+    ("planning",),
     ("models", "agreement", "audit"),
     ("matching",),
 )

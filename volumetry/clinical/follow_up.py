@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -35,13 +34,9 @@ class HipFollowUp:
     Examples
     --------
     >>> from datetime import date
-    >>> follow_up = vc.HipFollowUp(
-    ...     start=date(2020, 1, 1),
-    ...     films=((date(2020, 7, 1), False), (date(2021, 1, 1), True)),
-    ...     replacement=None,
-    ...     last=date(2021, 6, 1),
-    ... )
-    >>> len(follow_up.films)
+    >>> films = ((date(2020, 7, 1), False), (date(2021, 1, 1), True))
+    >>> dates = {'start': date(2020, 1, 1), 'replacement': None, 'last': date(2021, 6, 1)}
+    >>> len(vc.HipFollowUp(films=films, **dates).films)
     2
     """
 
@@ -67,13 +62,9 @@ class FailureTime(Result):
     Examples
     --------
     >>> from datetime import date
-    >>> follow_up = vc.HipFollowUp(
-    ...     start=date(2020, 1, 1),
-    ...     films=((date(2020, 7, 1), False), (date(2021, 1, 1), True)),
-    ...     replacement=None,
-    ...     last=date(2021, 6, 1),
-    ... )
-    >>> vc.failure_time(follow_up).event
+    >>> films = ((date(2020, 7, 1), False), (date(2021, 1, 1), True))
+    >>> dates = {'start': date(2020, 1, 1), 'replacement': None, 'last': date(2021, 6, 1)}
+    >>> vc.failure_time(vc.HipFollowUp(films=films, **dates)).event
     'radiological'
     """
 
@@ -132,11 +123,6 @@ def replacement_time(hip: HipFollowUp) -> tuple[int, bool]:
     _check(hip)
     end = hip.replacement or hip.last
     return (end - hip.start).days, hip.replacement is not None
-
-
-def films_between(films: Sequence[tuple[date, bool]], low: date, high: date) -> int:
-    """Return the number of films taken after `low` and before `high`."""
-    return sum(low < day < high for day, _ in films)
 
 
 def _check(hip: HipFollowUp) -> None:

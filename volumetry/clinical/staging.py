@@ -41,9 +41,7 @@ class HipFindings:
 
     Examples
     --------
-    >>> findings = vc.HipFindings(
-    ...     mri_positive=True, radiograph_abnormal=True, fracture=True, depression_mm=1.0
-    ... )
+    >>> findings = vc.HipFindings(mri_positive=True, radiograph_abnormal=True, fracture=True)
     >>> vc.arco_stage(findings)
     'IIIA'
     """
@@ -69,9 +67,7 @@ class StageCheck(Result):
 
     Examples
     --------
-    >>> findings = vc.HipFindings(
-    ...     mri_positive=True, radiograph_abnormal=True, fracture=True, depression_mm=1.0
-    ... )
+    >>> findings = vc.HipFindings(mri_positive=True, radiograph_abnormal=True, fracture=True)
     >>> check = vc.check_arco_stage('II', findings)
     >>> check.agrees
     False

@@ -10,7 +10,7 @@ import functools
 import inspect
 import math
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,11 +19,10 @@ import numpy as np
 import pandas as pd
 
 from volumetry.errors import UsageError
+from volumetry.statistics.rows import LARGEST, is_missing
 
 # Dataclasses that callers fill in: their fields are checked, too. What a function answered needs no check.
 _INPUTS = {"SampleSummary", "Printed", "PrintedSummary", "HipFindings", "HipFollowUp", "Threshold"}
-
-_LARGEST = 1e60
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -54,7 +53,7 @@ def check_argument(name: str, value: Any, hint: Any, *, in_options: bool = False
     problem = _problem(value, hint)
     if problem:
         raise UsageError("usage", f"{name} {problem}")
-    if not in_options and isinstance(value, float) and abs(value) > _LARGEST:
+    if not in_options and isinstance(value, float) and abs(value) > LARGEST:
         raise UsageError("usage", f"{name} is infinite or too large", values={name: value})
     if name == "level" and hint is float and not 0 < value < 1:
         raise UsageError("usage", "the confidence level lies between 0 and 1", values={"level": value})
@@ -72,7 +71,9 @@ def _problem(value: Any, hint: Any) -> str:
         problems = [_problem(value, part) for part in parts]
         return "" if "" in problems else problems[0]
     if origin is Literal:
-        return "" if _is_among(value, parts) else _unknown(value, parts)
+        if isinstance(value, Hashable) and value in parts:
+            return ""
+        return f"{_shown(value)} is not known. Choose one of: {', '.join(map(str, parts))}"
     if origin is tuple:
         return _tuple_problem(value, parts)
     if origin in (Sequence, Iterable, Mapping):
@@ -109,8 +110,7 @@ def _items_problem(value: Any, origin: Any, parts: tuple[Any, ...]) -> str:
     if origin is Mapping:
         like = isinstance(value, Mapping | pd.DataFrame)
         return "" if like else f"must be columns by name, and is {_shown(value)}"
-    several = isinstance(value, Iterable)
-    if not several:
+    if not isinstance(value, Iterable):
         return f"must be several values, and is {_shown(value)}"
     if origin is Sequence and not hasattr(value, "__len__"):
         return f"must be a list, and is {_shown(value)}"
@@ -119,31 +119,16 @@ def _items_problem(value: Any, origin: Any, parts: tuple[Any, ...]) -> str:
     if isinstance(value, str) and parts != (str,):
         return f"must be several values, and is {_shown(value)}"
     for item in value:
-        problem = "" if type(None) in get_args(parts[0]) and _is_missing(item) else _problem(item, parts[0])
+        problem = "" if type(None) in get_args(parts[0]) and is_missing(item) else _problem(item, parts[0])
         if problem:
             return f"holds a value that {problem}"
     return ""
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool):
         return False
     return isinstance(value, Real) and not math.isnan(value)
-
-
-def _is_among(value: Any, choices: tuple[Any, ...]) -> bool:
-    try:
-        return value in choices
-    except (TypeError, ValueError):
-        return False
-
-
-def _unknown(value: Any, choices: tuple[Any, ...]) -> str:
-    return f"{_shown(value)} is not known. Choose one of: {', '.join(map(str, choices))}"
 
 
 def _shown(value: Any) -> str:

@@ -50,7 +50,9 @@ class Result:
         rows = values.get("rows")
         if isinstance(rows, tuple) and rows and is_dataclass(rows[0]):
             return pd.DataFrame([_cells(row) for row in rows])
-        columns = {name: value for name, value in values.items() if _is_column(value)}
+        columns = {
+            name: value for name, value in values.items() if isinstance(value, np.ndarray) and value.ndim == 1
+        }
         length = max((len(value) for value in columns.values()), default=-1)
         if length < 0:
             return pd.DataFrame([_cells(self)])
@@ -80,10 +82,6 @@ class Result:
 
 def _is_label(value: Any) -> bool:
     return value is None or isinstance(value, str | bool | int | float | np.generic)
-
-
-def _is_column(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 1
 
 
 def _cells(row: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, Table
 
 # Fourth powers of what is larger would leave the range of floats.
-_LARGEST = 1e60
+LARGEST = 1e60
 
 
 def is_missing(value: Any) -> bool:
@@ -150,9 +150,7 @@ def complete_rows(*columns: FloatArray | Labels | None) -> BoolArray:
             known = ~np.isnan(column)
             kept &= known if known.ndim == 1 else known.all(axis=1)
     if not kept.any():
-        raise StatisticsError(
-            "not-estimable", "no row is complete", values={"rows": len(kept)}, todo="Look at what is missing."
-        )
+        raise not_estimable("no row is complete", rows=len(kept), todo="Look at what is missing.")
     return kept
 
 
@@ -166,8 +164,7 @@ def _plain_levels(levels: Any) -> tuple[Any, ...]:
 
 def sum_by(index: IntArray, values: FloatArray, size: int) -> FloatArray:
     """Return the sum of `values` at each index from 0 to `size` - 1."""
-    result: FloatArray = np.bincount(index, np.asarray(values, dtype=np.float64), size).astype(np.float64)
-    return result
+    return np.bincount(index, np.asarray(values, dtype=np.float64), size).astype(np.float64)
 
 
 def present_values(index: IntArray) -> tuple[IntArray, IntArray]:
@@ -185,10 +182,10 @@ def not_estimable(what: str, *, todo: str = "", **values: Any) -> StatisticsErro
 def _require_finite(numbers: FloatArray, name: str) -> FloatArray:
     """Refuse infinity, and what is too large to be a measurement; NaN passes."""
     with np.errstate(invalid="ignore"):
-        beyond = np.abs(numbers) > _LARGEST
+        beyond = np.abs(numbers) > LARGEST
     if beyond.any():
         infinite = bool(np.isinf(numbers[beyond]).any())
-        what = "infinity" if infinite else f"a number beyond {_LARGEST:g}, which is no measurement"
+        what = "infinity" if infinite else f"a number beyond {LARGEST:g}, which is no measurement"
         raise UsageError("invalid-table", f"{name} holds {what}", todo="Leave such cells empty.")
     return numbers
 

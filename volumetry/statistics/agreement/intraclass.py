@@ -82,6 +82,7 @@ def icc(
     if form not in estimates:
         raise not_estimable(f"{form} is not defined for these ratings", n_subjects=n, n_readers=k)
     notes = tuple(f"{name} is not defined for these ratings" for name in ICC_FORMS if name not in estimates)
+    readers = max(0.0, (squares["readers"] - squares["error"]) / n)
     f, df2 = _f_test(form, squares, n, k)
     first = estimates.pop(form)
     return rows.result(
@@ -96,7 +97,7 @@ def icc(
             "mean_squares": squares,
             "n_readers": k,
             "sem": {
-                "absolute": _absolute_sem(squares, n),
+                "absolute": math.sqrt(squares["error"] + readers),
                 "consistency": float(np.sqrt(squares["error"])),
                 "one-way": float(np.sqrt(squares["within"])),
             },
@@ -127,9 +128,7 @@ def _f_test(form: str, squares: dict[str, float], n: int, k: int) -> tuple[float
     if form.startswith("ICC(1"):
         return squares["subjects"] / squares["within"], n * (k - 1)
     if squares["error"] == 0:
-        raise not_estimable(
-            "the readers differ by a constant only: the F statistic has no error to divide by"
-        )
+        raise not_estimable("the readers differ by a constant only: F has no error to divide by")
     return squares["subjects"] / squares["error"], (n - 1) * (k - 1)
 
 
@@ -150,23 +149,19 @@ def _averaged(single: float | None, k: int) -> float | None:
 
 
 def _one_way(squares: dict[str, float], n: int, k: int, tail: float) -> Singles:
-    f = squares["subjects"] / squares["within"]
-    low = f / stats.f.isf(tail, n - 1, n * (k - 1))
-    high = f * stats.f.isf(tail, n * (k - 1), n - 1)
-    return _from_f(f, k), _from_f(low, k), _from_f(high, k)
+    return _from_f(squares["subjects"] / squares["within"], k, n - 1, n * (k - 1), tail)
 
 
 def _consistency(squares: dict[str, float], n: int, k: int, tail: float) -> Singles:
     if squares["error"] == 0:
         return 1.0, 1.0, 1.0
-    f = squares["subjects"] / squares["error"]
-    df = (n - 1) * (k - 1)
-    low, high = f / stats.f.isf(tail, n - 1, df), f * stats.f.isf(tail, df, n - 1)
-    return _from_f(f, k), _from_f(low, k), _from_f(high, k)
+    return _from_f(squares["subjects"] / squares["error"], k, n - 1, (n - 1) * (k - 1), tail)
 
 
-def _from_f(f: float, k: int) -> float:
-    return float((f - 1) / (f + k - 1))
+def _from_f(f: float, k: int, df1: int, df2: int, tail: float) -> Singles:
+    limits = f / stats.f.isf(tail, df1, df2), f * stats.f.isf(tail, df2, df1)
+    value, low, high = (float((ratio - 1) / (ratio + k - 1)) for ratio in (f, *limits))
+    return value, low, high
 
 
 def _agreement(squares: dict[str, float], n: int, k: int, tail: float) -> Singles:
@@ -210,8 +205,3 @@ def _satterthwaite_p(squares: dict[str, float], n: int, k: int) -> float | None:
     df = _satterthwaite_df(squares, value, n, k)
     p_value = float(stats.f.sf(squares["subjects"] / squares["error"], n - 1, df))
     return p_value if math.isfinite(p_value) else None
-
-
-def _absolute_sem(squares: dict[str, float], n: int) -> float:
-    readers = max(0.0, (squares["readers"] - squares["error"]) / n)
-    return float(np.sqrt(squares["error"] + readers))

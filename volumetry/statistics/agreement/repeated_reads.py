@@ -92,20 +92,19 @@ def repeatability(
         sds = (min(value, _LARGEST_LOG_SD), min(low, _LARGEST_LOG_SD), _LARGEST_LOG_SD)
         notes = (f"log SDs are cut at {_LARGEST_LOG_SD:g}: there are too few reads, or they are no repeats",)
 
-    def of(name: str, unit: str, transformed: tuple[float, float, float]) -> Estimate:
-        middle, one, other = transformed
-        return Estimate(
-            name=name, value=middle, ci_low=min(one, other), ci_high=max(one, other), level=level, unit=unit
-        )
+    def of(name: str, unit: str, transform: Callable[[float], float]) -> Estimate:
+        middle, one, other = map(transform, sds)
+        low, high = min(one, other), max(one, other)
+        return Estimate(name=name, value=middle, ci_low=low, ci_high=high, level=level, unit=unit)
 
     estimates = (
-        of("within-lesion log SD", "", sds),
-        of("within-lesion CV", "%", _each(lambda s: 100 * _cv(s), sds)),
-        of("repeatability coefficient, log", "", _each(lambda s: z * s, sds)),
-        of("smallest detectable increase", "%", _each(lambda s: 100 * math.expm1(z * s), sds)),
-        of("smallest detectable decrease", "%", _each(lambda s: 100 * math.expm1(-z * s), sds)),
-        of("repeatability coefficient, linear", "%", _each(lambda s: 100 * z * _cv(s), sds)),
-        of("false-change rate", "%", _each(lambda s: 100 * _false_change(s, up, down), sds)),
+        of("within-lesion log SD", "", float),
+        of("within-lesion CV", "%", lambda s: 100 * _cv(s)),
+        of("repeatability coefficient, log", "", lambda s: z * s),
+        of("smallest detectable increase", "%", lambda s: 100 * math.expm1(z * s)),
+        of("smallest detectable decrease", "%", lambda s: 100 * math.expm1(-z * s)),
+        of("repeatability coefficient, linear", "%", lambda s: 100 * z * _cv(s)),
+        of("false-change rate", "%", lambda s: 100 * _false_change(s, up, down)),
     )
     return rows.result(
         "Repeatability on the log scale",
@@ -142,9 +141,3 @@ def _cv(log_sd: float) -> float:
 def _false_change(log_sd: float, up: float, down: float) -> float:
     spread = math.sqrt(2) * log_sd
     return float(stats.norm.sf(up / spread) + stats.norm.sf(down / spread))
-
-
-def _each(
-    transform: Callable[[float], float], values: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    return transform(values[0]), transform(values[1]), transform(values[2])

@@ -24,9 +24,6 @@ _Z95 = 1.959963984540054
 LEAST_PLAUSIBLE_CORRELATION = 0.2
 
 
-# -- parts and wholes ---------------------------------------------------------------------------------------
-
-
 @checked
 def audit_subgroups(item: str, whole: PrintedSummary, parts: Sequence[PrintedSummary]) -> tuple[Finding, ...]:
     """Check that mean and SD of a whole are those that its parts make, within the rounding of all."""
@@ -96,9 +93,6 @@ def audit_relative_change(item: str, baseline: Printed, followup: Printed, print
     method = f"{baseline.text} to {followup.text}"
     found = partial(Finding, item=item, check="relative change", method=method, printed=printed)
     return found(recomputed=values[0], low=min(values), high=max(values), verdict=verdict)
-
-
-# -- bounds -------------------------------------------------------------------------------------------------
 
 
 @checked
@@ -185,9 +179,6 @@ def audit_exceedance(item: str, mean: Printed, sd: Printed, cut: float, count: i
     method = f"least SD with {count} of {n} beyond {cut:g}"
     found = partial(Finding, item=item, check="SD and values beyond a cut", method=method)
     return found(printed=sd.text, recomputed=abs(cut - mean.value) * factor, verdict=verdict)
-
-
-# -- pairs --------------------------------------------------------------------------------------------------
 
 
 @checked

@@ -32,7 +32,6 @@ _FOURFOLD = {
     "fisher": "Fisher exact, two-sided",
     "mid-p": "mid-p, two-sided",
 }
-# -- p values -----------------------------------------------------------------------------------------------
 
 
 @checked
@@ -128,9 +127,6 @@ def reproducing(findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(finding.method for finding in findings if finding.verdict == "reproduces")
 
 
-# -- percentages --------------------------------------------------------------------------------------------
-
-
 @checked
 def audit_percentage(item: str, count: int, n: int, printed: str) -> Finding:
     """Check that a printed percentage is that of its count."""
@@ -183,9 +179,6 @@ def tables_behind_shares(
         findings = audit_counts("", [[k1, n1 - k1], [k2, n2 - k2]], printed_p)
         found += [(k1, n1, k2, n2, method) for method in reproducing(findings)]
     return found
-
-
-# -- sample sizes -------------------------------------------------------------------------------------------
 
 
 @checked

@@ -43,9 +43,7 @@ class TableOneRow(Result):
 
     Examples
     --------
-    >>> table = vs.table_one(
-    ...     hips, group='arm', levels=('drug', 'none'), numeric=['age'], categorical=['stage']
-    ... )
+    >>> table = vs.table_one(hips, group='arm', levels=('drug', 'none'), numeric=['age'])
     >>> table.rows[0].n
     30
     """
@@ -80,9 +78,7 @@ class TableOneDifference(Result):
 
     Examples
     --------
-    >>> table = vs.table_one(
-    ...     hips, group='arm', levels=('drug', 'none'), numeric=['age'], categorical=['stage']
-    ... )
+    >>> table = vs.table_one(hips, group='arm', levels=('drug', 'none'), numeric=['age'])
     >>> table.differences[0].variable
     'age'
     """
@@ -110,9 +106,7 @@ class TableOne(Result):
 
     Examples
     --------
-    >>> table = vs.table_one(
-    ...     hips, group='arm', levels=('drug', 'none'), numeric=['age'], categorical=['stage']
-    ... )
+    >>> table = vs.table_one(hips, group='arm', levels=('drug', 'none'), numeric=['age'])
     >>> table.group_sizes
     {'drug': 30, 'none': 30}
     """

@@ -47,8 +47,8 @@ def freeman_halton_p(counts: IntArray, max_steps: int) -> float:
     limit = -gammaln(table + 1).sum() + _TIE
     total = 0.0
     for state, state_logs in _by_state(states, logs):
-        completions = _completions(state, columns[half:], budget)
-        completions.sort()
+        rests, rest_logs = _paths(state[None, :], columns[half:-1], budget)
+        completions = np.sort(rest_logs - _log_factorials(rests))
         # Relative to the most probable completion: neither factor alone would fit a float.
         upto = np.concatenate([[0.0], np.cumsum(np.exp(completions - completions[-1]))])
         reached = np.searchsorted(completions, limit - state_logs, side="right")
@@ -91,11 +91,6 @@ def _extend(states: IntArray, logs: FloatArray, total: int, budget: _Budget) -> 
         if sum(map(len, new_logs)) > _MAX_PATHS:
             raise TooManyTablesError
     return np.concatenate(new_states), np.concatenate(new_logs)
-
-
-def _completions(state: IntArray, columns: IntArray, budget: _Budget) -> FloatArray:
-    states, logs = _paths(state[None, :], columns[:-1], budget)
-    return np.asarray(logs - _log_factorials(states), dtype=np.float64)
 
 
 def _log_factorials(counts: IntArray) -> FloatArray:

@@ -154,7 +154,9 @@ def proportional_odds(
     _, dense = np.unique(np.concatenate(parts), return_inverse=True)
     fit = _fit(dense, (np.arange(dense.size) < parts[0].size).astype(float))
     slope, error = float(fit.params[0]), math.sqrt(_variance(fit, rows.repeats))
-    ratio = max(0.0, 2 * (float(fit.llf) - _null_log_likelihood(table)))
+    totals = table.sum(0)[table.sum(0) > 0]
+    null = float((totals * np.log(totals / totals.sum())).sum())
+    ratio = max(0.0, 2 * (float(fit.llf) - null))
     clustered = rows.repeats is not None
     return rows.result(
         "Proportional-odds model" + (", cluster-robust" if clustered else ""),
@@ -228,8 +230,3 @@ def _variance(fit: Any, codes: IntArray | None) -> float:
         return float(plain[0, 0])
     scores = np.asarray(fit.model.score_obs(fit.params), dtype=float)
     return cluster_error(scores @ plain[0], codes)[0] ** 2
-
-
-def _null_log_likelihood(table: IntArray) -> float:
-    totals = table.sum(0)[table.sum(0) > 0]
-    return float((totals * np.log(totals / totals.sum())).sum())

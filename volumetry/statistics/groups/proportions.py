@@ -39,7 +39,10 @@ def proportion(
     UsageError
         `usage` for counts that are none.
     """
-    _check_counts(events, n)
+    if n == 0:
+        raise not_estimable("the proportion of an empty group is not determined", n=0)
+    if not 0 <= events <= n:
+        raise UsageError("usage", "events lie between 0 and n", values={"events": events, "n": n})
     low, high = _INTERVALS[method](events, n, level)
     estimate = Estimate(name="proportion", value=events / n, ci_low=low, ci_high=high, level=level)
     return StatisticResult(method=f"Proportion, {_INTERVAL_NAMES[method]}", estimates=(estimate,), n_used=n)
@@ -170,53 +173,33 @@ def attributable_fractions(a: int, b: int, c: int, d: int, *, level: float = 0.9
     ratio = risk_ratio(a, b, c, d, level=level)
     assert ratio.ci_low is not None
     assert ratio.ci_high is not None
-    exposed = Estimate(
-        name="attributable fraction (exposed)",
-        value=1 - 1 / ratio.value,
-        ci_low=1 - 1 / ratio.ci_low,
-        ci_high=1 - 1 / ratio.ci_high,
-        level=level,
-    )
-    return StatisticResult(
-        method="Attributable fractions",
-        estimates=(exposed, _population_risk(a, b, c, d, level), _population_fraction(a, b, c, d, level)),
-        n_used=a + b + c + d,
-    )
-
-
-def _population_risk(a: int, b: int, c: int, d: int, level: float) -> Estimate:
+    fractions = [1 - 1 / part for part in (ratio.value, ratio.ci_low, ratio.ci_high)]
     n = a + b + c + d
     risk, unexposed = (a + c) / n, c / (c + d)
     error = math.sqrt(risk * (1 - risk) / n + unexposed * (1 - unexposed) / (c + d))
-    return wald_estimate("attributable risk (population)", risk - unexposed, error, level, tested=False)
-
-
-def _population_fraction(a: int, b: int, c: int, d: int, level: float) -> Estimate:
     # Walter SD, Biometrics 1976;32:829-849: symmetric on the scale of log(1 - fraction).
-    n = a + b + c + d
-    risk, unexposed = (a + c) / n, c / (c + d)
     value = (risk - unexposed) / risk
-    error = math.sqrt((b + value * (a + d)) / (n * c))
-    spread = math.exp(wald_quantile(level) * error)
-    return Estimate(
-        name="attributable fraction (population)",
-        value=value,
-        ci_low=1 - (1 - value) * spread,
-        ci_high=1 - (1 - value) / spread,
-        level=level,
+    spread = math.exp(wald_quantile(level) * math.sqrt((b + value * (a + d)) / (n * c)))
+    limits = 1 - (1 - value) * spread, 1 - (1 - value) / spread
+    return StatisticResult(
+        method="Attributable fractions",
+        estimates=(
+            _fraction("exposed", *fractions, level=level),
+            wald_estimate("attributable risk (population)", risk - unexposed, error, level, tested=False),
+            _fraction("population", value, *limits, level=level),
+        ),
+        n_used=n,
     )
+
+
+def _fraction(of: str, value: float, low: float, high: float, *, level: float) -> Estimate:
+    name = f"attributable fraction ({of})"
+    return Estimate(name=name, value=value, ci_low=low, ci_high=high, level=level)
 
 
 def log_ratio(name: str, ratio: float, error: float, level: float) -> Estimate:
     """Return a ratio with the interval of its logarithm, whose standard error is `error`."""
     return wald_estimate(name, math.log(ratio), error, level, ratio=True, tested=False)
-
-
-def _check_counts(events: int, n: int) -> None:
-    if n == 0:
-        raise not_estimable("the proportion of an empty group is not determined", n=0)
-    if not 0 <= events <= n or events != int(events) or n != int(n):
-        raise UsageError("usage", "events lie between 0 and n, whole", values={"events": events, "n": n})
 
 
 _INTERVALS = {"wilson": wilson_interval, "clopper-pearson": clopper_pearson_interval, "wald": wald_interval}

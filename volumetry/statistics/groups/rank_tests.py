@@ -81,7 +81,9 @@ def mann_whitney_test(
     exact = distribution == "exact" or (distribution == "auto" and max(m, n) < _SMALL)
     corrected = False
     if rows.repeats is not None:
-        method, p_value = "clustered (Obuchowski)", _z_p(superiority, alternative)
+        if superiority.statistic is None:
+            raise not_estimable("there are too few clusters, or they do not vary, for a rank test")
+        method, p_value = "clustered (Obuchowski)", tail_p(superiority.statistic, alternative)
     elif exact:
         method, p_value = "exact", _exact_p(ranks, m, alternative)
     else:
@@ -255,14 +257,6 @@ def _placement_variance(codes: IntArray | None, above: FloatArray, below: FloatA
         return 0.0
     own = factors[0] * float(sums[0] @ sums[0]) + factors[1] * float(sums[1] @ sums[1])
     return own + 2 * factors[2] * float(sums[0] @ sums[1])
-
-
-def _z_p(superiority: Estimate, alternative: Alternative) -> float:
-    if superiority.statistic is None:
-        raise not_estimable(
-            "there are too few clusters, or no variation between them, for a clustered rank test"
-        )
-    return tail_p(superiority.statistic, alternative)
 
 
 def _hodges_lehmann(

@@ -105,7 +105,7 @@ def two_by_two(table: Column, *, primary: Primary, level: float = 0.95) -> Stati
         statistic=statistics.get(primary),
         df=1.0 if primary in statistics else None,
         p_value=p_values[primary],
-        alternative=_alternative(primary),
+        alternative=next((side for side in ("less", "greater") if primary.endswith(side)), "two-sided"),
         correction="Yates" if primary == "yates" else "mid-p" if "mid-p" in primary else "none",
         notes=notes,
         details={
@@ -203,10 +203,3 @@ def _effects(a: int, b: int, c: int, d: int, level: float) -> tuple[tuple[Estima
 
 
 _RATIOS = (risk_ratio, sample_odds_ratio, conditional_odds_ratio)
-
-
-def _alternative(primary: str) -> str:
-    for side in ("less", "greater"):
-        if primary.endswith(side):
-            return side
-    return "two-sided"

@@ -78,7 +78,8 @@ def compare_groups(
         raise UsageError("usage", "proportional-odds needs classes=", todo="Name them, lowest first.")
     frame = as_frame(table)
     values, groups = (column_values(name, frame, what) for name, what in ((value, "value"), (group, "group")))
-    first, second = (np.array([entry == name for entry in _plain(groups)], dtype=bool) for name in levels)
+    plain = [None if is_missing(entry) else entry for entry in groups]
+    first, second = (np.array([entry == name for entry in plain], dtype=bool) for name in levels)
     pair: ClusterPair | None = None
     notes: tuple[str, ...] = ()
     if cluster is None:
@@ -102,7 +103,3 @@ def compare_groups(
         notes=(*result.notes, *notes),
         details={**result.details, "levels": list(levels), "value": value, "n_other_groups": n_other},
     )
-
-
-def _plain(values: Any) -> list[Any]:
-    return [None if is_missing(entry) else entry for entry in values]

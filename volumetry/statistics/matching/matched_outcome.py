@@ -131,12 +131,8 @@ def _matched_values(matching: Matching, outcome: Column, data: Table | None) -> 
 
 
 def _odds_ratio(b: int, c: int, low: float, high: float) -> Estimate:
-    return Estimate(
-        name="odds ratio",
-        value=b / c,
-        ci_low=low / (1 - low),
-        ci_high=high / (1 - high) if high < 1 else None,
-    )
+    upper = high / (1 - high) if high < 1 else None
+    return Estimate(name="odds ratio", value=b / c, ci_low=low / (1 - low), ci_high=upper)
 
 
 def _chi_square(statistic: float) -> tuple[float, float]:

@@ -147,6 +147,10 @@ def match_pairs(score: PropensityScore, options: MatchOptions) -> Matching:
             control=len(distance) - n_treated,
         )
     t = np.array(sorted(chosen))
+    left_over = (
+        f"{n_treated - len(t)} of {n_treated} treated rows have no match: the effect is that in the "
+        "treated who could be matched"
+    )
     c = np.array([chosen[key] for key in t.tolist()])
     return Matching(
         treated_rows=score.rows[t],
@@ -157,7 +161,7 @@ def match_pairs(score: PropensityScore, options: MatchOptions) -> Matching:
         n_treated=n_treated,
         n_control=len(distance) - n_treated,
         n_missing=score.n_missing,
-        notes=_notes(len(t), n_treated),
+        notes=(left_over,) if len(t) < n_treated else (),
     )
 
 
@@ -250,22 +254,9 @@ def _scale(score: PropensityScore, options: MatchOptions) -> tuple[FloatArray, f
 
 
 def _order(scores: FloatArray, options: MatchOptions) -> IntArray:
-    rows = np.arange(len(scores))
-    if options.order == "largest":
-        return np.lexsort((rows, -scores)).astype(np.int64)
-    if options.order == "smallest":
-        return np.lexsort((rows, scores)).astype(np.int64)
-    if options.order == "data":
-        return rows
+    keys = {"largest": -scores, "smallest": scores, "data": np.arange(len(scores))}
+    if options.order in keys:
+        return np.argsort(keys[options.order], kind="stable")
     if options.seed is None:
         raise UsageError("usage", "random order needs a seed", todo="Give seed=.")
     return np.random.default_rng(options.seed).permutation(len(scores)).astype(np.int64)
-
-
-def _notes(n_pairs: int, n_treated: int) -> tuple[str, ...]:
-    if n_pairs == n_treated:
-        return ()
-    return (
-        f"{n_treated - n_pairs} of {n_treated} treated rows have no match: the effect is that in the "
-        "treated who could be matched",
-    )

@@ -128,6 +128,8 @@ def augmented_weighting(
     one = in_treated + t * (y - in_treated) / e
     zero = in_control + ~t * (y - in_control) / (1 - e)
     codes = np.arange(len(y)) if labels is None else labels.codes[used]
+    outside = int(((e < 0.01) | (e > 0.99)).sum())
+    poor = f"poor overlap: {outside} rows have a propensity score below 0.01 or above 0.99"
     return rows.result(
         "augmented inverse probability weighting (AIPW)",
         estimates=(
@@ -136,7 +138,7 @@ def augmented_weighting(
             _mean("mean control", zero, codes, level),
         ),
         correction="n - 1",
-        notes=_overlap_notes(e),
+        notes=(poor,) if outside else (),
         details={"influence": one - zero - (one - zero).mean()},
     )
 
@@ -155,10 +157,3 @@ def _mean(name: str, values: FloatArray, cluster: IntArray, level: float) -> Est
     value = float(values.mean())
     error, _ = cluster_error((values - value) / len(values), cluster)
     return wald_estimate(name, value, error, level)
-
-
-def _overlap_notes(e: FloatArray) -> tuple[str, ...]:
-    outside = int(((e < 0.01) | (e > 0.99)).sum())
-    if outside == 0:
-        return ()
-    return (f"poor overlap: {outside} rows have a propensity score below 0.01 or above 0.99",)

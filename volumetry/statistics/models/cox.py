@@ -144,6 +144,8 @@ def cox_regression(
     fit = fit_cox(read.design(rows.used), rows, ties=chosen.ties, clustered=cluster is not None)
     kind = "cluster-robust" if cluster is not None else "robust" if fit.robust else "model"
     errors, wald = np.sqrt(np.diag(fit.covariance)), _wald(fit)
+    events = int((rows.event == 1).sum())
+    few = f"few events: {events} for {len(errors)} coefficients; estimates are unstable"
     return rows.result(
         f"Cox regression, {chosen.ties.capitalize()} ties, {kind} errors",
         estimates=coefficient_estimates(fit.design.names, fit.coefficients, errors, chosen.level, ratio=True),
@@ -151,7 +153,7 @@ def cox_regression(
         df=wald[1],
         p_value=wald[2],
         ties=chosen.ties,
-        notes=_sparse_notes(fit),
+        notes=(few,) if events < 5 * len(errors) else (),
         details=_details(fit),
     )
 
@@ -278,10 +280,3 @@ def _details(fit: CoxFit) -> dict[str, object]:
         "n_events": int((fit.rows.event == 1).sum()),
         "fit": fit,
     }
-
-
-def _sparse_notes(fit: CoxFit) -> tuple[str, ...]:
-    events, p = int((fit.rows.event == 1).sum()), len(fit.coefficients)
-    if events < 5 * p:
-        return (f"few events: {events} for {p} coefficients; estimates are unstable",)
-    return ()

@@ -85,7 +85,8 @@ class CovariateSet:
         names: list[str] = []
         terms: list[str] = []
         for term in self.terms:
-            part, part_names = _product([known[factor] for factor in _factors(term, known)])
+            factors = [term] if term in known else term.split(":")
+            part, part_names = _product([known[factor] for factor in factors])
             parts.append(part)
             names += part_names
             terms += [term] * len(part_names)
@@ -102,7 +103,8 @@ def read_covariates(covariates: Covariates, data: Table | None = None, *, least:
         parts = {term: column} if column is not None else dict.fromkeys(term.split(":"))
         for name, values in parts.items():
             source = column_values(name, data, "a covariate") if values is None else values
-            columns.setdefault(name, _read(source, name))
+            read = read_labels if is_categorical(source) else read_numbers
+            columns.setdefault(name, read(source, name=name))
     return CovariateSet(columns=tuple(columns.items()), terms=tuple(named))
 
 
@@ -170,16 +172,6 @@ def _named(covariates: Covariates, data: Table | None) -> dict[str, Column | Non
     if data is not None and len(array) != len(data):
         raise UsageError("usage", "covariates and data differ in length")
     return {f"x{j + 1}": array[:, j] for j in range(array.shape[1])}
-
-
-def _read(values: Any, name: str) -> FloatArray | Labels:
-    if is_categorical(values):
-        return read_labels(values, name=name)
-    return read_numbers(values, name=name)
-
-
-def _factors(term: str, known: Mapping[str, Any]) -> list[str]:
-    return [term] if term in known else term.split(":")
 
 
 def _expand(name: str, values: FloatArray | Labels, all_levels: bool) -> tuple[FloatArray, list[str]]:

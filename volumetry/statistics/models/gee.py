@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from volumetry.errors import StatisticsError, UsageError
+from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import cluster_sums
 from volumetry.statistics.models.design import Covariates, require_full_rank
@@ -94,14 +94,14 @@ def estimating_equations(
     if covariance is None:
         covariance = "bias_reduced" if n_clusters < FEW_CLUSTERS else "robust"
     try:
-        fit = _fit(rows, chosen, covariance)
+        beta, spread, alpha, scale = _fit(rows, chosen, covariance)
     except np.linalg.LinAlgError as error:
-        raise StatisticsError(
-            "not-estimable",
+        raise not_estimable(
             "the clusters leave nothing to estimate an error from",
-            values={"clusters": n_clusters, "rows": len(rows.outcome)},
+            clusters=n_clusters,
+            rows=len(rows.outcome),
         ) from error
-    beta, errors = fit.coefficients, np.sqrt(np.diag(fit.covariance))
+    errors = np.sqrt(np.diag(spread))
     if not (np.isfinite(errors).all() and (errors > 0).all()):
         raise not_estimable("the data leave nothing to estimate an error from")
     return rows.result(
@@ -115,8 +115,8 @@ def estimating_equations(
             "names": rows.design.names,
             "coefficients": beta,
             "standard_errors": errors,
-            "alpha": fit.alpha if chosen.correlation == "exchangeable" else None,
-            "scale": fit.scale,
+            "alpha": alpha if chosen.correlation == "exchangeable" else None,
+            "scale": scale,
             "effect": _EFFECTS[chosen.family],
         },
     )
@@ -137,25 +137,21 @@ def _check(rows: RegressionRows, options: GeeOptions) -> None:
         fit_logistic(build_model(rows.design, y, rows.weights))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Fit:
-    """The solution of the equations."""
+def _fit(
+    rows: RegressionRows, options: GeeOptions, covariance: str
+) -> tuple[FloatArray, FloatArray, float, float]:
+    """Return coefficients and their covariance, correlation and scale.
 
-    coefficients: FloatArray
-    covariance: FloatArray
-    alpha: float
-    scale: float
-
-
-def _fit(rows: RegressionRows, options: GeeOptions, covariance: str) -> _Fit:
-    """Solve the equations, coefficients and correlation in turn, by moments without degrees of freedom.
+    Coefficients and correlation are solved for in turn, by moments without degrees of freedom.
 
     Scale is the mean squared Pearson residual, correlation the mean product of a cluster's pairs over the
     scale, as in R's geepack (statsmodels takes degrees of freedom off both).
     """
     order = np.argsort(rows.cluster, kind="stable")
     X, y, cluster = rows.design.values[order], rows.outcome[order], rows.cluster[order]
-    beta, alpha = _start(X, y, options.family), 0.0
+    beta, alpha = np.zeros(X.shape[1]), 0.0
+    if options.family == "poisson":
+        beta[0] = np.log(max(float(y.mean()), 1e-8))
     for _ in range(200):
         mean, spread = _moments(X @ beta, options.family)
         residual = (y - mean) / np.sqrt(spread)
@@ -176,20 +172,11 @@ def _fit(rows: RegressionRows, options: GeeOptions, covariance: str) -> _Fit:
             bread: FloatArray = np.asarray(np.linalg.inv(D.T @ W), dtype=np.float64)
             scores = _scores(D, W, residual, cluster, bread if covariance == "bias_reduced" else None)
             spread_of_scores = scores @ bread
-            return _Fit(
-                coefficients=beta, covariance=spread_of_scores.T @ spread_of_scores, alpha=alpha, scale=scale
-            )
+            return beta, spread_of_scores.T @ spread_of_scores, alpha, scale
     raise not_estimable(
         "the estimating equations did not converge",
         todo="Take the independence correlation, or a simpler model.",
     )
-
-
-def _start(X: FloatArray, y: FloatArray, family: str) -> FloatArray:
-    beta = np.zeros(X.shape[1])
-    if family == "poisson":
-        beta[0] = np.log(max(float(y.mean()), 1e-8))
-    return beta
 
 
 def _moments(eta: FloatArray, family: str) -> tuple[FloatArray, FloatArray]:
@@ -218,8 +205,7 @@ def _decorrelate(values: FloatArray, cluster: IntArray, alpha: float) -> FloatAr
     sizes = np.bincount(cluster)
     sums = cluster_sums(values, cluster)
     share = alpha / (1 + (sizes - 1) * alpha)
-    result: FloatArray = (values - share[cluster, None] * sums[cluster]) / (1 - alpha)
-    return result
+    return (values - share[cluster, None] * sums[cluster]) / (1 - alpha)
 
 
 def _scores(

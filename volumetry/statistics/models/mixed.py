@@ -94,12 +94,14 @@ def mixed_model(
     fit, theta = _fit(y[used], design.values, random, chosen.reml)
     variances = _variances(theta, random, fit.residual_variance)
     errors = np.sqrt(np.diag(fit.inverse) * fit.residual_variance)
+    floor = 1e-8 * (variances["cluster"] + variances["residual"])
+    zero = [name for name, value in variances.items() if "covariance" not in name and value < floor]
     between = variances["cluster"] + variances.get("nested", 0.0)
     rows = Used(n_used=len(group), n_missing=int((~used).sum()), n_clusters=int(group.max()) + 1)
     return rows.result(
         f"linear mixed model ({'REML' if chosen.reml else 'maximum likelihood'})",
         estimates=coefficient_estimates(design.names, fit.coefficients, errors, chosen.level),
-        notes=_singular_notes(variances),
+        notes=(f"singular fit: the variance of {', '.join(zero)} is 0",) if zero else (),
         details={
             "names": design.names,
             "coefficients": fit.coefficients,
@@ -250,9 +252,3 @@ def _variances(theta: FloatArray, random: _Random, residual: float) -> dict[str,
         result["nested"] = float(theta[-1] ** 2) * residual
     result["residual"] = residual
     return result
-
-
-def _singular_notes(variances: dict[str, float]) -> tuple[str, ...]:
-    floor = 1e-8 * sum(variances[name] for name in ("cluster", "residual"))
-    zero = [name for name, value in variances.items() if "covariance" not in name and value < floor]
-    return (f"singular fit: the variance of {', '.join(zero)} is 0",) if zero else ()

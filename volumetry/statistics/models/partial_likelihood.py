@@ -192,8 +192,7 @@ def schoenfeld_residuals(sets: RiskSets, at: Evaluation) -> FloatArray:
     """Return covariate less its risk-set mean at each event, in the order of `RiskSets`."""
     n_steps = np.bincount(sets.step_cell, minlength=sets.n_cells)
     mean = sets.by_cell(at.step_mean) / n_steps[:, None]
-    result: FloatArray = sets.X[sets.event] - mean[sets.last_cell[sets.event]]
-    return result
+    return sets.X[sets.event] - mean[sets.last_cell[sets.event]]
 
 
 def step_sums(sets: RiskSets, values: FloatArray) -> FloatArray:

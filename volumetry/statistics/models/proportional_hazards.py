@@ -123,8 +123,7 @@ def _transformed(fit: CoxFit, transform: str) -> FloatArray:
         return np.log(np.maximum(rows.times, np.finfo(float).tiny))
     if transform == "rank":
         first = np.unique(rows.time_index, return_index=True)[1]
-        ranks: FloatArray = stats.rankdata(rows.time_index)[first]
-        return ranks
+        return stats.rankdata(rows.time_index)[first]
     n_times = len(rows.times)
     deaths = sum_by(rows.time_index, rows.weights * (rows.event == 1), n_times)
     at_risk = np.cumsum(sum_by(rows.time_index, rows.weights, n_times)[::-1])[::-1]

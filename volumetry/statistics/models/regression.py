@@ -207,15 +207,7 @@ def read_regression(
     weights: Column | None = None,
     accounted: bool = True,
 ) -> RegressionRows:
-    """Read the complete rows of a regression.
-
-    Parameters
-    ----------
-    outcome, covariates, data, cluster, weights
-        As in `logistic_regression`.
-    accounted : bool
-        Whether the method allows for clusters if it is given them.
-    """
+    """Read the complete rows of a regression; `accounted` says whether the method can allow for clusters."""
     y = read_numbers(outcome, data, name="outcome")
     weight = np.ones(len(y)) if weights is None else read_numbers(weights, data, name="weights")
     read = read_covariates(covariates, data)

@@ -220,7 +220,10 @@ def power_log_rank(
         raise UsageError("usage", "event_share lies in (0, 1]", values={"event_share": event_share})
     if hazard_ratio <= 0 or not math.isfinite(hazard_ratio):
         raise UsageError("usage", "a hazard ratio is above 0", values={"hazard_ratio": hazard_ratio})
-    per_event = _information_per_event(hazard_ratio, allocation, method)
+    odds = allocation / (1 - allocation)
+    per_event = odds * ((hazard_ratio - 1) / (1 + odds * hazard_ratio)) ** 2
+    if method == "schoenfeld":
+        per_event = math.log(hazard_ratio) ** 2 * allocation * (1 - allocation)
     critical = float(stats.norm.isf(alpha / 2 if sides == "two-sided" else alpha))
     name = f"Log-rank test, {method.capitalize()}"
     assumed = {
@@ -311,13 +314,6 @@ def _solve_size(power_of: Callable[[float], float], power: float) -> float:
         if high > _MAX_N:
             raise not_estimable("no sample size below a thousand million reaches the power", power=power)
     return float(optimize.brentq(lambda size: power_of(size) - power, low, high, xtol=1e-10, rtol=1e-14))
-
-
-def _information_per_event(hazard_ratio: float, allocation: float, method: str) -> float:
-    if method == "schoenfeld":
-        return math.log(hazard_ratio) ** 2 * allocation * (1 - allocation)
-    odds = allocation / (1 - allocation)
-    return odds * ((hazard_ratio - 1) / (1 + odds * hazard_ratio)) ** 2
 
 
 def _ceil(value: float) -> int:

@@ -17,7 +17,7 @@ from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Result, StatisticResult
 from volumetry.statistics.rows import present_values, sum_by
 from volumetry.statistics.time.influence import Leaving, curve_variance
-from volumetry.statistics.time.survival import greenwood_terms, interval_limits
+from volumetry.statistics.time.survival import greenwood_terms, interval_limits, jumps
 from volumetry.statistics.time.survival_rows import SurvivalRows, read_survival
 from volumetry.statistics.types import BoolArray, Column, FloatArray, Table
 
@@ -92,14 +92,8 @@ class IncidenceCurve(Result):
         """Return the curve at some times: a dict of ``times, incidence, standard_error, ci_low, ci_high``."""
         wanted = np.asarray(times, dtype=np.float64)
         index = np.searchsorted(self.times, wanted + _TOLERANCE, side="right")
-        columns = {
-            "incidence": self.incidence,
-            "standard_error": self.standard_error,
-            "ci_low": self.ci_low,
-            "ci_high": self.ci_high,
-        }
-        found = {name: np.append(0.0, values)[index] for name, values in columns.items()}
-        return {"times": wanted, **found}
+        names = ("incidence", "standard_error", "ci_low", "ci_high")
+        return {"times": wanted} | {name: np.append(0.0, getattr(self, name))[index] for name in names}
 
 
 @checked
@@ -138,7 +132,8 @@ def cumulative_incidence(
             "usage", "Aalen's variance knows neither clusters nor weights", todo="Take jackknife."
         )
     rows = read_survival(duration, event, data, cluster, group=group, weights=chosen.weights, causes=True)
-    names = _cause_names(rows, chosen.causes)
+    found = sorted(int(cause) for cause in np.unique(rows.event[rows.event > 0]))
+    names = {cause: (chosen.causes or {}).get(cause, str(cause)) for cause in found}
     curves = tuple(
         _curve(rows, rows.group.codes == code, str(level), (cause, name), chosen)
         for cause, name in names.items()
@@ -151,11 +146,6 @@ def cumulative_incidence(
         notes=() if names else ("every row is censored",),
         details={"curves": curves, "causes": names},
     )
-
-
-def _cause_names(rows: SurvivalRows, names: Mapping[int, str] | None) -> dict[int, str]:
-    found = sorted(int(cause) for cause in np.unique(rows.event[rows.event > 0]))
-    return {cause: (names or {}).get(cause, str(cause)) for cause in found}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,11 +215,9 @@ def _jackknife_variance(
     hazard_square = np.cumsum(greenwood_terms(table.of_any, table.at_risk))
     steps = np.diff(incidence, prepend=0.0)
     B = np.cumsum(steps * (np.append(0.0, hazard_square[:-1]) - 1 / table.at_risk))
-    left = table.at_risk - table.of_any
-    jump = np.where(left > _TOLERANCE * table.at_risk, 1 / np.where(left > 0, left, np.inf), 0.0)
     event = rows.event[inside]
     at = table.index
-    c = (event > 0) * jump[at] - hazard_square[at]
+    c = (event > 0) * jumps(table.of_any, table.at_risk)[at] - hazard_square[at]
     ended = B[at] + c * incidence[at] + (event == cause) * table.before[at] / table.at_risk[at]
     leaving = Leaving(
         index=at, weights=rows.weights[inside], cluster=rows.cluster.codes[inside], n_times=len(table.times)

@@ -160,7 +160,4 @@ def _stratum(rows: SurvivalRows, inside: BoolArray, cause: int) -> tuple[FloatAr
 
 def _tied(events: FloatArray, at_risk: FloatArray) -> FloatArray:
     """Return the hypergeometric factor (n - d) / (n - 1) of tied events."""
-    result: FloatArray = np.where(
-        (events > 1) & (at_risk > 1), 1 - (events - 1) / np.maximum(at_risk - 1, 1e-300), 1.0
-    )
-    return result
+    return np.where((events > 1) & (at_risk > 1), 1 - (events - 1) / np.maximum(at_risk - 1, 1e-300), 1.0)

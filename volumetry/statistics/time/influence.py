@@ -71,5 +71,4 @@ def _within(values: FloatArray, new: BoolArray, block: IntArray) -> FloatArray:
     """Return running sums that start anew where `new` is True."""
     running = np.cumsum(values)
     start = (running - values)[new]
-    result: FloatArray = running - start[block]
-    return result
+    return running - start[block]

@@ -80,7 +80,11 @@ def logrank_test(
     difference = np.sum([part.observed - part.expected for part in parts], axis=0)
     covariance = np.sum([part.covariance for part in parts], axis=0)
     if cluster is not None:
-        covariance = _clustered(rows, parts)
+        scores = np.empty((rows.n_used, len(found.levels)))
+        for code, part in enumerate(parts):
+            scores[rows.strata.codes == code] = part.influence
+        sums = cluster_sums(scores, rows.cluster.codes)
+        covariance = sums.T @ sums
     statistic, df = _quadratic_form(difference, covariance)
     return rows.result(
         _name(rho, strata is not None, cluster is not None),
@@ -125,16 +129,6 @@ def _compare(rows: SurvivalRows, inside: BoolArray, rho: float, with_influence: 
     return _Comparison(
         observed=weight @ deaths, expected=(weight * d) @ share, covariance=covariance, influence=influence
     )
-
-
-def _clustered(rows: SurvivalRows, parts: list[_Comparison]) -> FloatArray:
-    """Return the covariance of the scores from their sums by cluster."""
-    scores = np.empty((len(rows.time_index), len(rows.group.levels)))
-    for code, part in enumerate(parts):
-        scores[rows.strata.codes == code] = part.influence
-    sums = cluster_sums(scores, rows.cluster.codes)
-    result: FloatArray = sums.T @ sums
-    return result
 
 
 def _quadratic_form(difference: FloatArray, covariance: FloatArray) -> tuple[float, int]:

@@ -10,7 +10,13 @@ import numpy as np
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import not_estimable
-from volumetry.statistics.time.survival import CurveOptions, SurvivalCurve, curves_by_group, greenwood_terms
+from volumetry.statistics.time.survival import (
+    CurveOptions,
+    SurvivalCurve,
+    curves_by_group,
+    greenwood_terms,
+    jumps,
+)
 from volumetry.statistics.time.survival_rows import SurvivalRows, read_survival
 from volumetry.statistics.types import Column, FloatArray, Table
 from volumetry.statistics.wald import wald_estimate
@@ -102,13 +108,12 @@ def _clustered_covariance(rows: SurvivalRows, curves: tuple[SurvivalCurve, ...],
         at = np.searchsorted(curve.times, rows.duration[inside])
         edges = np.append(curve.times, np.inf).clip(max=tau)
         after = np.cumsum((np.diff(edges) * curve.survival)[::-1])[::-1]
-        left = curve.n_at_risk - curve.n_events
-        jump = after / np.where(left > 0, left, np.inf)
+        jump = after * jumps(curve.n_events, curve.n_at_risk)
         drift = np.cumsum(after * greenwood_terms(curve.n_events, curve.n_at_risk))
         influence = drift[at] - (rows.event[inside] == 1) * jump[at]
         sums[:, k] = np.bincount(cluster[inside], influence, len(sums))
-    result: FloatArray = sums.T @ sums
-    return result
+    sums[np.abs(sums) < 1e-12 * tau] = 0.0  # what rounding leaves of influences that cancel
+    return sums.T @ sums
 
 
 def _ratios(means: list[Estimate], covariance: FloatArray, tau: float) -> list[Estimate]:
@@ -133,7 +138,6 @@ def _ratios(means: list[Estimate], covariance: FloatArray, tau: float) -> list[E
 
 
 def _difference(means: list[Estimate], i: int, covariance: FloatArray) -> Estimate:
-    value = means[i].value - means[0].value
     error = math.sqrt(max(covariance[i, i] + covariance[0, 0] - 2 * covariance[i, 0], 0.0))
     names = [mean.name.removeprefix("restricted mean ") for mean in means]
-    return wald_estimate(f"difference {names[i]} - {names[0]}", value, error)
+    return wald_estimate(f"difference {names[i]} - {names[0]}", means[i].value - means[0].value, error)

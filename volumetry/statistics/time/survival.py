@@ -108,28 +108,17 @@ class SurvivalCurve(Result):
         ``n_events`` counts from after the time before (the first: from 0) up to each time.
         """
         wanted = np.asarray(times, dtype=np.float64)
-        index = np.searchsorted(self.times, wanted + _TOLERANCE, side="right") - 1
-        before = index < 0
-
-        def step(values: FloatArray, start: float) -> FloatArray:
-            return np.where(before, start, values[np.maximum(index, 0)])
-
-        counted = np.append(0.0, np.cumsum(self.n_events))[index + 1]
-        return {
-            "times": wanted,
-            "n_at_risk": self.numbers_at_risk(wanted),
-            "n_events": np.diff(counted, prepend=0.0),
-            "survival": step(self.survival, 1.0),
-            "standard_error": step(self.standard_error, 0.0),
-            "ci_low": step(self.ci_low, 1.0),
-            "ci_high": step(self.ci_high, 1.0),
-        }
+        index = np.searchsorted(self.times, wanted + _TOLERANCE, side="right")
+        counted = np.append(0.0, np.cumsum(self.n_events))[index]
+        start = {"survival": 1.0, "standard_error": 0.0, "ci_low": 1.0, "ci_high": 1.0}
+        found = {"times": wanted, "n_at_risk": self.numbers_at_risk(wanted)}
+        found["n_events"] = np.diff(counted, prepend=0.0)
+        return found | {name: np.append(first, getattr(self, name))[index] for name, first in start.items()}
 
     def numbers_at_risk(self, times: Any) -> FloatArray:
         """Return how many are followed up to each time or longer."""
         index = np.searchsorted(self.times, np.asarray(times, dtype=np.float64) - _TOLERANCE, side="left")
-        result: FloatArray = np.append(self.n_at_risk, 0.0)[index]
-        return result
+        return np.append(self.n_at_risk, 0.0)[index]
 
     def quantile(self, share: float = 0.5) -> SurvivalQuantile:
         """Return the time by which `share` have had the event, with limits where the band crosses."""
@@ -144,9 +133,13 @@ class SurvivalCurve(Result):
 
         The variance is the sum over event times of (area from there to tau)^2 d / (n (n - d)).
         """
-        mean, variance = _restricted_mean(self, tau)
+        inside = self.times < tau
+        edges = np.concatenate([[0.0], self.times[inside], [tau]])
+        areas = np.diff(edges) * np.append(1.0, self.survival[inside])
+        after = areas.sum() - np.cumsum(areas)[:-1]
+        variance = float((after**2 * greenwood_terms(self.n_events, self.n_at_risk)[inside]).sum())
         name = f"restricted mean {self.label}"
-        return wald_estimate(name, mean, math.sqrt(variance), self.level, tested=False)
+        return wald_estimate(name, float(areas.sum()), math.sqrt(variance), self.level, tested=False)
 
 
 @checked
@@ -193,7 +186,11 @@ def kaplan_meier(
     variance = "grouped infinitesimal jackknife" if robust else "Greenwood"
     return rows.result(
         f"Kaplan-Meier, {chosen.interval} interval, {variance} variance",
-        estimates=_median_estimates(medians, chosen.level),
+        estimates=tuple(
+            Estimate(name=f"median {label}", level=chosen.level, **vars(median))
+            for label, median in medians.items()
+            if median.value is not None
+        ),
         alternative="",
         notes=notes,
         details={"curves": curves, "medians": medians},
@@ -275,8 +272,13 @@ def greenwood_terms(deaths: FloatArray, at_risk: FloatArray) -> FloatArray:
     """Return d / (n (n - d)), 0 where nobody is left (survival is 0 there, and needs no variance)."""
     left = at_risk - deaths
     safe = np.where(left > _TOLERANCE * at_risk, at_risk * left, np.inf)
-    result: FloatArray = deaths / safe
-    return result
+    return deaths / safe
+
+
+def jumps(deaths: FloatArray, at_risk: FloatArray) -> FloatArray:
+    """Return 1 / (n - d), 0 where nobody is left."""
+    left = at_risk - deaths
+    return np.where(left > _TOLERANCE * at_risk, 1 / np.where(left > 0, left, np.inf), 0.0)
 
 
 def _jackknife_variance(
@@ -287,9 +289,7 @@ def _jackknife_variance(
     The influence of a row with time T on -log S(t) is event / (n - d)(T) - H(T) once T <= t, and -H(t)
     before, with H the running sum of Greenwood's terms.
     """
-    hazard_square = np.cumsum(greenwood_terms(deaths, at_risk))
-    left = at_risk - deaths
-    jump = np.where(left > _TOLERANCE * at_risk, 1 / np.where(left > 0, left, np.inf), 0.0)
+    hazard_square, jump = np.cumsum(greenwood_terms(deaths, at_risk)), jumps(deaths, at_risk)
     finished = event * jump[leaving.index] - hazard_square[leaving.index]
     return curve_variance(
         leaving, finished[:, None], np.column_stack([np.ones_like(hazard_square), -hazard_square])
@@ -308,23 +308,6 @@ def _crossing(times: FloatArray, values: FloatArray, level: float) -> float | No
         if len(lower):
             return float((times[first] + times[lower[0]]) / 2)
     return float(times[first])
-
-
-def _restricted_mean(curve: SurvivalCurve, tau: float) -> tuple[float, float]:
-    inside = curve.times < tau
-    edges = np.concatenate([[0.0], curve.times[inside], [tau]])
-    areas = np.diff(edges) * np.append(1.0, curve.survival[inside])
-    after = areas.sum() - np.cumsum(areas)[:-1]
-    terms = greenwood_terms(curve.n_events, curve.n_at_risk)[inside]
-    return float(areas.sum()), float((after**2 * terms).sum())
-
-
-def _median_estimates(medians: dict[str, SurvivalQuantile], level: float) -> tuple[Estimate, ...]:
-    return tuple(
-        Estimate(name=f"median {label}", value=m.value, ci_low=m.ci_low, ci_high=m.ci_high, level=level)
-        for label, m in medians.items()
-        if m.value is not None
-    )
 
 
 def _film_note(last_negative: Column, data: Table | None, rows: SurvivalRows) -> tuple[str, ...]:

@@ -66,14 +66,10 @@ def read_survival(
     causes: bool = False,
     accounted: bool = True,
 ) -> SurvivalRows:
-    """Read and check the columns of a survival analysis.
+    """Read and check the columns of a survival analysis; `data` and `cluster` as in every function.
 
     Parameters
     ----------
-    duration, event : column
-        Follow-up time, 0 or more; event 0 or 1.
-    data, cluster
-        As in every function.
     group, strata : column of labels, optional
     weights : column of numbers, optional
         Case weights, 0 or more.
