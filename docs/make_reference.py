@@ -70,6 +70,10 @@ One tracing (a file, or its `label` or `roi`) is of one patient, side, lesion, r
 name it for several have the code `ambiguous-lesion`. One scan is of one patient, else its lines have
 `patient-unclear`; several lesions and readers of that patient share it as they should.
 
+A visit has one `study_date`; it may take several days where the files themselves say so. An order that
+contradicts the StudyDates of the images stands, flagged `visit-dates-conflict`. Dates begin with the year
+(`2024-03-02`, `20240302`, `2024/3/2`, with or without a time of day).
+
 `volumetry manifest` writes `?` for a patient or visit that is not believed, which a batch refuses, and `?
 cyst` for a lesion that the name of a mask may say: such lines give what the folder gives
 (`ambiguous-lesion` where names differ). Write the lesion, or that it is a side, a reader or a read; or

@@ -43,25 +43,105 @@ def test_one_visit_with_two_places_is_refused(tmp_path, capsys):
     assert "lines 2 and 3" in capsys.readouterr().err
 
 
+def named_by_days(tmp_path, *days):
+    """Masks whose names say the day of a visit that takes several: ``P_v1_2019-01-03.nii.gz``."""
+    for rows, (visit, day) in enumerate(days, start=4):
+        write_box(tmp_path / f"study/P_{visit}_{day}.nii.gz", rows=(5, 5 + rows))
+
+
 def test_days_are_those_of_the_lesion(tmp_path):
+    """A visit may take several days, where the files themselves say so."""
+    days = [("v1", "2019-01-01"), ("v1", "2019-01-03"), ("v2", "2020-01-01"), ("v2", "2020-01-02")]
+    named_by_days(tmp_path, *days)
     lines = [
-        "P,v1,2019-01-01,,x,,,a.nii.gz,",
-        "P,v1,2019-01-03,,y,,,c.nii.gz,",
-        "P,v2,2020-01-01,,x,,,b.nii.gz,",
+        f"P,{visit},{day},,{lesion},,,P_{visit}_{day}.nii.gz,"
+        for (visit, day), lesion in zip(days, "xyxy", strict=True)
     ]
-    write_box(tmp_path / "study/d.nii.gz", rows=(5, 9))
-    _, _, changes = measured(tmp_path, [*lines, "P,v2,2020-01-01,,y,,,d.nii.gz,"])
-    assert {c["lesion"]: c["days"] for c in changes} == {"x": "365", "y": "363"}
+    _, _, changes = measured(tmp_path, lines)
+    assert {c["lesion"]: c["days"] for c in changes} == {"x": "365", "y": "364"}
 
 
 def test_a_visit_whose_dates_enclose_another_visit_is_not_ordered(tmp_path):
+    days = [("a1", "2019-01-01"), ("a1", "2021-01-01"), ("b2", "2020-01-01")]
+    named_by_days(tmp_path, *days)
     lines = [
-        "P,a,2019-01-01,,x,,,a.nii.gz,",
-        "P,a,2021-01-01,,y,,,c.nii.gz,",
-        "P,b,2020-01-01,,x,,,b.nii.gz,",
+        f"P,{visit},{day},,{lesion},,,P_{visit}_{day}.nii.gz,"
+        for (visit, day), lesion in zip(days, "xyx", strict=True)
     ]
     _, _, changes = measured(tmp_path, lines)
     assert {c["reason"] for c in changes} == {"visit-order-unknown"}
+
+
+@pytest.mark.parametrize("visit", ["v1", "2019-01-01"])
+def test_one_visit_with_two_dates_is_refused(tmp_path, capsys, visit):
+    """Neither the files nor their names say that the visit took two days."""
+    lines = [
+        f"P,{visit},2019-01-01,,x,,,a.nii.gz,",
+        f"Q,{visit},2019-07-01,,x,,,b.nii.gz,",
+        f"P,{visit},2019-03-01,,y,,,c.nii.gz,",
+    ]
+    assert measured(tmp_path, lines)[0] == 2
+    told = capsys.readouterr().err
+    assert "one visit has several dates in study_date" in told
+    assert "lines 2 and 4" in told
+    lines[2] = lines[2].replace("2019-03-01", "")
+    assert measured(tmp_path, lines)[0] == 0
+
+
+def series(folder, day, rows):
+    """A DICOM series of a StudyDate, and a native trace on it."""
+    from dicom_phantoms import stack_geometry, stack_voxels, write_series
+    from study_phantoms import box_contours, box_trace
+
+    from volumetry import read_scan, write_trace
+
+    geometry = stack_geometry(row_direction=(1, 0, 0), column_direction=(0, 0, -1))
+    uid = f"2.25.{day}"
+    write_series(
+        folder / "t1", geometry, stack_voxels(geometry), study_date=day, series_uid=uid, study_uid=f"{uid}.1"
+    )
+    scan = read_scan(folder / "t1")
+    outlines = box_contours(range(1, 5), columns=(6.0, 6.0 + rows))
+    trace = box_trace(geometry=scan.geometry, side="", source=scan.hashed_source, contours=outlines)
+    write_trace(trace, folder / "L1.trace.json")
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_flagged"),
+    [
+        (("v1,2021-01-01,", "v2,2020-01-01,"), True),  # dates exchanged
+        (("v1,,2", "v2,,1"), True),
+        (("v1,2019-12-31,", "v2,2020-12-31,"), False),  # moved, in the same order
+        (("v2,,1", "v1,,2"), False),
+        (("v1,2020-01-01,", "v2,2021-01-01,"), False),
+    ],
+)
+def test_an_order_that_contradicts_the_dates_of_the_series_is_told(tmp_path, columns, is_flagged):
+    for name, day, rows in (("one", "20200101", 10), ("two", "20210101", 5)):
+        series(tmp_path / f"study/{name}", day, rows)
+    lines = [
+        f"P,{cells},x,,,{name}/L1.trace.json,{name}/t1"
+        for name, cells in zip(("one", "two"), columns, strict=True)
+    ]
+    code, rows, changes = measured(tmp_path, lines)
+    assert code == 0
+    for row in (*rows, *changes):
+        assert ("visit-dates-conflict" in row["flags"].split(";")) == is_flagged
+    for row in rows:
+        assert ("contradicts the StudyDates" in row["message"]) == is_flagged
+    assert [c["category"] for c in changes] == ["increase" if is_flagged else "decrease"]
+
+
+def test_an_order_of_the_protocol_that_contradicts_the_dates(tmp_path):
+    for name, day, rows in (("P/one", "20200101", 10), ("P/two", "20210101", 5)):
+        series(tmp_path / f"study/{name}", day, rows)
+    protocol = '[study]\nvisits = ["two", "one"]\n[identity]\nvisit = "folder:2"\n'
+    (tmp_path / "p.toml").write_text(protocol, encoding="utf-8")
+    arguments = ["batch", str(tmp_path / "study"), "--protocol", str(tmp_path / "p.toml"), "--jobs", "1"]
+    assert main(["--quiet", *arguments, "--out", str(tmp_path / "out")]) == 0
+    (change,) = read(tmp_path / "out/changes.csv")
+    assert change["category"] == "increase"
+    assert "visit-dates-conflict" in change["flags"].split(";")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-8-sig"])

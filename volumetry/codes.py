@@ -102,6 +102,7 @@ FLAGS = MappingProxyType(
         "unlisted-label": "the mask holds a value that its list of segments lacks; it is not measured",
         "trailing-data": "the file goes on after its contents end",
         "error-unknown": "the error of the change is not known: there are no repeated reads",
+        "visit-dates-conflict": "the order of the visits contradicts the StudyDates of their images",
         "outside-repeatability-range": "a volume lies outside the sizes of the repeated reads",
         "reader-outside-repeatability": "a reader of the change made none of the repeated reads",
         "rule-outside-repeatability": "a volume was measured by another height rule than the repeated reads",

@@ -18,6 +18,8 @@ class Case:
         As far as the folder or the manifest says so; the traced file may know better.
     study_date : str
         ISO date, empty where unknown.
+    scan_date : str
+        StudyDate by the scan or tracing itself, where a manifest may give another date.
     modality, series_uid : str
         Of the scan, as far as known without reading it.
     trace : str
@@ -85,6 +87,7 @@ class Case:
     described: str = ""
     besides: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+    scan_date: str = ""
 
     @property
     def identity(self) -> tuple[str, ...]:

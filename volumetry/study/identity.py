@@ -203,6 +203,16 @@ def unknown_order_message(visits: Iterable[str], declared: Sequence[str] = ()) -
     return f"{what} visits in [study] of the protocol lacks {told}. Name every visit there as it is called."
 
 
+def conflict_message(visits: Iterable[str]) -> str:
+    """Return the sentence that says that dates of images contradict the order of visits."""
+    named = ", ".join(repr(visit) for visit in sorted(visits))
+    return (
+        f"the order of the visits {named} by the manifest or protocol contradicts the StudyDates of their "
+        "images; the given order counts. If it is wrong, correct study_date or visit_order in the manifest, "
+        "or visits in the protocol."
+    )
+
+
 # -- names of files -----------------------------------------------------------------------------------------
 
 

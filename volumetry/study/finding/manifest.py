@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from volumetry.errors import ReadError, UsageError, VolumetryError
+from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.index import read_header
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
-from volumetry.study.finding.manifest_claims import without_double_claims
+from volumetry.study.finding.manifest_claims import check_visit_dates, without_double_claims
 from volumetry.study.finding.named_scans import NamedScan, NamedScans
 from volumetry.study.table_text import table_text
 from volumetry.tables import Column, Row, Table, checked_rows
@@ -59,7 +61,9 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
     numbered = _numbered_rows(path)
     _check_places(numbered, path)
     scans = NamedScans(folder)
-    yield from without_double_claims(list(_lined_cases(numbered, path, folder, scans)))
+    lined = list(_lined_cases(numbered, path, folder, scans))
+    check_visit_dates(lined, {line for line, row in numbered if row["study_date"]}, path)
+    yield from without_double_claims(lined)
 
 
 def _lined_cases(
@@ -187,19 +191,20 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
         )
     named = NamedScan(scan=paths["scan"]) if missing or special else scans.find(paths["scan"])
     error = error or named.error
-    series_uid, form, version, parent = ("", "mask", "", "") if error else _traced(folder, paths["trace"])
+    traced = _Traced() if error else _traced(folder, paths["trace"])
     lesion = row["lesion"] or ""
     is_asked = lesion.startswith(f"{ASKED} ")
     is_one = len(named.files) == 1 and bool(named.series_uid)
     return Case(
-        series_uid=series_uid or named.series_uid,
+        series_uid=traced.series_uid or named.series_uid,
         modality=named.modality,
-        form=form,
-        version=version,
-        parent=parent,
+        form=traced.form,
+        version=traced.version,
+        parent=traced.parent,
         patient=row["patient"],
         site=row["site"] or "",
         study_date=row["study_date"] or named.study_date,
+        scan_date=named.study_date or traced.study_date,
         visit_order=row["visit_order"],
         read=row["read"],
         visit=row["visit"] or "",
@@ -216,22 +221,39 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
     )
 
 
-def _traced(folder: Path, trace: str) -> tuple[str, str, str, str]:
-    """Series, form, own and parent's hash of a traced file, as far as it says so."""
+@dataclass(frozen=True, kw_only=True)
+class _Traced:
+    """What a traced file says of itself: series, form, own and parent's hash, and date of the study."""
+
+    series_uid: str = ""
+    form: str = "mask"
+    version: str = ""
+    parent: str = ""
+    study_date: str = ""
+
+
+def _traced(folder: Path, trace: str) -> _Traced:
     path = folder / trace
     if trace.endswith(TRACE_SUFFIX):
         try:
             read = read_trace(path)
         except VolumetryError:
-            return "", "trace", "", ""  # measuring says why
-        return read.source.series_uid, "trace", read.sha256, read.provenance.parent_sha256
+            return _Traced(form="trace")  # measuring says why
+        return _Traced(
+            series_uid=read.source.series_uid,
+            form="trace",
+            version=read.sha256,
+            parent=read.provenance.parent_sha256,
+            study_date=read.source.study_date,
+        )
     try:
         if trace and recognise(path).name == "dicom":
-            is_rtstruct = read_header(path).sop_class_uid == RTSTRUCT_CLASS
-            return "", "rtstruct" if is_rtstruct else "seg", "", ""
+            header = read_header(path)
+            form = "rtstruct" if header.sop_class_uid == RTSTRUCT_CLASS else "seg"
+            return _Traced(form=form, study_date=iso_date(header.study_date or ""))
     except VolumetryError:
         pass
-    return "", "mask", "", ""
+    return _Traced()
 
 
 def _relative(text: str | None, base: Path, folder: Path) -> str:

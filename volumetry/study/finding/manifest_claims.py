@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from volumetry.errors import VolumetryError
+from volumetry.errors import UsageError, VolumetryError
 from volumetry.study.cases import Case
+from volumetry.study.finding.files import day_of_name, stem_of
+from volumetry.study.finding.name_parts import parts_of_name
+from volumetry.study.identity import date_of_name
 
 Lined = tuple[int, Case]
 """The number of a line, and its case."""
@@ -43,6 +47,53 @@ def without_double_claims(lines: Sequence[Lined]) -> list[Case]:
     ]
 
 
+def check_visit_dates(lines: Sequence[Lined], dated: Collection[int], path: Path) -> None:
+    """Refuse a visit to which lines give several dates.
+
+    A visit may take several days where the files say so: in a date that a file or its name has, its line is
+    not doubted.
+
+    Parameters
+    ----------
+    lines : sequence of (int, Case)
+    dated : collection of int
+        Lines that give a date.
+    path : Path
+        The manifest, for the message.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table`` with the lines.
+    """
+    visits: dict[tuple[str, ...], list[Lined]] = defaultdict(list)
+    for line, case in lines:
+        if line in dated and case.visit:
+            visits[case.site, case.patient, case.visit].append((line, case))
+    for group in visits.values():
+        days = sorted({case.study_date for _, case in group})
+        if len(days) > 1 and not all(case.study_date in _own_dates(case) for _, case in group):
+            raise UsageError(
+                "invalid-table",
+                "one visit has several dates in study_date",
+                where=path,
+                values=_values(group) | {"study_date": lines_told(days)},
+                todo="Write the same date in all lines of a visit, or name the visits apart.",
+            )
+
+
+def _own_dates(case: Case) -> set[str]:
+    """The dates that the files of a case say: the StudyDate, and those in names of files and folders."""
+    places = {place for name in (case.trace, case.scan) for place in name.split("/")}
+    names = {stem_of(place) for place in places} | places
+    return {case.scan_date, *map(date_of_name, names), *map(day_of_name, names), *map(_visit_day, names)}
+
+
+def _visit_day(name: str) -> str:
+    parts = parts_of_name(name)
+    return date_of_name(parts.visit) if parts is not None else ""
+
+
 def _is_claimed_twice(cases: Sequence[Case]) -> bool:
     """Whether cases with one tracing differ in more than their visit, or are of one visit."""
     names = {(c.site, c.patient, c.side, c.lesion, c.reader, c.read) for c in cases}
@@ -71,8 +122,8 @@ def _numbers(group: Iterable[Lined]) -> list[int]:
     return [line for line, _ in group]
 
 
-def lines_told(numbers: Iterable[int]) -> str:
-    """Return numbers of lines as text, as ``2, 5 and 7``.
+def lines_told(numbers: Iterable[int | str]) -> str:
+    """Return what lines are numbered, or what is in them, as text: ``2, 5 and 7``.
 
     >>> lines_told([7, 2, 5])
     '2, 5 and 7'

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from volumetry.study.cases import Case
-from volumetry.study.identity import VisitOrder, first_days, natural, order_of_visits, unknown_order_message
+from volumetry.study.identity import (
+    VisitOrder,
+    conflict_message,
+    first_days,
+    natural,
+    order_of_visits,
+    unknown_order_message,
+)
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.reads import Claim, Verdict, differently_named_message, settle_reads
 from volumetry.tables import MEASUREMENTS, Row
@@ -36,6 +44,8 @@ class Entry:
         Why the volume is not believed; the message alone says that the order of visits is unknown.
     case : Case
     place : int
+    dates_conflict : bool
+        Whether the dates of images contradict the order of the visit and another one.
     """
 
     site: str
@@ -52,6 +62,7 @@ class Entry:
     message: str
     case: Case
     place: int
+    dates_conflict: bool = False
 
     @property
     def final_status(self) -> str:
@@ -86,6 +97,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     """
     light = [(case, place, _keys(case, row, protocol)) for case, place, row in measured]
     orders, visits = _orders(light, protocol)
+    conflicts = _conflicts(light, orders)
     traced = [i for i, (*_, keys) in enumerate(light) if _names_a_lesion(keys)]
     claims = [_claim(light[i][0], light[i][2]) for i in traced]
     verdicts = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
@@ -103,6 +115,9 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
             message = "the mask is empty, which this study takes for not traced ([study] empty_mask)"
         if not code and not order.is_known:
             message = unknown_order_message(visits[patient], protocol.visits)
+        against = conflicts.get((*patient, keys["visit"]), ())
+        if against and not code:
+            message = conflict_message((keys["visit"], *against))
         entries.append(
             Entry(
                 **{n: keys[n] for n in ("site", "patient", "side", "lesion", "visit", "reader", "status")},
@@ -113,6 +128,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
                 message=message,
                 case=case,
                 place=place,
+                dates_conflict=bool(against) and not code,
             )
         )
     return _in_order(entries)
@@ -138,6 +154,8 @@ def identified_row(cells: Row, entry: Entry) -> Row:
     if entry.code:
         row |= dict.fromkeys(_OF_VOLUME)
         row |= {"status": entry.final_status, "code": entry.code}
+    if entry.dates_conflict and row["status"] == "measured":
+        row["flags"] = ";".join(filter(None, (row["flags"], "visit-dates-conflict")))
     if entry.message and (entry.code or not row.get("message")):
         row["message"] = entry.message
     return row
@@ -185,6 +203,28 @@ def _names_a_lesion(keys: dict[str, str]) -> bool:
 def _empty_code(keys: dict[str, str], protocol: Protocol) -> str:
     empty = keys["status"] == "absent" and "empty-mask" in keys["flags"].split(";")
     return "no-outline" if empty and protocol.empty_mask == "not_measurable" else ""
+
+
+def _conflicts(
+    light: Iterable[Light], orders: Mapping[tuple[str, str], VisitOrder]
+) -> dict[tuple[str, str, str], list[str]]:
+    """Visits whose place contradicts the dates of their images, each with those that it contradicts.
+
+    StudyDates are compared with StudyDates, and dates that somebody gave with others of these.
+    """
+    days: dict[tuple[str, str, bool], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for case, _, keys in light:
+        if day := case.scan_date or case.study_date:
+            days[keys["site"], keys["patient"], bool(case.scan_date)][keys["visit"]].add(day)
+    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for (site, patient, _), visits in days.items():
+        ranks = orders[site, patient].ranks
+        placed = sorted((visit for visit in visits if visit in ranks), key=lambda visit: ranks[visit])
+        for earlier, later in combinations(placed, 2):
+            if min(visits[earlier]) > max(visits[later]):
+                found[site, patient, earlier].append(later)
+                found[site, patient, later].append(earlier)
+    return found
 
 
 def _orders(

@@ -127,6 +127,8 @@ def _change_row(
 ) -> tuple[Row, VolumeChange]:
     change = classify_change(*pair, rule)
     empty = ("empty-mask",) if any("empty-mask" in visit.flags for visit in pair) else ()
+    if all("visit-dates-conflict" in visit.flags for visit in pair):
+        empty = (*empty, "visit-dates-conflict")
     days = _days(*dates)
     side, lesion, reader = unit
     row = {
