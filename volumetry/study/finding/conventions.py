@@ -58,47 +58,70 @@ def dicom_cases(found: Found) -> Iterator[Case]:
             )
             continue
         found.traced_series.update(series.key for series in several)
-        series = several[0]
-        scan_patient, scan_visit, scan_date = dicom_who(found, series.first)
-        yield Case(
-            patient=patient or scan_patient,
-            visit=scan_visit,
-            study_date=scan_date,
-            modality=series.first.modality or "",
-            series_uid=series.series_uid if len(several) == 1 else "",
-            patient_id=text_of(header, "patient_id") or text_of(series.first, "patient_id"),
-            study_uid=series.study_uid,
-            form=form,
-            trace=trace,
-            scan=os.path.commonpath([one.folder or "." for one in several]) or ".",
-            scan_files=tuple(name for one in several for name in one.files),
-        )
+        for roi, drawn_on in _by_visit(references, several):
+            series = drawn_on[0]
+            scan_patient, scan_visit, scan_date = dicom_who(found, series.first)
+            yield Case(
+                patient=text_of(header, "patient_id") or scan_patient or patient,
+                visit=scan_visit,
+                study_date=scan_date,
+                modality=series.first.modality or "",
+                series_uid=series.series_uid if len(drawn_on) == 1 else "",
+                patient_id=text_of(header, "patient_id") or text_of(series.first, "patient_id"),
+                study_uid=series.study_uid,
+                form=form,
+                trace=trace,
+                roi=roi,
+                scan=os.path.commonpath([one.folder or "." for one in drawn_on]) or ".",
+                scan_files=tuple(name for one in drawn_on for name in one.files),
+            )
+
+
+def _by_visit(references: References, several: list[ImageSeries]) -> Iterator[tuple[str, list[ImageSeries]]]:
+    """Yield the regions of a structure set with their series, where they were drawn on scans of two visits.
+
+    Else one region without name, which stands for the whole file.
+    """
+    if len({series.study_uid for series in several}) < 2 or references.sop_class_uid != RTSTRUCT_CLASS:
+        yield "", several
+        return
+    for number, names in rtstruct.images_of_regions(references.path):
+        drawn_on = [series for series in several if _holds_any(series, names)] if names else several
+        if drawn_on:
+            yield str(number), drawn_on
+
+
+def _holds_any(series: ImageSeries, names: frozenset[str]) -> bool:
+    uids = {name.partition("#")[0] for name in names}
+    return any(text_of(header, "sop_instance_uid") in uids for header in series.headers)
 
 
 def _referenced_series(found: Found, references: References) -> list[ImageSeries]:
-    """The image series that an object was drawn on: by their UIDs, their images, else where they lie.
+    """The image series that an object was drawn on: by the images it names, their UIDs, else where they lie.
 
-    The series of the patient in the object's frame of reference count where it names nothing that is there:
-    geometry decides between them.
+    The images of single outlines or frames come before the series that the object lists. The series of the
+    patient in the object's frame of reference count where it names nothing that is there: geometry decides
+    between them.
     """
     wanted = {name.partition("#")[0] for name in references.referenced_instance_uids}
+    traced = {name.partition("#")[0] for name in references.traced_instance_uids}
     named = [s for uid in references.referenced_series_uids for s in found.series_by_uid.get(uid, [])]
     if len(named) > len({series.series_uid for series in named}):  # several are under one SeriesInstanceUID
-        named = [s for s in named if wanted & {text_of(h, "sop_instance_uid") for h in s.headers}] or named
+        named = [s for s in named if _holds_any(s, frozenset(wanted))] or named
         named = [s for s in named if s.study_uid == references.study_uid] or named
         named = [s for s in named if s.key[0] == references.patient] or named
     if len(named) > len({series.series_uid for series in named}):
         return []
-    wanted -= {h.sop_instance_uid or "" for s in named for h in s.headers}
-    if named and not wanted:
-        return named
-    named += [
-        s
-        for s in found.series.values()
-        if s not in named and wanted & {h.sop_instance_uid or "" for h in s.headers}
-    ]
-    if named or wanted or references.referenced_series_uids:
-        return named
+    drawn_on = [s for s in named if _holds_any(s, frozenset(traced))]
+    traced -= {text_of(h, "sop_instance_uid") for s in drawn_on for h in s.headers}
+    if traced or not named:
+        others = traced or wanted
+        drawn_on += [s for s in found.series.values() if s not in named and _holds_any(s, frozenset(others))]
+    if drawn_on and references.names_every_image:
+        return drawn_on
+    drawn_on += [s for s in named if s not in drawn_on]
+    if drawn_on or wanted or references.referenced_series_uids:
+        return drawn_on
     return [s for s in found.series.values() if _shares_frame_of_reference(s, references)]
 
 

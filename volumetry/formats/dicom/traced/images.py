@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -309,38 +309,43 @@ def find_series_folder(
 def find_series_folders(
     path: Path | str, references: References, *, max_files: int = MAX_SEARCHED_FILES
 ) -> tuple[Path, ...]:
-    """Return a folder for every referenced series that is found; without named series, for a named image.
+    """Return the folders of the images that outlines or frames name, else of the series that are listed.
 
     Looked at in this order, `max_files` at most: the folder of the file, the folders below it, the folders
     beside it. Symbolic links are not followed.
     """
     here = Path(path).absolute().parent  # links are not resolved
-    missing = set(references.referenced_series_uids) or {""}
+    images = {name.partition("#")[0] for name in references.traced_instance_uids}
+    if not references.referenced_series_uids and not images:
+        images = {name.partition("#")[0] for name in references.referenced_instance_uids}
+    series = set(references.sought_series_uids)
+    missing = {*series, *images}
     folders: list[Path] = []
     for file in islice(_files_around(here), max_files):
-        series = _referenced_series(file, references)
-        if series is not None and series in missing:
-            missing.discard(series)
-            if file.parent not in folders:
-                folders.append(file.parent)
         if not missing:
             break
+        header = _other_image(file, references)
+        if header is None:
+            continue
+        found = {header.series_instance_uid or "", header.sop_instance_uid or ""} & missing
+        missing -= found
+        if found and file.parent not in folders:
+            folders.append(file.parent)
+    if not folders and references.names_every_image:  # none of the named images: those of the series
+        listed = replace(references, traced_instance_uids=frozenset(), names_every_image=False)
+        return find_series_folders(path, listed, max_files=max_files)
     return tuple(folders)
 
 
-def _referenced_series(file: Path, references: References) -> str | None:
-    """Return the series of a referenced image, ``""`` where files name none; None for any other file."""
+def _other_image(file: Path, references: References) -> DicomHeader | None:
+    """Return the header of a file that holds an image, and is not the tracing itself; None for any other."""
     try:
         header = read_header(file)
-        if header.pixel is None or header.sop_instance_uid == references.sop_instance_uid:
-            return None
-        if references.referenced_series_uids:
-            uid = header.series_instance_uid
-            return uid if uid in references.referenced_series_uids else None
-        names = {name.partition("#")[0] for name in references.referenced_instance_uids}
-        return "" if header.sop_instance_uid in names else None
+        is_other = header.pixel is not None and header.sop_instance_uid != references.sop_instance_uid
+        _ = header.series_instance_uid  # refuses what is no UID
     except VolumetryError:
         return None
+    return header if is_other else None
 
 
 def _files_around(here: Path) -> Iterator[Path]:

@@ -63,6 +63,10 @@ class References:
     referenced_instance_uids : frozenset of str
         Images it was drawn on, as far as the file lists them; ``uid#n`` for frame n of a multi-frame image.
     frame_of_reference_uids : tuple of str
+    traced_instance_uids : frozenset of str
+        Those of the images that single outlines or frames name: finer than a series, and first to count.
+    names_every_image : bool
+        Whether every outline or frame names its images.
     """
 
     path: str
@@ -75,6 +79,13 @@ class References:
     referenced_series_uids: tuple[str, ...]
     referenced_instance_uids: frozenset[str]
     frame_of_reference_uids: tuple[str, ...]
+    traced_instance_uids: frozenset[str] = frozenset()
+    names_every_image: bool = False
+
+    @property
+    def sought_series_uids(self) -> tuple[str, ...]:
+        """Series to look for: those that are listed, but where every outline or frame names its images."""
+        return () if self.names_every_image else self.referenced_series_uids
 
 
 def references_of(elements: DicomElements) -> References:
@@ -98,17 +109,8 @@ def references_of(elements: DicomElements) -> References:
         for i in item.get(tag, [])
     ]
     images += elements.sequences.get(tags.SourceImageSequence, [])
-    for group in (
-        *elements.sequences.get(tags.SharedFunctionalGroupsSequence, []),
-        *elements.sequences.get(tags.PerFrameFunctionalGroupsSequence, []),
-    ):
-        images += source_images(group)
-    for region in elements.sequences.get(tags.ROIContourSequence, []):
-        images += [
-            i
-            for ring in region.get(tags.ContourSequence, [])
-            for i in ring.get(tags.ContourImageSequence, [])
-        ]
+    by_part = _images_by_part(elements)
+    traced = [image for part in by_part for image in part]
     return References(
         path=elements.path,
         sop_class_uid=_text(elements, tags.SOPClassUID),
@@ -118,9 +120,27 @@ def references_of(elements: DicomElements) -> References:
         study_date=iso_date(_text(elements, tags.StudyDate)),
         series_uid=_text(elements, tags.SeriesInstanceUID),
         referenced_series_uids=_distinct(uid_of_item(item, tags.SeriesInstanceUID) for item in series),
-        referenced_instance_uids=instances_of(images),
+        referenced_instance_uids=instances_of([*images, *traced]),
         frame_of_reference_uids=_distinct(iter(frames)),
+        traced_instance_uids=instances_of(traced),
+        names_every_image=bool(by_part) and all(by_part),
     )
+
+
+def _images_by_part(elements: DicomElements) -> list[list[Item]]:
+    """Return the images that every frame of a segmentation, or every outline of a structure set, names."""
+    shared = [
+        i for g in elements.sequences.get(tags.SharedFunctionalGroupsSequence, []) for i in source_images(g)
+    ]
+    frames = elements.sequences.get(tags.PerFrameFunctionalGroupsSequence, [])
+    rings = [
+        ring
+        for region in elements.sequences.get(tags.ROIContourSequence, [])
+        for ring in region.get(tags.ContourSequence, [])
+    ]
+    return [source_images(frame) or shared for frame in frames] + [
+        list(ring.get(tags.ContourImageSequence, [])) for ring in rings
+    ]
 
 
 def source_images(group: Item) -> list[Item]:

@@ -15,10 +15,12 @@ from functools import partial
 from pathlib import Path
 
 from volumetry.errors import MismatchError, VolumetryError
+from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.traced.images import TracedImages, images_of
 from volumetry.formats.dicom.traced.references import (
     References,
     check_belongs,
+    instances_of,
     references_of,
 )
 from volumetry.formats.dicom.traced.rtstruct_contours import OFF_PLANE, contours_of, lies_on
@@ -56,6 +58,22 @@ def referenced(path: Path | str) -> References:
         As `volumetry.formats.dicom.file.elements.walk_file`.
     """
     return references_of(walk_structures(path))  # the rings may name images of more series
+
+
+def images_of_regions(path: Path | str) -> tuple[tuple[int, frozenset[str]], ...]:
+    """Return the number of every region, and the images that its outlines name.
+
+    Raises
+    ------
+    ReadError
+    """
+    return tuple(
+        (
+            items.region.number,
+            instances_of(i for ring in items.contours for i in ring.get(tags.ContourImageSequence, [])),
+        )
+        for items in region_items(walk_structures(path))
+    )
 
 
 def list_rois(path: Path | str) -> tuple[Region, ...]:

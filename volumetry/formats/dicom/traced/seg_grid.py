@@ -248,12 +248,13 @@ def _beside(
 
 def _stack_of(header: Segmentation, scan: object) -> SourceStack | None:
     """Return the images it was drawn on; None where no scan is named and none lies beside it."""
+    named = {frame.source_uid for frame in header.frames if frame.source_uid}
     if scan is not None:
         images = images_of(header.path, header.references, scan)
-        return images.stack_of((), partial(_lies_on, header))
+        return images.stack_of(named, partial(_lies_on, header))
     beside = images_beside(header.path, header.references)
     with suppress(VolumetryError):
-        return None if beside is None else beside.stack_of((), partial(_lies_on, header))
+        return None if beside is None else beside.stack_of(named, partial(_lies_on, header))
     return None
 
 
