@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,106 @@ def test_thick_and_thin_reconstructions_in_one_series_are_two_stacks(
     with pytest.raises(vm.VolumetryError) as caught:
         find_stack(folder)
     assert caught.value.code == "ambiguous-series"
+
+
+# -- the images that are named one by one come before the series that is listed ------------------------------
+
+LISTED = f"{SERIES}.{ord('A')}"
+THIN = lattice(slice_thickness_mm=2.0)
+
+
+def derived_from(names: Sequence[str]) -> Callable[[Dataset], None]:
+    """Name the image of every frame (slices 2 to 5), and leave the thickness to it."""
+
+    def change(ds: Dataset) -> None:
+        del ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness
+        for index, frame in zip(range(2, 6), ds.PerFrameFunctionalGroupsSequence, strict=True):
+            made = Dataset()
+            made.SourceImageSequence = [source_item(names[index])]
+            frame.DerivationImageSequence = [made]
+
+    return change
+
+
+def traced(folder: Path, kind: str, names: Sequence[str]) -> Path:
+    if kind == "seg":
+        marked = lesion(CLEAN, slice(4, 14), slice(4, 14))
+        return write_seg(
+            folder / "t.dcm", CLEAN, {"L1": marked}, series_uid=LISTED, change=derived_from(names)
+        )
+    items = contour_items(DRAWN, slice_uids=names)
+    if kind == "one outline":
+        for item in items[1:]:
+            del item.ContourImageSequence
+    return write_rtstruct(folder / "t.dcm", {"L1": items}, series_uid=LISTED)
+
+
+@pytest.mark.parametrize("kind", ["rtstruct", "one outline", "seg"])
+@pytest.mark.parametrize("is_named_in_call", [None, False, True])
+def test_named_images_come_before_the_listed_series(
+    tmp_path: Path, kind: str, is_named_in_call: bool | None
+) -> None:
+    folder = tmp_path / "site" / "in"
+    series(folder, "A")
+    names = series(folder, "B", THIN)
+    path = traced(folder, kind, names)
+    right = (vm.measure_volume(DRAWN).volume_mm3 or 0.0) / 2
+    if is_named_in_call is None:
+        (row,) = rows_of(folder)
+        assert volume(row) == pytest.approx(right)
+        assert row["series_uid"] in ("", f"{SERIES}.{ord('B')}")
+        return
+    scan = ["--scan", str(folder)] if is_named_in_call else []
+    code, out, err = run(["measure", str(path), *scan, "--format", "json"])
+    assert code == 0, err
+    assert json.loads(out)[0]["volume_thickness_mm3"] == pytest.approx(right)
+
+
+def test_a_segmentation_of_frames_from_stacks_that_differ_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    first, second = series(folder, "A"), series(folder, "B", THIN)
+    traced(folder, "seg", [*first[:4], *second[4:]])
+    (row,) = rows_of(folder)
+    assert row["code"] == "ambiguous-series"
+
+
+@pytest.mark.parametrize("kind", ["two regions", "one region", "seg"])
+@pytest.mark.parametrize("patient_id", ["P1", ""])
+def test_a_region_belongs_to_the_visit_of_the_images_that_it_names(
+    tmp_path: Path, kind: str, patient_id: str
+) -> None:
+    folder = tmp_path / "in"
+    visits = {
+        letter: series(folder / "P1", letter, StudyDate=f"20240{month}01", StudyInstanceUID=f"1.2.9.{month}")
+        for letter, month in (("A", 7), ("B", 1))
+    }
+    expected = {"L1": "2024-01-01"}
+    if kind == "seg":
+        marked = lesion(CLEAN, slice(4, 14), slice(4, 14))
+        change = derived_from(visits["B"])
+        write_seg(folder / "P1" / "t.dcm", CLEAN, {"L1": marked}, series_uid=LISTED, change=change)
+    else:
+        regions = {"L1": contour_items(DRAWN, slice_uids=visits["B"])}
+        if kind == "two regions":
+            regions["L2"] = contour_items(DRAWN, slice_uids=visits["A"])
+            expected["L2"] = "2024-07-01"
+        path = folder / "P1" / "t.dcm"
+        write_rtstruct(path, regions, series_uid=LISTED, patient_id=patient_id)
+    found = rows_of(folder)
+    assert {row["lesion"]: row["visit"] for row in found} == expected
+    assert {row["patient"] for row in found} == {"P1"}
+    assert all(row["status"] == "measured" for row in found)
+
+
+@pytest.mark.parametrize("is_one_study", [True, False])
+def test_a_folder_for_every_series_of_one_study_is_one_patient(tmp_path: Path, is_one_study: bool) -> None:
+    folder = tmp_path / "in"
+    for letter, study in (("A", "1.2.9.1"), ("B", "1.2.9.1" if is_one_study else "1.2.9.2")):
+        series(folder, letter, StudyInstanceUID=study)
+
+    def change(ds: Dataset) -> None:
+        ds.StudyInstanceUID = "1.2.9.1"
+
+    write_rtstruct(folder / "RT" / "rs.dcm", {"L1": contour_items(DRAWN)}, series_uid=LISTED, change=change)
+    (row,) = (row for row in rows_of(folder) if row["trace"])
+    assert row["code"] == ("" if is_one_study else "patient-unclear")

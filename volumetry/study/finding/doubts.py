@@ -96,7 +96,9 @@ class _Doubts:
             folders={
                 patient: names
                 for patient, names in folders.items()
-                if len(names) > 1 and not all(map(is_visit_name, names))
+                if len(names) > 1
+                and not all(map(is_visit_name, names))
+                and not _share_studies([c for c in cases if c.patient == patient])
             },
             places=_several(_places_of_patients(cases, rules)),
             drawn_on={} if rules.patient else _several(drawn),
@@ -136,6 +138,20 @@ def _is_dated_study(case: Case) -> bool:
 
 def _is_doubtful(case: Case, rule: str) -> bool:
     return not rule and bool(case.patient_id) and case.patient == case.patient_id
+
+
+def _share_studies(cases: Iterable[Case]) -> bool:
+    """Whether the first folders of a PatientID are joined by DICOM studies, each of which has one patient."""
+    groups: list[tuple[set[str], set[str]]] = []
+    for case in cases:
+        if not _is_doubtful(case, ""):
+            continue
+        names, studies = {_first_folder(case)}, {case.study_uid} - {""}
+        for group in [g for g in groups if g[0] & names or g[1] & studies]:
+            groups.remove(group)
+            names, studies = names | group[0], studies | group[1]
+        groups.append((names, studies))
+    return len(groups) == 1
 
 
 def _first_folder(case: Case) -> str:
