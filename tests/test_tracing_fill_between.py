@@ -184,6 +184,43 @@ def test_a_cavity_that_ends_between_traced_slices_keeps_its_volume_in_the_mean()
     assert np.max(np.abs(errors)) < 0.15
 
 
+def test_an_island_that_ends_between_traced_slices_keeps_its_volume_in_the_mean() -> None:
+    """A rounded island beside a body that goes on; the body is as it is without the island."""
+    geometry = stack_geometry(n_slices=N_SLICES, rows=64, columns=64)
+    traced = (0, 3, 6, 9, 11)
+    errors = []
+    for shift in np.linspace(-1.5, 1.5, 7):
+        inside = [1 - ((index - 5.5 - shift) / 3.6) ** 2 for index in range(N_SLICES)]
+        radii = [8 * np.sqrt(share) if share > 0.01 else 0.0 for share in inside]
+        whole, islands = {}, {}
+        for index, radius in enumerate(radii):
+            whole[index] = [Contour(slice_index=index, vertices=circle(12 + index / 3, (20.0, 20.0)))]
+            islands[index] = []
+            if radius:
+                islands[index].append(Contour(slice_index=index, vertices=circle(radius, (50.0, 50.0))))
+        alone = fill_between({index: whole[index] for index in traced}, geometry)
+        filled = fill_between({index: whole[index] + islands[index] for index in traced}, geometry)
+        beside = [c for c in filled if c.vertices[:, 0].mean() > 40]
+        assert len(filled) - len(beside) == len(alone)
+        assert net_area(filled) - net_area(beside) == pytest.approx(net_area(alone), rel=1e-3)
+        got = net_area(beside) + sum(net_area(islands[index]) for index in traced)
+        errors.append(got / sum(net_area(found) for found in islands.values()) - 1)
+    assert abs(np.mean(errors)) < 0.08
+    assert np.max(np.abs(errors)) < 0.15
+
+
+def test_parts_that_run_together_are_one_and_a_body_that_moved_is_none_between() -> None:
+    geometry = stack_geometry(n_slices=N_SLICES, rows=64, columns=64)
+    two = [Contour(slice_index=0, vertices=circle(7, (32.0, column))) for column in (22.0, 42.0)]
+    one = [Contour(slice_index=4, vertices=circle(20))]
+    found = fill_between({0: two, 4: one}, geometry)
+    assert [c.slice_index for c in found] == sorted(c.slice_index for c in found)
+    areas = [net_area([c for c in found if c.slice_index == index]) for index in (1, 2, 3)]
+    assert net_area(two) < areas[0] < areas[1] < areas[2] < net_area(one)
+    moved = [Contour(slice_index=4, vertices=circle(7, (50.0, 10.0)))]
+    assert [c.slice_index for c in fill_between({0: two[1:], 4: moved}, geometry)].count(2) == 0
+
+
 def test_a_rounded_body_may_be_thickest_between_two_traced_slices() -> None:
     geometry = stack_geometry(n_slices=N_SLICES, rows=64, columns=64)
     radii = [28 * np.sqrt(1 - ((index - 5.5) / 6.5) ** 2) for index in range(N_SLICES)]

@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QEventLoop, QObject, QPoint, Qt, QTimer
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
 NEEDED = ("xdotool", "openbox")
@@ -26,6 +27,10 @@ needs_x = pytest.mark.skipif(
 )
 
 POLL_MS = 5
+PATIENCE_S = 30.0
+"""How long a condition is waited for: a busy machine is slow, and that is not what is tested."""
+MARK_BUTTON, MARK_S = "9", 2.0
+"""Nothing listens to this button of the mouse: when it arrives, all that went before it has arrived."""
 KEYS = {
     "PageDown": "Next",
     "PageUp": "Prior",
@@ -46,12 +51,34 @@ def turn_loop(milliseconds: int) -> None:
     loop.exec()
 
 
+def until(condition: Callable[[], object], what: object = "") -> None:
+    """Let the real event loop of Qt run until something is so."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain: {what}"
+        turn_loop(20)
+
+
+def stand_still(person) -> None:
+    """Let the loop run until the picture stays where it is: a busy machine lays the window out late."""
+    before = None
+    while before != (now := (person.tracer.scene.view, person.canvas.size())):
+        before = now
+        turn_loop(200)
+
+
+def _is_managed() -> bool:
+    """Whether a window manager answers on the display."""
+    asked = subprocess.run(["xdotool", "get_num_desktops"], capture_output=True, check=False)
+    return asked.returncode == 0
+
+
 @contextmanager
 def window_manager() -> Iterator[None]:
     """Run openbox on the display."""
     process = subprocess.Popen(["openbox", "--sm-disable"], stderr=subprocess.DEVNULL)
     try:
-        time.sleep(0.3)
+        until(_is_managed, "a window manager")
         yield
     finally:
         process.terminate()
@@ -70,6 +97,36 @@ def both_cores_busy() -> Iterator[None]:
             process.wait()
 
 
+def _done(words: Sequence[str]) -> None:
+    """Run a program to its end while Qt's loop turns."""
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    loop = QEventLoop()
+    timer = QTimer()
+    timer.timeout.connect(lambda: loop.quit() if process.poll() is not None else None)
+    timer.start(POLL_MS)
+    loop.exec()
+    timer.stop()
+    assert process.returncode == 0
+
+
+class Mark(QObject):
+    """Waits for the button that nothing else listens to, and keeps it from everybody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_arrived = False
+        QApplication.instance().installEventFilter(self)
+
+    def end(self) -> None:
+        QApplication.instance().removeEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.ForwardButton:
+            self.has_arrived = self.has_arrived or event.type() == QEvent.Type.MouseButtonRelease
+            return True
+        return False
+
+
 class RealHand:
     """The mouse and the keys of the display, at the window of a person."""
 
@@ -79,7 +136,8 @@ class RealHand:
         window.move(20, 40)
         window.raise_()
         window.activateWindow()
-        turn_loop(300)
+        until(window.isActiveWindow, "the window to be active")
+        turn_loop(200)
 
     # -- words for xdotool ------------------------------------------------------------------------------
 
@@ -111,15 +169,15 @@ class RealHand:
     # -- doing ------------------------------------------------------------------------------------------
 
     def run(self, words: Sequence[str], *, settle_ms: int = 60) -> None:
-        """Let xdotool do it, while Qt's loop turns, and let the window answer."""
-        process = subprocess.Popen(["xdotool", *words], stdout=subprocess.DEVNULL)
-        loop = QEventLoop()
-        timer = QTimer()
-        timer.timeout.connect(lambda: loop.quit() if process.poll() is not None else None)
-        timer.start(POLL_MS)
-        loop.exec()
-        timer.stop()
-        assert process.returncode == 0
+        """Let xdotool do it, while Qt's loop turns, and let the window answer once all of it has arrived."""
+        _done(["xdotool", *words])
+        # Only now: a filter over all events in Python would cost time while a stroke is drawn.
+        mark = Mark()
+        _done(["xdotool", "click", MARK_BUTTON])
+        end = time.monotonic() + MARK_S
+        while not mark.has_arrived and time.monotonic() < end:
+            turn_loop(POLL_MS)
+        mark.end()
         turn_loop(settle_ms)
 
     def key(self, *names: str) -> None:

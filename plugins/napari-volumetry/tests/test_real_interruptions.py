@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -10,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari_volumetry.compare import VIEWS
-from qtpy.QtWidgets import QMessageBox, QWidget
-from real_hand import RealHand, both_cores_busy, needs_x, turn_loop, window_manager
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
+from real_hand import RealHand, both_cores_busy, needs_x, stand_still, turn_loop, until, window_manager
 
 PROVES = bool(os.environ.get("VOLUMETRY_PROVE"))
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600), needs_x]
@@ -29,7 +31,7 @@ ENDS_IT = {
     "Backspace": ["key", "BackSpace"],
     "another tool": ["key", "n"],
     "new lesion": ["key", "shift+f"],
-    "window close, then stay": ["key", "alt+F4", "sleep", "0.7", "key", "Escape", "sleep", "0.3"],
+    "window close, then stay": ["key", "alt+F4"],
 }
 GOES_ON = {
     "save": ["key", "shift+s"],
@@ -55,8 +57,9 @@ def hand(person, study, request):
     with window_manager(), both_cores_busy() if request.param == "loaded" else nullcontext():
         assert person.tracer.open_study(study)
         person.pick(person.row_of(name=CASE))
-        turn_loop(300)
-        yield RealHand(person)
+        made = RealHand(person)
+        stand_still(person)
+        yield made
 
 
 def ring_at(row: float, column: float, radius: float = 9.0) -> np.ndarray:
@@ -64,14 +67,37 @@ def ring_at(row: float, column: float, radius: float = 9.0) -> np.ndarray:
     return np.column_stack((row + radius * np.sin(angles), column + radius * np.cos(angles)))
 
 
-def interrupted(hand: RealHand, words: list[str], shown: np.ndarray) -> None:
+def interrupted(hand: RealHand, name: str, words: list[str], shown: np.ndarray) -> None:
     """Begin a stroke, do something else in its middle, and end it."""
     person = hand.person
     path = np.round(person.on_canvas(shown))
     half = len(path) // 2
     first = ["mousemove", *hand.on_screen(person.canvas, path[0]), "sleep", "0.05", "mousedown", "1"]
-    middle = [*hand.along(path[:half], 0.1), *words, "sleep", "0.15"]
-    hand.run([*first, *middle, *hand.along(path[half:], 0.1), "mouseup", "1"], settle_ms=120)
+    hand.run([*first, *hand.along(path[:half], 0.1)])
+    if name.startswith("window close"):
+        stay_when_asked(hand, words)
+    else:
+        hand.run(words)
+    hand.run([*hand.along(path[half:], 0.1), "mouseup", "1"], settle_ms=120)
+
+
+def stay_when_asked(hand: RealHand, words: list[str]) -> None:
+    """Close the window, and answer its question by Escape, whenever it comes."""
+    asked: list[QWidget] = []
+
+    def escape() -> None:
+        box = QApplication.activeModalWidget()
+        if isinstance(box, QMessageBox) and box.isActiveWindow() and not asked:
+            asked.append(box)
+            subprocess.run(["xdotool", "key", "Escape"], check=True)
+
+    timer = QTimer()
+    timer.timeout.connect(escape)
+    timer.start(50)
+    hand.run(words)
+    until(lambda: asked and QApplication.activeModalWidget() is None, "the question before closing")
+    timer.stop()
+    until(hand.person.viewer.window._qt_window.isActiveWindow, "the window to be active again")
 
 
 def outlines(person) -> list[tuple[int, float, float]]:
@@ -85,7 +111,7 @@ def begin(hand: RealHand, name: str) -> list[tuple[int, float, float]]:
     person = hand.person
     if person.tracer.name != CASE:
         person.pick(person.row_of(name=CASE))
-        turn_loop(100)
+    stand_still(person)
     person.tracer.go_to_slice(5)
     if person.tracer.session.state.contours:
         person.tracer.choose_lesion(next(iter(person.tracer.session.state.lesions)))
@@ -105,13 +131,12 @@ def test_what_ends_a_stroke_leaves_nothing_behind(hand):
     for name, words in some.items():
         held = begin(hand, name)
         before = person.tracer.opening
-        interrupted(hand, words, ring_at(45, 55))
+        interrupted(hand, name, words, ring_at(45, 55))
         assert "dropped" in person.said or person.tracer.opening != before, (name, person.said)
         if person.tracer.opening != before:
             assert person.tracer.name != CASE
             assert not any(e.action == "add-outline" for e in person.tracer.session.events), name
             person.pick(person.row_of(name=CASE))
-            turn_loop(100)
         assert outlines(person) == held, name
         assert person.tracer.case is not None
 
@@ -124,12 +149,12 @@ def test_what_does_not_end_a_stroke_leaves_it_as_it_was_drawn(hand):
         held = begin(hand, name)
         if name == "another window in front":
             other.show()
-            turn_loop(200)
+            until(other.isActiveWindow, "the other window")
             hand.press(person.canvas, (5, 5))
-            (window,) = [int(other.winId())]
-            words = ["windowactivate", str(window), "sleep", "0.2"]
+            until(person.viewer.window._qt_window.isActiveWindow, "the window to be active again")
+            words = ["windowactivate", "--sync", str(int(other.winId()))]
         shown = ring_at(45, 55)
-        interrupted(hand, words, shown)
+        interrupted(hand, name, words, shown)
         found = outlines(person)
         assert held[0] in found, name
         assert len(found) == 2, (name, person.said)
@@ -167,9 +192,9 @@ def test_a_stroke_under_which_the_picture_moves_is_dropped(hand):
         if not PROVES and name not in some:
             continue
         held = begin(hand, name)
-        turn_loop(250)
+        stand_still(person)
         person.zoom_to(45, 45, 4.0)
-        turn_loop(150)
+        stand_still(person)
         seen = person.tracer.scene.view
         shown = ring_at(45, 55)
         path = np.round(person.on_canvas(shown))
@@ -179,7 +204,7 @@ def test_a_stroke_under_which_the_picture_moves_is_dropped(hand):
         events = len(person.tracer.session.events)
         hand.run([*begun, *hand.along(path[:half], 0.1)])
         act()
-        turn_loop(300)
+        stand_still(person)
         hand.run([*rest, "mouseup", "1"], settle_ms=120)
         found, kept = outlines(person), person.tracer.session.events[events:]
         assert held[0] in found, name
@@ -214,8 +239,7 @@ def test_a_half_drawn_polygon_goes_with_its_case(hand):
     turn_loop(50)
     place = table.visualItemRect(table.item(row, 0)).center()
     hand.press(table.viewport(), (place.x(), place.y()), times=2)
-    turn_loop(200)
-    assert person.tracer.name == "hip03, 2022-02-15"
+    until(lambda: person.tracer.name == "hip03, 2022-02-15", "the other case")
     assert not any(e.action == "add-outline" for e in person.tracer.session.events)
     assert not person.tracer.drawing.is_half_drawn
     # The first click there draws nothing: no tool is chosen, nothing is half drawn.
@@ -240,7 +264,9 @@ def test_closing_asks_for_what_is_not_saved(hand, monkeypatch):
     monkeypatch.setattr(QMessageBox, "exec", answer)
     for number, key in enumerate(("alt+F4", "ctrl+w", "ctrl+q"), start=1):
         monkeypatch.setattr("napari._qt.qt_main_window.ConfirmCloseDialog.exec_", lambda _self: 1)
-        hand.run(["key", key, "sleep", "0.3"])
+        hand.run(["key", key])
+        until(lambda number=number: len(asked) >= number, key)
+        turn_loop(300)
         assert len(asked) == number, key
         assert asked[-1].startswith("Unsaved: "), asked
         assert person.viewer.window._qt_window.isVisible()

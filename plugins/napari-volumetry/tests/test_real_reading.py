@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
-from real_hand import RealHand, both_cores_busy, needs_x, turn_loop, window_manager
+from real_hand import RealHand, both_cores_busy, needs_x, stand_still, turn_loop, until, window_manager
 
 from volumetry import measure_volume, read_trace
 
@@ -107,11 +107,9 @@ def read_one(hand: RealHand, study: Path, seed: int) -> tuple[int, float]:
     table = person.worklist.table
     place = table.visualItemRect(table.item(0, 0)).center()
     does.click(table.viewport(), (place.x(), place.y()), times=2)
-    # A busy machine lays the window out late: who draws waits until the picture stands still.
-    before = None
-    while before != person.tracer.scene.view:
-        before = person.tracer.scene.view
-        turn_loop(400)
+    until(lambda: person.tracer.case is not None, "the case")
+    # Who draws waits until the picture stands still.
+    stand_still(person)
     does.key("G")
     for index in TRACED:
         does.go_to(index)
@@ -130,8 +128,7 @@ def read_one(hand: RealHand, study: Path, seed: int) -> tuple[int, float]:
     person.panel.messages.ensureWidgetVisible(signing.sign)
     turn_loop(30)
     does.click(signing.sign)
-    turn_loop(150)
-    assert person.panel.state.text().startswith("Signed by AB, "), person.panel.state.text()
+    until(lambda: person.panel.state.text().startswith("Signed by AB, "), "the signature")
     (saved,) = study.rglob("*.trace.json")
     volume = measure_volume(read_trace(saved))
     assert volume.n_slices == N_SLICES

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 from napari_volumetry.strokes import brushed, outline_of, pushed
-from real_hand import RealHand, bare_count, both_cores_busy, needs_x, turn_loop, window_manager
+from real_hand import RealHand, bare_count, both_cores_busy, needs_x, stand_still, turn_loop, window_manager
 
 PROVES = bool(os.environ.get("VOLUMETRY_PROVE"))
 TIMES = 10 if PROVES else 1
@@ -49,8 +49,8 @@ def hand(person, study):
     """A real hand at a case, zoomed in; a lesion that is traced between strokes is taken back."""
     with window_manager():
         assert person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
-        turn_loop(300)
         made = RealHand(person)
+        stand_still(person)
         person.zoom_to(50, 50, 4.0)
         yield made
 

@@ -8,8 +8,8 @@ Akima's curve (J ACM 17, 589 (1970)) where it bends the same way at both ends of
 does, and elsewhere the monotone cubic of Fritsch and Carlson (SIAM J Numer Anal 17, 238 (1980)), which never
 goes beyond its neighbours: 0.2 to 0.6 % are lost.
 
-Holes are interpolated apart from the outlines round them, and taken out of them: see
-``docs/decisions/0016-fill-between.md``.
+Holes are interpolated apart from the outlines round them, and taken out of them; so is every part of a lesion
+(an island) that lies apart from the others: see ``docs/decisions/0016-fill-between.md``.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ SMALLEST_PIXELS = 0.5
 """Outlines of less area than this are remains, and left out."""
 
 
-HOLE_END = 0.75
-"""Share of the way to a slice without a hole at which a hole ends.
+PART_END = 0.75
+"""Share of the way to a slice without a hole, or without a part of the lesion, at which it ends.
 
 A rounded cavity ends anywhere between the slices; the volume that it has there in the mean, a quarter of its
-area times the gap, is that of a cone that ends here.
+area times the gap, is that of a cone that ends here. So with an island.
 """
 
 NEIGHBOURS = 2
@@ -68,8 +68,9 @@ def fill_between(
     Returns
     -------
     tuple of Contour
-        Slice by slice, outlines before holes. None on slices in which the interpolated shape vanishes, as it
-        does between shapes that do not overlap.
+        Slice by slice, outlines before holes. A part of the lesion that nothing on the next traced slice
+        overlaps ends on the way there. None on slices in which the interpolated shape vanishes, as it does
+        between two slices of which no outlines overlap.
 
     Examples
     --------
@@ -101,16 +102,57 @@ def _gap(
     positions = geometry.slice_positions_mm
     x, first = positions[list(near)], list(near).index(before)
     wanted = [float(positions[index]) for index in range(before + 1, after)]
-    solids = [grid.signed_distance([c for c in near[index] if not c.is_hole]) for index in near]
-    values = _between(x, np.stack(solids), first, wanted)
+    parts = [part for part in _parts(near, grid) if part.keys() & {before, after}]
+    values = _of_part(grid, parts[0], near, x, first, wanted)
+    for part in parts[1:]:
+        values = np.maximum(values, _of_part(grid, part, near, x, first, wanted))
     if any(c.is_hole for index in (before, after) for c in near[index]):
-        holes = [_as_outlines(near[index]) for index in near]
-        fields = _with_ends([grid.signed_distance(rings) if rings else None for rings in holes])
-        values = np.minimum(values, -_between(x, fields, first, wanted))
+        holes = {index: _as_outlines(near[index]) for index in near}
+        values = np.minimum(values, -_of_part(grid, holes, near, x, first, wanted))
     found: list[Contour] = []
     for index, value in zip(range(before + 1, after), values, strict=True):
         found += grid.outlines(value, index)
     return found
+
+
+def _parts(near: Mapping[int, Sequence[Contour]], grid: _Grid) -> list[dict[int, list[Contour]]]:
+    """The parts of a lesion: outlines that overlap from one traced slice to the next, by slice.
+
+    Between two slices of which no outlines overlap the lesion has moved: all of it is one part there.
+    """
+    outlines = [(index, contour) for index in near for contour in near[index] if not contour.is_hole]
+    masks = [grid.inside([contour]) for _, contour in outlines]
+    links = np.zeros((len(outlines), len(outlines)), dtype=bool)
+    for one, other in pairwise(near):
+        pairs = [
+            (i, j)
+            for i, (here, _) in enumerate(outlines)
+            for j, (there, _) in enumerate(outlines)
+            if (here, there) == (one, other)
+        ]
+        overlapping = [(i, j) for i, j in pairs if (masks[i] & masks[j]).any()]
+        for i, j in overlapping or pairs:
+            links[i, j] = True
+    from scipy.sparse.csgraph import connected_components
+
+    n_parts, numbers = connected_components(links, directed=False)
+    parts: list[dict[int, list[Contour]]] = [{} for _ in range(n_parts)]
+    for number, (index, contour) in zip(numbers, outlines, strict=True):
+        parts[number].setdefault(index, []).append(contour)
+    return parts
+
+
+def _of_part(
+    grid: _Grid,
+    part: Mapping[int, Sequence[Contour]],
+    near: Mapping[int, Sequence[Contour]],
+    x: Array,
+    first: int,
+    wanted: Sequence[float],
+) -> Array:
+    """Distances to a part of the lesion, or to its holes, at wanted positions: (n, rows, columns)."""
+    held = [grid.signed_distance(part[index]) if part.get(index) else None for index in near]
+    return _between(x, _with_ends(held), first, wanted)
 
 
 def _as_outlines(contours: Sequence[Contour]) -> list[Contour]:
@@ -119,9 +161,9 @@ def _as_outlines(contours: Sequence[Contour]) -> list[Contour]:
 
 
 def _with_ends(fields: Sequence[Array | None]) -> Array:
-    """Distances to holes on all slices: a slice without one continues the nearest that has one.
+    """Distances on all slices: a slice without the part continues the nearest that has it.
 
-    Along a straight line the hole then ends at `HOLE_END` of the way.
+    Along a straight line it then ends at `PART_END` of the way.
     """
     held = [number for number, field in enumerate(fields) if field is not None]
     found = []
@@ -131,7 +173,7 @@ def _with_ends(fields: Sequence[Array | None]) -> Array:
             continue
         nearest = fields[min(held, key=lambda one: abs(one - number))]
         assert nearest is not None
-        found.append(nearest - nearest.max() / HOLE_END)
+        found.append(nearest - nearest.max() / PART_END)
     return np.stack(found)
 
 
@@ -209,6 +251,13 @@ class _Grid:
     def to_grid(self, vertices: Array) -> Array:
         return (vertices - self.corner) / self.step
 
+    def inside(self, contours: Sequence[Contour]) -> NDArray[np.bool_]:
+        """Whether each grid point lies inside the outlines."""
+        on_grid = [
+            Contour(slice_index=0, vertices=self.to_grid(c.vertices), is_hole=c.is_hole) for c in contours
+        ]
+        return fill_contours(on_grid, self.shape)
+
     def signed_distance(self, contours: Sequence[Contour]) -> Array:
         """Distance in mm to the nearest outline, positive inside, on every grid point.
 
@@ -217,12 +266,9 @@ class _Grid:
         """
         from scipy.ndimage import distance_transform_edt
 
-        on_grid = [
-            Contour(slice_index=0, vertices=self.to_grid(c.vertices), is_hole=c.is_hole) for c in contours
-        ]
-        inside = fill_contours(on_grid, self.shape)
+        inside = self.inside(contours)
         sampling = (self.step * self.spacing[0], self.step * self.spacing[1])
-        seeds = self._exact_near([c.vertices for c in on_grid], sampling)
+        seeds = self._exact_near([self.to_grid(c.vertices) for c in contours], sampling)
         known = np.isfinite(seeds)
         far, nearest = distance_transform_edt(~known, sampling=sampling, return_indices=True)
         # From a far point to the outline: the way to the nearest known point, and what that one has left.

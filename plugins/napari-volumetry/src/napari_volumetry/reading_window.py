@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import QChildEvent, QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QCloseEvent, QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -70,6 +70,9 @@ class ReadingWindow(QObject):
             timer.timeout.connect(do)
         self._connect()
         self.window.installEventFilter(self)
+        # Keys that nothing in a dock wants would go to napari, not to the window.
+        for dock in self.window.findChildren(QDockWidget):
+            dock.installEventFilter(self)
 
     def _connect(self) -> None:
         tracer, other = self.tracer, self.other
@@ -212,16 +215,26 @@ class ReadingWindow(QObject):
         is_hidden = all(dock.isHidden() for dock in docks)
         for dock in docks:
             dock.setVisible(is_hidden)
+        if not is_hidden:
+            # One of them may have had the keys.
+            self.tracer.canvas.setFocus()
 
     # -- closing ----------------------------------------------------------------------------------------
 
-    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802, D102
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802, D102
+        if isinstance(event, QChildEvent):
+            if (event.added() or event.polished()) and isinstance(event.child(), QDockWidget):
+                event.child().installEventFilter(self)
+            return False
         if isinstance(event, QKeyEvent):
-            # Nobody below the window wanted it: a click beside the picture must not make the keys dead.
-            is_written = isinstance(QApplication.focusWidget(), WRITTEN_IN)
+            # Nobody below wanted it: a click beside the picture must not make the keys dead.
+            is_function = Qt.Key.Key_F1 <= event.key() <= Qt.Key.Key_F35
+            is_written = isinstance(QApplication.focusWidget(), WRITTEN_IN) and not is_function
             return not is_written and self.tracer.input.take_key(event)
         # A program that closes the viewer has put the picture away before: it is not asked.
-        if isinstance(event, QCloseEvent) and (event.spontaneous() or self.tracer.canvas.isVisible()):
+        if not isinstance(event, QCloseEvent) or watched is not self.window:
+            return False
+        if event.spontaneous() or self.tracer.canvas.isVisible():
             self.tracer.drop_for("the window is being closed")
             if self.tracer.has_unsaved:
                 return self._ask_before(event)
