@@ -134,9 +134,16 @@ class RealHand:
         self.person = person
         window = person.viewer.window._qt_window
         window.move(20, 40)
-        window.raise_()
-        window.activateWindow()
-        until(window.isActiveWindow, "the window to be active")
+        asked_at = [0.0]
+
+        def is_active() -> bool:
+            # Asked again and again: a window manager that has just started may not have heard it.
+            if not window.isActiveWindow() and time.monotonic() - asked_at[0] > 0.5:
+                asked_at[0] = time.monotonic()
+                subprocess.run(["xdotool", "windowactivate", str(int(window.winId()))], check=False)
+            return window.isActiveWindow()
+
+        until(is_active, "the window to be active")
         turn_loop(200)
 
     # -- words for xdotool ------------------------------------------------------------------------------
