@@ -93,6 +93,45 @@ def open_as_layers(person: Person, study: Path) -> None:
             look(2)
 
 
+def trace(person: Person) -> None:
+    """Draw a lesion of a hostile name on two slices, and save it."""
+    session = person.tracer.session
+    if session is None or session.is_read_only:
+        return
+    lesion = session.add_lesion("<img src='canary.png'>")
+    for index in (1, 3):
+        session.add_outline(index, [(5, 5), (5, 15), (15, 15), (15, 5)], lesion_id=lesion)
+    person.tracer.update_view()
+    person.tracer.save()
+
+
+def settle_between_readers(person: Person) -> None:
+    """The tab of readers: a second one of a hostile name, both over one picture, and a choice."""
+    widget, tracer = person.widget, person.tracer
+    number = tracer.worklist.rows[0].number
+    widget.reader.setText(f"{HTML}2")
+    widget.reader.editingFinished.emit()
+    assert tracer.reader == f"{HTML}2"
+    assert tracer.open_row(number)
+    trace(person)
+    tracer.close_case()
+    widget.tabs.setCurrentWidget(widget.adjudication)
+    look()
+    adjudication = widget.adjudication.adjudication
+    assert adjudication is not None
+    assert adjudication.rows
+    hover_items(widget.adjudication)
+    assert widget.adjudication.open(adjudication.rows[0].number)
+    look()
+    show_tooltips(widget.adjudication)
+    (first, *_) = widget.adjudication.buttons
+    assert HTML in first.text()
+    first.click()
+    look()
+    hover_items(widget.adjudication)
+    show_tooltips(widget.window())
+
+
 def main(study: Path) -> None:
     viewer = napari.Viewer(show=True)
     widget = add_tracer(viewer, reader=HTML)
@@ -109,12 +148,7 @@ def main(study: Path) -> None:
     for number in numbers:
         assert tracer.open_row(number)
         look()
-        if tracer.session is not None and not tracer.session.is_read_only:
-            lesion = tracer.session.add_lesion("<img src='canary.png'>")
-            tracer.session.add_outline(1, [(5, 5), (5, 15), (15, 15), (15, 5)], lesion_id=lesion)
-            tracer.session.add_outline(3, [(5, 5), (5, 15), (15, 15), (15, 5)], lesion_id=lesion)
-            tracer.update_view()
-            tracer.save()
+        trace(person)
         look()
         show_tooltips(widget.window())
         person.key("F9")
@@ -126,6 +160,7 @@ def main(study: Path) -> None:
     tracer.message_shown.emit(f"{HTML} <b>told</b>", True)
     tracer.decision_needed.emit(HTML, ((HTML, lambda: None),))
     look()
+    settle_between_readers(person)
     open_as_layers(person, study)
     tracer.close_case()
     print("end", flush=True)

@@ -202,7 +202,8 @@ class Person:
         found += [
             str(overlay.text) for overlay in self.viewer.canvas.overlays.values() if hasattr(overlay, "text")
         ]
-        return [text for text in found if text]
+        # One of napari's own tips, which is chosen at random, and may have any word in it.
+        return [text for text in found if text and not text.startswith("Did you know?")]
 
 
 def model_texts(model) -> Iterable[str]:

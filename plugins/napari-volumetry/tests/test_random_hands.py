@@ -86,23 +86,25 @@ class Hands:
             return
         self.is_down = True
         self.at = np.array([self.random.uniform(100, 500), self.random.uniform(100, 400)])
+        # Before it is sent: where there is no lesion, what is drawn makes one.
+        lesion = self.lesion
         self.send(QEvent.Type.MouseButtonPress, held=True, button=True)
         model, here = self.model, self.shown(self.at)
         if model.tool == "freehand":
-            model.path, model.begun, model.lesion = [here], self.tracer.slice_index, self.lesion
+            model.path, model.begun, model.lesion = [here], self.tracer.slice_index, lesion
         elif model.tool == "polygon":
-            self.click(here)
+            self.click(here, lesion)
 
     @property
     def lesion(self) -> str:
         return self.tracer.session.current_lesion
 
-    def click(self, here: np.ndarray) -> None:
+    def click(self, here: np.ndarray, lesion: str) -> None:
         model, scene = self.model, self.tracer.scene
-        if model.clicks is not None and model.lesion != self.lesion:
+        if model.clicks is not None and model.lesion != lesion:
             model.clicks = None
         if model.clicks is None:
-            model.lesion = self.lesion
+            model.lesion = lesion
         first = (model.clicks or [here])[0]
         apart = np.hypot(*((here - first) * scene.orientation.scale_mm[1:])) * scene.view.zoom
         if len(model.clicks or ()) < 3 or apart > CLOSE_PIXELS:
@@ -135,10 +137,11 @@ class Hands:
             return
         self.is_down = False
         self.drop_where_moved()
+        lesion = self.lesion
         self.send(QEvent.Type.MouseButtonRelease, held=False, button=True)
         model = self.model
         path, model.path = model.path, None
-        if path is not None and model.lesion == self.lesion:
+        if path is not None and model.lesion == lesion:
             here = self.shown(self.at)
             path += [] if np.array_equal(path[-1], here) else [here]
             ring = outline_of(np.array(path), self.tracer.scene.orientation.shape[1:])

@@ -15,7 +15,6 @@ from napari_volumetry.painting import Ring
 from napari_volumetry.reslicing import letters_of, resliced
 from napari_volumetry.scene import Scene
 from volumetry import Contour, LesionVolume, MeasurementRule, Scan, Trace, VolumetryError, measure_volume
-from volumetry.acquisition import Acquisition
 from volumetry.tracing import (
     CancelToken,
     RigidTransform,
@@ -110,11 +109,12 @@ class Comparison(QObject):
         volume = measure_volume(trace, rule=rule)
         if self.scan is not None:
             # A trace of another program does not say how its scan was acquired.
-            known = self.scan.source.acquisition.known | volume.source.acquisition.known
+            scanned, said = self.scan.source, volume.source
+            known = scanned.acquisition.known | said.acquisition.known
             source = replace(
-                volume.source,
-                modality=volume.source.modality or self.scan.source.modality,
-                acquisition=Acquisition.from_known(known),
+                said,
+                modality=said.modality or scanned.modality,
+                acquisition=scanned.acquisition.from_known(known),
             )
             volume = replace(volume, source=source)
         self.volumes[lesion] = volume

@@ -47,7 +47,7 @@ class ComparePanel(QWidget):
         self.change.setWordWrap(True)
         self.change.setTextFormat(Qt.TextFormat.PlainText)
         self.view = QComboBox()
-        self.view.addItems(VIEWS)
+        self.view.addItems(("picture hidden", *VIEWS[1:]))
         self.outline = QCheckBox("outline")
         self.propose = QPushButton("Propose its outlines")
         self.register = QPushButton("Register")
@@ -87,8 +87,9 @@ class ComparePanel(QWidget):
         inside = QVBoxLayout(self.box)
         inside.setContentsMargins(6, 2, 6, 4)
         inside.setSpacing(3)
-        inside.addWidget(self.change)
         inside.addLayout(grid)
+        # Below the buttons: its lines come and go.
+        inside.addWidget(self.change)
         inside.addWidget(self.progress)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -184,8 +185,8 @@ class ComparePanel(QWidget):
         volume = (
             "no volume" if change.baseline_volume_cm3 is None else f"{change.baseline_volume_cm3:.3f} cm³"
         )
-        said = change.words or change.category.replace("_", " ")
-        parts = (f"At baseline {volume}.", f"{said}.", change.reason_text, _reservation(change))
+        said = f"{change.words}." if change.words else ""
+        parts = (f"At baseline {volume}.", said, change.reason_text, _reservation(change))
         self.change.setText(" ".join(part for part in parts if part))
         self.change.setToolTip("\n".join(change.differences))
 

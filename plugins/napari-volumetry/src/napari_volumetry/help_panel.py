@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 from napari_volumetry.keys import KEYS, MOUSE, written
 
 STEPS = (
-    "Open a study (Plugins > Volumetry > Open study...) and double click a case in the worklist.",
+    "Open a study (by the button above) and double click a case in the worklist.",
     "Go to the first slice of the lesion (Q and W), press G, and draw round it with the left button.",
     "Draw the other slices. U proposes the slices between; look at each, then J accepts it.",
     "Shift+S saves. Sign, in the panel, locks the read.",
@@ -45,4 +45,4 @@ def help_text() -> str:
     mouse = "".join(
         f"<tr><td><b>{escape(what)}</b>&nbsp;&nbsp;</td><td>{escape(does)}</td></tr>" for what, does in MOUSE
     )
-    return f"<ol>{steps}</ol><table>{mouse}{rows}</table>"
+    return f"<ol>{steps}</ol><table>{mouse}</table><p></p><table>{rows}</table>"

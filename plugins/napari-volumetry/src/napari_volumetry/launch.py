@@ -36,8 +36,10 @@ def open_tracer(path: Path | str | None = None, *, traces: Path | str | None = N
         raise VolumetryError(
             "not-found", "there is no such file or folder", where=path, todo="Check the name."
         )
-    viewer = napari.Viewer(title="Volumetry tracer")
+    viewer = napari.Viewer(title="Volumetry tracer", show_welcome_screen=False)
     widget = add_tracer(viewer, place=None if traces is None else Path(traces))
+    # Who asked for the tracer need not know napari: its layers are there when asked for (F9, or its menu).
+    widget.reading_window.toggle_layers()
     widget.window().showMaximized()
     if path is not None:
         widget.open_path(path)

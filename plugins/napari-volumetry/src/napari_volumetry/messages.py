@@ -1,4 +1,4 @@
-"""The message area of the panel: one place, of one height, for what is said, asked, and wrong.
+"""The message area of the panel: one place, below all buttons, for what is said, asked, and wrong.
 
 All of it is plain text: names from files are never taken for HTML.
 """
@@ -20,17 +20,18 @@ from qtpy.QtWidgets import (
 )
 
 from napari_volumetry.notice import Notice
+from napari_volumetry.tones import Tone, set_tone
 from volumetry.tracing import LesionReadout, SigningCheck
 
-ERROR, WARNING, DONE = "#e5493a", "#d98a2b", "#4fae63"
-HEIGHT = 92
+LEAST_HEIGHT = 92
 
 
-def plain_label(text: str = "", *, colour: str = "") -> QLabel:
+def plain_label(text: str = "", *, tone: Tone = "", colour: str = "") -> QLabel:
     """Return a label that shows its text as it is, in as many lines as it needs."""
     made = QLabel(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setWordWrap(True)
+    set_tone(made, tone)
     if colour:
         made.setStyleSheet(f"color: {colour}")
     return made
@@ -65,7 +66,7 @@ class SigningList(QFrame):
         head = f"Sign {lesion}" if check.can_be_signed else f"{lesion} cannot be signed yet"
         self._add(plain_label(head))
         for error in check.errors:
-            self._add(plain_label(f"\u2717 {error.text}", colour=ERROR))
+            self._add(plain_label(f"\u2717 {error.text}", tone="error"))
         for warning in check.warnings:
             line = QWidget()
             row = QHBoxLayout(line)
@@ -74,7 +75,7 @@ class SigningList(QFrame):
             box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             box.toggled.connect(self._refresh)
             row.addWidget(box, 0, Qt.AlignmentFlag.AlignTop)
-            row.addWidget(plain_label(warning.text, colour=WARNING), 1)
+            row.addWidget(plain_label(warning.text, tone="warning"), 1)
             self.boxes.append(box)
             self._add(line)
         self._blocked = not check.can_be_signed
@@ -104,18 +105,18 @@ class SigningList(QFrame):
 
 
 class MessageArea(QScrollArea):
-    """What is said, asked and wrong, in a place whose height does not change."""
+    """What is said, asked and wrong, in a place whose height does not depend on it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFixedHeight(HEIGHT)
+        self.setMinimumHeight(LEAST_HEIGHT)
         self.said = plain_label()
         self.notice = Notice()
         self.signing = SigningList()
-        self.errors = plain_label(colour=ERROR)
-        self.warnings = plain_label(colour=WARNING)
+        self.errors = plain_label(tone="error")
+        self.warnings = plain_label(tone="warning")
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(4, 2, 4, 2)
@@ -128,18 +129,21 @@ class MessageArea(QScrollArea):
     def say(self, text: str, is_error: bool) -> None:
         """Show what happened."""
         self.said.setText(text)
-        self.said.setStyleSheet(f"color: {ERROR if is_error else DONE}")
+        set_tone(self.said, "error" if is_error else "done")
         self.said.setVisible(bool(text))
         self.verticalScrollBar().setValue(0)
 
     def show_readout(self, readout: LesionReadout | None) -> None:
         """Show what is wrong with a lesion, and what to know of it."""
         found = readout.warnings if readout is not None else ()
+        # That a lesion cannot be measured is a finding of the reader's, no error.
+        wrong = [w.text for w in found if w.refuses and w.code != "not-measurable"]
         for label, texts in (
-            (self.errors, [w.text for w in found if w.refuses]),
-            (self.warnings, [w.text for w in found if not w.refuses]),
+            (self.errors, wrong),
+            (self.warnings, [w.text for w in found if w.text not in wrong]),
         ):
-            label.setText("\n".join(texts))
+            # A number stays with its unit.
+            label.setText("\n".join(texts).replace(" %", "\u00a0%").replace(" mm", "\u00a0mm"))
             label.setVisible(bool(texts))
 
     def clear(self) -> None:

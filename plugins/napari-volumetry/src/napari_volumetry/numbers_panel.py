@@ -54,7 +54,8 @@ class NumbersPanel(QWidget):
         for rule in ("thickness", "spacing"):
             name = f"volume_{rule}_cm3"
             self._show_number(name, getattr(readout, name), "cm³", digits=3, bold=rule == readout.height_rule)
-        self._show_number("max_area_mm2", readout.max_area_mm2, "mm²", digits=1)
+        largest = None if readout.max_area_slice is None else readout.max_area_mm2
+        self._show_number("max_area_mm2", largest, "mm²", digits=1)
         if readout.max_area_slice is not None:
             self.values["max_area_mm2"].setText(
                 f"{self.values['max_area_mm2'].text()} ({slice_name(readout.max_area_slice)})"

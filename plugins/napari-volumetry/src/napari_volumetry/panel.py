@@ -26,10 +26,11 @@ from napari_volumetry.compare_panel import ComparePanel
 from napari_volumetry.connections import Connections
 from napari_volumetry.keys import key_of
 from napari_volumetry.layers import colour_of
-from napari_volumetry.messages import DONE, WARNING, MessageArea, plain_label
+from napari_volumetry.messages import MessageArea, plain_label
 from napari_volumetry.numbers_panel import NumbersPanel
 from napari_volumetry.parts import button
 from napari_volumetry.save_row import SaveRow
+from napari_volumetry.tones import Tone, set_tone
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import NOT_MEASURABLE_REASONS, CasePlace
 
@@ -68,6 +69,7 @@ class TracerPanel(QWidget):
         self.tracer = tracer
         self.heard = Connections()
         self._is_filling = False
+        self._said_of: tuple[int, int, str] | None = None
         self.title = plain_label()
         self.title.setWordWrap(False)
         self.state = plain_label()
@@ -104,12 +106,12 @@ class TracerPanel(QWidget):
             self._tool_grid(),
             self._view_row(),
             self.numbers,
-            self.messages,
             self._slice_grid(),
             self.compare,
         ):
             column.addWidget(part)
-        column.addStretch()
+        # Last, with all the room that is left: what is said there moves no button.
+        column.addWidget(self.messages, 1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -240,6 +242,7 @@ class TracerPanel(QWidget):
         self.numbers.show_readout(
             readout, colour_of(lesion.colour) if lesion else colour_of(0), tracer.slice_index
         )
+        self._forget_what_was_said()
         self.messages.show_readout(readout)
         self.compare.show_readout(readout)
         self._show_state()
@@ -251,6 +254,17 @@ class TracerPanel(QWidget):
         session = tracer.session
         self.commands["undo"].setEnabled(session is not None and session.can_undo)
         self.commands["redo"].setEnabled(session is not None and session.can_redo)
+
+    def _forget_what_was_said(self) -> None:
+        """What was said of a state that is no more is not so any more."""
+        session = self.tracer.session
+        if session is None:
+            return
+        here = (self.tracer.opening, session.state.number, session.current_lesion)
+        if self._said_of is None:
+            self._said_of = here  # a command says what it does, then does it, and then this is called
+        elif self._said_of != here:
+            self.messages.say("", False)
 
     def _show_lesions(self) -> None:
         session, lesion = self.tracer.session, self.tracer.lesion
@@ -273,10 +287,13 @@ class TracerPanel(QWidget):
     def _show_state(self) -> None:
         words = self.tracer.state_words
         self.state.setText(words)
-        colours = (("Signed", "#3a9fd0"), ("Saved", DONE), ("Unsaved", WARNING), ("Drawing", WARNING))
-        self.state.setStyleSheet(
-            f"color: {next((colour for start, colour in colours if words.startswith(start)), '#909090')}"
+        tones: tuple[tuple[str, Tone], ...] = (
+            ("Signed", "signed"),
+            ("Saved", "done"),
+            ("Unsaved", "warning"),
+            ("Drawing", "warning"),
         )
+        set_tone(self.state, next((tone for start, tone in tones if words.startswith(start)), "quiet"))
         self._is_filling = True
         tool = self.tracer.tool
         self.radius.setValue(self.tracer.brush_mm.get(tool, self.tracer.brush_mm["nudge"]))
@@ -289,6 +306,7 @@ class TracerPanel(QWidget):
 
     def _say(self, text: str, is_error: bool) -> None:
         self.messages.say(text, is_error)
+        self._said_of = None
         self._show_state()
 
     def _ask(self, text: str, choices: Sequence[tuple[str, Callable[..., object]]]) -> None:

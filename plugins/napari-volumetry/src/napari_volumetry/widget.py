@@ -28,6 +28,7 @@ from napari_volumetry.opened_layers import OpenedLayers
 from napari_volumetry.panel import TracerPanel
 from napari_volumetry.reading_window import ReadingWindow
 from napari_volumetry.scene import warm_up
+from napari_volumetry.tones import set_tone, tone_sheet
 from napari_volumetry.tracer import Tracer
 from napari_volumetry.worklist_panel import WorklistPanel
 from volumetry.tracing import remember_reader, remembered_reader
@@ -100,6 +101,8 @@ class TracerWidget(QWidget):
         elif isinstance(held.panel, TracerWidget):
             held.panel.retire()
         self.reading_window.panel = self
+        self.heard.add(model.events.theme, self._show_theme)
+        self._show_theme()
         self.setMinimumWidth(340)
         self.setMaximumWidth(420)
         QTimer.singleShot(0, warm_up)
@@ -114,6 +117,9 @@ class TracerWidget(QWidget):
         self.adjudication.heard.end()
         self.panel.retire()
         self.deleteLater()
+
+    def _show_theme(self, _event: object = None) -> None:
+        self.setStyleSheet(tone_sheet(self.tracer.viewer.theme))
 
     def _on_tab(self, _index: int) -> None:
         if self.tabs.currentWidget() is self.adjudication and not self.adjudication.is_shown:
@@ -159,7 +165,7 @@ class TracerWidget(QWidget):
         # The trace tab has a line of its own; on the worklist errors would be lost.
         if self.tabs.currentWidget() is self.worklist and text:
             self.worklist.summary.setText(text)
-            self.worklist.summary.setStyleSheet("color: #ff6b5e" if is_error else "")
+            set_tone(self.worklist.summary, "error" if is_error else "")
 
     def ask_study(self) -> None:
         """Ask for a study folder and open it."""

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_volumetry.connections import Connections
 from napari_volumetry.keys import key_of
+from napari_volumetry.tones import set_tone
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
 
@@ -97,7 +98,7 @@ class WorklistPanel(QWidget):
         """Show the rows as they are now."""
         rows = self.shown_rows()
         self.summary.setText(self._said(len(rows)))
-        self.summary.setStyleSheet("")
+        set_tone(self.summary, "")
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for place, name in enumerate(ROW_COLUMNS):
