@@ -275,11 +275,24 @@ def shared_area(first: Array, second: Array) -> float | None:
     return float(areas[0] if within[0] else areas[1] if within[1] else 0.0)
 
 
-def crosses_itself(contour: Contour, crossing: tuple[float, float], part: float | None = None) -> TraceError:
-    """Return the error for an outline that crosses itself; `part` is what its loops are of its area."""
+def crosses_itself(
+    contour: Contour, crossing: tuple[float, float], part: float | None = None, *, resolvable: bool = True
+) -> TraceError:
+    """Return the error for an outline that crosses itself.
+
+    `part` is what its loops but the largest are of all that it encloses; one that is not `resolvable` crosses
+    itself so often, or so nearly along itself, that it has no loops to count.
+    """
     values: dict[str, object] = {"slice_index": contour.slice_index, "at row, column": crossing}
     if part is not None:
         values["loops in percent of the area"] = 100 * part
+    if not resolvable:
+        return TraceError(
+            "self-intersection",
+            "an outline crosses itself too often to enclose one area",
+            values=values | {"vertices": len(contour.vertices)},
+            todo="Draw the outline again.",
+        )
     return TraceError(
         "self-intersection",
         "an outline crosses itself",
