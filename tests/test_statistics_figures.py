@@ -196,3 +196,28 @@ def test_a_bracket_has_a_star_only_below_alpha() -> None:
     assert "* p = 0.013" in texts(0.013)
     assert "*" not in texts(0.3)
     assert "p < 0.001" in texts(0.0001)
+
+
+def test_matching_after_volumes_begins_with_the_whole_group() -> None:
+    """155 with 102 volumes and 109 matched: no arrow leads from the 102 to the 109."""
+    volumes = [("no volume", "A", "gap ratio changed", 53, 40), ("volume", "A", "evaluable", 102, 78)]
+    matching = [("not matched", "A", "no match", 46, 30), ("matched", "A", "matched", 109, 74)]
+    group = [("group", "A", "A", 155, 104)]
+    arrows = {}
+    for name, steps in (("volumes first", volumes + matching), ("matching first", matching + volumes)):
+        axes = draw_flow(group + steps, labels=("A",), unit="hip").axes[0]
+        arrows[name] = [(note.xyann, note.xy) for note in axes.texts if note.get_text() == ""]
+    across = [[start[1] == end[1] for start, end in found] for found in arrows.values()]
+    assert across == [[False, True, False, True, False], [False] * 5]
+
+
+def test_words_of_the_flow_stay_in_their_boxes() -> None:
+    steps = [("group", label, label, 9, 9) for label in "AB"]
+    steps += [("no volume", label, "followup not measured", 9, 9) for label in "AB"]
+    figure = draw_flow(steps, labels=("A", "B"), unit="hip")
+    axes, renderer = figure.axes[0], figure.canvas.get_renderer()
+    boxes = [patch.get_window_extent(renderer) for patch in axes.patches if hasattr(patch, "get_boxstyle")]
+    for text in axes.texts:
+        if text.get_text():
+            extent = text.get_window_extent(renderer)
+            assert any(box.x0 <= extent.x0 and extent.x1 <= box.x1 for box in boxes)

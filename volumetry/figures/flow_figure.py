@@ -30,6 +30,9 @@ _HEADINGS = {
     "no volume": "change of volume not evaluable:",
 }
 
+_KINDS = {"not matched": "matching", "matched": "matching", "no volume": "volume", "volume": "volume"}
+"""Which step a box of a group belongs to; matching that follows volumes begins anew with all of the group."""
+
 _LINE_MM = 3.0
 _PAD_MM = 2.6
 _GAP_MM = 5.0
@@ -46,7 +49,7 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str, ax: Ax
     steps : sequence of (stage, group, what, rows, patients)
         Stages of no group are ``screened``, ``not in the table``, ``input`` and ``left out``; of a group
         ``group``, ``not matched``, ``matched``, ``no volume`` and ``volume``, drawn in the order given, with
-        their words as they are.
+        their words as they are. Matching after volumes begins with the whole group, as volumes do.
     labels : sequence of str
         Groups in order.
     unit : str
@@ -55,7 +58,7 @@ def draw_flow(steps: Sequence[Step], *, labels: Sequence[str], unit: str, ax: Ax
     boxes = [(stage, _lines([s for s in steps if s[0] == stage], 42, unit)) for stage in _STAGES]
     boxes = [(stage, lines) for stage, lines in boxes if lines]
     columns = [_column(steps, label, unit) for label in labels]
-    body = max(sum(_height(lines) + _GAP_MM for lines in column) for column in columns)
+    body = max(sum(_height(lines) + _GAP_MM for _, lines in column) for column in columns)
     height = sum(_height(lines) + _GAP_MM for _, lines in boxes) + body + 1
     figure = canvas(height, ax)
     axes = figure.subplots()
@@ -93,11 +96,27 @@ def _left_out(axes: Axes, stem: float, y: float, lines: Sequence[str]) -> float:
 
 
 def _draw_column(
-    axes: Axes, centre: float, y: float, column: Sequence[Sequence[str]], width: float, colour: str
+    axes: Axes, centre: float, y: float, column: Sequence[tuple[str, list[str]]], width: float, colour: str
 ) -> None:
-    for number, lines in enumerate(column):
-        _arrow(axes, (centre, y), (centre, y + _GAP_MM - 0.4))
-        y = _box(axes, centre, y + _GAP_MM - 0.4, width, lines, INK if number else colour)
+    """Draw the boxes of a group; steps that each begin with the whole group hang on a line from its box."""
+    kinds = [_KINDS.get(stage, "") for stage, _ in column]
+    begins = [number for number in range(1, len(kinds)) if kinds[number] != kinds[number - 1]]
+    parallel = "matching" in kinds and "volume" in kinds and kinds.index("volume") < kinds.index("matching")
+    rail, group_end = centre - width / 2 + 1.5, y
+    for number, (_, lines) in enumerate(column):
+        top = y + _GAP_MM - 0.4
+        if number and parallel:
+            middle = top + _height(lines) / 2
+            if number in begins:
+                axes.plot([rail, rail], [group_end, middle], color=INK, lw=0.7)
+                _arrow(axes, (rail, middle), (rail + 3.5, middle))
+            else:
+                _arrow(axes, (centre + 2.5, y), (centre + 2.5, top))
+            y = _box(axes, centre + 2.5, top, width - 5, lines, INK)
+            continue
+        _arrow(axes, (centre, y), (centre, top))
+        y = _box(axes, centre, top, width, lines, INK if number else colour)
+        group_end = y if not number else group_end
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -105,15 +124,15 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
     axes.annotate("", end, start, arrowprops=shape)
 
 
-def _column(steps: Sequence[Step], label: str, unit: str) -> list[list[str]]:
+def _column(steps: Sequence[Step], label: str, unit: str) -> list[tuple[str, list[str]]]:
     own = [step for step in steps if step[1] == label]
     stages = dict.fromkeys(step[0] for step in own)
-    return [_lines([s for s in own if s[0] == stage], 23, unit) for stage in stages]
+    return [(stage, _lines([s for s in own if s[0] == stage], 23, unit)) for stage in stages]
 
 
 def _lines(steps: Sequence[Step], width: int, unit: str) -> list[str]:
     """Return the text of one box: a count and its reason for each step."""
-    lines = [_HEADINGS[steps[0][0]]] if steps and steps[0][0] in _HEADINGS else []
+    lines = textwrap.wrap(_HEADINGS.get(steps[0][0], ""), width) if steps else []
     for _, _, what, rows, patients in steps:
         count = f"{rows}" if unit == "patient" else f"{rows}\N{NO-BREAK SPACE}({patients})"
         lines += textwrap.wrap(f"{what}: {count}", width, break_on_hyphens=False) or [""]

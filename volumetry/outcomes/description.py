@@ -46,6 +46,7 @@ def participant_flow(
     """Return the flow from those screened to those analysed; every row is in one box of each level.
 
     Matching comes before the volumes where it gives the primary answers, which are then of matched rows.
+    Else both begin with all rows of a group, each by itself.
     """
     clinical = [d for d in cohort.dispositions if d.table == "clinical"]
 
