@@ -195,12 +195,12 @@ def write_manifest(root, cell, tracings):
     _, dates, _, ids = cell
     rows = [("patient", "visit", "study_date", "side", "lesion", "reader", "read", "scan", "trace")]
     for number, t in enumerate(tracings):
-        write_box(root / "scan.nii.gz", GEOMETRY)
+        write_box(root / f"scan_{t.patient}.nii.gz", GEOMETRY)
         label_image(root / f"{number}_mask.nii.gz", [t])
         day = DAYS[t.visit] if dates == "known" else ""
         patient = "ANON" if ids == "one for all" else t.patient
         known = (patient, VISITS[dates][t.visit], day, t.side, t.lesion, t.reader, t.read)
-        rows.append((*known, "scan.nii.gz", f"{number}_mask.nii.gz"))
+        rows.append((*known, f"scan_{t.patient}.nii.gz", f"{number}_mask.nii.gz"))
     with (root / "manifest.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
 

@@ -240,11 +240,13 @@ def test_labels_that_the_data_set_does_not_name_are_measured_under_their_number(
     (study / "dataset.json").write_text(json.dumps({"labels": labels}), encoding="utf-8")
     _, rows, changes = run(study, tmp_path / "out")
     assert told(rows, "visit", "lesion", "status") == [
-        ("20241115", "2", "measured"),
         ("20240715", "3", "measured"),
         ("20240115", "tumor", "measured"),
         ("20240715", "tumor", "absent"),
         ("20241115", "tumor", "absent"),
+        ("20240115", "whole", "measured"),
+        ("20240715", "whole", "absent"),
+        ("20241115", "whole", "measured"),
     ]
     assert {c["reason"] for c in changes if c["lesion"] in "23"} == {
         "baseline-not-traced",

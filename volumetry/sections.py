@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -94,3 +95,42 @@ def section_bounds(geometry: ScanGeometry, slice_index: int, pixels: ArrayLike) 
     """Return smallest and largest LPS coordinate, (2, 3), of pixels (row, column) of one slice."""
     points = geometry.pixel_to_patient(slice_index, pixels)
     return np.stack((points.min(axis=0), points.max(axis=0)))
+
+
+def joined_sections(parts: Sequence[CrossSections], *, lesion: str) -> CrossSections:
+    """Return labels of one mask as one lesion; a pixel has one label, so their areas add up.
+
+    Parameters
+    ----------
+    parts : sequence of CrossSections
+        Of one grid, at least one.
+    lesion : str
+        Name of the whole.
+
+    Returns
+    -------
+    CrossSections
+        Centres weighted by area, bounds around all parts, flags of all; without a number of a label. Parts
+        that are empty, and flagged so, say nothing where another is not.
+    """
+    parts = [part for part in parts if part.n_slices] or parts[:1]
+    indices = sorted({int(index) for part in parts for index in part.slice_indices})
+    areas, centres, bounds = [], [], []
+    for index in indices:
+        here = [(part, n) for part in parts for n in np.flatnonzero(part.slice_indices == index)]
+        own = np.array([part.areas_mm2[n] for part, n in here])
+        areas.append(own.sum())
+        centres.append(np.average([part.centroids_mm[n] for part, n in here], axis=0, weights=own))
+        low = np.min([part.bounds_mm[n, 0] for part, n in here], axis=0)
+        bounds.append((low, np.max([part.bounds_mm[n, 1] for part, n in here], axis=0)))
+    return replace(
+        parts[0],
+        slice_indices=np.array(indices, dtype=np.intp),
+        areas_mm2=np.array(areas),
+        centroids_mm=np.array(centres).reshape(-1, 3),
+        bounds_mm=np.array(bounds).reshape(-1, 2, 3),
+        touches_edge=any(part.touches_edge for part in parts),
+        lesion=lesion,
+        label=None,
+        flags=tuple(dict.fromkeys(flag for part in parts for flag in part.flags)),
+    )

@@ -34,6 +34,8 @@ class Case:
         The only label to measure; None: all of the file.
     besides : tuple of int
         Labels that other cases of the file measure: this one measures those that are left, if any.
+    joined : tuple of int
+        Labels that are measured as one lesion: a region of a data set; empty: `label` counts.
     roi : str
         The only region to measure; empty: all of the file.
     site : str
@@ -88,6 +90,7 @@ class Case:
     besides: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
     scan_date: str = ""
+    joined: tuple[int, ...] = ()
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -107,6 +110,7 @@ class Case:
             "" if self.read is None else str(self.read),
             self.study_date,
             ",".join(map(str, self.besides)),
+            ",".join(map(str, self.joined)),
         )
 
 

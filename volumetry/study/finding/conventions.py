@@ -24,6 +24,7 @@ from volumetry.study.finding.names import (
     folders_of,
     image_stem,
     is_hidden,
+    is_in_mask_folder,
     is_mask_name,
     lesion_words,
     reader_of_name,
@@ -271,7 +272,7 @@ def untraced_cases(found: Found) -> Iterator[Case]:
                 scan_files=series.files,
             )
     for name in found.volumes:
-        if name not in found.traced_volumes:
+        if name not in found.traced_volumes and not is_in_mask_folder(name):
             patient, visit = bids_who(name) or folders_of(name)
             yield Case(patient=patient, visit=visit, scan=name, scan_files=(name,))
 

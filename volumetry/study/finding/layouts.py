@@ -12,6 +12,7 @@ Names alone are looked at, and ``dataset.json``; no image is opened.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,13 @@ from volumetry.study.finding.files import (
 from volumetry.study.finding.name_parts import parts_of_name
 from volumetry.study.finding.named_pairs import flat_names, several_images, twin_folders
 
+IGNORED = "ignore"
+"""The name that nnU-Net keeps for voxels that nobody annotated."""
+
+Numbers = tuple[int, ...]
+"""The numbers of labels that have one name: one, or those of a region."""
+
+_LOG = logging.getLogger(__name__)
 _SETS = re.compile(r"(?:(?P<above>.*)/)?(?P<kind>images|labels)(?P<set>Tr|Ts|Val)")
 
 
@@ -132,8 +140,11 @@ def _nnunet(files: Files) -> Iterator[Case]:
         files.claimed.update((*images, *masks))
 
 
-def _labelled(mask: str, scans: Sequence[str], names: Mapping[int, str], note: str) -> Iterator[Case]:
-    """A case for every label that the data set names, absent where it is not drawn; one for all others."""
+def _labelled(mask: str, scans: Sequence[str], names: Mapping[Numbers, str], note: str) -> Iterator[Case]:
+    """A case for every label that the data set names, absent where it is not drawn; one for all others.
+
+    A region of several labels is their union. The label ``ignore`` marks what nobody annotated: no lesion.
+    """
     patient, visit = who_of_name(stem_of(mask))
     side = side_of_visit(stem_of(mask))
     others = Case(
@@ -141,25 +152,38 @@ def _labelled(mask: str, scans: Sequence[str], names: Mapping[int, str], note: s
         visit=visit,
         study_date=day_of_name(stem_of(mask)),
         side=side,
-        besides=tuple(names),
+        besides=tuple(sorted({number for numbers in names for number in numbers})),
         trace=mask,
         scan=scans[0] if scans else "",
         scan_files=tuple(scans),
         note=note,
     )
-    for number, label in names.items():
-        yield replace(others, side=side_of_name(label) or side, lesion=label, label=number, besides=())
+    for numbers, label in names.items():
+        if label.casefold() == IGNORED:
+            continue
+        own = replace(others, side=side_of_name(label) or side, lesion=label, besides=())
+        if len(numbers) == 1:
+            yield replace(own, label=numbers[0])
+        else:
+            yield replace(own, joined=numbers)
     yield others
 
 
-def _dataset_labels(path: Path) -> dict[int, str]:
-    """The names of labels in ``dataset.json`` of either version; those of several numbers are left out."""
+def _dataset_labels(path: Path) -> dict[Numbers, str]:
+    """The names of labels in ``dataset.json`` of either version, and of regions of several labels."""
     labels = _json(path).get("labels")
-    names: dict[int, str] = {}
+    names: dict[Numbers, str] = {}
     for key, value in labels.items() if isinstance(labels, dict) else ():
-        pair = (value, key) if isinstance(value, int) else (key, value)
-        if isinstance(pair[1], str) and str(pair[0]).isdecimal() and int(pair[0]):
-            names[int(pair[0])] = pair[1]
+        if isinstance(value, list):
+            numbers = tuple(sorted({n for n in value if isinstance(n, int) and n > 0}))
+            name = key
+        else:
+            number, name = (value, key) if isinstance(value, int) else (key, value)
+            numbers = (int(number),) if str(number).isdecimal() else ()
+        if isinstance(name, str) and numbers and numbers != (0,):
+            names[numbers] = name
+            if name.casefold() == IGNORED:
+                _LOG.warning("the label %s of dataset.json is no lesion: it is not measured", name)
     return names
 
 
@@ -196,9 +220,9 @@ def _monai_label(files: Files) -> Iterator[Case]:
         files.claimed.update((*files.beside(above), *labels))
 
 
-def _monai_names(objects: Any, stem: str) -> dict[int, str]:
+def _monai_names(objects: Any, stem: str) -> dict[Numbers, str]:
     try:
         names = objects[stem]["labels"]["final"]["info"]["params"]["label_names"]
-        return {number: name for name, number in names.items() if isinstance(number, int) and number}
+        return {(number,): name for name, number in names.items() if isinstance(number, int) and number}
     except (KeyError, TypeError, AttributeError):
         return {}

@@ -17,6 +17,10 @@ _MASK_NAME = re.compile(
     re.IGNORECASE,
 )
 """Also with something behind the word: ``X_mask_corrected``, ``X_mask (1)`` are no images of ``X_mask``."""
+_MASK_FOLDER = re.compile(
+    r"masks?|labels?|segs?|segmentations?|annotations?|predictions?|preds?|inference|outlines?|contours?",
+    re.IGNORECASE,
+)
 _READER = re.compile(r"(?:^|[_.-])reader-?([A-Za-z0-9]+)", re.IGNORECASE)
 _NUMBERED_WORDS = (
     "t1", "t1w", "t2", "t2w", "pd", "pdw", "stir", "flair", "ct", "mr", "mri", "pet", "adc", "dwi",
@@ -71,6 +75,15 @@ def is_mask_name(name: str) -> bool:
     """Return whether a file's name says that it is a mask."""
     base = PurePosixPath(name).name
     return base.lower().endswith(".seg.nrrd") or bool(_MASK_NAME.match(without_suffix(base)))
+
+
+def is_in_mask_folder(name: str) -> bool:
+    """Return whether a file lies in a folder that is named after masks, and so is no image.
+
+    >>> is_in_mask_folder("nnunet/predictions/case_1.nii.gz")
+    True
+    """
+    return bool(_MASK_FOLDER.fullmatch(PurePosixPath(name).parent.name))
 
 
 def folder_of(name: str) -> str:

@@ -158,6 +158,14 @@ def _write(
             where=case.trace,
             todo="Name the image in the column scan of a manifest.",
         )
+    if case.joined:
+        raise MismatchError(
+            "nothing-to-export",
+            "the lesion is a region of several labels, which is measured but not exported",
+            where=case.trace,
+            values={"labels": ", ".join(map(str, case.joined))},
+            todo="Export the labels by their numbers, with volumetry export.",
+        )
     label: int | str | None = case.label if case.label is not None else case.roi or None
     scan = read_scan(folder / case.scan, series_uid=case.series_uid or None)
     images = source_images(folder / case.scan, scan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -16,7 +16,7 @@ from volumetry.formats.reader import RegionSections
 from volumetry.formats.recognise import is_voxel_file
 from volumetry.formats.trace_json import read_trace
 from volumetry.geometry import plane_of
-from volumetry.sections import CrossSections
+from volumetry.sections import CrossSections, joined_sections
 from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.study.runs.inputs import (
@@ -80,6 +80,7 @@ def case_id(case: Case, settings: Settings) -> str:
     error = "" if case.error is None else str(case.error)
     where: list[Any] = [case.trace, case.scan, case.series_uid, case.label, case.roi, case.side]
     where += [case.besides] if case.besides else []
+    where += [{"joined": case.joined}] if case.joined else []
     return digest_of([settings.key, *where, error])
 
 
@@ -219,7 +220,12 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
     flags: tuple[str, ...] = ()
     if scan is not None and recognise(path).name == "trace":
         flags = check_trace(read_trace(path), read_scan(scan, series_uid=case.series_uid or None))
-    for region in _read(path, label, scan, case, settings):
+    found = _read(path, label, scan, case, settings)
+    if case.joined:
+        # Of labels that are not drawn, one stands for all: absent, as a label of its own would be.
+        joined = _joined(found, case)
+        found = _read(path, case.joined[0], scan, case, settings) if joined is None else (joined,)
+    for region in found:
         if case.besides and _is_measured_elsewhere(region, case):
             continue
         try:
@@ -249,6 +255,16 @@ def _read(
         if error.code != "ambiguous-series" or case.form != "mask" or not case.series_uid or scan is None:
             raise
     return read(scan=read_scan(scan, series_uid=case.series_uid))
+
+
+def _joined(regions: Iterable[RegionSections], case: Case) -> RegionSections | None:
+    """The labels of a mask that are one region of their data set, as one lesion; None where none is drawn."""
+    sections = [r.sections for r in regions if r.sections is not None and r.sections.label in case.joined]
+    if not sections:
+        return None
+    return RegionSections(
+        name=case.lesion, side=case.side, sections=joined_sections(sections, lesion=case.lesion)
+    )
 
 
 def _is_measured_elsewhere(region: RegionSections, case: Case) -> bool:
