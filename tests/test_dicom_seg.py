@@ -226,15 +226,51 @@ def test_absent_frames_are_no_missing_slices(tmp_path, absent, scan):
     assert "slice-gap" in by_thickness.flags
 
 
-def test_without_spacing_a_hole_is_a_hole(tmp_path):
+@pytest.mark.parametrize("absent", [[3], [3, 4], [2], [1, 2, 6]])
+def test_without_spacing_neighbouring_frames_tell_it_and_the_others_are_absent(tmp_path, absent):
     layer = ONE.copy()
-    layer[3] = 0
+    layer[absent] = 0
     path = seg(tmp_path, {"lesion": layer}, spacing_between_slices_mm=None)
+    for scan in (None, series()):
+        sections = read_sections(path, scan=scan)
+        assert vm.measure_volume(sections[0], rule=SPACING).volume_mm3 == pytest.approx(layer.sum() * 1.76)
+
+
+def test_without_spacing_frames_of_several_thicknesses_are_not_filled_up(tmp_path):
+    def each_its_own(ds):
+        shared = ds.SharedFunctionalGroupsSequence[0]
+        for number, group in enumerate(ds.PerFrameFunctionalGroupsSequence):
+            group.PixelMeasuresSequence = deepcopy(shared.PixelMeasuresSequence)
+            group.PixelMeasuresSequence[0].SliceThickness = 4 if number < 3 else 13.2
+        del shared.PixelMeasuresSequence
+
+    layer = ONE.copy()
+    layer[[4]] = 0
+    path = seg(tmp_path, {"lesion": layer}, spacing_between_slices_mm=None, change=each_its_own)
     with pytest.raises(VolumetryError) as caught:
         vm.measure_volume(read_sections(path)[0])
     assert caught.value.code == "missing-slice"
-    sections = read_sections(path, scan=series())
-    assert vm.measure_volume(sections[0], rule=SPACING).volume_mm3 == pytest.approx(layer.sum() * 1.76)
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL"])
+def test_frames_of_a_segment_that_is_not_listed_are_flagged_and_the_others_measured(tmp_path, kind):
+    def drop(ds):
+        ds.SegmentSequence = ds.SegmentSequence[:1]
+
+    path = seg(tmp_path, {"lesion": ONE, "other": TWO}, kind=kind, change=drop)
+    mask = agree(path, {1: ONE})
+    assert [label.number for label in mask.labels] == [1]
+    assert "unlisted-label" in mask.flags
+    assert all("unlisted-label" in found.flags for found in read_sections(path))
+
+
+def test_frames_whose_segments_have_other_numbers_than_the_list_are_refused(tmp_path):
+    def renumber(ds):
+        ds.SegmentSequence[1].SegmentNumber = 7
+
+    path = seg(tmp_path, change=renumber)
+    assert code_of(read_mask, path) == "unreadable"
+    assert code_of(read_sections, path) == "unreadable"
 
 
 @pytest.mark.parametrize("wrong_mm", [0.4, 4.0, 3.0, 44.0, -4.4, 0.0])

@@ -93,7 +93,7 @@ def read_mask(path: Path | str, *, threshold: float | None = None, scan: object 
         header.elements.file_bytes,
         path,
     )
-    values: set[int] = set()
+    values = _segments_shown(header)
     if header.kind == "LABELMAP":
         layers, labels = [_empty_layer(header, placed)], list(header.labels)
         for frame, pixels in _pixels(header, header.frames, threshold, values):
@@ -142,7 +142,7 @@ def read_sections(
     placed = placed_on_grid(header, scan)
     counters = {found.number: LabelCounter(placed.geometry, only=1) for found in labels}
     wanted = [frame for frame in header.frames if frame.segment is None or frame.segment in counters]
-    values: set[int] = set()
+    values = _segments_shown(header)
     for frame, pixels in _pixels(header, wanted, threshold, values):
         index, pixels = placed.slice_indices[frame.number], placed.aligned(pixels)
         if frame.segment is not None:
@@ -211,13 +211,18 @@ def _known_labels(
     return np.where(np.isin(pixels, known), pixels, 0) if np.setdiff1d(found, known).size else pixels
 
 
+def _segments_shown(header: Segmentation) -> set[int]:
+    """Return the segments that frames show; of a label map none, as its pixels say so."""
+    return {frame.segment for frame in header.frames if frame.segment is not None}
+
+
 def _unlisted(header: Segmentation, values: Collection[int]) -> tuple[str, ...]:
-    """Return ``unlisted-label`` where pixels of a label map have a value that no segment is listed for.
+    """Return ``unlisted-label`` where frames or pixels show a segment that is not listed.
 
     Raises
     ------
     ReadError
-        ``unreadable`` where a listed segment has no pixel then: the numbers may be those of others.
+        ``unreadable`` where a listed segment is not shown then: the numbers may be those of others.
     """
     listed = {label.number for label in header.labels}
     strange = sorted(set(values) - listed - {0})
@@ -225,9 +230,9 @@ def _unlisted(header: Segmentation, values: Collection[int]) -> tuple[str, ...]:
     if strange and empty:
         raise unreadable(
             header.path,
-            "pixels have a value that no segment is listed for, and a segment that is listed has no pixel",
-            value=strange[0],
-            segment=empty[0],
+            "a segment is shown that is not listed, and one that is listed is not shown",
+            shown=strange[0],
+            listed=empty[0],
         )
     return ("unlisted-label",) if strange else ()
 

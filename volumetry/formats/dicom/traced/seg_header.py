@@ -81,6 +81,8 @@ class Segmentation:
     pixel_spacing_mm: tuple[float, float]
     """As `orientation`."""
     slice_thickness_mm: float | None
+    has_several_thicknesses: bool
+    """Whether its frames state different ones, so that the file has none."""
     spacing_between_slices_mm: float | None
     maximum_fractional_value: int
     padding_value: int
@@ -149,8 +151,8 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
     )
     if orientation is None and not of_images:
         raise unreadable(path, "the segmentation does not say how its frames lie in the patient")
-    thickness_mm, is_thickness = _length(shared, groups, tags.SliceThickness, path)
-    spacing_mm, is_spacing = _length(shared, groups, tags.SpacingBetweenSlices, path)
+    thickness_mm, is_thickness, thickness_varies = _length(shared, groups, tags.SliceThickness, path)
+    spacing_mm, is_spacing, _ = _length(shared, groups, tags.SpacingBetweenSlices, path)
     if thickness_mm is not None and not (np.isfinite(thickness_mm) and thickness_mm > 0):
         thickness_mm, is_thickness = None, False
     return Segmentation(
@@ -164,6 +166,7 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
         orientation=np.array((math.nan,) * 6 if orientation is None else orientation),
         pixel_spacing_mm=(math.nan, math.nan) if measures is None else (measures[0], measures[1]),
         slice_thickness_mm=thickness_mm,
+        has_several_thicknesses=thickness_varies,
         spacing_between_slices_mm=spacing_mm,
         has_malformed_tag=not (is_thickness and is_spacing),
         maximum_fractional_value=_number(elements, tags.MaximumFractionalValue, 255),
@@ -213,8 +216,10 @@ def _frames(
             segment = _item_number(item, tags.ReferencedSegmentNumber, elements)
             if segment is None and len(known) == 1:
                 (segment,) = known
-            if segment not in known:
-                raise unreadable(elements.path, "a frame shows a segment that is not listed", segment=segment)
+            if segment is None:
+                raise unreadable(
+                    elements.path, "a frame does not say which segment it shows", frame=number + 1
+                )
         plane = (group.get(tags.PlanePositionSequence) or shared.get(tags.PlanePositionSequence) or [{}])[0]
         origin = _item_values(plane, tags.ImagePositionPatient, 3, elements.path)
         # DICOM lets a frame that is made from one image leave out its position: it lies where the image lies.
@@ -283,15 +288,20 @@ def _number(elements: DicomElements, tag: int, default: int) -> int:
     return value[0] if isinstance(value, tuple) and isinstance(value[0], int) else default
 
 
-def _length(shared: Item, groups: Sequence[Item], tag: int, path: Path | str) -> tuple[float | None, bool]:
-    """Return a number that positions can replace, and whether it is one where it is there."""
+def _length(
+    shared: Item, groups: Sequence[Item], tag: int, path: Path | str
+) -> tuple[float | None, bool, bool]:
+    """Return a number that positions can replace, whether it is one where it is there, and whether it varies.
+
+    Where it differs from frame to frame the file has no one such length.
+    """
     try:
         values = _shared_values(shared, groups, tags.PixelMeasuresSequence, tag, 1, path)
     except ReadError:
-        return None, False
+        return None, False, False
     except GeometryError:
-        return None, True  # it differs from frame to frame, so that the file has no one such length
-    return (None if values is None else values[0]), True
+        return None, True, True
+    return (None if values is None else values[0]), True, False
 
 
 def unreadable(where: Path | str, what: str, **values: Any) -> ReadError:

@@ -72,13 +72,18 @@ def _slice_numbers(
 
     SpacingBetweenSlices is believed where the positions are whole numbers of it apart: then slices without
     a frame are absent. Where it holds the gap between slices instead, or nothing that fits, the positions
-    alone count.
+    alone count. Where it is left out, as it may be, neighbours tell it (`_step_of_neighbours`).
     """
     consecutive = np.arange(len(positions_mm))
-    spacing = header.spacing_between_slices_mm
-    if spacing is None or len(positions_mm) < 2:
+    if len(positions_mm) < 2:
         return consecutive, set()
     steps = np.diff(positions_mm)
+    spacing = header.spacing_between_slices_mm
+    if spacing is None:
+        spacing = _step_of_neighbours(steps, header)
+        if spacing is None:
+            return consecutive, set()
+        return np.concatenate(([0], np.cumsum(np.rint(steps / spacing)))).astype(np.intp), set()
     disagrees = {"spacing-tag-disagrees"}
     if not (np.isfinite(spacing) and spacing > 0):
         return consecutive, disagrees
@@ -91,3 +96,19 @@ def _slice_numbers(
     if multiples.min() > 1 and holds_gap:
         return consecutive, disagrees
     return np.concatenate(([0], np.cumsum(multiples))).astype(np.intp), set()
+
+
+def _step_of_neighbours(steps_mm: NDArray[np.float64], header: Segmentation) -> float | None:
+    """Return the step between neighbouring slices, as the frames tell it; None where they do not.
+
+    Most frames have a neighbour at the smallest step, no further slice fits between these, and the other
+    steps are whole numbers of it. Slices that differ in thickness lie unevenly by themselves.
+    """
+    step = float(steps_mm.min())
+    multiples = np.rint(steps_mm / step)
+    is_whole = np.abs(steps_mm / step - multiples).max() <= STEP_TOLERANCE
+    are_neighbours = header.slice_thickness_mm is None or step < 2 * header.slice_thickness_mm
+    is_usual = 2 * np.count_nonzero(multiples == 1) >= len(steps_mm)
+    if not (is_whole and are_neighbours and is_usual) or header.has_several_thicknesses:
+        return None
+    return step
