@@ -33,7 +33,7 @@ CONTRACT = {
         pixel_spacing_rows_mm pixel_spacing_columns_mm
         rows columns slice_normal modality plane weighting repetition_time_ms
         echo_time_ms inversion_time_ms field_strength_t contrast fat_suppression series_uid
-        scan trace scan_sha256
+        scan trace region scan_sha256
         trace_sha256 flags
         volumetry_version""",
     SLICES: """site patient side lesion visit reader read slice_index position_mm area_mm2 height_thickness_mm

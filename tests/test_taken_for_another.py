@@ -1,6 +1,8 @@
 """What could be taken for another without a word: files with something behind ``mask``, weightings, dates."""
 
 import csv
+import shutil
+import unicodedata
 
 import pytest
 from dicom_phantoms import stack_voxels, uid_of, write_series
@@ -76,7 +78,7 @@ def test_copies_of_flat_masks_are_ambiguous(tmp_path, tail):
     for rows, visit in ((10, "2020-01-01"), (6, "2021-01-01")):
         write_box(tmp_path / f"study/P1_{visit}_t1.nii.gz")
         for end in ("", tail):
-            write_box(tmp_path / f"study/P1_{visit}_t1_mask{end}.nii.gz", rows=(5, 5 + rows))
+            write_box(tmp_path / f"study/P1_{visit}_t1_mask{end}.nii.gz", rows=(5, 5 + rows - len(end)))
     _, rows, changes = results(tmp_path / "study")
     assert {row["code"] for row in rows} == {"ambiguous-lesion"}
     assert {change["category"] for change in changes} == {"not_evaluable"}
@@ -126,3 +128,73 @@ def test_an_impossible_date_orders_nothing_and_ends_nothing(tmp_path, impossible
     assert [c["category"] for c in changes if c["patient"] == "P2"] == ["decrease"]
     assert {c["category"] for c in changes if c["patient"] == "P1"} == {"not_evaluable"}
     assert any("malformed-tag" in row["flags"] for row in rows)
+
+
+# -- tracings -----------------------------------------------------------------------------------------------
+
+
+def test_a_tracing_copied_to_the_next_visit_is_flagged(tmp_path):
+    for visit, rows in (("2020-01-01", 10), ("2021-01-01", 10), ("2022-01-01", 9)):
+        write_box(tmp_path / f"study/P1/{visit}/lesion_mask.nii.gz", rows=(5, 5 + rows))
+    _, _, changes = results(tmp_path / "study")
+    assert ["duplicate-file" in change["flags"].split(";") for change in changes] == [True, False]
+
+
+def test_empty_masks_are_equal_without_being_copies(tmp_path):
+    for visit in ("2020-01-01", "2021-01-01"):
+        write_box(tmp_path / f"study/P1/{visit}/lesion_mask.nii.gz", rows=(5, 5))
+    _, _, changes = results(tmp_path / "study")
+    assert not any("duplicate-file" in change["flags"] for change in changes)
+
+
+def test_one_tracing_found_twice_is_measured_once(tmp_path):
+    write_study(tmp_path / "study/P1/v1")
+    write_study(tmp_path / "study/P1/v2", date="20210101", rows=5)
+    (tmp_path / "study/P1/v1/assessors").mkdir()
+    shutil.copy(tmp_path / "study/P1/v1/rt.dcm", tmp_path / "study/P1/v1/assessors/rt.dcm")
+    code, rows, changes = results(tmp_path / "study")
+    assert code == 0
+    assert [row["status"] for row in rows] == ["measured", "measured"]
+    assert ["duplicate-file" in row["flags"] for row in rows] == [True, False]
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+def test_two_different_tracings_stay_ambiguous(tmp_path):
+    write_box(tmp_path / "study/P1/v1/lesion_mask.nii.gz", rows=(5, 15))
+    write_box(tmp_path / "study/P1/v1/lesion_mask (1).nii.gz", rows=(5, 14))
+    _, rows, _ = results(tmp_path / "study")
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_with_accents_are_equal_however_they_are_written(tmp_path, form):
+    def utf_8(ds):
+        ds.SpecificCharacterSet = "ISO_IR 192"
+
+    write_study(tmp_path / "study/P1/v1", region=unicodedata.normalize("NFC", "Lésion"), change=utf_8)
+    again = unicodedata.normalize(form, "Lésion")
+    write_study(tmp_path / "study/P1/v2", region=again, date="20210101", rows=5, change=utf_8)
+    _, rows, changes = results(tmp_path / "study")
+    assert {row["lesion"] for row in rows} == {"Lésion"}
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+def test_the_row_keeps_what_the_file_calls_a_lesion_that_a_manifest_renames(tmp_path):
+    write_study(tmp_path / "study/P1/v1", region="Tumour")
+    manifest = tmp_path / "m.csv"
+    line = "P1,v1,L1,Tumour,study/P1/v1/mr,study/P1/v1/rt.dcm"
+    manifest.write_text(f"patient,visit,lesion,roi,scan,trace\n{line}\n")
+    _, rows, _ = results(tmp_path / "study", "--manifest", manifest)
+    assert [(row["lesion"], row["region"]) for row in rows] == [("L1", "Tumour")]
+    key = ["--pseudonyms", tmp_path / "key", "--fresh"]
+    (tmp_path / "study_out").rename(tmp_path / "clear")
+    _, rows, _ = results(tmp_path / "study", "--manifest", manifest, *key)
+    assert [row["region"][0] for row in rows] == ["F"]  # a case id: the name may be hidden on purpose
+
+
+@pytest.mark.parametrize("left", ["export", "figures"])
+def test_objects_with_clear_names_are_not_left_beside_pseudonyms(tmp_path, left):
+    write_box(tmp_path / "study/P1/v1/lesion_mask.nii.gz")
+    (tmp_path / "out" / left).mkdir(parents=True)
+    call = ["batch", tmp_path / "study", "--out", tmp_path / "out", "--pseudonyms", tmp_path / "key"]
+    assert main(list(map(str, call))) == 2

@@ -24,7 +24,7 @@ HOW = ("chosen", "drawn")
 _WAYS = {"none": HOW, "choose": ("chosen",), "third-reader": ("drawn",)}
 
 DISAGREEMENT_COLUMNS = (
-    "patient", "visit", "side", "lesion", "first_reader", "first_volume_mm3", "second_reader",
+    "site", "patient", "visit", "side", "lesion", "first_reader", "first_volume_mm3", "second_reader",
     "second_volume_mm3", "difference_percent", "dice", "hausdorff95_mm", "to_settle", "consensus",
 )  # fmt: skip
 
@@ -36,8 +36,9 @@ def _text(name: str, what: str, *, nullable: bool = False, allowed: tuple[str, .
 DECISIONS = Table(
     name="decisions",
     what="A row per lesion on which readers came to a consensus.",
-    key=("patient", "visit", "side", "lesion"),
+    key=("site", "patient", "visit", "side", "lesion"),
     columns=(
+        _text("site", "As in measurements.csv; needed where sites share names of patients.", nullable=True),
         _text("patient", "As in measurements.csv."),
         _text("visit", "As in measurements.csv."),
         _text("side", "Side in patient coordinates.", nullable=True, allowed=SIDES),
@@ -191,6 +192,7 @@ class ReadLesion:
         Path and trace.
     scan, series_uid : str
         The scan, relative to the study folder.
+    site : str
     """
 
     subject: Subject
@@ -198,6 +200,7 @@ class ReadLesion:
     consensus: tuple[Path, Trace] | None
     scan: str = ""
     series_uid: str = ""
+    site: str = ""
 
     def disagreements(
         self, *, threshold_percent: float = 15.0, rule: MeasurementRule | None = None
@@ -232,7 +235,8 @@ def read_lesions(
     from volumetry.study.finding.discovery import discover
 
     folder = Path(study)
-    found: dict[tuple[str, str, str, str, str, str], dict[tuple[str, int], tuple[Path, Trace]]] = {}
+    default_site = "" if protocol is None else protocol.site
+    found: dict[tuple[str, str, str, str, str, str, str], dict[tuple[str, int], tuple[Path, Trace]]] = {}
     for case in discover(folder, traces=traces, protocol=protocol):
         if not case.trace.endswith(".trace.json") or case.error is not None or ".conflict-" in case.trace:
             continue
@@ -240,7 +244,8 @@ def read_lesions(
         trace = read_trace(path)
         if not trace.provenance.reader:
             continue
-        key = (case.patient, case.visit, trace.side, trace.lesion, case.scan, case.series_uid)
+        site = case.site or default_site
+        key = (site, case.patient, case.visit, trace.side, trace.lesion, case.scan, case.series_uid)
         held = found.setdefault(key, {})
         held[trace.provenance.reader, trace.provenance.read] = (path, trace)
     lesions = []
@@ -248,7 +253,7 @@ def read_lesions(
         first = {reader: traced for (reader, _), traced in sorted(reads.items(), reverse=True)}
         consensus = first.pop(CONSENSUS, None)
         if len(first) > 1:
-            patient, visit, side, lesion, scan, series_uid = key
+            site, patient, visit, side, lesion, scan, series_uid = key
             lesions.append(
                 ReadLesion(
                     subject=(patient, visit, side, lesion),
@@ -256,6 +261,7 @@ def read_lesions(
                     consensus=consensus,
                     scan=scan,
                     series_uid=series_uid,
+                    site=site,
                 )
             )
     return tuple(lesions)
@@ -271,7 +277,7 @@ def disagreement_rows(
             patient, visit, side, name = lesion.subject
             consensus = lesion.consensus[1].provenance.reason.split(";")[0] if lesion.consensus else ""
             values = (
-                patient, visit, side, name, pair.first.provenance.reader, pair.first_volume_mm3,
+                lesion.site, patient, visit, side, name, pair.first.provenance.reader, pair.first_volume_mm3,
                 pair.second.provenance.reader, pair.second_volume_mm3, pair.difference_percent,
                 pair.overlap.dice if pair.overlap else None,
                 pair.overlap.hausdorff95_mm if pair.overlap else None,
@@ -309,11 +315,13 @@ def consensus_of_decisions(
     rows = read_table(decisions, DECISIONS, required=("patient", "visit", "lesion", "how", "reader"))
     reading = reading or Reading()
     ways = ways_to_consensus(reading)
-    by_subject = {lesion.subject: lesion for lesion in lesions}
+    by_subject: dict[Subject, list[ReadLesion]] = {}
+    for one in lesions:
+        by_subject.setdefault(one.subject, []).append(one)
     made = []
     for row in rows:
         subject = (row["patient"], row["visit"], row.get("side") or "", row["lesion"])
-        lesion = by_subject.get(subject)
+        lesion = _of_site(by_subject.get(subject, ()), row.get("site") or "", subject, decisions)
         if lesion is None or row["reader"] not in lesion.reads:
             raise ReadError(
                 "not-found",
@@ -334,6 +342,22 @@ def consensus_of_decisions(
         consensus = decided(lesion, row["reader"], how=row["how"], reading=reading, time=time)
         made.append((lesion, lesion.reads[row["reader"]][0], consensus))
     return made
+
+
+def _of_site(
+    lesions: Sequence[ReadLesion], site: str, subject: Subject, decisions: Path | str
+) -> ReadLesion | None:
+    """The lesion that a decision is of: of its site; without one, of all sites that have such a lesion."""
+    meant = [lesion for lesion in lesions if not site or lesion.site == site]
+    if len({lesion.site for lesion in meant}) > 1:
+        raise UsageError(
+            "usage",
+            "several sites have a patient with a lesion of that name",
+            where=decisions,
+            values={"lesion": " ".join(filter(None, subject)), "sites": " ".join(x.site for x in meant)},
+            todo="Name the site in a column site.",
+        )
+    return meant[-1] if meant else None
 
 
 def ways_to_consensus(reading: Reading) -> tuple[str, ...]:

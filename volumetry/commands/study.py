@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     adjudicate = steps.add_parser("adjudicate", help="list where readers differ, or save a consensus")
     add_protocol(adjudicate)
     adjudicate.add_argument(
-        "--decisions", metavar="CSV", help="patient, visit, side, lesion, how (chosen, drawn), reader, time"
+        "--decisions",
+        metavar="CSV",
+        help="site, patient, visit, side, lesion, how (chosen, drawn), reader, time",
     )
     adjudicate.add_argument("--threshold", type=float, default=15.0, metavar="PERCENT", help="default: 15")
     add_layout(adjudicate)

@@ -259,7 +259,8 @@ class EvidenceReader:
     ) -> tuple[Contour, ...] | None:
         """The outlines of the file whose areas are those of the row."""
         areas = {int(cells["slice_index"]): float(cells["area_mm2"]) for _, cells in slices}
-        for label in (row["lesion"], None):
+        region = row.get("region")
+        for label in (None,) if region else (row["lesion"], None):
             try:
                 traced = read_traced(trace, scan=scan, label=label, threshold=self._threshold)
             except VolumetryError:
@@ -269,13 +270,19 @@ class EvidenceReader:
             fitting = [
                 lesion.contours
                 for lesion in traced.lesions(ExportOptions())
-                if _fit(lesion.contours, traced.geometry, areas)
+                if _fit(lesion.contours, traced.geometry, areas) and self._is_region(lesion.lesion, region)
             ]
             if len({_written(contours) for contours in fitting}) > 1:
                 raise _unclear(trace)
             if fitting:
                 return fitting[0]
         return None
+
+    def _is_region(self, name: str, region: str | None) -> bool:
+        """Whether a region of a file is that of a row, by its name or number; tables of 0.1 do not say."""
+        hidden = self._files.pseudonymiser if self._files is not None else None
+        named = (name, name.removeprefix("label "), hidden.region(name) if hidden else name)
+        return not region or region in named
 
     def _versions(self, path: Path, row: Mapping[str, Any]) -> Iterator[Version]:
         if not path.name.endswith(SUFFIX):

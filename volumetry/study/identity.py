@@ -8,6 +8,7 @@ somebody said so, and one PatientID in several patients' folders is not believed
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -214,6 +215,11 @@ def conflict_message(visits: Iterable[str]) -> str:
 
 
 # -- names of files -----------------------------------------------------------------------------------------
+
+
+def composed_text(name: str) -> str:
+    """Return a name with composed letters: a Mac writes ``e`` and an accent, others one letter."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def side_of_file(stem: str) -> str:

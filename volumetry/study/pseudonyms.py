@@ -83,11 +83,21 @@ class Pseudonymiser:
             row[name] = self.case_id(row[name]) if row.get(name) else None
         if case.series_uid:
             row["series_uid"] = self.uid(case.series_uid)
+        if row.get("region") and row["region"] != row.get("lesion"):
+            row["region"] = self.region(row["region"])
         if row.get("lesion") == patient and len(patient) >= _LONG:
+            row["region"] = self.region(row["lesion"])
             row["lesion"] = self.pseudonym(patient)
         for name in ("visit", "study_date"):
             row[name] = self.shifted(row[name], patient) if row.get(name) else row.get(name)
         return row
+
+    def region(self, name: str) -> str:
+        """Return what stands for the name of a region; the number of a label stays.
+
+        Whoever renames a lesion may do so because its name says who the patient is.
+        """
+        return name if name.isascii() and name.isdigit() and len(name) < _LONG else self.case_id(name)
 
     def record(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return a row as the ledger may keep it: UIDs, dates, names of files and texts of values hidden."""

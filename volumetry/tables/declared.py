@@ -193,6 +193,13 @@ MEASUREMENTS = Table(
         Column(name="series_uid", kind="text", what="SeriesInstanceUID of the scan."),
         Column(name="scan", kind="text", what="Scan, relative to the study folder."),
         Column(name="trace", kind="text", what="Traced file, relative to the study folder."),
+        Column(
+            name="region",
+            kind="text",
+            what="What the traced file itself calls the lesion: a name, or the number of a label. "
+            "Under pseudonyms, something that stands for a name that is not that of the lesion.",
+            since="0.2",
+        ),
         Column(name="scan_sha256", kind="text", what="SHA-256 over the scan's files."),
         Column(name="trace_sha256", kind="text", what="SHA-256 of the traced file."),
         _FLAGS,

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from volumetry.errors import ReadError
 from volumetry.study.case_table import CaseTable
@@ -28,7 +29,7 @@ from volumetry.study.finding.manifest import MANIFEST_NAME, manifest_cases
 from volumetry.study.finding.names import image_stem, is_mask_name
 from volumetry.study.finding.series_choice import choose_series
 from volumetry.study.finding.traces_apart import with_traces
-from volumetry.study.identity import date_of_name
+from volumetry.study.identity import composed_text, date_of_name
 from volumetry.study.protocol import Protocol, ScanSection
 
 _LOG = logging.getLogger(__name__)
@@ -125,7 +126,19 @@ def _dated(case: Case, sessions: Mapping[tuple[str, str], str] | None = None) ->
     return replace(case, study_date=day) if day else case
 
 
+_NAMES = ("site", "patient", "visit", "lesion", "reader")
+
+
+def _composed(case: Case) -> Case:
+    """A case whose names have composed letters, so that equal names are equal."""
+    names = {name: getattr(case, name) for name in _NAMES}
+    if all(map(str.isascii, names.values())):
+        return case
+    composed: dict[str, Any] = {name: composed_text(text) for name, text in names.items()}
+    return replace(case, **composed)
+
+
 def _ordered(cases: Iterable[Case]) -> CaseTable:
-    table = cases if isinstance(cases, CaseTable) else CaseTable(cases)
+    table = CaseTable(map(_composed, cases))
     table.sort()
     return table

@@ -11,6 +11,7 @@ from typing import Any
 from volumetry.study.cases import Case
 from volumetry.study.identity import (
     VisitOrder,
+    composed_text,
     conflict_message,
     first_days,
     natural,
@@ -30,6 +31,11 @@ _OF_VOLUME = (
 )  # fmt: skip
 
 
+_OF_KEYS = (
+    "patient", "side", "lesion", "visit", "reader", "trace", "trace_sha256", "status", "study_date", "flags",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One row of measurements: whose it is, how it sorts, and where in the ledger it is.
@@ -46,6 +52,8 @@ class Entry:
     place : int
     dates_conflict : bool
         Whether the dates of images contradict the order of the visit and another one.
+    has_copies : bool
+        Other files hold the same tracing, byte by byte.
     """
 
     site: str
@@ -63,6 +71,7 @@ class Entry:
     case: Case
     place: int
     dates_conflict: bool = False
+    has_copies: bool = False
 
     @property
     def final_status(self) -> str:
@@ -101,7 +110,8 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     traced = [i for i, (*_, keys) in enumerate(light) if _names_a_lesion(keys)]
     claims = [_claim(light[i][0], light[i][2]) for i in traced]
     verdicts = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
-    verdicts |= _differently_named(light, traced)
+    differ = _differently_named(light, traced)
+    verdicts |= {place: verdict for place, verdict in differ.items() if verdicts[place].counts}
     entries = []
     for i, (case, place, keys) in enumerate(light):
         verdict = verdicts.get(i)
@@ -129,6 +139,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
                 case=case,
                 place=place,
                 dates_conflict=bool(against) and not code,
+                has_copies=verdict is not None and verdict.has_copies,
             )
         )
     return _in_order(entries)
@@ -154,16 +165,17 @@ def identified_row(cells: Row, entry: Entry) -> Row:
     if entry.code:
         row |= dict.fromkeys(_OF_VOLUME)
         row |= {"status": entry.final_status, "code": entry.code}
-    if entry.dates_conflict and row["status"] == "measured":
-        row["flags"] = ";".join(filter(None, (row["flags"], "visit-dates-conflict")))
+    if not entry.code and row["status"] == "measured":
+        more = ("visit-dates-conflict",) if entry.dates_conflict else ()
+        more += ("duplicate-file",) if entry.has_copies else ()
+        row["flags"] = ";".join(filter(None, (row["flags"], *more)))
     if entry.message and (entry.code or not row.get("message")):
         row["message"] = entry.message
     return row
 
 
 def _keys(case: Case, row: Row, protocol: Protocol) -> dict[str, str]:
-    names = ("patient", "side", "lesion", "visit", "reader", "trace", "status", "study_date", "flags")
-    return {name: row.get(name) or "" for name in names} | {"site": case.site or protocol.site}
+    return {name: row.get(name) or "" for name in _OF_KEYS} | {"site": case.site or protocol.site}
 
 
 def _claim(case: Case, keys: dict[str, str]) -> Claim:
@@ -174,6 +186,7 @@ def _claim(case: Case, keys: dict[str, str]) -> Claim:
         form=case.form,
         version=case.version,
         parent=case.parent,
+        content=keys["trace_sha256"],
     )
 
 
@@ -242,5 +255,6 @@ def _orders(
         if case.visit_order is not None:
             given[patient].setdefault(visit, case.visit_order)
     dates = {patient: first_days(visits) for patient, visits in days.items()}
-    orders = {p: order_of_visits(visits, protocol.visits, given[p]) for p, visits in dates.items()}
+    declared = tuple(map(composed_text, protocol.visits))
+    orders = {p: order_of_visits(visits, declared, given[p]) for p, visits in dates.items()}
     return orders, dates

@@ -13,7 +13,7 @@ from volumetry._version import __version__
 from volumetry.errors import composed
 from volumetry.formats.dicom.file.values import MODALITIES
 from volumetry.study.cases import Case
-from volumetry.study.identity import date_of_name
+from volumetry.study.identity import composed_text, date_of_name
 from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.tables import Row
 
@@ -41,7 +41,7 @@ def joined_rows(
         if pseudonymiser is not None:
             row = pseudonymiser.restored(row)
         about = row.pop("about", None)
-        row |= _identity(case, row)
+        row |= _identity(case, row) | {"region": row.get("lesion")}
         if pseudonymiser is not None:
             row = pseudonymiser.row(row, case)
         if about is not None:
@@ -57,7 +57,7 @@ def _identity(case: Case, row: Row) -> Row:
     return {
         "patient": case.patient,
         "side": row.get("side") or case.side or None,
-        "lesion": case.lesion or row.get("lesion"),
+        "lesion": composed_text(case.lesion or row.get("lesion") or "") or None,
         "visit": case.visit or None,
         "study_date": date_of_name(case.study_date or row.get("study_date") or "") or None,
         "reader": case.reader or None,

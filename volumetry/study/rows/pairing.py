@@ -82,12 +82,24 @@ def _changes_of_patient(
             if _is_one_tracing(*both):
                 pair = (pair[0], MeasuredVisit(volume_mm3=None, code="ambiguous-lesion"))
             row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
+            if _are_copies(*both):
+                row["flags"] = ";".join(filter(None, (row["flags"], "duplicate-file")))
             yield _with_worth(row, worth_cells(*both, change, rule, worth))
 
 
 def _is_one_tracing(first: Row | None, second: Row | None) -> bool:
     """Whether a table names one file as the tracing of two visits."""
     return first is not None and second is not None and first["trace"] == second["trace"] is not None
+
+
+def _are_copies(first: Row | None, second: Row | None) -> bool:
+    """Whether the tracings of two visits, or their scans, are one file by its bytes: it may be a copy.
+
+    Empty masks of one grid are equal without being copies.
+    """
+    if first is None or second is None or not (first["volume_mm3"] or second["volume_mm3"]):
+        return False
+    return any(first.get(name) == second.get(name) is not None for name in ("trace_sha256", "scan_sha256"))
 
 
 def _day(rows: Mapping[str, Row], visit: str, visits: Mapping[str, tuple[int, str]]) -> str:

@@ -25,6 +25,8 @@ class Claim:
         ``trace``, ``rtstruct``, ``seg`` or ``mask``.
     version, parent : str
         Hash of a native trace, and of the one that it was edited from.
+    content : str
+        Hash of the bytes of the traced file.
     """
 
     key: Key
@@ -33,15 +35,20 @@ class Claim:
     form: str = "mask"
     version: str = ""
     parent: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What becomes of a claim: its number as a read, or that another one counts, or a message why neither."""
+    """What becomes of a claim: its number as a read, or that another one counts, or a message why neither.
+
+    One of several copies counts, and `has_copies`.
+    """
 
     read: int = 1
     counts: bool = True
     message: str = ""
+    has_copies: bool = False
 
 
 def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Verdict]:
@@ -49,8 +56,9 @@ def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Ve
 
     Claims of different keys do not touch each other, but for a less preferred form that names no side or no
     reader, as exports do: it gives way to a preferred one of its lesion and visit. Of those with one key, a
-    native trace replaces the one it was edited from; then the form that comes first in `prefer` counts; then
-    reads that are numbered apart are reads. What is still equal is ambiguous, all of it.
+    native trace replaces the one it was edited from; then the form that comes first in `prefer` counts; of
+    files with the same bytes one counts; then reads that are numbered apart are reads. What is still equal is
+    ambiguous, all of it.
     """
     verdicts = [Verdict()] * len(claims)
     given_way = _given_way(claims, prefer)
@@ -67,6 +75,8 @@ def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Ve
         best = next((form for form in prefer if form in forms), None) if len(forms) > 1 else None
         if best is not None:
             left = [place for place in left if claims[place].form == best]
+        single = _without_copies(claims, left)
+        has_copies, left = len(single) < len(left), single
         for place in set(group) - set(left):
             verdicts[place] = Verdict(counts=False)
         reads = [claims[place].read for place in left]
@@ -76,9 +86,19 @@ def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Ve
                 verdicts[place] = Verdict(message=message)
         else:
             for place in left:
-                if (read := claims[place].read or 1) != 1:
-                    verdicts[place] = Verdict(read=read)
+                verdicts[place] = Verdict(read=claims[place].read or 1, has_copies=has_copies)
     return verdicts
+
+
+def _without_copies(claims: Sequence[Claim], places: Sequence[int]) -> list[int]:
+    """The places of claims without those of files that hold the bytes of another; read twice is no copy."""
+    first: dict[tuple[str, int | None], str] = {}
+    for place in places:
+        claim = claims[place]
+        first.setdefault((claim.content or claim.trace, claim.read), claim.trace)
+    return [
+        p for p in places if first[claims[p].content or claims[p].trace, claims[p].read] == claims[p].trace
+    ]
 
 
 def _given_way(claims: Sequence[Claim], prefer: Sequence[str]) -> set[int]:

@@ -229,7 +229,7 @@ def _of_one_region(case: Case, region: str) -> Case:
 
 def _refuse_clear_ids(out: Path) -> None:
     """Refuse a folder in which a run without pseudonyms has left its results."""
-    found = any((out / name).exists() for name in ("measurements.csv", "figures"))
+    found = any((out / name).exists() for name in ("measurements.csv", "figures", "export"))
     if not found and (ledger := out / LEDGER_NAME).is_file() and ledger.stat().st_size:
         with Ledger(ledger) as records:
             found = any(not record.get("pseudonyms") for record in records.records())
