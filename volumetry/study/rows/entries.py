@@ -166,8 +166,8 @@ def identified_row(cells: Row, entry: Entry) -> Row:
         row |= dict.fromkeys(_OF_VOLUME)
         row |= {"status": entry.final_status, "code": entry.code}
     if not entry.code and row["status"] == "measured":
-        more = ("visit-dates-conflict",) if entry.dates_conflict else ()
-        more += ("duplicate-file",) if entry.has_copies else ()
+        more: list[str] = ["visit-dates-conflict"] if entry.dates_conflict else []
+        more += ["duplicate-file"] if entry.has_copies else []
         row["flags"] = ";".join(filter(None, (row["flags"], *more)))
     if entry.message and (entry.code or not row.get("message")):
         row["message"] = entry.message
