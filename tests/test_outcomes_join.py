@@ -285,3 +285,111 @@ horizon = 100
     backwards = joined(tmp_path, PLAN + section, clinical=clinical.replace("2021-06-01", "2019-06-01"))
     with pytest.raises(UsageError, match="ends before it starts"):
         read_times(Context(plan=plan, cohort=backwards), plan.time_to_event[0])
+
+
+HIPS_OF_BOTH_GROUPS = """\
+patient,side,group,age,volume,collapse,months,event
+A,L,x,50,4,1,12,2
+A,R,y,50,6,0,20,1
+B,L,x,61,3,0,18,1
+B,R,x,61,9,1,6,2
+C,R,y,45,5,0,24,1
+D,L,y,58,5,1,9,2
+E,L,y,66,6,1,8,2
+F,L,x,59,4,0,30,1
+G,L,y,63,7,0,26,1
+"""
+
+
+def outcomes_of(folder: Path, sections: str, clinical: str) -> dict[str, Outcome]:
+    plan = PLAN.replace('changes = "changes.csv"\n', "") + sections
+    cohort = joined(folder, plan, clinical=clinical)
+    read, _ = read_plan(folder / "plan.toml")
+    found = [part() for part in _parts(Context(plan=read, cohort=cohort))]
+    return {f"{outcome.name} {outcome.population}": outcome for outcome in found}
+
+
+@pytest.mark.parametrize(("covariate", "column"), [("age", "group"), ("volume", "volume")])
+def test_patients_with_two_values_are_not_matched_by_their_first_row(
+    tmp_path: Path, covariate: str, column: str
+) -> None:
+    """A patient with hips in both groups, or whose hips differ in a covariate, is no unit to be matched."""
+    clinical = HIPS_OF_BOTH_GROUPS if column == "group" else HIPS_OF_BOTH_GROUPS.replace("A,R,y", "A,R,x")
+    found = outcomes_of(tmp_path, f'\n[matching]\ncovariates = ["{covariate}"]\ncaliper = 5\n', clinical)
+    (only,) = found["matching matched"].analyses
+    assert only.code == "invalid-table"
+    assert f"{column} has two values in one patient" in only.reason
+
+
+def test_pairs_that_share_a_patient_are_one_cluster(tmp_path: Path) -> None:
+    section = """
+[matching]
+covariates = ["volume"]
+caliper = 5
+by = "row"
+
+[[binary]]
+name = "collapse"
+column = "collapse"
+"""
+    found = outcomes_of(tmp_path, section, HIPS_OF_BOTH_GROUPS)
+    matching = found["matching matched"]
+    n_pairs = len(matching.tables[1].rows)
+    (note,) = [note for note in matching.notes if "share patients" in note]
+    clusters = {
+        a.result.n_clusters for a in found["collapse matched"].analyses if a.result and a.role != "published"
+    }
+    assert f"{n_pairs} pairs share patients" in note
+    assert max(number or 0 for number in clusters) < n_pairs
+
+
+def test_patients_in_both_groups_are_counted_in_both_columns_of_table_one(tmp_path: Path) -> None:
+    section = """
+[[table_one.variable]]
+column = "age"
+per = "patient"
+test = "student"
+"""
+    (table,) = [
+        outcome
+        for name, outcome in outcomes_of(tmp_path, section, HIPS_OF_BOTH_GROUPS).items()
+        if "Table 1" in name
+    ]
+    printed, tidy = table.tables
+    row = next(row for row in printed.rows if row["variable"] == "age")
+    assert row["p"] is None
+    assert {entry["group"]: entry["n"] for entry in tidy.rows} == {"x": 3, "y": 5}
+    assert any("1 patients have hips in both groups" in note for note in table.notes)
+
+
+TIMES = """
+[[time_to_event]]
+name = "collapse"
+time = "months"
+event = "event"
+unit = "months"
+"""
+
+
+def times_of(folder: Path, more: str = "", clinical: str = HIPS_OF_BOTH_GROUPS) -> list[float]:
+    from volumetry.outcomes.endpoints.time_endpoint import read_times
+
+    plan = PLAN.replace('changes = "changes.csv"\n', "") + TIMES + more
+    cohort = joined(folder, plan, clinical=clinical)
+    read, _ = read_plan(folder / "plan.toml")
+    return read_times(Context(plan=read, cohort=cohort), read.time_to_event[0]).event
+
+
+def test_a_second_code_is_an_event_of_the_plan_or_refused(tmp_path: Path) -> None:
+    """1 for censored and 2 for dead (R, SPSS) must not turn the result round; both ways out work."""
+    with pytest.raises(UsageError, match="no competing event is named") as refused:
+        times_of(tmp_path)
+    assert "synonyms" in str(refused.value)
+    coded = '\n[[values]]\ncolumn = "event"\nsynonyms = { 0 = ["1"], 1 = ["2"] }\n'
+    assert times_of(tmp_path, coded) == [1, 0, 0, 1, 0, 1, 1, 0, 0]
+    assert times_of(tmp_path, 'competing = "death"\n') == [0, 1, 1, 0, 1, 0, 0, 1, 1]
+
+
+def test_events_may_be_yes_and_no(tmp_path: Path) -> None:
+    words = HIPS_OF_BOTH_GROUPS.replace(",2\n", ",yes\n").replace(",1\n", ",No\n")
+    assert times_of(tmp_path, clinical=words) == [1, 0, 0, 1, 0, 1, 1, 0, 0]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,28 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> tuple[Context, dict[str,
     plan, document = read_plan(path)
     context = Context(plan=plan, cohort=join(plan, document, read_inputs(plan, COHORT)))
     return context, {key_of(o): o for o in (part() for part in _parts(context))}
+
+
+def test_the_plans_level_is_that_of_every_interval(cohort: tuple[Context, dict[str, Outcome]]) -> None:
+    """At 90 % every interval that differs from its estimate is narrower than at 95 %, in every analysis."""
+    context = cohort[0]
+    study = replace(context.plan.study, level=0.9)
+    narrow = replace(context, plan=replace(context.plan, study=study))
+    found = [outcome for part in _parts(narrow) for outcome in [part()]]
+    compared = 0
+    for outcome in found:
+        wide = cohort[1][key_of(outcome)]
+        for one, other in zip(outcome.analyses, wide.analyses, strict=True):
+            assert one.result is not None
+            assert other.result is not None
+            for a, b in zip(one.result.estimates, other.result.estimates, strict=True):
+                if b.ci_low is None or b.ci_high is None or b.ci_low == b.ci_high:
+                    continue
+                assert a.level == 0.9, (one.endpoint, one.what, a.name)
+                if "limit" not in a.name:  # a limit of agreement is another quantity at another level
+                    assert a.ci_high - a.ci_low < b.ci_high - b.ci_low, (one.endpoint, one.what, a.name)
+                compared += 1
+    assert compared > 100
 
 
 MODELS = ("recommended", "sensitivity", "check")

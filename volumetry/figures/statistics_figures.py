@@ -42,11 +42,17 @@ class Bar:
 
 
 def draw_bars(
-    bars: Sequence[Bar], *, title: str, p_value: float | None, alpha: float = 0.05, ax: Axes | None = None
+    bars: Sequence[Bar],
+    *,
+    title: str,
+    p_value: float | None,
+    alpha: float = 0.05,
+    level: float = 0.95,
+    ax: Axes | None = None,
 ) -> Drawn:
-    """Draw shares by group with intervals, and a bracket that says whether they differ (``*``: p < alpha).
+    """Draw shares by group with intervals of `level`, and a bracket that says whether they differ.
 
-    Into `ax` if axes are given, which are then returned.
+    A star means p < `alpha`. Into `ax` if axes are given, which are then returned.
     """
     figure = canvas(62, ax)
     axes = figure.subplots()
@@ -56,7 +62,7 @@ def draw_bars(
         axes.errorbar(place, bar.percent, yerr=error, color=INK, capsize=2.5, lw=0.8)
     axes.set_xticks(range(len(bars)), [f"{bar.label}\n{bar.n_events}/{bar.n}" for bar in bars])
     axes.set_xlim(-0.6, max(1, len(bars)) - 0.4)
-    axes.set_ylabel(wrapped(f"{sentence(title)} (%), 95 % interval"))
+    axes.set_ylabel(wrapped(f"{sentence(title)} (%), {100 * level:g} % interval"))
     top = max((bar.high for bar in bars), default=1.0)
     text = format_p(p_value)
     if len(bars) == 2 and text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -75,7 +76,11 @@ def _limits(
 ) -> Any:
     from volumetry.statistics.agreement.limits import bland_altman
 
-    return bland_altman(first, second, scale=scale, unit=unit, cluster=patients, level=level)  # type: ignore[arg-type]
+    found = bland_altman(first, second, scale=scale, unit=unit, cluster=patients, level=level)  # type: ignore[arg-type]
+    # Its test is of proportional bias: it stands with the slope, not with the bias.
+    slope = found.details["slope"]
+    more = () if slope is None else (slope,)
+    return replace(found, estimates=(*found.estimates, *more), statistic=None, df=None, p_value=None)
 
 
 def _kappa(classes: Sequence[tuple[str, str, str]], level: float) -> Any:
@@ -143,8 +148,8 @@ def _drawings(part: Agreement, analyses: Sequence[Analysis], pair: str) -> tuple
             drawings.append(
                 Drawing(
                     name=f"{file_name(part.name)}-bland-altman-{scale}",
-                    caption=f"{part.name}: difference {pair} against their mean, with bias and 95 % limits "
-                    "of agreement (dashed) and their intervals (shaded).",
+                    caption=f"{part.name}: difference {pair} against their mean, with bias and limits of "
+                    "agreement (dashed) and their intervals (shaded).",
                     draw=draw,
                 )
             )

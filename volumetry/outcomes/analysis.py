@@ -54,7 +54,7 @@ class Analysis:
         Which class or variant of the endpoint is asked about, where it has several.
     detail : str
         What the label adds in words: the horizon, the weights.
-    cluster : {"patient", "pair"}
+    cluster : {"patient", "pair", "pair set"}
         What ``result.n_clusters`` counts.
     better : {"", "more", "less"}
         Which direction of the effect is good for the first group.
@@ -160,7 +160,9 @@ class Context:
     population : str
         What these rows are called: ``"all"``, ``"matched"``, or the name of a subgroup.
     pairs : tuple of str
-        The matched pair of each row, which is then its cluster (patients lie within pairs); empty otherwise.
+        The matched pair (or set of pairs that share patients) of each row, its cluster then; else empty.
+    cluster : {"patient", "pair", "pair set"}
+        What the clusters of these rows are.
     leading : bool
         Whether analyses of these rows give the primary answers of the plan.
     """
@@ -169,6 +171,7 @@ class Context:
     cohort: Cohort
     population: str = "all"
     pairs: tuple[str, ...] = ()
+    cluster: str = "patient"
     leading: bool = True
 
     @property
@@ -177,7 +180,13 @@ class Context:
         return self.pairs or self.cohort.patient
 
     def subset(
-        self, rows: Sequence[int], population: str, *, pairs: Sequence[Any] = (), leading: bool = False
+        self,
+        rows: Sequence[int],
+        population: str,
+        *,
+        pairs: Sequence[Any] = (),
+        cluster: str = "patient",
+        leading: bool = False,
     ) -> Context:
         """Return the context of some of the rows."""
         return replace(
@@ -185,6 +194,7 @@ class Context:
             cohort=self.cohort.take(rows),
             population=population,
             pairs=tuple(f"pair {pair}" for pair in pairs),
+            cluster=cluster,
             leading=leading,
         )
 
@@ -201,12 +211,17 @@ class Context:
             contrast=more.pop("contrast", self.contrast),
             primary=primary,
             population=self.population,
-            cluster="pair" if self.pairs else "patient",
+            cluster=self.cluster,
             **more,
         )
 
-    def per_unit(self, per: str, *columns: str) -> Context:
+    def per_unit(
+        self, per: str, *columns: str, instead: str = 'per = "row" in the plan', within_groups: bool = False
+    ) -> Context:
         """Return the rows themselves, or the first row of each patient where the columns are of the patient.
+
+        `within_groups` counts a patient with rows in both groups once in each; else such a patient is
+        refused, as is a column with two values in one patient. `instead` is the way out.
 
         Raises
         ------
@@ -215,23 +230,22 @@ class Context:
         """
         if per == "row":
             return self
-        table, seen, rows = self.cohort.table, dict[str, int](), list[int]()
-        for row, patient in enumerate(self.cohort.patient):
-            if patient not in seen:
-                seen[patient] = row
+        cohort, seen, rows = self.cohort, dict[Any, int](), list[int]()
+        cells = {name: cohort.table.text(name) for name in columns} | {"group": list(cohort.group)}
+        for row, patient in enumerate(cohort.patient):
+            first = seen.setdefault((patient, cohort.group[row]) if within_groups else patient, row)
+            if first == row:
                 rows.append(row)
-                continue
-            for name in columns:
-                cells = table.text(name)
-                if cells[row] != cells[seen[patient]]:
+            for name, column in cells.items():
+                if column[row] != column[first]:
                     raise UsageError(
-                        "invalid-table", f"{name} has two values in one patient", where=table.name,
+                        "invalid-table", f"{name} has two values in one patient", where=cohort.table.name,
                         values={
                             "column": name, "patient": patient,
-                            "lines": (table.lines[seen[patient]], table.lines[row]),
-                            "cells": (cells[seen[patient]], cells[row]),
+                            "lines": (cohort.table.lines[first], cohort.table.lines[row]),
+                            "cells": (column[first], column[row]),
                         },
-                        todo='Correct the cells, or analyse rows: per = "row" in the plan.',
+                        todo=f"Correct the cells, or analyse rows: {instead}.",
                     )  # fmt: skip
         return replace(
             self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +46,27 @@ def match(context: Context, plan: MatchingPlan) -> Pairs | VolumetryError:
 
 
 def matched_context(context: Context, plan: MatchingPlan, pairs: Pairs) -> Context:
-    """Return the rows of matched units; their pairs are the clusters, and patients lie within pairs."""
+    """Return the rows of matched units, clustered by pair; pairs that share a patient are one cluster."""
     rows, pair = _rows(pairs)
+    patients = [context.cohort.patient[row] for row in rows]
+    joined = _joined(pair.tolist(), patients)
+    cluster = "pair" if max(joined) == pairs.matching.n_pairs else "pair set"
     return context.subset(
-        [int(row) for row in rows], MATCHED, pairs=[int(number) + 1 for number in pair], leading=plan.primary
+        [int(row) for row in rows], MATCHED, pairs=joined, cluster=cluster, leading=plan.primary
     )
+
+
+def _joined(pairs: Sequence[int], patients: Sequence[str]) -> list[int]:
+    """Return the number, from 1, of each row's set of pairs: pairs with a patient in common are in one."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    names = {name: place for place, name in enumerate(dict.fromkeys(patients), start=max(pairs) + 1)}
+    size = max(pairs) + 1 + len(names)
+    links = (np.ones(len(pairs)), (list(pairs), [names[patient] for patient in patients]))
+    labels = connected_components(coo_array(links, shape=(size, size)), directed=False)[1]
+    order = {label: number for number, label in enumerate(dict.fromkeys(labels[list(pairs)].tolist()), 1)}
+    return [order[label] for label in labels[list(pairs)].tolist()]
 
 
 def describe_matching(context: Context, plan: MatchingPlan, pairs: Pairs | VolumetryError) -> Outcome:
@@ -75,7 +91,7 @@ def describe_matching(context: Context, plan: MatchingPlan, pairs: Pairs | Volum
             Tidy(name="pairs", rows=tuple(_pair_rows(pairs))),
         ),
         drawings=(_love_plot(before, after),),
-        notes=tuple(_imbalances(before, after)),
+        notes=(*_imbalances(before, after), *_sets(context, plan, pairs)),
     )
 
 
@@ -93,22 +109,29 @@ def _imbalances(before: BalanceTable, after: BalanceTable) -> Iterator[str]:
         )
 
 
+def _sets(context: Context, plan: MatchingPlan, pairs: Pairs) -> Iterator[str]:
+    """Say where pairs share patients, so that they are no clusters of their own."""
+    n_sets = len(set(matched_context(context, plan, pairs).clusters))
+    if n_sets < pairs.matching.n_pairs:
+        yield (
+            f"{pairs.matching.n_pairs} pairs share patients and make {n_sets} pair sets, which are the "
+            "clusters of the analyses of matched rows"
+        )
+
+
 def _match(context: Context, plan: MatchingPlan) -> Pairs:
     from volumetry.statistics.matching.pairs import MatchOptions, match_pairs
     from volumetry.statistics.matching.propensity import propensity_score
 
-    frame = context.frame({}, plan.covariates)
-    rows = list(range(len(frame)))
     units = [str(line) for line in context.cohort.table.lines]
-    unit_of_row = rows
+    unit_of_row = list(range(len(units)))
+    matched = context
     if plan.by == "patient":
-        first_row: dict[str, int] = {}
-        for row, patient in enumerate(context.cohort.patient):
-            first_row.setdefault(patient, row)
-        units = list(first_row)
+        matched = context.per_unit("patient", *plan.covariates, instead='by = "row" in [matching]')
+        units = list(matched.cohort.patient)
         place = {patient: number for number, patient in enumerate(units)}
         unit_of_row = [place[patient] for patient in context.cohort.patient]
-        frame = frame.iloc[list(first_row.values())].reset_index(drop=True)
+    frame = matched.frame({}, plan.covariates)
     score = propensity_score("first", list(plan.covariates), data=frame)
     options = MatchOptions(caliper=plan.caliper, scale=plan.scale, order=plan.order, seed=plan.seed)
     return Pairs(score=score, matching=match_pairs(score, options), units=units, unit_of_row=unit_of_row)
@@ -127,7 +150,7 @@ def _summary(plan: MatchingPlan, pairs: Pairs) -> StatisticResult:
         estimates=tuple(Estimate(name=name, value=float(value)) for name, value in counts),
         n_used=2 * matching.n_pairs,
         n_missing=matching.n_missing,
-        notes=matching.notes,
+        notes=tuple(note.replace("treated rows", f"treated {plan.by}s") for note in matching.notes),
         details={"caliper_on_scale": matching.caliper, "largest_distance": float(matching.distances.max())},
     )
 
@@ -150,7 +173,9 @@ def _weighted(context: Context, plan: MatchingPlan, pairs: Pairs) -> list[Analys
         values = np.array([np.nan if v is None else v for v in column], dtype=float)
 
         def answer(weights: Any) -> StatisticResult:
-            found = weighted_effect(values, arm, weights, cluster=patients, measure=measure)
+            found = weighted_effect(
+                values, arm, weights, cluster=patients, measure=measure, level=context.level
+            )
             return with_p(found, name, "treated")
 
         return answer
@@ -201,14 +226,17 @@ def _under(
 def _balance(pairs: Pairs) -> tuple[BalanceTable, BalanceTable]:
     from volumetry.statistics.matching.balance import matched_balance
 
-    return matched_balance(pairs.score), matched_balance(pairs.score, pairs.matching)
+    score = pairs.score
+    if pairs.matching.options.scale == "sd-logit":  # the score before on the scale that it is matched on
+        score = replace(score, probability=score.logit)
+    return matched_balance(score), matched_balance(pairs.score, pairs.matching)
 
 
 def _balance_rows(before: BalanceTable, after: BalanceTable) -> list[dict[str, Any]]:
     return [
         {
             "matching": when,
-            "covariate": _DISTANCE[when] if row.name == "distance" else row.name,
+            "covariate": _DISTANCE if row.name == "distance" else row.name,
             "mean_treated": row.mean_treated,
             "mean_control": row.mean_control,
             "standardised_difference": row.standardised_difference,
@@ -222,7 +250,7 @@ def _balance_rows(before: BalanceTable, after: BalanceTable) -> list[dict[str, A
     ]
 
 
-_DISTANCE = {"before": "propensity score", "after": "propensity score on the scale of the caliper"}
+_DISTANCE = "propensity score on the scale of the caliper"
 
 
 def _pair_rows(pairs: Pairs) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,15 +37,29 @@ def printed_rows(context: Context, plan: TableOne) -> tuple[list[dict[str, Any]]
     notes: list[str] = []
     for variable in variables_of(plan):
         try:
-            own = context.per_unit(variable.per, variable.column)
-            rows += _variable(own, variable)
+            own = context.per_unit(variable.per, variable.column, within_groups=True)
+            both = variable.per == "patient" and len(own.cohort.patient) > len(set(own.cohort.patient))
+            rows += _variable(own, replace(variable, test="none") if both else variable)
         except VolumetryError as error:
             rows.append(_row(context, variable, reason=error.message))
             notes.append(f"{variable.column}: {error.message}")
+    shared = _in_both_groups(context)
+    if shared and any(variable.per == "patient" for variable in variables_of(plan)):
+        notes.append(
+            f"{shared} patients have {context.plan.volumes.unit}s in both groups: variables of patients "
+            "count them in either column, without a test"
+        )
     tests = sorted({row["test"] for row in rows if row["test"]})
     if tests:
         notes.append(f"p of Table 1 takes rows as independent: {'; '.join(tests)}")
     return rows, notes
+
+
+def _in_both_groups(context: Context) -> int:
+    groups: dict[str, set[str]] = {}
+    for patient, group in zip(context.cohort.patient, context.cohort.group, strict=True):
+        groups.setdefault(patient, set()).add(group)
+    return sum(len(own) > 1 for own in groups.values())
 
 
 def _sizes(context: Context) -> dict[str, Any]:
@@ -218,7 +233,7 @@ def as_long(context: Context, plan: TableOne) -> Iterator[Mapping[str, Any]]:
 
     for variable in variables_of(plan):
         try:
-            own = context.per_unit(variable.per, variable.column)
+            own = context.per_unit(variable.per, variable.column, within_groups=True)
             counted = variable.show == "counts"
             cells: Sequence[Any] = (
                 read_classes(own, variable.column, variable.classes)[0]

@@ -125,15 +125,12 @@ def read_labels(column: Column, data: Table | None = None, *, name: str = "label
 
 def is_categorical(values: Any) -> bool:
     """Say whether a column holds labels (text, categories) rather than numbers."""
-    dtype = getattr(values, "dtype", None)
-    if dtype is None:
-        dtype = np.asarray(values).dtype
+    dtype = values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return True
     if not (pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)):
         return False
-    present = [value for value in values if not is_missing(value)]
-    return any(isinstance(value, str) for value in present)
+    return any(isinstance(value, str) for value in values)
 
 
 def complete_rows(*columns: FloatArray | Labels | None) -> BoolArray:

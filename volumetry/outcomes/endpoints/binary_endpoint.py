@@ -224,7 +224,8 @@ def _bars(
                         n=share.details["n"],
                     )
                 )
-        return draw_bars(bars, title=endpoint.name, p_value=drawn.result.p_value if drawn.result else None)
+        p_value = drawn.result.p_value if drawn.result else None
+        return draw_bars(bars, title=endpoint.name, p_value=p_value, level=context.level)
 
     return Drawing(
         name=context.drawing_name(f"{file_name(endpoint.name)}-bars"),

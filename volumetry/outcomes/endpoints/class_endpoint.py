@@ -85,7 +85,7 @@ def compare_counts(
         context.cohort.group, cells, group_levels=context.cohort.labels, class_levels=classes
     )
     result = (
-        linear_by_linear_test(counts)
+        linear_by_linear_test(counts, level=context.level)
         if test == "linear-by-linear"
         else contingency_test(counts, primary=test, level=context.level)  # type: ignore[arg-type]
     )

@@ -114,18 +114,27 @@ def _first_event(
 
 def _from_numbers(context: Context, endpoint: TimeToEvent) -> Times:
     table = context.cohort.table
+    codes_of = table.numbers if table.is_numeric(endpoint.event) else table.events
     times, codes = [], []
     for line, time, code in zip(
-        table.lines, table.numbers(endpoint.time), table.numbers(endpoint.event), strict=True
+        table.lines, table.numbers(endpoint.time), codes_of(endpoint.event), strict=True
     ):
         if code not in (None, 0, 1, 2) or (time is not None and time < 0):
             raise UsageError(
                 "invalid-table", "a time is negative or an event is not 0, 1 or 2", where=table.name,
                 values={"line": line, "time": time, "event": code}, todo="Correct the row.",
             )  # fmt: skip
+        if code == 2 and not endpoint.competing:
+            raise UsageError(
+                "invalid-table", f"{endpoint.event} holds the code 2, and no competing event is named",
+                where=table.name, values={"column": endpoint.event, "line": line},
+                todo=f'If 2 is another event, write competing = "its name" in the endpoint {endpoint.name}. '
+                f'If 1 is censored and 2 is the event, declare [[values]] column = "{endpoint.event}" with '
+                'synonyms = { 0 = ["1"], 1 = ["2"] }.',
+            )  # fmt: skip
         known = time is not None and code is not None
         times.append(time if known and time is not None else NAN)
-        codes.append(code if known and code is not None else NAN)
+        codes.append(float(code) if known and code is not None else NAN)
     return Times(time=times, code=codes, last_negative=[NAN] * table.n_rows)
 
 
@@ -224,7 +233,13 @@ def _recommended(context: Context, endpoint: TimeToEvent, frame: pd.DataFrame) -
                     detail=f"up to {tau:g} {endpoint.unit}",
                 ),
                 lambda: restricted_mean_time(
-                    "time", "event", reversed_groups, tau=tau, data=frame, cluster="patient"
+                    "time",
+                    "event",
+                    reversed_groups,
+                    tau=tau,
+                    data=frame,
+                    cluster="patient",
+                    level=context.level,
                 ),
             )
         )

@@ -43,7 +43,9 @@ class TimeToEvent:
 
     name: str = setting("name of the event (collapse), not of being free of it; used in axes and file names")
     time: str = setting("column of the follow-up time, a number; or give dates", "")
-    event: str = setting("column of the event: 1 yes, 0 censored; 2 for the competing event", "")
+    event: str = setting(
+        "column of the event: 1 or yes, 0 or no (censored); 2 for the event that `competing` names", ""
+    )
     start: str = setting("column of the date from which time counts", "")
     event_date: str = setting("column of the date of the event; empty cells: none", "")
     last_date: str = setting("column of the last date known, where those without event are censored", "")

@@ -62,7 +62,10 @@ class MatchingPlan:
         "who is matched first", "largest"
     )
     seed: int | None = setting("for `random`", None)
-    by: Literal["patient", "row"] = setting("whether patients or rows are matched", "patient")
+    by: Literal["patient", "row"] = setting(
+        "whether patients (one group and one value of each covariate a patient) or rows are matched",
+        "patient",
+    )
     weights: tuple[Literal["ate", "att", "overlap"], ...] = setting(
         "weighted analyses of yes-or-no, number and time endpoints beside the matched ones",
         (),

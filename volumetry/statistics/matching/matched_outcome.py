@@ -68,9 +68,7 @@ def mcnemar_test(matching: Matching, outcome: Column, *, data: Table | None = No
     treated, control = y[:, complete]
     if not np.isin(y[:, complete], (0.0, 1.0)).all():
         raise UsageError("invalid-table", "the outcome is not coded 0 and 1")
-    table = np.array(
-        [[int(((control == i) & (treated == j)).sum()) for j in (0, 1)] for i in (0, 1)], dtype=np.int64
-    )
+    table = np.array([[((control == i) & (treated == j)).sum() for j in (0, 1)] for i in (0, 1)])
     b, c = int(table[0, 1]), int(table[1, 0])
     if b + c == 0:
         raise not_estimable("no pair differs in the outcome", pairs=int(complete.sum()))

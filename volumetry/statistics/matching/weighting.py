@@ -54,6 +54,7 @@ def weighted_effect(
     data: Table | None = None,
     cluster: Column | None = None,
     measure: Literal["odds ratio", "difference"] = "odds ratio",
+    level: float = 0.95,
 ) -> StatisticResult:
     """Compare an outcome between arms under weights, with robust errors (as R's svyglm).
 
@@ -66,7 +67,7 @@ def weighted_effect(
         Names of columns of `data`, or arrays; weights from `propensity_weights`.
     measure : "odds ratio" or "difference"
         Of a 0/1 outcome by a logistic model; or of means (risks) by a linear one.
-    cluster, data : as in every function of `volumetry.statistics`
+    cluster, data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -75,7 +76,7 @@ def weighted_effect(
         on clusters less 2 degrees of freedom.
     """
     arm = read_numbers(treated, data, name="treated")
-    options = RegressionOptions(weights=weights)
+    options = RegressionOptions(weights=weights, level=level)
     fit = logistic_regression if measure == "odds ratio" else linear_regression
     return fit(outcome, {"treated": arm}, data=data, cluster=cluster, options=options)
 

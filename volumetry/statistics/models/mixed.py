@@ -241,11 +241,10 @@ def _fit(y: FloatArray, X: FloatArray, random: _Random, reml: bool) -> tuple[_Pr
 
 
 def _variances(theta: FloatArray, random: _Random, residual: float) -> dict[str, float]:
-    q = 1 if random.slope is None else 2
-    factor = _factor(theta, q)
+    factor = _factor(theta, 1 if random.slope is None else 2)
     covariance = factor @ factor.T * residual
     result = {"cluster": float(covariance[0, 0])}
-    if q == 2:
+    if len(factor) == 2:
         result["slope"] = float(covariance[1, 1])
         result["slope covariance"] = float(covariance[0, 1])
     if random.nested is not None:

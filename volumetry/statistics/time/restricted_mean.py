@@ -33,6 +33,7 @@ def restricted_mean_time(
     tau: float,
     data: Table | None = None,
     cluster: Column | None = None,
+    level: float = 0.95,
 ) -> StatisticResult:
     """Compare mean survival times up to `tau` between groups (restricted mean survival time, RMST).
 
@@ -42,11 +43,10 @@ def restricted_mean_time(
 
     Parameters
     ----------
-    duration, event, group, data, cluster
-        As in `kaplan_meier`.
     tau : float
         Horizon, in the unit of `duration`; not beyond the last follow-up of any group, unless that one
         ended with the event.
+    duration, event, group, cluster, data, level : as in every function of `volumetry.statistics`
 
     Returns
     -------
@@ -61,7 +61,7 @@ def restricted_mean_time(
     """
     rows = read_survival(duration, event, data, cluster, group=group)
     rows = replace(rows, group=rows.group.without_empty())
-    curves, notes = curves_by_group(rows, CurveOptions(), robust=False)
+    curves, notes = curves_by_group(rows, CurveOptions(level=level), robust=False)
     _check_horizon(curves, tau)
     means = [curve.restricted_mean(tau) for curve in curves]
     if cluster is None:
@@ -69,7 +69,7 @@ def restricted_mean_time(
     else:
         covariance = _clustered_covariance(rows, curves, tau)
         means = [
-            wald_estimate(mean.name, mean.value, math.sqrt(covariance[i, i]), tested=False)
+            wald_estimate(mean.name, mean.value, math.sqrt(covariance[i, i]), level, tested=False)
             for i, mean in enumerate(means)
         ]
     differences = [_difference(means, i, covariance) for i in range(1, len(means))]
@@ -133,11 +133,13 @@ def _ratios(means: list[Estimate], covariance: FloatArray, tau: float) -> list[E
             slope = np.array([-1 / values[0], 1 / values[i]])
             error = math.sqrt(max(float(slope @ covariance[np.ix_([0, i], [0, i])] @ slope), 0.0))
             log = math.log(values[i] / values[0])
-            found.append(wald_estimate(f"{what} {names[i]} / {names[0]}", log, error, ratio=True))
+            name = f"{what} {names[i]} / {names[0]}"
+            found.append(wald_estimate(name, log, error, means[0].level, ratio=True))
     return found
 
 
 def _difference(means: list[Estimate], i: int, covariance: FloatArray) -> Estimate:
     error = math.sqrt(max(covariance[i, i] + covariance[0, 0] - 2 * covariance[i, 0], 0.0))
     names = [mean.name.removeprefix("restricted mean ") for mean in means]
-    return wald_estimate(f"difference {names[i]} - {names[0]}", means[i].value - means[0].value, error)
+    value = means[i].value - means[0].value
+    return wald_estimate(f"difference {names[i]} - {names[0]}", value, error, means[0].level)
