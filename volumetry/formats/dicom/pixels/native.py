@@ -33,7 +33,8 @@ def read_file(
     pixel = header.pixel
     if pixel is None:
         raise truncated("the file holds no pixels", header.path, 1, 0)
-    needed = (max(frame.index for _, frame in places) + 1) * pixel_format.frame_bytes
+    last = places[0][1].index if len(places) == 1 else max(frame.index for _, frame in places)
+    needed = (last + 1) * pixel_format.frame_bytes
     if needed > pixel.length_bytes:
         raise truncated("the image has fewer pixels than its matrix", header.path, needed, pixel.length_bytes)
     with opened(header) as descriptor:

@@ -63,7 +63,7 @@ def _swap_bytes_in_words(values: NDArray[Any], header: DicomHeader) -> None:
 def put(values: NDArray[Any], frame: Frame, target: NDArray[Any]) -> None:
     """Rescale stored values into their slice."""
     if frame.slope == 1 and frame.intercept == 0:
-        if not np.shares_memory(values, target):
+        if values is not target and not np.shares_memory(values, target):
             np.copyto(target, values, casting="unsafe")
     elif target.dtype.kind == "f":
         np.multiply(values, frame.slope, out=target, casting="unsafe")

@@ -6,11 +6,13 @@ that do not count are cleared and signs extended in place. The rescale of each f
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -30,19 +32,22 @@ _BATCH_BYTES = 16 << 20
 """Code streams held at a time, of files that are decoded together."""
 
 
-_FORMAT_SLOTS = tuple(
-    HEADER_SELECTION.slots[tag]
-    for tag in (
-        tags.SamplesPerPixel,
-        tags.PhotometricInterpretation,
-        tags.Rows,
-        tags.Columns,
-        tags.BitsAllocated,
-        tags.BitsStored,
-        tags.HighBit,
-        tags.PixelRepresentation,
+_STORED = itemgetter(
+    *(
+        HEADER_SELECTION.slots[tag]
+        for tag in (
+            tags.SamplesPerPixel,
+            tags.PhotometricInterpretation,
+            tags.Rows,
+            tags.Columns,
+            tags.BitsAllocated,
+            tags.BitsStored,
+            tags.HighBit,
+            tags.PixelRepresentation,
+        )
     )
 )
+"""Raw values of a header by which its pixels are stored."""
 
 
 _INTEGER_TYPES: tuple[np.dtype[Any], ...] = tuple(
@@ -111,8 +116,7 @@ def _formats(frames: Sequence[Frame]) -> dict[str, FrameFormat]:
     for frame in frames:
         header = frame.header
         if header.path not in formats:
-            raw = [header.raw_values[slot] for slot in _FORMAT_SLOTS]
-            key = (*raw, header.little_endian, header.pixel and header.pixel.tag)
+            key = (_STORED(header.raw_values), header.little_endian, header.pixel and header.pixel.tag)
             if key not in known:
                 known[key] = frame_format(header)
             formats[header.path] = known[key]
@@ -132,7 +136,7 @@ def _formats(frames: Sequence[Frame]) -> dict[str, FrameFormat]:
 def _check_rescale(frames: Sequence[Frame]) -> None:
     """Refuse pixels whose rescale is no number: their values would be guessed."""
     for frame in frames:
-        if not (np.isfinite(frame.slope) and np.isfinite(frame.intercept)) or frame.slope == 0:
+        if not (math.isfinite(frame.slope) and math.isfinite(frame.intercept)) or frame.slope == 0:
             raise ReadError(
                 "unreadable",
                 "the pixels cannot be rescaled, as RescaleSlope or RescaleIntercept is no number, or zero",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from operator import itemgetter
 from typing import Literal
 
 from volumetry.errors import VolumetryError
@@ -26,8 +27,8 @@ from volumetry.formats.dicom.series.stacks import (
     with_flag,
 )
 
-_STORAGE_SLOTS = tuple(
-    HEADER_SELECTION.slots[tag] for tag in (tags.ImageType, tags.SOPClassUID, tags.NumberOfFrames)
+_STORAGE = itemgetter(
+    *(HEADER_SELECTION.slots[tag] for tag in (tags.ImageType, tags.SOPClassUID, tags.NumberOfFrames))
 )
 """ImageType, SOPClassUID, NumberOfFrames: how the slices of a volume are laid out in files."""
 
@@ -78,7 +79,7 @@ def _stacks_of_series(headers: list[DicomHeader], named: Collection[str]) -> lis
         layouts: dict[tuple[bytes | None, ...], Layout] = {}
         laid_out: dict[Layout, list[DicomHeader]] = {"mosaic": [], "frames": [], "classic": []}
         for header in headers:
-            raw = tuple([header.raw_values[slot] for slot in _STORAGE_SLOTS])
+            raw = _STORAGE(header.raw_values)
             if raw not in layouts:
                 layouts[raw] = _layout_of(header)
             laid_out[layouts[raw]].append(header)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _KIND_TAGS = (
 )
 
 
-_KIND_SLOTS = tuple(HEADER_SELECTION.slots[tag] for tag in _KIND_TAGS)
+_KIND_VALUES = itemgetter(*(HEADER_SELECTION.slots[tag] for tag in _KIND_TAGS))
 
 
 Contrast = tuple[object, ...]
@@ -136,7 +137,7 @@ def slices_of(headers: Iterable[DicomHeader]) -> tuple[list[Slice], list[DicomHe
     kinds: dict[tuple[bytes | None, ...], SliceKind | None] = {}
     slices, unplaced = [], []
     for header in headers:
-        raw = tuple([header.raw_values[slot] for slot in _KIND_SLOTS])
+        raw = _KIND_VALUES(header.raw_values)
         if raw not in kinds:
             kinds[raw] = _kind(header)
         kind, origin = kinds[raw], header.image_position_mm
@@ -184,9 +185,9 @@ def places_of(slices: Sequence[Slice]) -> list[int]:
 
 def positions_along_normal(slices: Sequence[Slice]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return the position of every slice along the normal of the first, in mm."""
-    row, column = np.reshape(slices[0].kind.orientation, (2, 3))
-    normal = np.cross(row, column)
-    length = float(np.linalg.norm(normal))
+    ax, ay, az, bx, by, bz = slices[0].kind.orientation  # written out: two vectors are few for a library
+    normal = np.array((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx))
+    length = math.sqrt(float(normal @ normal))
     return np.asarray([s.origin_mm for s in slices]) @ (normal / (length or 1.0))
 
 
