@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scan", "contour"),
     ("loops",),
     ("sections",),
+    ("overlaps",),
     ("labels",),
     ("label_counter",),
     ("mask",),

@@ -90,6 +90,7 @@ FLAGS = MappingProxyType(
         "contour-degenerate": "a ring of fewer than three points has no area and was left out",
         "tiny-loop": "an outline crosses itself by less than 0.5 % of its area; resolved by even-odd",
         "self-intersection": "an outline crosses itself; its loops count by even-odd, as was asked for",
+        "ambiguous-overlap": "outlines overlap; they count as holes or as one outline, as was asked for",
         "malformed-tag": "a tag that the volume does not need has a malformed value",
         "empty-mask": "the mask has no pixel of the lesion; its volume is 0",
         "touches-edge": "the lesion reaches the edge of the image or the first or last slice",

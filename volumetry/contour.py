@@ -369,7 +369,8 @@ def _ambiguous(contour: Contour, what: str) -> TraceError:
         "ambiguous-overlap",
         what,
         values={"slice_index": contour.slice_index},
-        todo="Say which ring is a hole (in an RTSTRUCT: CLOSEDPLANAR_XOR), or join them into one outline.",
+        todo="Say what they mean with --overlapping-outlines: even-odd (one within another is its hole) or "
+        "union (one outline around all); or draw them anew, in an RTSTRUCT with CLOSEDPLANAR_XOR for holes.",
     )
 
 

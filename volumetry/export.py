@@ -33,6 +33,7 @@ from volumetry.formats.exporting import (
 )
 from volumetry.loops import simple_contours
 from volumetry.mask import Mask
+from volumetry.overlaps import without_overlaps
 from volumetry.trace import Trace, check_trace
 from volumetry.traced_file import TracedFile, read_traced
 from volumetry.volume import LesionVolume, MeasurementRule
@@ -310,13 +311,15 @@ def _of_one_area(
 ) -> tuple[ExportedLesion, ...]:
     """Refuse outlines that enclose no one area, which pixels would hide; resolve crossings on request."""
     resolve = rule.self_intersections == "resolve"
+    overlaps = rule.overlapping_outlines
     found = []
     for lesion, trace in zip(lesions, traced.traces, strict=False):
-        trace.cross_sections(self_intersections=rule.self_intersections)
+        trace.cross_sections(self_intersections=rule.self_intersections, overlapping_outlines=overlaps)
         contours = lesion.contours
-        if resolve:
+        if resolve or overlaps != "refuse":
             slices = (trace.contours_on(index) for index in trace.slice_indices)
-            contours = tuple(c for on_slice in slices for c in simple_contours(on_slice, resolve=True)[0])
+            simple = (simple_contours(on_slice, resolve=resolve)[0] for on_slice in slices)
+            contours = tuple(c for on_slice in simple for c in without_overlaps(on_slice, overlaps)[0])
         found.append(replace(lesion, contours=contours))
     return tuple(found) or lesions
 

@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 SelfIntersections = Literal["refuse", "resolve"]
 """What an outline that crosses itself means: no area, or loops that count by even-odd."""
 
+OverlappingOutlines = Literal["refuse", "even-odd", "union"]
+"""What outlines that overlap mean: no area; holes of each other; or one outline around all."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CrossSections:

@@ -19,8 +19,9 @@ from volumetry.errors import MismatchError, TraceError
 from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
 from volumetry.loops import simple_contours
 from volumetry.mask import Mask
+from volumetry.overlaps import without_overlaps
 from volumetry.scan import Scan, ScanSource
-from volumetry.sections import CrossSections, SelfIntersections, section_bounds
+from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections, section_bounds
 from volumetry.shown import Facts, Shown, picture_of_rings
 
 if TYPE_CHECKING:
@@ -213,7 +214,12 @@ class Trace(Shown):
         largest = max(self.contours, key=lambda c: c.area_pixels).slice_index
         return picture_of_rings(c.vertices for c in self.contours_on(largest))
 
-    def cross_sections(self, *, self_intersections: SelfIntersections = "refuse") -> CrossSections:
+    def cross_sections(
+        self,
+        *,
+        self_intersections: SelfIntersections = "refuse",
+        overlapping_outlines: OverlappingOutlines = "refuse",
+    ) -> CrossSections:
         """Measure the area of every slice.
 
         Parameters
@@ -221,6 +227,9 @@ class Trace(Shown):
         self_intersections : {"refuse", "resolve"}, optional
             What becomes of an outline that crosses itself with loops that matter; tiny ones are always
             resolved by even-odd and flagged (`volumetry.loops.simple_contours`).
+        overlapping_outlines : {"refuse", "even-odd", "union"}, optional
+            What becomes of outlines that overlap and of which none is a hole
+            (`volumetry.overlaps.without_overlaps`).
 
         Raises
         ------
@@ -234,7 +243,8 @@ class Trace(Shown):
         sections = []
         for index in self.slice_indices:
             contours, found = simple_contours(on_slices[index], resolve=self_intersections == "resolve")
-            flags |= found
+            contours, more = without_overlaps(contours, overlapping_outlines)
+            flags |= found | more
             sections.append(_section(self.geometry, index, contours))
         geometry = self.geometry
         vertices = np.concatenate([c.vertices for c in self.contours]) if self.contours else np.ones((1, 2))

@@ -16,7 +16,7 @@ from volumetry.errors import GeometryError, MismatchError, TraceError, UsageErro
 from volumetry.geometry import GAP, ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import ScanSource
-from volumetry.sections import CrossSections, SelfIntersections
+from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
 from volumetry.shown import Facts, Shown, picture_of_bars
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class MeasurementRule:
         Refuse a lesion that lies on the other side than its label says.
     self_intersections : {"refuse", "resolve"}
         What an outline that crosses itself means: no volume, or loops that count by even-odd.
+    overlapping_outlines : {"refuse", "even-odd", "union"}
+        What outlines that overlap mean, where none is said to be a hole: no volume; holes of each other; or
+        one outline around all.
 
     Examples
     --------
@@ -67,12 +70,14 @@ class MeasurementRule:
     interpolate_missing: bool = False
     check_side: bool = True
     self_intersections: SelfIntersections = "refuse"
+    overlapping_outlines: OverlappingOutlines = "refuse"
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("height", self.height, get_args(HeightRule)),
             ("skipped_slices", self.skipped_slices, get_args(SkippedSlices)),
             ("self_intersections", self.self_intersections, get_args(SelfIntersections)),
+            ("overlapping_outlines", self.overlapping_outlines, get_args(OverlappingOutlines)),
         ):
             if value not in allowed:
                 raise UsageError(
@@ -332,7 +337,9 @@ def measure_volume(
 def _sections(traced: Trace | Mask, label: int | str | None, rule: MeasurementRule) -> CrossSections:
     if isinstance(traced, Mask):
         return traced.cross_sections(label)
-    return traced.cross_sections(self_intersections=rule.self_intersections)
+    return traced.cross_sections(
+        self_intersections=rule.self_intersections, overlapping_outlines=rule.overlapping_outlines
+    )
 
 
 def _geometry_flags(geometry: ScanGeometry) -> set[str]:

@@ -154,7 +154,7 @@ def _noted(chosen: argparse.Namespace) -> tuple[str, ...]:
     given = [f"--{name.replace('_', '-')}" for name in flags if getattr(chosen, name)]
     given += [
         f"--{name.replace('_', '-')}={getattr(chosen, name)}"
-        for name in ("height", "skipped", "self_intersections", "threshold")
+        for name in ("height", "skipped", "self_intersections", "overlapping_outlines", "threshold")
         if getattr(chosen, name) is not None
     ]
     given += [

@@ -53,6 +53,7 @@ def run(chosen: argparse.Namespace) -> int:
         skipped_slices=chosen.skipped or "refuse",
         interpolate_missing=bool(chosen.interpolate_missing),
         self_intersections=chosen.self_intersections or "refuse",
+        overlapping_outlines=chosen.overlapping_outlines or "refuse",
     )
     rows: list[dict[str, Any]] = []
     failed = 0
@@ -87,6 +88,7 @@ def _measured(
             threshold=chosen.threshold,
             scan=chosen.scan,
             self_intersections=rule.self_intersections,
+            overlapping_outlines=rule.overlapping_outlines,
         )
     except VolumetryError as error:
         yield error

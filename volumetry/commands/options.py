@@ -100,6 +100,12 @@ def add_measurement_options(parser: argparse.ArgumentParser) -> None:
         "default: refuse",
     )
     parser.add_argument(
+        "--overlapping-outlines",
+        choices=("refuse", "even-odd", "union"),
+        help="what outlines that overlap mean, where none is a hole: no volume, holes of each other, or one "
+        "outline around all; default: refuse",
+    )
+    parser.add_argument(
         "--threshold", type=float, metavar="X", help="values from X on are lesion (probability maps)"
     )
 
@@ -126,6 +132,8 @@ def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
         measurement = replace(measurement, interpolate_missing=True)
     if getattr(chosen, "self_intersections", None) is not None:
         measurement = replace(measurement, self_intersections=chosen.self_intersections)
+    if getattr(chosen, "overlapping_outlines", None) is not None:
+        measurement = replace(measurement, overlapping_outlines=chosen.overlapping_outlines)
     if getattr(chosen, "repeatability", None):
         from volumetry.error_model import read_repeatability
 

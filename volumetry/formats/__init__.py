@@ -15,7 +15,7 @@ from volumetry.formats.recognise import FORMATS, Format, recognise
 from volumetry.formats.scan_header import ScanHeader
 from volumetry.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections, SelfIntersections
+from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
 
 if TYPE_CHECKING:
     from volumetry.trace import Trace
@@ -181,11 +181,12 @@ def read_regions(
     threshold: float | None = None,
     scan: Scan | Path | str | None = None,
     self_intersections: SelfIntersections = "refuse",
+    overlapping_outlines: OverlappingOutlines = "refuse",
 ) -> tuple[RegionSections, ...]:
     """Measure the areas of every lesion of a traced file; one that fails hides no other.
 
     As `read_sections`, for those who want a row for every lesion, whatever becomes of it; with
-    `self_intersections` as in `volumetry.trace.Trace.cross_sections`.
+    `self_intersections` and `overlapping_outlines` as in `volumetry.trace.Trace.cross_sections`.
 
     Raises
     ------
@@ -206,6 +207,7 @@ def read_regions(
         threshold=threshold,
         scan=_resolved(scan, found, path),
         self_intersections=self_intersections,
+        overlapping_outlines=overlapping_outlines,
     )
 
 

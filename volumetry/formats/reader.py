@@ -12,7 +12,7 @@ from volumetry.formats.scan_header import ScanHeader
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections, SelfIntersections
+from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
 
 if TYPE_CHECKING:
     from volumetry.trace import Trace
@@ -122,6 +122,7 @@ class FormatReader(Protocol):
         threshold: float | None = None,
         scan: TracedScan = None,
         self_intersections: SelfIntersections = "refuse",  # noqa: ARG002 - masks have no outlines
+        overlapping_outlines: OverlappingOutlines = "refuse",  # noqa: ARG002 - as above
     ) -> tuple[RegionSections, ...]:
         """Measure every lesion, failures among them, as `volumetry.formats.read_regions`."""
         found = self.read_sections(path, label=label, threshold=threshold, scan=scan)

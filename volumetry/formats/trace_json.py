@@ -15,7 +15,7 @@ from volumetry.atomic import write_atomically
 from volumetry.errors import ReadError, TraceError, UsageError, VolumetryError
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
-from volumetry.sections import CrossSections, SelfIntersections
+from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
 from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace, canonical_json
 
 SUFFIX = ".trace.json"
@@ -186,10 +186,13 @@ class TraceReader(FormatReader):
         threshold: float | None = None,  # noqa: ARG002
         scan: TracedScan = None,  # noqa: ARG002
         self_intersections: SelfIntersections = "refuse",
+        overlapping_outlines: OverlappingOutlines = "refuse",
     ) -> tuple[RegionSections, ...]:
         """Measure the one lesion of a trace."""
         trace = read_trace(path, roi=None if label is None else str(label))
-        sections = trace.cross_sections(self_intersections=self_intersections)
+        sections = trace.cross_sections(
+            self_intersections=self_intersections, overlapping_outlines=overlapping_outlines
+        )
         side = trace.side or side_of_name(trace.lesion)
         return (RegionSections(name=trace.lesion, side=side, sections=sections),)
 

@@ -19,7 +19,7 @@ from volumetry.formats.voxels.grid_alignment import align_grids
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections, SelfIntersections
+from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
 from volumetry.trace import Trace
 
 
@@ -75,6 +75,7 @@ class DicomReader(FormatReader):
         threshold: float | None = None,
         scan: TracedScan = None,
         self_intersections: SelfIntersections = "refuse",
+        overlapping_outlines: OverlappingOutlines = "refuse",
     ) -> tuple[RegionSections, ...]:
         """Measure every lesion; a region of an RTSTRUCT that fails hides no other."""
         if _check_class(path, "trace or mask", TRACED_CLASSES) != RTSTRUCT_CLASS:
@@ -84,7 +85,9 @@ class DicomReader(FormatReader):
             name, sections, error = outcome.region.name, None, outcome.error
             if outcome.trace is not None:
                 try:
-                    sections = outcome.trace.cross_sections(self_intersections=self_intersections)
+                    sections = outcome.trace.cross_sections(
+                        self_intersections=self_intersections, overlapping_outlines=overlapping_outlines
+                    )
                 except VolumetryError as invalid:
                     error = invalid.at(path)
             regions.append(RegionSections(name=name, side=side_of_name(name), sections=sections, error=error))

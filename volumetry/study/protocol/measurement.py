@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from volumetry.change import ChangeRule
 from volumetry.documents import setting
-from volumetry.sections import SelfIntersections
+from volumetry.sections import OverlappingOutlines, SelfIntersections
 from volumetry.volume import HeightRule, MeasurementRule, SkippedSlices
 
 
@@ -23,6 +23,10 @@ class MeasurementSection:
     self_intersections: SelfIntersections = setting(
         "What an outline that crosses itself means: no volume, or loops that count by even-odd.", "refuse"
     )
+    overlapping_outlines: OverlappingOutlines = setting(
+        "What outlines that overlap mean, where none is a hole: no volume, holes, or one outline.",
+        "refuse",
+    )
     interpolate_missing: bool = setting("Measure across slices that are missing from the scan.", False)
     check_side: bool = setting("Refuse a lesion that lies on the other side than its label says.", True)
 
@@ -34,6 +38,7 @@ class MeasurementSection:
             allow_overlap=self.allow_overlap,
             skipped_slices=self.skipped_slices,
             self_intersections=self.self_intersections,
+            overlapping_outlines=self.overlapping_outlines,
             interpolate_missing=self.interpolate_missing,
             check_side=self.check_side,
         )

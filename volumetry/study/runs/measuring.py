@@ -248,6 +248,7 @@ def _read(
         label=label,
         threshold=settings.threshold,
         self_intersections=settings.rule.self_intersections,
+        overlapping_outlines=settings.rule.overlapping_outlines,
     )
     try:
         return read(scan=scan)
