@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _GRID = 1200
-_PLANES = 400
-_SECTIONS = 1600
+_PLANES = 320
+_SECTIONS = 1000
 
 
 def rotations(rng: np.random.Generator) -> Array:

@@ -26,7 +26,7 @@ PROVE = bool(os.environ.get("VOLUMETRY_PROVE"))
 """`make prove` runs the full size; CI runs a seeded part."""
 
 
-pytestmark = pytest.mark.prove
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600 if PROVE else 300)]
 
 
 def size(full: int, part: int) -> int:
@@ -382,6 +382,15 @@ def test_no_ratio_no_verdict(first: float | None, second: float | None) -> None:
 def test_volumes_outside_the_reads_are_flagged() -> None:
     found = judge_change(50, 80, sampling_error_percent=(1.0, 1.0), reading_error=known_error(0.05))
     assert found.flags == ("outside-repeatability-range",)
+
+
+def test_an_error_of_few_reads_is_flagged() -> None:
+    """The probabilities take it as known: of one pair read twice they would be 0.99 where t says 0.9."""
+    for df, flags in ((1.0, ("few-repeated-reads",)), (9.0, ("few-repeated-reads",)), (10.0, ())):
+        found = judge_change(
+            2000, 2970, sampling_error_percent=(1.0, 1.0), reading_error=known_error(0.05, df)
+        )
+        assert found.flags == flags
 
 
 def test_a_rule_out_of_range_is_refused() -> None:

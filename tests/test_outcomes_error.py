@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -79,6 +81,54 @@ def test_a_real_error_moves_hips_between_classes(results: dict[float, Path]) -> 
         assert total == pytest.approx(float(own[0]["n_evaluable"]))
 
 
+def test_the_waterfall_marks_what_the_table_calls_within_error(
+    results: dict[float, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from volumetry.figures import statistics_figures
+
+    drawn: list[list[Any]] = []
+    told: list[str] = []
+
+    def draw(*arguments: Any, **more: Any) -> Any:
+        figure = waterfall(*arguments, **more)
+        drawn.append(figure.axes[0].containers)
+        told.append(figure.axes[0].get_xlabel())
+        return figure
+
+    waterfall = statistics_figures.draw_waterfall
+    monkeypatch.setattr(statistics_figures, "draw_waterfall", draw)
+    run_outcomes(plan_with_error(tmp_path / "plan", 0.08), tmp_path / "out")
+    found = table(tmp_path / "out", "changes-with-error")
+    assert found == table(results[0.08], "changes-with-error")
+    bars, pale = drawn[0][:-1], drawn[0][-1]
+    assert {row["verdict"] for row in found} >= {"increase", "decrease", "within_error"}
+    within = sorted(float(row["change_percent"]) for row in found if row["verdict"] == "within_error")
+    assert f"pale: {len(within)} within the error" in told[0]
+    assert sorted(bar.get_height() for bar in pale) == pytest.approx(within, rel=1e-9)
+    for group in bars:
+        of_group = [row for row in found if group.get_label().startswith(row["group"])]
+        heights = sorted(float(row["change_percent"]) for row in of_group)
+        assert sorted(bar.get_height() for bar in group) == pytest.approx(heights, rel=1e-9)
+    place = {round(bar.get_x(), 6): bar.get_height() for group in bars for bar in group}
+    assert all(place[round(bar.get_x(), 6)] == bar.get_height() for bar in pale)
+
+
+def test_within_error_is_the_verdict_by_hand(results: dict[float, Path]) -> None:
+    """Reading 0.08 at both visits, 60 degrees of freedom; t = 2.000."""
+    for row in table(results[0.08], "changes-with-error"):
+        if not row["low"]:
+            assert row["verdict"] == ""  # nothing is left: no ratio
+            continue
+        ratio = math.log1p(float(row["change_percent"]) / 100)
+        spread = (ratio - math.log1p(float(row["low"]) / 100)) / 1.96
+        assert spread >= math.sqrt(2) * 0.08 - 1e-9
+        if row["class"] in ("increase", "decrease"):
+            beyond = abs(ratio) > 2.0003 * spread
+            assert row["verdict"] == (row["class"] if beyond else "within_error")
+        else:
+            assert row["verdict"] in ("no_change", "within_error")
+
+
 def test_the_conclusion_under_every_choice_stands_in_one_figure(results: dict[float, Path]) -> None:
     out = results[0.08]
     choices = [row["choice"] for row in table(out, "conclusion")]
@@ -89,7 +139,7 @@ def test_the_conclusion_under_every_choice_stands_in_one_figure(results: dict[fl
 
 def test_the_same_seed_gives_the_same_bytes(results: dict[float, Path], tmp_path: Path) -> None:
     run_outcomes(plan_with_error(tmp_path / "plan", 0.08), tmp_path / "out")
-    for name in ("responders-with-error", "conclusion"):
+    for name in ("responders-with-error", "changes-with-error", "conclusion"):
         assert table(tmp_path / "out", name) == table(results[0.08], name)
 
 

@@ -106,6 +106,7 @@ FLAGS = MappingProxyType(
         "error-unknown": "the error of the change is not known: there are no repeated reads",
         "visit-dates-conflict": "the order of the visits contradicts the StudyDates of their images",
         "outside-repeatability-range": "a volume lies outside the sizes of the repeated reads",
+        "few-repeated-reads": "the error rests on so few repeated reads that its probabilities are too sure",
         "reader-outside-repeatability": "a reader of the change made none of the repeated reads",
         "rule-outside-repeatability": "a volume was measured by another height rule than the repeated reads",
         "protocol-changed": "thickness, spacing or pixel size differ between the visits by more than 1 %",

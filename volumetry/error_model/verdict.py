@@ -10,8 +10,8 @@ error of reading and CE the error of slicing:
 
 The probabilities that the true change exceeds the threshold are ``Phi((D - ln(1 + t)) / s_D)`` upwards and
 ``Phi((ln(1 - t) - D) / s_D)`` downwards: a flat prior on the logarithm of the ratio and a log-normal error.
-They are not calibrated where most lesions are stable. The factor 1.4 was chosen by simulation so that at most
-5 % of stable lesions of 0.5 to 25 cm3 are called changed.
+They take the error as known, and are not calibrated where most lesions are stable. The factor 1.4 was chosen
+by simulation so that at most 5 % of stable lesions of 0.5 to 25 cm3 are called changed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ CriticalValue = Literal["normal", "t", "tolerance"]
 
 SLICING_FACTOR = 1.4 / SAFETY
 _NO_CHANGE_BELOW = 0.05
+_OUTSIDE = "outside-repeatability-range"
+_FEW_READS_BELOW = 10
+"""Degrees of freedom below which the flag ``few-repeated-reads`` is set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +111,8 @@ class ChangeWorth:
     probability_increase, probability_decrease : float or None
         That the true change exceeds the threshold; 0 to 1.
     flags : tuple of str
-        ``error-unknown``, ``outside-repeatability-range``.
+        ``error-unknown``; ``outside-repeatability-range``; ``few-repeated-reads``: the error has fewer than
+        10 degrees of freedom, and the probabilities, which take it as known, are too sure.
 
     Examples
     --------
@@ -180,7 +184,11 @@ def judge_change(
     p_up = normal.cdf((difference - up) / log_sd)
     p_down = normal.cdf((down - difference) / log_sd) if math.isfinite(down) else 0.0
     bare = threshold_category(baseline_mm3, followup_mm3, rule)
-    inside = all(reading_error.covers(v) for v in (baseline_mm3, followup_mm3))
+    flags: tuple[str, ...] = (
+        () if all(reading_error.covers(v) for v in (baseline_mm3, followup_mm3)) else (_OUTSIDE,)
+    )
+    if reading_error.df < _FEW_READS_BELOW:
+        flags = (*flags, "few-repeated-reads")
     return ChangeWorth(
         verdict=_verdict(difference, k * log_sd, bare, p_up + p_down),
         change_error_percent=_as_percent(log_sd),
@@ -188,7 +196,7 @@ def judge_change(
         detectable_change_percent=100 * math.expm1(min(k * log_sd, 700.0)),
         probability_increase=p_up,
         probability_decrease=p_down,
-        flags=() if inside else ("outside-repeatability-range",),
+        flags=flags,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from volumetry.error_model import ReadingError
-from volumetry.figures.statistics_style import FIRST, INK, NEUTRAL, SECOND, new_figure
+from volumetry.figures.statistics_style import FIRST, INK, SECOND, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,60 +81,6 @@ def draw_where_readers_differ(
     axes.set_ylim(0, None)
     axes.set_xlabel("Place in the lesion (0 first, 1 last slice)")
     axes.set_ylabel("Area difference (% of mean area)")
-    _legend(axes, figure, ax is None)
-    return figure
-
-
-def draw_change_errors(
-    percents: ArrayLike,
-    errors_percent: ArrayLike,
-    verdicts: Sequence[str],
-    *,
-    threshold_percent: float = 15.0,
-    ax: Axes | None = None,
-) -> Figure:
-    """Draw a waterfall of changes with their errors; changes within the error are grey.
-
-    Parameters
-    ----------
-    percents, errors_percent : (changes,) array_like
-        Changes, and their standard deviations; NaN where the error is not known.
-    verdicts : sequence of str
-        As in ``changes.csv``; empty where the error is not known.
-    threshold_percent : float
-    ax : matplotlib Axes, optional
-    """
-    axes, figure = _axes(ax, 62)
-    order = np.argsort(-np.asarray(percents, float), kind="stable")
-    values, errors = np.asarray(percents, float)[order], np.asarray(errors_percent, float)[order]
-    told = [verdicts[i] for i in order]
-    groups = (
-        ("increase", SECOND, "increase"),
-        ("decrease", FIRST, "decrease"),
-        ("no_change", "#009E73", "no change"),
-        ("within_error", NEUTRAL, "within error"),
-        ("", "#FFFFFF", "error not known"),
-    )
-    for verdict, colour, name in groups:
-        at = [i for i, one in enumerate(told) if one == verdict]
-        if at:
-            axes.bar(at, values[at], width=0.8, color=colour, edgecolor=INK, lw=0.3, label=name)
-    known = np.isfinite(errors)
-    axes.errorbar(
-        np.flatnonzero(known),
-        values[known],
-        yerr=1.96 * errors[known],
-        fmt="none",
-        ecolor=INK,
-        lw=0.5,
-        capsize=1.2,
-    )
-    axes.axhline(0, color=INK, lw=0.6)
-    for threshold in (-threshold_percent, threshold_percent):
-        axes.axhline(threshold, color=INK, lw=0.6, ls=(0, (4, 2)))
-    axes.set_xticks([])
-    axes.set_xlabel(f"Lesions (n = {len(values)})")
-    axes.set_ylabel("Change of volume (%), bars: 1.96 SD")
     _legend(axes, figure, ax is None)
     return figure
 

@@ -84,12 +84,13 @@ def draw_waterfall(
     labels: Sequence[str],
     unit: str,
     intervals: Sequence[tuple[float, float] | None] = (),
+    within_error: Sequence[bool] = (),
     ax: Axes | None = None,
 ) -> Drawn:
     """Draw the change of each row in percent, ordered, with the band of no change.
 
     Into `ax` if axes are given, which are then returned. `intervals` are the limits of each row's change
-    under the error of measurement, in percent, where known.
+    under the error of measurement, in percent, where known; rows `within_error` are pale.
     """
     figure = canvas(62, ax)
     axes = figure.subplots()
@@ -99,11 +100,15 @@ def draw_waterfall(
         own = [rank for rank, row in enumerate(order) if groups[row] == label]
         heights = [percents[order[rank]] for rank in own]
         axes.bar(own, heights, width=0.9, color=colour_of(place), label=f"{label} (n = {len(own)})")
+    pale = [rank for rank, row in enumerate(order) if within_error and within_error[row]]
+    if pale:
+        axes.bar(pale, [percents[order[rank]] for rank in pale], width=0.9, color="white", alpha=0.65)
     limits = [(rank, intervals[row]) for rank, row in enumerate(order) if intervals and intervals[row]]
     for rank, limit in limits:
         axes.plot([rank, rank], limit, color=INK, lw=0.5)
     axes.axhline(0, color=INK, lw=0.6)
-    axes.set_xlabel(f"{sentence(unit)}s in order of change (n = {len(order)})")
+    within = f"\npale: {len(pale)} within the error" if pale else ""
+    axes.set_xlabel(f"{sentence(unit)}s in order of change (n = {len(order)}){within}")
     axes.set_ylabel(
         "Change of lesion volume (%)" + ("\nlines: 95 % by error of measurement" if limits else "")
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from volumetry.outcomes.analysis import Context, Drawing
-from volumetry.outcomes.endpoints.error_part import log_errors
+from volumetry.outcomes.endpoints.error_part import change_limits, judged_changes, log_errors
 from volumetry.outcomes.endpoints.number_endpoint import paired_drawing
 from volumetry.outcomes.inputs.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
 from volumetry.outcomes.plan import Change, file_name
@@ -36,7 +35,8 @@ def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
             name=f"{slug}-waterfall",
             caption=f"Change of volume of each row in percent of its baseline; band: no change ({limits}). "
             "Rows with baseline 0 have no percentage and are not drawn. With an [error] section in the plan, "
-            "lines are the middle 95 % of what a change measured again would be.",
+            "lines are the middle 95 % of what a change measured again would be, and pale bars lie within "
+            "the error: neither a change nor its absence is shown.",
             draw=lambda: _waterfall(context, volumes, band),
         ),
         Drawing(
@@ -51,28 +51,21 @@ def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
 def _waterfall(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:
     from volumetry.figures.statistics_figures import draw_waterfall
 
-    errors = log_errors(context)
+    judged = zip(judged_changes(context), log_errors(context), strict=True)
     known = [
-        (volume.percent, group, _interval(volume.percent, error))
-        for volume, group, error in zip(volumes, context.cohort.group, errors, strict=True)
+        (volume.percent, group, change_limits(volume.percent, error), worth)
+        for volume, group, (worth, error) in zip(volumes, context.cohort.group, judged, strict=True)
         if volume is not None and volume.percent is not None
     ]
     return draw_waterfall(
-        [percent for percent, _, _ in known],
-        [group for _, group, _ in known],
+        [percent for percent, _, _, _ in known],
+        [group for _, group, _, _ in known],
         band=band,
         labels=context.cohort.labels,
         unit=context.plan.volumes.unit,
-        intervals=[interval for _, _, interval in known],
+        intervals=[interval for _, _, interval, _ in known],
+        within_error=[worth is not None and worth.verdict == "within_error" for *_, worth in known],
     )
-
-
-def _interval(percent: float, log_error: float | None) -> tuple[float, float] | None:
-    """Return the change at 1.96 standard deviations of the logarithm of the ratio to either side."""
-    if log_error is None:
-        return None
-    ratio, spread = 1 + percent / 100, math.exp(1.96 * log_error)
-    return 100 * (ratio / spread - 1), 100 * (ratio * spread - 1)
 
 
 def _responders(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.change import threshold_category
-from volumetry.error_model import ReadingError
-from volumetry.error_model.verdict import SLICING_FACTOR
+from volumetry.change import ChangeRule, threshold_category
+from volumetry.error_model import ChangeWorth, ReadingError, judge_change
 from volumetry.outcomes.analysis import Context, Drawing, Tidy
 from volumetry.outcomes.inputs.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
 from volumetry.outcomes.plan import Change, ErrorPlan, file_name
@@ -39,6 +38,7 @@ def error_tables(
     conclusion = [*_choices(sensitivity), _under_error(context, simulated, compare)]
     return (
         Tidy(name="responders-with-error", rows=tuple(rows)),
+        Tidy(name="changes-with-error", rows=tuple(_change_rows(context, endpoint.name))),
         Tidy(name="conclusion", rows=tuple(conclusion)),
     )
 
@@ -87,23 +87,74 @@ def simulated_classes(context: Context, plan: ErrorPlan) -> list[Classes]:
     return found
 
 
-def log_errors(context: Context) -> list[float | None]:
-    """Return the standard deviation of the logarithm of each row's ratio of volumes; None where not known."""
+def judged_changes(context: Context) -> list[ChangeWorth | None]:
+    """Return what the change of each row is worth; None where it or the error is not known.
+
+    Rows of several lesions are judged by the error of reading alone: that of slicing is known of one lesion.
+    """
     error = context.cohort.inputs.reading_error
     if context.plan.error is None or error is None:
         return [None] * len(context.cohort.volumes)
-    slicing = _slicing_percents(context)
-    return [_log_sd(volume, error, slicing.get(row)) for row, volume in enumerate(context.cohort.volumes)]
+    slicing, rule = _slicing_percents(context), change_rule(context.plan.volumes)
+    return [
+        _judged(volume, error, slicing.get(row, (0.0, 0.0)), rule)
+        for row, volume in enumerate(context.cohort.volumes)
+    ]
 
 
-def _log_sd(volume: UnitVolume, error: ReadingError, slicing: tuple[float, float] | None) -> float | None:
+def _judged(
+    volume: UnitVolume, error: ReadingError, slicing: tuple[float, float], rule: ChangeRule
+) -> ChangeWorth | None:
     first, second = volume.baseline_cm3, volume.followup_cm3
     if not first or not second:
         return None
-    variance = error.log_sd(1000 * first) ** 2 + error.log_sd(1000 * second) ** 2
-    if slicing is not None:
-        variance += SLICING_FACTOR**2 * sum((percent / 100) ** 2 for percent in slicing)
-    return math.sqrt(variance)
+    return judge_change(
+        1000 * first,
+        1000 * second,
+        sampling_error_percent=slicing,
+        reading_error=error,
+        change_rule=rule,
+        category=None if three_classes(volume.category) is not None else "not_evaluable",
+    )
+
+
+def log_errors(context: Context) -> list[float | None]:
+    """Return the standard deviation of the logarithm of each row's ratio of volumes; None where not known."""
+    return [
+        None
+        if worth is None or worth.change_error_percent is None
+        else math.sqrt(math.log1p((worth.change_error_percent / 100) ** 2))
+        for worth in judged_changes(context)
+    ]
+
+
+def change_limits(percent: float, log_error: float | None) -> tuple[float, float] | None:
+    """Return the change at 1.96 standard deviations of the logarithm of the ratio to either side."""
+    if log_error is None:
+        return None
+    ratio, spread = 1 + percent / 100, math.exp(1.96 * log_error)
+    return 100 * (ratio / spread - 1), 100 * (ratio * spread - 1)
+
+
+def _change_rows(context: Context, name: str) -> Iterator[dict[str, Any]]:
+    """A row for each evaluable change with a percentage, as the waterfall draws it."""
+    cohort = context.cohort
+    judged = zip(judged_changes(context), log_errors(context), strict=True)
+    rows = zip(cohort.keys, cohort.group, cohort.volumes, judged, strict=True)
+    for key, group, volume, (worth, log_error) in rows:
+        if volume.percent is None or volume.category == "not_evaluable":
+            continue
+        low, high = change_limits(volume.percent, log_error) or (None, None)
+        yield {
+            "endpoint": name,
+            "unit": " ".join(str(part) for part in key if part),
+            "group": group,
+            "change_percent": volume.percent,
+            "low": low,
+            "high": high,
+            "class": three_classes(volume.category),
+            "verdict": None if worth is None else worth.verdict,
+        }
 
 
 def _slicing_percents(context: Context) -> dict[int, tuple[float, float]]:
