@@ -1,6 +1,8 @@
 """Who, when, which: names that the input does not give are not guessed."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from study_phantoms import write_box
@@ -148,7 +150,7 @@ def dicom_case(folder, study, day="1900-01-01"):
 
 
 def codes(cases, **rules):
-    return [case.error and case.error.code for case in doubted(cases, IdentitySection(**rules))]
+    return [case.error and case.error.code for case in doubted(cases, IdentitySection(**rules), Path())]
 
 
 def test_one_patient_id_or_one_date_for_several_is_not_believed():
@@ -157,7 +159,9 @@ def test_one_patient_id_or_one_date_for_several_is_not_believed():
     assert codes(patients, patient="PatientID") == ["visit-unclear"] * 2
     assert codes(patients, patient="PatientID", visit="StudyDate") == [None, None]
     visits = [dicom_case("v1", "1", "2024-01-01"), dicom_case("v2", "2", "2024-07-01")]
-    assert codes(visits) == [None, None]
+    assert codes(visits) == ["patient-unclear"] * 2  # ANON is everybody
+    named = [replace(case, patient="77", patient_id="77") for case in visits]
+    assert codes(named) == [None, None]
 
 
 def test_two_masks_of_one_lesion_are_ambiguous_and_named(tmp_path):

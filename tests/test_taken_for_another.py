@@ -1,6 +1,7 @@
 """What could be taken for another without a word: files with something behind ``mask``, weightings, dates."""
 
 import csv
+import re
 import shutil
 import unicodedata
 
@@ -198,3 +199,75 @@ def test_objects_with_clear_names_are_not_left_beside_pseudonyms(tmp_path, left)
     (tmp_path / "out" / left).mkdir(parents=True)
     call = ["batch", tmp_path / "study", "--out", tmp_path / "out", "--pseudonyms", tmp_path / "key"]
     assert main(list(map(str, call))) == 2
+
+
+# -- patients -----------------------------------------------------------------------------------------------
+
+
+def born(day, sex):
+    def change(ds):
+        ds.PatientSex = sex
+        ds[0x00100030] = DataElement(0x00100030, "DA", day, validation_mode=config.IGNORE)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "places", [("export/a", "export/b"), ("2020-01-01", "2021-01-01"), ("P/pre", "P/post")]
+)
+@pytest.mark.parametrize("second", [("19600305", "F"), ("19500304", "M"), ("", "M")])
+def test_one_patient_id_with_two_birth_dates_or_sexes_is_not_believed(tmp_path, places, second, capsys):
+    people = (("19500304", "F"), second)
+    for place, date, person, rows in zip(places, ("20200101", "20210101"), people, (10, 5), strict=True):
+        write_study(tmp_path / "study" / place, patient="77", date=date, rows=rows, change=born(*person))
+    _, rows, changes = results(tmp_path / "study")
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert not any(change["category"] != "not_evaluable" for change in changes)
+    written = (
+        "".join(path.read_text() for path in (tmp_path / "study_out").iterdir()) + capsys.readouterr().out
+    )
+    assert not {"1950", "1960"} & set(re.findall(r"19[56]0", written))
+    (tmp_path / "p.toml").write_text('[identity]\npatient = "PatientID"\n')
+    _, _, changes = results(tmp_path / "study", "--protocol", tmp_path / "p.toml")
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+@pytest.mark.parametrize("first", ["19500304", "", "00000000", "19000101"])
+def test_what_an_anonymiser_writes_is_no_birth_date(tmp_path, first):
+    for place, date, day in (("v1", "20200101", first), ("v2", "20210101", "19500304")):
+        write_study(tmp_path / "study/P1" / place, patient="77", date=date, change=born(day, ""))
+    _, rows, _ = results(tmp_path / "study")
+    assert {row["status"] for row in rows} == {"measured"}
+
+
+@pytest.mark.parametrize("patient", ["", "ANON", "anonymous", "0000", "XXXX", "Unknown"])
+@pytest.mark.parametrize("places", [("export/a", "export/b"), ("export/dicom/x1", "export/dicom/x2")])
+def test_images_that_name_no_patient_below_one_folder_are_not_believed(tmp_path, patient, places):
+    for place, date, rows in zip(places, ("20200101", "20210101"), (10, 5), strict=True):
+        write_study(tmp_path / "study" / place, patient=patient, date=date, rows=rows)
+    _, rows, changes = results(tmp_path / "study")
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert not any(change["category"] != "not_evaluable" for change in changes)
+
+
+def test_first_folders_are_patients_where_images_name_none(tmp_path):
+    for place, date, rows in (("P1/a", "20200101", 10), ("P1/b", "20210101", 5), ("P2/a", "20200101", 10)):
+        write_study(tmp_path / "study" / place, patient="", date=date, rows=rows)
+    _, rows, _ = results(tmp_path / "study")
+    assert {(row["patient"], row["status"]) for row in rows} == {("P1", "measured"), ("P2", "measured")}
+
+
+@pytest.mark.parametrize("patient", ["", "ANON"])
+def test_visits_below_the_folder_of_a_patient_are_believed(tmp_path, patient):
+    for place, date, rows in (("pre", "20200101", 10), ("post", "20210101", 5)):
+        write_study(tmp_path / "study/P1" / place, patient=patient, date=date, rows=rows)
+    _, _, changes = results(tmp_path / "study")
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+def test_a_mask_above_the_one_series_is_of_the_patient_of_its_images(tmp_path):
+    write_study(tmp_path / "study/A/20200101", patient="A")
+    (tmp_path / "study/A/20200101/rt.dcm").unlink()
+    write_box(tmp_path / "study/lost_mask.nii.gz", GEOMETRY)
+    _, rows, _ = results(tmp_path / "study")
+    assert [(row["patient"], row["visit"]) for row in rows if row["trace"]] == [("A", "2020-01-01")]

@@ -142,6 +142,9 @@ def mask_cases(found: Found) -> Iterator[Case]:
         patient, visit = bids_who(name) or folders_of(name)
         lesion = bids_lesion(name)
         scan, files, uid = _image_of(found, name)
+        date = ""
+        if uid and "/" not in name:  # no folder says whose it is, but its images do
+            patient, visit, date = dicom_who(found, found.series_by_uid[uid][0].first)
         found.traced_volumes.add(name)
         found.traced_volumes.add(scan)
         yield Case(
@@ -151,6 +154,7 @@ def mask_cases(found: Found) -> Iterator[Case]:
             lesion=lesion,
             reader=bids_reader(name) or reader_of_name(name),
             described="" if lesion else lesion_words(name, scan, (patient, visit)),
+            study_date=date,
             trace=name,
             scan=scan,
             scan_files=files,

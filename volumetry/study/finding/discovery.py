@@ -86,7 +86,7 @@ def discover(
     named = _named_cases(found, protocol)
     headers = {series.files[0]: series.headers for series in found.series.values()}
     del found
-    believed = CaseTable(doubted(named, protocol.identity))
+    believed = CaseTable(doubted(named, protocol.identity, folder))
     return _ordered(choose_series(believed, protocol.scan, folder, headers))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from volumetry.errors import VolumetryError
+from volumetry.formats.dicom.person import person_marks
 from volumetry.study.cases import Case
 from volumetry.study.identity import is_clear_visit_name, is_visit_name
 from volumetry.study.protocol import IdentitySection, folder_number
@@ -39,16 +42,19 @@ def named_by_folders(case: Case, rules: IdentitySection) -> Case:
     return replace(case, **changes) if changes else case
 
 
-def doubted(cases: Sequence[Case], rules: IdentitySection) -> Iterator[Case]:
+def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Iterator[Case]:
     """Yield the cases, those whose patient or visit is not believed with an error.
 
     - First folders that are all named as visits are no patients.
     - One PatientID under several first folders is believed where the folders are named as visits are.
     - With ``patient = "folder:N"``, one name below several other folders may be of several hospitals.
+    - Images under one PatientID that differ in birth date or sex are not of one patient.
+    - Without a PatientID, or with one that anonymisers give everybody, folders side by side may be of several
+      patients, but for folders of visits below that of a patient.
     - Traces in one patient's folder were drawn on images of one patient.
     - One date for several StudyInstanceUIDs is not believed for tracings.
     """
-    doubts = _Doubts.of(cases, rules)
+    doubts = _Doubts.of(cases, rules, root)
     for case in cases:
         error = doubts.about(case)
         if error is None or case.error:
@@ -74,6 +80,10 @@ class _Doubts:
         patients of the images that native traces were drawn on.
     studies : mapping of patient and visit to set of str
         StudyInstanceUIDs of tracings whose visit is a date.
+    persons : set of str
+        Patients whose images differ in birth date or sex.
+    unnamed : mapping of patient to set of str
+        Folders side by side of a patient whose images have no PatientID of their own.
     """
 
     rules: IdentitySection
@@ -82,9 +92,11 @@ class _Doubts:
     places: Mapping[str, set[str]]
     drawn_on: Mapping[str, set[str]]
     studies: Mapping[tuple[str, str], set[str]]
+    persons: set[str]
+    unnamed: Mapping[str, set[str]]
 
     @classmethod
-    def of(cls, cases: Sequence[Case], rules: IdentitySection) -> _Doubts:
+    def of(cls, cases: Sequence[Case], rules: IdentitySection, root: Path) -> _Doubts:
         folders = _sets((c.patient, _first_folder(c)) for c in cases if _is_doubtful(c, rules.patient))
         drawn = _sets((c.patient, c.patient_id) for c in cases if c.form == "trace" and c.patient_id)
         studies = _sets(
@@ -103,6 +115,8 @@ class _Doubts:
             places=_several(_places_of_patients(cases, rules)),
             drawn_on={} if rules.patient else _several(drawn),
             studies={} if rules.visit else _several(studies),
+            persons=set() if rules.patient else _several_persons(cases, root),
+            unnamed={} if rules.patient else _unnamed(cases),
         )
 
     def about(self, case: Case) -> VolumetryError | None:
@@ -115,6 +129,10 @@ class _Doubts:
             return _drawn_on_several(case, len(self.drawn_on[case.patient]))
         if _is_doubtful(case, self.rules.patient) and case.patient in self.folders:
             return _unclear_patient(case, self.folders[case.patient])
+        if case.trace and case.study_uid and case.patient in self.persons:
+            return _several_in_headers(case)
+        if case.trace and case.study_uid and case.patient in self.unnamed:
+            return _no_patient_id(case, self.unnamed[case.patient])
         if _is_dated_study(case) and (case.patient, case.visit) in self.studies:
             return _unclear_visit(case, len(self.studies[case.patient, case.visit]))
         return None
@@ -157,6 +175,75 @@ def _share_studies(cases: Iterable[Case]) -> bool:
 def _first_folder(case: Case) -> str:
     parts = (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")
     return parts[0] if len(parts) > 1 else ""
+
+
+def _several_persons(cases: Iterable[Case], root: Path) -> set[str]:
+    """The patients whose traced DICOM studies differ in birth date or sex, by one file of each study."""
+    files: dict[str, dict[str, str]] = defaultdict(dict)
+    for case in cases:
+        if case.trace and case.study_uid and not case.error:
+            file = case.scan_files[0] if case.scan_files else case.trace
+            files[case.patient].setdefault(case.study_uid, file)
+    found = set()
+    for patient, of_studies in files.items():
+        if len(of_studies) > 1:
+            marks = zip(*(person_marks(root / file) for file in of_studies.values()), strict=True)
+            if any(len(set(said) - {0}) > 1 for said in marks):
+                found.add(patient)
+    return found
+
+
+_PLACEHOLDER = re.compile(
+    r"(?:anon\w*|de-?identified|redacted|removed|hidden|unknown|none|null|n/?a|no[-_ ]?(?:name|id)|patient"
+    r"|subject|test|x+|0+)[-_^ ]*",
+    re.IGNORECASE,
+)
+"""PatientIDs that are those of everybody."""
+
+
+def _unnamed(cases: Iterable[Case]) -> dict[str, set[str]]:
+    """Folders side by side, which may be patients, of traced studies that have no PatientID of their own.
+
+    Without a PatientID, several first folders are patients; a single one may hold all of them.
+    """
+    places: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    without: set[str] = set()
+    for case in cases:
+        if case.trace and case.study_uid and not case.error:
+            if not case.patient_id or _PLACEHOLDER.fullmatch(case.patient_id):
+                places[case.patient].setdefault(case.study_uid, _folders(case))
+            if not case.patient_id:
+                without.add(case.patient)
+    found: dict[str, set[str]] = {}
+    for patient, of_studies in places.items():
+        if patient in without and len(without) > 1:
+            continue
+        shared = [len(set(names)) == 1 for names in zip(*of_studies.values(), strict=False)]
+        common = (*shared, False).index(False)
+        beside = {folders[common] for folders in of_studies.values() if len(folders) > common}
+        if len(beside) > 1 and not (common and all(map(is_visit_name, beside))):
+            found[patient] = beside
+    return found
+
+
+def _several_in_headers(case: Case) -> VolumetryError:
+    # What they are is not repeated: it is of persons.
+    return VolumetryError(
+        "patient-unclear",
+        "the images of the patient differ in birth date or sex, so they may be of several patients",
+        where=case.trace,
+        todo='Write patient = "PatientID" or "folder:2" in [identity] of the protocol, or a manifest.',
+    )
+
+
+def _no_patient_id(case: Case, folders: Iterable[str]) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "the images have no PatientID of their own, and their folders may be of several patients",
+        where=case.trace,
+        values={"folders": ", ".join(sorted(folders))},
+        todo='Write patient = "folder:1" or "folder:2" in [identity] of the protocol, or a manifest.',
+    )
 
 
 def _unclear_patient(case: Case, folders: Iterable[str]) -> VolumetryError:
