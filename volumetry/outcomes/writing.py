@@ -22,6 +22,7 @@ from volumetry.outcomes.results_page import results_page
 from volumetry.tables import csv_cell
 
 _OWN_FILE = re.compile(r"(figures/)?[a-z0-9_-]+\.(csv|svg|png|md|json)")
+_NUMBER = re.compile(r"[-+]?[\d.,' ]*\d(?:[eE][-+]?\d+)?")
 _LONG = ("curves", "pairs")
 """Tables that are only written as CSV."""
 
@@ -174,8 +175,15 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     header = list(dict.fromkeys(name for row in rows for name in row))
     writer.writerow(header)
-    writer.writerows([csv_cell(finite(row.get(name))) for name in header] for row in rows)
+    writer.writerows([_cell(row.get(name)) for name in header] for row in rows)
     return text.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    """Return the text of a cell; a number stays one, also where it stands in a table of texts."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return value
+    return csv_cell(finite(value))
 
 
 # -- results.json -----------------------------------------------------------------------------------------
