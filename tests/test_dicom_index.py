@@ -112,6 +112,7 @@ EXPECTED: dict[str, Any] = {
     "is_lossy": True,
     "laterality": "L",
     "little_endian": True,
+    "has_little_endian_pixels": True,
     "shown_window": (300.0, 600.0),
     "echo_pulse_sequence": "SPIN",
     "acquisition": Acquisition(weighting="DWI", repetition_time_ms=550.0, echo_time_ms=11.0),

@@ -99,6 +99,29 @@ def test_bytes_in_words_of_big_endian_files(tmp_path: Path) -> None:
     assert code_of(odd) == "unsupported-format"
 
 
+def in_ges_syntax(folder: Path) -> Path:
+    """Rewrite a series as GE's workstations did: implicit little endian elements, big endian pixels."""
+    for file in folder.iterdir():
+        ds = dcmread(file)
+        words = np.frombuffer(ds.PixelData, f"<u{ds.BitsAllocated // 8}")
+        ds.PixelData = words.byteswap().tobytes()
+        ds.file_meta.TransferSyntaxUID = UID("1.2.840.113619.5.2")
+        dcmwrite(file, ds, implicit_vr=True, little_endian=True)
+    return folder
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int32"])
+def test_ges_private_syntax_is_read(tmp_path: Path, dtype: str) -> None:
+    voxels = stack_voxels(GEOMETRY, dtype)
+    scan = read_scan(in_ges_syntax(written(tmp_path, voxels)))
+    assert np.array_equal(scan.voxels, voxels)
+    assert scan.geometry == read_scan(written(tmp_path / "plain", voxels)).geometry
+
+
+def test_bytes_in_ges_private_syntax_are_refused(tmp_path: Path) -> None:
+    assert code_of(in_ges_syntax(written(tmp_path, stack_voxels(GEOMETRY, "uint8")))) == "unsupported-codec"
+
+
 def as_words(ds: Dataset, index: int) -> None:
     ds["PixelData"].VR = "OW"
 

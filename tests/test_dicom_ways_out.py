@@ -13,6 +13,7 @@ import pytest
 from dicom_phantoms import stack_geometry, stack_voxels, uid_of, write_series
 from phantoms import SQUARE, contour_item, contour_items, squares, stack, trace_of, write_rtstruct, write_seg
 from pydicom.dataset import Dataset
+from pydicom.uid import ImplicitVRLittleEndian
 from test_dicom_rtstruct import BOW_TIE
 from test_dicom_stacks_and_tracings import CLEAN, SERIES, images, phases, spoil
 
@@ -247,3 +248,34 @@ def test_a_mask_that_reaches_beyond_its_scan_is_measured_without_it(
     assert "without --scan" in message
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out)[0]["volume_mm3"] == pytest.approx(EXPECTED_MM3, rel=1e-6)
+
+
+@pytest.mark.parametrize("bits", [(16, 17, 11), (12, 12, 11), (16, 12, 3)])
+def test_outlines_need_no_pixel(tmp_path: Path, bits: tuple[int, int, int]) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit = bits
+
+    images(tmp_path / "mr", change=change)
+    write_rtstruct(
+        tmp_path / "rs.dcm", {"L1": contour_items(trace_of(squares(range(2, 6)), CLEAN))}, series_uid=SERIES
+    )
+    (sections,) = vm.read_sections(tmp_path / "rs.dcm")
+    assert vm.measure_volume(sections).volume_mm3 == pytest.approx(EXPECTED_MM3)
+    with pytest.raises(VolumetryError) as caught:
+        vm.read_scan(tmp_path / "mr")
+    assert caught.value.code in ("unreadable", "unsupported-format", "truncated")
+
+
+@pytest.mark.parametrize("n_points", [30_000, 120_000])
+def test_an_outline_of_megabytes_is_read(tmp_path: Path, n_points: int) -> None:
+    """ContourData of more than 1 MiB, as programs write that trace along every pixel of a fine grid."""
+    images(tmp_path / "mr")
+    turn = np.linspace(0, 2 * np.pi, n_points, endpoint=False)
+    vertices = np.column_stack((10 + 5 * np.sin(turn), 10 + 5 * np.cos(turn)))
+    ring = contour_item(CLEAN.pixel_to_patient(3, vertices))
+    write_rtstruct(
+        tmp_path / "rs.dcm", {"L1": [ring]}, series_uid=SERIES, transfer_syntax=ImplicitVRLittleEndian
+    )
+    assert (tmp_path / "rs.dcm").stat().st_size > 1 << 20
+    (sections,) = vm.read_sections(tmp_path / "rs.dcm")
+    assert sections.areas_mm2 == pytest.approx([25 * np.pi * CLEAN.pixel_area_mm2], rel=1e-6)

@@ -11,7 +11,7 @@ from volumetry.acquisition import Acquisition, Parameters, acquisition_of
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.selection import PixelElement
-from volumetry.formats.dicom.file.syntax import EXPLICIT_BIG_ENDIAN
+from volumetry.formats.dicom.file.syntax import EXPLICIT_BIG_ENDIAN, GE_IMPLICIT
 from volumetry.formats.dicom.file.values import MODALITIES, Value, decode_value, iso_date
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION, OPTIONAL_TAGS
 
@@ -52,8 +52,13 @@ class DicomHeader:
 
     @property
     def little_endian(self) -> bool:
-        """Byte order of binary values and of native pixels."""
+        """Byte order of binary values."""
         return self.transfer_syntax_uid != EXPLICIT_BIG_ENDIAN
+
+    @property
+    def has_little_endian_pixels(self) -> bool:
+        """Byte order of native pixels."""
+        return self.transfer_syntax_uid not in (EXPLICIT_BIG_ENDIAN, GE_IMPLICIT)
 
     @property
     def sop_class_uid(self) -> str | None:

@@ -14,6 +14,8 @@ DICOMDIR_SOP_CLASS = "1.2.840.10008.1.3.10"
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+GE_IMPLICIT = "1.2.840.113619.5.2"
+"""Private, of old GE workstations: implicit little endian, but for the pixels, which are big endian."""
 DEFLATED_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99"
 
 PIXEL_DATA = tags.PixelData
@@ -146,8 +148,8 @@ def encoding_of(declared: str, first: bytes, remaining_bytes: int, path: Path | 
     if not declared:
         declared = _sniffed(first)
     explicit = first[4:6] in KNOWN_REPRESENTATIONS
-    if declared == IMPLICIT_LITTLE_ENDIAN:
-        if explicit and first[:2] == b"\x08\0":
+    if declared in (IMPLICIT_LITTLE_ENDIAN, GE_IMPLICIT):
+        if explicit and declared == IMPLICIT_LITTLE_ENDIAN and first[:2] == b"\x08\0":
             return EXPLICIT_LITTLE_ENDIAN, EXPLICIT
         if explicit:
             raise _contradiction(path)

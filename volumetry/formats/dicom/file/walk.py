@@ -40,7 +40,7 @@ _MAX_TOP_ELEMENTS = 50_000
 _MAX_LEARNING_ELEMENTS = 10_000
 _MAX_RUN_BYTES = 64 << 20
 _MAX_VALUE_BYTES = 1 << 20
-_MAX_COLLECTED_BYTES = 64 << 20
+_MAX_COLLECTED_BYTES = 256 << 20  # the outlines of a region may take megabytes
 _ITEM, _ITEM_END, _SEQUENCE_END = tags.Item, tags.ItemDelimitationItem, tags.SequenceDelimitationItem
 _VERSION_ELEMENT = b"\x02\0\x01\0OB\0\0\x02\0\0\0\0\x01"
 
@@ -251,11 +251,18 @@ class ElementWalk(ByteWindow):
             self._remember(self.selection.tables[encoding.number], header, slot, encoding, position)
         return end
 
-    def _kept(self, header: ElementHeader, encoding: Encoding) -> bytes:
+    def _kept(
+        self, header: ElementHeader, encoding: Encoding, allowed_bytes: int = _MAX_VALUE_BYTES
+    ) -> bytes:
         """Read the value of an element that is kept, as the data dictionary stores it."""
         tag, representation, length, start = header
-        if length > _MAX_VALUE_BYTES:
-            self._too_large("an element is larger than is read", tag=tag_name(tag), length_bytes=length)
+        if length > allowed_bytes:
+            self._too_large(
+                "an element is larger than is read",
+                tag=tag_name(tag),
+                length_bytes=length,
+                allowed_bytes=allowed_bytes,
+            )
         raw = self._read(start, length)
         if not representation or is_compatible(tag, representation):
             return raw
@@ -350,10 +357,14 @@ class ElementWalk(ByteWindow):
             return
         if header.tag not in VALUE_REPRESENTATIONS:
             return
-        value = self._kept(header, encoding)
         self.collected_bytes += header.length
         if self.collected_bytes > _MAX_COLLECTED_BYTES:
-            self._too_large("sequences are larger than is read", sequence_bytes=self.collected_bytes)
+            self._too_large(
+                "sequences are larger than is read",
+                sequence_bytes=self.collected_bytes,
+                allowed_bytes=_MAX_COLLECTED_BYTES,
+            )
+        value = self._kept(header, encoding, _MAX_COLLECTED_BYTES)
         container.items[-1][header.tag] = value
 
     # -- pixels and the end

@@ -60,5 +60,9 @@ class ByteWindow:
 
     def _too_large(self, what: str, **values: Any) -> NoReturn:
         raise ReadError(
-            "too-large", what, where=self.path, values=values, todo="Check where the file comes from."
+            "too-large",
+            what,
+            where=self.path,
+            values=values,
+            todo="Check where the file comes from, or export less to one file.",
         )

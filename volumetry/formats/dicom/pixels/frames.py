@@ -10,6 +10,7 @@ from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.codecs import FrameFormat
 from volumetry.formats.opening import truncated
 
+_GREY = "MONOCHROME2"
 _FLOAT_BITS = {tags.FloatPixelData: 32, tags.DoubleFloatPixelData: 64}
 
 
@@ -35,6 +36,26 @@ def frame_of(header: DicomHeader, index: int, slope: float | None, intercept: fl
     return Frame(header=header, index=index, slope=slope, intercept=intercept)
 
 
+def check_grey(header: DicomHeader) -> None:
+    """Refuse colour, on which nothing is measured; other facts of pixels matter to who reads them.
+
+    Raises
+    ------
+    GeometryError
+        ``not-3d`` for colour.
+    """
+    samples = header.samples_per_pixel or 1
+    photometric = header.photometric_interpretation or _GREY
+    if samples != 1 or not photometric.startswith("MONOCHROME"):
+        raise GeometryError(
+            "not-3d",
+            "the image is in colour",
+            where=header.path,
+            values={"samples_per_pixel": samples},
+            todo="Name the original series, which is not.",
+        )
+
+
 def frame_format(header: DicomHeader) -> FrameFormat:
     """Return how the pixels of a file are stored.
 
@@ -46,16 +67,7 @@ def frame_format(header: DicomHeader) -> FrameFormat:
         ``truncated`` without pixels; ``unsupported-format`` for bits that are not read here; ``unreadable``
         where the header contradicts itself.
     """
-    samples = header.samples_per_pixel or 1
-    photometric = header.photometric_interpretation or "MONOCHROME2"
-    if samples != 1 or not photometric.startswith("MONOCHROME"):
-        raise GeometryError(
-            "not-3d",
-            "the image is in colour",
-            where=header.path,
-            values={"samples_per_pixel": samples},
-            todo="Name the original series, which is not.",
-        )
+    check_grey(header)
     rows, columns = header.rows, header.columns
     if header.pixel is None or not rows or not columns:
         raise truncated("the file holds no pixels", header.path, 1, 0)
@@ -87,5 +99,5 @@ def frame_format(header: DicomHeader) -> FrameFormat:
         high_bit=high,
         is_signed=header.pixel_representation == 1,
         is_float=float_bits is not None,
-        photometric_interpretation=photometric,
+        photometric_interpretation=header.photometric_interpretation or _GREY,
     )

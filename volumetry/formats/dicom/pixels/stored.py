@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.file.syntax import GE_IMPLICIT
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.codecs import FrameFormat
 from volumetry.formats.dicom.pixels.frames import Frame
@@ -15,9 +16,17 @@ from volumetry.formats.dicom.pixels.frames import Frame
 
 def significant(values: NDArray[Any], header: DicomHeader, pixel_format: FrameFormat) -> NDArray[Any]:
     """Bring stored values to this machine's byte order and clear the bits that do not count, in place."""
-    if not header.little_endian:
+    if not header.has_little_endian_pixels:
         if pixel_format.bits_allocated > 8:
             values.byteswap(inplace=True)
+        elif header.transfer_syntax_uid == GE_IMPLICIT:
+            raise ReadError(
+                "unsupported-codec",
+                "pixels of 8 bits in GE's private transfer syntax, whose order is stated nowhere",
+                where=header.path,
+                values={"transfer_syntax_uid": GE_IMPLICIT},
+                todo="Convert the file to Explicit VR Little Endian; outlines are measured on it as it is.",
+            )
         elif header.pixel is not None and header.pixel.representation == "OW":
             _swap_bytes_in_words(values, header)
     unused = pixel_format.bits_allocated - pixel_format.bits_stored

@@ -17,7 +17,7 @@ from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.gzipped import open_stream
 from volumetry.formats.dicom.headers import DicomHeader
-from volumetry.formats.dicom.pixels.frames import frame_format, frame_of
+from volumetry.formats.dicom.pixels.frames import check_grey, frame_of
 from volumetry.formats.dicom.series.slices import Repetition, Slice, SliceKind
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def slices_of_file(header: DicomHeader) -> list[Slice]:
     GeometryError
         ``not-3d`` for colour.
     """
-    frame_format(header)
+    check_grey(header)
     return _slices(header, _facts_of_frames(header))
 
 

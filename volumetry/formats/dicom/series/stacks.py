@@ -25,7 +25,7 @@ from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION, OPTIONAL_TAGS
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.codecs import LOSSY_SYNTAXES
-from volumetry.formats.dicom.pixels.frames import Frame, classic_frame, frame_format
+from volumetry.formats.dicom.pixels.frames import Frame, check_grey, classic_frame
 from volumetry.formats.dicom.series.grids import grids_of
 from volumetry.formats.dicom.series.groups import SAME_FAMILY_DEGREES
 from volumetry.formats.dicom.series.repetitions import repetitions
@@ -146,7 +146,7 @@ def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> Ser
     GeometryError, ReadError
     """
     kind = slices[0].kind
-    frame_format(slices[0].header)  # refuses colour before anything is measured on it
+    check_grey(slices[0].header)  # before anything is measured on it
     orientation = np.reshape(kind.orientation, (2, 3))
     origins = np.array([s.origin_mm for s in slices])
     order = sorted_by_position(orientation[0], orientation[1], origins)
