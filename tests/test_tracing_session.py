@@ -288,6 +288,27 @@ def test_visits_that_are_not_comparable_have_no_class(differs: dict[str, object]
     assert told["ignored"][:3] == ("increase", "increase", "")
 
 
+def test_another_slice_of_the_same_state_has_the_same_numbers() -> None:
+    """What is not measured anew, since only another slice is looked at, is what would be measured."""
+    made = session()
+    for index in range(2, 6):
+        made.add_outline(index, disc(6 + index))
+    made.add_outline(5, disc(5, centre=(20.0, 45.0)))
+    first = made.readout(2)
+    for index in (-1, 0, 3, 5, 99):
+        made._last_readout = None
+        anew = made.readout(index)
+        again = first.on_slice(index)
+        assert (again.slice_index, again.slice_area_mm2) == (index, anew.slice_area_mm2)
+        assert again.answer == anew.answer
+        assert again.warnings == anew.warnings
+    assert made.readout(5).slice_area_mm2 is None
+    made.clear_slice(5)
+    assert made.readout(5).slice_area_mm2 == 0.0
+    made.rule = MeasurementRule(height="spacing")
+    assert made.readout(2).volume_cm3 == pytest.approx(1.1 * made.readout(2).volume_thickness_cm3, rel=1e-9)
+
+
 def test_bridging_rule_and_live_numbers_agree() -> None:
     made = session(rule=MeasurementRule(skipped_slices="bridge"))
     made.add_outline(2, disc())

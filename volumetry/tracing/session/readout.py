@@ -5,6 +5,7 @@ They are those of `volumetry.measure_volume`, on sections of which only the chan
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from volumetry.change import ChangeRule
 from volumetry.codes import FLAGS
 from volumetry.comparability import ComparabilityRule
 from volumetry.error_model import ReadingError, VerdictRule
-from volumetry.errors import GeometryError, TraceError, VolumetryError
+from volumetry.errors import GeometryError, VolumetryError
 from volumetry.geometry import ScanGeometry
 from volumetry.numbering import slice_names
 from volumetry.scan import ScanSource
@@ -121,6 +122,20 @@ class LesionReadout:
     slices_refused: tuple[int, ...] = ()
     change: ReadoutChange | None = None
 
+    def on_slice(self, slice_index: int) -> LesionReadout:
+        """Return the same numbers, looked at from another slice.
+
+        Examples
+        --------
+        >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
+        >>> session = vt.TracingSession(geometry=scan.geometry, reader="A")
+        >>> lesion = session.add_lesion("L1")
+        >>> session.readout(3).on_slice(5).slice_index
+        5
+        """
+        area = _area_on(slice_index, self.area_by_slice_mm2, self.slices_refused)
+        return replace(self, slice_index=slice_index, slice_area_mm2=area)
+
     @property
     def volume_cm3(self) -> float | None:
         """The primary volume; None where there is none (`answer.reason`)."""
@@ -226,7 +241,7 @@ def _judgement(lesion: TracedLesion) -> list[ReadoutWarning]:
     return [ReadoutWarning(code="not-measurable", text=text, refuses=True)]
 
 
-def _area_on(slice_index: int, by_slice: Array, faults: dict[int, TraceError]) -> float | None:
+def _area_on(slice_index: int, by_slice: Array, faults: Collection[int]) -> float | None:
     if slice_index in faults:
         return None
     return float(by_slice[slice_index]) if 0 <= slice_index < len(by_slice) else 0.0

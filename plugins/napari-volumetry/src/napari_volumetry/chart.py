@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qtpy.QtCore import QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 AXIS_HEIGHT = 14
@@ -26,6 +26,8 @@ class AreaChart(QWidget):
         self._proposed: NDArray[np.float64] = np.zeros(0)
         self._slice = 0
         self._colour = QColor("white")
+        self._bars: QPixmap | None = None
+        """All but the slice in view: who scrolls has it painted once."""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumHeight(56)
         self.setToolTip("Area of every slice in mm². A click goes to the slice.")
@@ -34,35 +36,55 @@ class AreaChart(QWidget):
         self, areas_mm2: ArrayLike, proposed_mm2: ArrayLike, slice_index: int, colour: str
     ) -> None:
         """Show the confirmed and proposed areas of every slice, (n_slices,)."""
+        is_same = areas_mm2 is self._areas and proposed_mm2 is self._proposed
+        if not is_same or QColor(colour) != self._colour:
+            self._bars = None
         self._areas = np.asarray(areas_mm2, dtype=np.float64)
         self._proposed = np.asarray(proposed_mm2, dtype=np.float64)
         self._slice, self._colour = slice_index, QColor(colour)
         self.update()
 
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802, D102
+        self._bars = None
+        super().changeEvent(event)
+
     def sizeHint(self) -> QSize:  # noqa: N802, D102
         return QSize(280, 56)
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:  # noqa: N802, D102
+        ratio = self.devicePixelRatioF()
+        wanted = self.size() * ratio
+        if self._bars is None or self._bars.size() != wanted:
+            self._bars = QPixmap(wanted)
+            self._bars.setDevicePixelRatio(ratio)
+            self._bars.fill(QColor(0, 0, 0, 0))
+            self._paint_bars(self._bars)
         painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._bars)
+        if len(self._areas):
+            step, low = self.width() / len(self._areas), self.height() - AXIS_HEIGHT + 1
+            painter.fillRect(QRectF(self._slice * step, low, max(2.0, step - 1), 3), self._colour)
+        painter.end()
+
+    def _paint_bars(self, onto: QPixmap) -> None:
+        painter = QPainter(onto)
         height = self.height() - AXIS_HEIGHT
         painter.fillRect(QRectF(0, height, self.width(), 1), FRAME)
-        if not len(self._areas):
-            return
-        step = self.width() / len(self._areas)
-        top = max(float(self._areas.max()), float(self._proposed.max()), 1e-9)
-        pale = QColor(self._colour)
-        pale.setAlphaF(0.4)
-        for values, colour in ((self._proposed, pale), (self._areas, self._colour)):
-            for index in np.flatnonzero(values > 0):
-                tall = max(1.0, values[index] / top * (height - 14))
-                painter.fillRect(QRectF(index * step, height - tall, max(1.0, step - 1), tall), colour)
-        painter.fillRect(QRectF(self._slice * step, height + 1, max(2.0, step - 1), 3), self._colour)
-        self._write_labels(painter, top)
+        if len(self._areas):
+            step = self.width() / len(self._areas)
+            top = max(float(self._areas.max()), float(self._proposed.max()), 1e-9)
+            pale = QColor(self._colour)
+            pale.setAlphaF(0.4)
+            for values, colour in ((self._proposed, pale), (self._areas, self._colour)):
+                for index in np.flatnonzero(values > 0):
+                    tall = max(1.0, values[index] / top * (height - 14))
+                    painter.fillRect(QRectF(index * step, height - tall, max(1.0, step - 1), tall), colour)
+            self._write_labels(painter, top)
         painter.end()
 
     def _write_labels(self, painter: QPainter, top: float) -> None:
         painter.setPen(self.palette().color(self.foregroundRole()))
-        font = painter.font()
+        font = self.font()
         font.setPointSizeF(max(6.0, font.pointSizeF() * 0.8))
         painter.setFont(font)
         area = QRectF(0, 0, self.width(), self.height())

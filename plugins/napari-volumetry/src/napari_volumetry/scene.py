@@ -63,6 +63,9 @@ class Scene:
         self.windows = window_presets(scan)
         self._on_undone = on_undone
         self._is_closed = self._is_guarding = self._is_rebuilding = False
+        self._is_placed: bool | None = None
+        """Whether the layer lies as it should; None: to be looked at, since something may have moved it."""
+        self._usual = type(viewer.scene.camera)().orientation
         self._index = 0
         self.image: Image
         self.outlines: list[tuple[str, Ring]] = []
@@ -103,12 +106,14 @@ class Scene:
 
     def _attach(self) -> None:
         viewer, image = self.viewer, self.image
-        self._placement = _placement(image)
+        self._placement, self._is_placed = _placement(image), None
         viewer.dims.events.ndisplay.connect(self._guard)
         viewer.dims.events.order.connect(self._guard)
         viewer.scene.camera.events.connect(self._on_camera)
         viewer.canvas.grid.events.enabled.connect(self._guard)
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.events.mouse_over_canvas.connect(self._keep_status_away)
+        self._keep_status_away()
         for event in ("scale", "translate", "rotate", "shear", "affine"):
             getattr(image.events, event).connect(self._guard)
         # On white the edge of the body cannot be judged, whatever the theme.
@@ -128,6 +133,7 @@ class Scene:
         viewer.scene.camera.events.disconnect(self._on_camera)
         viewer.canvas.grid.events.enabled.disconnect(self._guard)
         viewer.layers.events.removed.disconnect(self._on_removed)
+        viewer.events.mouse_over_canvas.disconnect(self._keep_status_away)
         for event in ("scale", "translate", "rotate", "shear", "affine"):
             getattr(image.events, event).disconnect(self._guard)
         self.overlay.hide()
@@ -155,6 +161,11 @@ class Scene:
             if layer in self.viewer.layers:
                 layer.visible = True
 
+    def _keep_status_away(self, _event: object = None) -> None:
+        """Keep napari from looking up, in a thread, what is under the mouse: each slice would come later."""
+        if self.viewer.mouse_over_canvas:
+            self.viewer.mouse_over_canvas = False
+
     # -- what napari's own commands would change --------------------------------------------------------
 
     @property
@@ -164,6 +175,7 @@ class Scene:
 
     def _guard(self, _event: object = None) -> None:
         """Undo what would turn or move the picture under its letters."""
+        self._is_placed = None
         if self._is_guarding or self._is_closed:
             return
         self._is_guarding = True
@@ -171,6 +183,7 @@ class Scene:
             undone = self._restored()
         finally:
             self._is_guarding = False
+            self._is_placed = None
         if undone:
             self._on_undone(f"{undone} is off while a case is open: left and right must stay where they are.")
         self._show_letters()
@@ -182,9 +195,8 @@ class Scene:
             dims.ndisplay, undone = 2, "The 3D view"
         if tuple(dims.order) != tuple(range(dims.ndim)):
             dims.order, undone = tuple(range(dims.ndim)), "Turning the axes"
-        usual = type(camera)().orientation
-        if camera.orientation != usual:
-            camera.orientation, undone = usual, "Mirroring the axes"
+        if camera.orientation != self._usual:
+            camera.orientation, undone = self._usual, "Mirroring the axes"
         if self.viewer.canvas.grid.enabled:
             self.viewer.canvas.grid.enabled, undone = False, "The grid"
         if _placement(image) != self._placement:
@@ -199,13 +211,15 @@ class Scene:
     def is_upright(self) -> bool:
         """Whether the picture is shown as the letters say."""
         dims, camera = self.viewer.dims, self.viewer.scene.camera
+        if self._is_placed is None:
+            self._is_placed = _placement(self.image) == self._placement
         return (
             not self._is_closed
             and dims.ndisplay == 2
             and tuple(dims.order) == tuple(range(dims.ndim))
-            and camera.orientation == type(camera)().orientation
+            and camera.orientation == self._usual
             and not self.viewer.canvas.grid.enabled
-            and _placement(self.image) == self._placement
+            and self._is_placed
         )
 
     def _on_removed(self, event: object) -> None:
@@ -324,14 +338,6 @@ class Scene:
         self.image.interpolation2d = "linear" if is_smooth else "nearest"
         self.overlay.is_smooth = is_smooth
         self.overlay.refresh()
-
-    def value_at(self, shown: tuple[float, float]) -> float | None:
-        """Return the value of the pixel at (row, column) on the screen's slice."""
-        row, column = round(shown[0]), round(shown[1])
-        _, rows, columns = self.orientation.shape
-        if not (0 <= row < rows and 0 <= column < columns):
-            return None
-        return float(self.orientation.to_display(self.scan.voxels[self.slice_index])[row, column])
 
     # -- what is traced ---------------------------------------------------------------------------------
 
