@@ -391,6 +391,13 @@ def test_an_error_of_few_reads_is_flagged() -> None:
             2000, 2970, sampling_error_percent=(1.0, 1.0), reading_error=known_error(0.05, df)
         )
         assert found.flags == flags
+    still = {
+        df: judge_change(
+            2000, 1882, sampling_error_percent=(0.5, 0.5), reading_error=known_error(0.03, df)
+        ).verdict
+        for df in (1.0, 30.0)
+    }
+    assert still == {1.0: "within_error", 30.0: "no_change"}
 
 
 def test_a_rule_out_of_range_is_refused() -> None:

@@ -5,7 +5,8 @@ error of reading and CE the error of slicing:
 
 - ``increase`` if D > max(ln(1 + t), k s_D), with t the threshold, by default 0.15;
 - ``decrease`` if D < min(ln(1 - t), -k s_D);
-- ``no_change`` if the bare rule says so and the two probabilities below sum to less than 5 %;
+- ``no_change`` if the bare rule says so and the two probabilities below sum to less than 5 % (below 10
+  degrees of freedom of the error: by Student's t);
 - ``within_error`` otherwise.
 
 The probabilities that the true change exceeds the threshold are ``Phi((D - ln(1 + t)) / s_D)`` upwards and
@@ -187,10 +188,12 @@ def judge_change(
     flags: tuple[str, ...] = (
         () if all(reading_error.covers(v) for v in (baseline_mm3, followup_mm3)) else (_OUTSIDE,)
     )
+    p_changed = p_up + p_down
     if reading_error.df < _FEW_READS_BELOW:
         flags = (*flags, "few-repeated-reads")
+        p_changed = _beyond((up - difference) / log_sd, (difference - down) / log_sd, reading_error.df)
     return ChangeWorth(
-        verdict=_verdict(difference, k * log_sd, bare, p_up + p_down),
+        verdict=_verdict(difference, k * log_sd, bare, p_changed),
         change_error_percent=_as_percent(log_sd),
         error_lower_bound_percent=bound,
         detectable_change_percent=100 * math.expm1(min(k * log_sd, 700.0)),
@@ -209,6 +212,13 @@ def _verdict(difference: float, error: float, bare: Category, p_changed: float) 
     if bare == "no_change" and p_changed < _NO_CHANGE_BELOW:
         return "no_change"
     return "within_error"
+
+
+def _beyond(up: float, down: float, df: float) -> float:
+    """Probability by Student's t that the true change lies beyond the thresholds, so many errors away."""
+    from scipy.stats import t
+
+    return float(t.sf(up, df) + t.sf(down, df))
 
 
 def _log_thresholds(rule: ChangeRule) -> tuple[float, float]:
