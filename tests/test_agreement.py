@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import study_phantoms
 from conftest import needs_shared
 
 import volumetry as vm
@@ -157,6 +158,33 @@ def test_every_table_and_figure_is_written_twice_the_same(analysed: Path) -> Non
     assert {"error_by_size_within_reader.png", "where_reads_differ_between_readers.svg"} <= set(names)
     for name in names:
         assert (again / name).read_bytes() == (analysed / "agreement" / name).read_bytes(), name
+
+
+def test_reads_are_compared_by_the_region_that_the_manifest_names(tmp_path: Path) -> None:
+    """Two labels a file, the lesion called otherwise: rows of the second label overlap by half."""
+    geometry = study_phantoms.coronal()
+    lines = ["patient,visit,lesion,reader,scan,trace,label"]
+    for reader, shift in (("AB", 0), ("CD", 5)):
+        values = np.zeros((geometry.n_slices, geometry.rows, geometry.columns), dtype=np.int16)
+        values[2:8, 1:4, 1:21] = 1
+        values[2:8, 5 + shift : 15 + shift, 6:16] = 2
+        labels = (vm.MaskLabel(number=1), vm.MaskLabel(number=2))
+        (tmp_path / "study").mkdir(exist_ok=True)
+        vm.write_mask(
+            vm.Mask(layers=(values,), geometry=geometry, labels=labels), tmp_path / f"study/{reader}.nii.gz"
+        )
+        lines += [
+            f"p1,v1,{lesion},{reader},,{reader}.nii.gz,{n}" for n, lesion in ((1, "rim"), (2, "tumour"))
+        ]
+    (tmp_path / "manifest.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    study, results = str(tmp_path / "study"), str(tmp_path / "results")
+    manifest = ["--manifest", str(tmp_path / "manifest.csv")]
+    assert main(["batch", study, "--out", results, "--jobs", "1", *manifest]) == 0
+    assert main(["agreement", results, "--study", study, "--out", str(tmp_path / "agreement")]) == 0
+    pairs = {row["lesion"]: row for row in table(tmp_path / "agreement/pairs.csv")}
+    assert {row["message"] for row in pairs.values()} == {""}
+    assert float(pairs["rim"]["dice"]) == pytest.approx(1)
+    assert float(pairs["tumour"]["dice"]) == pytest.approx(0.5)
 
 
 def test_results_without_repeats_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

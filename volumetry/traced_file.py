@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from volumetry.contour import Contour
 from volumetry.errors import VolumetryError
 from volumetry.formats import read_mask, read_scan, read_trace
 from volumetry.formats.dicom.written.lesions import ExportedLesion
@@ -69,6 +70,30 @@ class TracedFile:
         else:
             lesions = tuple(one for trace in self.traces for one in lesions_of_trace(trace, options))
         return tuple(replace(one, tracked_as=self.tracked.get(one.lesion, "")) for one in lesions)
+
+    def outlines_of(self, *names: str) -> tuple[Contour, ...] | None:
+        """Return the outlines of the region that one of the names means; None where that is unclear.
+
+        Parameters
+        ----------
+        *names : str
+            The first one that the file has counts: a name, or the number of a label. Where the file has
+            none of them and only one region, that is meant.
+        """
+        if self.mask is not None:
+            from volumetry.outlines import contours_from_mask
+
+            labels = self.mask.labels
+            for name in names:
+                meant = [label for label in labels if name and name in (label.name, str(label.number))]
+                if len(meant) == 1:
+                    return tuple(contours_from_mask(self.mask, meant[0].number))
+            return tuple(contours_from_mask(self.mask, labels[0].number)) if len(labels) == 1 else None
+        for name in names:
+            named = [trace for trace in self.traces if name and trace.lesion == name]
+            if len(named) == 1:
+                return tuple(named[0].contours)
+        return tuple(self.traces[0].contours) if len(self.traces) == 1 else None
 
     def volumes(self, rule: MeasurementRule) -> tuple[LesionVolume, ...]:
         """Measure the lesions, in the order of `lesions`."""

@@ -21,7 +21,7 @@ class Read:
     site, patient, side, lesion, visit, reader : str
     read : int
     volume_mm3 : float
-    height_rule, trace, scan, scan_sha256, series_uid : str
+    height_rule, trace, region, scan, scan_sha256, series_uid : str
         As in the table.
     """
 
@@ -35,6 +35,7 @@ class Read:
     volume_mm3: float
     height_rule: str = ""
     trace: str = ""
+    region: str = ""
     scan: str = ""
     scan_sha256: str = ""
     series_uid: str = ""
@@ -84,8 +85,8 @@ def reads_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Read, ...]:
 
 
 _TEXTS = (
-    "site", "patient", "side", "lesion", "visit", "reader", "height_rule", "trace", "scan", "scan_sha256",
-    "series_uid",
+    "site", "patient", "side", "lesion", "visit", "reader", "height_rule", "trace", "region", "scan",
+    "scan_sha256", "series_uid",
 )  # fmt: skip
 
 

@@ -158,9 +158,9 @@ def _overlap(
         traced = _traced(read, folders, files)
         if isinstance(traced, str):
             return traced
-        contours = _contours(traced, read)
-        if isinstance(contours, str):
-            return contours
+        contours = traced.outlines_of(read.region, read.lesion)
+        if contours is None:
+            return "the lesion is not in the file"
         sides.append((traced, contours))
     (one, first), (other, second) = sides
     if one.geometry.voxel_distance(other.geometry) > SAME_GRID_VOXELS:
@@ -192,21 +192,6 @@ def _found(name: str, folders: Sequence[Path]) -> Path | None:
     if not name:
         return None
     return next((folder / name for folder in folders if (folder / name).exists()), None)
-
-
-def _contours(traced: TracedFile, read: Read) -> Any:
-    from volumetry.outlines import contours_from_mask
-
-    if traced.mask is not None:
-        labels = traced.mask.labels
-        named = [label for label in labels if label.name == read.lesion or str(label.number) == read.lesion]
-        chosen = named or (list(labels) if len(labels) == 1 else [])
-        return (
-            contours_from_mask(traced.mask, chosen[0].number) if chosen else "the lesion is not in the file"
-        )
-    named_traces = [trace for trace in traced.traces if trace.lesion == read.lesion]
-    chosen_traces = named_traces or (list(traced.traces) if len(traced.traces) == 1 else [])
-    return chosen_traces[0].contours if len(chosen_traces) == 1 else "the lesion is not in the file"
 
 
 # -- files ----------------------------------------------------------------------------------------------

@@ -210,7 +210,6 @@ def tilt_explainer(study: Path, traces: Path | str | None = None) -> ExplainTilt
 
 def _outlines(row: Row, study: Path, traces: Path | None) -> tuple[ScanGeometry, Any]:
     from volumetry.export import read_traced
-    from volumetry.outlines import contours_from_mask
 
     def found(name: Any) -> Path | None:
         places = [folder / str(name) for folder in (traces, study) if folder is not None and name]
@@ -221,11 +220,7 @@ def _outlines(row: Row, study: Path, traces: Path | None) -> tuple[ScanGeometry,
         raise LookupError("the traced file is not at hand")
     native = path.name.endswith(".trace.json")
     traced = read_traced(path, scan=None if native else found(row.get("scan")))
-    lesion = row.get("lesion")
-    if traced.mask is not None:
-        labels = [v for v in traced.mask.labels if lesion in (v.name, str(v.number))] or list(
-            traced.mask.labels
-        )
-        return traced.geometry, contours_from_mask(traced.mask, labels[0].number)
-    chosen = [trace for trace in traced.traces if trace.lesion == lesion] or list(traced.traces)
-    return chosen[0].geometry, chosen[0].contours
+    contours = traced.outlines_of(str(row.get("region") or ""), str(row.get("lesion") or ""))
+    if contours is None:
+        raise LookupError("which region of the traced file is meant is unclear")
+    return traced.geometry, contours
