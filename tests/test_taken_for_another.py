@@ -15,6 +15,7 @@ from volumetry.cli import main
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.study.finding.names import is_mask_name
 from volumetry.study.identity import order_of_visits
+from volumetry.study.pseudonyms import Pseudonymiser
 
 GEOMETRY = coronal(size=24)
 
@@ -271,3 +272,65 @@ def test_a_mask_above_the_one_series_is_of_the_patient_of_its_images(tmp_path):
     write_box(tmp_path / "study/lost_mask.nii.gz", GEOMETRY)
     _, rows, _ = results(tmp_path / "study")
     assert [(row["patient"], row["visit"]) for row in rows if row["trace"]] == [("A", "2020-01-01")]
+
+
+# -- pseudonyms ---------------------------------------------------------------------------------------------
+
+HIDDEN = Pseudonymiser(key=b"k" * 32, shift_dates=True)
+
+
+@pytest.mark.parametrize(
+    "visit",
+    [
+        "2020-01-05",
+        "20200105",
+        "2020_01_05",
+        "ses-20200105",
+        "20200105_MRI",
+        "MR 2020-01-05",
+        "v1.2020.01.05",
+    ],
+)
+def test_a_date_in_the_name_of_a_visit_moves_as_the_others_do(visit):
+    day = HIDDEN.shifted("2020-01-05", "P1")
+    shown = HIDDEN.visit(visit, "P1")
+    assert re.sub(r"\D", "", shown).endswith(day.replace("-", ""))
+    assert re.sub(r"\d{4}.?\d\d.?\d\d", "", shown) == re.sub(r"\d{4}.?\d\d.?\d\d", "", visit)
+
+
+@pytest.mark.parametrize(
+    "visit", ["05.01.2020", "V1 05.01.2020", "5-1-20", "20200105120000", "Jan 2020", "2020-13-05"]
+)
+def test_the_name_of_a_visit_that_may_hold_a_date_has_a_case_id(visit):
+    assert re.fullmatch("F[0-9a-f]{12}", HIDDEN.visit(visit, "P1"))
+
+
+@pytest.mark.parametrize("visit", ["pre", "month12", "V1", "ses-02", "baseline_2"])
+def test_other_names_of_visits_stay(visit):
+    assert HIDDEN.visit(visit, "P1") == visit
+
+
+def test_the_order_of_the_protocol_holds_for_moved_names(tmp_path):
+    for visit, rows in (("V1 05.01.2020", 10), ("20210105_MRI", 5)):
+        write_box(tmp_path / f"study/P1/{visit}/lesion_mask.nii.gz", rows=(5, 5 + rows))
+    protocol = tmp_path / "p.toml"
+    protocol.write_text(
+        '[study]\nvisits = ["V1 05.01.2020", "20210105_MRI"]\n[privacy]\nshift_dates = true\n',
+        encoding="utf-8",
+    )
+    call = ("--protocol", protocol, "--pseudonyms", tmp_path / "key")
+    _, rows, changes = results(tmp_path / "study", *call)
+    assert [change["category"] for change in changes] == ["decrease"]
+    written = "".join(path.read_text() for path in (tmp_path / "study_out").glob("*.[cj]s*"))
+    assert not re.search(r"05\.01\.2020|20210105", re.sub(r'"visits": \[[^]]*\]', "", written))
+
+
+def test_a_study_uid_as_visit_has_one_that_stands_for_it(tmp_path):
+    write_study(tmp_path / "study/P1/a")
+    write_study(tmp_path / "study/P1/b", rows=5)
+    protocol = tmp_path / "p.toml"
+    protocol.write_text('[identity]\nvisit = "StudyInstanceUID"\n', encoding="utf-8")
+    _, clear, _ = results(tmp_path / "study", "--protocol", protocol)
+    (tmp_path / "study_out").rename(tmp_path / "clear")
+    _, rows, _ = results(tmp_path / "study", "--protocol", protocol, "--pseudonyms", tmp_path / "key")
+    assert not {row["visit"] for row in rows} & {row["visit"] for row in clear}

@@ -30,13 +30,21 @@ MAP_SUFFIX = ".map.csv"
 MAX_SHIFT_DAYS = 365
 _LONG = 4
 """Letters from which on a lesion that is called like its patient is renamed; ``1`` is a number."""
-_DATE = re.compile(r"(\d{4})(-?)(\d{2})\2(\d{2})")
+_DATE = re.compile(r"(\d{4})([-_. ]?)(\d{2})\2(\d{2})")
+_DAY_INSIDE = re.compile(r"(?<!\d)(?:19|20)\d\d([-_. ]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
+_MAY_BE_DAY = re.compile(
+    r"\d{1,4}[-_./ ]\d{1,2}[-_./ ]\d{1,4}|\d{6,}|(?:19|20)\d\d[-_./ ]?\d\d(?!\d)"
+    r"|(?<!\d)\d\d[-_./ ](?:19|20)\d\d|(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*[-_. ]*\d{2,4}",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"[-+]?\d{1,12}(\.\d+)?(e[-+]?\d+)?")
 _UNITS = frozenset(("x", "mm", "mm2", "mm3", "s", "deg", "%", "L", "R"))
 _NAMING = frozenset(
     ("patient-mismatch", "patient-unclear", "visit-unclear", "wrong-series", "ambiguous-lesion")
 )
 """Codes whose values name patients, series or files, which may look like numbers."""
+_COUNTS = frozenset(("studies", "patients"))
+"""Values of these codes that say how many there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +83,18 @@ class Pseudonymiser:
         """Return a date (``yyyy-mm-dd``, ``yyyymmdd``) moved by the days of a patient; other text as is."""
         return self._moved(text, -self._days(patient)) if self.shift_dates else text
 
+    def visit(self, name: str, patient: str) -> str:
+        """Return the name of a visit with the dates in it moved; what may be another date has a case id."""
+        if not self.shift_dates:
+            return name
+        days = -self._days(patient)
+        rest = _DAY_INSIDE.sub("", name)
+        return (
+            self.case_id(name)
+            if _MAY_BE_DAY.search(rest)
+            else _DAY_INSIDE.sub(lambda found: self._moved(found[0], days), name)
+        )
+
     def row(self, row: dict[str, Any], case: Case) -> dict[str, Any]:
         """Return a row of a table with what stands for the patient, the paths and the series."""
         patient = case.patient
@@ -88,8 +108,11 @@ class Pseudonymiser:
         if row.get("lesion") == patient and len(patient) >= _LONG:
             row["region"] = self.region(row["lesion"])
             row["lesion"] = self.pseudonym(patient)
-        for name in ("visit", "study_date"):
-            row[name] = self.shifted(row[name], patient) if row.get(name) else row.get(name)
+        if row.get("study_date"):
+            row["study_date"] = self.shifted(row["study_date"], patient)
+        if row.get("visit"):
+            visit = str(row["visit"])
+            row["visit"] = self.uid(visit) if visit == case.study_uid else self.visit(visit, patient)
         return row
 
     def region(self, name: str) -> str:
@@ -120,7 +143,7 @@ class Pseudonymiser:
         kind, colon, name = about["where"].partition(":")
         where = f"{kind}:{self.case_id(name)}" if colon else kind
         values = {
-            key: value if not naming and _is_plain(value) else self.case_id(value)
+            key: value if _is_plain(value) and (not naming or key in _COUNTS) else self.case_id(value)
             for key, value in about["values"].items()
         }
         return about | {"where": where, "values": values}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -57,7 +57,14 @@ class StudyRows:
                 for case in map(self.cases.__getitem__, places)
                 for place, row in enumerate(joined_rows(case, self.record(case), self.settings.pseudonymiser))
             )
-            yield from join_identities(measured, self.protocol)
+            yield from join_identities(measured, self._protocol_of(self.cases[places[0]].patient))
+
+    def _protocol_of(self, patient: str) -> Protocol:
+        """The protocol with the names of visits that the rows of a patient have."""
+        hidden = self.settings.pseudonymiser
+        if hidden is None or not hidden.shift_dates:
+            return self.protocol
+        return replace(self.protocol, visits=tuple(hidden.visit(v, patient) for v in self.protocol.visits))
 
     def record(self, case: Case) -> dict[str, Any]:
         """Return what the ledger holds of a case."""

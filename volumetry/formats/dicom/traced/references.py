@@ -203,7 +203,7 @@ def check_belongs(
             "patient-mismatch",
             "the file belongs to another patient than the scan",
             where=path,
-            todo="Name the scan that it was drawn on, with --scan.",
+            todo="Name the scan that it was drawn on, with --scan or in a manifest.",
         )
     listed = references.referenced_series_uids
     if series and listed and series not in listed and not _holds_one_of(stack, named):
@@ -212,7 +212,7 @@ def check_belongs(
             "the file was drawn on another series",
             where=path,
             values={"series in the file": " ".join(listed)[:140], "series of the scan": series},
-            todo="Name the scan that it was drawn on, with --scan.",
+            todo="Name the scan that it was drawn on, with --scan or in a manifest.",
         )
     frames = (frame_of_reference_uid,) if frame_of_reference_uid else references.frame_of_reference_uids
     here = stack.geometry.frame_of_reference_uid
