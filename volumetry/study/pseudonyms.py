@@ -34,7 +34,8 @@ _DATE = re.compile(r"(\d{4})([-_. ]?)(\d{2})\2(\d{2})")
 _DAY_INSIDE = re.compile(r"(?<!\d)(?:19|20)\d\d([-_. ]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)")
 _MAY_BE_DAY = re.compile(
     r"\d{1,4}[-_./ ]\d{1,2}[-_./ ]\d{1,4}|\d{6,}|(?:19|20)\d\d[-_./ ]?\d\d(?!\d)"
-    r"|(?<!\d)\d\d[-_./ ](?:19|20)\d\d|(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*[-_. ]*\d{2,4}",
+    r"|(?<!\d)\d\d[-_./ ](?:19|20)\d\d"
+    r"|(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*[-_. ]*\d{2,4}",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[-+]?\d{1,12}(\.\d+)?(e[-+]?\d+)?")
