@@ -77,8 +77,10 @@ def test_objects_name_the_reader_of_the_tables(tmp_path: Path) -> None:
     from pydicom import dcmread
 
     shutil.copytree(HIP, tmp_path / "study" / "hip01")
-    traced = "hip01/2021-03-02/t1_cor,hip01/2021-03-02/rtstruct.dcm,lesion_L1"
-    lines = [f"p,2021-03-02,L,L1,{reader},{traced}" for reader in ("AB", "CD")]
+    place = "hip01/2021-03-02"
+    shutil.copy(tmp_path / "study" / place / "rtstruct.dcm", tmp_path / "study" / place / "CD.dcm")
+    files = {"AB": "rtstruct", "CD": "CD"}
+    lines = [f"p,2021-03-02,L,L1,{r},{place}/t1_cor,{place}/{files[r]}.dcm,lesion_L1" for r in files]
     manifest = tmp_path / "study" / "manifest.csv"
     manifest.write_text(
         "patient,visit,side,lesion,reader,scan,trace,roi\n" + "\n".join(lines), encoding="utf-8"

@@ -185,7 +185,7 @@ def _report(summary: BatchSummary) -> None:
 
     counts = ", ".join(f"{number} {status}" for status, number in summary.counts.items()) or "nothing found"
     write_note(
-        f"{counts}\n{told(summary.files)}\n{_hints(summary)}"
+        f"{counts}\n{told(summary.files, summary.files_apart)}\n{_hints(summary)}"
         f"{summary.n_done} of {summary.n_cases} cases measured now, in {summary.seconds:.1f} s\n"
         f"measurements.csv, slices.csv, changes.csv and run.json are in {summary.out}"
     )

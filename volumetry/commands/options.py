@@ -48,7 +48,7 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
 def add_traces(parser: argparse.ArgumentParser) -> None:
     """Declare ``--traces``."""
     parser.add_argument(
-        "--traces", metavar="FOLDER", help="folder of the traces, for scans that cannot be written beside"
+        "--traces", metavar="FOLDER", help="folder of the tracings, for scans that cannot be written beside"
     )
 
 

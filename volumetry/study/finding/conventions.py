@@ -56,6 +56,7 @@ def dicom_cases(found: Found) -> Iterator[Case]:
                 form=form,
                 patient_id=text_of(header, "patient_id"),
                 study_uid=text_of(header, "study_instance_uid"),
+                note="no image that it refers to is there",
             )
             continue
         found.traced_series.update(series.key for series in several)

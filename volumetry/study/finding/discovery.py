@@ -13,7 +13,7 @@ Nothing below the folder is written to. Links are followed only with ``--follow-
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from volumetry.study.finding.layouts import cases_of_layouts
 from volumetry.study.finding.manifest import MANIFEST_NAME, manifest_cases
 from volumetry.study.finding.names import image_stem, is_mask_name
 from volumetry.study.finding.series_choice import choose_series
+from volumetry.study.finding.session_dates import dated
 from volumetry.study.finding.traces_apart import with_traces
-from volumetry.study.identity import composed_text, date_of_name
+from volumetry.study.identity import composed_text
 from volumetry.study.protocol import Protocol, ScanSection
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def discover(
     manifest : path, optional
         Table with a row per lesion; ``manifest.csv`` in the folder is used where it exists.
     traces : path, optional
-        Folder of native traces that are kept apart from the scans.
+        Folder of tracings that are kept apart from the scans.
     protocol : Protocol, optional
         Its ``[identity]`` says where patient and visit are named, its ``[scan]`` which series count; a
         manifest names the scans itself.
@@ -72,8 +73,10 @@ def discover(
     protocol = protocol or Protocol()
     if traces is not None:
         everything = replace(protocol, scan=ScanSection())
-        apart = with_traces(discover(folder, manifest=manifest, protocol=everything), folder, Path(traces))
-        if manifest is not None or (folder / MANIFEST_NAME).is_file():
+        listed = manifest is not None or (folder / MANIFEST_NAME).is_file()
+        cases = discover(folder, manifest=manifest, protocol=everything)
+        apart = with_traces(cases, folder, Path(traces), protocol.identity, listed=listed)
+        if listed:
             return _ordered(apart)
         return _ordered(choose_series(apart, protocol.scan, folder))
     if manifest is None and (folder / MANIFEST_NAME).is_file():
@@ -81,7 +84,7 @@ def discover(
     if manifest is not None:
         if protocol.scan.chooses:
             _LOG.warning("[scan] of the protocol is not applied: the manifest names the scans")
-        return _ordered(_dated(case) for case in manifest_cases(Path(manifest), folder))
+        return _ordered(dated(case) for case in manifest_cases(Path(manifest), folder))
     found = look_around(folder)
     named = _named_cases(found, protocol)
     headers = {series.files[0]: series.headers for series in found.series.values()}
@@ -99,12 +102,12 @@ def _named_cases(found: Found, protocol: Protocol) -> CaseTable:
     named, traced = CaseTable(), set[str]()
     for find in _CONVENTIONS:
         for case in find(found):
-            named.append(_dated(named_by_folders(case, protocol.identity), found.sessions))
+            named.append(dated(named_by_folders(case, protocol.identity), found.sessions))
             if laid_out and case.trace:
                 traced.add(case.scan)
     for case in laid_out:
         if case.trace or case.scan not in traced:  # a native trace may lie in any layout
-            named.append(_dated(named_by_folders(case, protocol.identity), found.sessions))
+            named.append(dated(named_by_folders(case, protocol.identity), found.sessions))
     return named
 
 
@@ -116,14 +119,6 @@ _CONVENTIONS: tuple[Callable[[Found], Iterator[Case]], ...] = (
     conventions.refused_cases,
 )
 """In this order: an image that one of them ties to a tracing is not untraced to those after it."""
-
-
-def _dated(case: Case, sessions: Mapping[tuple[str, str], str] | None = None) -> Case:
-    """A case with the date of its visit, where BIDS or the visit's own name gives it."""
-    if case.study_date:
-        return case
-    day = (sessions or {}).get((case.patient, case.visit), "") or date_of_name(case.visit)
-    return replace(case, study_date=day) if day else case
 
 
 _NAMES = ("site", "patient", "visit", "lesion", "reader")

@@ -32,7 +32,7 @@ def manifest_text(
     folder : path
     protocol : Protocol, optional
     traces : path, optional
-        Folder of native traces that are kept apart.
+        Folder of tracings that are kept apart.
     base : path, optional
         Folder that the manifest will lie in, to which its paths are relative; by default `folder`.
 

@@ -1,10 +1,13 @@
-"""Dates of BIDS sessions, from ``sub-<label>_sessions.tsv``."""
+"""Dates of visits: of BIDS sessions, from ``sub-<label>_sessions.tsv``, and of names."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from volumetry.study.cases import Case
 from volumetry.study.identity import date_of_name
 
 _MAX_BYTES = 1 << 20
@@ -36,3 +39,11 @@ def _rows(path: Path) -> list[tuple[str, str]]:
     rows = csv.DictReader(lines, delimiter="\t")
     found = [(row.get("session_id") or "", date_of_name((row.get("acq_time") or "")[:10])) for row in rows]
     return [(session, day) for session, day in found if session and day]
+
+
+def dated(case: Case, sessions: Mapping[tuple[str, str], str] | None = None) -> Case:
+    """Return a case with the date of its visit, where BIDS or the visit's own name gives it."""
+    if case.study_date:
+        return case
+    day = (sessions or {}).get((case.patient, case.visit), "") or date_of_name(case.visit)
+    return replace(case, study_date=day) if day else case

@@ -1,6 +1,7 @@
-"""Traces that are kept apart from a read-only archive: ``--traces FOLDER``.
+"""Tracings that are kept apart from a read-only archive: ``--traces FOLDER``.
 
-The tracer puts them below that folder as it would below the archive; here they are tied to their scans again.
+The tracer puts its traces below that folder as it would below the archive; here they are tied to their scans
+again. `volumetry.study.finding.tracings_apart` does so for the tracings of other programs.
 """
 
 from __future__ import annotations
@@ -14,11 +15,21 @@ from volumetry.errors import ReadError, UsageError, VolumetryError
 from volumetry.formats import read_scan
 from volumetry.formats.trace_json import SUFFIX, read_trace
 from volumetry.study.cases import Case
+from volumetry.study.finding.doubts import doubted
+from volumetry.study.finding.tracings_apart import tracings_of_others
+from volumetry.study.protocol import IdentitySection
 from volumetry.trace import Trace
 
 
-def with_traces(cases: Sequence[Case], folder: Path, traces: Path) -> tuple[Case, ...]:
-    """Return the cases of a folder with the native traces of another folder among them.
+def with_traces(
+    cases: Sequence[Case],
+    folder: Path,
+    traces: Path,
+    rules: IdentitySection | None = None,
+    *,
+    listed: bool = False,
+) -> tuple[Case, ...]:
+    """Return the cases of a folder with the tracings of another folder among them.
 
     Parameters
     ----------
@@ -28,6 +39,10 @@ def with_traces(cases: Sequence[Case], folder: Path, traces: Path) -> tuple[Case
         The archive.
     traces : Path
         The folder of the traces. Hidden folders in it, of blinded readings and versions, are left out.
+    rules : IdentitySection, optional
+        How patients and visits are named.
+    listed : bool
+        Whether a manifest lists the scans.
 
     Returns
     -------
@@ -43,9 +58,11 @@ def with_traces(cases: Sequence[Case], folder: Path, traces: Path) -> tuple[Case
     """
     if not traces.is_dir():
         raise ReadError("not-found", "there is no such folder", where=traces, todo="Check --traces.")
+    rules = rules or IdentitySection()
     scans = _by_scan(cases)
     held = {case.trace for case in cases}
-    added, traced = [], set()
+    added: list[Case] = []
+    traced: set[tuple[str, str] | None] = set()
     for path in sorted(_files(traces)):
         inside = _relative(path, traces)
         name = _relative(path, folder)
@@ -54,8 +71,29 @@ def with_traces(cases: Sequence[Case], folder: Path, traces: Path) -> tuple[Case
         case, scan = _case_of(path, name, inside, scans, folder)
         added.append(case)
         traced.add(scan)
+    for case, keys in tracings_of_others(folder, traces, scans, rules, listed=listed):
+        if case.trace not in held:
+            added.append(case)
+            traced.update(keys)
     kept = [case for case in cases if case.trace or (case.scan, case.series_uid) not in traced]
-    return (*kept, *added)
+    if listed:
+        return (*kept, *added)
+    return _doubted_together((*kept, *added), rules, folder)
+
+
+def _doubted_together(cases: Sequence[Case], rules: IdentitySection, folder: Path) -> tuple[Case, ...]:
+    """Return the cases, doubted as if every tracing lay beside its scan: before, scans alone were seen."""
+    placed = [replace(case, trace=_beside_scan(case)) for case in cases]
+    judged = doubted(placed, rules, folder)
+    return tuple(
+        replace(case, error=found.error, visit=found.visit) for case, found in zip(cases, judged, strict=True)
+    )
+
+
+def _beside_scan(case: Case) -> str:
+    if not case.shown_trace or not case.scan_files:
+        return case.shown_trace or case.trace
+    return str(PurePosixPath(case.scan_files[0]).with_name(PurePosixPath(case.trace).name))
 
 
 def _by_scan(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:

@@ -70,6 +70,17 @@ def account(folder: Path | str, cases: Sequence[Case]) -> dict[str, int]:
     return {name: counts[name] for name in FATES if counts[name]}
 
 
+def account_apart(folder: Path | str, traces: Path | str | None, cases: Iterable[Case]) -> dict[str, int]:
+    """Count the files of a folder of tracings that are kept apart, as `account` does.
+
+    Empty where there is none, or where it lies in the study folder and is counted there.
+    """
+    if traces is None or Path(traces).resolve().is_relative_to(Path(folder).resolve()):
+        return {}
+    inside = (case.shown_trace for case in cases)
+    return account(traces, [Case(patient="", visit="", trace=name) for name in inside if name])
+
+
 def without_image(cases: Iterable[Case]) -> dict[str, str]:
     """Return the tracings that are tied to no image, each with the reason.
 
@@ -113,8 +124,10 @@ def _stem(path: str) -> str:
     return f"{folder}/{without_suffix(name)}"
 
 
-def told(counts: dict[str, int]) -> str:
-    """Return the counts as one line."""
+def told(counts: dict[str, int], apart: dict[str, int] | None = None) -> str:
+    """Return the counts as one line; a second one for those of tracings that are kept apart."""
+    if apart:
+        return f"{told(counts)}\n{told(apart).replace('files: 0 images, ', 'files of --traces: ', 1)}"
     used = [f"{counts.get(name, 0)} {name}" for name in ("images", "tracings")]
     rest = [f"{number} {name}" for name, number in counts.items() if name not in ("images", "tracings")]
     return f"files: {', '.join(used)}" + (f"; besides {', '.join(rest)}" if rest else "")

@@ -30,7 +30,7 @@ from volumetry.study.pseudonyms import Pseudonymiser, write_map
 from volumetry.study.rows.joining import printable
 from volumetry.study.rows.pairing import changes_of
 from volumetry.study.rows.worth import tilt_explainer, worth_rule
-from volumetry.study.runs.accounting import account, without_image
+from volumetry.study.runs.accounting import account, account_apart, without_image
 from volumetry.study.runs.ledger import LEDGER_NAME, Ledger
 from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record
 from volumetry.study.runs.pending import PendingJobs
@@ -54,7 +54,7 @@ class BatchOptions:
     protocol : Protocol
     manifest : path or None
     traces : path or None
-        Folder of native traces that are kept apart from the scans.
+        Folder of tracings that are kept apart from the scans.
     jobs : int
         Processes on this machine; 1 measures in this one. 0: as many as there are cores.
     case_timeout : float or None
@@ -106,6 +106,8 @@ class BatchSummary:
         Folder of the tables.
     files : dict
         What became of every file below the folder, as `volumetry.study.runs.accounting.account` counts.
+    files_apart : dict
+        The same of the folder of tracings that are kept apart; empty without one.
     without_image : dict
         The tracings that are tied to no image, each with the reason.
     """
@@ -116,6 +118,7 @@ class BatchSummary:
     seconds: float
     out: str
     files: dict[str, int] = field(default_factory=dict)
+    files_apart: dict[str, int] = field(default_factory=dict)
     without_image: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -187,6 +190,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         seconds=time.monotonic() - begin,
         out=str(out),
         files=account(folder, cases),
+        files_apart=account_apart(folder, options.traces, cases),
         without_image=without_image(cases),
     )
     _write_run(out, options, summary)
@@ -339,6 +343,7 @@ def _write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:
         "n_cases": summary.n_cases,
         "n_measured_now": summary.n_done,
         "files": summary.files,
+        "files_apart": summary.files_apart,
         "without_image": _named_or_counted(summary.without_image, options),
         "wall_time_s": round(summary.seconds, 3),
     }
