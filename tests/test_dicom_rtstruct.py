@@ -28,7 +28,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 import volumetry as vm
 from volumetry.contour import Contour
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom.traced.images import find_series_folder
+from volumetry.formats.dicom.traced.image_search import find_series_folder
 from volumetry.formats.dicom.traced.rtstruct import (
     list_rois,
     read_regions,

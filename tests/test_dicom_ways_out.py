@@ -279,3 +279,33 @@ def test_an_outline_of_megabytes_is_read(tmp_path: Path, n_points: int) -> None:
     assert (tmp_path / "rs.dcm").stat().st_size > 1 << 20
     (sections,) = vm.read_sections(tmp_path / "rs.dcm")
     assert sections.areas_mm2 == pytest.approx([25 * np.pi * CLEAN.pixel_area_mm2], rel=1e-6)
+
+
+@pytest.mark.parametrize("broken", ["cut outside", "empty beside", "cut inside", "cut outside, one unnamed"])
+def test_a_broken_file_fails_only_the_tracings_that_it_could_belong_to(
+    tmp_path: Path, broken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    scan = images(folder / "mr")
+    names = sorted(scan.iterdir())
+    drawn = trace_of(squares(range(2, 5)), CLEAN)
+    items = contour_items(drawn, slice_uids=[str(pydicom.dcmread(name).SOPInstanceUID) for name in names])
+    if broken.endswith("unnamed"):
+        del items[0].ContourImageSequence
+    write_rtstruct(folder / "rs.dcm", {"L1": items}, series_uid=SERIES)
+    if broken == "empty beside":
+        (scan / "download.dcm").write_bytes(b"")
+    else:
+        lost = names[3 if broken == "cut inside" else 7]
+        lost.write_bytes(lost.read_bytes()[:-300])
+    out = tmp_path / "out"
+    assert main(["batch", str(folder), "--out", str(out), "--jobs", "1", "--quiet"]) in (3, 4)
+    with (out / "measurements.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lesions = [row for row in rows if row["trace"].endswith("rs.dcm")]
+    assert any(row["code"] == "truncated" for row in rows)
+    is_measured = broken in ("cut outside", "empty beside")
+    assert [row["status"] == "measured" for row in lesions] == [is_measured]
+    if is_measured:
+        assert float(lesions[0]["volume_mm3"]) == pytest.approx(vm.measure_volume(drawn).volume_mm3)
+    capsys.readouterr()

@@ -251,7 +251,7 @@ def _unclear_patient(case: Case, folders: Iterable[str]) -> VolumetryError:
         "patient-unclear",
         "one PatientID lies in several first folders, which may be several patients",
         where=case.trace or case.scan,
-        values={"folders": ", ".join(sorted(folders))},
+        values={"folders": ", ".join(name or "the study folder itself" for name in sorted(folders))},
         todo='Write patient = "folder:1" or patient = "PatientID" in [identity] of the protocol, or a '
         "manifest.",
     )

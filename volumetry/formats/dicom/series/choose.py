@@ -99,11 +99,26 @@ def headers_at(path: Path | str) -> tuple[list[DicomHeader], DicomHeader | None]
     ReadError
         What is wrong with a file of the folder; ``unsupported-format`` where there are no images.
     """
+    headers, of_file, refusal = readable_headers_at(path)
+    if refusal is not None:
+        raise refusal
+    return headers, of_file
+
+
+def readable_headers_at(
+    path: Path | str,
+) -> tuple[list[DicomHeader], DicomHeader | None, VolumetryError | None]:
+    """Return what `headers_at` does, and why a file of the folder cannot be read, which could be a slice.
+
+    Raises
+    ------
+    ReadError
+        ``unsupported-format`` where there are no images; what is wrong with a file that was named.
+    """
     path = Path(path)
     if path.is_dir():
         index = index_folder(path)
-        _refuse_unread(index, path)
-        return index.headers, None
+        return index.headers, None, _unread(index, path)
     header = read_header(path)
     if not is_image(header):
         raise ReadError(
@@ -113,7 +128,7 @@ def headers_at(path: Path | str) -> tuple[list[DicomHeader], DicomHeader | None]
             values={"sop_class_uid": header.sop_class_uid},
             todo="Name the images, or read it as a mask or trace.",
         )
-    return [header, *_siblings(header)], header
+    return [header, *_siblings(header)], header, None
 
 
 def _siblings(header: DicomHeader) -> list[DicomHeader]:
@@ -137,11 +152,11 @@ def _siblings(header: DicomHeader) -> list[DicomHeader]:
     return siblings
 
 
-def _refuse_unread(index: FolderIndex, path: Path) -> None:
-    """Refuse a folder with a broken file: it could be a slice."""
+def _unread(index: FolderIndex, path: Path) -> VolumetryError | None:
+    """Return why a file of a folder cannot be read; refuse a folder without images."""
     if index.refusals:
         where, error = index.refusals[0]
-        raise error.at(where)
+        return error.at(where)
     if not any(map(_is_image_or_refused, index.headers)):
         raise ReadError(
             "unsupported-format",
@@ -154,6 +169,7 @@ def _refuse_unread(index: FolderIndex, path: Path) -> None:
             },
             todo="Name the folder of a series.",
         )
+    return None
 
 
 def _is_image_or_refused(header: DicomHeader) -> bool:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from volumetry.errors import MismatchError, VolumetryError
 from volumetry.formats.dicom.file import tags
-from volumetry.formats.dicom.traced.images import TracedImages, images_of
+from volumetry.formats.dicom.traced.image_search import images_of
+from volumetry.formats.dicom.traced.images import TracedImages
 from volumetry.formats.dicom.traced.references import (
     References,
     check_belongs,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, MismatchError, ReadError, VolumetryError
-from volumetry.formats.dicom.traced.images import images_beside, images_of
+from volumetry.formats.dicom.traced.image_search import images_beside, images_of
 from volumetry.formats.dicom.traced.references import References, SourceStack, check_belongs, slice_uids_of
 from volumetry.formats.dicom.traced.seg_header import Segmentation, SegmentFrame
 from volumetry.formats.dicom.traced.seg_lattice import STEP_TOLERANCE, own_lattice, plane_of_frame
