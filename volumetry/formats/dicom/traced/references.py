@@ -212,8 +212,8 @@ def check_belongs(
             "the file was drawn on another series",
             where=path,
             values={"series in the file": " ".join(listed)[:140], "series of the scan": series},
-            todo="Name the scan that it was drawn on, with --scan or in a manifest. If its images were given new "
-            "UIDs, give the tracing the same ones: anonymise both together.",
+            todo="Name the scan that it was drawn on, with --scan or in a manifest. If its images were given "
+            "new UIDs, give the tracing the same ones: anonymise both together.",
         )
     frames = (frame_of_reference_uid,) if frame_of_reference_uid else references.frame_of_reference_uids
     here = stack.geometry.frame_of_reference_uid
