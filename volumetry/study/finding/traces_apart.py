@@ -82,18 +82,24 @@ def with_traces(
 
 
 def _doubted_together(cases: Sequence[Case], rules: IdentitySection, folder: Path) -> tuple[Case, ...]:
-    """Return the cases, doubted as if every tracing lay beside its scan: before, scans alone were seen."""
-    placed = [replace(case, trace=_beside_scan(case)) for case in cases]
-    judged = doubted(placed, rules, folder)
+    """Return the cases, doubted as if every tracing lay beside its scan: before, scans alone were seen.
+
+    Where a tracing lies that is tied to no scan says nothing.
+    """
+    placed = [case for case in cases if case.scan_files or not case.shown_trace]
+    judged = doubted([_beside_scan(case) for case in placed], rules, folder)
+    found = {id(case): judgement for case, judgement in zip(placed, judged, strict=True)}
     return tuple(
-        replace(case, error=found.error, visit=found.visit) for case, found in zip(cases, judged, strict=True)
+        replace(case, error=found[id(case)].error, visit=found[id(case)].visit) if id(case) in found else case
+        for case in cases
     )
 
 
-def _beside_scan(case: Case) -> str:
-    if not case.shown_trace or not case.scan_files:
-        return case.shown_trace or case.trace
-    return str(PurePosixPath(case.scan_files[0]).with_name(PurePosixPath(case.trace).name))
+def _beside_scan(case: Case) -> Case:
+    if not case.shown_trace:
+        return case
+    place = PurePosixPath(case.scan_files[0]).with_name(PurePosixPath(case.trace).name)
+    return replace(case, trace=str(place))
 
 
 def _by_scan(cases: Iterable[Case]) -> dict[tuple[str, str], Case]:
