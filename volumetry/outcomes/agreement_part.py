@@ -106,13 +106,13 @@ def _ratings(
     reads: dict[tuple[str, ...], dict[str, float]] = {}
     for row in context.cohort.inputs.measurements:
         if row["reader"] in part.readers and row["status"] == "measured" and row["volume_cm3"] is not None:
-            key = tuple(row[name] or "" for name in ("patient", "side", "lesion", "visit"))
+            key = tuple(row[name] or "" for name in ("site", "patient", "side", "lesion", "visit"))
             reads.setdefault(key, {}).setdefault(row["reader"], row["volume_cm3"])
     ratings = [[known.get(reader, float("nan")) for reader in part.readers] for known in reads.values()]
     return (
         part.readers,
         ratings,
-        [key[0] for key in reads],
+        [_person(key) for key in reads],
         _classes(context.cohort.inputs.changes, part.readers),
     )
 
@@ -122,14 +122,19 @@ def _classes(changes: Sequence[Row], readers: Sequence[str]) -> list[tuple[str, 
     found: dict[tuple[str, ...], dict[str, str]] = {}
     for row in changes:
         if row["category"] != "not_evaluable":
-            key = tuple(row[name] or "" for name in ("patient", "side", "lesion", "followup_visit"))
+            key = tuple(row[name] or "" for name in ("site", "patient", "side", "lesion", "followup_visit"))
             found.setdefault(key, {})[row["reader"] or ""] = row["category"]
     first, second = readers[:2]
     return [
-        (known[first], known[second], key[0])
+        (known[first], known[second], _person(key))
         for key, known in found.items()
         if first in known and second in known
     ]
+
+
+def _person(key: Sequence[str]) -> str:
+    """Site and patient: two sites may have patients of one name."""
+    return "\x1f".join(key[:2])
 
 
 def _drawings(part: Agreement, analyses: Sequence[Analysis], pair: str) -> tuple[Drawing, ...]:

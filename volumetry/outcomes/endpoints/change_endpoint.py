@@ -102,7 +102,7 @@ def class_test(context: Context, test: str, classes: Sequence[str | None]) -> St
         context.cohort.group, classes, group_levels=context.cohort.labels, class_levels=CLASSES
     )
     result = (
-        linear_by_linear_test(counts)
+        linear_by_linear_test(counts, level=context.level)
         if test == "linear-by-linear"
         else contingency_test(counts, primary=test, level=context.level)  # type: ignore[arg-type]
     )
