@@ -288,6 +288,41 @@ def test_visits_that_are_not_comparable_have_no_class(differs: dict[str, object]
     assert told["ignored"][:3] == ("increase", "increase", "")
 
 
+@pytest.mark.parametrize("ways", [{}, {"self_intersections": "resolve", "overlapping_outlines": "union"}])
+@pytest.mark.parametrize("kind", ["tiny loop", "figure of eight", "overlap"])
+def test_crossing_and_overlapping_outlines_are_answered_as_in_a_file(ways: dict, kind: str) -> None:
+    """Where the command measures a saved file by the rule, so does the window; where it refuses, too."""
+    rule = MeasurementRule(**ways)
+    made = session(rule=rule)
+    for index in range(2, 6):
+        made.add_outline(index, disc(8))
+    first = disc(8)
+    if kind == "tiny loop":
+        made.add_outline(6, with_tiny_loop(first))
+    elif kind == "figure of eight":
+        made.add_outline(6, np.array([(20.0, 40.0), (30.0, 50.0), (20.0, 50.0), (30.0, 40.0)]))
+    else:
+        made.add_outline(6, first)
+        made.add_outline(6, first + 3)
+    shown = made.readout()
+    if not ways and kind != "tiny loop":
+        with pytest.raises(VolumetryError) as refused:
+            measure_volume(made.trace(), rule=rule)
+        assert (shown.volume_cm3, shown.code) == (None, refused.value.code)
+        return
+    volume = measure_volume(made.trace(), rule=rule)
+    assert shown.volume_cm3 == pytest.approx(volume.volume_cm3, rel=1e-9)
+    assert set(volume.flags) <= {w.code for w in shown.warnings}
+
+
+def with_tiny_loop(ring: np.ndarray) -> np.ndarray:
+    """A ring two of whose vertices are in the wrong order, a little apart: it crosses itself."""
+    ring = ring.copy()
+    middle = (ring[10] + ring[11]) / 2
+    along = (ring[11] - ring[10]) * 0.05
+    return np.concatenate((ring[:11], [middle + along, middle - along + 0.02], ring[11:]))
+
+
 def test_another_slice_of_the_same_state_has_the_same_numbers() -> None:
     """What is not measured anew, since only another slice is looked at, is what would be measured."""
     made = session()

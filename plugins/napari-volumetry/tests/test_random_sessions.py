@@ -176,7 +176,7 @@ def test_no_state_of_the_window_shows_what_measure_refuses(person, tmp_path, cap
                 person.look()
                 if number % 3 == 2:
                     check(reader, tmp_path / "x.trace.json", capsys)
-        except (AssertionError, VolumetryError) as error:
+        except (AssertionError, LookupError, VolumetryError) as error:
             error.add_note(f"session {seed}: {' '.join(reader.done)}")
             raise
         person.tracer.close_case()

@@ -174,7 +174,7 @@ def read_out(
 ) -> LesionReadout:
     """Return the live numbers of a lesion. See `TracingSession.readout`."""
     geometry = cache.geometry
-    traced, proposed = cache.sections(state, lesion.id)
+    traced, proposed = cache.sections(state, lesion.id, rule)
     faults = {index: section.error for index, section in traced.items() if section.error is not None}
     sections = _cross_sections(geometry, source or ScanSource(), lesion, traced)
     volume, objections = _measured_volume(sections, rule)
@@ -261,6 +261,7 @@ def _cross_sections(
         lesion=lesion.name,
         side=lesion.side,
         source=source,
+        flags=tuple(sorted(set[str]().union(*(section.flags for section in held)))),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,21 +11,27 @@ from numpy.typing import NDArray
 from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
 from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
-from volumetry.sections import section_bounds
+from volumetry.loops import simple_contours
+from volumetry.overlaps import without_overlaps
+from volumetry.sections import OverlappingOutlines, SelfIntersections, section_bounds
 from volumetry.tracing.session.records import PaintedSlice, TracedContour
 from volumetry.tracing.session.state import TracingState
+from volumetry.volume import MeasurementRule
 
 Array = NDArray[np.float64]
+Ways = tuple[SelfIntersections, OverlappingOutlines]
+"""What becomes of outlines that cross themselves, and of those that overlap."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Section:
-    """What one slice adds to the cross-sections, and what is wrong with it."""
+    """What one slice adds to the cross-sections, what to know of it, and what is wrong with it."""
 
     area_mm2: float
     centroid_mm: Array
     bounds_mm: Array
     touches_edge: bool
+    flags: frozenset[str] = frozenset()
     error: TraceError | None = None
 
 
@@ -40,26 +47,33 @@ class SectionCache:
         self.geometry = geometry
         self._held: dict[tuple[str, int], _Slice] = {}
 
-    def sections(self, state: TracingState, lesion_id: str) -> tuple[dict[int, Section], dict[int, Section]]:
-        """Return the confirmed and the proposed sections of a lesion by slice, ascending."""
+    def sections(
+        self, state: TracingState, lesion_id: str, rule: MeasurementRule
+    ) -> tuple[dict[int, Section], dict[int, Section]]:
+        """Return the confirmed and the proposed sections of a lesion by slice, ascending.
+
+        Outlines that cross themselves, or overlap, are dealt with as the rule says: as in a saved file.
+        """
         places = {place for place in state.contours_by_slice if place[0] == lesion_id}
         places.update(place for place in state.painted if place[0] == lesion_id)
         confirmed: dict[int, Section] = {}
         proposed: dict[int, Section] = {}
         for place in sorted(places):
-            found = self._slice(state, place)
+            found = self._slice(state, place, rule)
             if found.confirmed is not None:
                 confirmed[place[1]] = found.confirmed
             if found.proposed is not None:
                 proposed[place[1]] = found.proposed
         return confirmed, proposed
 
-    def _slice(self, state: TracingState, place: tuple[str, int]) -> _Slice:
+    def _slice(self, state: TracingState, place: tuple[str, int], rule: MeasurementRule) -> _Slice:
+        ways = (rule.self_intersections, rule.overlapping_outlines)
         contours, painted = state.contours_by_slice.get(place, ()), state.painted.get(place)
         held = self._held.get(place)
         # States share what did not change: the same objects are the same slice.
-        if held is None or held.contours is not contours or held.painted is not painted:
-            held = self._held[place] = _measured_slice(self.geometry, place[1], contours, painted)
+        is_same = held is not None and held.contours is contours and held.painted is painted
+        if held is None or not is_same or held.ways != ways:
+            held = self._held[place] = _measured_slice(self.geometry, place[1], contours, painted, ways)
         return held
 
 
@@ -67,26 +81,34 @@ class SectionCache:
 class _Slice:
     contours: tuple[TracedContour, ...]
     painted: PaintedSlice | None
+    ways: Ways
     confirmed: Section | None
     proposed: Section | None
 
 
 def _measured_slice(
-    geometry: ScanGeometry, index: int, contours: tuple[TracedContour, ...], painted: PaintedSlice | None
+    geometry: ScanGeometry,
+    index: int,
+    contours: tuple[TracedContour, ...],
+    painted: PaintedSlice | None,
+    ways: Ways,
 ) -> _Slice:
     by_status: dict[str, Section | None] = {}
     for status in ("confirmed", "proposed"):
         wanted = [c.contour for c in contours if c.status == status]
-        by_status[status] = _outlined_section(geometry, index, wanted) if wanted else None
+        by_status[status] = _outlined_section(geometry, index, wanted, ways) if wanted else None
     if painted is not None:
         by_status["confirmed"] = _painted_section(geometry, painted)
-    return _Slice(contours=contours, painted=painted, **by_status)
+    return _Slice(contours=contours, painted=painted, ways=ways, **by_status)
 
 
-def _outlined_section(geometry: ScanGeometry, index: int, contours: list[Contour]) -> Section:
-    error = None
+def _outlined_section(geometry: ScanGeometry, index: int, contours: Sequence[Contour], ways: Ways) -> Section:
+    error, flags = None, set[str]()
     try:
-        check_slice_contours(contours)
+        simple, flags = simple_contours(contours, resolve=ways[0] == "resolve")
+        simple, more = without_overlaps(simple, ways[1])
+        check_slice_contours(simple)
+        contours, flags = simple, flags | more
     except TraceError as found:
         error = found
     area, centre = _area_and_centre(contours)
@@ -97,11 +119,12 @@ def _outlined_section(geometry: ScanGeometry, index: int, contours: list[Contour
         centroid_mm=geometry.pixel_to_patient(index, [centre])[0],
         bounds_mm=section_bounds(geometry, index, vertices),
         touches_edge=bool((vertices < 0.5).any() or (vertices > last).any()),
+        flags=frozenset(flags),
         error=error,
     )
 
 
-def _area_and_centre(contours: list[Contour]) -> tuple[float, Array]:
+def _area_and_centre(contours: Sequence[Contour]) -> tuple[float, Array]:
     area = slice_area_pixels(contours)
     weights = np.array([-c.area_pixels if c.is_hole else c.area_pixels for c in contours])
     centres = np.array([c.centroid for c in contours])

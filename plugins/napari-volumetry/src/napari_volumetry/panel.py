@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -255,15 +255,19 @@ class TracerPanel(QWidget):
         self.commands["undo"].setEnabled(session is not None and session.can_undo)
         self.commands["redo"].setEnabled(session is not None and session.can_redo)
 
-    def _forget_what_was_said(self) -> None:
-        """What was said of a state that is no more is not so any more."""
+    def _state_now(self) -> tuple[int, int, str] | None:
         session = self.tracer.session
         if session is None:
-            return
-        here = (self.tracer.opening, session.state.number, session.current_lesion)
-        if self._said_of is None:
-            self._said_of = here  # a command says what it does, then does it, and then this is called
-        elif self._said_of != here:
+            return None
+        return (self.tracer.opening, session.state.number, session.current_lesion)
+
+    def _hold_what_was_said(self) -> None:
+        """Whatever said it is done now: the state is that of which it was said."""
+        self._said_of = self._state_now()
+
+    def _forget_what_was_said(self) -> None:
+        """What was said of a state that is no more is not so any more."""
+        if self._said_of is not None and self._said_of != self._state_now():
             self.messages.say("", False)
 
     def _show_lesions(self) -> None:
@@ -307,6 +311,7 @@ class TracerPanel(QWidget):
     def _say(self, text: str, is_error: bool) -> None:
         self.messages.say(text, is_error)
         self._said_of = None
+        QTimer.singleShot(0, self, self._hold_what_was_said)
         self._show_state()
 
     def _ask(self, text: str, choices: Sequence[tuple[str, Callable[..., object]]]) -> None:
