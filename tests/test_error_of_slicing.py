@@ -199,7 +199,7 @@ def test_bodies_that_the_rule_was_not_tuned_on(n: int, whole: bool) -> None:
     rng = np.random.default_rng(1000 + n)
     found = {
         name: pooled_ratio(
-            rng, error_bodies.unseen(rng, name, size(16, 3), size(12, 5)), n, size(30, 16), whole=whole
+            rng, error_bodies.unseen(rng, name, size(12, 3), size(9, 5)), n, size(40, 16), whole=whole
         )
         for name in UNSEEN
     }

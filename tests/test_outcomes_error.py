@@ -143,6 +143,21 @@ def test_the_same_seed_gives_the_same_bytes(results: dict[float, Path], tmp_path
         assert table(tmp_path / "out", name) == table(results[0.08], name)
 
 
+def test_an_error_of_other_readers_or_rules_is_noted(tmp_path: Path) -> None:
+    plan = plan_with_error(tmp_path / "plan", 0.05, "")
+    file = tmp_path / "plan/repeatability.json"
+    measured = rows(tmp_path / "plan/measurements.csv")
+    rules = {row["height_rule"] for row in measured} - {""}
+    readers = {row["reader"] for row in measured} - {""}
+    notes = []
+    for held in ({"height_rules": sorted(rules), "readers": sorted(readers)}, {"height_rules": ["nobody's"]}):
+        file.write_text(json.dumps({**json.loads(file.read_text()), **held}))
+        run_outcomes(plan, tmp_path / "out")
+        notes.append((tmp_path / "out/results.md").read_text(encoding="utf-8"))
+    told = "another height rule than the repeated reads"
+    assert [told in note for note in notes] == [False, True]
+
+
 def test_an_error_that_is_not_there_is_named(tmp_path: Path) -> None:
     plan = plan_with_error(tmp_path / "plan", 0.05)
     (tmp_path / "plan/repeatability.json").unlink()

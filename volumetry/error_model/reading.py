@@ -13,7 +13,7 @@ power       s = a (V / 1 cm3)**(-b)      the two above are b = 0 and b = 1/3
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -118,6 +118,18 @@ class ReadingError:
         """Whether the volume lies in the size range of the repeated reads."""
         low, high = self.size_range_mm3
         return low <= volume_mm3 <= high
+
+    def is_of_others(self, readers: Iterable[str], height_rules: Iterable[str]) -> tuple[str, ...]:
+        """Return flags where volumes were read by others, or measured by another height rule, than the reads.
+
+        What is not known on either side (an empty text, an older file) raises none, nor does a consensus.
+        """
+        flags = []
+        if self.readers and not {*readers} - {"", "consensus"} <= {*self.readers}:
+            flags.append("reader-outside-repeatability")
+        if self.height_rules and not {*height_rules} - {""} <= {*self.height_rules}:
+            flags.append("rule-outside-repeatability")
+        return tuple(flags)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as ``repeatability.json`` holds them."""

@@ -10,7 +10,7 @@ from volumetry.change import ChangeRule
 from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Role, Tidy, ask
 from volumetry.outcomes.endpoints.binary_endpoint import binary_question, recommended_binary
 from volumetry.outcomes.endpoints.change_figures import change_drawings
-from volumetry.outcomes.endpoints.error_part import error_drawings, error_tables
+from volumetry.outcomes.endpoints.error_part import error_drawings, error_notes, error_tables
 from volumetry.outcomes.inputs.lesion_volumes import (
     CLASSES,
     HeightRule,
@@ -56,6 +56,7 @@ def analyse_change(context: Context, endpoint: Change) -> Outcome:
         drawings=(*change_drawings(context, endpoint), *error_drawings(context, endpoint, of_error)),
         notes=(
             "new counts as increase, resolved as decrease, absent as no change in tests of three classes",
+            *error_notes(context),
         ),
     )
 

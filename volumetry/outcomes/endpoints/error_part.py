@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.change import ChangeRule, threshold_category
+from volumetry.codes import FLAGS
 from volumetry.error_model import ChangeWorth, ReadingError, judge_change
 from volumetry.outcomes.analysis import Context, Drawing, Tidy
 from volumetry.outcomes.inputs.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
@@ -41,6 +42,17 @@ def error_tables(
         Tidy(name="changes-with-error", rows=tuple(_change_rows(context, endpoint.name))),
         Tidy(name="conclusion", rows=tuple(conclusion)),
     )
+
+
+def error_notes(context: Context) -> tuple[str, ...]:
+    """Say where the error of the plan is that of other readers, or of volumes by another height rule."""
+    error = context.cohort.inputs.reading_error
+    if context.plan.error is None or error is None:
+        return ()
+    rows = [row for row in context.cohort.inputs.measurements if row.get("volume_mm3") is not None]
+    readers, rules = ({str(row.get(name) or "") for row in rows} for name in ("reader", "height_rule"))
+    flags = error.is_of_others(readers, rules)
+    return tuple(f"{FLAGS[flag]} ({context.plan.error.repeatability})" for flag in flags)
 
 
 def error_drawings(context: Context, endpoint: Change, tables: Sequence[Tidy]) -> tuple[Drawing, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,14 +110,9 @@ def worth_cells(
     }
 
 
-def _of_others(error: ReadingError, visits: Sequence[Row]) -> Iterator[str]:
-    """Flags where the error of reading is that of other readers, or of volumes by another rule."""
-    readers = {str(row.get("reader") or "") for row in visits} - {"", "consensus"}
-    if error.readers and not readers <= set(error.readers):
-        yield "reader-outside-repeatability"
-    rules = {str(row.get("height_rule") or "") for row in visits} - {""}
-    if error.height_rules and not rules <= set(error.height_rules):
-        yield "rule-outside-repeatability"
+def _of_others(error: ReadingError, visits: Sequence[Row]) -> tuple[str, ...]:
+    readers, rules = ([str(row.get(name) or "") for row in visits] for name in ("reader", "height_rule"))
+    return error.is_of_others(readers, rules)
 
 
 def _comparability_cells(compared: Comparability, explained: Mapping[str, float]) -> Row:
