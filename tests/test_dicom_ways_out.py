@@ -15,7 +15,8 @@ from phantoms import SQUARE, contour_item, contour_items, squares, stack, trace_
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 from test_dicom_rtstruct import BOW_TIE
-from test_dicom_stacks_and_tracings import CLEAN, SERIES, images, phases, spoil
+from test_dicom_series import replacing_text
+from test_dicom_stacks_and_tracings import CLEAN, SERIES, images, lattice, phases, spoil
 
 import volumetry as vm
 from volumetry.cli import main
@@ -308,4 +309,49 @@ def test_a_broken_file_fails_only_the_tracings_that_it_could_belong_to(
     assert [row["status"] == "measured" for row in lesions] == [is_measured]
     if is_measured:
         assert float(lesions[0]["volume_mm3"]) == pytest.approx(vm.measure_volume(drawn).volume_mm3)
+    capsys.readouterr()
+
+
+# -- a slice thickness that is none --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["nifti", "seg", "rtstruct"])
+@pytest.mark.parametrize(("thickness", "odd"), [("0", None), ("-4", None), ("0", 3), ("NaN", 0)])
+def test_the_way_out_of_a_thickness_that_is_none(
+    tmp_path: Path, kind: str, thickness: str, odd: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(ds: Dataset, index: int) -> None:
+        if odd in (None, index):
+            replacing_text("SliceThickness", [thickness])(ds, index)
+
+    folder = tmp_path / "in"
+    scan = images(folder / "mr", change=change)
+    if kind == "nifti":
+        path = folder / "mask.nii.gz"
+        vm.write_mask(vm.mask_from(mask_voxels(), geometry=lattice(slice_thickness_mm=None)), path)
+    elif kind == "seg":
+        marked = np.asarray(mask_voxels(), np.uint8)
+        path = write_seg(folder / "seg.dcm", CLEAN, {"L1": marked}, series_uid=SERIES)
+    else:
+        items = contour_items(trace_of(squares(range(2, 6)), CLEAN))
+        path = write_rtstruct(folder / "rs.dcm", {"L1": items}, series_uid=SERIES)
+    command = ["measure", str(path), "--scan", str(scan), "--format", "json"]
+    assert main(command) == 4
+    message = capsys.readouterr().err
+    assert message.startswith("error: bad-spacing")
+    assert "--height spacing" in message
+    assert main([*command, "--height", "spacing"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["volume_mm3"] == pytest.approx(EXPECTED_MM3)
+    assert row["volume_thickness_mm3"] is None
+    assert "bad-thickness" in row["flags"]
+    main(["series", str(folder), "--format", "json"])
+    problems = [line["problems"] for line in json.loads(capsys.readouterr().out)]
+    assert any("bad-spacing" in (problem or "") for problem in problems)
+    for options, code in (([], "bad-spacing"), (["--height", "spacing"], "")):
+        out = tmp_path / f"out {len(options)}"
+        main(["batch", str(folder), "--out", str(out), "--jobs", "1", *options])
+        with (out / "measurements.csv").open() as file:
+            (line,) = [r for r in csv.DictReader(file) if r["trace"]]
+        assert line["code"] == code
     capsys.readouterr()

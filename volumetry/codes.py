@@ -77,6 +77,7 @@ FLAGS = MappingProxyType(
     {
         "slice-gap": "slices are further apart than they are thick, by more than 1 %",
         "slices-overlap": "slices are thicker than they are far apart, by more than 1 %",
+        "bad-thickness": "the declared slice thickness is no length; the spacing rule answered, as asked",
         "thickness-unknown": "no slice thickness is known; the spacing rule answered",
         "spacing-tag-disagrees": "SpacingBetweenSlices differs from the distance of the positions",
         "nonuniform-spacing": "the distance between slices varies; each slice has its own height",

@@ -58,6 +58,19 @@ def frozen_array(values: ArrayLike, dtype: type = np.float64) -> NDArray[Any]:
     return array
 
 
+BAD_THICKNESS = "bad-thickness"
+"""Flag of a scan whose SliceThickness is no length: the distance of its slices can stand in its place."""
+
+
+def bad_thickness() -> GeometryError:
+    """Return the error for a scan with that flag, where its thickness is asked for."""
+    return GeometryError(
+        "bad-spacing",
+        "the declared slice thickness is zero, negative or not finite",
+        todo="Measure by the distance of the slices, with --height spacing; or correct SliceThickness.",
+    )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ScanGeometry(Shown):
     """Where the slices and pixels of one stack lie in the patient.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, MismatchError, TraceError, UsageError
-from volumetry.geometry import GAP, ScanGeometry
+from volumetry.geometry import BAD_THICKNESS, GAP, ScanGeometry, bad_thickness
 from volumetry.mask import Mask
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
@@ -304,6 +304,8 @@ def measure_volume(
     by_thickness = _heights_by_thickness(sections, rule, by_spacing)
     height: HeightRule = rule.height
     if by_thickness is None:
+        if height == "thickness" and BAD_THICKNESS in flags:
+            raise bad_thickness()
         if by_spacing is None:
             sections.geometry.slice_heights_mm()  # raises single-slice
         flags.add("thickness-unknown")

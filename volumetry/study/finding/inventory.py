@@ -13,7 +13,7 @@ from volumetry.errors import VolumetryError
 from volumetry.formats import read_scan_header, recognise
 from volumetry.formats.dicom.series.find import stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal
-from volumetry.geometry import ScanGeometry
+from volumetry.geometry import BAD_THICKNESS, ScanGeometry
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
 from volumetry.study.finding.folder import look_around
@@ -96,15 +96,16 @@ def _stack_row(stack: SeriesStack | StackRefusal, folder: str, traces: list[str]
     if isinstance(stack, StackRefusal):
         return row | {"problems": stack.error.code}
     row |= geometry_cells(stack.geometry, stack.flags) | stack.source.acquisition.known
-    return row | {"problems": _malformed(stack)}
+    problems = ["bad-spacing"] if BAD_THICKNESS in stack.flags else []
+    return row | {"problems": " ".join([*problems, *_malformed(stack)])}
 
 
-def _malformed(stack: SeriesStack) -> str:
+def _malformed(stack: SeriesStack) -> list[str]:
     """Name the tags whose values are malformed, which measuring only flags."""
     if "malformed-tag" not in stack.flags:
-        return ""
+        return []
     tags = sorted({tag for header in stack.headers for tag in header.malformed_tags})
-    return " ".join(["malformed-tag", *tags])
+    return ["malformed-tag", *tags]
 
 
 def _file_row(path: Path, name: str, traces: list[str]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.acquisition import Acquisition
-from volumetry.errors import GeometryError, VolumetryError
+from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION, OPTIONAL_TAGS
@@ -31,7 +31,7 @@ from volumetry.formats.dicom.series.groups import SAME_FAMILY_DEGREES
 from volumetry.formats.dicom.series.repetitions import repetitions
 from volumetry.formats.dicom.series.slices import Slice, degrees_between
 from volumetry.formats.scan_header import ScanHeader
-from volumetry.geometry import GAP, ScanGeometry, sorted_by_position
+from volumetry.geometry import BAD_THICKNESS, GAP, ScanGeometry, sorted_by_position
 from volumetry.scan import ScanSource
 
 FEW_SLICES = 4
@@ -171,6 +171,8 @@ def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> Ser
     spacing_tags = {s.kind.spacing_between_slices_mm for s in slices}
     headers = list({s.header.path: s.header for s in slices}.values())
     found = {*flags, *file_flags(headers), *spacing_flags(geometry, spacing_tags), *geometry_flags(geometry)}
+    if has_bad_thickness(thicknesses):
+        found.add(BAD_THICKNESS)
     return SeriesStack(
         frames=tuple([s.frame or classic_frame(s.header) for s in slices]),
         geometry=geometry,
@@ -205,31 +207,24 @@ def geometry_flags(geometry: ScanGeometry) -> set[str]:
 
 
 def common_thickness(thicknesses_mm: Sequence[float | None]) -> float | None:
-    """Return the thickness that all slices declare; None where one declares none or they differ.
-
-    Raises
-    ------
-    GeometryError
-        ``bad-spacing`` where one is zero, negative or not finite.
-    """
+    """Return the thickness that all slices declare; None where one declares none or they differ."""
     known = {thickness for thickness in thicknesses_mm if thickness is not None}
-    for thickness in known:
-        if not (math.isfinite(thickness) and thickness > 0):
-            raise GeometryError(
-                "bad-spacing",
-                "the declared slice thickness is no thickness above 0",
-                values={"slice_thickness_mm": thickness},
-                todo="Correct SliceThickness or export the series again.",
-            )
-    if not known or None in thicknesses_mm or max(known) - min(known) > THICKNESS_VARIES * max(known):
+    if not known or None in thicknesses_mm or has_bad_thickness(thicknesses_mm):
         return None
-    return min(known)
+    return None if max(known) - min(known) > THICKNESS_VARIES * max(known) else min(known)
+
+
+def has_bad_thickness(thicknesses_mm: Iterable[float | None]) -> bool:
+    """Whether a declared thickness is zero, negative or not finite."""
+    return any(t is not None and not (math.isfinite(t) and t > 0) for t in set(thicknesses_mm))
 
 
 def varying_thickness(thicknesses_mm: Sequence[float | None]) -> NDArray[np.float64] | None:
     """Return the thickness of every slice, where all declare one and they differ; else None."""
     known = [thickness for thickness in thicknesses_mm if thickness is not None]
-    if len(known) < len(thicknesses_mm) or common_thickness(thicknesses_mm) is not None:
+    if len(known) < len(thicknesses_mm) or has_bad_thickness(known):
+        return None
+    if common_thickness(known) is not None:
         return None
     return np.array(known)
 

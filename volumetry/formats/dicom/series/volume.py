@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from volumetry.formats.dicom.pixels.voxels import read_voxels
 from volumetry.formats.dicom.series.choose import find_stack
 from volumetry.formats.dicom.series.stacks import SeriesStack
+from volumetry.geometry import BAD_THICKNESS, bad_thickness
 from volumetry.scan import Scan
 
 
@@ -46,6 +47,8 @@ def read_stack(stack: SeriesStack) -> Scan:
     ReadError, GeometryError
         As `volumetry.formats.dicom.pixels.voxels.read_voxels`.
     """
+    if BAD_THICKNESS in stack.flags:
+        raise bad_thickness().at(stack.headers[0].path)
     voxels = _unfolded(stack) if stack.tiles else read_voxels(stack.frames)
     return Scan(
         voxels=voxels,
