@@ -17,6 +17,14 @@ A key that is not listed here is an error (`invalid-plan`), told with its line a
 meant. Paths of tables are relative to the plan.
 """
 
+_VERDICTS = """\
+Each number that is checked has a verdict: `reproduces` or `differs` for a test; `consistent` or
+`inconsistent` for arithmetic; `possible`, `implausible` or `impossible` for what can be true;
+`recomputed` for a number with nothing beside it. An item that allows no check (a p value printed as
+`n.s.`, a baseline of 0) is `not-checked`, with the reason; the other items are checked all the
+same. `p = 0.02`, `0.02*`, `25 %` and `0,02` are read as numbers.
+"""
+
 _WRITTEN = """\
 ## What is written
 
@@ -69,5 +77,6 @@ def plan_reference() -> str:
         _WRITTEN,
         *reference(Summary, title="The summary file"),
         "",
+        _VERDICTS,
     ]
     return "\n".join(lines)

@@ -1,17 +1,22 @@
 """Checks of printed summaries: what rounds to what, what adds up, and what cannot be."""
 
+# ruff: noqa: E501 - an item of a summary a line
 from __future__ import annotations
 
 import math
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from volumetry.documents import Document, build
 from volumetry.errors import ReadError, UsageError
 from volumetry.outcomes.audit_command import COLUMNS, audit_file
+from volumetry.outcomes.summary import Summary, audit_summary
 from volumetry.statistics.audit.bounds import (
     audit_difference_sd,
     audit_exceedance,
@@ -221,6 +226,158 @@ def test_a_summary_that_is_not_there_or_no_toml(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[[counts\n", encoding="utf-8")
     with pytest.raises(UsageError, match="TOML"):
         audit_file(tmp_path / "bad.toml")
-    (tmp_path / "p.toml").write_text(SUMMARY.replace("0.357", "n.s."), encoding="utf-8")
-    with pytest.raises(UsageError, match="printed number"):
-        audit_file(tmp_path / "p.toml")
+
+
+def audited(folder: Path, text: str) -> list[dict[str, Any]]:
+    (folder / "s.toml").write_text(text, encoding="utf-8")
+    return audit_file(folder / "s.toml")[0]
+
+
+BETWEEN = (
+    "[[totals]]\nitem = 'first'\nparts = [3, 4]\ntotal = 7\n",
+    "[[totals]]\nitem = 'last'\nparts = [1]\ntotal = 2\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ("[[counts]]\ntable = [[5, 15], [12, 8]]\np = 'ns'", "'ns' is no printed number"),
+        ("[[counts]]\ntable = [[5, 15], [12]]\np = '0.1'", ""),
+        (
+            "[[means]]\nfirst = { mean = '5', sd = '1', n = 1 }\nsecond = { mean = '5.9', sd = '1', n = 3 }",
+            "too small",
+        ),
+        (
+            "[[means]]\nfirst = { mean = '5', n = 9 }\nsecond = { mean = '5.9', sd = '1', n = 3 }",
+            "SD of both",
+        ),
+        ("[[changes]]\nbaseline = '0'\nfollowup = '3'\npercent = '10'", "baseline of 0"),
+        (
+            "[[paired]]\nfirst = { mean = '5', sd = '1', n = 9 }\nsecond = { mean = '6', sd = '1', n = 8 }\np = '0.1'",
+            "one size",
+        ),
+        ("[[percentages]]\ncount = 0\nn = 0\npercent = '0'", "n must be 1 or more"),
+        ("[[subgroups]]\nwhole = { mean = '5', n = 0 }\nparts = [{ mean = '5', n = 0 }]", ""),
+        ("[[subgroups]]\nwhole = { mean = '5', n = 4 }\nparts = []", ""),
+        ("[[exceedances]]\nmean = '5'\nsd = '1'\ncut = 4.0\ncount = 9\nn = 9", "beyond the cut"),
+        ("[[sample_sizes]]\np1 = 0.4\np2 = 0.4\npower = 0.8\nn = 82", ""),
+        ("[[shares]]\npercent = '1,234'\nn = [12]", "'1,234' is no printed number"),
+        ("[[differences]]\nfirst_sd = ''\nsecond_sd = '5'\nmean = '1'\nsd = '2'", "no printed number"),
+    ],
+)
+def test_an_item_that_allows_no_check_costs_no_other(tmp_path: Path, item: str, reason: str) -> None:
+    named = item.replace("]]\n", "]]\nitem = 'the odd one'\n", 1)
+    rows = {row["item"]: row for row in audited(tmp_path, f"{BETWEEN[0]}{named}\n{BETWEEN[1]}")}
+    assert rows["the odd one"]["verdict"] == "not-checked"
+    assert reason in rows["the odd one"]["note"]
+    assert (rows["first"]["verdict"], rows["last"]["verdict"]) == ("consistent", "inconsistent")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "[[percentages]]\ncount = 9\nn = 8\npercent = '112.5'",
+        "[[percentages]]\ncount = -1\nn = 8\npercent = '-12.5'",
+        "[[counts]]\ntable = [[5, 15], [12, 8]]\np = '1.2'",
+        "[[counts]]\ntable = [[5, 15], [12, 8]]\np = '-0.1'",
+        "[[counts]]\ntable = [[5, -15], [12, 8]]\np = '0.1'",
+        "[[means]]\nfirst = { mean = '5', sd = '1', n = 9 }\nsecond = { mean = '6', sd = '1', n = 8 }\np = '>1'",
+        "[[means]]\nfirst = { mean = '5', sd = '-3', n = 9 }\nsecond = { mean = '6', sd = '1', n = 8 }\np = '0.1'",
+        "[[paired]]\nfirst = { mean = '5', sd = '1', n = 9 }\nsecond = { mean = '6', sd = '1', n = 9 }\np = '2'",
+        "[[differences]]\nfirst_sd = '5.0'\nsecond_sd = '5.0'\nmean = '1.0'\nsd = '30.0'",
+        "[[differences]]\nfirst_sd = '9.0'\nsecond_sd = '2.0'\nmean = '1.0'\nsd = '3.0'",
+        "[[survival]]\npercent = '72.2'\nlow = '74.0'\nhigh = '90.0'\nn = 155",
+        "[[survival]]\npercent = '72.2'\nlow = '50'\nhigh = '72.0'\nn = 155",
+        "[[survival]]\npercent = '104'\nlow = '90'\nhigh = '110'\nn = 155",
+        "[[exceedances]]\nmean = '5'\nsd = '1'\ncut = 4.0\ncount = 10\nn = 9",
+        "[[shares]]\npercent = '104'\nn = [12, 50]",
+    ],
+)
+def test_what_cannot_be_is_impossible(tmp_path: Path, item: str) -> None:
+    rows = audited(tmp_path, item.replace("]]\n", "]]\nitem = 'x'\n", 1))
+    assert "impossible" in {row["verdict"] for row in rows}
+    assert not {row["verdict"] for row in rows} & {"consistent", "reproduces", "not-checked"}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "[[survival]]\npercent = '100'\nlow = '100'\nhigh = '100'\nn = 155",
+        "[[survival]]\npercent = '0'\nlow = '0'\nhigh = '4'\nn = 155",
+        "[[survival]]\npercent = '97.0'\nlow = '92.8'\nhigh = '101.2'\nn = 155",
+        "[[survival]]\npercent = '72.2'\nlow = '72'\nhigh = '90.0'\nn = 155",
+        "[[differences]]\nfirst_sd = '5'\nsecond_sd = '5'\nmean = '1'\nsd = '11'",
+        "[[means]]\nfirst = { mean = '5', sd = '0', n = 3 }\nsecond = { mean = '6', sd = '0', n = 3 }\np = '<0.001'",
+    ],
+)
+def test_what_can_be_is_not_impossible(tmp_path: Path, item: str) -> None:
+    rows = audited(tmp_path, item.replace("]]\n", "]]\nitem = 'x'\n", 1))
+    assert not {row["verdict"] for row in rows} & {"impossible", "not-checked", "differs"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "value", "half_unit"),
+    [
+        ("p=0.02", "=", 0.02, 0.005), ("P < .001", "<", 0.001, 0.0005), ("0.02*", "=", 0.02, 0.005),
+        ("<0,001", "<", 0.001, 0.0005), ("12,5", "=", 12.5, 0.05), ("25 %", "=", 25, 0.5),
+        ("−3.0", "=", -3, 0.05), ("≤0.05", "<", 0.05, 0.005), ("0.030†", "=", 0.03, 0.0005),
+    ],
+)  # fmt: skip
+def test_numbers_as_papers_print_them(text: str, sign: str, value: float, half_unit: float) -> None:
+    found = Printed.of(text)
+    assert (found.sign, found.value) == (sign, value)
+    assert found.half_unit == pytest.approx(half_unit)
+
+
+@pytest.mark.parametrize(
+    "text", ["1,234", "n.s.", "", "p", "1.2.3", "nan", "inf", "1e3", "5 mm", "0.02 to 0.03", "p0.02"]
+)
+def test_what_is_no_printed_number(text: str) -> None:
+    with pytest.raises(UsageError, match="no printed number"):
+        Printed.of(text)
+
+
+@given(st.lists(st.integers(0, 400), min_size=2, max_size=60), st.integers(0, 60))
+def test_the_sd_of_a_difference_of_real_data_is_within_its_bounds(values: list[int], shift: int) -> None:
+    first = np.array(values, dtype=float)
+    second = np.roll(first, shift) / 2
+
+    def p(value: float) -> Printed:
+        return Printed.of(f"{value:.2f}")
+
+    sds = [p(first.std(ddof=1)), p(second.std(ddof=1))]
+    for values_of in (first - second, np.abs(first - second), first + second):
+        sd = p(values_of.std(ddof=1))
+        assert audit_difference_sd("", sds[0], sds[1], p(values_of.mean()), sd)[1].verdict == "possible"
+
+
+NUMBER = st.one_of(
+    st.integers(-2, 200).map(str), st.sampled_from(["ns", "0,5", "<0.05", "0", "100", "-1.5", "", "0.001"])
+)
+GROUP = st.builds(
+    lambda m, s, n: f"{{ mean = '{m}', sd = '{s}', n = {n} }}", NUMBER, NUMBER, st.integers(-1, 40)
+)
+ITEMS = [
+    st.builds(lambda t, p: f"[[counts]]\nitem = 'x'\ntable = {t}\np = '{p}'\n", st.lists(st.lists(st.integers(-1, 9), max_size=3), max_size=3), NUMBER),
+    st.builds(lambda a, b, p: f"[[means]]\nitem = 'x'\nfirst = {a}\nsecond = {b}\np = '{p}'\n", GROUP, GROUP, NUMBER),
+    st.builds(lambda a, b, p: f"[[paired]]\nitem = 'x'\nfirst = {a}\nsecond = {b}\np = '{p}'\n", GROUP, GROUP, NUMBER),
+    st.builds(lambda a, b: f"[[subgroups]]\nitem = 'x'\nwhole = {a}\nparts = [{', '.join(b)}]\n", GROUP, st.lists(GROUP, max_size=3)),
+    st.builds(lambda a, b, c: f"[[changes]]\nitem = 'x'\nbaseline = '{a}'\nfollowup = '{b}'\npercent = '{c}'\n", NUMBER, NUMBER, NUMBER),
+    st.builds(lambda a, b, c, n: f"[[survival]]\nitem = 'x'\npercent = '{a}'\nlow = '{b}'\nhigh = '{c}'\nn = {n}\n", NUMBER, NUMBER, NUMBER, st.integers(-1, 40)),
+    st.builds(lambda a, b, c, d: f"[[differences]]\nitem = 'x'\nfirst_sd = '{a}'\nsecond_sd = '{b}'\nmean = '{c}'\nsd = '{d}'\n", NUMBER, NUMBER, NUMBER, NUMBER),
+    st.builds(lambda a, b, c, n: f"[[exceedances]]\nitem = 'x'\nmean = '{a}'\nsd = '{b}'\ncut = 4.0\ncount = {c}\nn = {n}\n", NUMBER, NUMBER, st.integers(-1, 40), st.integers(-1, 40)),
+    st.builds(lambda a, c, n: f"[[percentages]]\nitem = 'x'\npercent = '{a}'\ncount = {c}\nn = {n}\n", NUMBER, st.integers(-1, 40), st.integers(-1, 40)),
+    st.builds(lambda a, n: f"[[shares]]\nitem = 'x'\npercent = '{a}'\nn = {n}\n", NUMBER, st.lists(st.integers(-1, 40), min_size=1, max_size=3)),
+    st.builds(lambda a, b, n: f"[[sample_sizes]]\nitem = 'x'\np1 = {a}\np2 = {b}\npower = 0.8\nn = {n}\n", st.sampled_from([-0.1, 0.0, 0.2, 0.5, 1.0, 2.0]), st.sampled_from([0.0, 0.2, 1.0]), st.integers(-1, 99)),
+]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(ITEMS))
+def test_no_item_ends_the_audit(item: str) -> None:
+    summary = build(Summary, tomllib.loads(item), Document(text=item, where=None))
+    findings = audit_summary(summary)
+    assert findings
+    assert all(finding.item.startswith("x") for finding in findings)
+    assert all(f.recomputed is None or math.isfinite(f.recomputed) for f in findings)

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from volumetry.errors import VolumetryError
 from volumetry.outcomes.summary import audit_summary, read_summary
 
 if TYPE_CHECKING:
@@ -30,13 +29,9 @@ def audit_file(path: Path | str) -> tuple[list[dict[str, Any]], tuple[str, ...]]
     ReadError
         ``not-found``, ``unreadable``.
     UsageError
-        ``invalid-plan`` for what the file may not hold, ``usage`` for numbers that are none.
+        ``invalid-plan`` for what the file may not hold. An item without a readable number is ``not-checked``.
     """
-    summary = read_summary(path)
-    try:
-        findings = audit_summary(summary)
-    except VolumetryError as error:
-        raise error.at(path) from None
+    findings = audit_summary(read_summary(path))
     return [{**asdict(finding), "gives": _gives(finding)} for finding in findings], COLUMNS
 
 

@@ -3,13 +3,15 @@
 # ruff: noqa: RUF009 - `setting` is dataclasses.field with a sentence
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from volumetry.documents import build, read_document, setting
-from volumetry.errors import UsageError
+from volumetry.errors import VolumetryError
 
 if TYPE_CHECKING:
     from volumetry.statistics.audit.printed import Finding, PrintedSummary
@@ -209,94 +211,151 @@ def read_summary(path: Path | str) -> Summary:
 def audit_summary(summary: Summary) -> list[Finding]:
     """Run every check that the printed numbers allow.
 
-    Raises
-    ------
-    UsageError
-        ``usage`` where an entry cannot be read as a number, or counts are none.
+    An item that allows no check (a p value printed as ``n.s.``, a baseline of 0) is a finding of its own,
+    with the verdict ``not-checked`` and the reason; the others are checked.
     """
     findings: list[Finding] = []
-    for check in (_tests, _percentages, _totals, _bounds, _sizes):
-        findings += check(summary)
+    for section, check in _CHECKS.items():
+        for entry in getattr(summary, section):
+            findings += _checked(section, entry, check)
     return findings
 
 
-def _tests(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.audit.bounds import audit_paired
-    from volumetry.statistics.audit.checks import audit_counts, audit_means
-
-    for counts in summary.counts:
-        yield from audit_counts(counts.item, counts.table, counts.p, ordered=counts.ordered)
-    for means in summary.means:
-        yield from audit_means(means.item, _of(means.first), _of(means.second), means.p)
-    for pair in summary.paired:
-        yield from audit_paired(pair.item, _of(pair.first), _of(pair.second), pair.p)
-
-
-def _percentages(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.audit.checks import audit_percentage, audit_share, tables_behind_shares
+def _checked(section: str, entry: Any, check: Callable[[Any], Iterable[Finding]]) -> list[Finding]:
     from volumetry.statistics.audit.printed import Finding
 
-    for entry in summary.percentages:
-        yield audit_percentage(entry.item, entry.count, _positive(entry.item, entry.n), entry.percent)
-    for share in summary.shares:
-        yield from audit_share(share.item, share.percent, share.n)
-    for pair in summary.share_pairs:
-        tables = tables_behind_shares(pair.percent, pair.largest, pair.p, smallest=pair.smallest)
-        for k1, n1, k2, n2, method in tables:
-            yield Finding(
-                item=pair.item,
-                check="counts behind two percentages",
-                method=f"{k1}/{n1} against {k2}/{n2}, {method}",
-                printed=pair.p,
-                verdict="possible",
-            )
-        if not tables:
-            yield Finding(
-                item=pair.item, check="counts behind two percentages", method="every table and test",
-                printed=pair.p, verdict="impossible",
-            )  # fmt: skip
+    found = partial(Finding, item=entry.item, check=f"[[{section}]]", method="-")
+    try:
+        negative = _negative_sd(entry)
+        if negative:
+            return [found(printed=negative, verdict="impossible", note="an SD is not below 0")]
+        return list(check(entry))
+    except VolumetryError as error:
+        return [found(verdict="not-checked", note=error.message)]
 
 
-def _totals(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.audit.bounds import audit_relative_change, audit_subgroups, audit_total
+def _negative_sd(entry: Any) -> str:
+    """Return an SD that is printed below 0, of the entry or of a group in it; empty: there is none."""
     from volumetry.statistics.audit.printed import Printed
 
-    for group in summary.subgroups:
-        yield from audit_subgroups(group.item, _of(group.whole), [_of(part) for part in group.parts])
-    for total in summary.totals:
-        yield audit_total(total.item, total.parts, total.total)
-    for change in summary.changes:
-        yield audit_relative_change(
-            change.item, Printed.of(change.baseline), Printed.of(change.followup), change.percent
+    for item in fields(entry):
+        value = getattr(entry, item.name)
+        groups = value if isinstance(value, tuple) else (value,)
+        inner = next(
+            (text for group in groups if isinstance(group, MeanSd) and (text := _negative_sd(group))), ""
         )
+        if inner:
+            return inner
+        if value and item.name in ("sd", "first_sd", "second_sd") and Printed.of(value).high < 0:
+            return str(value)
+    return ""
 
 
-def _bounds(summary: Summary) -> Iterator[Finding]:
-    from volumetry.statistics.audit.bounds import (
-        audit_difference_sd,
-        audit_exceedance,
-        audit_survival_interval,
-    )
-    from volumetry.statistics.audit.printed import Printed
+def _counts(entry: Counts) -> Iterable[Finding]:
+    from volumetry.statistics.audit.checks import audit_counts
 
-    for curve in summary.survival:
-        share, low, high = (Printed.of(text) for text in (curve.percent, curve.low, curve.high))
-        yield from audit_survival_interval(curve.item, share, low, high, _positive(curve.item, curve.n))
-    for entry in summary.differences:
-        texts = (entry.first_sd, entry.second_sd, entry.mean, entry.sd)
-        yield from audit_difference_sd(entry.item, *[Printed.of(text) for text in texts])
-    for beyond in summary.exceedances:
-        mean, sd = Printed.of(beyond.mean), Printed.of(beyond.sd)
-        yield audit_exceedance(beyond.item, mean, sd, beyond.cut, beyond.count, beyond.n)
+    return audit_counts(entry.item, entry.table, entry.p, ordered=entry.ordered)
 
 
-def _sizes(summary: Summary) -> Iterator[Finding]:
+def _means(entry: Means) -> Iterable[Finding]:
+    from volumetry.statistics.audit.checks import audit_means
+
+    return audit_means(entry.item, _of(entry.first), _of(entry.second), entry.p)
+
+
+def _paired(entry: Paired) -> Iterable[Finding]:
+    from volumetry.statistics.audit.bounds import audit_paired
+
+    return audit_paired(entry.item, _of(entry.first), _of(entry.second), entry.p)
+
+
+def _percentage(entry: Percentage) -> Iterable[Finding]:
+    from volumetry.statistics.audit.checks import audit_percentage
+
+    return [audit_percentage(entry.item, entry.count, entry.n, entry.percent)]
+
+
+def _share(entry: Share) -> Iterable[Finding]:
+    from volumetry.statistics.audit.checks import audit_share
+
+    return audit_share(entry.item, entry.percent, entry.n)
+
+
+def _share_pair(entry: SharePair) -> Iterable[Finding]:
+    from volumetry.statistics.audit.checks import tables_behind_shares
+    from volumetry.statistics.audit.printed import Finding
+
+    found = partial(Finding, item=entry.item, check="counts behind two percentages", printed=entry.p)
+    tables = tables_behind_shares(entry.percent, entry.largest, entry.p, smallest=entry.smallest)
+    if not tables:
+        return [found(method="every table and test", verdict="impossible")]
+    return [
+        found(method=f"{k1}/{n1} against {k2}/{n2}, {method}", verdict="possible")
+        for k1, n1, k2, n2, method in tables
+    ]
+
+
+def _subgroups(entry: Subgroups) -> Iterable[Finding]:
+    from volumetry.statistics.audit.bounds import audit_subgroups
+
+    return audit_subgroups(entry.item, _of(entry.whole), [_of(part) for part in entry.parts])
+
+
+def _total(entry: Total) -> Iterable[Finding]:
+    from volumetry.statistics.audit.bounds import audit_total
+
+    return [audit_total(entry.item, entry.parts, entry.total)]
+
+
+def _change(entry: Change) -> Iterable[Finding]:
+    from volumetry.statistics.audit.bounds import audit_relative_change
+
+    baseline, followup = _numbers(entry.baseline, entry.followup)
+    return [audit_relative_change(entry.item, baseline, followup, entry.percent)]
+
+
+def _survival(entry: Survival) -> Iterable[Finding]:
+    from volumetry.statistics.audit.bounds import audit_survival_interval
+
+    survival, low, high = _numbers(entry.percent, entry.low, entry.high)
+    return audit_survival_interval(entry.item, survival, low, high, entry.n)
+
+
+def _difference(entry: DifferenceSd) -> Iterable[Finding]:
+    from volumetry.statistics.audit.bounds import audit_difference_sd
+
+    printed = _numbers(entry.first_sd, entry.second_sd, entry.mean, entry.sd)
+    return audit_difference_sd(entry.item, *printed)
+
+
+def _exceedance(entry: Exceedance) -> Iterable[Finding]:
+    from volumetry.statistics.audit.bounds import audit_exceedance
+
+    mean, sd = _numbers(entry.mean, entry.sd)
+    return [audit_exceedance(entry.item, mean, sd, entry.cut, entry.count, entry.n)]
+
+
+def _size(entry: SampleSize) -> Iterable[Finding]:
     from volumetry.statistics.audit.checks import audit_sample_size
 
-    for size in summary.sample_sizes:
-        yield from audit_sample_size(
-            size.item, size.p1, size.p2, alpha=size.alpha, power=size.power, printed_n=size.n
-        )
+    known = {"alpha": entry.alpha, "power": entry.power, "printed_n": entry.n}
+    return audit_sample_size(entry.item, entry.p1, entry.p2, **known)  # type: ignore[arg-type]
+
+
+_CHECKS: MappingProxyType[str, Callable[[Any], Iterable[Finding]]] = MappingProxyType(
+    {
+        "counts": _counts, "means": _means, "paired": _paired, "percentages": _percentage, "shares": _share,
+        "share_pairs": _share_pair, "subgroups": _subgroups, "totals": _total, "changes": _change,
+        "survival": _survival, "differences": _difference, "exceedances": _exceedance, "sample_sizes": _size,
+    }
+)  # fmt: skip
+"""The check of each section, in the order of the rows."""
+
+
+def _numbers(*texts: str) -> list[Any]:
+    from volumetry.statistics.audit.printed import Printed
+
+    return [Printed.of(text) for text in texts]
 
 
 def _of(entry: MeanSd) -> PrintedSummary:
@@ -304,9 +363,3 @@ def _of(entry: MeanSd) -> PrintedSummary:
 
     sd = Printed.of(entry.sd) if entry.sd else None
     return PrintedSummary(mean=Printed.of(entry.mean), sd=sd, n=entry.n)
-
-
-def _positive(item: str, n: int) -> int:
-    if n < 1:
-        raise UsageError("usage", f"the denominator of {item} is not above 0", values={"n": n})
-    return n

@@ -26,8 +26,18 @@ LEAST_PLAUSIBLE_CORRELATION = 0.2
 
 @checked
 def audit_subgroups(item: str, whole: PrintedSummary, parts: Sequence[PrintedSummary]) -> tuple[Finding, ...]:
-    """Check that mean and SD of a whole are those that its parts make, within the rounding of all."""
+    """Check that mean and SD of a whole are those that its parts make, within the rounding of all.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` for a whole without parts, or a group without rows.
+    """
+    if not parts:
+        raise UsageError("usage", "a whole without parts", todo="Give its parts.")
     sizes = [part.n for part in parts]
+    for n in (whole.n, *sizes):
+        check_counts(least=1, n=n)
     found = partial(_part_finding, item)
     findings = []
     if sum(sizes) != whole.n:
@@ -37,6 +47,8 @@ def audit_subgroups(item: str, whole: PrintedSummary, parts: Sequence[PrintedSum
     findings.append(found("mean of parts", whole.mean, means))
     if whole.sd is not None and None not in [part.sd for part in parts]:
         corners = product(*(part.corners() for part in parts))
+        if sum(sizes) < 2:
+            raise UsageError("usage", "one row has no SD", todo="Leave the SDs empty.")
         values = [_pooled_sd([part.printed() for part in parts]), *map(_pooled_sd, corners)]
         findings.append(found("SD of parts", whole.sd, values))
     return tuple(findings)
@@ -102,19 +114,23 @@ def audit_survival_interval(
     """Check a printed 95 % interval of a survival percentage against the least error there can be.
 
     Greenwood's variance is never below S (1 - S) / N, its value without any censoring. An interval that is
-    narrower is no 95 % interval; often S +- 1 SE was printed for S +- 1.96 SE.
+    narrower is no 95 % interval; often S +- 1 SE was printed for S +- 1.96 SE. Nor is one that does not hold
+    its own estimate.
     """
     check_counts(least=1, n=n)
-    if not all(0 <= part <= 100 for part in (survival.value, survival.low, survival.high)):
-        raise UsageError("usage", "a survival is between 0 and 100 %", values={"survival": survival.text})
-    share = survival.value / 100
+    ends = [min(max(end / 100, 0.0), 1.0) for end in (survival.low, survival.high)]
+    share = min(max(survival.value / 100, 0.0), 1.0)
     half = (high.value - low.value) / 200
     widest = (high.high - low.low) / 200
     least = math.sqrt(share * (1 - share) / n)
-    smallest = min(math.sqrt(s * (1 - s) / n) for s in (survival.low / 100, survival.high / 100))
+    smallest = min(math.sqrt(s * (1 - s) / n) for s in ends)
     possible = widest / _Z95 >= smallest
     note = f"least possible standard error {least:.6f}"
-    if possible and half / _Z95 < 1.05 * least:
+    if survival.low > 100 or survival.high < 0:
+        possible, note = False, "a survival lies between 0 and 100 %"
+    elif low.low > survival.high or high.high < survival.low:
+        possible, note = False, "the interval does not hold its own estimate"
+    elif possible and half / _Z95 < 1.05 * least:
         note += "; possible only with hardly any censoring"
     low_end, high_end = (100 * (share + sign * _Z95 * half) for sign in (-1, 1))
     printed = f"{survival.text} ({low.text}-{high.text})"
@@ -142,10 +158,11 @@ def audit_difference_sd(
 ) -> tuple[Finding, ...]:
     """Check the SD of a difference of two measurements, and of its size, against the SDs of the two.
 
-    SD(A - B) >= abs(SD(A) - SD(B)), whatever the correlation; and the mean square of abs(A - B), its mean
-    squared plus its variance, is at least that squared.
+    SD(A - B) lies between abs(SD(A) - SD(B)) and SD(A) + SD(B), whatever the correlation, and that of
+    abs(A - B) is not above it. The mean square of abs(A - B), its mean squared plus its variance, is at least
+    the square of the lower bound.
     """
-    gap = abs(first_sd.value - second_sd.value)
+    gap, total = abs(first_sd.value - second_sd.value), first_sd.value + second_sd.value
     surely = max(0.0, gap - first_sd.half_unit - second_sd.half_unit)
     square = mean.high**2 + sd.high**2
     found = partial(Finding, item=item, check="SD of a difference")
@@ -155,6 +172,12 @@ def audit_difference_sd(
             printed=sd.text,
             recomputed=gap,
             verdict="possible" if sd.high >= surely else "impossible",
+        ),
+        found(
+            method="difference or its size: largest SD",
+            printed=sd.text,
+            recomputed=total,
+            verdict="possible" if sd.low <= first_sd.high + second_sd.high else "impossible",
         ),
         found(
             method="size of the difference: least mean square",
@@ -170,15 +193,17 @@ def audit_difference_sd(
 def audit_exceedance(item: str, mean: Printed, sd: Printed, cut: float, count: int, n: int) -> Finding:
     """Check an SD against how many values lie beyond a cut: SD >= abs(cut - mean) sqrt(q / (1 - q))."""
     check_counts(least=1, n=n)
-    if not 0 <= count < n:
-        raise UsageError("usage", "the count must be below n", values={"count": count, "n": n})
+    method = f"least SD with {count} of {n} beyond {cut:g}"
+    found = partial(Finding, item=item, check="SD and values beyond a cut", method=method, printed=sd.text)
+    if not 0 <= count <= n:
+        return found(verdict="impossible", note=f"a count out of {n} lies between 0 and {n}")
+    if count == n:
+        raise UsageError("usage", "every value lies beyond the cut", todo="Such a count bounds no SD.")
     share = count / n
     factor = math.sqrt(share / (1 - share))
     least = min(abs(cut - value) for value in (mean.low, mean.high)) * factor
     verdict: Verdict = "possible" if sd.high >= least else "impossible"
-    method = f"least SD with {count} of {n} beyond {cut:g}"
-    found = partial(Finding, item=item, check="SD and values beyond a cut", method=method)
-    return found(printed=sd.text, recomputed=abs(cut - mean.value) * factor, verdict=verdict)
+    return found(recomputed=abs(cut - mean.value) * factor, verdict=verdict)
 
 
 @checked
@@ -191,10 +216,13 @@ def audit_paired(
     lies between -1 and 1, and that of two measurements of one hip should not be near 0.
     """
     printed = Printed.of(printed_p)
+    found = partial(Finding, item=item, check="paired t test")
+    if printed.outside_probability:
+        bad: Verdict = "impossible"
+        return (found(method="-", printed=printed_p, verdict=bad, note="a p value lies between 0 and 1"),)
     before, after = first.printed(), second.printed()
     needed = correlation_of_paired_p(before, after, printed.value)
     verdict, note = _paired_verdict(printed.sign, needed)
-    found = partial(Finding, item=item, check="paired t test")
     known: dict[str, Any] = {"printed": printed_p, "recomputed": needed, "verdict": verdict, "note": note}
     findings = [found(method="correlation needed", **known)]
     for correlation in (-1.0, 0.0, 0.5, 0.9):
@@ -209,6 +237,10 @@ def _paired_verdict(sign: str, needed: float) -> tuple[Verdict, str]:
         if needed > 1:
             return "impossible", "no correlation makes p as small"
         return "possible", "any correlation" if needed < -1 else f"any correlation above {needed:.4f}"
+    if sign == ">":
+        if needed < -1:
+            return "impossible", "no correlation makes p as large"
+        return "possible", "any correlation" if needed > 1 else f"any correlation below {needed:.4f}"
     if not -1 <= needed <= 1:
         return "impossible", "a correlation lies between -1 and 1"
     if needed < LEAST_PLAUSIBLE_CORRELATION:

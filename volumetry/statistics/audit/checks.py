@@ -13,7 +13,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from volumetry.errors import StatisticsError
+from volumetry.errors import StatisticsError, UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.audit.printed import Finding, Printed, PrintedSummary, Verdict
 from volumetry.statistics.groups.contingency import contingency_test
@@ -23,6 +23,7 @@ from volumetry.statistics.groups.two_by_two import two_by_two
 from volumetry.statistics.planning.power import power_two_proportions
 from volumetry.statistics.rows import check_counts
 
+NO_PROBABILITY = "a p value lies between 0 and 1"
 FISHER_ONE_SIDED = "Fisher exact, one-sided"
 _FOURFOLD = {
     "pearson": "Pearson chi-squared",
@@ -50,10 +51,12 @@ def audit_counts(
     ordered : bool
         Whether the classes have an order, so that tests of trend apply.
     """
+    found = partial(Finding, item=item, check="p value of counts", method="-", printed=printed_p)
+    if any(count < 0 for row in table for count in row):
+        return (found(verdict="impossible", note="a count is not below 0"),)
     try:
         p_values = _count_p_values(table, ordered)
     except StatisticsError as error:
-        found = partial(Finding, item=item, check="p value of counts", method="-", printed=printed_p)
         return (found(verdict="impossible", note=error.message),)
     return _beside(item, "p value of counts", printed_p, {name: (p, p, p) for name, p in p_values.items()})
 
@@ -82,7 +85,17 @@ def _count_p_values(table: Sequence[Sequence[int]], ordered: bool) -> dict[str, 
 def audit_means(
     item: str, first: PrintedSummary, second: PrintedSummary, printed_p: str = ""
 ) -> tuple[Finding, ...]:
-    """Recompute a two-sample t test from printed means and SDs, with its range over their rounding."""
+    """Recompute a two-sample t test from printed means and SDs, with its range over their rounding.
+
+    Raises
+    ------
+    UsageError
+        ``usage`` where an SD is not printed.
+    StatisticsError
+        ``not-estimable`` for a group of fewer than two.
+    """
+    if first.sd is None or second.sd is None:
+        raise UsageError("usage", "a t test needs the SD of both groups", todo="Give both, or no p.")
     answers = {}
     for variances, name in (("equal", "Student"), ("unequal", "Welch")):
         answers[name] = _t_range(first, second, variances)
@@ -93,6 +106,8 @@ def _t_range(first: PrintedSummary, second: PrintedSummary, variances: Any) -> t
     def p_of(one: SampleSummary, two: SampleSummary) -> float:
         if one.mean == two.mean:
             return 1.0
+        if one.sd == two.sd == 0 and min(one.n, two.n) > 1:
+            return 0.0  # the limit, where the printed SDs may be 0
         return t_test_from_summary(one, two, variances=variances).p_value or 0.0
 
     p_values = [p_of(one, two) for one, two in product(first.corners(), second.corners())]
@@ -113,6 +128,8 @@ def _beside(
             known |= {"low": low, "high": high}
         if printed is None:
             known |= {"verdict": "recomputed"}
+        elif printed.outside_probability:
+            known |= {"verdict": "impossible", "note": NO_PROBABILITY}
         elif not printed.fits(low, high):
             known |= {"verdict": "differs"}
         else:
@@ -129,12 +146,15 @@ def reproducing(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 @checked
 def audit_percentage(item: str, count: int, n: int, printed: str) -> Finding:
-    """Check that a printed percentage is that of its count."""
+    """Check that a printed percentage is that of its count, and that there can be such a count."""
     check_counts(least=1, n=n)
     value = 100 * count / n
     verdict: Verdict = "consistent" if Printed.of(printed).fits(value) else "inconsistent"
+    note = ""
+    if not 0 <= count <= n:
+        verdict, note = "impossible", f"a count out of {n} lies between 0 and {n}"
     found = partial(Finding, item=item, check="percentage of count", method=f"{count}/{n}")
-    return found(printed=printed, recomputed=value, verdict=verdict)
+    return found(printed=printed, recomputed=value, verdict=verdict, note=note)
 
 
 @checked

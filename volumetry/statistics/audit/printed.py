@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,14 @@ Verdict = Literal[
     "implausible",
     "impossible",
     "recomputed",
+    "not-checked",
 ]
+
+# A p value may have its letter before it, and the mark of a footnote behind it.
+_NUMBER = re.compile(
+    r"(?:[pP]\s*(?=[=<>≤≥]))?([=<>≤≥]?)\s*([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+))\s*%?\s*[*†‡§¶#]*"
+)
+_SIGNS = {"<": "<", "≤": "<", ">": ">", "≥": ">"}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -49,18 +57,27 @@ class Printed(Result):
 
     @classmethod
     def of(cls, text: str) -> Printed:
-        """Read a printed number."""
-        bare = str(text).strip().replace("−", "-")
-        sign: Literal["=", "<", ">"] = "<" if bare[:1] == "<" else ">" if bare[:1] == ">" else "="
-        digits = bare.lstrip("<>= ").rstrip("% ")
-        try:
-            value = float(digits)
-        except ValueError:
+        """Read a printed number.
+
+        ``p = 0.02``, ``0.02*`` and ``25 %`` are numbers, and ``0,02`` is one with a decimal comma. ``1,234``
+        is none: its comma may stand for the decimal point or between thousands.
+
+        Raises
+        ------
+        UsageError
+            ``usage`` for what is no printed number: ``n.s.``, ``1,234``.
+        """
+        matched = _NUMBER.fullmatch(str(text).strip().replace("−", "-"))
+        digits = matched[2] if matched else ""
+        whole, comma, decimals = digits.partition(",")
+        if matched is None or (comma and len(decimals) == 3 and whole.lstrip("+-") not in ("", "0")):
             raise UsageError(
                 "usage", f"{text!r} is no printed number", todo='Write it as printed: "0.012" or "<0.001".'
-            ) from None
-        decimals = len(digits.partition(".")[2])
-        return cls(text=str(text), value=value, half_unit=0.5 * 10.0**-decimals, sign=sign)
+            )
+        digits = digits.replace(",", ".")
+        sign: Literal["=", "<", ">"] = _SIGNS.get(matched[1], "=")  # type: ignore[assignment]
+        half_unit = 0.5 * 10.0 ** -len(digits.partition(".")[2])
+        return cls(text=str(text), value=float(digits), half_unit=half_unit, sign=sign)
 
     @property
     def low(self) -> float:
@@ -71,6 +88,15 @@ class Printed(Result):
     def high(self) -> float:
         """Largest number that rounds to this one."""
         return self.value + self.half_unit
+
+    @property
+    def outside_probability(self) -> bool:
+        """Whether this, with its rounding, is no probability: below 0 or above 1."""
+        if self.sign == "<":
+            return self.value <= 0
+        if self.sign == ">":
+            return self.value >= 1
+        return self.high < 0 or self.low > 1
 
     def fits(self, low: float, high: float | None = None) -> bool:
         """Say whether a number, or one from a range, is printed like this."""
@@ -102,7 +128,7 @@ class Finding(Result):
     verdict : str
         ``reproduces`` or ``differs`` for a test; ``consistent`` or ``inconsistent`` for arithmetic;
         ``possible``, ``implausible`` or ``impossible`` for what can be true; ``recomputed`` for a number
-        with nothing beside it.
+        with nothing beside it; ``not-checked`` for an item that allows no check, with the reason in `note`.
     note : str
 
     Examples
