@@ -1,6 +1,8 @@
 """Tables that determine little or nothing: a named answer each, never a traceback or a silent NaN."""
 
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,3 +84,76 @@ def test_answers_are_numbers_or_named_errors(name: str) -> None:
             values += [estimate.value, estimate.ci_low, estimate.ci_high, estimate.p_value]
         assert all(np.isfinite(value) for value in values if value is not None)
     assert answered > 0
+
+
+SHARES = [(0, 20), (20, 20), (8, 20), (0, 3), (3, 3), (1, 60), (59, 60)]
+
+
+def two_groups(first: tuple[int, int], second: tuple[int, int]) -> pd.DataFrame:
+    """Rows of two groups with (events, rows); two rows a cluster."""
+    events = [np.arange(n) < k for k, n in (first, second)]
+    table = pd.DataFrame({"y": np.concatenate(events).astype(int)})
+    return table.assign(x=np.repeat([1, 0], [first[1], second[1]]), c=np.arange(len(table)) // 2)
+
+
+@pytest.mark.parametrize("cluster", [None, "c"])
+@pytest.mark.parametrize("first", SHARES)
+@pytest.mark.parametrize("second", SHARES)
+def test_infinite_ratios_are_refused_whichever_group_separates(
+    first: tuple[int, int], second: tuple[int, int], cluster: str | None
+) -> None:
+    """An odds ratio is finite if each group has both outcomes, a risk ratio if each has an event."""
+    table = two_groups(first, second)
+    poisson = vs.GeeOptions(family="poisson", correlation="independence", covariance="robust")
+    binomial = vs.GeeOptions(correlation="independence", covariance="robust")
+    odds = all(0 < events < n for events, n in (first, second))
+    risks = all(events > 0 for events, _ in (first, second))
+    models: list[tuple[bool, Callable[[], Any]]] = [
+        (odds, lambda: vs.logistic_regression("y", "x", data=table, cluster=cluster)),
+        (odds, lambda: vs.estimating_equations("y", "x", data=table, cluster=cluster, options=binomial)),
+        (odds, lambda: vs.propensity_score("y", ["x"], data=table)),
+        (risks, lambda: vs.estimating_equations("y", "x", data=table, cluster=cluster, options=poisson)),
+    ]
+    for finite, fit in models:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", vs.ClusteredDataWarning)
+            if not finite:
+                with pytest.raises(StatisticsError, match=r"no maximum|only one outcome|arm is empty"):
+                    fit()
+                continue
+            if not odds and first[0] == first[1] and second[0] == second[1]:
+                with pytest.raises(StatisticsError, match="nothing to estimate an error from"):
+                    fit()
+                continue
+            result = fit()
+        if isinstance(result, vs.StatisticResult):
+            assert result.estimate.ci_high is not None
+            assert result.estimate.value < 1e5
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-3, 1e6])
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("empty", ["first", "second"])
+def test_infinite_hazard_ratios_are_refused_whichever_group_has_no_event(
+    empty: str, early: bool, unit: float
+) -> None:
+    rng = np.random.default_rng(4)
+    for n in (3, 10, 60):
+        x = np.repeat([1, 0], n)
+        time, event = rng.exponential(10, 2 * n) + 1, np.ones(2 * n, dtype=int)
+        own = x == (empty == "first")
+        if early:
+            time[~own] = rng.random(n) + 0.01  # all events of the other group come first
+            time[own] += 2
+        event[own] = 0
+        with pytest.raises(StatisticsError, match="not-estimable"):
+            vs.cox_regression(time, event, {"x": x * unit})
+
+
+def test_a_row_far_out_is_no_separation() -> None:
+    """Fitted to within rounding of its outcome, but between others that overlap: the model has an answer."""
+    x = np.array([*np.linspace(-2, 2, 40), 60.0])
+    y = np.array([*(np.arange(40) % 3 == 0), 1]).astype(int)
+    y[20:40] = np.arange(20) % 3 != 0
+    result = vs.logistic_regression(y, x)
+    assert 1 < result.estimate.value < 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -112,11 +112,9 @@ def good_or_excellent_share(
     entries = list(totals)
     known = [value for value in entries if value is not None and value == value]
     events = sum(is_good_or_excellent(value, cuts=cuts) for value in known)
-    result = proportion(events, len(known), level=level)
-    return StatisticResult(
+    return replace(
+        proportion(events, len(known), level=level),
         method=f"Share with a good or excellent Harris hip score (>= {cuts[1]:g}), Wilson's interval",
-        estimates=result.estimates,
-        n_used=len(known),
         n_missing=len(entries) - len(known),
         details={"events": events, "n": len(known)},
     )

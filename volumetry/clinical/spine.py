@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from volumetry.clinical.threshold import Threshold, require_finite, require_range
+from volumetry.clinical.threshold import Threshold, require_range
 from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.result import Result
@@ -71,8 +71,6 @@ def segmental_motion_degrees(
     Both angles are signed, measured the same way on the two films. The default is the size of the
     difference; the study printed the size of a difference of means, 9.4 - 10.2 as 0.8.
     """
-    require_finite("the flexion angle", flexion_degrees)
-    require_finite("the extension angle", extension_degrees)
     difference = flexion_degrees - extension_degrees
     return difference if signed else abs(difference)
 

@@ -31,7 +31,8 @@ level : float
 
 Every function refuses a wrong argument with `UsageError`: ``usage`` for a value of another type or an unknown
 choice, ``invalid-table`` for a column that is not there, text that is no number, infinity, columns of unequal
-length. `StatisticsError` ``not-estimable`` says that the data do not determine the answer, and why.
+length. `StatisticsError` ``not-estimable`` says that the data do not determine the answer, and why: no row is
+complete, or what the function names.
 """
 
 from importlib import import_module

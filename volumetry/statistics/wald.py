@@ -69,6 +69,13 @@ def wald_estimate(
     )
 
 
+def ordered_estimate(name: str, ordered: FloatArray, place: int, level: float, unit: str = "") -> Estimate:
+    """Return the median of ordered values, with the `place`-th from either end as limits; 0: without."""
+    low, high = (float(ordered[place - 1]), float(ordered[-place])) if place > 0 else (None, None)
+    value = float(np.median(ordered))
+    return Estimate(name=name, value=value, ci_low=low, ci_high=high, level=level, unit=unit)
+
+
 def coefficient_estimates(
     names: tuple[str, ...],
     values: FloatArray,

@@ -215,15 +215,9 @@ def _numeric_differences(variable: str, groups: list[FloatArray]) -> list[TableO
         result = standardized_mean_difference(groups[0], groups[1])
     except StatisticsError as error:
         return [TableOneDifference(variable=variable, smd_pooled=None, smd_first=None, note=error.message)]
-    values = {estimate.name: estimate.value for estimate in result.estimates}
-    return [
-        TableOneDifference(
-            variable=variable,
-            smd_pooled=values[SMD_POOLED],
-            smd_first=values.get(SMD_FIRST),
-            note="; ".join(result.notes),
-        )
-    ]
+    values, note = {estimate.name: estimate.value for estimate in result.estimates}, "; ".join(result.notes)
+    pooled, first = values[SMD_POOLED], values.get(SMD_FIRST)
+    return [TableOneDifference(variable=variable, smd_pooled=pooled, smd_first=first, note=note)]
 
 
 def _class_counts(column: Any, masks: list[BoolArray]) -> tuple[list[Any], list[IntArray], list[int]]:

@@ -55,14 +55,15 @@ def linear_by_linear_test(
     counts = count_table(table)
     rows, columns = _scores(row_scores, counts.shape[0]), _scores(column_scores, counts.shape[1])
     n = int(counts.sum())
-    row_spread = _weighted_variance(rows, counts.sum(1))
-    column_spread = _weighted_variance(columns, counts.sum(0))
-    if n < 2 or row_spread == 0 or column_spread == 0:
+    if n < 2:
         raise not_estimable("only one row or one class has counts", n=n)
     centred_rows = rows - np.average(rows, weights=counts.sum(1))
     centred_columns = columns - np.average(columns, weights=counts.sum(0))
-    covariance = float(centred_rows @ counts @ centred_columns) / n
-    correlation = max(-1.0, min(1.0, covariance / math.sqrt(row_spread * column_spread)))
+    spreads = float(counts.sum(1) @ centred_rows**2), float(counts.sum(0) @ centred_columns**2)
+    if 0.0 in spreads:
+        raise not_estimable("only one row or one class has counts", n=n)
+    covariance = float(centred_rows @ counts @ centred_columns)
+    correlation = max(-1.0, min(1.0, covariance / math.sqrt(spreads[0] * spreads[1])))
     statistic = (n - 1) * correlation**2
     return Used(n_used=n).result(
         "Linear-by-linear association test",
@@ -177,13 +178,6 @@ def _scores(scores: Sequence[float] | None, size: int) -> FloatArray:
     if len(scores) != size:
         raise UsageError("usage", "there must be one score for each row or class", values={"n": len(scores)})
     return np.asarray(scores, dtype=float)
-
-
-def _weighted_variance(scores: FloatArray, weights: IntArray) -> float:
-    if weights.sum() == 0:
-        return 0.0
-    mean = np.average(scores, weights=weights)
-    return float(np.average((scores - mean) ** 2, weights=weights))
 
 
 def _correlation_estimate(correlation: float, n: int, level: float) -> Estimate:

@@ -17,7 +17,7 @@ from volumetry.statistics.result import Estimate, StatisticResult
 from volumetry.statistics.rows import column_values, not_estimable, one_column
 from volumetry.statistics.samples import Samples, read_pairs, read_samples
 from volumetry.statistics.types import Alternative, ClusterPair, Column, FloatArray, IntArray, Table
-from volumetry.statistics.wald import tail_p, wald_estimate, wald_quantile
+from volumetry.statistics.wald import ordered_estimate, tail_p, wald_estimate, wald_quantile
 
 Distribution = Literal["auto", "exact", "asymptotic"]
 
@@ -291,12 +291,8 @@ def _exact_rank_sum_quantile(m: int, n: int, tail: float) -> int:
 def _ordered_estimate(
     name: str, ordered: FloatArray, place: int, level: float
 ) -> tuple[tuple[Estimate, ...], tuple[str, ...]]:
-    value = float(np.median(ordered))
-    if place < 1:
-        note = f"too few values for a {level:.0%} interval of the {name}"
-        return (Estimate(name=name, value=value, level=level),), (note,)
-    low, high = float(ordered[place - 1]), float(ordered[-place])
-    return (Estimate(name=name, value=value, ci_low=low, ci_high=high, level=level),), ()
+    note = () if place > 0 else (f"too few values for a {level:.0%} interval of the {name}",)
+    return (ordered_estimate(name, ordered, max(place, 0), level),), note
 
 
 def _exact_signed_rank_p(ranks: FloatArray, v: float, alternative: Alternative) -> float:

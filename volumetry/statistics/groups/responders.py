@@ -19,7 +19,7 @@ from volumetry.statistics.result import Estimate, Result, StatisticResult
 from volumetry.statistics.rows import as_frame, column_values, is_missing, not_estimable
 from volumetry.statistics.samples import read_pairs
 from volumetry.statistics.types import Column, FloatArray, IntArray, Table
-from volumetry.statistics.wald import wald_estimate
+from volumetry.statistics.wald import ordered_estimate, wald_estimate
 
 CHANGE_CLASSES = ("increase", "no_change", "decrease", "new", "resolved", "absent")
 NOT_EVALUABLE = "not_evaluable"
@@ -239,31 +239,18 @@ def _group_rows(name: Any, members: Sequence[tuple[str, str]], level: float) -> 
 
 
 def _row(group: Any, category: str, reason: str, n: int, denominator: int, level: float) -> ResponderRow:
-    if denominator == 0:
-        return ResponderRow(group=group, category=category, reason=reason, n=n, denominator=0)
-    low, high = wilson_interval(n, denominator, level)
-    return ResponderRow(
-        group=group,
-        category=category,
-        reason=reason,
-        n=n,
-        denominator=denominator,
-        percent=100 * n / denominator,
-        ci_low_percent=100 * low,
-        ci_high_percent=100 * high,
-    )
+    shares: dict[str, float] = {}
+    if denominator:
+        low, high = (100 * limit for limit in wilson_interval(n, denominator, level))
+        shares = {"percent": 100 * n / denominator, "ci_low_percent": low, "ci_high_percent": high}
+    return ResponderRow(group=group, category=category, reason=reason, n=n, denominator=denominator, **shares)
 
 
 def _median_estimate(percent: FloatArray, level: float, clustered: bool) -> Estimate:
-    name = "median relative change"
     ordered = np.sort(percent)
-    value = float(np.median(ordered))
     # The k-th from either end, with k - 1 the largest that leaves at most half of 1 - level outside.
-    place = int(stats.binom.ppf((1 - level) / 2, ordered.size, 0.5))
-    if clustered or place < 1:
-        return Estimate(name=name, value=value, level=level, unit="%")
-    low, high = float(ordered[place - 1]), float(ordered[-place])
-    return Estimate(name=name, value=value, ci_low=low, ci_high=high, level=level, unit="%")
+    place = 0 if clustered else int(stats.binom.ppf((1 - level) / 2, ordered.size, 0.5))
+    return ordered_estimate("median relative change", ordered, place, level, unit="%")
 
 
 def _averaged(name: str, value: float, influence: FloatArray, rows: IntArray, level: float) -> Estimate:

@@ -64,13 +64,6 @@ def compare_groups(
     -------
     StatisticResult
         That of the named test; see its function.
-
-    Raises
-    ------
-    UsageError
-        `invalid-table` for a column that is not there, `usage` for an unknown test.
-    StatisticsError
-        `not-estimable` as the test says.
     """
     if test not in TESTS:
         raise UsageError("usage", f"test {test!r} is not known", todo=f"Choose one of: {', '.join(TESTS)}.")

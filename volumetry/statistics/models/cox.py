@@ -28,6 +28,8 @@ from volumetry.statistics.wald import coefficient_estimates
 _MAX_ITERATIONS = 60
 #: A Newton step (in standard deviations of a covariate) below this is no step.
 _CONVERGED = 1e-10
+#: Where less of the information of no effects than this is left, a coefficient ran off to infinity.
+_NO_INFORMATION = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +134,6 @@ def cox_regression(
     StatisticsError
         ``not-estimable``: no event, a constant or redundant covariate, or a coefficient that is infinite
         because a covariate separates events from the rest (use `firth_cox`).
-    UsageError
-        ``invalid-table`` or ``usage`` for wrong columns or options.
     """
     chosen = options or CoxOptions()
     read = read_covariates(covariates, data, least=1)
@@ -191,11 +191,14 @@ def fit_cox(design: Design, rows: SurvivalRows, *, ties: TieRule, clustered: boo
 def _newton(sets: RiskSets, names: tuple[str, ...]) -> FloatArray:
     """Maximise the partial likelihood, halving steps that overshoot."""
     beta = np.zeros(sets.X.shape[1])
-    at = evaluate(sets, beta)
+    at = null = evaluate(sets, beta)
     step = beta
     for _ in range(_MAX_ITERATIONS):
         step = _inverse(at.information, names) @ at.score
         if np.abs(step).max(initial=0.0) < _CONVERGED * (1 + np.abs(beta).max(initial=0.0)):
+            left = np.linalg.eigvals(np.linalg.solve(null.information, at.information)).real
+            if left.min(initial=1.0) < _NO_INFORMATION:
+                break
             return beta + step
         for _halving in range(30):
             proposed = evaluate(sets, beta + step)

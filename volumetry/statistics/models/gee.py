@@ -12,7 +12,8 @@ from volumetry.errors import UsageError
 from volumetry.statistics.arguments import checked
 from volumetry.statistics.clusters import cluster_sums
 from volumetry.statistics.models.design import Covariates, require_full_rank
-from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic
+from volumetry.statistics.models.logistic_likelihood import build_model, fit_logistic, separating_direction
+from volumetry.statistics.models.profile_likelihood import no_maximum
 from volumetry.statistics.models.regression import RegressionRows, read_regression
 from volumetry.statistics.result import StatisticResult
 from volumetry.statistics.rows import not_estimable, sum_by
@@ -130,11 +131,15 @@ def _check(rows: RegressionRows, options: GeeOptions) -> None:
     if options.family == "gaussian":
         return
     y = rows.outcome
-    if options.family == "poisson" and (y < 0).any():
-        raise UsageError("invalid-table", "a count is negative")
-    if options.family == "binomial" or np.isin(y, (0.0, 1.0)).all():
+    if options.family == "binomial":
         # The logistic fit names a single outcome, and a covariate that separates the outcomes.
         fit_logistic(build_model(rows.design, y, rows.weights))
+        return
+    if (y < 0).any():
+        raise UsageError("invalid-table", "a count is negative")
+    X, none = rows.design.values, y == 0
+    if none.any() and separating_direction(-X[none], X[~none] if not none.all() else None) is not None:
+        raise no_maximum("some covariate tells who has no event, so that its ratio is 0")
 
 
 def _fit(

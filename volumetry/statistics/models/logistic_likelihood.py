@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from volumetry.errors import UsageError
 from volumetry.statistics.models.design import Design, require_full_rank
-from volumetry.statistics.models.profile_likelihood import Maximum, Point, maximise
+from volumetry.statistics.models.profile_likelihood import Maximum, Point, maximise, no_maximum
 from volumetry.statistics.rows import not_estimable
 from volumetry.statistics.types import FloatArray
 
-#: A linear predictor beyond this has a fitted probability of 0 or 1 to thirteen digits.
-_SEPARATED = 30.0
+#: Separation is looked for where a row's outcome is fitted this closely.
+_CLOSE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +65,9 @@ class LogisticModel:
             residual += spread * np.einsum("ij,ji->i", self.X, half) * (0.5 - p)
         return Point(value, self.X.T @ residual, information)
 
-    def is_endless(self, beta: FloatArray) -> bool:
-        """Whether some row's outcome is fitted to ten digits, far out."""
-        if self.firth:
-            return False
-        far = np.abs(self.X @ beta).max() > _SEPARATED
-        return bool(far and (np.abs(self.y - self.probability(beta)) < 1e-10).any())
+    def is_endless(self, beta: FloatArray) -> bool:  # noqa: ARG002
+        """Whether there is no maximum; separated outcomes are looked for after the search."""
+        return False
 
     def endless_message(self, beta: FloatArray) -> str:
         """Name the covariates that separate the outcomes."""
@@ -95,8 +92,9 @@ def build_model(
 
 
 def fit_logistic(model: LogisticModel) -> Maximum:
-    """Maximise the (penalised) likelihood."""
-    seen = model.y[model.weights > 0]
+    """Maximise the (penalised) likelihood; without penalty, refuse outcomes that covariates separate."""
+    rows = model.weights > 0
+    seen = model.y[rows]
     if not model.firth and seen.min() == seen.max():
         raise not_estimable(
             "only one outcome occurs",
@@ -105,4 +103,30 @@ def fit_logistic(model: LogisticModel) -> Maximum:
             todo="A logistic model needs both outcomes.",
         )
     p = model.X.shape[1]
-    return maximise(model, np.zeros(p), np.ones(p, dtype=bool))
+    fit = maximise(model, np.zeros(p), np.ones(p, dtype=bool))
+    if not model.firth and (np.abs(model.y - model.probability(fit.coefficients)) < _CLOSE)[rows].any():
+        direction = separating_direction((2 * seen - 1)[:, None] * model.X[rows])
+        if direction is not None:
+            raise no_maximum(model.endless_message(direction))
+    return fit
+
+
+def separating_direction(rising: FloatArray, held: FloatArray | None = None) -> FloatArray | None:
+    """Return coefficients along which no row of `rising` falls, some rise, and none of `held` moves.
+
+    There is a finite maximum where there are none (Albert and Anderson, Biometrika 1984;71:1-10). They are
+    found by linear programming.
+    """
+    rising = np.unique(rising, axis=0)
+    held = np.empty((0, rising.shape[1])) if held is None else np.unique(held, axis=0)
+    scale = np.maximum(np.abs(np.vstack([rising, held])).max(axis=0), 1e-300)
+    found = optimize.linprog(
+        -(rising / scale).sum(axis=0),
+        A_ub=-rising / scale,
+        b_ub=np.zeros(len(rising)),
+        A_eq=held / scale,
+        b_eq=np.zeros(len(held)),
+        bounds=(-1, 1),
+    )
+    moved = 0.0 if found.x is None else float((rising / scale @ found.x).max())
+    return found.x / scale if moved > 1e-6 else None

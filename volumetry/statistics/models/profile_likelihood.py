@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
+from volumetry.errors import StatisticsError
 from volumetry.statistics.rows import not_estimable
 from volumetry.statistics.types import BoolArray, FloatArray
 
@@ -82,8 +83,13 @@ def maximise(model: Likelihood, start: FloatArray, free: BoolArray) -> Maximum:
         # Far out on a profile, rounding of the penalty can be larger than what is left to climb.
         if step is not None and float(at.score[free] @ step) < _NOTHING_LEFT * (1 + abs(at.value)):
             return Maximum(beta, at)
-    raise not_estimable(
-        f"the likelihood has no maximum: {model.endless_message(beta)}",
+    raise no_maximum(model.endless_message(beta))
+
+
+def no_maximum(why: str) -> StatisticsError:
+    """Return the error of a likelihood that rises for ever."""
+    return not_estimable(
+        f"the likelihood has no maximum: {why}",
         todo="Leave the covariate out, or take firth_logistic or firth_cox if the model is not penalised.",
     )
 

@@ -107,7 +107,6 @@ def interval_censored_survival(
 
     Examples
     --------
-    >>> import volumetry.statistics as vs
     >>> months = {"left": [0, 6, 6, 12, 24], "right": [6, 12, 12, 24, None]}
     >>> result = vs.interval_censored_survival(months["left"], months["right"])
     >>> result.details["curves"][0].survival.round(3)
@@ -172,7 +171,6 @@ def interval_logrank_test(
 
     Examples
     --------
-    >>> import volumetry.statistics as vs
     >>> result = vs.interval_logrank_test(
     ...     [0, 0, 6, 6, 12, 12], [6, 6, 12, 12, None, None], ["a", "a", "a", "b", "b", "b"]
     ... )

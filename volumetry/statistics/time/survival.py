@@ -167,13 +167,6 @@ def kaplan_meier(
         Estimates are the medians, named ``"median <group>"``, of the groups that reach them;
         ``details["curves"]`` holds a `SurvivalCurve` per group, ``details["medians"]`` a
         `SurvivalQuantile` per group.
-
-    Raises
-    ------
-    UsageError
-        ``invalid-table`` for wrong columns.
-    StatisticsError
-        ``not-estimable`` if no row is complete.
     """
     chosen = options or CurveOptions()
     rows = read_survival(duration, event, data, cluster, group=group, weights=chosen.weights)
