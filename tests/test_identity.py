@@ -177,3 +177,9 @@ def test_a_visit_that_the_list_of_visits_lacks_is_named():
     assert "visits in [study] of the protocol lacks 'POST' (it has 'post'), 'late'." in told
     assert "'Pre'" not in told.partition("lacks")[2]
     assert "Give their order as visits" in unknown_order_message(["Pre", "POST"])
+
+
+def test_a_blank_behind_the_name_of_a_visit_does_not_hide_its_number():
+    assert number_of_name("week9 ") == ("week", 9)
+    assert date_of_name(" 2020-01-05 ") == "2020-01-05"
+    assert order_of_visits({"week1": "", "week10": "", "week9 ": ""}).by == "numbers"

@@ -87,7 +87,18 @@ def test_labels_in_no_region_are_still_measured_and_manifests_say_what_they_lack
     capsys.readouterr()
     assert main(["--quiet", "manifest", str(study)]) == 0
     text = capsys.readouterr().out
-    assert "# the region whole of labels 1, 2, 3 has no line" in text
+    assert "# labels that dataset.json does not name have no line" in text
+
+
+def test_the_manifest_of_regions_gives_what_the_folder_gives(tmp_path):
+    study = tmp_path / "study"
+    data_set(study, REGIONS, {"P1_2020-01-01": BOXES, "P1_2021-01-01": {1: BOXES[1]}, "P1_2022-01-01": {}})
+    code, rows, changes = run(study, tmp_path / "out")
+    assert main(["--quiet", "manifest", str(study), "--out", str(tmp_path / "m.csv")]) == 0
+    text = (tmp_path / "m.csv").read_text(encoding="utf-8")
+    assert {line.split(",")[-2] for line in text.splitlines() if ",whole," in line} == {"1+2+3"}
+    again = run(study, tmp_path / "again", "--manifest", str(tmp_path / "m.csv"))
+    assert again == (code, rows, changes)
 
 
 def test_the_label_ignore_is_no_lesion(tmp_path, caplog):

@@ -128,8 +128,24 @@ def test_an_order_that_contradicts_the_dates_of_the_series_is_told(tmp_path, col
     for row in (*rows, *changes):
         assert ("visit-dates-conflict" in row["flags"].split(";")) == is_flagged
     for row in rows:
-        assert ("contradicts the StudyDates" in row["message"]) == is_flagged
+        assert ("contradicts the dates of their images" in row["message"]) == is_flagged
     assert [c["category"] for c in changes] == ["increase" if is_flagged else "decrease"]
+
+
+@pytest.mark.parametrize(
+    ("days", "is_flagged"),
+    [(("2022-01-01", "2021-01-01"), True), (("2020-03-01", "2021-03-01"), False), (("", ""), False)],
+)
+def test_a_year_that_is_written_wrong_contradicts_the_names(tmp_path, days, is_flagged):
+    names = ("P/2020-01-01/a", "P/2021-01-01/b")
+    for name in names:
+        write_box(tmp_path / f"study/{name}.nii.gz")
+    lines = [
+        f"P,v{n},{day},,x,,,{name}.nii.gz," for n, (day, name) in enumerate(zip(days, names, strict=True))
+    ]
+    _, rows, changes = measured(tmp_path, lines)
+    for row in (*rows, *changes):
+        assert ("visit-dates-conflict" in row["flags"].split(";")) == is_flagged
 
 
 def test_an_order_of_the_protocol_that_contradicts_the_dates(tmp_path):

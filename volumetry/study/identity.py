@@ -42,7 +42,7 @@ _VISIT_WORDS = re.compile(
 
 def date_of_name(visit: str) -> str:
     """Return the ISO date of a visit named ``2024-03-02``, ``20240302`` or ``ses-20240302``; else empty."""
-    matched = _DATED.fullmatch(visit)
+    matched = _DATED.fullmatch(visit.strip())
     if matched is None:
         return ""
     year, _, month, day = matched.groups()
@@ -55,7 +55,7 @@ def date_of_name(visit: str) -> str:
 
 def number_of_name(visit: str) -> tuple[str, int] | None:
     """Return time word and number of a visit named ``month12``, ``v1`` or ``ses-02``; None for others."""
-    matched = _NUMBERED.fullmatch(visit)
+    matched = _NUMBERED.fullmatch(visit.strip())
     return None if matched is None else (matched["word"].lower(), int(matched["number"]))
 
 
@@ -208,9 +208,9 @@ def conflict_message(visits: Iterable[str]) -> str:
     """Return the sentence that says that dates of images contradict the order of visits."""
     named = ", ".join(repr(visit) for visit in sorted(visits))
     return (
-        f"the order of the visits {named} by the manifest or protocol contradicts the StudyDates of their "
-        "images; the given order counts. If it is wrong, correct study_date or visit_order in the manifest, "
-        "or visits in the protocol."
+        f"the order of the visits {named} by the manifest or protocol contradicts the dates of their images "
+        "(StudyDate, or a date in their names); the given order counts. If it is wrong, correct study_date, "
+        "visit_order, or visits in the protocol."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,13 @@ from volumetry.formats.dicom.index import read_header
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
-from volumetry.study.finding.manifest_claims import check_visit_dates, without_double_claims
+from volumetry.study.finding.manifest_claims import check_visit_dates, dates_of_path, without_double_claims
 from volumetry.study.finding.named_scans import NamedScan, NamedScans
 from volumetry.study.table_text import table_text
 from volumetry.tables import Column, Row, Table, checked_rows
 
 MANIFEST_NAME = "manifest.csv"
+_JOINED = re.compile(r"\d+(?:\+\d+)+")
 ASKED = "?"
 """What stands for a patient or visit that somebody has to write, and before a lesion to be confirmed."""
 
@@ -44,7 +46,11 @@ MANIFEST = Table(
         Column(name="scan", kind="text", what="Scan, relative to the manifest: a file or a series' folder."),
         Column(name="trace", kind="text", what="Traced file, relative to the manifest; empty: not traced."),
         Column(name="label", kind="integer", what="Number of the label in a mask that holds several."),
-        Column(name="roi", kind="text", what="Name of the region in an RTSTRUCT or segmentation."),
+        Column(
+            name="roi",
+            kind="text",
+            what="Name of the region in an RTSTRUCT or segmentation; `1+2`: labels of a mask as one lesion.",
+        ),
         Column(name="site", kind="text", what="Hospital or site of the patient."),
     ),
 )
@@ -194,6 +200,8 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
     traced = _Traced() if error else _traced(folder, paths["trace"])
     lesion = row["lesion"] or ""
     is_asked = lesion.startswith(f"{ASKED} ")
+    roi = row["roi"] or ""
+    joined = _JOINED.fullmatch(roi) if traced.form == "mask" else None
     is_one = len(named.files) == 1 and bool(named.series_uid)
     return Case(
         series_uid=traced.series_uid or named.series_uid,
@@ -204,7 +212,7 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
         patient=row["patient"],
         site=row["site"] or "",
         study_date=row["study_date"] or named.study_date,
-        scan_date=named.study_date or traced.study_date,
+        scan_date=named.study_date or traced.study_date or _date_of_path(paths["scan"] or paths["trace"]),
         visit_order=row["visit_order"],
         read=row["read"],
         visit=row["visit"] or "",
@@ -216,7 +224,8 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
         scan=named.files[0] if is_one and not paths["trace"] else named.scan,
         scan_files=() if error else named.files,
         label=row["label"],
-        roi=row["roi"] or "",
+        roi="" if joined else roi,
+        joined=tuple(sorted({int(number) for number in roi.split("+")})) if joined else (),
         error=error,
     )
 
@@ -254,6 +263,12 @@ def _traced(folder: Path, trace: str) -> _Traced:
     except VolumetryError:
         pass
     return _Traced()
+
+
+def _date_of_path(path: str) -> str:
+    """The one date that the names of a file and its folders say; empty where they say none or several."""
+    found = dates_of_path(path)
+    return found.pop() if len(found) == 1 else ""
 
 
 def _relative(text: str | None, base: Path, folder: Path) -> str:

@@ -33,18 +33,27 @@ def without_double_claims(lines: Sequence[Lined]) -> list[Case]:
         if len({(case.site, case.patient) for _, case in group}) > 1:
             errors |= dict.fromkeys(_numbers(group), _scan_of_several(group))
     for group in _by_file(lines).values():
-        parts = {(case.label, case.roi) for _, case in group}
-        if len(parts) > 1 and (None, "") in parts:
+        parts = {_part(case) for _, case in group}
+        if len(parts) > 1 and _WHOLE in parts:
             errors |= dict.fromkeys(_numbers(group), _whole_and_part(group))
             continue
         for part in parts:
-            same = [(line, case) for line, case in group if (case.label, case.roi) == part]
+            same = [(line, case) for line, case in group if _part(case) == part]
             if _is_claimed_twice([case for _, case in same]):
                 errors |= dict.fromkeys(_numbers(same), _tracing_of_several(same))
     return [
         replace(case, error=errors[line].at(case.trace or case.scan)) if line in errors else case
         for line, case in lines
     ]
+
+
+Part = tuple[int | None, str, tuple[int, ...]]
+_WHOLE: Part = (None, "", ())
+
+
+def _part(case: Case) -> Part:
+    """What of a file a case measures: a label, a region, or labels that are joined."""
+    return case.label, case.roi, case.joined
 
 
 def check_visit_dates(lines: Sequence[Lined], dated: Collection[int], path: Path) -> None:
@@ -84,9 +93,14 @@ def check_visit_dates(lines: Sequence[Lined], dated: Collection[int], path: Path
 
 def _own_dates(case: Case) -> set[str]:
     """The dates that the files of a case say: the StudyDate, and those in names of files and folders."""
-    places = {place for name in (case.trace, case.scan) for place in name.split("/")}
+    return {case.scan_date, *dates_of_path(case.trace), *dates_of_path(case.scan)}
+
+
+def dates_of_path(path: str) -> set[str]:
+    """Return the ISO dates that the names of a file and its folders say."""
+    places = set(path.split("/"))
     names = {stem_of(place) for place in places} | places
-    return {case.scan_date, *map(date_of_name, names), *map(day_of_name, names), *map(_visit_day, names)}
+    return {*map(date_of_name, names), *map(day_of_name, names), *map(_visit_day, names)} - {""}
 
 
 def _visit_day(name: str) -> str:

@@ -80,9 +80,6 @@ class _Lines:
     def all(self) -> Iterator[list[str] | str]:
         if any(case.besides for case in self.cases):
             yield "labels that dataset.json does not name have no line: add one with their number as label"
-        for region, numbers in sorted({(case.lesion, case.joined) for case in self.cases if case.joined}):
-            told = ", ".join(map(str, numbers))
-            yield f"the region {region} of labels {told} has no line: a manifest joins no labels"
         if any(len(names) > 1 for names in self.described.values()):
             yield (
                 f"ambiguous-lesion: the names of masks differ. A lesion that begins with {ASKED} is what a "
@@ -90,7 +87,7 @@ class _Lines:
             )
         undecided: set[tuple[str, str, str]] = set()
         for case in self.cases:
-            if case.besides or case.joined:
+            if case.besides:
                 continue
             code = "" if case.error is None else case.error.code
             if code in _NEEDS_A_SERIES:
@@ -128,7 +125,7 @@ class _Lines:
             "scan": self._scan(case),
             "trace": self._path(case.trace),
             "label": case.label,
-            "roi": case.roi,
+            "roi": "+".join(map(str, case.joined)) or case.roi,
             "site": case.site or self.protocol.site,
         }
 
