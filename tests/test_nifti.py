@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 import subprocess
 import sys
 import warnings
@@ -181,11 +182,27 @@ def test_neither_form_is_measured_with_unknown_orientation(tmp_path: Path) -> No
     assert vm.measure_volume(sections).status == "measured"  # no side to hold it to
 
 
-@pytest.mark.parametrize("value", [0.0, -3.3, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0.0, -7.7, float("nan"), float("inf")])
 @pytest.mark.parametrize("axis", [1, 2, 3])
 def test_bad_spacing(tmp_path: Path, axis: int, value: float) -> None:
     path = write(tmp_path / "a.nii", patched(nifti_bytes(), PIXDIM + 4 * axis, "<f", value))
     assert code(path) == "bad-spacing"
+
+
+@pytest.mark.parametrize("negative", [(1,), (2,), (3,), (1, 2, 3)])
+@pytest.mark.parametrize("qform_code", [0, 1])
+def test_negative_sizes_whose_lengths_the_sform_bears_out(
+    tmp_path: Path, negative: tuple[int, ...], qform_code: int
+) -> None:
+    plain = patched(nifti_bytes(), QFORM_CODE, "<h", qform_code)
+    content = plain
+    for axis in negative:
+        (size,) = struct.unpack_from("<f", content, PIXDIM + 4 * axis)
+        content = patched(content, PIXDIM + 4 * axis, "<f", -size)
+    scan = vm.read_scan(write(tmp_path / "a.nii", content))
+    assert scan.geometry == vm.read_scan(write(tmp_path / "b.nii", plain)).geometry
+    without_sform = patched(content, SFORM_CODE, "<h", 0)
+    assert code(write(tmp_path / "c.nii", without_sform)) == "bad-spacing"
 
 
 def test_a_flat_voxel_is_bad_spacing(tmp_path: Path) -> None:

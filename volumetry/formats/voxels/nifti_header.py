@@ -271,6 +271,9 @@ def _rescale(fields: dict[str, Any], path: Path | str) -> tuple[float, float]:
 def _grid(fields: dict[str, Any], path: Path | str) -> tuple[Array, Array, tuple[str, ...]]:
     """Return steps and origin in LPS mm, from the sform, the qform or, with neither, the pixdims."""
     pixdim = fields["pixdim"][1:4]
+    sform = _sform(fields) if fields["sform_code"] > 0 else None
+    if sform is not None and _has_voxel_size(sform, tuple(map(abs, pixdim))):
+        pixdim = tuple(map(abs, pixdim))  # old programs give a flipped axis a negative size
     if not (all(map(math.isfinite, pixdim)) and min(pixdim) > 0):
         raise GeometryError(
             "bad-spacing",
@@ -280,7 +283,6 @@ def _grid(fields: dict[str, Any], path: Path | str) -> tuple[Array, Array, tuple
             todo="Correct the header or export the file again.",
         )
     flags = []
-    sform = _sform(fields) if fields["sform_code"] > 0 else None
     qform = _qform(fields, pixdim, path) if fields["qform_code"] > 0 else None
     if sform is not None and qform is not None:
         _check_agreement(sform, qform, path)
@@ -341,9 +343,8 @@ def _qform(fields: dict[str, Any], pixdim: tuple[float, ...], path: Path | str) 
 
 def _check_voxel_size(sform: _Affine, pixdim: tuple[float, ...], path: Path | str) -> None:
     """Hold the lengths of the sform's steps to the pixdims, where there is no qform to hold it to."""
-    lengths = [math.hypot(*step) for step in _steps(sform)]
-    # NaN compares as false.
-    if not all(abs(n / size - 1) <= AFFINE_TOLERANCE for n, size in zip(lengths, pixdim, strict=True)):
+    if not _has_voxel_size(sform, pixdim):
+        lengths = [math.hypot(*step) for step in _steps(sform)]
         raise GeometryError(
             "header-conflict",
             "sform and pixdim disagree about the size of a voxel",
@@ -351,6 +352,14 @@ def _check_voxel_size(sform: _Affine, pixdim: tuple[float, ...], path: Path | st
             values={"sform voxel_mm": tuple(lengths), "pixdim": pixdim},
             todo="Find out which of the two is right, and write it to both.",
         )
+
+
+def _has_voxel_size(sform: _Affine, pixdim: tuple[float, ...]) -> bool:
+    lengths = [math.hypot(*step) for step in _steps(sform)]
+    # NaN compares as false.
+    return all(
+        size > 0 and abs(n / size - 1) <= AFFINE_TOLERANCE for n, size in zip(lengths, pixdim, strict=True)
+    )
 
 
 def _check_agreement(sform: _Affine, qform: _Affine, path: Path | str) -> None:
