@@ -51,6 +51,31 @@ def by_itk_compressed(path: Path, n_rows: int) -> Path:
     return path
 
 
+def slice_files(path: Path, n_rows: int) -> list[str]:
+    names = [f"s{number}.raw" for number in range(7)]
+    for name, voxels in zip(names, layer(n_rows), strict=True):
+        (path.parent / name).write_bytes(voxels.tobytes())
+    return names
+
+
+def metaimage_list(path: Path, n_rows: int) -> Path:
+    names = "\n".join(slice_files(path, n_rows))
+    path.write_text(
+        "ObjectType = Image\nNDims = 3\nDimSize = 24 20 7\nElementType = MET_UCHAR\n"
+        f"ElementSpacing = 2 2 4.4\nElementDataFile = LIST\n{names}\n"
+    )
+    return path
+
+
+def nrrd_pattern(path: Path, n_rows: int) -> Path:
+    slice_files(path, n_rows)
+    path.write_text(
+        "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 24 20 7\nspacings: 2 2 4.4\nencoding: raw\n"
+        "data file: s%d.raw 0 6 1\n"
+    )
+    return path
+
+
 def freesurfer(path: Path, n_rows: int) -> Path:
     voxels = np.ascontiguousarray(layer(n_rows).transpose(2, 1, 0)).astype(np.int32)
     nibabel.MGHImage(voxels, np.diag([-2.0, 2.0, 4.4, 1.0])).to_filename(path)
@@ -112,6 +137,8 @@ WRITERS: dict[str, Writer] = {
     "m_mask.mha": by_itk,
     "m_mask.mhd": by_itk,
     "zipped_mask.mhd": by_itk_compressed,
+    "list_mask.mhd": metaimage_list,
+    "pattern_mask.nhdr": nrrd_pattern,
     "m_mask.mgh": freesurfer,
     "m_mask.mgz": freesurfer,
     "m_mask.gipl": by_itk,

@@ -209,7 +209,7 @@ def test_detached_data_lie_in_the_same_folder(tmp_path: Path) -> None:
     assert code(linked) == "unreadable"
 
 
-@pytest.mark.parametrize("name", ["../a.raw", "sub/a.raw", "C:\\a.raw", "LIST", "a%03d.raw 1 9 1", ".."])
+@pytest.mark.parametrize("name", ["../a.raw", "sub/a.raw", "C:\\a.raw", "LIST", "a%03s.raw 1 9 1", ".."])
 def test_data_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     assert code(put(tmp_path / "a.nhdr", nrrd_bytes(data=b"", data_file=name))) == "unsupported-format"
 
@@ -228,7 +228,9 @@ def test_bytes_before_and_behind_the_data(tmp_path: Path, encoding: str) -> None
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"encoding": "hex", "data": b""}, "unsupported-codec"),
+        ({"encoding": "zrl", "data": b""}, "unsupported-codec"),
+        ({"encoding": "hex", "data": b""}, "truncated"),
+        ({"encoding": "hex", "data": b"0g"}, "unreadable"),
         ({"type": "block"}, "unsupported-format"),
         ({"endian": "middle", "type": "short"}, "unreadable"),
         ({"dimension": "4"}, "unreadable"),
@@ -243,7 +245,7 @@ def test_bytes_before_and_behind_the_data(tmp_path: Path, encoding: str) -> None
         ({"space_directions": "(nan,0,0) (0,0.9,0) (0,0,3.3)"}, "bad-spacing"),
         ({"space_directions": "(1,0) (0,0.9) (0,3.3)"}, "unreadable"),
         ({"space_origin": "(1,2)"}, "unreadable"),
-        ({"line_skip": "1"}, "unsupported-format"),
+        ({"line_skip": "-1"}, "unsupported-format"),
         ({"byte_skip": "-2"}, "unsupported-format"),
     ],
 )

@@ -320,6 +320,20 @@ def nrrd(folder: Path, *, packed: bool = False, segments: bytes = b"", detached:
     return head + segments + b"\n" + (b"" if detached else voxels)
 
 
+def in_slices(folder: Path, head: bytes) -> bytes:
+    """The header, its voxels beside it in a file for every slice."""
+    for index, voxels in enumerate(np.moveaxis(lesion(np.int16), 2, 0)):
+        (folder / f"s{index}.raw").write_bytes(voxels.tobytes(order="F"))
+    return head
+
+
+def metaimage_list(folder: Path) -> bytes:
+    head = by_itk(folder, "a.mhd").partition(b"ElementDataFile")[0]
+    return in_slices(
+        folder, head + b"ElementDataFile = LIST\n" + b"".join(b"s%d.raw\n" % k for k in range(9))
+    )
+
+
 def analyze(folder: Path) -> bytes:
     import nibabel as nib
 
@@ -347,6 +361,12 @@ WAYS: dict[str, Way] = {
     "nrrd": ("a.nrrd", nrrd, IN_TEXT, nrrd_contradicts),
     "nrrd, gzip'ed": ("a.nrrd", lambda f: nrrd(f, packed=True), IN_TEXT, nrrd_contradicts),
     "nrrd, detached": ("a.nhdr", lambda f: nrrd(f, detached="a.raw"), IN_TEXT, nrrd_contradicts),
+    "nrrd, a file a slice": (
+        "a.nhdr",
+        lambda f: in_slices(f, nrrd(f, detached="s%d.raw 0 8 1")),
+        IN_TEXT,
+        nrrd_contradicts,
+    ),
     "segments": ("a.seg.nrrd", lambda f: nrrd(f, packed=True, segments=SEGMENTS), IN_TEXT, nrrd_contradicts),
     "metaimage": ("a.mha", lambda f: by_itk(f, "a.mha"), IN_TEXT, metaimage_contradicts),
     "metaimage, deflated": (
@@ -356,6 +376,7 @@ WAYS: dict[str, Way] = {
         metaimage_contradicts,
     ),
     "metaimage, detached": ("a.mhd", lambda f: by_itk(f, "a.mhd"), IN_TEXT, metaimage_contradicts),
+    "metaimage, a file a slice": ("a.mhd", metaimage_list, IN_TEXT, metaimage_contradicts),
     "mgh": ("a.mgh", mgh, (by_fields(MGH_FIELDS),), never),
     "mgz": ("a.mgz", mgh, (by_bytes, by_fields(MGH_FIELDS)), never),
     "analyze": ("a.hdr", analyze, (by_fields(ANALYZE_FIELDS),), never),

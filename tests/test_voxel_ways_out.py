@@ -105,8 +105,8 @@ def test_the_unit_is_corrected(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "code", "advice", "right"),
     [
-        ({"encoding": "hex"}, "unsupported-codec", "encoding gzip", {}),
-        ({"line_skip": "1"}, "unsupported-format", "Write header and data to one file", {}),
+        ({"encoding": "zrl"}, "unsupported-codec", "encoding gzip", {}),
+        ({"line_skip": "-1"}, "unsupported-format", "Write header and data to one file", {}),
         ({"type": "block"}, "unsupported-format", "integers or floats", {}),
         ({"type": "short"}, "unreadable", "export the file again", {}),
         (

@@ -61,8 +61,11 @@ class VoxelFile:
     slice_thickness_mm : float or None
     data_path : Path
         Where the values are: `path`, or a file beside it.
+    more_data_paths : tuple of Path
+        Where the voxels go on: files of as many bytes of values as the first, each encoded by itself.
     encoding : str
-        How they are compressed (`volumetry.formats.voxels.streams.Encoding`), ``text``, or ``library``.
+        How they are compressed (`volumetry.formats.voxels.streams.Encoding`), ``text``, ``hex``, or
+        ``library``.
     file_offset : int
         Bytes before the values, in the file as it is on disk.
     data_offset : int
@@ -92,6 +95,7 @@ class VoxelFile:
     steps_mm: Array
     origin_mm: Array
     data_path: Path
+    more_data_paths: tuple[Path, ...] = ()
     slice_axis: int = 2
     slice_thickness_mm: float | None = None
     encoding: Encoding | str = "raw"
@@ -112,6 +116,11 @@ class VoxelFile:
     def n_bytes(self) -> int:
         """Declared size of the values in bytes; a Python integer, so that it cannot overflow."""
         return math.prod(self.sizes) * self.n_layers * self.dtype.itemsize
+
+    @property
+    def n_bytes_a_file(self) -> int:
+        """Declared size of the values in each of its data files."""
+        return self.n_bytes // (1 + len(self.more_data_paths))
 
     @property
     def source(self) -> ScanSource:
@@ -188,7 +197,7 @@ class VoxelFile:
         ReadError
             ``too-large``; ``truncated`` where the values are stored raw and are not all there.
         """
-        end = self.data_offset + self.n_bytes
+        end = self.data_offset + self.n_bytes_a_file
         if max(self.sizes) > _MAX_AXIS:
             raise ReadError(
                 "too-large",
@@ -197,6 +206,8 @@ class VoxelFile:
                 values={"size": self.sizes, "allowed": _MAX_AXIS},
                 todo="Check where the file comes from.",
             )
+        if self.more_data_paths:
+            check_size(self.n_bytes, max(self.n_bytes, on_disk_bytes), self.path)
         if self.encoding == "raw":
             # Raw values cost no more than the file has; only the absolute limit speaks before `truncated`.
             check_size(end, max(on_disk_bytes, end), self.path)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 from volumetry.errors import GeometryError, ReadError
@@ -13,7 +12,7 @@ from volumetry.formats.voxels.streams import ByteStream
 
 MAX_HEADER_BYTES = 1 << 20
 _PIECE_BYTES = 1 << 13
-_SHOWN = 80
+SHOWN = 80
 
 
 class HeaderLines:
@@ -32,6 +31,11 @@ class HeaderLines:
         self._held = b""
         self._at_end = False
         self.n_bytes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines that are left."""
+        while (line := self.next()) is not None:
+            yield line
 
     def next(self) -> str | None:
         """Return the next line without its end; None at the end of the file.
@@ -68,7 +72,7 @@ def put_field(fields: dict[str, str], name: str, value: str, path: Path | str) -
             "header-conflict",
             "the header says one thing twice, and not the same",
             where=path,
-            values={"field": name[:_SHOWN], "first": before[:_SHOWN], "then": value[:_SHOWN]},
+            values={"field": name[:SHOWN], "first": before[:SHOWN], "then": value[:SHOWN]},
             todo="Find out which of the two is right and delete the other, or export the file again.",
         )
 
@@ -102,37 +106,3 @@ def floats(text: str, name: str, path: Path | str) -> tuple[float, ...]:
 def finite(values: tuple[float, ...], count: int) -> bool:
     """Whether there are `count` values, all finite."""
     return len(values) == count and all(map(math.isfinite, values))
-
-
-def data_file_beside(header: Path, name: str) -> Path:
-    """Return the detached data file of a header, which must lie in the same folder.
-
-    Raises
-    ------
-    ReadError
-        ``unsupported-format``: it lies elsewhere, or there are several.
-    """
-    bare = name.strip().removeprefix("./")
-    outside = "/" in bare or "\\" in bare or "\0" in bare or bare in ("", ".", "..")
-    if outside or bare.upper().startswith("LIST") or "%" in bare:
-        raise ReadError(
-            "unsupported-format",
-            "the header's data are not in one file beside it",
-            where=header,
-            values={"data file": bare[:_SHOWN]},
-            todo="Put header and data into one folder, in one file each, or write both to one file.",
-        )
-    return header.with_name(bare)
-
-
-_TEXT_HEADER_BYTES = 1 << 16
-
-
-def data_files_named(pattern: re.Pattern[bytes], path: Path) -> list[Path]:
-    """Return the data file that a text header names, present or not; it is read from beside it only."""
-    with suppress(OSError, ValueError), path.open("rb") as file:
-        found = pattern.search(file.read(_TEXT_HEADER_BYTES))
-        name = "" if found is None else found[1].decode("utf-8", "replace").strip().removeprefix("./")
-        if name and name.upper() not in ("LOCAL", "LIST") and "/" not in name and "\0" not in name:
-            return [path.with_name(name)]
-    return []

@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
+from volumetry.formats.voxels.data_files import data_files, data_files_named, is_list
 from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile, check_rotation, not_3d
 from volumetry.formats.voxels.header_text import (
     HeaderLines,
     cut_short,
-    data_file_beside,
-    data_files_named,
     finite,
     floats,
     integers,
@@ -30,7 +29,7 @@ from volumetry.formats.voxels.header_text import (
     unreadable,
 )
 from volumetry.formats.voxels.reader import VoxelReader
-from volumetry.formats.voxels.streams import open_stream
+from volumetry.formats.voxels.streams import open_stream, smallest_bytes
 
 Array = NDArray[np.float64]
 
@@ -68,13 +67,17 @@ def read_header(path: Path | str) -> VoxelFile:
     """
     path = Path(path)
     with open_stream(path) as (stream, on_disk_bytes):
-        fields, header_bytes = _fields(HeaderLines(stream, path), path)
-    data_path, file_offset = path, header_bytes
-    if fields["elementdatafile"].upper() != "LOCAL":
-        data_path, file_offset = data_file_beside(path, fields["elementdatafile"]), 0
-        with open_stream(data_path, follow_link=False) as (_, on_disk_bytes):
-            pass
+        lines = HeaderLines(stream, path)
+        fields, header_bytes = _fields(lines, path)
+        listed = list(lines) if is_list(fields["elementdatafile"]) else []
     sizes = _sizes(fields, path)
+    data_paths: tuple[Path, ...] = (path,)
+    file_offset = header_bytes
+    if fields["elementdatafile"].upper() != "LOCAL":
+        detached = data_files(path, fields["elementdatafile"], listed)
+        detached.check_count(integers(fields["dimsize"], "DimSize", path), path)
+        data_paths, file_offset = detached.paths, 0
+        on_disk_bytes = smallest_bytes(data_paths)
     steps, origin, flags = _grid(fields, path)
     file = VoxelFile(
         path=path,
@@ -83,7 +86,8 @@ def read_header(path: Path | str) -> VoxelFile:
         sizes=sizes,
         steps_mm=steps,
         origin_mm=origin,
-        data_path=data_path,
+        data_path=data_paths[0],
+        more_data_paths=data_paths[1:],
         encoding=_encoding(fields),
         file_offset=file_offset,
         flags=flags,
@@ -106,7 +110,7 @@ def _header_size(fields: dict[str, str], file: VoxelFile, on_disk_bytes: int) ->
             values={"HeaderSize": size},
             todo="Write header and data to one file.",
         )
-    return size if size >= 0 else max(on_disk_bytes - file.n_bytes, 0)
+    return size if size >= 0 else max(on_disk_bytes - file.n_bytes_a_file, 0)
 
 
 def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], int]:

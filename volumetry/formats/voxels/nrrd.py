@@ -18,21 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, ReadError
-from volumetry.formats.voxels.header import LENGTH_TOLERANCE, LPS_FROM_RAS, VoxelFile, not_3d
+from volumetry.formats.voxels.data_files import data_files, data_files_named, is_list
+from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile, not_3d
 from volumetry.formats.voxels.header_text import (
     HeaderLines,
     cut_short,
-    data_file_beside,
-    data_files_named,
     finite,
     floats,
     integers,
     put_field,
     unreadable,
 )
+from volumetry.formats.voxels.nrrd_axes import check_spacings, per_axis, spacings_of
 from volumetry.formats.voxels.nrrd_segments import segments_of
 from volumetry.formats.voxels.reader import VoxelReader
-from volumetry.formats.voxels.streams import open_stream
+from volumetry.formats.voxels.streams import bytes_of_lines, open_stream, smallest_bytes
 
 Array = NDArray[np.float64]
 
@@ -58,6 +58,7 @@ _ENCODINGS = {
     "txt": "text",
     "text": "text",
     "ascii": "text",
+    "hex": "hex",
 }
 _SPACES = {
     "left-posterior-superior": np.ones(3),
@@ -74,7 +75,13 @@ _UNITS = {
     1e3: "m|meter|meters|metre|metres",
 }
 _UNITS_MM = {name: length for length, names in _UNITS.items() for name in names.split("|")}
-_OTHER_NAMES = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
+_OTHER_NAMES = {
+    "datafile": "data file",
+    "lineskip": "line skip",
+    "byteskip": "byte skip",
+    "axismins": "axis mins",
+    "axismaxs": "axis maxs",
+}
 _ESCAPED = re.compile(r"\\([\\n])")  # in a value: a backslash and a line break
 
 
@@ -95,7 +102,9 @@ def read_header(path: Path | str) -> VoxelFile:
     """
     path = Path(path)
     with open_stream(path) as (stream, on_disk_bytes):
-        fields, pairs, header_bytes = _fields(HeaderLines(stream, path), path)
+        lines = HeaderLines(stream, path)
+        fields, pairs, header_bytes = _fields(lines, path)
+        listed = list(lines) if is_list(fields.get("data file", "")) else []
     encoding = _ENCODINGS.get(fields.get("encoding", "").lower())
     if encoding is None:
         raise ReadError(
@@ -105,20 +114,21 @@ def read_header(path: Path | str) -> VoxelFile:
             values={"encoding": fields.get("encoding", "none")},
             todo="Write the file with encoding gzip.",
         )
-    data_path, file_offset = path, header_bytes
-    detached = fields.get("data file")
-    if detached is not None:
-        data_path, file_offset = data_file_beside(path, detached), 0
-        with open_stream(data_path, follow_link=False) as (_, on_disk_bytes):
-            pass
     sizes = integers(fields.get("sizes", ""), "sizes", path)
+    data_paths: tuple[Path, ...] = (path,)
+    file_offset = header_bytes
+    if "data file" in fields:
+        detached = data_files(path, fields["data file"], listed)
+        detached.check_count(sizes, path)
+        data_paths, file_offset = detached.paths, 0
+        on_disk_bytes = smallest_bytes(data_paths)
     axes = _axes(fields, sizes, path)
     dtype = _dtype(fields, encoding, path)
     n_layers = 1 if axes.layers is None else sizes[axes.layers]
     labels = segments_of(pairs, n_layers, path)
     if n_layers > 1 and not labels:
         raise _not_one_volume(fields, sizes, path)
-    steps, origin, thickness, flags = _grid(fields, axes, path)
+    steps, origin, thickness, flags = _grid(fields, axes, sizes, path)
     i, j, k = axes.spatial
     file = VoxelFile(
         path=path,
@@ -128,7 +138,8 @@ def read_header(path: Path | str) -> VoxelFile:
         steps_mm=steps,
         origin_mm=origin,
         slice_thickness_mm=thickness,
-        data_path=data_path,
+        data_path=data_paths[0],
+        more_data_paths=data_paths[1:],
         encoding=encoding,
         file_offset=file_offset,
         data_offset=0,
@@ -166,7 +177,7 @@ def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], dict[str, s
         else:
             name = name.strip().lower()
             put_field(fields, _OTHER_NAMES.get(name, name), value.strip(), path)
-            if _OTHER_NAMES.get(name, name) == "data file" and value.split()[:1] == ["LIST"]:
+            if _OTHER_NAMES.get(name, name) == "data file" and is_list(value):
                 break  # what follows are names of files
     if "data file" in fields:
         return fields, pairs, lines.n_bytes
@@ -250,7 +261,7 @@ def _vectors(text: str) -> list[str | None]:
 
 
 def _grid(
-    fields: dict[str, str], axes: _Axes, path: Path
+    fields: dict[str, str], axes: _Axes, sizes: tuple[int, ...], path: Path
 ) -> tuple[Array, Array, float | None, tuple[str, ...]]:
     """Return steps and origin in LPS mm, the slice thickness, and flags."""
     flags = []
@@ -260,11 +271,13 @@ def _grid(
     if directions:
         steps = np.array([_direction(directions, axis, path) for axis in axes.spatial])
         if "spacings" in fields:
-            _check_spacings(_per_axis(fields, "spacings", axes, path), steps, path)
+            check_spacings(per_axis(fields, "spacings", axes.spatial, path), steps, path)
     else:
         to_lps = None
-        spacings = _per_axis(fields, "spacings", axes, path)
+        spacings, first = spacings_of(fields, axes.spatial, sizes, path)
         steps = np.diag(np.array(spacings))
+        if first is not None:
+            fields = {"space origin": f"({first[0]!r},{first[1]!r},{first[2]!r})"} | fields
     origins = [v for v in _vectors(fields.get("space origin", "")) if v is not None]
     origin = floats(origins[0], "space origin", path) if origins else (0.0, 0.0, 0.0)
     if not finite(origin, 3):
@@ -273,26 +286,13 @@ def _grid(
         flags.append("orientation-unknown")
         to_lps = LPS_FROM_RAS
     unit_mm, unit_flags = _unit_mm(fields, "space units" if directions else "units")
-    thickness = _per_axis(fields, "thicknesses", axes, path)[2] * unit_mm if "thicknesses" in fields else None
+    thickness = (
+        per_axis(fields, "thicknesses", axes.spatial, path)[2] * unit_mm if "thicknesses" in fields else None
+    )
     if thickness is not None and np.isnan(thickness):
         thickness = None
     scale = to_lps * unit_mm
     return steps * scale, np.array(origin) * scale, thickness, (*flags, *unit_flags)
-
-
-def _check_spacings(spacings: tuple[float, float, float], steps: Array, path: Path) -> None:
-    """Refuse spacings that are not the lengths of the directions; ``nan`` says nothing."""
-    with np.errstate(all="ignore"):
-        lengths = np.linalg.norm(steps, axis=1)
-        off = np.abs(np.array(spacings) / lengths - 1)
-    if not (np.isnan(spacings) | (off <= LENGTH_TOLERANCE)).all():
-        raise GeometryError(
-            "header-conflict",
-            "spacings and space directions disagree about the size of a voxel",
-            where=path,
-            values={"spacings": spacings, "lengths of space directions": tuple(lengths.tolist())},
-            todo="Delete the field spacings where the space directions are right, or export the file again.",
-        )
 
 
 def _in_three_dimensions(fields: dict[str, str], axes: _Axes, path: Path) -> dict[str, str]:
@@ -326,20 +326,6 @@ def _direction(directions: list[str | None], axis: int, path: Path) -> tuple[flo
     return vector
 
 
-def _per_axis(fields: dict[str, str], name: str, axes: _Axes, path: Path) -> tuple[float, float, float]:
-    values = floats(fields.get(name, ""), name, path)
-    if len(values) <= axes.spatial[2]:
-        raise GeometryError(
-            "bad-spacing",
-            "the header does not say how large a voxel is",
-            where=path,
-            values={name: fields.get(name, "none")},
-            todo="Write the file again with its space directions.",
-        )
-    i, j, k = axes.spatial
-    return values[i], values[j], values[k]
-
-
 def _unit_mm(fields: dict[str, str], name: str) -> tuple[float, tuple[str, ...]]:
     """Return the unit of length that a field names for all axes; flagged where it is none, or not one."""
     units = set(re.findall(r'"([^"]*)"', fields.get(name, ""))) - {""}
@@ -350,10 +336,12 @@ def _unit_mm(fields: dict[str, str], name: str) -> tuple[float, tuple[str, ...]]
 
 
 def _skipping(file: VoxelFile, fields: dict[str, str], on_disk_bytes: int) -> VoxelFile:
-    """Return the file with its ``byte skip`` applied; sizes checked."""
+    """Return the file with its ``line skip`` and ``byte skip`` applied; sizes checked."""
     (lines,) = integers(fields.get("line skip", "0"), "line skip", file.path) or (0,)
     (count,) = integers(fields.get("byte skip", "0"), "byte skip", file.path) or (0,)
-    if lines or count < -1 or (count and file.encoding == "text") or (count == -1 and file.encoding != "raw"):
+    is_text = file.encoding in ("text", "hex")
+    is_last = count == -1 and (file.encoding != "raw" or bool(file.more_data_paths))
+    if lines < 0 or (lines and file.more_data_paths) or count < -1 or (count and is_text) or is_last:
         raise ReadError(
             "unsupported-format",
             "the data begin where they are not looked for here",
@@ -361,8 +349,14 @@ def _skipping(file: VoxelFile, fields: dict[str, str], on_disk_bytes: int) -> Vo
             values={"line skip": lines, "byte skip": count},
             todo="Write header and data to one file.",
         )
+    if lines:
+        passed = bytes_of_lines(
+            file.data_path, file.file_offset, lines, follow_link=file.data_path == file.path
+        )
+        file = replace(file, file_offset=file.file_offset + passed)
+        on_disk_bytes -= passed
     if count == -1:
-        count = max(on_disk_bytes - file.n_bytes, 0)
+        count = max(on_disk_bytes - file.n_bytes_a_file, 0)
     file = replace(file, data_offset=count)
     file.check_size(on_disk_bytes)
     return file

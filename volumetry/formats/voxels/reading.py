@@ -6,19 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.errors import MismatchError, ReadError, TraceError, VolumetryError
-from volumetry.formats.limits import Limits, check_size
-from volumetry.formats.opening import truncated
+from volumetry.errors import MismatchError, TraceError, VolumetryError
 from volumetry.formats.scan_header import ScanHeader
 from volumetry.formats.voxels.grid_alignment import GridAlignment, align_grids
 from volumetry.formats.voxels.header import VoxelFile
 from volumetry.formats.voxels.labels import LabelRule, scaled
-from volumetry.formats.voxels.streams import ByteStream, Encoding, MemoryStream, goes_on, open_stream, skip
+from volumetry.formats.voxels.streams import ByteStream, goes_on
+from volumetry.formats.voxels.voxel_stream import JoinedStream, open_voxels, voxels_cut_short
 from volumetry.geometry import ScanGeometry
 from volumetry.label_counter import LabelCounter
 from volumetry.labels import MaskLabel, find_label
@@ -255,7 +254,6 @@ def _says_no_orientation(file: VoxelFile, error: MismatchError) -> MismatchError
 
 
 _STRETCH_BYTES = 3 << 18  # with its blank it stays in the processor's second cache
-_TEXT_LIMITS = Limits(max_bytes=64 * 1024**2)  # numbers in words take many times the memory of numbers
 
 
 class VoxelReading:
@@ -298,10 +296,10 @@ class VoxelReading:
         order = (0, 1, 2, 3)
         if not file.layers_fastest:
             shape, order = (file.n_layers, *file.sizes[::-1]), (1, 2, 3, 0)
-        with self._open() as stream:
+        with open_voxels(file) as stream:
             data = stream.read(file.n_bytes)
             if len(data) < file.n_bytes:
-                raise self._truncated(len(data))
+                raise voxels_cut_short(file, len(data))
             values = np.frombuffer(data, dtype=file.dtype)
             self._end(stream)
         return np.moveaxis(values.reshape(shape).transpose(order), 2 - file.slice_axis, 0)
@@ -315,7 +313,7 @@ class VoxelReading:
         blank = bytes(count)
         n_ahead = max(_STRETCH_BYTES // count, 1)
         number, is_blank = 0, True
-        with self._open() as stream:
+        with open_voxels(file) as stream:
             while number < n_stored:
                 # Most slices of most masks hold nothing. Memory is compared faster than counted, and a
                 # stretch of slices faster than one after the other.
@@ -324,7 +322,7 @@ class VoxelReading:
                 is_blank = data is None
                 if data is not None:
                     if len(data) < n_read * count:
-                        raise self._truncated(number * count + len(data))
+                        raise voxels_cut_short(file, number * count + len(data))
                     pixels = np.frombuffer(data, dtype=file.dtype).reshape(n_read, rows, columns, together)
                     for i in range(n_read):
                         for layer in range(together):
@@ -337,53 +335,7 @@ class VoxelReading:
                 number += n_read
             self._end(stream)
 
-    @contextmanager
-    def _open(self) -> Iterator[ByteStream]:
-        file = self._file
-        if file.load is not None:
-            yield MemoryStream(file.load())
-            return
-        encoding = "raw" if file.encoding == "text" else cast(Encoding, file.encoding)
-        named = file.data_path == file.path
-        with open_stream(file.data_path, encoding, offset=file.file_offset, follow_link=named) as (
-            stream,
-            size_bytes,
-        ):
-            if file.encoding == "text":
-                yield self._numbers(stream, size_bytes)
-                return
-            passed = skip(stream, file.data_offset)
-            if passed < file.data_offset:
-                raise self._truncated(passed - file.data_offset)
-            yield stream
-
-    def _truncated(self, present_bytes: int) -> ReadError:
-        file = self._file
-        return truncated(
-            "the voxels end before they are all there",
-            file.data_path,
-            file.data_offset + file.n_bytes,
-            file.data_offset + present_bytes,
-        )
-
     def _end(self, stream: ByteStream) -> None:
-        if goes_on(stream) and not self._file.has_footer:
+        is_longer = goes_on(stream) or (isinstance(stream, JoinedStream) and stream.has_padding)
+        if is_longer and not self._file.has_footer:
             self.flags = ("trailing-data",)
-
-    def _numbers(self, stream: ByteStream, size_bytes: int) -> ByteStream:
-        """Return the bytes of values that are written as text."""
-        file = self._file
-        check_size(max(size_bytes, file.n_bytes), size_bytes, file.data_path, limits=_TEXT_LIMITS)
-        try:
-            values = np.array(stream.read(size_bytes).split(), dtype="S32").astype(np.float64)
-            with np.errstate(invalid="raise", over="raise"):
-                stored = values.astype(file.dtype)
-        except (ValueError, FloatingPointError, OverflowError):
-            raise ReadError(
-                "unreadable",
-                "the values are no numbers of their type",
-                where=file.data_path,
-                values={"type": file.dtype.name},
-                todo="Copy or export the file again.",
-            ) from None
-        return MemoryStream(stored.tobytes())

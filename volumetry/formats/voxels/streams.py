@@ -7,7 +7,7 @@ a file claims. Inflation is zlib-ng's: whole masks are measured at the speed of 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -330,6 +330,47 @@ def open_stream(
         yield raw if encoding == "raw" else _STREAMS[encoding](raw, path), max(size_bytes - offset, 0)
     finally:
         os.close(descriptor)
+
+
+def smallest_bytes(paths: Sequence[Path]) -> int:
+    """Return the size of the smallest of the data files that a header names; links are not followed.
+
+    Raises
+    ------
+    ReadError
+        ``not-found``, ``unreadable``, ``unsupported-format`` (a folder, FIFO or device).
+    """
+    sizes = []
+    for path in paths:
+        descriptor, size_bytes = open_regular(path, follow_link=False)
+        os.close(descriptor)
+        sizes.append(size_bytes)
+    return min(sizes)
+
+
+def bytes_of_lines(path: Path, offset: int, count: int, *, follow_link: bool) -> int:
+    """Return how many bytes the next `count` lines of a file take, from `offset` on.
+
+    Raises
+    ------
+    ReadError
+        ``truncated`` where there are fewer.
+    """
+    passed = 0
+    with open_stream(path, offset=offset, follow_link=follow_link) as (stream, size_bytes):
+        while data := stream.read(_PIECE_BYTES):
+            found = data.count(b"\n")
+            if found < count:
+                count -= found
+                passed += len(data)
+                continue
+            for _ in range(count):
+                passed += data.index(b"\n") + 1
+                data = data[data.index(b"\n") + 1 :]
+            return passed
+    raise truncated(
+        "the file ends before the voxels begin", path, offset + size_bytes + 1, offset + size_bytes
+    )
 
 
 def _unreadable(reason: str, path: Path | str) -> ReadError:

@@ -175,14 +175,14 @@ class ElementWalk(ByteWindow):
         )
         self.run_bytes += offset - first
         if self.run_bytes > _MAX_RUN_BYTES:
-            self._too_large("the header is larger than is read", header_bytes=self.run_bytes)
+            self._too_large("the header is larger than is read", self.run_bytes, _MAX_RUN_BYTES)
         return self.base + offset
 
     def _header(self, position: int, encoding: Encoding) -> ElementHeader | None:
         """Read an element's header; None at the end of the data, also within a header."""
         self.elements += 1
         if self.elements > _MAX_ELEMENTS:
-            self._too_large("there are more elements than are read", elements=self.elements)
+            self._too_many(self.elements, _MAX_ELEMENTS)
         offset = self._offset(position, 12)
         available = len(self.buffer) - offset
         if available < 8:
@@ -240,7 +240,7 @@ class ElementWalk(ByteWindow):
         self.source.check(end)
         self.top_elements += 1
         if self.top_elements > _MAX_TOP_ELEMENTS:
-            self._too_large("there are more elements than are read", elements=self.top_elements)
+            self._too_many(self.top_elements, _MAX_TOP_ELEMENTS)
         slot = self.selection.slots.get(tag, -1)
         if slot >= 0:
             if self.values[slot] is not None:
@@ -251,18 +251,11 @@ class ElementWalk(ByteWindow):
             self._remember(self.selection.tables[encoding.number], header, slot, encoding, position)
         return end
 
-    def _kept(
-        self, header: ElementHeader, encoding: Encoding, allowed_bytes: int = _MAX_VALUE_BYTES
-    ) -> bytes:
+    def _kept(self, header: ElementHeader, encoding: Encoding, allowed: int = _MAX_VALUE_BYTES) -> bytes:
         """Read the value of an element that is kept, as the data dictionary stores it."""
         tag, representation, length, start = header
-        if length > allowed_bytes:
-            self._too_large(
-                "an element is larger than is read",
-                tag=tag_name(tag),
-                length_bytes=length,
-                allowed_bytes=allowed_bytes,
-            )
+        if length > allowed:
+            self._too_large("an element is larger than is read", length, allowed, tag=tag_name(tag))
         raw = self._read(start, length)
         if not representation or is_compatible(tag, representation):
             return raw
@@ -327,7 +320,7 @@ class ElementWalk(ByteWindow):
             raise truncated("the file ends within a sequence", self.path, position + 8, position + len(head))
         self.elements += 1
         if self.elements > _MAX_ELEMENTS:
-            self._too_large("there are more elements than are read", elements=self.elements)
+            self._too_many(self.elements, _MAX_ELEMENTS)
         group, element, length = struct.unpack("<HHI" if sequence.encoding.little_endian else ">HHI", head)
         tag, start = group << 16 | element, position + 8
         if tag == _SEQUENCE_END and sequence.end is None:
@@ -359,11 +352,7 @@ class ElementWalk(ByteWindow):
             return
         self.collected_bytes += header.length
         if self.collected_bytes > _MAX_COLLECTED_BYTES:
-            self._too_large(
-                "sequences are larger than is read",
-                sequence_bytes=self.collected_bytes,
-                allowed_bytes=_MAX_COLLECTED_BYTES,
-            )
+            self._too_large("sequences are larger than is read", self.collected_bytes, _MAX_COLLECTED_BYTES)
         value = self._kept(header, encoding, _MAX_COLLECTED_BYTES)
         container.items[-1][header.tag] = value
 

@@ -58,11 +58,12 @@ class ByteWindow:
     def _unreadable(self, what: str, **values: Any) -> NoReturn:
         raise ReadError("unreadable", what, where=self.path, values=values, todo=EXPORT_AGAIN)
 
-    def _too_large(self, what: str, **values: Any) -> NoReturn:
-        raise ReadError(
-            "too-large",
-            what,
-            where=self.path,
-            values=values,
-            todo="Check where the file comes from, or export less to one file.",
-        )
+    def _too_large(self, what: str, found_bytes: int, allowed_bytes: int, **values: Any) -> NoReturn:
+        self._over(what, values | {"bytes": found_bytes, "allowed_bytes": allowed_bytes})
+
+    def _too_many(self, elements: int, allowed: int) -> NoReturn:
+        self._over("there are more elements than are read", {"elements": elements, "allowed": allowed})
+
+    def _over(self, what: str, values: dict[str, Any]) -> NoReturn:
+        todo = "Check where the file comes from, or export less to one file."
+        raise ReadError("too-large", what, where=self.path, values=values, todo=todo)
