@@ -133,3 +133,10 @@ def test_a_folder_of_several_series_may_hold_several_patients(tmp_path):
     lines = [{"patient": p, "visit": "v1", "scan": "all/P1-0.dcm"} for p in ("P1", "P2")]
     rows, _ = batch(study, lines)
     assert codes(rows) == [("P1", "v1", "patient-unclear"), ("P2", "v1", "patient-unclear")]
+
+
+def test_lines_are_named_under_pseudonyms_too(study):
+    filled_down = line("P2", 2020, trace="P1/2020_mask.nii.gz", scan="P1/2020.nii.gz")
+    rows, _ = batch(study, [line("P1", 2020), filled_down], "--pseudonyms", str(study.parent / "key"))
+    assert all("(lines 2 and 3)" in row["message"] for row in rows)
+    assert "P1/" not in str(rows)

@@ -46,6 +46,8 @@ _NAMING = frozenset(
 """Codes whose values name patients, series or files, which may look like numbers."""
 _COUNTS = frozenset(("studies", "patients"))
 """Values of these codes that say how many there are."""
+_LINES = "lines"
+"""The value that names lines of a table, as ``2, 5 and 7``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +146,7 @@ class Pseudonymiser:
         kind, colon, name = about["where"].partition(":")
         where = f"{kind}:{self.case_id(name)}" if colon else kind
         values = {
-            key: value if _is_plain(value) and (not naming or key in _COUNTS) else self.case_id(value)
+            key: value if _is_shown(key, value, naming=naming) else self.case_id(value)
             for key, value in about["values"].items()
         }
         return about | {"where": where, "values": values}
@@ -168,6 +170,13 @@ class Pseudonymiser:
 
 def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
+
+
+def _is_shown(key: str, value: str, *, naming: bool) -> bool:
+    """Whether a value of an error says nothing of who the patient is."""
+    if key == _LINES:
+        return True
+    return _is_plain(value) and (not naming or key in _COUNTS)
 
 
 def _is_plain(value: str) -> bool:
