@@ -80,10 +80,19 @@ def _published_arm(table: SourceTable, plan: LiteraturePlan, row: int) -> Arm:
             "invalid-table", "a study has more events than rows", where=table.name,
             values={"line": line, "events": events, "n": n}, todo="Correct the row.",
         )  # fmt: skip
+    if percent is not None and not 0 <= percent <= 100:
+        raise UsageError(
+            "invalid-table", f"{plan.percent} is no percentage", where=table.name,
+            values={"line": line, "cell": percent}, todo="Write a number from 0 to 100.",
+        )  # fmt: skip
     note = ""
-    if events is None and n is not None and percent is not None:
-        printed = table.text(plan.percent)[row] or ""
-        events, note = _count_behind(percent, int(n), len(printed.partition(".")[2]))
+    if n and percent is not None:
+        cell = table.text(plan.percent)[row] or ""
+        printed = f"{percent:.{table.decimals(plan.percent, cell)}f}"
+        if events is None:
+            events, note = _count_behind(printed, int(n))
+        else:
+            note = _contradiction(printed, int(events), int(n))
     return Arm(
         study=table.columns[plan.study][row] or "",
         arm=(table.columns[plan.arm][row] or "") if plan.arm else "",
@@ -94,13 +103,25 @@ def _published_arm(table: SourceTable, plan: LiteraturePlan, row: int) -> Arm:
     )
 
 
-def _count_behind(percent: float, n: int, digits: int) -> tuple[float | None, str]:
+def _count_behind(printed: str, n: int) -> tuple[float | None, str]:
     """Return the count that rounds to a printed percentage, where there is exactly one."""
-    fitting = [k for k in range(n + 1) if round(100 * k / n, digits) == percent]
+    from volumetry.statistics.audit.checks import grim_counts
+
+    fitting = grim_counts(printed, n)
     if len(fitting) == 1:
-        return fitting[0], f"count {fitting[0]} computed from {percent:g} % of {n}"
+        return fitting[0], f"count {fitting[0]} computed from {printed} % of {n}"
     many = "no count" if not fitting else "several counts"
-    return None, f"{many} of {n} gives the printed {percent:g} %; it has no interval"
+    return None, f"{many} of {n} gives the printed {printed} %; it has no interval"
+
+
+def _contradiction(printed: str, events: int, n: int) -> str:
+    """Say where a printed percentage is not that of the printed count; empty where it is."""
+    from volumetry.statistics.audit.checks import audit_percentage
+
+    finding = audit_percentage("", events, n, printed)
+    if finding.verdict == "consistent":
+        return ""
+    return f"{events} of {n} are {finding.recomputed:.4g} %, not the printed {printed} %; the count is shown"
 
 
 def _own_arms(context: Context, plan: LiteraturePlan) -> list[Arm]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from volumetry.errors import UsageError
+from volumetry.outcomes.inputs.number_formats import read_number
 from volumetry.outcomes.inputs.source_table import SourceTable
 from volumetry.outcomes.plan import Condition
 
@@ -31,28 +32,14 @@ def truths(table: SourceTable, condition: Condition) -> list[bool | None]:
         return _by_size(table, condition)
     wanted = set(condition.values) if condition.values else {str(condition.value)}
     positive = condition.rule in ("equals", "one-of")
-    return [None if cell is None else _is_one(cell, wanted) == positive for cell in cells]
+    name = condition.column
+    return [None if cell is None else table.is_one_of(name, cell, wanted) == positive for cell in cells]
 
 
 def rows_where(table: SourceTable, conditions: Sequence[Condition]) -> list[int]:
     """Return the rows of which every condition is true."""
     answers = [truths(table, condition) for condition in conditions]
     return [row for row in range(table.n_rows) if all(answer[row] for answer in answers)]
-
-
-def _is_one(cell: str, wanted: set[str]) -> bool:
-    """Whether a cell is one of some texts; a number is itself however it is written."""
-    if cell in wanted:
-        return True
-    number = _number(cell)
-    return number is not None and any(_number(text) == number for text in wanted)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _by_size(table: SourceTable, condition: Condition) -> list[bool | None]:
@@ -65,9 +52,13 @@ def _by_size(table: SourceTable, condition: Condition) -> list[bool | None]:
         try:
             bound = date.fromisoformat(condition.value)
         except ValueError:
+            number = read_number(condition.value, ".", "")
             raise UsageError(
                 "invalid-plan", f"{condition.value!r} is neither a number nor a date",
-                values={"column": condition.column}, todo="Write 18, or a date like 2018-02-01.",
+                values={"column": condition.column},
+                todo="Write a number, or a date like 2018-02-01 in quotes."
+                if number is None
+                else f"Write the number without quotes: value = {number:.15g}.",
             ) from None  # fmt: skip
         values = table.dates(condition.column)
     else:

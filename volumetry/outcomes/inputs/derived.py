@@ -148,7 +148,8 @@ def _of_text(table: SourceTable, entry: Derived) -> Cells:
     if entry.rule == "present":
         return [int(cell is not None) for cell in cells]
     wanted = set(entry.values) if entry.rule == "one-of" else {str(entry.value)}
-    return _rowwise(lambda cell: int(cell in wanted), cells)
+    name = entry.columns[0]
+    return _rowwise(lambda cell: int(table.is_one_of(name, cell, wanted)), cells)
 
 
 def _of_events(table: SourceTable, entry: Derived) -> Cells:

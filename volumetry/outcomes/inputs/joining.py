@@ -29,6 +29,7 @@ from volumetry.outcomes.inputs.lesion_volumes import (
     volumes_of_changes,
     volumes_of_columns,
 )
+from volumetry.outcomes.inputs.published_studies import read_literature
 from volumetry.outcomes.inputs.source_table import SourceTable, read_source
 from volumetry.outcomes.plan import VOLUME_COLUMNS, Condition, Plan, column_uses
 from volumetry.tables import CHANGES, MEASUREMENTS, Row, read_table
@@ -128,22 +129,12 @@ def read_inputs(
 
     return Inputs(
         clinical=source(plan.tables.clinical, plan.tables.sheet),
-        literature=_literature(plan, folder),
+        literature=read_literature(plan, folder),
         reading_error=read_repeatability(folder / plan.error.repeatability) if plan.error else None,
         joined=tuple((source(part.file, part.sheet), part.by) for part in plan.tables.joined),
         changes=[] if paths["changes"] is None else read_table(paths["changes"], CHANGES),
         measurements=[] if paths["measurements"] is None else read_table(paths["measurements"], MEASUREMENTS),
     )
-
-
-def _literature(plan: Plan, folder: Path) -> SourceTable | None:
-    if plan.literature is None:
-        return None
-    entry = plan.literature
-    table = read_source(folder / entry.file, plan.columns.missing, sheet=entry.sheet)
-    for name in filter(None, (entry.study, entry.arm, entry.events, entry.n, entry.percent, *entry.show)):
-        table.text(name)
-    return table
 
 
 def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
@@ -219,7 +210,8 @@ def _check_columns(plan: Plan, document: Document, known: Sequence[str]) -> None
 
 def _check_values(plan: Plan, document: Document, inputs: Inputs) -> None:
     """Refuse a `[[values]]` of a column that no table has."""
-    tables = (inputs.clinical, *(table for table, _ in inputs.joined))
+    tables = [inputs.clinical, *(table for table, _ in inputs.joined)]
+    tables += [inputs.literature] if inputs.literature else []
     known = list(dict.fromkeys(name for table in tables for name in table.columns))
     for number, entry in enumerate(plan.values):
         if entry.column not in known:
@@ -293,9 +285,11 @@ def _outside(plan: Plan, table: SourceTable, keys: Sequence[Key]) -> list[str]:
         elif not (_same(cell, plan.groups.first) or _same(cell, plan.groups.second)):
             reasons[row] = reasons[row] or f"another group: {cell}"
     for condition in plan.filter:
+        outside = f"outside the filter: {_condition_in_words(condition)}"
         for row, answer in enumerate(truths(table, condition)):
             if not answer:
-                reasons[row] = reasons[row] or f"outside the filter: {_condition_in_words(condition)}"
+                unknown = f"not recorded: {condition.column}"
+                reasons[row] = reasons[row] or (unknown if answer is None else outside)
     return reasons
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError
+from volumetry.outcomes.inputs.csv_file import read_csv
 from volumetry.outcomes.inputs.date_formats import formats_for, read_by_any
+from volumetry.outcomes.inputs.number_formats import decimal_places, read_number, ways_to_read
 from volumetry.outcomes.inputs.workbook import KnownCell, read_sheet
 from volumetry.outcomes.plan.tables import Format, Values
 
 _YES = {"1", "1.0", "yes", "y", "true", "t"}
 _NO = {"0", "0.0", "no", "n", "false", "f"}
 _WORKBOOKS = {".xlsx", ".xlsm"}
-_DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +40,8 @@ class SourceTable:
         Columns that this program made: their numbers have a point, their dates are ISO dates.
     origin : dict of str to (str, tuple of int)
         Of columns that came from another table: its name, and the line there of each row's cell.
+    section : str
+        Section of the plan that declares the format, for messages.
     """
 
     name: str
@@ -51,6 +51,7 @@ class SourceTable:
     values: Mapping[str, Values] = field(default_factory=dict)
     own: frozenset[str] = frozenset()
     origin: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    section: str = "format"
 
     @property
     def n_rows(self) -> int:
@@ -94,7 +95,7 @@ class SourceTable:
         """Return a column as finite numbers; raises ``invalid-table``, naming the cell, for other text."""
         values: list[float | None] = []
         for cell, line in zip(self.text(name), self.lines_of(name), strict=True):
-            number = None if cell is None else self._number(name, cell)
+            number = None if cell is None else self.number(name, cell)
             if cell is not None and number is None:
                 raise self._wrong(name, line, cell, "a number", self._number_advice(name, cell))
             values.append(number)
@@ -102,7 +103,7 @@ class SourceTable:
 
     def is_numeric(self, name: str) -> bool:
         """Say whether every cell of a column that is not missing is a number."""
-        return all(cell is None or self._number(name, cell) is not None for cell in self.text(name))
+        return all(cell is None or self.number(name, cell) is not None for cell in self.text(name))
 
     def events(self, name: str) -> list[int | None]:
         """Return a column of yes and no as 1 and 0."""
@@ -145,25 +146,40 @@ class SourceTable:
                 known.setdefault(re.sub(r"[\s_-]+", " ", cell).strip().lower(), {})[cell] = None
         return [tuple(cells) for cells in known.values() if len(cells) > 1]
 
-    def _number(self, name: str, cell: str) -> float | None:
-        """Return a cell as a finite number; None where it is not written as the plan says."""
+    def number(self, name: str, cell: str) -> float | None:
+        """Return a cell of a column as a finite number; None where it is not written as the plan says."""
         if isinstance(cell, KnownCell) and not isinstance(cell.value, date):
             return cell.value
+        if name in self.own:
+            return read_number(cell, ".", "")
+        return read_number(self._without_unit(name, cell), self._decimal(name), self._thousands(name))
+
+    def decimals(self, name: str, cell: str) -> int:
+        """Return with how many decimal places a cell is written."""
+        return decimal_places(cell, self._decimal(name))
+
+    def is_one_of(self, name: str, cell: str, wanted: Iterable[str]) -> bool:
+        """Say whether a cell is one of some values; a number is itself however it is written."""
+        wanted = set(wanted)
+        if cell in wanted:
+            return True
+        number = self.number(name, cell)
+        return number is not None and any(read_number(text, ".", "") == number for text in wanted)
+
+    def _without_unit(self, name: str, cell: str) -> str:
         text = cell.strip()
-        if name not in self.own:
-            declared = self.values.get(name)
-            for unit in declared.units if declared else ():
-                text = text.removesuffix(unit).strip()
-            text = _with_point(text, self._decimal(name), self.format.thousands)
-        try:
-            number = float(text)
-        except ValueError:
-            return None
-        return number if math.isfinite(number) and "_" not in text else None
+        declared = self.values.get(name)
+        for unit in declared.units if declared else ():
+            text = text.removesuffix(unit).strip()
+        return text
 
     def _decimal(self, name: str) -> str:
         declared = self.values.get(name)
         return (declared.decimal if declared else "") or self.format.decimal
+
+    def _thousands(self, name: str) -> str:
+        declared = self.values.get(name)
+        return (declared.thousands if declared else "") or self.format.thousands
 
     def _date_formats(self, name: str) -> tuple[str, ...]:
         if name in self.own:
@@ -173,16 +189,38 @@ class SourceTable:
 
     def _number_advice(self, name: str, cell: str) -> str:
         column = f'[[values]] column = "{name}"'
-        other = "," if self._decimal(name) == "." else "."
-        match = re.fullmatch(r"([-+]?[\d.,']*\d)\s*([^\d\s<>_].*)", cell.strip())
-        if re.fullmatch(rf"[-+]?\d+{re.escape(other)}\d+", cell.strip()):
-            return f'Declare format.decimal = "{other}", or {column} with decimal = "{other}", in the plan.'
+        bare = self._without_unit(name, cell)
+        others = [
+            self._without_unit(name, text)
+            for text in self.text(name)
+            if text is not None and not isinstance(text, KnownCell)
+        ]
+        ways = ways_to_read(bare, others, self._decimal(name), self._thousands(name))
+        if ways:
+            return self._marks_advice(column, bare, ways, self._decimal(name), self._thousands(name))
+        match = re.fullmatch(r"([-+]?[\d.,']*\d)\s*([^\d\s<>_].*)", bare)
         if match and not match[2].strip(" .,'").isdigit():
             return f'Declare {column} with units = ["{match[2].strip()}"] in the plan, or correct the cell.'
         return (
             f'Correct the cell, or declare {column} with synonyms = {{ "number" = ["{cell}"] }} or '
             f'missing = ["{cell}"] in the plan.'
         )
+
+    def _marks_advice(
+        self, column: str, cell: str, ways: list[dict[str, str]], decimal: str, thousands: str
+    ) -> str:
+        def keys(way: dict[str, str], section: str = "") -> str:
+            return " and ".join(f'{section}{key} = "{mark}"' for key, mark in way.items())
+
+        if len(ways) == 1:
+            whole = keys(ways[0], f"{self.section}.")
+            return f"Declare {whole}, or {column} with {keys(ways[0])}, in the plan."
+        known = {"decimal": decimal, "thousands": thousands}
+        shown = " or ".join(
+            f"{keys(way, f'{self.section}.')} (then it is {read_number(cell, **(known | way)):.15g})"
+            for way in ways
+        )
+        return f"Declare {shown}, or the same keys of {column}, in the plan; only you know which it is."
 
     def _date_advice(self, name: str, ambiguous: bool) -> str:
         if ambiguous:
@@ -207,19 +245,6 @@ class SourceTable:
         )  # fmt: skip
 
 
-def _with_point(text: str, decimal: str, thousands: str) -> str:
-    """Return a number as Python writes it; text that has other marks than the declared ones stays wrong."""
-    if thousands:
-        mark = re.escape(thousands)
-        if re.fullmatch(rf"[-+]?\d{{1,3}}({mark}\d{{3}})+({re.escape(decimal)}\d+)?", text):
-            text = text.replace(thousands, "")
-        elif thousands in text:
-            return "not a number"
-    if decimal == ".":
-        return text
-    return "not a number" if "." in text else text.replace(decimal, ".")
-
-
 def read_source(
     path: Path,
     missing: Sequence[str],
@@ -227,6 +252,7 @@ def read_source(
     sheet: str = "",
     form: Format | None = None,
     values: Sequence[Values] = (),
+    section: str = "format",
 ) -> SourceTable:
     """Read a CSV file or a sheet of a workbook, with one line of column names.
 
@@ -240,6 +266,8 @@ def read_source(
     form : Format, optional
     values : sequence of Values
         How single columns are written; those of other tables are passed over.
+    section : str
+        Section of the plan that `form` comes from, for messages.
 
     Raises
     ------
@@ -249,7 +277,7 @@ def read_source(
         ``invalid-table`` for two columns of one name, or a row of another length.
     """
     form = form or Format()
-    rows = read_sheet(path, sheet) if path.suffix.lower() in _WORKBOOKS else _read_csv(path, form)
+    rows = read_sheet(path, sheet) if path.suffix.lower() in _WORKBOOKS else read_csv(path, form, section)
     numbered = [
         (number, row)
         for number, row in enumerate(rows, start=1)
@@ -257,75 +285,61 @@ def read_source(
     ]
     if not numbered:
         raise ReadError("truncated", "the table is empty", where=path, todo="It needs a header line.")
-    header = [name.strip() for name in numbered[0][1]]
-    _check_shape(path, header, numbered[1:])
+    header, *body = _without_empty_columns([row for _, row in numbered])
+    header = [name.strip() for name in header]
+    numbered = [(line, row) for (line, _), row in zip(numbered[1:], body, strict=True)]
+    _check_shape(path, header, numbered, section)
     own = {entry.column: entry for entry in values}
     columns = {}
     for place, name in enumerate(header):
         declared = own.get(name)
         empty = {word.strip() for word in (*missing, *(declared.missing if declared else ()))} | {""}
         other = _other_names(declared)
-        columns[name] = tuple(_cell(row[place], empty, other) for _, row in numbered[1:])
+        columns[name] = tuple(_cell(row[place], empty, other) for _, row in numbered)
     return SourceTable(
         name=f"{path.name}, sheet {sheet}" if sheet else path.name,
         columns=columns,
-        lines=tuple(line for line, _ in numbered[1:]),
+        lines=tuple(line for line, _ in numbered),
         format=form,
         values=own,
+        section=section,
     )
 
 
-def _read_csv(path: Path, form: Format) -> list[list[str]]:
-    encoding = "utf-8-sig" if form.encoding == "utf-8" else form.encoding
-    try:
-        text = path.read_bytes().decode(encoding)
-        delimiter = form.delimiter or _delimiter(text, form, path)
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except FileNotFoundError:
-        raise ReadError(
-            "not-found", "there is no such table", where=path, todo="Paths are relative to the plan."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ReadError(
-            "unreadable", f"the table is not {form.encoding}", where=path, values={"byte": error.start},
-            todo='Save it as CSV in UTF-8, or declare format.encoding = "cp1252" in the plan.',
-        ) from None  # fmt: skip
-    except (OSError, csv.Error) as error:
-        raise ReadError(
-            "unreadable", "the table cannot be read", where=path, values={"reason": type(error).__name__},
-            todo="Save it as CSV in UTF-8, or as xlsx.",
-        ) from None  # fmt: skip
+def _without_empty_columns(rows: list[list[str]]) -> list[list[str]]:
+    """Return rows without columns that have neither a name nor a cell, and without empty cells behind them.
+
+    Spreadsheets write such columns for cells that are formatted and empty.
+    """
+    width = len(rows[0])
+    filled = [bool(name.strip()) for name in rows[0]]
+    for row in rows[1:]:
+        for place, cell in enumerate(row[:width]):
+            filled[place] = filled[place] or bool(cell.strip())
+    kept = [place for place in range(width) if filled[place]]
+    return [
+        [row[place] for place in kept if place < len(row)]
+        + (row[width:] if any(cell.strip() for cell in row[width:]) else [])
+        for row in rows
+    ]
 
 
-def _delimiter(text: str, form: Format, path: Path) -> str:
-    lines = text.splitlines()
-    header = lines[form.header_line - 1] if len(lines) >= form.header_line else ""
-    bare = re.sub(r'"[^"]*"', "", header)
-    found = [mark for mark in _DELIMITERS if mark in bare]
-    if len(found) > 1:
-        raise UsageError(
-            "invalid-table", "the line of column names has several marks that may part cells", where=path,
-            values={"line": form.header_line, "marks": found},
-            todo=f'Declare format.delimiter in the plan, for example "{max(found, key=bare.count)}".'.replace(
-                "\t", "\\t"
-            ),
-        )  # fmt: skip
-    return found[0] if found else ","
-
-
-def _check_shape(path: Path, header: list[str], rows: list[tuple[int, list[str]]]) -> None:
+def _check_shape(path: Path, header: list[str], rows: list[tuple[int, list[str]]], section: str) -> None:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
+        what = f"two columns are called {twice[0]!r}" if twice[0] else "two columns have cells and no name"
+        places = " and ".join(str(place) for place, name in enumerate(header, start=1) if name == twice[0])
         raise UsageError(
-            "invalid-table", f"two columns are called {twice[0]!r}", where=path,
-            todo="Rename one of them; where the names stand on another line, declare format.header_line.",
+            "invalid-table", what, where=path, values={"columns": places},
+            todo=f"{'Rename one of them' if twice[0] else 'Name them'}; where the names stand on another "
+            f"line, declare {section}.header_line.",
         )  # fmt: skip
     for line, row in rows:
         if len(row) != len(header):
             raise UsageError(
                 "invalid-table", "a row has another number of cells than the header", where=path,
                 values={"line": line, "cells": len(row), "header": len(header)},
-                todo="Correct the row; or declare format.delimiter or format.header_line in the plan.",
+                todo=f"Correct the row; or declare {section}.delimiter or {section}.header_line in the plan.",
             )  # fmt: skip
 
 
@@ -340,7 +354,10 @@ def _cell(text: str, empty: set[str], other: Mapping[str, str]) -> str | None:
         return text
     if bare[:1] == "'" and bare[1:2] in ("=", "+", "-", "@"):
         bare = bare[1:]  # as this program writes text that a spreadsheet would take for a formula
-    return other.get(bare, None if bare in empty else bare)
+    if bare in other or bare in empty:
+        return other.get(bare)
+    # The minus sign of typography, which word processors write.
+    return f"-{bare[1:]}" if bare[:1] == "\u2212" and bare[1:2].isdigit() else bare
 
 
 def _text(cell: object) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 from volumetry.documents import setting
 from volumetry.errors import UsageError
 from volumetry.outcomes.plan.rows import _PER, Per
+from volumetry.outcomes.plan.tables import Format
 
 HeightRuleChoice = Literal["thickness", "spacing"]
 
@@ -107,7 +108,7 @@ class ErrorPlan:
 class LiteraturePlan:
     """Published studies, a row per study or arm, beside the study's own rows. Nothing is pooled."""
 
-    file: str = setting("CSV or xlsx of published studies, relative to the plan; its numbers have a point")
+    file: str = setting("CSV or xlsx of published studies, relative to the plan")
     sheet: str = setting("sheet of a workbook; needed where there are several", "")
     outcome: str = setting("the outcome that all share, as tables and figures call it")
     endpoint: str = setting("the yes-or-no endpoint of this plan that is the same")
@@ -115,9 +116,27 @@ class LiteraturePlan:
     arm: str = setting("column of the treatment; empty: none", "")
     events: str = setting("column of the number with the outcome", "events")
     n: str = setting("column of how many were followed", "n")
-    percent: str = setting("column of the percentage as printed, used where events are not", "")
+    percent: str = setting(
+        "column of the percentage as printed, with or without its sign; used where events are not", ""
+    )
     show: tuple[str, ...] = setting("further columns that the table shows as they are", ())
     own: dict[str, str] | None = setting("what those say in the study's own rows", None)
+    delimiter: Literal["", ",", ";", "\t", "|"] = setting("as in `[format]`, of this file", "")
+    encoding: Literal["utf-8", "cp1252", "latin-1", "utf-16"] = setting("the same", "utf-8")
+    header_line: int = setting("the same", 1)
+    decimal: Literal[".", ","] = setting("the same; the clinical table may have another", ".")
+    thousands: Literal["", ".", ",", " ", "'"] = setting("the same", "")
+
+    def __post_init__(self) -> None:
+        _ = self.form  # which refuses what cannot be
+
+    @property
+    def form(self) -> Format:
+        """How the file is written."""
+        return Format(
+            delimiter=self.delimiter, encoding=self.encoding, header_line=self.header_line,
+            decimal=self.decimal, thousands=self.thousands,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

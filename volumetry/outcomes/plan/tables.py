@@ -84,10 +84,18 @@ class Values:
     missing: tuple[str, ...] = setting("what an empty cell may say here, besides columns.missing", ())
     units: tuple[str, ...] = setting('units written behind numbers, which are taken off: `["cm3"]`', ())
     decimal: Literal["", ".", ","] = setting("decimal mark of this column; empty: that of the table", "")
+    thousands: Literal["", ".", ",", " ", "'"] = setting(
+        "mark between thousands of this column; empty: that of the table", ""
+    )
     dates: tuple[str, ...] = setting("how dates are written in this column; empty: as in the table", ())
 
     def __post_init__(self) -> None:
         _check_dates(self.dates)
+        if self.decimal and self.decimal == self.thousands:
+            raise UsageError(
+                "usage", "decimal and thousands mark are the same", values={"key": "thousands"},
+                todo="Name two marks, or leave thousands empty.",
+            )  # fmt: skip
         seen: dict[str, str] = {}
         for value, others in (self.synonyms or {}).items():
             for other in others:
