@@ -76,7 +76,10 @@ class CaseTable(Sequence[Case]):
         rough = sorted(range(self._n), key=patients.__getitem__)
         order = array("L")
         for _, group in groupby(rough, key=patients.__getitem__):
-            order.extend(sorted(group, key=lambda place: self[place].identity))
+            places = list(group)
+            if len(places) > 1:
+                places.sort(key=lambda place: self[place].identity)
+            order.extend(places)
         del rough
         for name, column in self._lists.items():
             self._lists[name] = [column[place] for place in order]

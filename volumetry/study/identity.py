@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -228,6 +229,7 @@ def side_of_file(stem: str) -> str:
     return hemisphere[1] if hemisphere else side_of_name(stem)
 
 
+@lru_cache(maxsize=1024)
 def natural(text: str) -> str:
     """Return a sort key by which ``month2`` comes before ``month12``; for rows, not for visits."""
     parts = []

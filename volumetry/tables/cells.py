@@ -25,7 +25,7 @@ def neutralised(text: str) -> str:
     >>> neutralised("=1+1"), neutralised("hip 1")
     ("'=1+1", 'hip 1')
     """
-    shown = "".join(c if c.isprintable() else " " for c in text)
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return f"'{shown}" if text.startswith(_FORMULA) else shown
 
 

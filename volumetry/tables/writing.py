@@ -33,13 +33,13 @@ def write_table(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]
     >>> write_table("again.csv", CHANGES, rows) == len(rows)
     True
     """
-    count = 0
+    count, names = 0, table.column_names
     with atomic_output(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(table.column_names)
+        writer.writerow(names)
         for row in rows:
-            writer.writerow([csv_cell(row.get(name)) for name in table.column_names])
+            writer.writerow([csv_cell(row.get(name)) for name in names])
             count += 1
         text.flush()
         text.detach()

@@ -89,7 +89,7 @@ def discover(
     named = _named_cases(found, protocol)
     headers = {series.files[0]: series.headers for series in found.series.values()}
     del found
-    believed = CaseTable(doubted(named, protocol.identity, folder))
+    believed = doubted(named, protocol.identity, folder)
     return _ordered(choose_series(believed, protocol.scan, folder, headers))
 
 
@@ -134,6 +134,8 @@ def _composed(case: Case) -> Case:
 
 
 def _ordered(cases: Iterable[Case]) -> CaseTable:
-    table = CaseTable(map(_composed, cases))
+    table = cases if isinstance(cases, CaseTable) else CaseTable(cases)
+    if not all(str.isascii(text) for name in _NAMES for text in table.column(name)):
+        table = CaseTable(map(_composed, table))
     table.sort()
     return table

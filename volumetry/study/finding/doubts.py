@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.person import person_marks
+from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.identity import is_clear_visit_name, is_visit_name
 from volumetry.study.protocol import IdentitySection, folder_number
@@ -42,8 +43,8 @@ def named_by_folders(case: Case, rules: IdentitySection) -> Case:
     return replace(case, **changes) if changes else case
 
 
-def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Iterator[Case]:
-    """Yield the cases, those whose patient or visit is not believed with an error.
+def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Sequence[Case]:
+    """Return the cases, those whose patient or visit is not believed with an error.
 
     - First folders that are all named as visits are no patients.
     - One PatientID under several first folders is believed where the folders are named as visits are.
@@ -55,6 +56,10 @@ def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Iterat
     - One date for several StudyInstanceUIDs is not believed for tracings.
     """
     doubts = _Doubts.of(cases, rules, root)
+    return CaseTable(_with_doubts(cases, doubts)) if doubts.are_any else cases
+
+
+def _with_doubts(cases: Iterable[Case], doubts: _Doubts) -> Iterator[Case]:
     for case in cases:
         error = doubts.about(case)
         if error is None or case.error:
@@ -97,6 +102,7 @@ class _Doubts:
 
     @classmethod
     def of(cls, cases: Sequence[Case], rules: IdentitySection, root: Path) -> _Doubts:
+        every, cases = cases, [case for case in cases if case.patient_id or case.study_uid]
         folders = _sets((c.patient, _first_folder(c)) for c in cases if _is_doubtful(c, rules.patient))
         drawn = _sets((c.patient, c.patient_id) for c in cases if c.form == "trace" and c.patient_id)
         studies = _sets(
@@ -104,7 +110,7 @@ class _Doubts:
         )
         return cls(
             rules=rules,
-            visits_as_patients=_visits_as_patients(cases, rules),
+            visits_as_patients=_visits_as_patients(every, rules),
             folders={
                 patient: names
                 for patient, names in folders.items()
@@ -112,11 +118,26 @@ class _Doubts:
                 and not all(map(is_visit_name, names))
                 and not _share_studies([c for c in cases if c.patient == patient])
             },
-            places=_several(_places_of_patients(cases, rules)),
+            places=_several(_places_of_patients(every, rules)),
             drawn_on={} if rules.patient else _several(drawn),
             studies={} if rules.visit else _several(studies),
             persons=set() if rules.patient else _several_persons(cases, root),
             unnamed={} if rules.patient else _unnamed(cases),
+        )
+
+    @property
+    def are_any(self) -> bool:
+        """Whether anything is doubted."""
+        return any(
+            (
+                self.visits_as_patients,
+                self.folders,
+                self.places,
+                self.drawn_on,
+                self.studies,
+                self.persons,
+                self.unnamed,
+            )
         )
 
     def about(self, case: Case) -> VolumetryError | None:

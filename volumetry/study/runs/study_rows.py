@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -47,23 +47,30 @@ class StudyRows:
     protocol: Protocol
     counts: Counter[str] = field(default_factory=Counter, init=False)
     _held: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
+    _joined: dict[tuple[str, ...], list[Row]] = field(default_factory=dict, init=False, repr=False)
 
     def entries(self) -> Iterator[Entry]:
         """Yield every row's entry, in the order of the tables."""
         for places in self._patients():
             self._held.clear()
-            measured = (
-                (case, place, row)
-                for case in map(self.cases.__getitem__, places)
-                for place, row in enumerate(joined_rows(case, self.record(case), self.settings.pseudonymiser))
-            )
-            yield from join_identities(measured, self._protocol_of(self.cases[places[0]].patient))
+            self._joined.clear()
+            cases = map(self.cases.__getitem__, places)
+            yield from join_identities(self._measured(cases), self._protocol_of(places[0]))
 
-    def _protocol_of(self, patient: str) -> Protocol:
+    def _measured(self, cases: Iterable[Case]) -> Iterator[tuple[Case, int, Row]]:
+        for case in cases:
+            rows = list(joined_rows(case, self.record(case), self.settings.pseudonymiser))
+            if len(self._joined) < _HELD:
+                self._joined[case.identity] = rows
+            for place, row in enumerate(rows):
+                yield case, place, row
+
+    def _protocol_of(self, place: int) -> Protocol:
         """The protocol with the names of visits that the rows of a patient have."""
         hidden = self.settings.pseudonymiser
         if hidden is None or not hidden.shift_dates:
             return self.protocol
+        patient = self.cases[place].patient
         return replace(self.protocol, visits=tuple(hidden.visit(v, patient) for v in self.protocol.visits))
 
     def record(self, case: Case) -> dict[str, Any]:
@@ -85,6 +92,9 @@ class StudyRows:
 
     def row(self, entry: Entry) -> Row:
         """Return the row of an entry."""
+        rows = self._joined.get(entry.case.identity)
+        if rows is not None:
+            return identified_row(rows[entry.place], entry)
         record = self.record(entry.case)
         record = record | {"rows": record["rows"][entry.place : entry.place + 1]}
         return identified_row(next(joined_rows(entry.case, record, self.settings.pseudonymiser)), entry)
