@@ -160,6 +160,12 @@ def test_enhanced_files_of_one_volume_are_one_stack(tmp_path: Path, per_file: in
         (0x00200012, "IS", b"1.5 "),
         (0x00200013, "IS", b"A3"),
         (0x00281053, "DS", b"1,0 "),
+        (0x00281053, "DS", b"0 "),
+        (0x00080020, "DA", b"20241345"),
+        (0x00080032, "TM", b"256100"),
+        (0x00080032, "TM", b"noon"),
+        (0x00180088, "DS", b"nan "),
+        (0x00180081, "DS", b"inf "),
     ],
 )
 def test_a_malformed_tag_that_no_volume_needs_is_flagged(

@@ -12,7 +12,7 @@ from volumetry.errors import ReadError
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.selection import PixelElement
 from volumetry.formats.dicom.file.syntax import EXPLICIT_BIG_ENDIAN, GE_IMPLICIT
-from volumetry.formats.dicom.file.values import MODALITIES, Value, decode_value, iso_date
+from volumetry.formats.dicom.file.values import MODALITIES, Value, decode_value, is_time, iso_date
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION, OPTIONAL_TAGS
 
 _SLOTS = HEADER_SELECTION.slots
@@ -308,7 +308,13 @@ class DicomHeader:
             value = self._strict_value(tag)
         except ReadError:
             return True
-        return tag == tags.StudyDate and isinstance(value, str) and value != "" and not iso_date(value)
+        if tag == tags.RescaleSlope and value == (0.0,):
+            return True  # every pixel would be one value
+        if isinstance(value, tuple):
+            return any(isinstance(number, float) and not math.isfinite(number) for number in value)
+        if tag == tags.StudyDate:
+            return bool(value) and not iso_date(str(value))
+        return tag == tags.AcquisitionTime and bool(value) and not is_time(str(value))
 
     def _value(self, tag: int) -> Value | None:
         try:

@@ -310,6 +310,16 @@ def _integer(text: str) -> int:
 _DAY = re.compile(r"(\d{4})([.-]?)(\d\d)\2(\d\d)(?:\d{6}(?:\.\d+)?)?", re.ASCII)
 
 
+_TIME = re.compile(
+    r"([01]\d|2[0-3])(?:(:?)[0-5]\d(?:\2(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?"  # old files have colons
+)
+
+
+def is_time(text: str) -> bool:
+    """Return whether a text is a time of day as DICOM writes it, ``101530.25`` or a part of it."""
+    return _TIME.fullmatch(text.strip()) is not None
+
+
 def iso_date(text: str) -> str:
     """Return ``20240302`` as ``2024-03-02``, and empty what is no day on which a scan can have been made.
 
