@@ -76,7 +76,7 @@ class TracedImages:
         if self.scan is not None:
             _check_named(self.scan, named, self.references)
             return self.scan
-        found = list(stacks_of(self.headers, named))
+        found = self._stacks_of(frozenset(named))
         if self.of_file is not None:
             found = [s for s in found if any(h.path == self.of_file.path for h in s.headers)]
         counted = [(_number_named(stack, named), stack) for stack in found]
@@ -92,6 +92,16 @@ class TracedImages:
     def lacks(self, named: Collection[str]) -> bool:
         """Whether images are named and none of them is there; False where one scan was named as an object."""
         return bool(named) and bool(self.headers) and not {n.partition("#")[0] for n in named} & self._uids
+
+    def _stacks_of(self, named: frozenset[str]) -> list[SeriesStack | StackRefusal]:
+        """Return the stacks as the named images decide them; many regions of a file name the same ones."""
+        if named not in self._stacks_by_named:
+            self._stacks_by_named[named] = stacks_of(self.headers, named)
+        return list(self._stacks_by_named[named])
+
+    @cached_property
+    def _stacks_by_named(self) -> dict[frozenset[str], tuple[SeriesStack | StackRefusal, ...]]:
+        return {}
 
     @cached_property
     def _uids(self) -> frozenset[str]:
