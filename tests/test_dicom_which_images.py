@@ -33,9 +33,9 @@ def series(folder: Path, letter: str, geometry: ScanGeometry = CLEAN, **values: 
     return [uid_of("which", letter, index) for index in range(geometry.n_slices)]
 
 
-def rows_of(folder: Path) -> list[dict[str, str]]:
+def rows_of(folder: Path, *options: str) -> list[dict[str, str]]:
     out = folder.parent / "out"
-    run(["batch", str(folder), "--out", str(out), "--jobs", "1"])
+    run(["batch", str(folder), "--out", str(out), "--jobs", "1", *options])
     with (out / "measurements.csv").open() as file:
         return [row for row in csv.DictReader(file) if row["status"] != "not_traced"]
 
@@ -142,8 +142,12 @@ def test_geometry_decides_in_a_batch_where_nothing_is_named(tmp_path: Path, is_s
     (row,) = rows_of(folder)
     if is_same_plane:
         assert row["code"] == "ambiguous-series"
-    else:
-        assert volume(row) == pytest.approx(vm.measure_volume(DRAWN).volume_mm3)
+        assert "column scan of a manifest" in row["message"]
+        manifest = tmp_path / "m.csv"
+        line = f"P1,v1,,L1,,{next((folder / 'B').iterdir()).relative_to(folder)},rs.dcm"
+        manifest.write_text(f"patient,visit,side,lesion,reader,scan,trace\n{line}\n")
+        (row,) = rows_of(folder, "--manifest", str(manifest), "--fresh")
+    assert volume(row) == pytest.approx(vm.measure_volume(DRAWN).volume_mm3)
 
 
 def across(geometry: ScanGeometry) -> dict[str, object]:

@@ -314,7 +314,8 @@ def _ambiguous(
         f"{len(meant)} stacks could be meant",
         where=path,
         values=listed,
-        todo=f"Name one file of the stack that is meant, or in Python use {in_python}."
+        todo="Name one file of the stack that is meant: with --scan, in a batch in the column scan of a "
+        f"manifest; or in Python use {in_python}."
         if apart
         else f"They lie in the same files: in Python use {in_python}.",
     )
