@@ -111,7 +111,11 @@ def test_several_lesions_of_a_file_and_readers_of_a_scan_are_right(study):
     assert {(row["status"], row["code"]) for row in rows} == {("measured", "")}
     classes = [(c["lesion"], c["reader"], c["category"]) for c in changes]
     assert classes == [("A", "X", "decrease"), ("A", "Y", "no_change"), ("B", "X", "no_change")]
-    # but a line that names all of the file counts label 2 again
+    # one label by its number and by its name is one label
+    twice = [line("P1", 2020, lesion="A", label="2"), line("P1", 2020, lesion="B", roi="2")]
+    rows, _ = batch(study, twice)
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    # and a line that names all of the file counts label 2 again
     rows, _ = batch(study, [line("P1", 2020), line("P1", 2020, lesion="B", label="2")])
     assert {row["code"] for row in rows} == {"ambiguous-lesion"}
 

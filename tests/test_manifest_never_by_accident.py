@@ -111,6 +111,8 @@ def series(folder, day, rows):
     [
         (("v1,2021-01-01,", "v2,2020-01-01,"), True),  # dates exchanged
         (("v1,,2", "v2,,1"), True),
+        (("v1,2020-01-01,2", "v2,2021-01-01,1"), True),
+        (("v1,2021-01-01,1", "v2,2020-01-01,2"), True),  # the dates that are given contradict the order
         (("v1,2019-12-31,", "v2,2020-12-31,"), False),  # moved, in the same order
         (("v2,,1", "v1,,2"), False),
         (("v1,2020-01-01,", "v2,2021-01-01,"), False),
@@ -129,7 +131,8 @@ def test_an_order_that_contradicts_the_dates_of_the_series_is_told(tmp_path, col
         assert ("visit-dates-conflict" in row["flags"].split(";")) == is_flagged
     for row in rows:
         assert ("contradicts the dates of their images" in row["message"]) == is_flagged
-    assert [c["category"] for c in changes] == ["increase" if is_flagged else "decrease"]
+    ranks = [row["visit_order"] for row in sorted(rows, key=lambda row: row["trace"])]  # one, two
+    assert [c["category"] for c in changes] == ["decrease" if ranks == ["0", "1"] else "increase"]
 
 
 @pytest.mark.parametrize(

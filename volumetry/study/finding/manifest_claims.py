@@ -52,7 +52,12 @@ _WHOLE: Part = (None, "", ())
 
 
 def _part(case: Case) -> Part:
-    """What of a file a case measures: a label, a region, or labels that are joined."""
+    """What of a file a case measures: a label, a region, or labels that are joined.
+
+    The region ``2`` of a mask is its label 2.
+    """
+    if case.label is None and case.form == "mask" and case.roi.isdecimal():
+        return int(case.roi), "", case.joined
     return case.label, case.roi, case.joined
 
 

@@ -223,12 +223,13 @@ def _conflicts(
 ) -> dict[tuple[str, str, str], list[str]]:
     """Visits whose place contradicts the dates of their images, each with those that it contradicts.
 
-    StudyDates are compared with StudyDates, and dates that somebody gave with others of these.
+    Dates that the images say are compared with each other, and dates that somebody gave with these.
     """
     days: dict[tuple[str, str, bool], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for case, _, keys in light:
-        if day := case.scan_date or case.study_date:
-            days[keys["site"], keys["patient"], bool(case.scan_date)][keys["visit"]].add(day)
+        for is_own, day in ((True, case.scan_date), (False, case.study_date)):
+            if day:
+                days[keys["site"], keys["patient"], is_own][keys["visit"]].add(day)
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for (site, patient, _), visits in days.items():
         ranks = orders[site, patient].ranks
