@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from volumetry.errors import UsageError
 from volumetry.statistics.rows import Labels, not_estimable, read_labels
@@ -107,7 +108,7 @@ def check_labels(
         repeated = repeated_patients(data, used)
         if data is None or repeated is None:
             return Clusters()
-        name, found = f"column {repeated!r}", read_labels(data[repeated])
+        name, found = f"column {repeated!r}", _numbered(data[repeated])
     n_clusters, n_rows = _count(found, used)
     if n_rows == n_clusters:
         return Clusters()
@@ -167,10 +168,15 @@ def patient_columns(names: Iterable[Any]) -> list[Any]:
 def repeated_patients(data: Table | None, used: BoolArray | None = None) -> Any | None:
     """Return the column named like a patient in which a value comes twice among the rows used, or None."""
     for column in [] if data is None else patient_columns(data.columns):
-        n_clusters, n_rows = _count(read_labels(data[column]), used)  # type: ignore[index]
+        n_clusters, n_rows = _count(_numbered(data[column]), used)  # type: ignore[index]
         if n_clusters < n_rows:
             return column
     return None
+
+
+def _numbered(column: Any) -> Labels:
+    """Return labels that are only to be counted: in the order of their appearance, which takes no sorting."""
+    return Labels(codes=pd.factorize(column)[0], levels=())
 
 
 def _words(name: Any) -> set[str]:
