@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from napari_volumetry.launch import add_tracer
@@ -20,6 +20,9 @@ MODIFIERS = {
     "Shift": Qt.KeyboardModifier.ShiftModifier,
     "Control": Qt.KeyboardModifier.ControlModifier,
 }
+
+
+PATIENCE_S = 30.0
 
 
 class Person:
@@ -40,6 +43,13 @@ class Person:
         while time.monotonic() < until:
             QApplication.processEvents()
             time.sleep(0.002)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Let the window answer until something is so, however slow the machine is."""
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            self.look(0.02)
 
     def reopen_panel(self) -> None:
         """Close the panel, and open it again."""

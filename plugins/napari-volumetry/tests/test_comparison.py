@@ -37,9 +37,8 @@ def test_change_is_told_and_baseline_is_linked(person, study):
     panel.view.setCurrentIndex(1)
     panel.view.activated.emit(1)
     person.press(panel.outline)
-    person.look(0.2)
     other = person.widget.reading_window.other
-    assert other.isVisible()
+    person.until(lambda: other.isVisible() and other.rings)
     assert panel.comparison.label == "Baseline  2021-03-02"
     assert other.rings
     baseline = read_scan(study / "hip01" / "2021-03-02" / "t1_cor")
@@ -191,7 +190,6 @@ def test_registration_can_be_stopped(person, study):
     panel = person.panel.compare
     person.press(panel.register)
     person.press(panel.register)
-    person.look(0.3)
-    assert panel.register.text() == "Register"
+    person.until(lambda: panel.register.text() == "Register")
     assert not panel.comparison.is_registering
     assert not panel.comparison.is_registered

@@ -34,8 +34,7 @@ def test_a_mask_opens_as_labels_with_names_and_colours(make_napari_viewer, tmp_p
 
 def test_what_file_open_brought_is_traced_at_once(person, study, disc):
     person.viewer.open(study / SERIES, plugin="napari-volumetry")
-    person.look(0.3)
-    assert person.tracer.case is not None
+    person.until(lambda: person.tracer.case is not None)
     assert person.tracer.name == "hip01, 2021-03-02, t1_cor"
     images = [layer for layer in person.viewer.layers if type(layer).__name__ == "Image"]
     assert len(images) == 1
@@ -48,7 +47,7 @@ def test_the_rtstruct_beside_a_series_is_offered_and_taken_over(person, study):
     asked = []
     person.tracer.decision_needed.connect(lambda text, choices: asked.append((text, choices)))
     assert person.tracer.open_series(study / SERIES)
-    person.look(0.3)
+    person.until(lambda: asked)
     (text, choices) = asked[-1]
     assert "RTSTRUCT rtstruct.dcm" in text
     assert "lesion_L1" in text

@@ -22,9 +22,7 @@ def test_a_case_is_closed_and_opened_beside_a_layer_of_somebody_else(person, stu
     person.look(0.1)
     for row in (2, 3):
         tracer.close_case()  # points and vectors ended the process here
-        person.look(0.3)
-        assert layer in viewer.layers
-        assert layer.visible
+        person.until(lambda: layer in viewer.layers and layer.visible)
         tracer.open_row(row)
         person.look(0.1)
         tracer.next_case()
@@ -32,5 +30,4 @@ def test_a_case_is_closed_and_opened_beside_a_layer_of_somebody_else(person, stu
     assert tracer.is_active()
     tracer.close_case()
     tracer.open_row(1)
-    person.look(0.3)
-    assert layer.visible
+    person.until(lambda: layer.visible)

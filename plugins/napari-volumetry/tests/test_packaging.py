@@ -99,12 +99,12 @@ def test_menu_opens_a_study_and_there_is_one_tracer(person, study, disc, monkeyp
     assert add_tracer(person.viewer) is person.widget
     assert person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
     person.viewer.window.add_plugin_dock_widget("napari-volumetry", "Open study...")
-    person.look(0.1)
+    person.until(lambda: find_tracer(person.viewer) not in (None, person.widget))
     tracer = find_tracer(person.viewer)
     assert tracer is not None
     assert tracer is not person.widget
-    assert person.tracer.case is None
-    assert tracer.worklist.table.rowCount() > 10
+    person.until(lambda: person.tracer.case is None)
+    person.until(lambda: tracer.worklist.table.rowCount() > 10)
     person.widget, person.tracer = tracer, tracer.tracer
     person.panel, person.worklist = tracer.panel, tracer.worklist
     person.pick(person.row_of(name="hip04, 2022-10-18"))

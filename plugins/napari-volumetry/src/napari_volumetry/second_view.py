@@ -187,8 +187,8 @@ class VisitStrip(QWidget):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(2, 2, 2, 2)
         self._row.setSpacing(2)
-        # It lies on the picture, which is black in every theme.
-        self.setStyleSheet("QPushButton:disabled { color: #d0d0d0; background: #303030 }")
+        # It lies on the picture, which is black in every theme. Bluish: grey is the scan.
+        self.setStyleSheet("QPushButton:disabled { color: #c4d2e6; background: #2a3042 }")
 
     def show_visits(self, visits: list[tuple[int, str]], chosen: int | None, read: int | None) -> None:
         """Show the visits: (number of the scan, what to call it); the one that is read cannot be chosen."""
