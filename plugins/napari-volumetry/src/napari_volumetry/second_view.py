@@ -187,8 +187,6 @@ class VisitStrip(QWidget):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(2, 2, 2, 2)
         self._row.setSpacing(2)
-        # It lies on the picture, which is black in every theme. Bluish: grey is the scan.
-        self.setStyleSheet("QPushButton:disabled { color: #c4d2e6; background: #2a3042 }")
 
     def show_visits(self, visits: list[tuple[int, str]], chosen: int | None, read: int | None) -> None:
         """Show the visits: (number of the scan, what to call it); the one that is read cannot be chosen."""
@@ -199,10 +197,13 @@ class VisitStrip(QWidget):
         for number, name in visits:
             made = QPushButton(f"{name} (read)" if number == read else name)
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            made.setCheckable(True)
-            made.setChecked(number == chosen)
-            made.setEnabled(number != read)
-            made.clicked.connect(lambda _checked=False, number=number: self.visit_chosen.emit(number))
+            if number == read:
+                # Not disabled: dimmed on the black picture it could not be read in a light theme.
+                made.setToolTip("This visit is the one that is read")
+            else:
+                made.setCheckable(True)
+                made.setChecked(number == chosen)
+                made.clicked.connect(lambda _checked=False, number=number: self.visit_chosen.emit(number))
             self._row.addWidget(made)
             self.buttons[number] = made
         self.setVisible(len(visits) > 2)
