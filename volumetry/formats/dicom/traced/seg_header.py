@@ -216,7 +216,7 @@ def _frames(
             segment = _item_number(item, tags.ReferencedSegmentNumber, elements)
             if segment is None and len(known) == 1:
                 (segment,) = known
-            if segment is None:
+            if not segment:  # numbers of segments begin with 1
                 raise unreadable(
                     elements.path, "a frame does not say which segment it shows", frame=number + 1
                 )
