@@ -334,3 +334,11 @@ def test_a_study_uid_as_visit_has_one_that_stands_for_it(tmp_path):
     (tmp_path / "study_out").rename(tmp_path / "clear")
     _, rows, _ = results(tmp_path / "study", "--protocol", protocol, "--pseudonyms", tmp_path / "key")
     assert not {row["visit"] for row in rows} & {row["visit"] for row in clear}
+
+
+def test_a_lesion_that_is_named_after_its_patient_is_told_of(tmp_path, caplog):
+    write_study(tmp_path / "study/Mueller/v1", patient="Mueller", region="GTV Mueller 2")
+    call = ["batch", tmp_path / "study", "--out", tmp_path / "out", "--pseudonyms", tmp_path / "key"]
+    assert main(list(map(str, call))) == 0
+    assert "in 1 rows" in caplog.text
+    assert "Mueller" not in caplog.text

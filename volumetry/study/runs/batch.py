@@ -7,6 +7,7 @@ from the ledger at the end, row by row, so that neither an interruption nor the 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import time
@@ -38,6 +39,7 @@ from volumetry.study.runs.study_rows import StudyRows
 from volumetry.study.runs.workers import refuse_unguarded, run_in_executor, run_in_processes
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, write_parquet, write_table
 
+_LOG = logging.getLogger(__name__)
 _FEW = 4
 """So few cases are measured in this process: starting others takes longer."""
 
@@ -181,6 +183,12 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         ledger.sync()
         rows = StudyRows(cases=cases, settings=settings, ledger=ledger, protocol=options.protocol)
         _write_tables(rows, folder, out, options)
+    if rows.n_naming:
+        _LOG.warning(
+            "names of lesions, readers or visits hold those of their patients in %d rows, which pseudonyms do "
+            "not change: name them otherwise in a manifest",
+            rows.n_naming,
+        )
     if options.pseudonymiser is not None and options.key_file is not None:
         write_map(options.key_file, options.pseudonymiser, cases)
     summary = BatchSummary(

@@ -21,6 +21,8 @@ from volumetry.tables import SLICES, Row
 
 _HELD = 64
 """So many records of a patient are held; of a patient with more cases, the others are read again."""
+_TELLING = 4
+"""Letters from which on a name in another one is no accident."""
 
 
 @dataclass(kw_only=True)
@@ -39,6 +41,8 @@ class StudyRows:
     ----------
     counts : Counter of str
         Number of rows by status, once `measurements` has been gone through.
+    n_naming : int
+        Rows in whose lesion, reader or visit the patient's own name stands in spite of pseudonyms.
     """
 
     cases: Sequence[Case]
@@ -46,6 +50,7 @@ class StudyRows:
     ledger: Ledger
     protocol: Protocol
     counts: Counter[str] = field(default_factory=Counter, init=False)
+    n_naming: int = field(default=0, init=False)
     _held: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
     _joined: dict[tuple[str, ...], list[Row]] = field(default_factory=dict, init=False, repr=False)
 
@@ -86,9 +91,18 @@ class StudyRows:
     def measurements(self) -> Iterator[Row]:
         """Yield the rows of measurements, and count them by status in `counts`."""
         self.counts.clear()
+        self.n_naming = 0
         for entry in self.entries():
             self.counts[entry.final_status] += 1
+            self.n_naming += self._names_patient(entry)
             yield self.row(entry)
+
+    def _names_patient(self, entry: Entry) -> bool:
+        """Whether a cell that pseudonyms do not change holds the patient's own name."""
+        patient = entry.case.patient.casefold()
+        if self.settings.pseudonymiser is None or len(patient) < _TELLING:
+            return False
+        return any(patient in text.casefold() for text in (entry.lesion, entry.reader, entry.visit))
 
     def row(self, entry: Entry) -> Row:
         """Return the row of an entry."""
