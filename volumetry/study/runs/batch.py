@@ -185,8 +185,8 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         _write_tables(rows, folder, out, options)
     if rows.n_naming:
         _LOG.warning(
-            "names of lesions, readers or visits hold those of their patients in %d rows, which pseudonyms do "
-            "not change: name them otherwise in a manifest",
+            "names of lesions, readers or visits hold those of their patients in %d rows, which pseudonyms "
+            "do not change: name them otherwise in a manifest",
             rows.n_naming,
         )
     if options.pseudonymiser is not None and options.key_file is not None:
