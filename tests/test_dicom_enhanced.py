@@ -21,6 +21,9 @@ GEOMETRY = stack_geometry(n_slices=5, slice_spacing_mm=4.0)
 VOXELS = stack_voxels(GEOMETRY)
 
 
+TOMOGRAM = stack_geometry(n_slices=6, rows=20, columns=22)
+
+
 def code_of(path: Path) -> str:
     with pytest.raises(VolumetryError) as caught:
         read_scan(path)
@@ -230,3 +233,65 @@ def test_mutants_are_scans_or_errors_with_a_code(tmp_path: Path) -> None:
             outcomes.append(error.code)
     assert len(outcomes) == 200
     assert {"dicom", "unreadable"} <= set(outcomes)
+
+
+def as_tomogram(
+    order: list[int], *, turned: bool = False, changes: dict[str, object] | None = None
+) -> Callable[[Dataset], None]:
+    """Say where frames lie as reconstructed SPECT does: a first slice, a spacing, a number for a frame."""
+
+    def change(ds: Dataset) -> None:
+        orientation = ds.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient
+        places = [
+            g.PlanePositionSequence[0].ImagePositionPatient for g in ds.PerFrameFunctionalGroupsSequence
+        ]
+        ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.20"
+        ds.Modality, ds.ImageType = "NM", ["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"]
+        ds.PixelSpacing = ds.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+        ds.SliceThickness, ds.SpacingBetweenSlices = "4", "-4.4" if turned else "4.4"
+        last = len(order) - 1
+        ds.SliceVector = [last - k + 1 if turned else k + 1 for k in order]
+        first = places[order.index(last if turned else 0)]
+        ds.DetectorInformationSequence = [
+            dataset(ImagePositionPatient=first, ImageOrientationPatient=orientation)
+        ]
+        del ds.PerFrameFunctionalGroupsSequence, ds.SharedFunctionalGroupsSequence
+        for name, value in (changes or {}).items():
+            if value is None:
+                delattr(ds, name)
+            else:
+                setattr(ds, name, value)
+
+    return change
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_reconstructed_tomograms_are_placed_by_their_first_slice(tmp_path: Path, turned: bool) -> None:
+    voxels = stack_voxels(TOMOGRAM)
+    order = list(range(TOMOGRAM.n_slices))
+    random.Random(3).shuffle(order)
+    change = as_tomogram(order, turned=turned)
+    scan = read_scan(write_enhanced(tmp_path / "nm.dcm", TOMOGRAM, voxels, frame_order=order, change=change))
+    assert np.array_equal(scan.voxels, voxels)
+    assert np.allclose(scan.geometry.slice_origins_mm, TOMOGRAM.slice_origins_mm)
+    assert scan.geometry.slice_thickness_mm == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"SpacingBetweenSlices": None},
+        {"SpacingBetweenSlices": "0"},
+        {"SliceVector": None},
+        {"SliceVector": [1] * 6},
+        {"ImageType": ["ORIGINAL", "PRIMARY", "RECON GATED TOMO", "EMISSION"]},
+        {"DetectorInformationSequence": None},
+        {"DetectorInformationSequence": [Dataset()]},
+    ],
+)
+def test_a_tomogram_that_does_not_say_all_of_it_is_refused(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    change = as_tomogram(list(range(6)), changes=changes)
+    path = write_enhanced(tmp_path / "nm.dcm", TOMOGRAM, stack_voxels(TOMOGRAM), change=change)
+    assert code_of(path) == "unsupported-format"

@@ -1,8 +1,8 @@
 """Enhanced multi-frame images (MR, CT, PET, legacy converted): the stacks of one file.
 
 Every frame has its own place, in the functional groups: per frame, or shared by all. Frames come in any
-order. A multi-frame image without functional groups (NM, ultrasound, secondary capture) does not say where
-its frames lie, and is refused.
+order. A multi-frame image without functional groups (ultrasound, secondary capture) does not say where its
+frames lie, and is refused; but for reconstructed tomograms of nuclear medicine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.gzipped import open_stream
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import check_grey, frame_of
-from volumetry.formats.dicom.series.slices import Repetition, Slice, SliceKind
+from volumetry.formats.dicom.series.slices import Numbers, Repetition, Slice, SliceKind
+from volumetry.formats.dicom.series.tomogram import planes_of_tomogram
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -119,6 +120,8 @@ def _facts_of_frames(header: DicomHeader) -> list[_FrameFacts]:
 
 def _facts(dataset: Dataset, header: DicomHeader) -> list[_FrameFacts]:
     groups = dataset.get("PerFrameFunctionalGroupsSequence")
+    if not groups and (planes := planes_of_tomogram(dataset, header)) is not None:
+        return _facts_of_tomogram(header, *planes)
     if not groups:
         raise ReadError(
             "unsupported-format",
@@ -147,6 +150,40 @@ def _facts(dataset: Dataset, header: DicomHeader) -> list[_FrameFacts]:
     return [
         _frame_facts(group, fixed, header, index, time_dimensions, agents, kinds)
         for index, group in enumerate(groups)
+    ]
+
+
+def _facts_of_tomogram(
+    header: DicomHeader, orientation: Numbers, origins_mm: Sequence[Numbers]
+) -> list[_FrameFacts]:
+    spacing_mm = header.spacing_between_slices_mm
+    kind = SliceKind(
+        subject=(header.patient_id, header.frame_of_reference_uid, header.sop_class_uid, ""),
+        contrast=(header.image_type, None, None),
+        orientation=orientation,
+        matrix=(header.rows or 0, header.columns or 0),
+        pixel_spacing_mm=header.pixel_spacing_mm,
+        slice_thickness_mm=header.slice_thickness_mm,
+        spacing_between_slices_mm=None if spacing_mm is None else abs(spacing_mm),
+        image_type=header.image_type,
+    )
+    return [
+        _FrameFacts(
+            kind=kind,
+            origin_mm=origin_mm,
+            slope=header.rescale_slope,
+            intercept=header.rescale_intercept,
+            repetition=Repetition(
+                temporal_position=None,
+                acquisition_number=None,
+                trigger_time_ms=None,
+                acquisition_time="",
+                dimensions=(),
+                number=index + 1,
+            ),
+            acquisition=header.acquisition,
+        )
+        for index, origin_mm in enumerate(origins_mm)
     ]
 
 
