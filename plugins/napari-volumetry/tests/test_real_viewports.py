@@ -283,7 +283,8 @@ def with_spot(scan: Scan, place_mm: np.ndarray) -> Scan:
 def spot_middle(pixels: np.ndarray) -> np.ndarray:
     """Return the middle (x, y) of the spot on the display, from the middle of the picture."""
     weights = pixels[..., 1].astype(float) * (np.ptp(pixels.astype(int), axis=-1) < 12)
-    weights[:44], weights[-44:], weights[:, :30], weights[:, -30:] = 0, 0, 0, 0
+    # What is written there, and the buttons of the visits, are no spot.
+    weights[:44], weights[-80:], weights[:, :30], weights[:, -30:] = 0, 0, 0, 0
     weights[weights < 0.3 * weights.max()] = 0
     rows, columns = np.indices(weights.shape)
     middle = np.array([(columns * weights).sum(), (rows * weights).sum()]) / weights.sum()

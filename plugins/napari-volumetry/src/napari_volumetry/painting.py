@@ -120,12 +120,20 @@ def paint_scale_bar(painter: QPainter, view: CanvasMap) -> None:
     write(painter, area, f"{length:g} mm", flags, colour=TEXT_COLOUR, points=9)
 
 
+NARROW = 390
+"""Pixels of a picture's width below which its labels have no room beside a letter."""
+
+
 def paint_labels(painter: QPainter, size: tuple[int, int], *, top: str, note: str, bottom: str) -> None:
     """Write what the picture is (top left), what to know of it (below), and the slice (bottom left)."""
-    left = Qt.AlignmentFlag.AlignLeft
-    area = QRectF(8, 6, max(size[0] / 2 - 24, 60), size[1] - 14)
+    left, (width, height) = Qt.AlignmentFlag.AlignLeft, size
+    is_narrow = width < NARROW
+    # Beside the letter in the middle of an edge; where there is no room, between those of both edges.
+    area = QRectF(8, 6, width / 2 - 24, height - 14)
+    if is_narrow:
+        area = QRectF(8, 32, width - 16, height - 66)
     write(painter, area, top, left | Qt.AlignmentFlag.AlignTop, colour=TEXT_COLOUR, points=11)
-    lower = area.translated(0, 22 if top else 0)
+    lower = area.translated(0, (44 if is_narrow else 22) if top else 0)
     write(painter, lower, note, left | Qt.AlignmentFlag.AlignTop, colour=NOTE_COLOUR, points=9)
     write(painter, area, bottom, left | Qt.AlignmentFlag.AlignBottom, colour=TEXT_COLOUR, points=11)
 
