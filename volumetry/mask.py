@@ -44,7 +44,7 @@ class Mask(Shown):
     --------
     >>> mask = vm.read_mask("sample_scans/orientation/axial/axial_mask.nii.gz")
     >>> mask.labels
-    (MaskLabel(number=1, name='', layer=0),)
+    (MaskLabel(number=1, name='', layer=0, side=''),)
     >>> len(mask.cross_sections().areas_mm2)
     4
     """
