@@ -1,5 +1,8 @@
 """Hips within patients: regression, estimating equations and mixed models, held to R."""
 
+import warnings
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -238,3 +241,44 @@ def test_a_single_row_per_cluster_is_no_cluster(rows: list[tuple[int, int]]) -> 
     scores = X[safe] * (residual[safe] / np.sqrt(1 - leverage[safe]))[:, None]
     expected = np.sqrt(np.diag(bread @ scores.T @ scores @ bread))
     assert result.details["standard_errors"] == pytest.approx(expected, abs=1e-8)
+
+
+PAIRS = pd.DataFrame({"y": np.r_[np.arange(10.0), np.arange(10.0) + 1], "g": [0] * 10 + [1] * 10})
+TWICE = np.r_[np.arange(10) // 2, np.arange(10) // 2 + 50]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Pat. ID", "PID", "Hosp-Nr.", "nhs number", "Patient Name", "Initials", "Krankenhausnummer",
+        "chart_no", "MRN", "case no", "record_id", "Study ID", "HospitalNumber", "Fallnummer",
+    ],
+)  # fmt: skip
+def test_a_column_that_repeats_as_patients_do_is_warned_about(name: str) -> None:
+    with pytest.warns(ClusteredDataWarning, match="20 rows of 10 clusters"):
+        vs.linear_regression("y", ["g"], data=PAIRS.assign(**{name: TWICE}))
+
+
+@pytest.mark.parametrize("name", ["Kürzel", "who", "x"])
+def test_codes_that_repeat_are_warned_about_whatever_their_column_is_called(name: str) -> None:
+    codes = [f"P{number:03d}" for number in TWICE]
+    with pytest.warns(ClusteredDataWarning, match="20 rows of 10 clusters"):
+        vs.linear_regression("y", ["g"], data=PAIRS.assign(**{name: codes}))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("age", TWICE), ("hip id", np.arange(20)), ("site id", [1, 2] * 10),
+        ("lesion no", [1, 2, 3, 4] * 5),
+        ("number of lesions", TWICE), ("stage", ["T1", "T2"] * 10), ("icd code", TWICE), ("score", TWICE / 2),
+        ("date", [f"2020-01-{n % 28 + 1:02d}" for n in TWICE]),
+        ("class", ["10-20", "20-30", "30-40", "x"] * 5),
+        ("comment", ["none", "2 drinks"] * 10), ("reader no", TWICE),
+    ],
+)  # fmt: skip
+def test_what_repeats_by_its_nature_is_not_warned_about(name: str, values: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = vs.linear_regression("y", ["g"], data=PAIRS.assign(**{name: values}))
+    assert result.notes == ()

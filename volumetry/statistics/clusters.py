@@ -23,12 +23,30 @@ from volumetry.statistics.types import BoolArray, Column, FloatArray, IntArray, 
 #: With a table and without ``cluster=``, a column is taken as the patient if its name consists of one of
 #: these words, with or without words of the next list: "Pat. ID", "patient_id", "PatientID", "Subject No".
 PATIENT_WORDS = frozenset(
-    {"patient", "patients", "patienten", "pat", "subject", "subj", "participant", "person", "proband", "mrn"}
-)
+    {
+        "patient", "patients", "patienten", "pat", "subject", "subj", "participant", "person", "proband",
+        "mrn", "pid",
+    }
+)  # fmt: skip
 #: A column whose name consists of these alone numbers something: it is the patient if no name above is found.
 NUMBER_WORDS = frozenset(
     {"id", "nr", "no", "num", "number", "nummer", "code", "key", "case", "fall", "record"}
 )
+#: With one of these in its name, a column may be the patient: "Hosp-Nr.", "nhs number", "Patient Name".
+NAME_WORDS = frozenset(
+    {"name", "names", "initials", "uid", "hosp", "hospital", "nhs", "ssn", "chart", "file"}
+)
+#: A column with one of these in its name numbers something else than patients, or counts.
+OTHER_WORDS = frozenset(
+    {
+        "of", "lesion", "visit", "slice", "read", "reader", "session", "level", "site", "centre", "center",
+        "surgeon", "operator", "post", "postal", "zip", "icd", "ops", "atc", "drug", "diagnosis",
+        "procedure", "implant", "device", "lot", "batch", "item", "dose", "street", "city", "group", "arm",
+    }
+)  # fmt: skip
+_IDENTIFIER = re.compile(r"[A-Za-z]{1,10}[-_ ./]?\d{2,}")
+_FEWEST, _LARGEST_MEAN = 5, 4.0
+"""A column of identifiers has so many values at least, and so many rows of each on average at most."""
 
 
 class ClusteredDataWarning(UserWarning):
@@ -76,7 +94,8 @@ def check_clusters(
         The caller's ``cluster=``.
     data : DataFrame or None
         The caller's ``data=``. With no `cluster`, a column named like a patient (`PATIENT_WORDS`,
-        `NUMBER_WORDS`) in which a value comes twice is taken as proof that the rows are clustered.
+        `NUMBER_WORDS`) in which a value comes twice is taken as proof that the rows are clustered; so is any
+        other column of numbers or codes of which many values come a few times each ("Hosp-Nr.").
     used : (n,) array of bool, optional
         Rows that the analysis uses; all by default.
     accounted : bool
@@ -106,6 +125,7 @@ def check_labels(
     name, found = "cluster", labels
     if found is None:
         repeated = repeated_patients(data, used)
+        repeated = _repeated_identifiers(data, used) if repeated is None else repeated
         if data is None or repeated is None:
             return Clusters()
         name, found = f"column {repeated!r}", _numbered(data[repeated])
@@ -161,8 +181,9 @@ def cluster_error(influence: FloatArray, codes: IntArray, of: str = "") -> tuple
 def patient_columns(names: Iterable[Any]) -> list[Any]:
     """Return the names that say patient; where none does, those that say that a column numbers something."""
     words = {name: _words(name) for name in names}
-    named = [name for name, said in words.items() if said and said <= PATIENT_WORDS | NUMBER_WORDS]
-    return [name for name in named if words[name] & PATIENT_WORDS] or named
+    known = PATIENT_WORDS | NUMBER_WORDS | NAME_WORDS
+    named = [name for name, said in words.items() if said & PATIENT_WORDS and said <= known]
+    return named or [name for name, said in words.items() if said and said <= NUMBER_WORDS]
 
 
 def repeated_patients(data: Table | None, used: BoolArray | None = None) -> Any | None:
@@ -177,6 +198,33 @@ def repeated_patients(data: Table | None, used: BoolArray | None = None) -> Any 
 def _numbered(column: Any) -> Labels:
     """Return labels that are only to be counted: in the order of their appearance, which takes no sorting."""
     return Labels(codes=pd.factorize(column)[0], levels=())
+
+
+def _repeated_identifiers(data: Table | None, used: BoolArray | None) -> Any | None:
+    """Return a column that repeats as a patient's number does, whatever it is called, or None.
+
+    Its name says that it numbers or names something ("Hosp-Nr."), or its cells are codes ("P017"); it has
+    many values, and a few rows of each.
+    """
+    for column in [] if data is None else data.columns:
+        values = data[column]  # type: ignore[index]
+        if getattr(values, "ndim", 1) != 1 or not (_says_number(_words(column)) or _holds_codes(values)):
+            continue
+        n_clusters, n_rows = _count(_numbered(values), used)
+        if _FEWEST <= n_clusters < n_rows <= _LARGEST_MEAN * n_clusters:
+            return column
+    return None
+
+
+def _says_number(words: set[str]) -> bool:
+    joined = any(word.endswith(("nummer", "number")) for word in words)
+    return not words & OTHER_WORDS and (joined or bool(words & (NUMBER_WORDS | NAME_WORDS)))
+
+
+def _holds_codes(values: Any) -> bool:
+    """Say whether the cells are codes of letters and a number, as far as the first of them show."""
+    first = [value for value in values.iloc[:20] if isinstance(value, str)]
+    return len(first) > 1 and all(_IDENTIFIER.fullmatch(value.strip()) for value in first)
 
 
 def _words(name: Any) -> set[str]:
