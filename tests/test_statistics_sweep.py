@@ -23,6 +23,7 @@ import volumetry.statistics as vs
 from volumetry.errors import VolumetryError
 
 PROVE = os.environ.get("VOLUMETRY_PROVE") == "1"
+pytestmark = pytest.mark.timeout(1800 if PROVE else 300)  # a proof is run beside others, and paused by them
 CALLS = 20_000 if PROVE else 1_000
 FUNCTIONS = [name for name in vs.__all__ if inspect.isfunction(getattr(vs, name))]
 CALLS_EACH = math.ceil(CALLS / len(FUNCTIONS))

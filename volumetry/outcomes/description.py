@@ -83,7 +83,7 @@ def _matched_steps(
     inside = [cohort.patient[row] for row in rows if cohort.keys[row] in keys]
     outside = [cohort.patient[row] for row in rows if cohort.keys[row] not in keys]
     return [
-        step("not matched", label, "left without a match", outside),
+        step("not matched", label, "no match", outside),
         step("matched", label, "matched and analysed", inside),
     ]
 
