@@ -9,9 +9,11 @@ import pytest
 from dicom_phantoms import stack_voxels, uid_of, write_series
 from phantoms import contour_items, write_rtstruct
 from pydicom import DataElement, config
-from study_phantoms import box_contours, box_trace, coronal, write_box
+from study_phantoms import box_contours, box_trace, coronal, write_box, write_box_trace
 
+from volumetry.agreement.adjudication import consensus_of_decisions, disagreement_rows, read_lesions
 from volumetry.cli import main
+from volumetry.errors import UsageError
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.study.finding.names import is_mask_name
 from volumetry.study.identity import order_of_visits
@@ -342,3 +344,33 @@ def test_a_lesion_that_is_named_after_its_patient_is_told_of(tmp_path, caplog):
     assert main(list(map(str, call))) == 0
     assert "in 1 rows" in caplog.text
     assert "Mueller" not in caplog.text
+
+
+# -- sites --------------------------------------------------------------------------------------------------
+
+
+def test_adjudication_tells_one_patient_id_of_two_sites_apart(tmp_path):
+    study, lines = tmp_path / "study", ["site,patient,visit,scan,trace"]
+    for site, bottom in (("north", 12.0), ("south", 9.0)):
+        write_box(study / site / "t1.nii.gz")
+        for reader, more in (("A", 0.0), ("B", 3.0)):
+            place = f"{site}/{reader}.trace.json"
+            outlines = box_contours(rows=(5.0, bottom + more))
+            write_box_trace(study / place, reader=reader, contours=outlines)
+            lines.append(f"{site},p1,v1,{site}/t1.nii.gz,{place}")
+    (study / "manifest.csv").write_text("\n".join(lines), encoding="utf-8")
+    lesions = read_lesions(study)
+    assert [(lesion.site, sorted(lesion.reads)) for lesion in lesions] == [
+        ("north", ["A", "B"]),
+        ("south", ["A", "B"]),
+    ]
+    assert [row["site"] for row in disagreement_rows(lesions)] == ["north", "south"]
+    decisions = tmp_path / "decisions.csv"
+    decisions.write_text("patient,visit,side,lesion,how,reader\np1,v1,L,L1,chosen,B\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="several sites"):
+        consensus_of_decisions(lesions, decisions)
+    decisions.write_text(
+        "site,patient,visit,side,lesion,how,reader\nnorth,p1,v1,L,L1,chosen,B\n", encoding="utf-8"
+    )
+    ((lesion, path, _),) = consensus_of_decisions(lesions, decisions)
+    assert (lesion.site, path.parent.name) == ("north", "north")
