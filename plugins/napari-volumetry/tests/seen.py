@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from napari_volumetry.painting import paint_letters
+from napari_volumetry.painting import NARROW, paint_letters
 from numpy.typing import NDArray
 from qtpy.QtCore import QPoint
 from qtpy.QtGui import QImage, QPainter
@@ -99,6 +99,9 @@ def bright_middle(pixels: NDArray[np.uint8], above: int) -> NDArray[np.float64] 
     gray = pixels.max(axis=-1) - pixels.min(axis=-1) < 12
     found = gray & (pixels[..., 1] > above)
     columns = found.shape[1]
+    if columns < NARROW:
+        # There the labels stand between the letters.
+        found[:100] = found[-80:] = False
     found[:44, : columns // 2] = False
     found[-40:] = False
     places = np.argwhere(found)
