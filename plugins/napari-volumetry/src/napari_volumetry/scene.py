@@ -7,12 +7,14 @@ are traced or three hundred, and nothing that napari's tools do to layers change
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QWidget
 
 from napari_volumetry.canvas_map import CanvasMap, fitted
@@ -28,7 +30,7 @@ LAYER = "scan"
 """Name of the layer: napari shows it where HTML is taken for markup, so it is not that of a file."""
 PROPOSED_COLOUR = "#c8c8c8"
 FRAME_MS = 50
-"""Time in which a frame has been painted."""
+"""Time after which a canvas that nobody sees, and that is not drawn, counts as drawn."""
 
 
 class Scene:
@@ -154,7 +156,22 @@ class Scene:
         for layer in others:
             layer.visible = False
         self.viewer.layers.remove(self.image)
-        QTimer.singleShot(FRAME_MS, lambda: self._show(others))
+        if others:
+            self._after_a_frame(lambda: self._show(others))
+
+    def _after_a_frame(self, do: Callable[[], None]) -> None:
+        """Do something when the canvas has been drawn: however long that takes on a busy machine."""
+        canvas = cast(QOpenGLWidget, self.canvas)
+        if not canvas.isVisible() or not canvas.updatesEnabled():
+            QTimer.singleShot(FRAME_MS, canvas, do)
+            return
+
+        def drawn() -> None:
+            canvas.frameSwapped.disconnect(drawn)
+            QTimer.singleShot(0, canvas, do)
+
+        canvas.frameSwapped.connect(drawn)
+        canvas.update()
 
     def _show(self, layers: Sequence[Layer]) -> None:
         for layer in layers:
