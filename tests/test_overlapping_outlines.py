@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from phantoms import contour_items, ring, trace_of, write_rtstruct
 from test_dicom_stacks_and_tracings import CLEAN, SERIES, images, run
@@ -83,12 +83,11 @@ def blobs(draw: st.DrawFn) -> list[Contour]:
 @given(blobs())
 def test_any_outlines_have_the_area_of_their_pixels(contours: list[Contour]) -> None:
     """Counted on a fine raster, which knows nothing of edges that meet."""
+    assume(len({c.vertices.tobytes() for c in contours}) == len(contours))  # equal ones: see above
     fine = 12
     small = [ring(0, c.vertices * fine + (fine - 1) / 2) for c in contours]
     depth = sum(fill_contours([c], (40 * fine, 40 * fine)).astype(int) for c in small)
     for how, inside in (("even-odd", np.asarray(depth) % 2 == 1), ("union", np.asarray(depth) > 0)):
-        if not inside.any():
-            continue  # equal outlines
         found, _ = without_overlaps(contours, how)  # type: ignore[arg-type]
         check_slice_contours(found)
         assert slice_area_pixels(found) == pytest.approx(inside.sum() / fine**2, rel=0.03, abs=1.0)
