@@ -24,9 +24,22 @@ Box = tuple[int, int, int, int, int, int]
 pytest.importorskip("highdicom")
 
 
+def as_another_series(image: Path, suffix: str) -> None:
+    """Give an image UIDs of its own: one series is never of two visits."""
+    from pydicom import dcmread
+
+    dataset = dcmread(image)
+    for name in ("SeriesInstanceUID", "SOPInstanceUID"):
+        setattr(dataset, name, f"{getattr(dataset, name)[: 63 - len(suffix)]}{suffix}")
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.save_as(image)
+
+
 def traced(visit: Path, *boxes: Box, file: str = "t1_mask.nii.gz") -> None:
     if not (visit / "t1").exists():
         shutil.copytree(SERIES, visit / "t1")
+        for image in (visit / "t1").iterdir():
+            as_another_series(image, f".{len(str(visit))}{visit.name[-1]}")
     scan = vm.read_scan(visit / "t1")
     values = np.zeros(scan.voxels.shape, np.uint8)
     for number, (k0, k1, i0, i1, j0, j1) in enumerate(boxes, start=1):

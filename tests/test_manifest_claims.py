@@ -67,10 +67,23 @@ def test_a_tracing_of_two_patients_is_of_neither(study):
     assert {(c["category"], c["reason"]) for c in changes} == {("not_evaluable", "ambiguous-lesion")}
 
 
-def test_a_scan_of_two_patients_is_of_neither(study):
-    rows, changes = batch(study, [line("P1", 2020), line("P2", 2020, scan="P1/2020.nii.gz")])
+def test_a_series_of_two_patients_is_of_neither(study):
+    from dicom_phantoms import stack_geometry, stack_voxels, write_series
+
+    geometry = stack_geometry()
+    names = [f"{i}.dcm" for i in range(geometry.n_slices)]
+    write_series(study / "images", geometry, stack_voxels(geometry), names=names, patient_id="P1")
+    rows, changes = batch(study, [line("P1", 2020, scan="images"), line("P2", 2020, scan="images")])
     assert codes(rows) == [("P1", "v2020", "patient-unclear"), ("P2", "v2020", "patient-unclear")]
+    assert all("lines 2 and 3" in row["message"] for row in rows)
     assert changes == []
+
+
+def test_an_atlas_may_be_the_scan_of_several_patients(study):
+    """A voxel file names no patient, and the volume is that of each one's own tracing."""
+    rows, _ = batch(study, [line("P1", 2020), line("P2", 2020, scan="P1/2020.nii.gz")])
+    assert [row["code"] for row in rows] == ["", ""]
+    assert rows[0]["volume_mm3"] != rows[1]["volume_mm3"]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ def without_double_claims(lines: Sequence[Lined]) -> list[Case]:
     - One tracing (the same file, label and region) is of one patient, side, lesion, reader and read. What one
       file says of two visits is left to the change, which is not evaluable.
     - A line that names a whole file measures all of its labels, so no other line may name one of them.
-    - One scan (a file or one series) is of one patient, who may have several lesions and readers.
+    - One series is of one patient, who may have several lesions and readers. A voxel file names no patient:
+      an atlas may be the scan of several, and a volume is that of its tracing whatever image it lies on.
     """
     errors: dict[int, VolumetryError] = {}
     for group in _by_scan(lines).values():
@@ -128,10 +129,10 @@ def _by_file(lines: Iterable[Lined]) -> Mapping[str, list[Lined]]:
 
 
 def _by_scan(lines: Iterable[Lined]) -> Mapping[tuple[str, ...], list[Lined]]:
-    """Lines by their scan; a folder of several series, of which tracings name theirs, may be of several."""
+    """Lines by their series; a folder of several series, of which tracings name theirs, may be of several."""
     found: dict[tuple[str, ...], list[Lined]] = defaultdict(list)
     for line, case in lines:
-        if case.error is None and (case.series_uid or len(case.scan_files) == 1):
+        if case.error is None and case.series_uid:
             found[case.scan_files].append((line, case))
     found.pop((), None)
     return found
