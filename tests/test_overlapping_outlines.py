@@ -72,8 +72,8 @@ def test_two_equal_outlines_stay_refused_by_even_odd_and_are_one_by_union() -> N
 def blobs(draw: st.DrawFn) -> list[Contour]:
     found = []
     for _ in range(draw(st.integers(2, 4))):
-        centre = np.array([draw(st.floats(12, 28)), draw(st.floats(12, 28))])
-        radii = np.array(draw(st.lists(st.floats(2, 10), min_size=5, max_size=24)))
+        centre = np.array([draw(st.integers(48, 112)) / 4, draw(st.integers(48, 112)) / 4])
+        radii = 0.25 * np.array(draw(st.lists(st.integers(8, 40), min_size=5, max_size=24)))
         angles = np.linspace(0, 2 * np.pi, len(radii), endpoint=False)
         found.append(ring(0, centre + radii[:, None] * np.column_stack((np.cos(angles), np.sin(angles)))))
     return found
