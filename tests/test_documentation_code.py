@@ -75,7 +75,7 @@ def run_command(command: str, expected: int, where: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=600,
     )
     assert done.returncode == expected, f"{where}: {command}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
 
@@ -102,6 +102,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(900)  # pages with many commands, on a machine with much else to do
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_code_runs(document: Path, workspace: Path) -> None:
     namespace: dict[str, object] = {"__name__": "__main__"}
