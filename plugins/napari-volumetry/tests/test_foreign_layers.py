@@ -31,3 +31,24 @@ def test_a_case_is_closed_and_opened_beside_a_layer_of_somebody_else(person, stu
     tracer.close_case()
     tracer.open_row(1)
     person.until(lambda: layer.visible)
+
+
+@pytest.mark.parametrize("kind", ADD)
+def test_the_picture_is_deleted_beside_a_layer_of_somebody_else(person, study, kind):
+    """Buffers of a deleted layer to which OpenGL still pointed ended the process in the next frame."""
+    tracer, viewer = person.tracer, person.viewer
+    tracer.open_study(study)
+    tracer.open_row(1)
+    person.look(0.1)
+    for _ in range(3):
+        ADD[kind](viewer)
+        person.look(0.1)
+        viewer.layers.remove(tracer.scene.image)
+        person.until(lambda: tracer.scene.image in viewer.layers)
+        person.look(0.1)
+        ADD[kind](viewer)
+        person.look(0.1)
+        viewer.layers.clear()
+        person.until(lambda: tracer.scene.image in viewer.layers)
+        person.look(0.1)
+    assert tracer.is_active()
