@@ -39,8 +39,8 @@ NAME_WORDS = frozenset(
 #: A column with one of these in its name numbers something else than patients, or counts.
 OTHER_WORDS = frozenset(
     {
-        "of", "hip", "lesion", "visit", "slice", "read", "reader", "session", "level", "site", "centre", "center",
-        "surgeon", "operator", "post", "postal", "zip", "icd", "ops", "atc", "drug", "diagnosis",
+        "of", "hip", "lesion", "visit", "slice", "read", "reader", "session", "level", "site", "centre",
+        "center", "surgeon", "operator", "post", "postal", "zip", "icd", "ops", "atc", "drug", "diagnosis",
         "procedure", "implant", "device", "lot", "batch", "item", "dose", "street", "city", "group", "arm",
     }
 )  # fmt: skip
