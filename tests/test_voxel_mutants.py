@@ -186,7 +186,8 @@ def nifti_contradicts(content: bytes) -> bool:
     rows = np.array(struct.unpack_from("<12f", content, 280), np.float64).reshape(3, 4)
     with np.errstate(all="ignore"):
         by_sform = np.linalg.norm(rows[:, :3], axis=0)
-        sform_off = sform_code > 0 and not (np.abs(by_sform / pixdim[1:4] - 1) <= 1.1e-3).all()
+        # A negative size of the right length is no contradiction: old programs write it for a flipped axis.
+        sform_off = sform_code > 0 and not (np.abs(by_sform / np.abs(pixdim[1:4]) - 1) <= 1.1e-3).all()
     bits = {2: 8, 4: 16, 8: 32, 16: 32, 64: 64, 256: 8, 512: 16, 768: 32, 1024: 64, 1280: 64}
     return sform_off or (bitpix != 0 and bits.get(datatype, bitpix) != bitpix)
 
