@@ -1,6 +1,8 @@
 """What all tests share: the real scans beside the repository, and how hypothesis searches."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +30,12 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip("the real scans are not beside this repository (../shared/data)")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _the_level_of_the_log_stays() -> Iterator[None]:
+    """A command that one test runs with --quiet or -v leaves the next test's log as it was."""
+    logger = logging.getLogger("volumetry")
+    level = logger.level
+    yield
+    logger.setLevel(level)

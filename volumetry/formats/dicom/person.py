@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
-import warnings
 from pathlib import Path
 
-from volumetry.formats.dicom.file.gzipped import open_stream
+from volumetry.errors import ReadError
+from volumetry.formats.dicom.file import tags
+from volumetry.formats.dicom.file.elements import walk_file
+from volumetry.formats.dicom.file.selection import ElementSelection
 
+_SELECTION = ElementSelection(tags=(tags.PatientBirthDate, tags.PatientSex))
 _SALT = secrets.token_bytes(16)
 _NO_DATES = {"", "0", "00000000", "00010101", "19000101", "18000101", "99999999"}
 
@@ -23,17 +26,12 @@ def person_marks(path: Path | str) -> tuple[int, int]:
     (int, int)
         0 where the file does not say it, or an anonymiser has put something in its place.
     """
-    from pydicom import dcmread
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with open_stream(path) as stream:
-                names = ["PatientBirthDate", "PatientSex"]
-                said = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=names)
-            born, sex = (str(said.get(name) or "").strip() for name in names)
-    except Exception:  # noqa: BLE001 - pydicom raises anything at corrupt input; nothing is said then
-        return 0, 0
+        elements = walk_file(path, _SELECTION)
+    except (ReadError, OSError):
+        return 0, 0  # nothing is said by a file that cannot be read
+    raw = (elements.raw(tag) or b"" for tag in _SELECTION.tags)
+    born, sex = (value.decode("ascii", "replace").strip(" \0") for value in raw)
     is_day = born not in _NO_DATES and born.isdecimal() and not born.endswith("0101")
     return _mark(born) if is_day else 0, _mark(sex) if sex in ("F", "M") else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,27 +64,38 @@ def inventory(path: Path | str) -> list[dict[str, Any]]:
     path = Path(path)
     if path.is_file():
         return [_file_row(path, path.name, [])]
-    cases = discover(path)
-    root = str(path)
+    cases = list(discover(path))
+    root, traces = str(path), _TracesOf(cases)
     found = look_around(path)
     rows: list[dict[str, Any]] = []
     for series in found.series.values():
         for stack in stacks_of(series.headers):
-            traces = _traces(cases, series.series_uid, series.folder)
-            rows.append(_stack_row(stack, series.folder or ".", traces))
+            found_here = traces.of(series.series_uid, series.folder)
+            rows.append(_stack_row(stack, series.folder or ".", found_here))
     masks = {case.trace for case in cases}
     images = [name for name in found.volumes if name not in masks]
-    rows += [_file_row(Path(root) / name, name, _traces(cases, "", name)) for name in images]
+    rows += [_file_row(Path(root) / name, name, traces.of("", name)) for name in images]
     rows += [_problem_row(case) for case in cases if case.error is not None]
     return sorted(rows, key=lambda row: (row["path"], row["series_uid"] or ""))
 
 
-def _traces(cases: Sequence[Case], series_uid: str, scan: str) -> list[str]:
-    return [
-        case.trace
-        for case in cases
-        if case.trace and ((case.series_uid and case.series_uid == series_uid) or (case.scan == scan != ""))
-    ]
+class _TracesOf:
+    """The tracings of every series and of every scan, in the order of the cases."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self._by_series: dict[str, list[int]] = defaultdict(list)
+        self._by_scan: dict[str, list[int]] = defaultdict(list)
+        self._traces = [case.trace for case in cases]
+        for place, case in enumerate(cases):
+            if case.trace:
+                self._by_series[case.series_uid].append(place)
+                self._by_scan[case.scan].append(place)
+
+    def of(self, series_uid: str, scan: str) -> list[str]:
+        """Return the tracings that name a series, or whose scan it is."""
+        of_series = self._by_series.get(series_uid, []) if series_uid else []
+        of_scan = self._by_scan.get(scan, []) if scan else []
+        return [self._traces[place] for place in sorted({*of_series, *of_scan})]
 
 
 def _stack_row(stack: SeriesStack | StackRefusal, folder: str, traces: list[str]) -> dict[str, Any]:

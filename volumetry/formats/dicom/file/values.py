@@ -1,8 +1,8 @@
 """Decoding of the few DICOM attributes that are read here, and of no others.
 
-The table is a whitelist: a patient's name, birth date, address, descriptions and comments have no entry, so
-nothing here can decode them, whatever a file holds. PatientID is the one text that identifies, and the key
-that joins tables.
+The table is a whitelist: a patient's name, address, descriptions and comments have no entry, so nothing here
+can decode them, whatever a file holds. PatientID is the one text that identifies, and the key that joins
+tables. Birth date and sex are only compared, as salted hashes of one run (`volumetry.formats.dicom.person`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.ReferencedFrameNumber: "IS",
         tags.CodeValue: "SH",
         tags.PatientID: "LO",
+        tags.PatientBirthDate: "DA",  # compared in memory by `person`, and kept nowhere
+        tags.PatientSex: "CS",  # the same
         tags.ContrastBolusAgent: "LO",  # only whether there is any
         tags.ScanningSequence: "CS",
         tags.SequenceVariant: "CS",
