@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -130,7 +129,6 @@ def test_what_cannot_be_written_is_said_and_another_place_is_offered(
     assert person.said.startswith("Saved")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX users")
 def test_a_folder_that_cannot_be_written_is_said_at_once(person, series, tmp_path, monkeypatch):
     (series / ".volumetry").write_text("in the way")
     (tmp_path / "elsewhere").mkdir()

@@ -10,6 +10,7 @@ from volumetry.change import ChangeRule
 from volumetry.outcomes.analysis import Analysis, Context, Outcome, Question, Role, Tidy, ask
 from volumetry.outcomes.endpoints.binary_endpoint import binary_question, recommended_binary
 from volumetry.outcomes.endpoints.change_figures import change_drawings
+from volumetry.outcomes.endpoints.class_endpoint import compare_counts
 from volumetry.outcomes.endpoints.error_part import error_drawings, error_notes, error_tables
 from volumetry.outcomes.inputs.lesion_volumes import (
     CLASSES,
@@ -88,28 +89,7 @@ def _relative(context: Context, endpoint: Change, label: str) -> Analysis:
 
 def _published(context: Context, endpoint: Change, classes: Sequence[str | None]) -> Analysis:
     question = _question(context, endpoint, "published", "classes-compared")
-    return ask(question, lambda: class_test(context, endpoint.published, classes))
-
-
-def class_test(context: Context, test: str, classes: Sequence[str | None]) -> StatisticResult:
-    """Compare three classes between groups with rows as independent."""
-    from dataclasses import replace
-
-    from volumetry.statistics.clusters import check_clusters
-    from volumetry.statistics.groups.contingency import contingency_test, cross_tabulate
-    from volumetry.statistics.groups.ordered import linear_by_linear_test
-
-    counts, missing = cross_tabulate(
-        context.cohort.group, classes, group_levels=context.cohort.labels, class_levels=CLASSES
-    )
-    result = (
-        linear_by_linear_test(counts, level=context.level)
-        if test == "linear-by-linear"
-        else contingency_test(counts, primary=test, level=context.level)  # type: ignore[arg-type]
-    )
-    known = [p for p, entry in zip(context.clusters, classes, strict=True) if entry is not None]
-    notes = (*result.notes, *check_clusters(known, accounted=False).notes)
-    return replace(result, n_missing=missing, notes=notes)
+    return ask(question, lambda: compare_counts(context, endpoint.published, classes, CLASSES))
 
 
 def _ordered(
@@ -237,7 +217,7 @@ def _sensitivity(context: Context, volumes: Sequence[UnitVolume | None]) -> Mapp
         row[f"{label}: not evaluable"] = own.count(None)
     published = ask(
         _question(context, Change(), "published", "classes-compared"),
-        lambda: class_test(context, "linear-by-linear", classes),
+        lambda: compare_counts(context, "linear-by-linear", classes, CLASSES),
     )
     ordered = _ordered(context, Change(), classes)[0]
     estimate = ordered.result.estimate if ordered.result else None
