@@ -6,7 +6,7 @@ from phantoms import squares, stack, trace_of
 
 from volumetry.change import ChangeRule, MeasuredVisit, classify_change, threshold_category
 from volumetry.errors import UsageError
-from volumetry.volume import MeasurementRule, measure_volume
+from volumetry.measurement import MeasurementRule, measure_volume
 
 UNITS = {
     "mm3": Decimal(1),

@@ -264,7 +264,7 @@ def test_series_of_files_and_folders(run, tmp_path):
 
 def test_a_fault_of_ours_is_named_and_no_traceback(run, tmp_path, monkeypatch):
     write_box(tmp_path / "m.nii.gz")
-    monkeypatch.setattr("volumetry.volume.measure_volume", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("volumetry.measurement.measure_volume", lambda *_, **__: 1 / 0)
     code, _, err = run("measure", tmp_path / "m.nii.gz")
     assert code == 4
     assert err.split(": ")[1] == "internal-error"

@@ -23,7 +23,7 @@ from volumetry.cli import main
 from volumetry.contour import Contour
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.series.choose import find_stack
-from volumetry.volume import MeasurementRule
+from volumetry.measurement import MeasurementRule
 
 EXPECTED_MM3 = 4 * 100 * CLEAN.pixel_area_mm2 * 4.0
 

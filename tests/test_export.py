@@ -17,7 +17,7 @@ from volumetry.errors import VolumetryError
 from volumetry.export import ExportOptions, export_file, read_traced
 from volumetry.formats import read_mask, read_regions, read_scan
 from volumetry.formats.exporting import format_of
-from volumetry.volume import MeasurementRule
+from volumetry.measurement import MeasurementRule
 
 VISIT = ROOT / "sample_scans/study/hip01/2021-03-02"
 FOLLOWUP = ROOT / "sample_scans/study/hip01/2021-09-07"

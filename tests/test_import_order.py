@@ -31,8 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("label_counter",),
     ("mask",),
     ("trace", "outlines"),
-    ("volume",),
-    ("change",),
+    ("scan_match", "volume"),
+    ("change", "measurement"),
     ("error_model", "reslice"),
     ("comparability",),
     ("tables",),
@@ -57,9 +57,20 @@ LEVEL = {name: level for level, row in enumerate(LAYERS) for name in row}
 # Rows above their own that these may not use either.
 FORBIDDEN = {
     # formats know no volumes
-    "formats": {"volume", "change", "error_model", "comparability", "tables"},
+    "formats": {"volume", "measurement", "change", "error_model", "comparability", "tables"},
     # statistics know tables, but no scans
-    "statistics": {"geometry", "scan", "contour", "sections", "mask", "trace", "volume", "change"},
+    "statistics": {
+        "geometry",
+        "scan",
+        "contour",
+        "sections",
+        "mask",
+        "trace",
+        "scan_match",
+        "volume",
+        "measurement",
+        "change",
+    },
 }
 
 # The same inside `volumetry.statistics`. Tests of groups know no models, and
@@ -165,7 +176,7 @@ def test_rooms_of_statistics_import_one_way(file: Path) -> None:
         ("geometry", "volumetry.scan.Scan"),
         ("contour", "volumetry.scan.Scan"),
         ("trace", "volumetry.formats.voxels.nifti"),
-        ("formats", "volumetry.volume.measure_volume"),
+        ("formats", "volumetry.measurement.measure_volume"),
         ("statistics", "volumetry.trace.Trace"),
         ("tables", "volumetry.Scan"),
         ("cli", "napari"),

@@ -10,8 +10,8 @@ from volumetry.errors import GeometryError, TraceError
 from volumetry.label_counter import LabelCounter
 from volumetry.labels import MaskLabel, find_label
 from volumetry.mask import Mask
+from volumetry.measurement import measure_volume
 from volumetry.outlines import contours_from_mask, fill_contours, mask_from_contours, outline_pixels
-from volumetry.volume import measure_volume
 
 PATTERNS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 

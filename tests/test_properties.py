@@ -12,9 +12,9 @@ from phantoms import mask_of, ring, rotation, stack, trace_of
 
 from volumetry.contour import Contour, signed_area
 from volumetry.geometry import ScanGeometry, sorted_by_position
+from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.outlines import mask_from_contours
 from volumetry.trace import Trace
-from volumetry.volume import MeasurementRule, measure_volume
 
 SPACING = MeasurementRule(height="spacing", check_side=False)
 FEW = settings(max_examples=40)

@@ -35,8 +35,8 @@ from pydicom import dcmread
 import volumetry as vm
 from volumetry.cli import main
 from volumetry.export import EXPORT_NAMES, ExportOptions, export_file, read_traced
+from volumetry.measurement import MeasurementRule
 from volumetry.study.runs.figures import figure_name
-from volumetry.volume import MeasurementRule
 
 pytest.importorskip("highdicom")
 

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volumetry.formats.trace_json import read_trace
+from volumetry.measurement import measure_volume
 from volumetry.samples import bodies, cohort, planes
 from volumetry.samples import folder as maker
-from volumetry.volume import measure_volume
 
 SAMPLES = ROOT / "sample_scans"
 STUDY = SAMPLES / "study"

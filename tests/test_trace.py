@@ -6,8 +6,9 @@ from phantoms import FRAME_OF_REFERENCE_UID, SQUARE, mask_of, ring, squares, sta
 
 from volumetry.errors import GeometryError, MismatchError, TraceError
 from volumetry.scan import Scan, ScanSource
+from volumetry.scan_match import check_trace
 from volumetry.sections import CrossSections
-from volumetry.trace import Provenance, Trace, check_trace
+from volumetry.trace import Provenance, Trace
 
 SOURCE = ScanSource(patient="P1", series_uid="1.2.3", modality="MR")
 

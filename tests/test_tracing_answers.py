@@ -19,9 +19,9 @@ from volumetry import VolumetryError
 from volumetry.cli import main
 from volumetry.errors import TraceError, UsageError
 from volumetry.formats.trace_json import decode_trace, encode_trace, write_trace
+from volumetry.measurement import MeasurementRule
 from volumetry.trace import NOT_MEASURABLE_REASONS
 from volumetry.tracing import TracingSession, brush_pixels, number_or_reason
-from volumetry.volume import MeasurementRule
 
 SESSIONS = 500 if os.environ.get("VOLUMETRY_PROVE") else 25
 STEPS = 30

@@ -3,7 +3,7 @@ import pytest
 from phantoms import mask_of, ring, squares, stack, trace_of, without_slices
 
 from volumetry.errors import GeometryError, MismatchError, TraceError, UsageError, VolumetryError
-from volumetry.volume import MeasurementRule, measure_volume
+from volumetry.measurement import MeasurementRule, measure_volume
 
 SPACING = MeasurementRule(height="spacing")
 

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from volumetry.geometry import ScanGeometry
     from volumetry.labels import MaskLabel
     from volumetry.mask import Mask, mask_from
+    from volumetry.measurement import MeasurementRule, measure_volume
     from volumetry.outlines import contours_from_mask, mask_from_contours
     from volumetry.scan import Scan, ScanSource, scan_from
+    from volumetry.scan_match import check_trace
     from volumetry.sections import CrossSections
     from volumetry.study.runs.results import StudyResults, measure_folder, read_results
-    from volumetry.trace import Provenance, Trace, check_trace
-    from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
+    from volumetry.trace import Provenance, Trace
+    from volumetry.volume import LesionVolume
 
 __all__ = [
     "ChangeRule",
@@ -87,7 +89,7 @@ _HOMES = {
     "Mask": "mask",
     "MaskLabel": "labels",
     "MeasuredVisit": "change",
-    "MeasurementRule": "volume",
+    "MeasurementRule": "measurement",
     "Provenance": "trace",
     "ReadingError": "error_model",
     "SamplingError": "error_model",
@@ -99,7 +101,7 @@ _HOMES = {
     "VisitFacts": "comparability",
     "VolumeChange": "change",
     "VolumetryError": "errors",
-    "check_trace": "trace",
+    "check_trace": "scan_match",
     "classify_change": "change",
     "compare_visits": "comparability",
     "contours_from_mask": "outlines",
@@ -109,7 +111,7 @@ _HOMES = {
     "mask_from": "mask",
     "mask_from_contours": "outlines",
     "measure_folder": "study.runs.results",
-    "measure_volume": "volume",
+    "measure_volume": "measurement",
     "read_mask": "formats",
     "read_results": "study.runs.results",
     "read_scan": "formats",

@@ -33,10 +33,12 @@ from volumetry.formats.exporting import (
 )
 from volumetry.loops import simple_contours
 from volumetry.mask import Mask
+from volumetry.measurement import MeasurementRule
 from volumetry.overlaps import without_overlaps
-from volumetry.trace import Trace, check_trace
+from volumetry.scan_match import check_trace
+from volumetry.trace import Trace
 from volumetry.traced_file import TracedFile, read_traced
-from volumetry.volume import LesionVolume, MeasurementRule
+from volumetry.volume import LesionVolume
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -19,9 +19,10 @@ from volumetry.formats.exporting import (
 from volumetry.formats.recognise import RTSTRUCT_CLASS, recognise
 from volumetry.geometry import ScanGeometry
 from volumetry.mask import Mask
+from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.scan import Scan
 from volumetry.trace import Trace
-from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
+from volumetry.volume import LesionVolume
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

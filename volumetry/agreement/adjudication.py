@@ -12,10 +12,10 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.agreement.overlap import Overlap, compare_outlines, differs_beyond
 from volumetry.errors import ReadError, UsageError, VolumetryError
+from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.study.protocol import Protocol, Reading
 from volumetry.tables import SIDES, Column, Table, read_table
 from volumetry.trace import Provenance, Trace
-from volumetry.volume import MeasurementRule, measure_volume
 
 CONSENSUS = "consensus"
 """The reader of consensus traces. They count as a reader of their own and make no pair in agreement."""

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Draw the lesion of a traced file on its scan."""
     from volumetry.figures.lesion_figures import draw_file
-    from volumetry.volume import MeasurementRule
+    from volumetry.measurement import MeasurementRule
 
     rule = MeasurementRule(height=chosen.height)
     draw_file(chosen.trace, scan=chosen.scan, out=chosen.out, label=chosen_region(chosen), rule=rule)

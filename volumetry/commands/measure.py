@@ -18,7 +18,8 @@ from volumetry.console import write_error, write_rows
 from volumetry.errors import VolumetryError
 
 if TYPE_CHECKING:
-    from volumetry.volume import LesionVolume, MeasurementRule
+    from volumetry.measurement import MeasurementRule
+    from volumetry.volume import LesionVolume
 
 WHAT = "measure the lesion volumes of traced files"
 EXAMPLE = "volumetry measure p01/lesion.nii.gz --height spacing --per-slice"
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Measure every lesion of the named files."""
-    from volumetry.volume import MeasurementRule
+    from volumetry.measurement import MeasurementRule
 
     rule = MeasurementRule(
         height=chosen.height,
@@ -78,7 +79,7 @@ def _measured(
     path: str, chosen: argparse.Namespace, rule: MeasurementRule
 ) -> Iterable[LesionVolume | VolumetryError]:
     from volumetry.formats import read_regions
-    from volumetry.volume import measure_volume
+    from volumetry.measurement import measure_volume
 
     region = chosen_region(chosen)
     try:

@@ -21,11 +21,13 @@ from volumetry.errors import UsageError, VolumetryError
 from volumetry.figures.upright import ToMillimetres, side_letter, upright
 from volumetry.formats import read_mask, read_scan, read_trace, recognise
 from volumetry.geometry import ScanGeometry
+from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.numbering import slice_name
 from volumetry.outlines import contours_from_mask
 from volumetry.scan import Scan
-from volumetry.trace import Trace, check_trace
-from volumetry.volume import HeightRule, LesionVolume, MeasurementRule, measure_volume
+from volumetry.scan_match import check_trace
+from volumetry.trace import Trace
+from volumetry.volume import HeightRule, LesionVolume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

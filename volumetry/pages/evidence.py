@@ -22,12 +22,12 @@ from volumetry.formats import read_scan, recognise
 from volumetry.formats.recognise import files_of
 from volumetry.formats.trace_json import SUFFIX, read_trace
 from volumetry.geometry import ScanGeometry
+from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.pages.inputs import MeasuredResults, section
 from volumetry.scan import Scan
 from volumetry.study.pseudonyms import Pseudonymiser, read_key, read_map
 from volumetry.trace import Trace
 from volumetry.tracing.disk.places import CasePlace
-from volumetry.volume import MeasurementRule, measure_volume
 
 UNIT = ("site", "patient", "side", "lesion")
 VISIT = ("site", "patient", "side", "lesion", "visit", "reader", "read")

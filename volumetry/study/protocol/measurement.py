@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from volumetry.change import ChangeRule
 from volumetry.documents import setting
+from volumetry.measurement import MeasurementRule, SkippedSlices
 from volumetry.sections import OverlappingOutlines, SelfIntersections
-from volumetry.volume import HeightRule, MeasurementRule, SkippedSlices
+from volumetry.volume import HeightRule
 
 
 @dataclass(frozen=True, kw_only=True)

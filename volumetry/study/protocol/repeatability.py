@@ -9,7 +9,7 @@ from typing import Literal
 from volumetry.documents import setting
 from volumetry.error_model import ReadingError
 from volumetry.errors import UsageError
-from volumetry.volume import MeasurementRule
+from volumetry.measurement import MeasurementRule
 
 Bound = Literal["t", "tolerance"]
 

@@ -16,6 +16,8 @@ from volumetry.formats.reader import RegionSections
 from volumetry.formats.recognise import is_voxel_file
 from volumetry.formats.trace_json import read_trace
 from volumetry.geometry import plane_of
+from volumetry.measurement import MeasurementRule, measure_volume
+from volumetry.scan_match import check_trace
 from volumetry.sections import CrossSections, joined_sections
 from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser
@@ -30,8 +32,6 @@ from volumetry.study.runs.inputs import (
 )
 from volumetry.study.runs.outcome_rows import outcome_row, slice_rows
 from volumetry.tables import Row
-from volumetry.trace import check_trace
-from volumetry.volume import MeasurementRule, measure_volume
 
 
 @dataclass(frozen=True, kw_only=True)

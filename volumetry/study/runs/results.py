@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volumetry.change import ChangeRule
+    from volumetry.measurement import MeasurementRule
     from volumetry.study.protocol import Protocol
-    from volumetry.volume import MeasurementRule
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

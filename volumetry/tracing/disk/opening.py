@@ -8,15 +8,16 @@ from pathlib import Path
 
 from volumetry.change import ChangeRule
 from volumetry.errors import TraceError, UsageError, VolumetryError
+from volumetry.measurement import MeasurementRule
 from volumetry.scan import Scan
-from volumetry.trace import Trace, check_trace
+from volumetry.scan_match import check_trace
+from volumetry.trace import Trace
 from volumetry.tracing.disk.case import TracingCase, locked
 from volumetry.tracing.disk.places import CasePlace, drawn_on, scan_key
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved, roll_forward
 from volumetry.tracing.session.loading import same_contours
 from volumetry.tracing.session.session import TracingSession
-from volumetry.volume import MeasurementRule
 
 
 def open_case(

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from volumetry.codes import ERROR_CODES
 from volumetry.errors import VolumetryError
+from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.numbering import slice_name, slice_names
 from volumetry.trace import Trace
-from volumetry.volume import LesionVolume, MeasurementRule, measure_volume
+from volumetry.volume import LesionVolume
 
 AnswerStatus = Literal["measured", "absent", "not_measurable", "not_traced"]
 

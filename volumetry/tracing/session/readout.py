@@ -17,6 +17,7 @@ from volumetry.comparability import ComparabilityRule
 from volumetry.error_model import ReadingError, VerdictRule
 from volumetry.errors import GeometryError, VolumetryError
 from volumetry.geometry import ScanGeometry
+from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.numbering import slice_names
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
@@ -33,7 +34,7 @@ from volumetry.tracing.session.change_readout import ReadoutChange, read_change
 from volumetry.tracing.session.records import TracedLesion
 from volumetry.tracing.session.sections import Section, SectionCache
 from volumetry.tracing.session.state import TracingState
-from volumetry.volume import HeightRule, LesionVolume, MeasurementRule, measure_volume
+from volumetry.volume import HeightRule, LesionVolume
 
 Array = NDArray[np.float64]
 

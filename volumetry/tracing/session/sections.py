@@ -12,11 +12,11 @@ from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
 from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
 from volumetry.loops import simple_contours
+from volumetry.measurement import MeasurementRule
 from volumetry.overlaps import without_overlaps
 from volumetry.sections import OverlappingOutlines, SelfIntersections, section_bounds
 from volumetry.tracing.session.records import PaintedSlice, TracedContour
 from volumetry.tracing.session.state import TracingState
-from volumetry.volume import MeasurementRule
 
 Array = NDArray[np.float64]
 Ways = tuple[SelfIntersections, OverlappingOutlines]

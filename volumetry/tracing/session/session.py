@@ -15,6 +15,7 @@ from volumetry.change import ChangeRule
 from volumetry.comparability import ComparabilityRule
 from volumetry.error_model import ReadingError, VerdictRule
 from volumetry.geometry import ScanGeometry
+from volumetry.measurement import MeasurementRule
 from volumetry.scan import ScanSource
 from volumetry.trace import Provenance, Trace
 from volumetry.tracing.session import lesion_edits
@@ -27,7 +28,7 @@ from volumetry.tracing.session.records import Action, Event, Replacement
 from volumetry.tracing.session.sections import SectionCache
 from volumetry.tracing.session.signing import SigningCheck, signing_check
 from volumetry.tracing.session.state import TracingState
-from volumetry.volume import LesionVolume, MeasurementRule
+from volumetry.volume import LesionVolume
 
 
 class TracingSession(DrawnSlices):
