@@ -106,21 +106,42 @@ def test_a_crossing_is_found_among_many_vertices():
     assert find_crossing(loop) is not None
 
 
-@given(st.integers(3, 40), st.integers(0, 2**32 - 1))
-def test_crossings_are_those_that_trying_all_edges_finds(n, seed):
-    vertices = np.random.default_rng(seed).random((n, 2)) * 10
+def _crosses_by_trying_all(vertices):
+    n = len(vertices)
     a, b = vertices, np.roll(vertices, -1, axis=0)
 
     def side(p, q, r):
         return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
-    crosses = any(
+    return any(
         side(a[i], b[i], a[j]) * side(a[i], b[i], b[j]) < 0
         and side(a[j], b[j], a[i]) * side(a[j], b[j], b[i]) < 0
         for i in range(n)
         for j in range(i + 1, n)
     )
-    assert (find_crossing(vertices) is not None) == crosses
+
+
+@given(st.integers(3, 40), st.integers(0, 2**32 - 1))
+def test_crossings_are_those_that_trying_all_edges_finds(n, seed):
+    vertices = np.random.default_rng(seed).random((n, 2)) * 10
+    assert (find_crossing(vertices) is not None) == _crosses_by_trying_all(vertices)
+
+
+@given(st.integers(3, 24), st.integers(1, 4), st.floats(0, 0.6), st.integers(0, 2**32 - 1))
+def test_round_rings_that_wind_several_times_or_turn_back_cross_as_trying_all_edges_finds(
+    n, turns, jitter, seed
+):
+    random = np.random.default_rng(seed)
+    angles = np.sort(random.uniform(0, 2 * np.pi * turns, n)) + jitter * random.normal(size=n)
+    radius = random.uniform(2, 20, n)
+    vertices = np.stack((radius * np.cos(angles), radius * np.sin(angles)), axis=1)[:: random.choice((1, -1))]
+    assert (find_crossing(vertices) is not None) == _crosses_by_trying_all(vertices)
+
+
+@pytest.mark.parametrize("pieces", [5, 7, 9])
+def test_a_star_of_many_points_drawn_in_one_stroke_crosses(pieces):
+    angles = np.arange(pieces) * 2 * np.pi * (pieces // 2) / pieces
+    assert find_crossing(np.stack((np.cos(angles), np.sin(angles)), axis=1)) is not None
 
 
 def test_even_odd_area_of_touching_edges():

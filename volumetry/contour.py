@@ -62,7 +62,7 @@ class Contour:
                 todo="Draw the outline again.",
             )
         if len(vertices):
-            vertices = vertices[np.any(vertices != np.roll(vertices, -1, axis=0), axis=1)]
+            vertices = vertices[(vertices != next_vertices(vertices)).any(axis=1)]
         if len(vertices) < 3:
             raise TraceError(
                 "invalid-contour",
@@ -90,6 +90,10 @@ class Contour:
 
         A ring that only touches itself (a keyhole, two pixels that meet at a corner) does not cross.
         """
+        return self._crossing
+
+    @cached_property
+    def _crossing(self) -> tuple[float, float] | None:
         return find_crossing(self.vertices)
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
@@ -97,17 +101,23 @@ class Contour:
         return points_inside(self.vertices, points)
 
 
+def next_vertices(ring: Array) -> Array:
+    """Return for every vertex of a ring (n, ...) the one after it: where its edge ends."""
+    return np.concatenate((ring[1:], ring[:1]))
+
+
 def signed_area(vertices: Array) -> float:
     """Shoelace area of a ring (n, 2) in pixels; the sign tells its direction."""
     # About a vertex, so that distance from the origin costs no digits.
-    rows, columns = (vertices - vertices[0]).T
-    return float(np.dot(rows, np.roll(columns, -1)) - np.dot(columns, np.roll(rows, -1))) / 2
+    shifted = vertices - vertices[0]
+    (rows, columns), (next_rows, next_columns) = shifted.T, next_vertices(shifted).T
+    return float(np.dot(rows, next_columns) - np.dot(columns, next_rows)) / 2
 
 
 def ring_centroid(vertices: Array) -> Array:
     """Centroid (row, column) of the area of a ring (n, 2)."""
     shifted = vertices - vertices[0]
-    following = np.roll(shifted, -1, axis=0)
+    following = next_vertices(shifted)
     cross = shifted[:, 0] * following[:, 1] - shifted[:, 1] * following[:, 0]
     total = cross.sum()
     if abs(total) < 1e-12:
@@ -117,7 +127,7 @@ def ring_centroid(vertices: Array) -> Array:
 
 def points_inside(vertices: Array, points: Array) -> NDArray[np.bool_]:
     """Return for every point (m, 2) whether it lies inside the ring (n, 2), by the even-odd rule."""
-    end = np.roll(vertices, -1, axis=0)
+    end = next_vertices(vertices)
     slanted = vertices[:, 0] != end[:, 0]
     start, end = vertices[slanted, np.newaxis], end[slanted, np.newaxis]
     slope = (end[..., 1] - start[..., 1]) / (end[..., 0] - start[..., 0])
@@ -133,7 +143,9 @@ def points_inside(vertices: Array, points: Array) -> NDArray[np.bool_]:
 
 def find_crossing(vertices: Array) -> tuple[float, float] | None:
     """Return a point where the ring (n, 2) crosses itself, or None. See `Contour.crossing`."""
-    ends = np.roll(vertices, -1, axis=0)
+    ends = next_vertices(vertices)
+    if _is_star_shaped(vertices, ends):
+        return None
     touch: tuple[float, float] | None = None
     for i, j in close_edges(vertices, ends):
         apart = np.abs(i - j)
@@ -150,6 +162,25 @@ def find_crossing(vertices: Array) -> tuple[float, float] | None:
     ):
         return touch
     return None
+
+
+def _is_star_shaped(vertices: Array, ends: Array) -> bool:
+    """Whether the ring, seen from the mean of its vertices, runs round it once and never back.
+
+    Its edges then lie in sectors of their own, so that none meets another. Most lesions are such, and this
+    takes a tenth of the time that looking at the pairs of edges does.
+    """
+    centre = vertices.mean(axis=0)
+    rows, columns = (vertices - centre).T
+    next_rows, next_columns = (ends - centre).T
+    turns = rows * next_columns - columns * next_rows
+    # Far above rounding; what is nearer to it is looked at edge by edge.
+    least = 1e-9 * max(float(np.abs(rows).max()), float(np.abs(columns).max())) ** 2
+    if turns[0] < 0:
+        turns = -turns
+    if not turns.min() > least:
+        return False
+    return int(np.count_nonzero((rows < 0) & (next_rows >= 0))) == 1
 
 
 def close_edges(start: Array, end: Array) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -261,7 +292,7 @@ def shared_area(first: Array, second: Array) -> float | None:
         return 0.0
     areas = abs(signed_area(first)), abs(signed_area(second))
     start = np.concatenate((first, second))
-    end = np.concatenate((np.roll(first, -1, axis=0), np.roll(second, -1, axis=0)))
+    end = np.concatenate((next_vertices(first), next_vertices(second)))
     touches = False
     for i, j in close_edges(start, end):
         between = (i < len(first)) != (j < len(first))

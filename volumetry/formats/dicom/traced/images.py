@@ -76,6 +76,8 @@ class TracedImages:
         if self.scan is not None:
             _check_named(self.scan, named, self.references)
             return self.scan
+        if not named:
+            return self._by_series(fits, frame_of_reference_uid)
         found = self._stacks_of(frozenset(named))
         if self.of_file is not None:
             found = [s for s in found if any(h.path == self.of_file.path for h in s.headers)]

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import Contour, close_rings, find_crossing, ring_inside, signed_area
+from volumetry.contour import (
+    Contour,
+    close_rings,
+    find_crossing,
+    next_vertices,
+    ring_inside,
+    signed_area,
+)
 from volumetry.errors import GeometryError, TraceError, VolumetryError
 from volumetry.formats.dicom.traced.references import SourceStack, slice_uids_of
 from volumetry.formats.dicom.traced.rtstruct_items import Ring
@@ -65,6 +72,8 @@ def _has_no_area(points_mm: NDArray[np.float64], geometry: ScanGeometry) -> bool
 
     A ring that crosses itself has an area, whatever the sum of its parts.
     """
+    if _encloses_enough(points_mm, geometry):
+        return False
     if len(np.unique(points_mm, axis=0)) < 3:
         return True
     # In the ring's own plane: one that stands across the slices has an area, and lies on no slice.
@@ -75,6 +84,19 @@ def _has_no_area(points_mm: NDArray[np.float64], geometry: ScanGeometry) -> bool
         return False
     across = float(np.linalg.svd(pixels - pixels.mean(axis=0), compute_uv=False)[-1]) / math.sqrt(len(pixels))
     return across < NO_WIDTH_PIXELS or find_crossing(pixels) is None
+
+
+def _encloses_enough(points_mm: NDArray[np.float64], geometry: ScanGeometry) -> bool:
+    """Whether the area on a slice is above that of a line: so it is of nearly all rings.
+
+    What a ring encloses in its own plane is never less.
+    """
+    if len(points_mm) < 3:
+        return False
+    edges_mm = next_vertices(points_mm) - points_mm
+    length_mm = math.sqrt(len(edges_mm) * float(np.einsum("ij,ij->", edges_mm, edges_mm)))
+    in_plane = points_mm @ np.stack((geometry.row_direction, geometry.column_direction), axis=1)
+    return 2 * abs(signed_area(in_plane)) > NO_WIDTH_PIXELS * length_mm * min(geometry.pixel_spacing_mm)
 
 
 def lies_on(rings: Sequence[Ring], geometry: ScanGeometry) -> bool:
