@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from volumetry.codes import ERROR_CODES, FLAGS
-from volumetry.documents import reference
+from volumetry.files.documents import reference
 from volumetry.study.finding.manifest import MANIFEST
 from volumetry.study.rows.mapping import TableMapping
 from volumetry.tables import table_reference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from volumetry.documents import reference
+from volumetry.files.documents import reference
 from volumetry.outcomes.inputs.derived import RULES
 from volumetry.outcomes.plan import VOLUME_COLUMNS, Plan
 from volumetry.outcomes.summary import Summary

@@ -20,8 +20,8 @@ PACKAGE = Path(volumetry.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "codes", "numbering"),
     ("errors", "shown"),
-    ("small_files", "acquisition"),
-    ("geometry", "atomic", "documents"),
+    ("files", "acquisition"),
+    ("geometry",),
     ("bridges",),
     ("scan", "contour"),
     ("loops",),

@@ -9,8 +9,8 @@ import pytest
 from conftest import ROOT
 from plan_reference import plan_reference
 
-from volumetry.documents import key_lines
 from volumetry.errors import ReadError, UsageError
+from volumetry.files.documents import key_lines
 from volumetry.outcomes.inputs.derived import RULES
 from volumetry.outcomes.inputs.source_table import read_source
 from volumetry.outcomes.plan import Rule, file_name, read_plan

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volumetry.documents import Document
 from volumetry.errors import ReadError, UsageError
+from volumetry.files.documents import Document
 from volumetry.outcomes.inputs.date_formats import COMMON, EXCEL, fault_of, read_by_any, read_date
 from volumetry.outcomes.inputs.derived import derive
 from volumetry.outcomes.inputs.source_table import SourceTable, read_source

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volumetry.documents import Document, build
 from volumetry.errors import ReadError, UsageError
+from volumetry.files.documents import Document, build
 from volumetry.outcomes.audit_command import COLUMNS, audit_file
 from volumetry.outcomes.summary import Summary, audit_summary
 from volumetry.statistics.audit.bounds import (

@@ -10,10 +10,11 @@ from phantoms import circle, ring, squares, stack, trace_of
 
 import volumetry as vm
 from volumetry.errors import OutputError, ReadError, TraceError, UsageError, VolumetryError
+from volumetry.files.canonical_json import canonical_json
 from volumetry.formats import trace_json
 from volumetry.formats.trace_json import decode_trace, encode_trace
 from volumetry.scan import ScanSource
-from volumetry.trace import TRACE_VERSION, Provenance, canonical_json
+from volumetry.trace import TRACE_VERSION, Provenance
 
 HERE = "L1.trace.json"
 

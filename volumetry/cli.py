@@ -17,11 +17,11 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from volumetry._version import __version__
-from volumetry.atomic import NO_ROOM
 from volumetry.commands import NAMES, load
 from volumetry.commands.options import add_verbosity
 from volumetry.console import DONE, INTERRUPTED, NONE_SUCCEEDED, USAGE, set_verbosity, write_error
 from volumetry.errors import OutputError, UsageError, VolumetryError, internal_error
+from volumetry.files.atomic import NO_ROOM
 
 
 class _Help(argparse.HelpFormatter):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from volumetry.atomic import make_folder
 from volumetry.errors import UsageError, VolumetryError
+from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan, trace_json
 from volumetry.formats.dicom.written.lesions import (
     ExportedLesion,

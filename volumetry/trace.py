@@ -16,6 +16,7 @@ import numpy as np
 
 from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
 from volumetry.errors import TraceError
+from volumetry.files.canonical_json import canonical_json
 from volumetry.geometry import ScanGeometry
 from volumetry.loops import simple_contours
 from volumetry.overlaps import without_overlaps
@@ -342,13 +343,6 @@ def _varying_thickness(geometry: ScanGeometry) -> dict[str, Any]:
 def _plain_record(kind: Any, values: dict[str, Any]) -> Any:
     types = {f.name: int if f.type == "int" else str for f in fields(kind)}
     return kind(**{name: types[name](value) for name, value in values.items()})
-
-
-def canonical_json(document: Any) -> str:
-    """Return JSON that is the same for equal values: sorted keys, no spaces, shortest floats."""
-    import json
-
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _section(

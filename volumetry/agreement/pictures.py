@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from volumetry.agreement.figures_of_agreement import KindOfAgreement
-from volumetry.atomic import write_atomically
+from volumetry.files.atomic import write_atomically
 from volumetry.tables import Row
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from volumetry.agreement.declared import BY_SIZE, PAIR_SLICES, PAIRS, SUMMARY
 from volumetry.agreement.figures_of_agreement import KindOfAgreement, error_by_size, kind_of_agreement
 from volumetry.agreement.overlap import Overlap, compare_outlines
 from volumetry.agreement.reads import KINDS, Read, ReadPair, read_pairs, reads_of, repeated_volumes
-from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import StatisticsError, VolumetryError
+from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.tables import MEASUREMENTS, Row, read_table, write_table
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Find the cases and write a line for each."""
-    from volumetry.atomic import write_atomically
+    from volumetry.files.atomic import write_atomically
     from volumetry.formats.opening import files_told, links_followed
     from volumetry.study.finding.manifest_writing import manifest_text
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.atomic import write_atomically
 from volumetry.contour import Contour
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.figures.upright import ToMillimetres, side_letter, upright
+from volumetry.files.atomic import write_atomically
 from volumetry.formats import read_mask, read_scan, read_trace, recognise
 from volumetry.geometry import ScanGeometry
 from volumetry.measurement import MeasurementRule, measure_volume

@@ -275,7 +275,7 @@ def save_dicom(written: Dataset, path: Path | str) -> None:
     """Write a DICOM object atomically: the same lesion on the same images always gives the same bytes."""
     from io import BytesIO
 
-    from volumetry.atomic import write_atomically
+    from volumetry.files.atomic import write_atomically
 
     _settle_times(written)
     _settle_characters(written)

@@ -11,12 +11,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from volumetry.atomic import write_atomically
 from volumetry.errors import ReadError, TraceError, UsageError, VolumetryError
+from volumetry.files.atomic import write_atomically
+from volumetry.files.canonical_json import canonical_json
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
 from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
-from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace, canonical_json
+from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace
 
 SUFFIX = ".trace.json"
 MAX_BYTES = 16 * 1024**2

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from volumetry.documents import build, read_document, setting
 from volumetry.errors import VolumetryError
+from volumetry.files.documents import build, read_document, setting
 
 if TYPE_CHECKING:
     from volumetry.statistics.audit.printed import Finding, PrintedSummary

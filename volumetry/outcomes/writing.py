@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from volumetry._version import __version__
-from volumetry.atomic import make_folder, write_atomically
+from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome
 from volumetry.outcomes.plain import finite, plain
 from volumetry.outcomes.results_page import results_page

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from volumetry._version import __version__
-from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import UsageError
+from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.pages.evidence import EvidenceReader, Files, LesionRows, find_files, lesions_of
 from volumetry.pages.inputs import MeasuredResults, read_inputs
 from volumetry.pages.lesion_page import lesion_page

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from volumetry.atomic import named_output_errors
 from volumetry.console import write_note
+from volumetry.files.atomic import named_output_errors
 from volumetry.samples.orientation import orientation_files
 from volumetry.samples.study import study_files, table_files
 

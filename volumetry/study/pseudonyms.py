@@ -21,8 +21,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from volumetry.atomic import atomic_output, named_output_errors
 from volumetry.errors import ReadError
+from volumetry.files.atomic import atomic_output, named_output_errors
 from volumetry.study.cases import Case
 
 KEY_BYTES = 32

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.errors import ReadError, UsageError
-from volumetry.small_files import check_regular
+from volumetry.files.small_files import check_regular
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _MAX_BYTES = 1 << 28

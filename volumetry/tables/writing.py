@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from volumetry.atomic import atomic_output
 from volumetry.errors import UsageError
+from volumetry.files.atomic import atomic_output
 from volumetry.tables.cells import csv_cell
 from volumetry.tables.columns import Table
 

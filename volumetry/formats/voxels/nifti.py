@@ -151,7 +151,7 @@ def write_mask(mask: Mask, path: Path | str) -> None:
     values = mask.layers[0]
     header = _header(mask.geometry, values.dtype.str[1:], path)
     little = values.dtype.newbyteorder("<")
-    from volumetry.atomic import atomic_output  # with tempfile and shutil, which no reader needs
+    from volumetry.files.atomic import atomic_output  # with tempfile and shutil, which no reader needs
 
     with atomic_output(path) as file:
         if not str(path).endswith(".gz"):

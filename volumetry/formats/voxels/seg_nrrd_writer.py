@@ -32,7 +32,7 @@ def write_mask(mask: Mask, path: Path | str) -> None:
     OutputError
         ``read-only``, ``disk-full``.
     """
-    from volumetry.atomic import write_atomically
+    from volumetry.files.atomic import write_atomically
 
     step = _slice_step(mask.geometry, path)
     layers = _layers(mask)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from volumetry.documents import Document
 from volumetry.errors import UsageError
+from volumetry.files.documents import Document
 from volumetry.outcomes.inputs.source_table import SourceTable
 from volumetry.outcomes.plan import Derived
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from volumetry.documents import Document
 from volumetry.error_model import ReadingError, read_repeatability
 from volumetry.errors import UsageError
+from volumetry.files.documents import Document
 from volumetry.outcomes.inputs.conditions import truths
 from volumetry.outcomes.inputs.derived import derive
 from volumetry.outcomes.inputs.dispositions import (

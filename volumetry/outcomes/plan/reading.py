@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from volumetry.documents import Document, build, read_document, setting
 from volumetry.errors import UsageError
+from volumetry.files.documents import Document, build, read_document, setting
 from volumetry.outcomes.plan.endpoints import (
     Agreement,
     Binary,

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from volumetry.documents import setting
 from volumetry.errors import UsageError
+from volumetry.files.documents import setting
 
 _DATES = (
     'how dates are written: `"d/m/Y"`, `"Y-m-d H:M:S"`, with the letters Y m d H M S for digits and b for '

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.errors import ReadError
+from volumetry.files.small_files import read_small
 from volumetry.formats.lesion_names import side_of_name
-from volumetry.small_files import read_small
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from volumetry.comparability import REFUSED_BY_DEFAULT, RESERVATIONS, ComparabilityRule
-from volumetry.documents import setting
 from volumetry.errors import UsageError
+from volumetry.files.documents import setting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.change import ChangeRule
-from volumetry.documents import Document, build, read_document
 from volumetry.error_model import ReadingError, read_repeatability
+from volumetry.files.canonical_json import canonical_json
+from volumetry.files.documents import Document, build, read_document
 from volumetry.measurement import MeasurementRule
 from volumetry.study.protocol.comparability import ComparabilitySection
 from volumetry.study.protocol.identity import IdentitySection
@@ -20,7 +21,6 @@ from volumetry.study.protocol.repeatability import RepeatabilitySection
 from volumetry.study.protocol.scan import ScanSection
 from volumetry.study.protocol.study import EmptyMask, Finding, StudySection
 from volumetry.study.protocol.tracings import TracingsSection
-from volumetry.trace import canonical_json
 
 
 @dataclass(frozen=True, kw_only=True)

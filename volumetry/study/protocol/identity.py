@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from volumetry.documents import setting
 from volumetry.errors import UsageError
+from volumetry.files.documents import setting
 
 _PATIENT = re.compile(r"PatientID|folder:[1-9]")
 _SITE = re.compile(r"folder:[1-9]")

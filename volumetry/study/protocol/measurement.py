@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from volumetry.change import ChangeRule
-from volumetry.documents import setting
+from volumetry.files.documents import setting
 from volumetry.measurement import MeasurementRule, SkippedSlices
 from volumetry.sections import OverlappingOutlines, SelfIntersections
 from volumetry.volume import HeightRule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from volumetry.documents import setting
+from volumetry.files.documents import setting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from volumetry.documents import setting
 from volumetry.errors import UsageError
+from volumetry.files.documents import setting
 
 Blinding = Literal["none", "patient", "time"]
 Order = Literal["shuffled", "listed"]

@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from volumetry.documents import setting
 from volumetry.error_model import ReadingError
 from volumetry.errors import UsageError
+from volumetry.files.documents import setting
 from volumetry.measurement import MeasurementRule
 
 Bound = Literal["t", "tolerance"]

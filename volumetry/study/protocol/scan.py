@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from volumetry.documents import setting
 from volumetry.errors import UsageError
+from volumetry.files.documents import setting
 
 Plane = Literal["", "sagittal", "coronal", "axial"]
 Weighting = Literal["", "T1", "T2", "T2*", "PD", "STIR", "FLAIR", "DWI", "CT"]

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from volumetry.documents import setting
 from volumetry.errors import UsageError
+from volumetry.files.documents import setting
 from volumetry.study.identity import twice_named
 
 EmptyMask = Literal["absent", "not_measurable"]

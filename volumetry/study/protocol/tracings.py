@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from volumetry.documents import setting
+from volumetry.files.documents import setting
 
 Form = Literal["trace", "rtstruct", "seg", "mask"]
 

@@ -18,8 +18,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from volumetry.documents import Document, build, read_document, setting, table_setting
 from volumetry.errors import UsageError
+from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.identity import twice_named
 from volumetry.study.table_text import TableText, table_text

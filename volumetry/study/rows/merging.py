@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from volumetry._version import __version__
-from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import ReadError, UsageError
-from volumetry.small_files import read_small
+from volumetry.files.atomic import make_folder, write_atomically
+from volumetry.files.small_files import read_small
 from volumetry.study.identity import natural
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, read_table, write_table
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from volumetry._version import __version__
-from volumetry.atomic import atomic_output, make_folder
 from volumetry.errors import UsageError, WorkerError
+from volumetry.files.atomic import atomic_output, make_folder
 from volumetry.formats.opening import links_followed
 from volumetry.formats.recognise import is_by_library
 from volumetry.study.case_table import CaseTable

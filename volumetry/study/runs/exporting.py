@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from volumetry.atomic import make_folder
 from volumetry.errors import MismatchError, OutputError, VolumetryError, internal_error
 from volumetry.export import ExportOptions, read_traced, write_report
+from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan
 from volumetry.formats.dicom.written.lesions import SourceImages, of_patient, source_images, tracked_in
 from volumetry.formats.dicom.written.pseudonymous import images_under_pseudonym, mark_as_pseudonymous

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from volumetry.atomic import make_folder
 from volumetry.errors import OutputError, VolumetryError, internal_error
 from volumetry.figures.lesion_figures import LesionView, draw_lesion, view_of, write_figure
+from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan
 from volumetry.formats.opening import links_followed
 from volumetry.study.cases import Case

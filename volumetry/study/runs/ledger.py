@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from volumetry.atomic import named_output_errors
 from volumetry.errors import OutputError
+from volumetry.files.atomic import named_output_errors
 from volumetry.study.hash_index import HashIndex
 
 LEDGER_NAME = "ledger.jsonl"

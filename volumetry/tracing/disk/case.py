@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 
 from volumetry._version import __version__
-from volumetry.atomic import make_folder
 from volumetry.errors import OutputError, TraceError, UsageError, VolumetryError
+from volumetry.files.atomic import make_folder
 from volumetry.formats import write_mask
 from volumetry.outlines import mask_from_contours
 from volumetry.tracing.disk.journal import JournalWriter

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from volumetry.atomic import named_output_errors
+from volumetry.files.atomic import named_output_errors
 
 
 def create_exclusively(path: Path | str, content: bytes) -> bool:

@@ -22,9 +22,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from volumetry.atomic import named_output_errors
 from volumetry.errors import OutputError, ReadError, VolumetryError
-from volumetry.trace import canonical_json
+from volumetry.files.atomic import named_output_errors
+from volumetry.files.canonical_json import canonical_json
 from volumetry.tracing.disk.exclusive import sync_folder
 from volumetry.tracing.session.records import Event
 

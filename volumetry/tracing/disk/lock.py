@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from volumetry.atomic import named_output_errors
-from volumetry.trace import canonical_json
+from volumetry.files.atomic import named_output_errors
+from volumetry.files.canonical_json import canonical_json
 from volumetry.tracing.disk.exclusive import create_exclusively
 
 STALE_AFTER_S = 120.0

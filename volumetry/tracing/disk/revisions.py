@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from volumetry.atomic import named_output_errors
 from volumetry.errors import ReadError, VolumetryError
+from volumetry.files.atomic import named_output_errors
 from volumetry.formats.trace_json import SUFFIX, decode_trace, encode_trace
 from volumetry.trace import Trace
 from volumetry.tracing.disk.exclusive import (

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import OutputError
+from volumetry.files.atomic import make_folder, write_atomically
 
 FOLDER_VARIABLE = "VOLUMETRY_CONFIG"
 """Names another folder for the settings, for machines that several readers share."""

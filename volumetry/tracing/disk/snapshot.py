@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from volumetry.atomic import named_output_errors, write_atomically
 from volumetry.errors import VolumetryError
-from volumetry.trace import canonical_json
+from volumetry.files.atomic import named_output_errors, write_atomically
+from volumetry.files.canonical_json import canonical_json
 from volumetry.tracing.disk.journal import checked_line, good_lines
 from volumetry.tracing.session.state import TracingState, state_from_document, state_summary
 

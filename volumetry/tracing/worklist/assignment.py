@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import ReadError, UsageError
+from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.study.protocol import Reading
 from volumetry.study.reading import PlannedRead
 from volumetry.tracing.disk.places import CasePlace

@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from volumetry.atomic import make_folder, write_atomically
 from volumetry.errors import ReadError
+from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.tracing.disk.places import HIDDEN, CasePlace
 
 KEY_NAME = "key.json"

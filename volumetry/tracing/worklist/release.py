@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from volumetry.atomic import make_folder
 from volumetry.errors import ReadError
+from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan
 from volumetry.study.reading import PlannedRead
 from volumetry.trace import Trace

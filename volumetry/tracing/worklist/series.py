@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from volumetry.atomic import make_folder
 from volumetry.errors import ReadError
+from volumetry.files.atomic import make_folder
 from volumetry.study.cases import Case
 from volumetry.study.protocol import Protocol
 from volumetry.study.protocol.scan import ScanSection

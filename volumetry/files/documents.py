@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from volumetry.errors import ReadError, UsageError
-from volumetry.small_files import check_depth, read_small
+from volumetry.files.small_files import check_depth, read_small
 
 Section = TypeVar("Section")
 KeyPath = tuple[str | int, ...]
