@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 from volumetry.scan import ScanSource
 from volumetry.trace import Trace
 
@@ -256,7 +256,7 @@ def write_rtstruct(
 
 
 def mask_of(layer: NDArray[Any], geometry: ScanGeometry, **values: Any) -> Mask:
-    from volumetry.labels import MaskLabel
+    from volumetry.masks.labels import MaskLabel
 
     labels = tuple(MaskLabel(number=int(n)) for n in np.unique(layer) if n)
     return Mask(layers=(layer,), geometry=geometry, labels=labels, **values)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from volumetry.agreement.overlap import compare_outlines, differs_beyond
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.geometry import ScanGeometry
 
 GEOMETRY = ScanGeometry(

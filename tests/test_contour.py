@@ -4,17 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phantoms import SQUARE, circle, ring
 
-from volumetry.contour import (
-    Contour,
-    check_slice_contours,
+from volumetry.contours.contour import Contour
+from volumetry.contours.rings import (
     even_odd_area,
     find_crossing,
     points_inside,
     ring_inside,
     rings_overlap,
     shared_area,
-    slice_area_pixels,
 )
+from volumetry.contours.slice_contours import check_slice_contours, slice_area_pixels
 from volumetry.errors import TraceError
 
 SMALL = ((6.0, 6.0), (6.0, 8.0), (8.0, 8.0), (8.0, 6.0))

@@ -18,7 +18,7 @@ import volumetry as vm
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.series.volume import read_scan
 from volumetry.geometry import ScanGeometry
-from volumetry.labels import MaskLabel
+from volumetry.masks.labels import MaskLabel
 
 DATA = SHARED / "data"
 ENHANCED = DATA / "dcm_qa_enh"

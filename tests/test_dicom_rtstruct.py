@@ -26,7 +26,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 import volumetry as vm
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.traced.image_search import find_series_folder
 from volumetry.formats.dicom.traced.rtstruct import (

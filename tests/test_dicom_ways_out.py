@@ -20,7 +20,7 @@ from test_dicom_stacks_and_tracings import CLEAN, SERIES, images, lattice, phase
 
 import volumetry as vm
 from volumetry.cli import main
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.series.choose import find_stack
 from volumetry.measurement import MeasurementRule

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
+from volumetry.contours.contour import Contour
+from volumetry.contours.loops import MOST_CROSSINGS, simple_contours
+from volumetry.contours.slice_contours import check_slice_contours, slice_area_pixels
 from volumetry.errors import TraceError
-from volumetry.loops import MOST_CROSSINGS, simple_contours
 
 PENTAGRAM = [(10 * np.cos(0.8 * np.pi * k), 10 * np.sin(0.8 * np.pi * k)) for k in range(5)]
 

@@ -5,13 +5,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from phantoms import SQUARE, mask_of, ring, squares, stack, trace_of
 
-from volumetry.contour import points_inside, slice_area_pixels
+from volumetry.contours.rings import points_inside
+from volumetry.contours.slice_contours import slice_area_pixels
 from volumetry.errors import GeometryError, TraceError
-from volumetry.label_counter import LabelCounter
-from volumetry.labels import MaskLabel, find_label
-from volumetry.mask import Mask
+from volumetry.masks.label_counter import LabelCounter
+from volumetry.masks.labels import MaskLabel, find_label
+from volumetry.masks.mask import Mask
+from volumetry.masks.outlines import contours_from_mask, fill_contours, mask_from_contours, outline_pixels
 from volumetry.measurement import measure_volume
-from volumetry.outlines import contours_from_mask, fill_contours, mask_from_contours, outline_pixels
 
 PATTERNS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 

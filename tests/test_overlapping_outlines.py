@@ -14,9 +14,10 @@ from phantoms import contour_items, ring, trace_of, write_rtstruct
 from test_dicom_stacks_and_tracings import CLEAN, SERIES, images, run
 
 import volumetry as vm
-from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
-from volumetry.outlines import fill_contours
-from volumetry.overlaps import without_overlaps
+from volumetry.contours.contour import Contour
+from volumetry.contours.overlaps import without_overlaps
+from volumetry.contours.slice_contours import check_slice_contours, slice_area_pixels
+from volumetry.masks.outlines import fill_contours
 
 
 def box(top: float, left: float, bottom: float, right: float, index: int = 0) -> Contour:

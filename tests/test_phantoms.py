@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from phantoms import circle, ellipsoid, ring, stack, torus, trace_body, trace_of
 
+from volumetry.masks.outlines import mask_from_contours
 from volumetry.measurement import MeasurementRule, measure_volume
-from volumetry.outlines import mask_from_contours
 
 SPACING = MeasurementRule(height="spacing")
 

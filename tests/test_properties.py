@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phantoms import mask_of, ring, rotation, stack, trace_of
 
-from volumetry.contour import Contour, signed_area
+from volumetry.contours.contour import Contour
+from volumetry.contours.rings import signed_area
 from volumetry.geometry import ScanGeometry, sorted_by_position
+from volumetry.masks.outlines import mask_from_contours
 from volumetry.measurement import MeasurementRule, measure_volume
-from volumetry.outlines import mask_from_contours
 from volumetry.trace import Trace
 
 SPACING = MeasurementRule(height="spacing", check_side=False)

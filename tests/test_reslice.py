@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
 from volumetry.reslice import explained_by_tilt, lesion_body, resliced_areas_mm2

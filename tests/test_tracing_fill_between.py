@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from test_tracing_session import coronal, disc
 
 import volumetry as vm
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.tracing import TracingSession, fill_between, open_case, read_worklist
 
 N_SLICES = 12

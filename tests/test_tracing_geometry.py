@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volumetry import Contour, Scan, ScanGeometry, ScanSource
-from volumetry.contour import signed_area, slice_area_pixels
+from volumetry.contours.rings import signed_area
+from volumetry.contours.slice_contours import slice_area_pixels
 from volumetry.errors import GeometryError
 from volumetry.tracing import (
     RigidTransform,

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from volumetry.contour import signed_area
+from volumetry.contours.rings import signed_area
 from volumetry.tracing import LiveWire
 
 CENTRE = np.array([80.3, 90.7])

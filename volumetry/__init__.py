@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
     from volumetry.codes import ERROR_CODES, FLAGS
     from volumetry.comparability import VisitFacts, compare_visits
-    from volumetry.contour import Contour
+    from volumetry.contours.contour import Contour
     from volumetry.error_model import (
         ReadingError,
         SamplingError,
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from volumetry.export import export_file, write_mask, write_trace
     from volumetry.formats import read_mask, read_scan, read_sections, read_trace
     from volumetry.geometry import ScanGeometry
-    from volumetry.labels import MaskLabel
-    from volumetry.mask import Mask, mask_from
+    from volumetry.masks.labels import MaskLabel
+    from volumetry.masks.mask import Mask, mask_from
+    from volumetry.masks.outlines import contours_from_mask, mask_from_contours
     from volumetry.measurement import MeasurementRule, measure_volume
-    from volumetry.outlines import contours_from_mask, mask_from_contours
     from volumetry.scan import Scan, ScanSource, scan_from
     from volumetry.scan_match import check_trace
     from volumetry.sections import CrossSections
@@ -81,13 +81,13 @@ __all__ = [
 # command line starts with what its command needs (docs/decisions/0007).
 _HOMES = {
     "ChangeRule": "change",
-    "Contour": "contour",
+    "Contour": "contours.contour",
     "CrossSections": "sections",
     "ERROR_CODES": "codes",
     "FLAGS": "codes",
     "LesionVolume": "volume",
-    "Mask": "mask",
-    "MaskLabel": "labels",
+    "Mask": "masks.mask",
+    "MaskLabel": "masks.labels",
     "MeasuredVisit": "change",
     "MeasurementRule": "measurement",
     "Provenance": "trace",
@@ -104,12 +104,12 @@ _HOMES = {
     "check_trace": "scan_match",
     "classify_change": "change",
     "compare_visits": "comparability",
-    "contours_from_mask": "outlines",
+    "contours_from_mask": "masks.outlines",
     "export_file": "export",
     "fit_reading_error": "error_model",
     "judge_change": "error_model",
-    "mask_from": "mask",
-    "mask_from_contours": "outlines",
+    "mask_from": "masks.mask",
+    "mask_from_contours": "masks.outlines",
     "measure_folder": "study.runs.results",
     "measure_volume": "measurement",
     "read_mask": "formats",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from volumetry.contours.loops import simple_contours
+from volumetry.contours.overlaps import without_overlaps
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan, trace_json
@@ -31,10 +33,8 @@ from volumetry.formats.exporting import (
     write_lesions,
     write_voxels,
 )
-from volumetry.loops import simple_contours
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 from volumetry.measurement import MeasurementRule
-from volumetry.overlaps import without_overlaps
 from volumetry.scan_match import check_trace
 from volumetry.trace import Trace
 from volumetry.traced_file import TracedFile, read_traced

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from volumetry.contours.loops import SelfIntersections
+from volumetry.contours.overlaps import OverlappingOutlines
 from volumetry.errors import GeometryError, MismatchError, TraceError, UsageError
 from volumetry.geometry import BAD_THICKNESS, GAP, ScanGeometry, bad_thickness
-from volumetry.mask import Mask
-from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
+from volumetry.masks.mask import Mask
+from volumetry.sections import CrossSections
 from volumetry.volume import HeightRule, LesionVolume
 
 if TYPE_CHECKING:

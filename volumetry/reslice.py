@@ -14,10 +14,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
-from volumetry.outlines import fill_contours
+from volumetry.masks.outlines import fill_contours
 
 Array = NDArray[np.float64]
 

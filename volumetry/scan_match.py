@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from volumetry.errors import MismatchError
 from volumetry.geometry import GRID_TOLERANCE, ScanGeometry
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 from volumetry.scan import Scan
 from volumetry.trace import Trace
 

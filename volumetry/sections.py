@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,12 +12,6 @@ from volumetry.geometry import ScanGeometry, frozen_array
 from volumetry.scan import ScanSource
 
 Array = NDArray[np.float64]
-
-SelfIntersections = Literal["refuse", "resolve"]
-"""What an outline that crosses itself means: no area, or loops that count by even-odd."""
-
-OverlappingOutlines = Literal["refuse", "even-odd", "union"]
-"""What outlines that overlap mean: no area; holes of each other; or one outline around all."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

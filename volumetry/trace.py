@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
+from volumetry.contours.contour import Contour
+from volumetry.contours.loops import SelfIntersections, simple_contours
+from volumetry.contours.overlaps import OverlappingOutlines, without_overlaps
+from volumetry.contours.slice_contours import check_slice_contours, slice_area_pixels
 from volumetry.errors import TraceError
 from volumetry.files.canonical_json import canonical_json
 from volumetry.geometry import ScanGeometry
-from volumetry.loops import simple_contours
-from volumetry.overlaps import without_overlaps
 from volumetry.scan import ScanSource
-from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections, section_bounds
+from volumetry.sections import CrossSections, section_bounds
 from volumetry.shown import Facts, Shown, picture_of_rings
 
 if TYPE_CHECKING:
@@ -226,15 +227,16 @@ class Trace(Shown):
         ----------
         self_intersections : {"refuse", "resolve"}, optional
             What becomes of an outline that crosses itself with loops that matter; tiny ones are always
-            resolved by even-odd and flagged (`volumetry.loops.simple_contours`).
+            resolved by even-odd and flagged (`volumetry.contours.loops.simple_contours`).
         overlapping_outlines : {"refuse", "even-odd", "union"}, optional
             What becomes of outlines that overlap and of which none is a hole
-            (`volumetry.overlaps.without_overlaps`).
+            (`volumetry.contours.overlaps.without_overlaps`).
 
         Raises
         ------
         TraceError
-            ``self-intersection`` or ``ambiguous-overlap`` (`volumetry.contour.check_slice_contours`).
+            ``self-intersection`` or ``ambiguous-overlap``
+            (`volumetry.contours.slice_contours.check_slice_contours`).
         """
         on_slices: dict[int, list[Contour]] = {}
         for contour in self.contours:

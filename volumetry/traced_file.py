@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.errors import VolumetryError
 from volumetry.formats import read_mask, read_scan, read_trace
 from volumetry.formats.dicom.written.lesions import ExportedLesion
@@ -18,7 +18,7 @@ from volumetry.formats.exporting import (
 )
 from volumetry.formats.recognise import RTSTRUCT_CLASS, recognise
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.scan import Scan
 from volumetry.trace import Trace
@@ -82,7 +82,7 @@ class TracedFile:
             none of them and only one region, that is meant.
         """
         if self.mask is not None:
-            from volumetry.outlines import contours_from_mask
+            from volumetry.masks.outlines import contours_from_mask
 
             labels = self.mask.labels
             for name in names:

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.geometry import ScanGeometry
 
 Array = NDArray[np.float64]

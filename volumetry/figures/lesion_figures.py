@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.figures.upright import ToMillimetres, side_letter, upright
 from volumetry.files.atomic import write_atomically
 from volumetry.formats import read_mask, read_scan, read_trace, recognise
 from volumetry.geometry import ScanGeometry
+from volumetry.masks.outlines import contours_from_mask
 from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.numbering import slice_name
-from volumetry.outlines import contours_from_mask
 from volumetry.scan import Scan
 from volumetry.scan_match import check_trace
 from volumetry.trace import Trace

@@ -9,13 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from volumetry.contours.loops import SelfIntersections
+from volumetry.contours.overlaps import OverlappingOutlines
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.formats.reader import DicomImages, RegionSections, TracedScan
 from volumetry.formats.recognise import FORMATS, Format, recognise
 from volumetry.formats.scan_header import ScanHeader
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
+from volumetry.sections import CrossSections
 
 if TYPE_CHECKING:
     from volumetry.trace import Trace

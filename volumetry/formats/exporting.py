@@ -16,8 +16,8 @@ from volumetry.formats.dicom.written.lesions import (
     values_of_the_source,
 )
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import Mask
-from volumetry.outlines import contours_from_mask, mask_from_contours
+from volumetry.masks.mask import Mask
+from volumetry.masks.outlines import contours_from_mask, mask_from_contours
 from volumetry.scan import ScanSource
 from volumetry.trace import Trace
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from volumetry.contours.loops import SelfIntersections
+from volumetry.contours.overlaps import OverlappingOutlines
 from volumetry.errors import MismatchError, ReadError, VolumetryError
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.scan_header import ScanHeader
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
+from volumetry.sections import CrossSections
 
 if TYPE_CHECKING:
     from volumetry.trace import Trace

@@ -11,12 +11,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from volumetry.contours.loops import SelfIntersections
+from volumetry.contours.overlaps import OverlappingOutlines
 from volumetry.errors import ReadError, TraceError, UsageError, VolumetryError
 from volumetry.files.atomic import write_atomically
 from volumetry.files.canonical_json import canonical_json
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
-from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
+from volumetry.sections import CrossSections
 from volumetry.trace import TRACE_FORMAT, TRACE_VERSION, Trace
 
 SUFFIX = ".trace.json"

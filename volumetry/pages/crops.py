@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.figures.lesion_figures import crop_centre, crop_side_mm, display_window
 from volumetry.figures.upright import side_letter, upright
 from volumetry.pages.evidence import Visit

@@ -15,7 +15,8 @@ from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any
 
-from volumetry.contour import Contour, slice_area_pixels
+from volumetry.contours.contour import Contour
+from volumetry.contours.slice_contours import slice_area_pixels
 from volumetry.errors import ReadError, TraceError, VolumetryError
 from volumetry.export import ExportOptions, read_traced
 from volumetry.formats import read_scan, recognise

@@ -6,6 +6,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from volumetry.contours.loops import SelfIntersections
+from volumetry.contours.overlaps import OverlappingOutlines
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.classes import RTSTRUCT_CLASS, SEG_CLASSES, TRACED_CLASSES
 from volumetry.formats.dicom.index import read_header
@@ -17,9 +19,9 @@ from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
 from volumetry.formats.scan_header import ScanHeader
 from volumetry.formats.voxels.grid_alignment import align_grids
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 from volumetry.scan import Scan
-from volumetry.sections import CrossSections, OverlappingOutlines, SelfIntersections
+from volumetry.sections import CrossSections
 from volumetry.trace import Trace
 
 

@@ -22,7 +22,7 @@ from volumetry.errors import GeometryError, ReadError
 from volumetry.formats.limits import check_size
 from volumetry.formats.voxels.streams import Encoding
 from volumetry.geometry import ScanGeometry
-from volumetry.labels import MaskLabel
+from volumetry.masks.labels import MaskLabel
 from volumetry.scan import ScanSource
 
 Array = NDArray[np.float64]

@@ -20,7 +20,7 @@ from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.sidecar import sidecar_facts, sidecars
 from volumetry.formats.voxels.streams import ByteStream, Encoding, GzipStream, open_stream
 from volumetry.geometry import ScanGeometry
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 
 
 def read_header(path: Path | str) -> VoxelFile:

@@ -8,7 +8,7 @@ from pathlib import Path
 from volumetry.errors import GeometryError
 from volumetry.formats.lesion_names import side_of_codes
 from volumetry.formats.voxels.header_text import unreadable
-from volumetry.labels import MaskLabel
+from volumetry.masks.labels import MaskLabel
 
 _SEGMENT = re.compile(r"Segment(\d{1,6})_(Name|LabelValue|Layer|ID|Tags)")
 _CODE = re.compile(r"\^([\w-]+)\^")  # of ``SCT^7771000^Left`` within a segment's terminology

@@ -9,7 +9,7 @@ from volumetry.formats.reader import DicomImages, FormatReader, TracedScan
 from volumetry.formats.scan_header import ScanHeader
 from volumetry.formats.voxels.header import VoxelFile
 from volumetry.formats.voxels.reading import mask_of, scan_header_of, scan_of, sections_of
-from volumetry.mask import Mask
+from volumetry.masks.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 

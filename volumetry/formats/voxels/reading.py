@@ -19,9 +19,9 @@ from volumetry.formats.voxels.labels import LabelRule, scaled
 from volumetry.formats.voxels.streams import ByteStream, goes_on
 from volumetry.formats.voxels.voxel_stream import JoinedStream, open_voxels, voxels_cut_short
 from volumetry.geometry import ScanGeometry
-from volumetry.label_counter import LabelCounter
-from volumetry.labels import MaskLabel, find_label
-from volumetry.mask import Mask
+from volumetry.masks.label_counter import LabelCounter
+from volumetry.masks.labels import MaskLabel, find_label
+from volumetry.masks.mask import Mask
 from volumetry.scan import Scan
 from volumetry.sections import CrossSections
 

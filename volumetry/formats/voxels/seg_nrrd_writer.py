@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError
 from volumetry.geometry import ScanGeometry
-from volumetry.labels import MaskLabel
-from volumetry.mask import Mask
+from volumetry.masks.labels import MaskLabel
+from volumetry.masks.mask import Mask
 
 _COLOURS = ((1.0, 0.78, 0.0), (0.0, 0.78, 1.0), (1.0, 0.31, 0.63), (0.47, 0.9, 0.24), (0.71, 0.47, 1.0))
 _SIDES = {"L": "SCT^7771000^Left", "R": "SCT^24028007^Right"}

@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from volumetry.change import ChangeRule
+from volumetry.contours.loops import SelfIntersections
+from volumetry.contours.overlaps import OverlappingOutlines
 from volumetry.files.documents import setting
 from volumetry.measurement import MeasurementRule, SkippedSlices
-from volumetry.sections import OverlappingOutlines, SelfIntersections
 from volumetry.volume import HeightRule
 
 

@@ -23,7 +23,7 @@ from volumetry._version import __version__
 from volumetry.errors import OutputError, TraceError, UsageError, VolumetryError
 from volumetry.files.atomic import make_folder
 from volumetry.formats import write_mask
-from volumetry.outlines import mask_from_contours
+from volumetry.masks.outlines import mask_from_contours
 from volumetry.tracing.disk.journal import JournalWriter
 from volumetry.tracing.disk.lock import CaseLock, LockHolder, acquire, read_holder
 from volumetry.tracing.disk.places import CasePlace, as_saved

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.geometry import ScanGeometry
 from volumetry.tracing.planes.display import locate
 from volumetry.tracing.planes.transform import RigidTransform

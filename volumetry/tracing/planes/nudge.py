@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from volumetry.contour import points_inside
+from volumetry.contours.rings import points_inside
 from volumetry.tracing.planes.simplify import resampled
 
 Array = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from volumetry.contour import signed_area
+from volumetry.contours.rings import signed_area
 
 Array = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.geometry import ScanGeometry
 from volumetry.tracing.session import outline_edits, paint_edits
 from volumetry.tracing.session.edit import confirmed_contours, lesion_of, proposed_contours

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.errors import TraceError, UsageError
 from volumetry.geometry import ScanGeometry
 from volumetry.tracing.session.paint import outlines_of_paint

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.trace import Trace
 from volumetry.tracing.session.records import Record, Replacement, TracedContour, TracedLesion
 from volumetry.tracing.session.state import TracingState

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.geometry import ScanGeometry
 from volumetry.tracing.planes.interpolate import fill_between
 from volumetry.tracing.session.edit import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from volumetry.contour import Contour
-from volumetry.outlines import outline_pixels
+from volumetry.contours.contour import Contour
+from volumetry.masks.outlines import outline_pixels
 from volumetry.tracing.session.pixels import Runs, count_pixels, image_from_runs
 from volumetry.tracing.session.records import PaintedSlice, TracedContour
 

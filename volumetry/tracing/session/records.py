@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.tracing.session.pixels import Runs, count_pixels, frozen_runs
 
 Status = Literal["confirmed", "proposed"]

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import Contour, check_slice_contours, slice_area_pixels
+from volumetry.contours.contour import Contour
+from volumetry.contours.loops import SelfIntersections, simple_contours
+from volumetry.contours.overlaps import OverlappingOutlines, without_overlaps
+from volumetry.contours.slice_contours import check_slice_contours, slice_area_pixels
 from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
-from volumetry.loops import simple_contours
 from volumetry.measurement import MeasurementRule
-from volumetry.overlaps import without_overlaps
-from volumetry.sections import OverlappingOutlines, SelfIntersections, section_bounds
+from volumetry.sections import section_bounds
 from volumetry.tracing.session.records import PaintedSlice, TracedContour
 from volumetry.tracing.session.state import TracingState
 

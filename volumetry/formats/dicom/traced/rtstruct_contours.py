@@ -8,14 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import (
-    Contour,
-    close_rings,
-    find_crossing,
-    next_vertices,
-    ring_inside,
-    signed_area,
-)
+from volumetry.contours.contour import Contour
+from volumetry.contours.rings import close_rings, find_crossing, next_vertices, ring_inside, signed_area
 from volumetry.errors import GeometryError, TraceError, VolumetryError
 from volumetry.formats.dicom.traced.references import SourceStack, slice_uids_of
 from volumetry.formats.dicom.traced.rtstruct_items import Ring

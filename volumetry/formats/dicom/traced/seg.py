@@ -34,9 +34,9 @@ from volumetry.formats.dicom.traced.seg_header import (
     unreadable,
 )
 from volumetry.formats.limits import check_size
-from volumetry.label_counter import LabelCounter
-from volumetry.labels import MaskLabel, find_label
-from volumetry.mask import Mask
+from volumetry.masks.label_counter import LabelCounter
+from volumetry.masks.labels import MaskLabel, find_label
+from volumetry.masks.mask import Mask
 from volumetry.sections import CrossSections
 
 _REFERENCES = ElementSelection(tags=REFERENCE_TAGS, sequences=REFERENCE_SEQUENCES | FRAME_SEQUENCES)

@@ -27,7 +27,7 @@ from volumetry.formats.dicom.traced.references import (
     source_images,
 )
 from volumetry.formats.lesion_names import side_of_codes
-from volumetry.labels import MaskLabel
+from volumetry.masks.labels import MaskLabel
 
 _SELECTION = ElementSelection(
     tags=(

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.errors import MismatchError, ReadError, UsageError
 from volumetry.scan import Scan
 

@@ -22,7 +22,7 @@ from volumetry.formats.dicom.written.lesions import (
     text_of,
     uid_of,
 )
-from volumetry.outlines import fill_contours
+from volumetry.masks.outlines import fill_contours
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry._version import __version__
-from volumetry.contour import Contour
+from volumetry.contours.contour import Contour
 from volumetry.formats.dicom.written.lesions import (
     ExportedLesion,
     SourceImages,
@@ -192,7 +192,7 @@ def _ring(index: int, vertices: NDArray[np.float64], images: SourceImages, kind:
 
 def _keyhole(outline: Contour, on_slice: Sequence[Contour]) -> NDArray[np.float64]:
     """Join every hole of an outline to it: out along a channel, round the hole, and back."""
-    from volumetry.contour import ring_inside, signed_area
+    from volumetry.contours.rings import ring_inside, signed_area
 
     ring = outline.vertices
     for hole in (c for c in on_slice if c.is_hole and ring_inside(c.vertices, outline.vertices)):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
-from volumetry.labels import MaskLabel
+from volumetry.masks.labels import MaskLabel
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import (
-    Array,
-    Contour,
-    close_edges,
-    crosses_itself,
-    sides,
-    signed_area,
-)
+from volumetry.contours.contour import Contour
+from volumetry.contours.rings import Array, close_edges, sides, signed_area
+from volumetry.contours.slice_contours import crosses_itself
+
+SelfIntersections = Literal["refuse", "resolve"]
+"""What an outline that crosses itself means: no area, or loops that count by even-odd."""
 
 TINY_LOOP = 5e-3
 """Part of a ring's area below which the loops of a crossing change no volume that matters.

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import Contour, signed_area
+from volumetry.contours.contour import Contour
+from volumetry.contours.rings import signed_area
 from volumetry.geometry import ScanGeometry
-from volumetry.labels import MaskLabel
-from volumetry.mask import Mask
+from volumetry.masks.labels import MaskLabel
+from volumetry.masks.mask import Mask
 from volumetry.scan import ScanSource
 
 # -- outline to mask ------------------------------------------------------------------------------------

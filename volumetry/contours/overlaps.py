@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.contour import (
+from volumetry.contours.contour import Contour
+from volumetry.contours.rings import (
     Array,
-    Contour,
-    check_slice_contours,
     close_edges,
     close_rings,
     meeting_point,
@@ -20,8 +20,11 @@ from volumetry.contour import (
     sides,
     signed_area,
 )
+from volumetry.contours.slice_contours import check_slice_contours
 from volumetry.errors import TraceError
-from volumetry.sections import OverlappingOutlines
+
+OverlappingOutlines = Literal["refuse", "even-odd", "union"]
+"""What outlines that overlap mean: no area; holes of each other; or one outline around all."""
 
 _BESIDE = 1e-6
 """Distance in pixels from an edge at which it is asked what lies there."""

@@ -1,104 +1,24 @@
-"""One closed planar outline with sub-pixel vertices: its area, its validity, its holes.
+"""Rings of vertices in the plane: area, centre, crossings, and what two of them share.
 
-Area is the shoelace formula on the float vertices, times the pixel area; no polygon is ever filled to be
-measured (filling costs +12 % at 10 px radius with OpenCV; see docs/decisions/0001).
+A ring is an (n, 2) array of (row, column) that closes itself. Area is the shoelace formula on the float
+vertices; no polygon is ever filled to be measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-
-from volumetry.errors import TraceError
 
 Array = NDArray[np.float64]
 
 _PAIRS = 1 << 18
 """Pairs (of edges, or of edge and point) looked at together: bounds the memory for any number of vertices."""
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Contour:
-    """One closed outline on one slice.
-
-    Parameters
-    ----------
-    slice_index : int
-        Slice of the scan geometry, counted from 0 along the normal.
-    vertices : (n, 2) array_like
-        (row, column) with integers at pixel centres; the ring closes itself, a repeated first vertex at
-        the end is dropped, and so are vertices that the next one repeats.
-    is_hole : bool
-        Whether the enclosed area is taken away.
-
-    Raises
-    ------
-    TraceError
-        ``invalid-contour``: fewer than three vertices, or one that is not finite.
-
-    Examples
-    --------
-    >>> square = [(4, 4), (4, 12), (12, 12), (12, 4)]
-    >>> vm.Contour(slice_index=2, vertices=square).area_pixels
-    64.0
-    """
-
-    slice_index: int
-    vertices: Array
-    is_hole: bool = False
-
-    def __post_init__(self) -> None:
-        vertices = np.array(self.vertices, dtype=np.float64).reshape(-1, 2)
-        if not np.isfinite(vertices).all():
-            raise TraceError(
-                "invalid-contour",
-                "an outline has a vertex that is not finite",
-                values={"slice_index": self.slice_index},
-                todo="Draw the outline again.",
-            )
-        if len(vertices):
-            vertices = vertices[(vertices != next_vertices(vertices)).any(axis=1)]
-        if len(vertices) < 3:
-            raise TraceError(
-                "invalid-contour",
-                "an outline has fewer than three vertices",
-                values={"slice_index": self.slice_index, "vertices": len(vertices)},
-                todo="Draw the outline again, or delete it.",
-            )
-        vertices.flags.writeable = False
-        object.__setattr__(self, "slice_index", int(self.slice_index))
-        object.__setattr__(self, "vertices", vertices)
-        object.__setattr__(self, "is_hole", bool(self.is_hole))
-
-    @cached_property
-    def area_pixels(self) -> float:
-        """Enclosed area in pixels, positive (shoelace formula)."""
-        return abs(signed_area(self.vertices))
-
-    @cached_property
-    def centroid(self) -> Array:
-        """Centre of the enclosed area, (row, column); of the vertices where the area is 0."""
-        return ring_centroid(self.vertices)
-
-    def crossing(self) -> tuple[float, float] | None:
-        """Return a point (row, column) where the outline crosses itself, or None.
-
-        A ring that only touches itself (a keyhole, two pixels that meet at a corner) does not cross.
-        """
-        return self._crossing
-
-    @cached_property
-    def _crossing(self) -> tuple[float, float] | None:
-        return find_crossing(self.vertices)
-
-    def contains(self, points: Array) -> NDArray[np.bool_]:
-        """Return for every point (n, 2) whether it lies inside, by the even-odd rule."""
-        return points_inside(self.vertices, points)
+_NOTHING = 1e-9
+"""Relative area that is rounding."""
 
 
 def next_vertices(ring: Array) -> Array:
@@ -278,10 +198,6 @@ def ring_inside(inner: Array, outer: Array) -> bool:
     return shared is not None and shared > 0 and shared >= (1 - _NOTHING) * area
 
 
-_NOTHING = 1e-9
-"""Relative area that is rounding."""
-
-
 def shared_area(first: Array, second: Array) -> float | None:
     """Return the area in pixels that two rings share; None where their edges properly cross.
 
@@ -306,67 +222,6 @@ def shared_area(first: Array, second: Array) -> float | None:
     return float(areas[0] if within[0] else areas[1] if within[1] else 0.0)
 
 
-def crosses_itself(
-    contour: Contour, crossing: tuple[float, float], part: float | None = None, *, resolvable: bool = True
-) -> TraceError:
-    """Return the error for an outline that crosses itself.
-
-    `part` is what its loops but the largest are of all that it encloses; one that is not `resolvable` crosses
-    itself so often, or so nearly along itself, that it has no loops to count.
-    """
-    values: dict[str, object] = {"slice_index": contour.slice_index, "at row, column": crossing}
-    if part is not None:
-        values["loops in percent of the area"] = 100 * part
-    if not resolvable:
-        return TraceError(
-            "self-intersection",
-            "an outline crosses itself too often to enclose one area",
-            values=values | {"vertices": len(contour.vertices)},
-            todo="Draw the outline again.",
-        )
-    return TraceError(
-        "self-intersection",
-        "an outline crosses itself",
-        values=values,
-        todo="Draw the outline without a loop, or let its loops count by even-odd with "
-        "--self-intersections resolve.",
-    )
-
-
-def check_slice_contours(contours: Sequence[Contour]) -> None:
-    """Check that the outlines of one slice say one area.
-
-    Outlines must not cross themselves or overlap each other; every hole lies inside one outline and
-    holes do not overlap each other.
-
-    Raises
-    ------
-    TraceError
-        ``self-intersection`` with the crossing, or ``ambiguous-overlap``.
-    """
-    for contour in contours:
-        crossing = contour.crossing()
-        if crossing is not None:
-            raise crosses_itself(contour, crossing)
-    near: dict[int, list[int]] = {}
-    for one, other in close_rings([c.vertices for c in contours]):
-        near.setdefault(one, []).append(other)
-        near.setdefault(other, []).append(one)
-    for one, others in sorted(near.items()):
-        contour = contours[one]
-        for other in others:
-            if other < one or contours[other].is_hole != contour.is_hole:
-                continue
-            if rings_overlap(contour.vertices, contours[other].vertices) and not _is_island(
-                contour, contours[other], [contours[k] for k in near[one] if contours[k].is_hole]
-            ):
-                raise _ambiguous(contour, f"two {'holes' if contour.is_hole else 'outlines'} overlap")
-    for number, hole in enumerate(contours):
-        around = [contours[k] for k in near.get(number, []) if not contours[k].is_hole]
-        if hole.is_hole and not any(ring_inside(hole.vertices, outline.vertices) for outline in around):
-            raise _ambiguous(hole, "a hole does not lie inside an outline")
-
-
 def close_rings(rings: Sequence[Array]) -> list[tuple[int, int]]:
     """Return the pairs of rings whose boxes meet: the only ones that can touch, overlap or be nested.
 
@@ -382,29 +237,3 @@ def close_rings(rings: Sequence[Array]) -> list[tuple[int, int]]:
         for i, j in _close_boxes(low, high)
         for a, b in zip(i.tolist(), j.tolist(), strict=True)
     ]
-
-
-def _is_island(one: Contour, other: Contour, holes: Sequence[Contour]) -> bool:
-    """Whether one of two nested outlines lies inside a hole of the other."""
-    if one.is_hole:
-        return False
-    for inner, outer in ((one, other), (other, one)):
-        for hole in holes:
-            if ring_inside(inner.vertices, hole.vertices) and ring_inside(hole.vertices, outer.vertices):
-                return True
-    return False
-
-
-def _ambiguous(contour: Contour, what: str) -> TraceError:
-    return TraceError(
-        "ambiguous-overlap",
-        what,
-        values={"slice_index": contour.slice_index},
-        todo="Say what they mean with --overlapping-outlines: even-odd (one within another is its hole) or "
-        "union (one outline around all); or draw them anew, in an RTSTRUCT with CLOSEDPLANAR_XOR for holes.",
-    )
-
-
-def slice_area_pixels(contours: Sequence[Contour]) -> float:
-    """Area in pixels that the outlines of one slice enclose: outlines minus holes."""
-    return sum(-c.area_pixels if c.is_hole else c.area_pixels for c in contours)

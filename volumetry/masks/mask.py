@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, TraceError, UsageError
 from volumetry.geometry import ScanGeometry
-from volumetry.label_counter import MAX_LABELS, LabelCounter
-from volumetry.labels import MaskLabel, find_label
+from volumetry.masks.label_counter import MAX_LABELS, LabelCounter
+from volumetry.masks.labels import MaskLabel, find_label
 from volumetry.scan import ScanSource
 from volumetry.sections import CrossSections
 from volumetry.shown import Facts, Shown, picture_of_pixels
