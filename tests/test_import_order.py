@@ -37,7 +37,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("formats", "statistics"),
     ("clinical",),
     ("figures",),
-    ("traced_file",),
     ("export",),
     ("study", "outcomes"),
     ("agreement",),

@@ -1,15 +1,16 @@
-"""From a traced file to files that other programs read, with the measurements where the format holds them."""
+"""Lesions written in the formats that other programs read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from volumetry.contours.loops import simple_contours
 from volumetry.contours.overlaps import without_overlaps
 from volumetry.errors import UsageError, VolumetryError
+from volumetry.export.report import measured_lesion, write_report
+from volumetry.export.traced_file import TracedFile, read_traced
 from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan, trace_json
 from volumetry.formats.dicom.written.lesions import (
@@ -18,9 +19,8 @@ from volumetry.formats.dicom.written.lesions import (
     of_patient,
     source_images,
     tracked_in,
-    values_of_the_source,
 )
-from volumetry.formats.dicom.written.report import MeasuredLesion, Method
+from volumetry.formats.dicom.written.report import Method
 from volumetry.formats.exporting import (
     ExportFormat,
     ExportOptions,
@@ -28,7 +28,6 @@ from volumetry.formats.exporting import (
     format_of,
     nothing_to_export,
     only_its_labels,
-    save_dicom,
     without_images,
     write_lesions,
     write_voxels,
@@ -37,11 +36,6 @@ from volumetry.masks.mask import Mask
 from volumetry.measurement import MeasurementRule
 from volumetry.scan_match import check_trace
 from volumetry.trace import Trace
-from volumetry.traced_file import TracedFile, read_traced
-from volumetry.volume import LesionVolume
-
-if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
 
 EXPORT_NAMES: tuple[ExportFormat, ...] = ("seg", "rtstruct", "sr", "nifti", "nrrd", "trace")
 
@@ -370,83 +364,3 @@ def _as_report(
     beside = out.with_name(f"{out.name.removesuffix('.dcm')}.seg.dcm")
     write_report(measured, out, beside, images, options)
     return Exported(paths=(out, beside), n_lesions=len(lesions))
-
-
-def measured_lesion(
-    lesion: ExportedLesion, volume: LesionVolume, segment_number: int, method: Method
-) -> MeasuredLesion:
-    """Return a lesion with its numbers, as a report holds it.
-
-    Examples
-    --------
-    >>> from volumetry.export import ExportOptions, measured_lesion, read_traced
-    >>> traced = read_traced("sample_scans/study/hip05/2021-06-01/L1.trace.json")
-    >>> lesion, volume = traced.lesions(ExportOptions())[0], traced.volumes(vm.MeasurementRule())[0]
-    >>> measured_lesion(lesion, volume, 1, "outlines").height_rule
-    'thickness'
-    """
-    return MeasuredLesion(
-        lesion=lesion,
-        segment_number=segment_number,
-        volume_thickness_mm3=volume.volume_thickness_mm3,
-        volume_spacing_mm3=volume.volume_spacing_mm3,
-        max_area_mm2=volume.max_area_mm2,
-        method=method,
-        height_rule=volume.height_rule,
-    )
-
-
-def write_report(
-    measured: Sequence[MeasuredLesion],
-    out: Path,
-    segments_out: Path,
-    images: SourceImages,
-    options: ExportOptions,
-    *,
-    finish: Callable[[Dataset], None] | None = None,
-) -> Dataset:
-    """Write a structured report and the segmentation it refers to; return the report.
-
-    `finish` is given both objects before they are written.
-
-    Examples
-    --------
-    >>> from volumetry.export import ExportOptions, measured_lesion, read_traced, write_report
-    >>> from volumetry.formats.dicom.written.lesions import source_images
-    >>> scan = vm.read_scan("sample_scans/study/hip05/2021-06-01/t1_cor")
-    >>> traced = read_traced("sample_scans/study/hip05/2021-06-01/L1.trace.json")
-    >>> lesion, volume = traced.lesions(ExportOptions())[0], traced.volumes(vm.MeasurementRule())[0]
-    >>> images = source_images("sample_scans/study/hip05/2021-06-01/t1_cor", scan)
-    >>> one = measured_lesion(lesion, volume, 1, "outlines")
-    >>> write_report([one], Path("L1.sr.dcm"), Path("L1.seg.dcm"), images, ExportOptions()).Modality
-    'SR'
-    """
-    from volumetry.formats.dicom.written.report import measurement_report
-    from volumetry.formats.dicom.written.segmentation import segmentation
-
-    with values_of_the_source():
-        segments = segmentation([one.lesion for one in measured], images, empty_frames=options.empty_frames)
-        report = measurement_report(measured, images, segments)
-    if finish is not None:
-        for written in (segments, report):
-            finish(written)
-    save_dicom(segments, segments_out)
-    save_dicom(report, out)
-    return report
-
-
-__all__ = [
-    "EXPORT_NAMES",
-    "ExportFormat",
-    "ExportOptions",
-    "Exported",
-    "TracedFile",
-    "VolumetryError",
-    "export_file",
-    "export_traced",
-    "measured_lesion",
-    "read_traced",
-    "write_mask",
-    "write_report",
-    "write_trace",
-]
