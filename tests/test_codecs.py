@@ -229,7 +229,9 @@ def test_nothing_but_registration_and_rare_formats_imports_simpleitk() -> None:
     program = (
         "import sys\nfrom volumetry.formats.dicom.pixels import codecs, frames\n"
         "from volumetry.formats.dicom import reader\n"
-        "from volumetry.formats.voxels import nifti, nrrd, metaimage\n"
+        "from volumetry.formats.voxels import metaimage\n"
+        "from volumetry.formats.voxels.nifti import reader, writer\n"
+        "from volumetry.formats.voxels.nrrd import reader, writer\n"
         "assert 'SimpleITK' not in sys.modules and 'nibabel' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
@@ -242,6 +244,6 @@ def test_nothing_but_registration_and_rare_formats_imports_simpleitk() -> None:
     }
     assert users == {
         "bridges.py",
-        "formats/voxels/itk_images.py",
+        "formats/voxels/by_library/itk_images.py",
         "tracing/planes/registration.py",
     }

@@ -32,7 +32,7 @@ from voxel_phantoms import (
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
-from volumetry.formats.voxels.nifti_header import parse_header
+from volumetry.formats.voxels.nifti.header import parse_header
 
 QFORM_CODE, SFORM_CODE, PIXDIM, XYZT, DIM_INFO, SLOPE = 252, 254, 76, 123, 39, 112
 

@@ -255,9 +255,9 @@ def write_mask(mask: Mask, path: Path | str) -> None:
     """
     if not str(path).endswith((".nii", ".nii.gz")):
         raise UsageError("usage", "a mask is written as NIfTI", where=path, todo="Name it like L1.nii.gz.")
-    from volumetry.formats.voxels import nifti
+    from volumetry.formats.voxels.nifti import writer
 
-    nifti.write_mask(mask, path)
+    writer.write_mask(mask, path)
 
 
 __all__ = [

@@ -210,9 +210,9 @@ def write_voxels(mask: Mask, path: Path | str, as_: str) -> None:
         ``inconsistent-series``: the format cannot say where the slices lie.
     """
     if as_ == "nifti":
-        from volumetry.formats.voxels.nifti import write_mask
+        from volumetry.formats.voxels.nifti.writer import write_mask
     else:
-        from volumetry.formats.voxels.seg_nrrd_writer import write_mask
+        from volumetry.formats.voxels.nrrd.writer import write_mask
     write_mask(mask, path)
 
 

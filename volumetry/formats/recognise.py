@@ -90,7 +90,7 @@ def _trace() -> FormatReader:
 
 
 def _nrrd() -> FormatReader:
-    from volumetry.formats.voxels.nrrd import READER
+    from volumetry.formats.voxels.nrrd.reader import READER
 
     return READER
 
@@ -102,31 +102,31 @@ def _metaimage() -> FormatReader:
 
 
 def _nifti() -> FormatReader:
-    from volumetry.formats.voxels.nifti import READER
+    from volumetry.formats.voxels.nifti.reader import READER
 
     return READER
 
 
 def _mgh() -> FormatReader:
-    from volumetry.formats.voxels.freesurfer import READER
+    from volumetry.formats.voxels.by_library.freesurfer import READER
 
     return READER
 
 
 def _gipl() -> FormatReader:
-    from volumetry.formats.voxels.itk_images import GIPL_READER
+    from volumetry.formats.voxels.by_library.itk_images import GIPL_READER
 
     return GIPL_READER
 
 
 def _vtk() -> FormatReader:
-    from volumetry.formats.voxels.itk_images import VTK_READER
+    from volumetry.formats.voxels.by_library.itk_images import VTK_READER
 
     return VTK_READER
 
 
 def _tiff() -> FormatReader:
-    from volumetry.formats.voxels.tiff import READER
+    from volumetry.formats.voxels.by_library.tiff import READER
 
     return READER
 

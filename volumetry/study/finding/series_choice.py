@@ -24,7 +24,7 @@ from volumetry.formats.dicom.series.find import stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack
 from volumetry.formats.recognise import TRACE_SUFFIX, is_voxel_file
 from volumetry.formats.trace_json import read_trace
-from volumetry.formats.voxels.sidecar import sidecar_description
+from volumetry.formats.voxels.nifti.sidecar import sidecar_description
 from volumetry.study.cases import Case
 from volumetry.study.protocol import ScanSection
 

@@ -29,8 +29,8 @@ from volumetry.formats.voxels.header_text import (
     put_field,
     unreadable,
 )
-from volumetry.formats.voxels.nrrd_axes import check_spacings, per_axis, spacings_of
-from volumetry.formats.voxels.nrrd_segments import segments_of
+from volumetry.formats.voxels.nrrd.axes import check_spacings, per_axis, spacings_of
+from volumetry.formats.voxels.nrrd.segments import segments_of
 from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.streams import bytes_of_lines, open_stream, smallest_bytes
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from volumetry.errors import GeometryError
 from volumetry.formats.opening import truncated
+from volumetry.formats.voxels.by_library.library_calls import by_library, check_matrix
 from volumetry.formats.voxels.header import LPS_FROM_RAS, VoxelFile, check_rotation
-from volumetry.formats.voxels.library_edge import by_library, check_matrix
-from volumetry.formats.voxels.nifti_header import shortest_decimal
+from volumetry.formats.voxels.nifti.header import shortest_decimal
 from volumetry.formats.voxels.reader import VoxelReader
 from volumetry.formats.voxels.streams import GzipStream, open_stream
 

@@ -1,0 +1,1 @@
+"""NRRD, and the segmentations of 3D Slicer in it."""
