@@ -219,6 +219,10 @@ def test_which_reads_make_which_pairs() -> None:
     ]
     assert sorted(kinds) == ["between_readers", "within_reader", "within_reader"]
     assert [p.kind for p in read_pairs([read("A"), read("A", image="s2")])] == ["rescan"]
+    twice = [read("A"), read("A", 2), read("A", image="s2"), read("A", 2, image="s2")]
+    rescans = [p for p in read_pairs(twice) if p.kind == "rescan"]
+    assert [(p.first.read, p.second.read) for p in rescans] == [(1, 1)]
+    assert len(repeated_volumes(read_pairs(twice), "rescan").columns) == 2
     assert read_pairs([read("A"), read("B", image="s2")]) == ()
     assert read_pairs([read("A"), read("A", 2, rule="spacing")]) == ()
     repeated = repeated_volumes(read_pairs([read("A"), read("B", volume=90.0)]), "between_readers")

@@ -51,6 +51,27 @@ def test_circles_beside_each_other(shift: float) -> None:
     assert found.slices[0].shared_area_mm2 == pytest.approx(lens * 0.25, rel=1e-3)
 
 
+@pytest.mark.parametrize("n_vertices", [24, 300, 3000])
+def test_distances_weigh_length_and_not_vertices(n_vertices: int) -> None:
+    """A circle beside the same circle with a bulge: vertices of the half that agrees do not matter."""
+
+    def ring(bulge: float) -> Contour:
+        angle = np.concatenate(
+            [
+                np.linspace(0, math.pi, 400, endpoint=False),
+                np.linspace(math.pi, 2 * math.pi, n_vertices, endpoint=False),
+            ]
+        )
+        radius = 40 + bulge * np.clip(np.sin(angle), 0, None)
+        points = np.stack([90 + radius * np.cos(angle), 90 + radius * np.sin(angle)], axis=1)
+        return Contour(slice_index=2, vertices=points)
+
+    found = compare_outlines([ring(0)], [ring(6)], GEOMETRY)
+    # By distances between points 0.002 mm apart: 0.9866 and 2.9661 mm.
+    assert found.mean_surface_distance_mm == pytest.approx(0.9866, abs=0.01)
+    assert found.hausdorff95_mm == pytest.approx(2.9661, abs=0.01)
+
+
 def test_concentric_circles_are_their_radii_apart() -> None:
     found = compare_outlines([circle(2, 90, 90, 30)], [circle(2, 90, 90, 34)], GEOMETRY)
     assert found.mean_surface_distance_mm == pytest.approx(2.0, abs=0.01)

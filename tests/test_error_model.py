@@ -112,6 +112,13 @@ def test_three_reads_and_missing_ones_count_as_they_should() -> None:
     assert (found.n_lesions, found.n_pairs, found.df) == (2, 4, 3.0)
 
 
+@pytest.mark.parametrize("n_patients", [1, 2, 5, 30])
+def test_fewer_patients_never_know_more(n_patients: int) -> None:
+    reads = 1000 * np.exp(np.random.default_rng(3).normal(0, 0.05, (30, 2)))
+    found = fit_reading_error(reads, patients=[i % n_patients for i in range(30)], model="constant")
+    assert found.df == (30 if n_patients == 30 else max(1, n_patients - 1))
+
+
 def test_an_undecided_choice_says_so() -> None:
     rng = np.random.default_rng(5)
     same_size = 5000 * np.exp(0.05 * rng.standard_normal((20, 2)))

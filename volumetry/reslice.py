@@ -8,14 +8,14 @@ slice. Beyond its first and last slice the body goes on as its last three slices
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.contours.contour import Contour
-from volumetry.errors import TraceError
+from volumetry.errors import TraceError, UsageError
 from volumetry.geometry import ScanGeometry
 from volumetry.masks.outlines import fill_contours
 
@@ -262,12 +262,19 @@ def resliced_areas_mm2(body: LesionBody, geometry: ScanGeometry) -> Array:
 
 
 def explained_by_tilt(
-    contours: Sequence[Contour], traced_on: ScanGeometry, followup: ScanGeometry, *, height: str = "thickness"
+    contours: Sequence[Contour],
+    traced_on: ScanGeometry,
+    followup: ScanGeometry,
+    *,
+    height: str = "thickness",
+    followup_contours: Sequence[Contour] | None = None,
 ) -> float:
     """Return the change in percent that other slices make of an unchanged lesion.
 
     The baseline's lesion is cut along the slices of the follow-up, measured by the same rule, and compared
-    with the baseline's own volume.
+    with the baseline's own volume. Where both scans do not name one frame of reference, positions of one say
+    nothing in the other: the baseline's lesion is then moved so that the centroids of both tracings agree.
+    Directions are taken as they are.
 
     Parameters
     ----------
@@ -275,12 +282,17 @@ def explained_by_tilt(
         Of the baseline.
     traced_on, followup : ScanGeometry
     height : {"thickness", "spacing"}
-        The rule of both volumes.
+        The rule of both volumes. By ``spacing`` a changed gap has no part in the answer.
+    followup_contours : sequence of Contour, optional
+        Of the follow-up; needed where the frames of reference differ. Where a frame is not known and these
+        are not given, both scans are taken to lie in the same patient coordinates.
 
     Raises
     ------
     TraceError
         ``not-estimable``: fewer than three traced slices, or the follow-up's slices miss the lesion.
+    UsageError
+        ``usage``: the frames of reference differ, and the follow-up's outlines are not given.
 
     Examples
     --------
@@ -291,7 +303,8 @@ def explained_by_tilt(
     """
     body = lesion_body(contours, traced_on)
     first = _volume(resliced_areas_mm2(body, traced_on), traced_on, height)
-    second = _volume(resliced_areas_mm2(body, followup), followup, height)
+    moved = _moved(body, contours, followup, followup_contours)
+    second = _volume(resliced_areas_mm2(moved, followup), followup, height)
     if not first or not second:
         raise TraceError(
             "not-estimable",
@@ -299,6 +312,39 @@ def explained_by_tilt(
             todo="Check that both visits name the same frame of reference.",
         )
     return 100 * (second / first - 1)
+
+
+def _moved(
+    body: LesionBody,
+    contours: Sequence[Contour],
+    followup: ScanGeometry,
+    followup_contours: Sequence[Contour] | None,
+) -> LesionBody:
+    """Move the body into the follow-up's frame of reference, centroid onto centroid."""
+    frames = body.geometry.frame_of_reference_uid, followup.frame_of_reference_uid
+    known = all(frames)
+    if known and frames[0] == frames[1]:
+        return body
+    if followup_contours:
+        step = _centroid_mm(followup_contours, followup) - _centroid_mm(contours, body.geometry)
+        geometry = replace(body.geometry, slice_origins_mm=body.geometry.slice_origins_mm + step)
+        along = geometry.slice_positions_mm[0] - body.geometry.slice_positions_mm[0]
+        return replace(body, geometry=geometry, positions_mm=body.positions_mm + along)
+    if known:
+        raise UsageError(
+            "usage",
+            "the two scans have different frames of reference",
+            values={"frame_of_reference_uid": " and ".join(map(str, frames))},
+            todo="Give the outlines of the follow-up, too.",
+        )
+    return body
+
+
+def _centroid_mm(contours: Sequence[Contour], geometry: ScanGeometry) -> Array:
+    """Centroid of all outlines in patient coordinates, weighted by area, (3,)."""
+    areas = np.array([-c.area_pixels if c.is_hole else c.area_pixels for c in contours])
+    centres = np.array([geometry.pixel_to_patient(c.slice_index, c.centroid[None])[0] for c in contours])
+    return np.asarray(areas @ centres / areas.sum())
 
 
 def _volume(areas: Array, geometry: ScanGeometry, height: str) -> float:

@@ -195,13 +195,15 @@ def _distances(first: Sequence[Array], second: Sequence[Array], geometry: ScanGe
 
 
 def _sampled(ring_mm: Array) -> Array:
-    """Points along a closed ring, at most 0.1 mm apart."""
-    ends = np.roll(ring_mm, -1, axis=0)
-    lengths = np.hypot(*(ends - ring_mm).T)
-    counts = np.maximum(1, np.ceil(lengths / _SAMPLE_MM)).astype(int)
-    edge = np.repeat(np.arange(len(ring_mm)), counts)
-    share = (np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)) / counts[edge]
-    return np.asarray(ring_mm[edge] + share[:, None] * (ends - ring_mm)[edge])
+    """Points along a closed ring, equally far apart and at most 0.1 mm.
+
+    Each point stands for the same length, however many vertices a part of the ring has.
+    """
+    closed = np.concatenate((ring_mm, ring_mm[:1]))
+    along = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))))
+    count = max(1, math.ceil(along[-1] / _SAMPLE_MM))
+    at = (np.arange(count) + 0.5) / count * along[-1]
+    return np.stack([np.interp(at, along, closed[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def differs_beyond(first_mm3: float, second_mm3: float, percent: float) -> bool:

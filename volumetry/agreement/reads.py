@@ -63,7 +63,8 @@ class ReadPair:
     Attributes
     ----------
     kind : {"within_reader", "between_readers", "rescan"}
-        One reader twice; two readers, each with the first read; two scans of one visit.
+        One reader twice; two readers, each with the first read; two scans of one visit by one reader, each
+        with the first read.
     first, second : Read
     """
 
@@ -110,16 +111,20 @@ def read_pairs(reads: Sequence[Read]) -> tuple[ReadPair, ...]:
 
 
 def _kind(first: Read, second: Read, group: Sequence[Read]) -> ErrorKind | None:
-    if first.image and second.image and first.image != second.image:
-        return "rescan" if first.reader == second.reader else None
-    if first.reader == second.reader:
+    rescanned = bool(first.image and second.image and first.image != second.image)
+    same_reader = first.reader == second.reader
+    if same_reader and not rescanned:
         return "within_reader"
-    earliest = {
-        reader: min(r.read for r in group if r.reader == reader and r.image == first.image)
-        for reader in (first.reader, second.reader)
-    }
-    both_first = first.read == earliest[first.reader] and second.read == earliest[second.reader]
-    return "between_readers" if both_first else None
+    if rescanned and not same_reader:
+        return None
+    # A second read of the same images by the same reader differs by less than another scan or reader.
+    both_first = all(
+        read.read == min(r.read for r in group if (r.reader, r.image) == (read.reader, read.image))
+        for read in (first, second)
+    )
+    if not both_first:
+        return None
+    return "rescan" if rescanned else "between_readers"
 
 
 @dataclass(frozen=True, kw_only=True)

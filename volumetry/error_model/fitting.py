@@ -114,7 +114,7 @@ def fit_reading_error(
         model=chosen,
         log_sd_at_1_cm3=scale,
         exponent=exponent,
-        df=float(min(total, reads.n_patients - 1)) if clustered and reads.n_patients > 1 else max(total, 1.0),
+        df=max(1.0, min(total, reads.n_patients - 1) if clustered else total),
         n_pairs=reads.n_pairs,
         n_lesions=len(reads.x),
         n_patients=reads.n_patients,

@@ -178,7 +178,7 @@ def _normal(text: Any) -> Normal | None:
 
 
 def tilt_explainer(study: Path, traces: Path | str | None = None) -> ExplainTilt:
-    """Return a function that cuts the baseline's lesion along the follow-up's slices.
+    """Return a function that cuts the baseline's lesion along the follow-up's slices, whatever their gap.
 
     Parameters
     ----------
@@ -195,8 +195,9 @@ def tilt_explainer(study: Path, traces: Path | str | None = None) -> ExplainTilt
         try:
             kept_apart = None if traces is None else Path(traces)
             first, contours = _outlines(baseline, study, kept_apart)
-            second, _ = _outlines(followup, study, kept_apart)
-            return explained_by_tilt(contours, first, second, height=str(baseline.get("height_rule")))
+            second, others = _outlines(followup, study, kept_apart)
+            # By spacing: what a changed gap explains has a share of its own.
+            return explained_by_tilt(contours, first, second, height="spacing", followup_contours=others)
         except (VolumetryError, OSError, LookupError):
             return None
 
