@@ -14,7 +14,7 @@ import volumetry as vm
 from volumetry.cli import main
 from volumetry.pages.evidence import EvidenceReader, find_files, lesions_of
 from volumetry.pages.inputs import read_inputs
-from volumetry.study.runs.figures import distinct_names
+from volumetry.study.runs.lesion_files import distinct_names
 
 SERIES = ROOT / "sample_scans/study/hip01/2021-03-02/t1_cor"
 LARGE, SMALL = (3, 8, 20, 40, 20, 40), (4, 9, 60, 70, 100, 120)

@@ -12,7 +12,7 @@ from study_phantoms import box_contours, small_study, write_box, write_box_trace
 from volumetry.cli import main
 from volumetry.errors import ReadError
 from volumetry.files.small_files import check_depth
-from volumetry.study.runs.figures import figure_name
+from volumetry.study.runs.lesion_files import figure_name
 
 SECONDS = 200  # of a machine with much else to do; alone it takes 2
 

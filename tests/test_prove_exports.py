@@ -36,7 +36,7 @@ import volumetry as vm
 from volumetry.cli import main
 from volumetry.export import EXPORT_NAMES, ExportOptions, export_file, read_traced
 from volumetry.measurement import MeasurementRule
-from volumetry.study.runs.figures import figure_name
+from volumetry.study.runs.lesion_files import figure_name
 
 pytest.importorskip("highdicom")
 

@@ -117,7 +117,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 def _tell_of_former(chosen: argparse.Namespace, *, has_exports: bool) -> None:
     """Say which results in the folder are those of an earlier run."""
-    from volumetry.study.runs.former_files import has_former
+    from volumetry.study.runs.lesion_files import has_former
 
     for name, is_new, flag in (("figures", chosen.figures, "--figures"), ("export", has_exports, "--export")):
         if not is_new and has_former(Path(chosen.out) / name):

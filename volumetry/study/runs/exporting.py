@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -10,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from volumetry.errors import MismatchError, OutputError, VolumetryError, internal_error
+from volumetry.errors import MismatchError
 from volumetry.export import ExportOptions, read_traced, write_report
 from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan
@@ -22,14 +21,12 @@ from volumetry.formats.opening import links_followed
 from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.study.runs.batch import BatchOptions, Progress, rows_with_cases
-from volumetry.study.runs.figures import distinct_names
-from volumetry.study.runs.former_files import remove_former
+from volumetry.study.runs.lesion_files import distinct_names, write_each
 from volumetry.tables import CHANGES, Row, read_table
 
 BatchExport = Literal["seg", "sr"]
 BATCH_EXPORTS: tuple[BatchExport, ...] = ("seg", "sr")
 
-_LOG = logging.getLogger(__name__)
 _LESION = ("site", "patient", "side", "lesion", "reader")
 
 
@@ -57,29 +54,24 @@ def export_batch(
     place = make_folder(out / "export")
     changes = {_key(row, "followup_visit"): row for row in read_table(out / "changes.csv", CHANGES)}
     baselines = {_key(row, "baseline_visit") for row in changes.values()}
-    written: list[Path] = []
     with links_followed(options.follow_links):
         found = list(rows_with_cases(folder, out, options))
         counted = _reads_that_count(row for row, _ in found)
         rows = [(row, case) for row, case in found if row["status"] == "measured"]
         names = distinct_names([_parts(row) for row, _ in rows])
         tracked = {} if options.pseudonymiser else _tracking_uids(Path(folder), rows)
-        for done, ((row, case), name) in enumerate(zip(rows, names, strict=True), start=1):
-            try:
-                key = _key(row, "visit")
-                counts = (row["read"] or 1) == counted[key]
-                facts = _facts(row, changes.get(key) if counts else None, counts and key in baselines)
-                uid = tracked.get(_lesion_of(row), "")
-                written += _write(Path(folder), row, case, place / name, wanted, facts, uid, options)
-            except OutputError:
-                raise
-            except Exception as fault:  # noqa: BLE001 - whatever stops one lesion must not stop the others
-                error = fault if isinstance(fault, VolumetryError) else internal_error(fault)
-                _LOG.warning("no export %s: %s: %s", name, error.code, error.what)
-            if progress is not None:
-                progress(done, len(rows))
-    remove_former(place, written)
-    return written
+
+        def write(row: Row, case: Case, name: str) -> Iterator[Path]:
+            key = _key(row, "visit")
+            counts = (row["read"] or 1) == counted[key]
+            facts = _facts(row, changes.get(key) if counts else None, counts and key in baselines)
+            uid = tracked.get(_lesion_of(row), "")
+            return _write(Path(folder), row, case, place / name, wanted, facts, uid, options)
+
+        lesions = [
+            (name, partial(write, row, case, name)) for (row, case), name in zip(rows, names, strict=True)
+        ]
+        return write_each(lesions, place, what="export", progress=progress)
 
 
 def _parts(row: Row) -> tuple[str, ...]:

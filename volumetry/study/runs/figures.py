@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from volumetry.errors import OutputError, VolumetryError, internal_error
+from volumetry.errors import VolumetryError
 from volumetry.figures.lesion_figures import LesionView, draw_lesion, view_of, write_figure
 from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan
 from volumetry.formats.opening import links_followed
 from volumetry.study.cases import Case
 from volumetry.study.runs.batch import BatchOptions, Progress, rows_with_cases
-from volumetry.study.runs.former_files import remove_former
+from volumetry.study.runs.lesion_files import distinct_names, write_each
 from volumetry.tables import Row
 
-MAX_NAME_BYTES = 120
 _LOG = logging.getLogger(__name__)
 
 Visit = tuple[Row, Case]
@@ -43,32 +41,20 @@ def draw_batch(
     list of Path
         The figures, in the order of the table.
     """
-    with links_followed(options.follow_links):
-        return _draw_all(folder, out, options, progress)
-
-
-def _draw_all(
-    folder: Path | str, out: Path | str, options: BatchOptions, progress: Progress | None
-) -> list[Path]:
     figures = make_folder(Path(out) / "figures")
-    lesions = list(_lesions(rows_with_cases(folder, out, options)))
-    drawn = []
-    for done, (name, visits) in enumerate(lesions, start=1):
-        path = figures / f"{name}.png"
-        try:
-            views = list(_views(Path(folder), visits, options))
-            if views:
-                write_figure(draw_lesion(views), path)
-                drawn.append(path)
-        except OutputError:
-            raise
-        except Exception as fault:  # noqa: BLE001 - whatever stops one figure must not stop the others
-            error = fault if isinstance(fault, VolumetryError) else internal_error(fault)
-            _LOG.warning("no figure %s.png: %s: %s", name, error.code, error.what)
-        if progress is not None:
-            progress(done, len(lesions))
-    remove_former(figures, drawn)
-    return drawn
+    with links_followed(options.follow_links):
+        lesions = [
+            (f"{name}.png", partial(_drawn, Path(folder), visits, options, figures / f"{name}.png"))
+            for name, visits in _lesions(rows_with_cases(folder, out, options))
+        ]
+        return write_each(lesions, figures, what="figure", progress=progress)
+
+
+def _drawn(folder: Path, visits: list[Visit], options: BatchOptions, path: Path) -> Iterator[Path]:
+    views = list(_views(folder, visits, options))
+    if views:
+        write_figure(draw_lesion(views), path)
+        yield path
 
 
 def _lesions(visits: Iterable[Visit]) -> Iterator[tuple[str, list[Visit]]]:
@@ -81,35 +67,6 @@ def _lesions(visits: Iterable[Visit]) -> Iterator[tuple[str, list[Visit]]]:
     units = {unit: list(group) for unit, group in groupby(sorted(traced, key=key), key=key)}
     for name, group in zip(distinct_names(list(units)), units.values(), strict=True):
         yield name, sorted(group, key=lambda visit: (visit[0]["visit_order"], visit[0]["read"] or 1))
-
-
-def distinct_names(parts: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return a `figure_name` for each; those that would be one file end with a hash of their parts.
-
-    Names that differ only in case are one file on some systems.
-    """
-    names = [figure_name(*one) for one in parts]
-    counts = Counter(name.casefold() for name in names)
-    return [
-        name if counts[name.casefold()] == 1 else f"{name}_{_digest(own)}"
-        for name, own in zip(names, parts, strict=True)
-    ]
-
-
-def _digest(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:12]
-
-
-def figure_name(*parts: str) -> str:
-    """Return a file name, without suffix, for a lesion: letters, digits, ``-`` and ``.`` of its parts.
-
-    One that is long is cut, and ends with a hash of the whole.
-    """
-    name = "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in part) for part in parts if part)
-    whole = name.encode(errors="replace")
-    if len(whole) <= MAX_NAME_BYTES:
-        return whole.decode()
-    return f"{whole[: MAX_NAME_BYTES - 13].decode(errors='ignore')}_{_digest(parts)}"
 
 
 def _views(folder: Path, visits: list[Visit], options: BatchOptions) -> Iterator[LesionView]:
