@@ -42,7 +42,7 @@ def atomic_output(path: Path | str) -> Iterator[BinaryIO]:
             with suppress(OSError):
                 Path(name).unlink()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:
@@ -97,8 +97,8 @@ def _keep_mode(temporary: str, path: Path) -> None:
     Path(temporary).chmod(mode)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last; file systems that cannot sync a folder need no more."""
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder last; file systems that cannot sync a folder need no more."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

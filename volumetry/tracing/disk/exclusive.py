@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from volumetry.files.atomic import named_output_errors
+from volumetry.files.atomic import named_output_errors, sync_folder
 
 
 def create_exclusively(path: Path | str, content: bytes) -> bool:
@@ -74,13 +74,3 @@ def _claim(path: Path, content: bytes) -> bool:
             path.unlink()
         raise
     return True
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder last; file systems that cannot sync a folder need no more."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.errors import OutputError, ReadError, VolumetryError
-from volumetry.files.atomic import named_output_errors
+from volumetry.files.atomic import named_output_errors, sync_folder
 from volumetry.files.canonical_json import canonical_json
-from volumetry.tracing.disk.exclusive import sync_folder
 from volumetry.tracing.session.records import Event
 
 JOURNAL_FORMAT = "volumetry-journal"

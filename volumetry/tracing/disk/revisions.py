@@ -15,13 +15,12 @@ from itertools import count
 from pathlib import Path
 
 from volumetry.errors import ReadError, VolumetryError
-from volumetry.files.atomic import named_output_errors
+from volumetry.files.atomic import named_output_errors, sync_folder
 from volumetry.formats.trace_json import SUFFIX, decode_trace, encode_trace
 from volumetry.trace import Trace
 from volumetry.tracing.disk.exclusive import (
     create_exclusively,
     link_exclusively,
-    sync_folder,
     write_temporary,
 )
 

@@ -58,6 +58,25 @@ class FileSource:
         return int(self.known_bytes)
 
 
+def deflated_start(descriptor: int, path: Path | str) -> int:
+    """Return where the deflated data set of a file begins: after the preamble and the meta information.
+
+    Raises
+    ------
+    ReadError
+        ``unreadable``: the meta information does not say its length.
+    """
+    head = os.pread(descriptor, 144, 0)
+    if head[132:140] == b"\2\0\0\0UL\4\0":
+        return 144 + int.from_bytes(head[140:144], "little")
+    raise ReadError(
+        "unreadable",
+        "the file meta information does not say its length",
+        where=path,
+        todo="Export the file again.",
+    )
+
+
 class InflateSource:
     """The deflated part of a file, inflated piece by piece and dropped when it has been passed.
 

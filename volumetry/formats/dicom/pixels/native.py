@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from volumetry.errors import ReadError
 from volumetry.formats.dicom.file.gzipped import open_dicom
-from volumetry.formats.dicom.file.source import InflateSource
+from volumetry.formats.dicom.file.source import InflateSource, deflated_start
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.codecs import FrameFormat
@@ -104,7 +104,7 @@ def _read_deflated(
     limits: Limits,
 ) -> None:
     assert header.pixel is not None
-    start = _deflated_start(descriptor, header)
+    start = deflated_start(descriptor, header.path)
     source = InflateSource(descriptor, start, header.file_bytes, header.path, limits)
     for place, frame in sorted(places, key=lambda item: item[1].index):  # the source reads forwards only
         offset = header.pixel.offset + frame.index * pixel_format.frame_bytes
@@ -113,16 +113,3 @@ def _read_deflated(
             raise truncated("the data end within the pixels", header.path, pixel_format.frame_bytes, len(raw))
         values = np.frombuffer(raw, pixel_format.dtype).reshape(voxels.shape[1:])
         put(significant(values, header, pixel_format), frame, voxels[place])
-
-
-def _deflated_start(descriptor: int, header: DicomHeader) -> int:
-    """Return where the deflated data set begins: after the preamble and the meta information."""
-    head = os.pread(descriptor, 144, 0)
-    if head[132:140] == b"\2\0\0\0UL\4\0":
-        return 144 + int.from_bytes(head[140:144], "little")
-    raise ReadError(
-        "unreadable",
-        "the file meta information does not say its length",
-        where=header.path,
-        todo="Export the series again.",
-    )

@@ -6,7 +6,6 @@ import os
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +17,7 @@ from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.elements import DicomElements
 from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.selection import PixelElement
-from volumetry.formats.dicom.file.source import FileSource, InflateSource
+from volumetry.formats.dicom.file.source import FileSource, InflateSource, deflated_start
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
 from volumetry.formats.dicom.pixels.codecs import (
     DEFLATED_FRAMES,
@@ -131,7 +130,7 @@ class FrameReader:
         """Return all pixels of a deflated or big-endian file, in little endian; their size was checked."""
         elements, pixel = self._elements, self._pixel
         if elements.transfer_syntax_uid == DEFLATED_LITTLE_ENDIAN:
-            start = _data_set_start(self._descriptor, elements)
+            start = deflated_start(self._descriptor, elements.path)
             inflate = InflateSource(self._descriptor, start, elements.file_bytes, elements.path)
             return inflate.read(pixel.offset, pixel.length_bytes)
         raw = FileSource(self._descriptor, elements.file_bytes, elements.path).read(
@@ -195,16 +194,3 @@ class FrameReader:
 
 def _only(value: object) -> int:
     return value[0] if isinstance(value, tuple) and isinstance(value[0], int) else 0
-
-
-def _data_set_start(descriptor: int, elements: DicomElements) -> int:
-    """Return where the deflated data set begins: after the preamble and the meta information."""
-    head = os.pread(descriptor, 144, 0)
-    if head[132:140] == b"\2\0\0\0UL\4\0":
-        return 144 + int.from_bytes(head[140:144], "little")
-    raise ReadError(
-        "unreadable",
-        "the file meta information does not say its length",
-        where=Path(elements.path),
-        todo="Export the segmentation again.",
-    )
