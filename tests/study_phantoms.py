@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -93,3 +94,19 @@ def small_study(root: Path, n_patients: int = 6, visits=("v0", "v1")) -> Path:
                 root / f"p{patient:03}" / visit / "lesion_mask.nii.gz", rows=(5, 12 + (patient + place) % 6)
             )
     return root
+
+
+def batch_results(root: Path, *options: object) -> tuple[int, list[dict[str, str]], list[dict[str, str]]]:
+    """Run the command into a folder beside `root`; return its exit code, the measurements and the changes."""
+    from volumetry.cli import main
+
+    out = root.parent / f"{root.name}_out"
+    code = main(["--quiet", "batch", str(root), "--out", str(out), "--jobs", "1", *map(str, options)])
+    measurements, changes = (rows_of_csv(out / f"{name}.csv") for name in ("measurements", "changes"))
+    return code, measurements, changes
+
+
+def rows_of_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table as texts."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -1,28 +1,14 @@
 """Masks of voxels beside the DICOM series that they were drawn on; series of two patients under one UID."""
 
-import csv
-
 import numpy as np
 import pytest
 from dicom_phantoms import stack_voxels, uid_of, write_series
 from phantoms import contour_items, write_rtstruct
-from study_phantoms import box_contours, box_trace, coronal, write_box
-
-from volumetry.cli import main
+from study_phantoms import batch_results, box_contours, box_trace, coronal, write_box
 
 GEOMETRY = coronal(8)
 VISITS = {"v1": ("20210301", 10), "v2": ("20200301", 5)}
 """Folders whose order by number is not that of their dates: folder, date, rows of the box."""
-
-
-def results(root, *options):
-    out = root.parent / "out"
-    code = main(["--quiet", "batch", str(root), "--out", str(out), "--jobs", "1", *map(str, options)])
-    tables = []
-    for name in ("measurements", "changes"):
-        with (out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            tables.append(list(csv.DictReader(file)))
-    return code, *tables
 
 
 def series(folder, date, patient="P1", **ids):
@@ -37,7 +23,7 @@ def test_the_series_beside_or_below_is_the_image(tmp_path, place, mask):
     for visit, (date, rows) in VISITS.items():
         series(root / "P1" / visit / place, date)
         write_box(root / f"P1/{visit}/{mask}.nii.gz", GEOMETRY, slices=range(2, 6), rows=(5, 5 + rows))
-    code, rows, changes = results(root)
+    code, rows, changes = batch_results(root)
     assert code == 0
     assert {(r["status"], r["study_date"], r["modality"]) for r in rows} == {
         ("measured", "2021-03-01", "MR"),
@@ -52,7 +38,7 @@ def test_other_series_of_the_visit_are_of_the_visit(tmp_path):
         series(root / "P1" / visit, date)
         series(root / "P1" / visit / "other", date)
         write_box(root / f"P1/{visit}/a_mask.nii.gz", GEOMETRY, slices=range(2, 6), rows=(5, 5 + rows))
-    code, rows, changes = results(root)
+    code, rows, changes = batch_results(root)
     assert code == 0
     assert sorted((r["patient"], r["visit"], r["status"]) for r in rows) == [
         ("P1", "v1", "measured"),
@@ -76,7 +62,7 @@ def test_two_patients_whose_series_share_every_uid(tmp_path):
         outlines = {"lesion_L1": contour_items(trace)}
         path = root / patient / "rt.dcm"
         write_rtstruct(path, outlines, series_uid=shared["series_uid"], patient_id=patient, change=change)
-    code, rows, _ = results(root)
+    code, rows, _ = batch_results(root)
     assert code == 0
     volumes = {r["patient"]: float(r["volume_mm3"]) for r in rows}
     assert np.isclose(volumes["P1"], 2 * volumes["P2"])

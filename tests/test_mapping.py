@@ -121,7 +121,7 @@ def test_an_unknown_order_makes_no_class(tmp_path):
         (LONG.replace('patient = "Pat-ID"\n', ""), "patient is missing"),
         (LONG.replace('volume = "Volumen"\n', ""), "volume is missing"),
         (LONG.replace('visit = "Untersuchung"\n', ""), "[visits] for a column a visit"),
-        (LONG.replace('"Volumen"', '"Volume"'), "Did you mean 'Volumen'?"),
+        (LONG.replace('"Volumen"', '"Volume"'), "Did you mean Volumen?"),
         (LONG.replace('links = "L"', 'links = "X"'), "Write L or R"),
         (LONG + '[visits]\na = "b"\n', "Leave out"),
         (LONG.replace("decimal", "decimals"), "Did you mean decimal?"),

@@ -1,24 +1,11 @@
 """Kinds of folders in which one visit, lesion or patient could be taken for another without a word."""
 
-import csv
-
 import pytest
-from study_phantoms import coronal, write_box, write_box_trace
+from study_phantoms import batch_results, coronal, write_box, write_box_trace
 
 from volumetry import ScanSource
 from volumetry.cli import main
 from volumetry.study.identity import first_days, order_of_visits
-
-
-def results(root, *options):
-    """Run the command; return its exit code, the measurements and the changes."""
-    out = root.parent / f"{root.name}_out"
-    code = main(["--quiet", "batch", str(root), "--out", str(out), "--jobs", "1", *map(str, options)])
-    tables = []
-    for name in ("measurements", "changes"):
-        with (out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            tables.append(list(csv.DictReader(file)))
-    return code, *tables
 
 
 def masks(root, rows_of):
@@ -39,7 +26,7 @@ def classes(changes):
 def test_folders_of_visits_above_those_of_patients_are_no_patients(tmp_path, visits, patients):
     root = tmp_path / "study"
     masks(root, {f"{v}/{p}/lesion_mask.nii.gz": 10 - 5 * i for i, v in enumerate(visits) for p in patients})
-    code, rows, changes = results(root)
+    code, rows, changes = batch_results(root)
     assert code == 4
     assert {row["code"] for row in rows} == {"patient-unclear"}
     assert {row["visit"] for row in rows} == {""}
@@ -48,14 +35,14 @@ def test_folders_of_visits_above_those_of_patients_are_no_patients(tmp_path, vis
         '[identity]\npatient = "folder:2"\nvisit = "folder:1"\n'
         f'[study]\nvisits = ["{visits[0]}", "{visits[1]}"]\n'
     )
-    code, rows, changes = results(root, "--protocol", tmp_path / "p.toml")
+    code, rows, changes = batch_results(root, "--protocol", tmp_path / "p.toml")
     assert code == 0
     assert {(c["patient"], c["category"]) for c in changes} == {(p, "decrease") for p in patients}
 
 
 def test_the_folder_of_one_patient_is_said_to_be_so(tmp_path):
     masks(tmp_path / "P1", {"2019-01-01/lesion_mask.nii.gz": 10, "2020-01-01/lesion_mask.nii.gz": 5})
-    _, rows, _ = results(tmp_path / "P1")
+    _, rows, _ = batch_results(tmp_path / "P1")
     assert {row["code"] for row in rows} == {"patient-unclear"}
     assert "name the folder above" in rows[0]["message"]
 
@@ -63,7 +50,7 @@ def test_the_folder_of_one_patient_is_said_to_be_so(tmp_path):
 def test_one_patient_may_be_called_as_a_day_is(tmp_path):
     root = tmp_path / "study"
     masks(root, {"20190101/v1/a_mask.nii.gz": 10, "20190101/v2/a_mask.nii.gz": 5})
-    assert classes(results(root)[2]) == {"decrease"}
+    assert classes(batch_results(root)[2]) == {"decrease"}
 
 
 # -- when ---------------------------------------------------------------------------------------------------
@@ -88,7 +75,7 @@ def test_visits_whose_days_overlap_are_not_ordered_by_them():
 
 def test_ambiguous_tracings_are_no_success(tmp_path):
     masks(tmp_path / "study", {f"P1/v1/{name}_mask.nii.gz": 5 for name in "ab"})
-    code, rows, _ = results(tmp_path / "study")
+    code, rows, _ = batch_results(tmp_path / "study")
     assert {row["code"] for row in rows} == {"ambiguous-lesion"}
     assert code == 4
 
@@ -102,7 +89,7 @@ def test_ambiguous_tracings_are_no_success(tmp_path):
 def test_masks_of_other_names_are_not_taken_for_one_lesion(tmp_path, first, second):
     root = tmp_path / "study"
     masks(root, {f"P1/v1/{first}_mask.nii.gz": 10, f"P1/v2/{second}_mask.nii.gz": 5})
-    code, rows, changes = results(root)
+    code, rows, changes = batch_results(root)
     assert code == 4
     assert {row["code"] for row in rows} == {"ambiguous-lesion"}
     assert not classes(changes)
@@ -126,7 +113,7 @@ def test_names_of_masks_that_tell_no_lesion(tmp_path, first, second):
     root = tmp_path / "study"
     names = [name if "mask" in name or "seg" in name else f"{name}_mask" for name in (first, second)]
     masks(root, {f"P1/v1/{names[0]}.nii.gz": 10, f"P1/v2/{names[1]}.nii.gz": 5})
-    code, _, changes = results(root)
+    code, _, changes = batch_results(root)
     assert code == 0
     assert classes(changes) == {"decrease"}
 
@@ -135,13 +122,13 @@ def test_a_mask_with_the_name_of_its_image_tells_no_lesion(tmp_path):
     root = tmp_path / "study"
     masks(root, {"P1/v1/anna_mask.nii.gz": 10, "P1/v2/bob_mask.nii.gz": 5})
     masks(root, {"P1/v1/anna.nii.gz": 10, "P1/v2/bob.nii.gz": 5})
-    assert classes(results(root)[2]) == {"decrease"}
+    assert classes(batch_results(root)[2]) == {"decrease"}
 
 
 def test_readers_in_the_names_of_masks(tmp_path):
     root = tmp_path / "study"
     masks(root, {f"P1/v{v}/lesion_reader{r}_mask.nii.gz": 10 * v for v in (1, 2) for r in "AB"})
-    code, rows, changes = results(root)
+    code, rows, changes = batch_results(root)
     assert code == 0
     assert {row["reader"] for row in rows} == {"A", "B"}
     assert [c["category"] for c in changes] == ["increase", "increase"]
@@ -152,7 +139,7 @@ def test_the_manifest_asks_for_lesions_where_the_names_of_masks_differ(tmp_path)
     masks(root, {"P1/v1/tumor_mask.nii.gz": 10, "P1/v2/cyst_mask.nii.gz": 5, "P1/v2/tumor_mask.nii.gz": 5})
     manifest = tmp_path / "m.csv"
     assert main(["--quiet", "manifest", str(root), "--out", str(manifest)]) == 0
-    _, rows, changes = results(root, "--manifest", manifest)
+    _, rows, changes = batch_results(root, "--manifest", manifest)
     assert {row["code"] for row in rows} == {"ambiguous-lesion"}
     assert not classes(changes)
     text = manifest.read_text(encoding="utf-8")
@@ -161,7 +148,7 @@ def test_the_manifest_asks_for_lesions_where_the_names_of_masks_differ(tmp_path)
         "? cyst",
     }
     manifest.write_text(text.replace("? ", ""), encoding="utf-8")
-    code, rows, changes = results(root, "--manifest", manifest)
+    code, rows, changes = batch_results(root, "--manifest", manifest)
     assert code == 0
     assert {row["lesion"] for row in rows} == {"tumor", "cyst"}
     assert [(c["lesion"], c["category"]) for c in changes if c["category"] != "not_evaluable"] == [
@@ -177,13 +164,13 @@ def test_one_name_in_the_folders_of_two_hospitals(tmp_path):
     masks(root, {"north/p01/v1/a_mask.nii.gz": 10, "south/p01/v2/a_mask.nii.gz": 5})
     identity = '[identity]\npatient = "folder:2"\nvisit = "folder:3"\n'
     (tmp_path / "p.toml").write_text(identity)
-    code, rows, changes = results(root, "--protocol", tmp_path / "p.toml")
+    code, rows, changes = batch_results(root, "--protocol", tmp_path / "p.toml")
     assert code == 4
     assert {row["code"] for row in rows} == {"patient-unclear"}
     assert not classes(changes)
     (tmp_path / "p.toml").write_text(f'{identity}site = "folder:1"\n')
     masks(root, {"north/p01/v2/a_mask.nii.gz": 12, "south/p01/v1/a_mask.nii.gz": 12})
-    code, rows, changes = results(root, "--protocol", tmp_path / "p.toml")
+    code, rows, changes = batch_results(root, "--protocol", tmp_path / "p.toml")
     assert code == 0
     assert [(c["site"], c["patient"], c["category"]) for c in changes] == [
         ("north", "p01", "increase"),
@@ -195,7 +182,7 @@ def test_visits_above_patients_are_no_hospitals(tmp_path):
     root = tmp_path / "study"
     masks(root, {"v1/p01/a_mask.nii.gz": 10, "v2/p01/a_mask.nii.gz": 5})
     (tmp_path / "p.toml").write_text('[identity]\npatient = "folder:2"\nvisit = "folder:1"\n')
-    code, _, changes = results(root, "--protocol", tmp_path / "p.toml")
+    code, _, changes = batch_results(root, "--protocol", tmp_path / "p.toml")
     assert code == 0
     assert classes(changes) == {"decrease"}
 
@@ -204,12 +191,12 @@ def test_traces_of_several_patients_in_one_folder(tmp_path):
     root = tmp_path / "study"
     for visit, patient in (("v1", "A"), ("v2", "B")):
         write_box_trace(root / f"P1/{visit}/L1.trace.json", source=ScanSource(patient=patient))
-    code, rows, changes = results(root)
+    code, rows, changes = batch_results(root)
     assert code == 4
     assert {row["code"] for row in rows} == {"patient-unclear"}
     assert not classes(changes)
     (tmp_path / "p.toml").write_text('[identity]\npatient = "folder:1"\n')
-    assert classes(results(root, "--protocol", tmp_path / "p.toml")[2]) == {"no_change"}
+    assert classes(batch_results(root, "--protocol", tmp_path / "p.toml")[2]) == {"no_change"}
 
 
 # -- which side ---------------------------------------------------------------------------------------------
@@ -232,7 +219,7 @@ def test_sides_in_the_names_of_images_are_sides(tmp_path, image, mask):
         geometry = coronal(x_mm=across)
         write_box(root / f"{image.format(name)}.nii.gz", geometry)
         write_box(root / f"{mask.format(name)}.nii.gz", geometry, rows=(5, 5 + rows))
-    _, rows, changes = results(root)
+    _, rows, changes = batch_results(root)
     assert [(row["patient"], row["side"]) for row in rows if row["trace"]] == [("P01", "L"), ("P01", "R")]
     assert not classes(changes)
 
@@ -254,4 +241,4 @@ def test_a_session_with_two_dates_has_none(tmp_path):
     masks(root, {f"sub-1/ses-{s}/sub-1_ses-{s}_mask.nii.gz": rows for s, rows in (("a", 10), ("b", 5))})
     text = "session_id\tacq_time\na\t2020-01-01\nb\t2019-01-01\nses-a\t2018-01-01\n"
     (root / "sub-1/sub-1_sessions.tsv").write_text(text, encoding="utf-8")
-    assert {c["reason"] for c in results(root)[2]} == {"visit-order-unknown"}
+    assert {c["reason"] for c in batch_results(root)[2]} == {"visit-order-unknown"}

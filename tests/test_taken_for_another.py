@@ -1,6 +1,5 @@
 """What could be taken for another without a word: files with something behind ``mask``, weightings, dates."""
 
-import csv
 import re
 import shutil
 import unicodedata
@@ -9,7 +8,7 @@ import pytest
 from dicom_phantoms import stack_voxels, uid_of, write_series
 from phantoms import contour_items, write_rtstruct
 from pydicom import DataElement, config
-from study_phantoms import box_contours, box_trace, coronal, write_box, write_box_trace
+from study_phantoms import batch_results, box_contours, box_trace, coronal, write_box, write_box_trace
 
 from volumetry.agreement.adjudication import consensus_of_decisions, disagreement_rows, read_lesions
 from volumetry.cli import main
@@ -20,17 +19,6 @@ from volumetry.study.identity import order_of_visits
 from volumetry.study.pseudonyms import Pseudonymiser
 
 GEOMETRY = coronal(size=24)
-
-
-def results(root, *options):
-    """Run the command; return its exit code, the measurements and the changes."""
-    out = root.parent / f"{root.name}_out"
-    code = main(["--quiet", "batch", str(root), "--out", str(out), "--jobs", "1", *map(str, options)])
-    tables = []
-    for name in ("measurements", "changes"):
-        with (out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-            tables.append(list(csv.DictReader(file)))
-    return code, *tables
 
 
 def write_study(folder, *, patient="P1", date="20200101", rows=10, region="L1", key="", change=None):
@@ -71,7 +59,7 @@ def test_what_has_something_behind_the_word_for_a_mask_is_no_image(tmp_path, ste
         write_box(place / "t1.nii.gz", GEOMETRY)
         write_box(place / f"{stem}.nii.gz", GEOMETRY, rows=(5, 5 + rows))
         write_box(place / f"{stem}{tail}.nii.gz", coronal(size=20), rows=(5, 5 + rows))
-    _, rows, changes = results(tmp_path / "study")
+    _, rows, changes = batch_results(tmp_path / "study")
     assert {row["scan"].rpartition("/")[2] for row in rows} == {"t1.nii.gz"}
     assert {row["code"] for row in rows} <= {"ambiguous-lesion", "grid-mismatch"}
     assert {change["category"] for change in changes} == {"not_evaluable"}
@@ -83,7 +71,7 @@ def test_copies_of_flat_masks_are_ambiguous(tmp_path, tail):
         write_box(tmp_path / f"study/P1_{visit}_t1.nii.gz")
         for end in ("", tail):
             write_box(tmp_path / f"study/P1_{visit}_t1_mask{end}.nii.gz", rows=(5, 5 + rows - len(end)))
-    _, rows, changes = results(tmp_path / "study")
+    _, rows, changes = batch_results(tmp_path / "study")
     assert {row["code"] for row in rows} == {"ambiguous-lesion"}
     assert {change["category"] for change in changes} == {"not_evaluable"}
 
@@ -102,7 +90,7 @@ def test_weightings_are_no_time_points(tmp_path):
     for rows, weighting in ((10, "T1"), (6, "T2")):
         write_box(tmp_path / f"study/P01/{weighting}/img.nii.gz")
         write_box(tmp_path / f"study/P01/{weighting}/img_mask.nii.gz", rows=(5, 5 + rows))
-    _, rows, changes = results(tmp_path / "study")
+    _, rows, changes = batch_results(tmp_path / "study")
     assert {row["visit_order_by"] for row in rows} == {"unknown"}
     assert [change["reason"] for change in changes] == ["visit-order-unknown"]
     assert order_of_visits({"t0": "", "t1": "", "t2": ""}).by == "numbers"
@@ -127,7 +115,7 @@ def test_an_impossible_date_orders_nothing_and_ends_nothing(tmp_path, impossible
     write_study(root / "P1/v2", date="20200101", rows=5)
     write_study(root / "P2/v1", patient="P2", date="20200101", rows=10)
     write_study(root / "P2/v2", patient="P2", date="20210101", rows=5)
-    _, rows, changes = results(root)
+    _, rows, changes = batch_results(root)
     assert {row["study_date"] for row in rows if row["patient"] == "P1"} == {"", "2020-01-01"}
     assert [c["category"] for c in changes if c["patient"] == "P2"] == ["decrease"]
     assert {c["category"] for c in changes if c["patient"] == "P1"} == {"not_evaluable"}
@@ -140,14 +128,14 @@ def test_an_impossible_date_orders_nothing_and_ends_nothing(tmp_path, impossible
 def test_a_tracing_copied_to_the_next_visit_is_flagged(tmp_path):
     for visit, rows in (("2020-01-01", 10), ("2021-01-01", 10), ("2022-01-01", 9)):
         write_box(tmp_path / f"study/P1/{visit}/lesion_mask.nii.gz", rows=(5, 5 + rows))
-    _, _, changes = results(tmp_path / "study")
+    _, _, changes = batch_results(tmp_path / "study")
     assert ["duplicate-file" in change["flags"].split(";") for change in changes] == [True, False]
 
 
 def test_empty_masks_are_equal_without_being_copies(tmp_path):
     for visit in ("2020-01-01", "2021-01-01"):
         write_box(tmp_path / f"study/P1/{visit}/lesion_mask.nii.gz", rows=(5, 5))
-    _, _, changes = results(tmp_path / "study")
+    _, _, changes = batch_results(tmp_path / "study")
     assert not any("duplicate-file" in change["flags"] for change in changes)
 
 
@@ -156,7 +144,7 @@ def test_one_tracing_found_twice_is_measured_once(tmp_path):
     write_study(tmp_path / "study/P1/v2", date="20210101", rows=5)
     (tmp_path / "study/P1/v1/assessors").mkdir()
     shutil.copy(tmp_path / "study/P1/v1/rt.dcm", tmp_path / "study/P1/v1/assessors/rt.dcm")
-    code, rows, changes = results(tmp_path / "study")
+    code, rows, changes = batch_results(tmp_path / "study")
     assert code == 0
     assert [row["status"] for row in rows] == ["measured", "measured"]
     assert ["duplicate-file" in row["flags"] for row in rows] == [True, False]
@@ -166,7 +154,7 @@ def test_one_tracing_found_twice_is_measured_once(tmp_path):
 def test_two_different_tracings_stay_ambiguous(tmp_path):
     write_box(tmp_path / "study/P1/v1/lesion_mask.nii.gz", rows=(5, 15))
     write_box(tmp_path / "study/P1/v1/lesion_mask (1).nii.gz", rows=(5, 14))
-    _, rows, _ = results(tmp_path / "study")
+    _, rows, _ = batch_results(tmp_path / "study")
     assert {row["code"] for row in rows} == {"ambiguous-lesion"}
 
 
@@ -178,7 +166,7 @@ def test_names_with_accents_are_equal_however_they_are_written(tmp_path, form):
     write_study(tmp_path / "study/P1/v1", region=unicodedata.normalize("NFC", "Lésion"), change=utf_8)
     again = unicodedata.normalize(form, "Lésion")
     write_study(tmp_path / "study/P1/v2", region=again, date="20210101", rows=5, change=utf_8)
-    _, rows, changes = results(tmp_path / "study")
+    _, rows, changes = batch_results(tmp_path / "study")
     assert {row["lesion"] for row in rows} == {"Lésion"}
     assert [change["category"] for change in changes] == ["decrease"]
 
@@ -188,11 +176,11 @@ def test_the_row_keeps_what_the_file_calls_a_lesion_that_a_manifest_renames(tmp_
     manifest = tmp_path / "m.csv"
     line = "P1,v1,L1,Tumour,study/P1/v1/mr,study/P1/v1/rt.dcm"
     manifest.write_text(f"patient,visit,lesion,roi,scan,trace\n{line}\n")
-    _, rows, _ = results(tmp_path / "study", "--manifest", manifest)
+    _, rows, _ = batch_results(tmp_path / "study", "--manifest", manifest)
     assert [(row["lesion"], row["region"]) for row in rows] == [("L1", "Tumour")]
     key = ["--pseudonyms", tmp_path / "key", "--fresh"]
     (tmp_path / "study_out").rename(tmp_path / "clear")
-    _, rows, _ = results(tmp_path / "study", "--manifest", manifest, *key)
+    _, rows, _ = batch_results(tmp_path / "study", "--manifest", manifest, *key)
     assert [row["region"][0] for row in rows] == ["F"]  # a case id: the name may be hidden on purpose
 
 
@@ -223,7 +211,7 @@ def test_one_patient_id_with_two_birth_dates_or_sexes_is_not_believed(tmp_path, 
     people = (("19500304", "F"), second)
     for place, date, person, rows in zip(places, ("20200101", "20210101"), people, (10, 5), strict=True):
         write_study(tmp_path / "study" / place, patient="77", date=date, rows=rows, change=born(*person))
-    _, rows, changes = results(tmp_path / "study")
+    _, rows, changes = batch_results(tmp_path / "study")
     assert {row["code"] for row in rows} == {"patient-unclear"}
     assert not any(change["category"] != "not_evaluable" for change in changes)
     written = (
@@ -231,7 +219,7 @@ def test_one_patient_id_with_two_birth_dates_or_sexes_is_not_believed(tmp_path, 
     )
     assert re.findall("19500304|19600305|1950-03-04|1960-03-05", written) == []
     (tmp_path / "p.toml").write_text('[identity]\npatient = "PatientID"\n')
-    _, _, changes = results(tmp_path / "study", "--protocol", tmp_path / "p.toml")
+    _, _, changes = batch_results(tmp_path / "study", "--protocol", tmp_path / "p.toml")
     assert [change["category"] for change in changes] == ["decrease"]
 
 
@@ -239,7 +227,7 @@ def test_one_patient_id_with_two_birth_dates_or_sexes_is_not_believed(tmp_path, 
 def test_what_an_anonymiser_writes_is_no_birth_date(tmp_path, first):
     for place, date, day in (("v1", "20200101", first), ("v2", "20210101", "19500304")):
         write_study(tmp_path / "study/P1" / place, patient="77", date=date, change=born(day, ""))
-    _, rows, _ = results(tmp_path / "study")
+    _, rows, _ = batch_results(tmp_path / "study")
     assert {row["status"] for row in rows} == {"measured"}
 
 
@@ -248,7 +236,7 @@ def test_what_an_anonymiser_writes_is_no_birth_date(tmp_path, first):
 def test_images_that_name_no_patient_below_one_folder_are_not_believed(tmp_path, patient, places):
     for place, date, rows in zip(places, ("20200101", "20210101"), (10, 5), strict=True):
         write_study(tmp_path / "study" / place, patient=patient, date=date, rows=rows)
-    _, rows, changes = results(tmp_path / "study")
+    _, rows, changes = batch_results(tmp_path / "study")
     assert {row["code"] for row in rows} == {"patient-unclear"}
     assert not any(change["category"] != "not_evaluable" for change in changes)
 
@@ -256,7 +244,7 @@ def test_images_that_name_no_patient_below_one_folder_are_not_believed(tmp_path,
 def test_first_folders_are_patients_where_images_name_none(tmp_path):
     for place, date, rows in (("P1/a", "20200101", 10), ("P1/b", "20210101", 5), ("P2/a", "20200101", 10)):
         write_study(tmp_path / "study" / place, patient="", date=date, rows=rows)
-    _, rows, _ = results(tmp_path / "study")
+    _, rows, _ = batch_results(tmp_path / "study")
     assert {(row["patient"], row["status"]) for row in rows} == {("P1", "measured"), ("P2", "measured")}
 
 
@@ -264,7 +252,7 @@ def test_first_folders_are_patients_where_images_name_none(tmp_path):
 def test_visits_below_the_folder_of_a_patient_are_believed(tmp_path, patient):
     for place, date, rows in (("pre", "20200101", 10), ("post", "20210101", 5)):
         write_study(tmp_path / "study/P1" / place, patient=patient, date=date, rows=rows)
-    _, _, changes = results(tmp_path / "study")
+    _, _, changes = batch_results(tmp_path / "study")
     assert [change["category"] for change in changes] == ["decrease"]
 
 
@@ -272,7 +260,7 @@ def test_a_mask_above_the_one_series_is_of_the_patient_of_its_images(tmp_path):
     write_study(tmp_path / "study/A/20200101", patient="A")
     (tmp_path / "study/A/20200101/rt.dcm").unlink()
     write_box(tmp_path / "study/lost_mask.nii.gz", GEOMETRY)
-    _, rows, _ = results(tmp_path / "study")
+    _, rows, _ = batch_results(tmp_path / "study")
     assert [(row["patient"], row["visit"]) for row in rows if row["trace"]] == [("A", "2020-01-01")]
 
 
@@ -321,7 +309,7 @@ def test_the_order_of_the_protocol_holds_for_moved_names(tmp_path):
         encoding="utf-8",
     )
     call = ("--protocol", protocol, "--pseudonyms", tmp_path / "key")
-    _, rows, changes = results(tmp_path / "study", *call)
+    _, rows, changes = batch_results(tmp_path / "study", *call)
     assert [change["category"] for change in changes] == ["decrease"]
     written = "".join(path.read_text() for path in (tmp_path / "study_out").glob("*.[cj]s*"))
     assert not re.search(r"05\.01\.2020|20210105", re.sub(r'"visits": \[[^]]*\]', "", written))
@@ -332,9 +320,9 @@ def test_a_study_uid_as_visit_has_one_that_stands_for_it(tmp_path):
     write_study(tmp_path / "study/P1/b", rows=5)
     protocol = tmp_path / "p.toml"
     protocol.write_text('[identity]\nvisit = "StudyInstanceUID"\n', encoding="utf-8")
-    _, clear, _ = results(tmp_path / "study", "--protocol", protocol)
+    _, clear, _ = batch_results(tmp_path / "study", "--protocol", protocol)
     (tmp_path / "study_out").rename(tmp_path / "clear")
-    _, rows, _ = results(tmp_path / "study", "--protocol", protocol, "--pseudonyms", tmp_path / "key")
+    _, rows, _ = batch_results(tmp_path / "study", "--protocol", protocol, "--pseudonyms", tmp_path / "key")
     assert not {row["visit"] for row in rows} & {row["visit"] for row in clear}
 
 

@@ -9,7 +9,6 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
-import difflib
 import gc
 import sys
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from volumetry._version import __version__
 from volumetry.commands import NAMES, load
 from volumetry.commands.options import add_verbosity
 from volumetry.console import DONE, INTERRUPTED, NONE_SUCCEEDED, USAGE, set_verbosity, write_error
-from volumetry.errors import OutputError, UsageError, VolumetryError, internal_error
+from volumetry.errors import OutputError, UsageError, VolumetryError, did_you_mean, internal_error
 from volumetry.files.atomic import NO_ROOM
 
 
@@ -129,11 +128,10 @@ def _command_of(arguments: Sequence[str]) -> str | None:
     name = next((word for word in arguments if not word.startswith("-")), None)
     if name is None or name in NAMES:
         return name
-    close = difflib.get_close_matches(name, NAMES, n=1)
     raise UsageError(
         "usage",
         f"there is no command {name}",
-        todo=f"Did you mean {close[0]}?" if close else f"Commands are {', '.join(NAMES)}.",
+        todo=did_you_mean(name, NAMES).strip() or f"Commands are {', '.join(NAMES)}.",
     )
 
 

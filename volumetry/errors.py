@@ -18,7 +18,7 @@ Catch `VolumetryError` to catch them all; look at ``.code`` to tell them apart. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,14 @@ def internal_error(fault: Exception, where: Path | str | None = None) -> Volumet
         values={"kind": type(fault).__name__, "at": place},
         todo="Please report it with these values.",
     )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``Did you mean volume_mm3? `` where one of the known words is close to `word`; else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean {close[0]}? " if close else ""
 
 
 def _rebuild(

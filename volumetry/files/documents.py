@@ -6,7 +6,6 @@ reference prints. Nothing that is not declared is accepted.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 import types
@@ -15,7 +14,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from volumetry.errors import ReadError, UsageError
+from volumetry.errors import ReadError, UsageError, did_you_mean
 from volumetry.files.small_files import check_depth, read_small
 
 Section = TypeVar("Section")
@@ -117,8 +116,7 @@ def build(kind: type[Section], values: Any, document: Document, path: KeyPath = 
     declared = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     for key in values:
         if key not in declared:
-            close = difflib.get_close_matches(key, declared, n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
+            hint = did_you_mean(key, declared)
             raise document.fault((*path, key), "unknown key", f"{hint}Known are {', '.join(declared)}.")
     missing = [
         name
@@ -153,10 +151,11 @@ def _value(kind: Any, value: Any, document: Document, path: KeyPath) -> Any:
         return {name: _value(inner, entry, document, (*path, name)) for name, entry in value.items()}
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            close = difflib.get_close_matches(str(value), map(str, get_args(kind)), n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
-            allowed = ", ".join(map(str, get_args(kind)))
-            raise document.fault(path, f"the value is {_shown(value)}", f"{hint}Choose one of {allowed}.")
+            allowed = [str(one) for one in get_args(kind)]
+            hint = did_you_mean(str(value), allowed)
+            raise document.fault(
+                path, f"the value is {_shown(value)}", f"{hint}Choose one of {', '.join(allowed)}."
+            )
         return value
     wanted = get_args(kind) or (kind,)
     if float in wanted and isinstance(value, int) and not isinstance(value, bool) and int not in wanted:

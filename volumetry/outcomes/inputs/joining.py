@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.error_model import ReadingError, read_repeatability
-from volumetry.errors import UsageError
+from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document
 from volumetry.outcomes.inputs.conditions import truths
 from volumetry.outcomes.inputs.derived import derive
@@ -199,12 +199,9 @@ def join(plan: Plan, document: Document, inputs: Inputs) -> Cohort:
 
 
 def _check_columns(plan: Plan, document: Document, known: Sequence[str]) -> None:
-    import difflib
-
     for path, name in column_uses(plan):
         if name and name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
+            hint = did_you_mean(name, known)
             raise document.fault(path, f"there is no column {name!r}", f"{hint}Known are {', '.join(known)}.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from volumetry.errors import ReadError, UsageError, VolumetryError
+from volumetry.errors import ReadError, UsageError, VolumetryError, did_you_mean
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.index import read_header
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
@@ -149,8 +148,7 @@ def _numbered_rows(path: Path | str) -> list[tuple[int, Row]]:
                 todo="Leave one of them.",
             )
         if name and name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
+            hint = did_you_mean(name, known)
             raise UsageError(
                 "invalid-table",
                 f"there is no column {name}",

@@ -8,7 +8,6 @@ key that would say it.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from volumetry.errors import UsageError
+from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.identity import twice_named
@@ -178,8 +177,7 @@ def _check_columns(
         )
     for key, column in used.items():
         if column not in names:
-            close = difflib.get_close_matches(column, names, n=1)
-            hint = f"Did you mean {close[0]!r}? " if close else ""
+            hint = did_you_mean(column, names)
             raise document.fault(
                 key, f"the table has no column {column!r}", f"{hint}It has {', '.join(filter(None, names))}."
             )
