@@ -20,7 +20,7 @@ PACKAGE = Path(volumetry.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_version", "codes", "numbering"),
     ("errors", "shown"),
-    ("files", "acquisition"),
+    ("files", "acquisition", "slice_steps"),
     ("geometry",),
     ("bridges",),
     ("scan", "contours"),
@@ -56,6 +56,7 @@ FORBIDDEN = {
     # statistics know tables, but no scans
     "statistics": {
         "geometry",
+        "slice_steps",
         "scan",
         "contours",
         "sections",

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volumetry.errors import GeometryError, UsageError
-from volumetry.geometry import JITTER, ScanGeometry
+from volumetry.geometry import ScanGeometry
+from volumetry.slice_steps import JITTER
 
 if TYPE_CHECKING:
     import nibabel

@@ -21,17 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from volumetry.errors import GeometryError
 from volumetry.shown import Facts, Shown
+from volumetry.slice_steps import JITTER, holes_in, regular_step, slice_heights
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
-
-JITTER = 1e-3
-"""Deviation of a step between slices, relative to the regular step, that is rounding and no finding."""
-
-HOLE = 1.9
-"""A step of so many regular steps leaves room for a whole slice: one is missing."""
 
 SHEAR = 5e-3
 """Sideways drift per millimetre along the normal (0.3 degrees) from which a stack counts as sheared."""
@@ -42,10 +37,8 @@ PARALLEL = 0.01
 GAP = 0.01
 """Relative difference of thickness and spacing from which slices have a gap, or overlap."""
 
-
 GRID_TOLERANCE = 1e-3
 """Largest distance, in voxels, between grids that are the same."""
-
 
 PLANES = ("sagittal", "coronal", "axial")
 """Planes of slices, by the axis (left, posterior, superior) that their normal is nearest to."""
@@ -68,6 +61,16 @@ def bad_thickness() -> GeometryError:
         "bad-spacing",
         "the declared slice thickness is zero, negative or not finite",
         todo="Measure by the distance of the slices, with --height spacing; or correct SliceThickness.",
+    )
+
+
+def single_slice() -> GeometryError:
+    """Return the error for one slice, where the distance of slices is asked for."""
+    return GeometryError(
+        "single-slice",
+        "one slice has no spacing",
+        values={"slices": 1},
+        todo="Measure by the thickness rule, or read the whole series.",
     )
 
 
@@ -157,11 +160,15 @@ class ScanGeometry(Shown):
                 },
                 todo="Correct the orientation or export the series again.",
             )
+        self._check_lengths()
+        self._check_positions()
+
+    def _check_lengths(self) -> None:
         for name, value in (
             ("spacing between rows_mm", self.pixel_spacing_mm[0]),
             ("spacing between columns_mm", self.pixel_spacing_mm[1]),
             ("slice thickness_mm", self.slice_thickness_mm),
-            *(("slice thickness_mm", t) for t in self._distinct_thicknesses_mm),
+            *(("slice thickness_mm", t) for t in set(self._varying.tolist())),
         ):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise GeometryError(
@@ -170,6 +177,8 @@ class ScanGeometry(Shown):
                     values={name: value},
                     todo="Correct the header or export the series again.",
                 )
+
+    def _check_positions(self) -> None:
         if not np.isfinite(self.slice_origins_mm).all():
             raise GeometryError(
                 "bad-spacing", "a slice position is not finite", todo="Export the series again."
@@ -230,38 +239,17 @@ class ScanGeometry(Shown):
     @cached_property
     def regular_step_mm(self) -> float | None:
         """The usual distance between neighbouring slices: the lower median of the steps."""
-        if not self.slice_steps_mm.size:
-            return None
-        return float(np.sort(self.slice_steps_mm)[(self.slice_steps_mm.size - 1) // 2])
+        return regular_step(self.slice_steps_mm) if self.slice_steps_mm.size else None
 
     @property
     def _varying(self) -> Array:
         """Thickness of every slice where they differ, else empty."""
         return np.empty(0) if self.slice_thicknesses_mm is None else self.slice_thicknesses_mm
 
-    @property
-    def _distinct_thicknesses_mm(self) -> set[float]:
-        return set() if self.slice_thicknesses_mm is None else set(self.slice_thicknesses_mm.tolist())
-
     @cached_property
     def holes(self) -> tuple[int, ...]:
-        """Indices i where at least one slice is missing between slice i and slice i + 1.
-
-        One is missing where, beyond the regular gap between slices, there is room for the thinner neighbour
-        and its gap. Where all slices are of one thickness, or state none, that is a step of nearly two
-        regular ones.
-        """
-        if self.regular_step_mm is None:
-            return ()
-        if self._varying.size:
-            before, after = self._varying[:-1], self._varying[1:]
-            gaps = self.slice_steps_mm - (before + after) / 2
-            regular_gap = float(np.sort(gaps)[(gaps.size - 1) // 2])
-            room = np.minimum(before, after) + regular_gap
-            if regular_gap < 0:  # slices that overlap: a missing one leaves a step, not a gap
-                room = np.maximum(room, self.regular_step_mm)
-            return tuple(int(i) for i in np.flatnonzero(gaps - regular_gap > (HOLE - 1) * room))
-        return tuple((self.slice_steps_mm > HOLE * self.regular_step_mm).nonzero()[0].tolist())
+        """Indices i where at least one slice is missing between slice i and slice i + 1."""
+        return holes_in(self.slice_steps_mm, self.slice_thicknesses_mm)
 
     @cached_property
     def is_uneven(self) -> bool:
@@ -341,22 +329,8 @@ class ScanGeometry(Shown):
             ``single-slice``: one slice has no spacing.
         """
         if self.regular_step_mm is None:
-            raise GeometryError(
-                "single-slice",
-                "one slice has no spacing",
-                values={"slices": 1},
-                todo="Measure by the thickness rule, or read the whole series.",
-            )
-        before = np.concatenate((self.slice_steps_mm[:1], self.slice_steps_mm))
-        after = np.concatenate((self.slice_steps_mm, self.slice_steps_mm[-1:]))
-        if not across_holes and self.holes:
-            before[0] = after[-1] = np.nan
-            for hole in self.holes:
-                after[hole] = before[hole + 1] = np.nan
-            other = np.where(np.isnan(before), after, before)
-            before = np.where(np.isnan(other), self.regular_step_mm, other)
-            after = np.where(np.isnan(after), before, after)
-        return (before + after) / 2
+            raise single_slice()
+        return slice_heights(self.slice_steps_mm, () if across_holes else self.holes)
 
     # -- shown ------------------------------------------------------------------------------------------
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from volumetry.contours.loops import SelfIntersections
 from volumetry.contours.overlaps import OverlappingOutlines
 from volumetry.errors import GeometryError, MismatchError, TraceError, UsageError
-from volumetry.geometry import BAD_THICKNESS, GAP, ScanGeometry, bad_thickness
+from volumetry.geometry import BAD_THICKNESS, GAP, ScanGeometry, bad_thickness, single_slice
 from volumetry.masks.mask import Mask
 from volumetry.sections import CrossSections
+from volumetry.slice_steps import slice_heights
 from volumetry.volume import HeightRule, LesionVolume
 
 if TYPE_CHECKING:
@@ -133,29 +134,16 @@ def measure_volume(
             values={"reason": sections.not_measurable},
             todo="Count it as not measurable; it has no volume.",
         )
-    flags = set(sections.flags) - {"missing-slice-outside"} | _geometry_flags(sections.geometry)
-    if "sheared-grid" in flags:  # the file's own axes are oblique: no gantry was tilted
-        flags.discard("sheared-stack")
-    if sections.label is None:
-        flags |= _check_skipped(sections, rule)
-    flags |= _check_holes(sections, rule)
+    flags = _checked_flags(sections, rule)
     if rule.check_side:
         _check_side(sections)
     by_spacing = _heights_by_spacing(sections, rule)
     by_thickness = _heights_by_thickness(sections, rule, by_spacing)
-    height: HeightRule = rule.height
+    height_rule = _height_rule(rule, flags, by_thickness, by_spacing)
     if by_thickness is None:
-        if height == "thickness" and BAD_THICKNESS in flags:
-            raise bad_thickness()
-        if by_spacing is None:
-            sections.geometry.slice_heights_mm()  # raises single-slice
         flags.add("thickness-unknown")
-        height = "spacing"
-    elif by_spacing is None and height == "spacing":
-        sections.geometry.slice_heights_mm()
-    if sections.n_slices:
-        flags |= _size_flags(sections)
-    overlap = "slices-overlap" in flags and height == "thickness" and not rule.allow_overlap
+    overlaps = "slices-overlap" in flags and height_rule == "thickness" and not rule.allow_overlap
+    refused = overlaps and sections.n_slices > 0
     centroid, extent = _place(sections, by_thickness if by_spacing is None else by_spacing)
     return LesionVolume(
         slice_indices=sections.slice_indices,
@@ -163,7 +151,7 @@ def measure_volume(
         areas_mm2=sections.areas_mm2,
         heights_thickness_mm=by_thickness,
         heights_spacing_mm=by_spacing,
-        height_rule=height,
+        height_rule=height_rule,
         geometry=sections.geometry,
         centroid_mm=centroid,
         extent_mm=extent,
@@ -172,8 +160,8 @@ def measure_volume(
         label=sections.label,
         source=sections.source,
         flags=tuple(sorted(flags)),
-        code="slices-overlap" if overlap and sections.n_slices else "",
-        message=_overlap_message(sections.geometry) if overlap and sections.n_slices else "",
+        code="slices-overlap" if refused else "",
+        message=_overlap_message(sections.geometry) if refused else "",
     )
 
 
@@ -183,6 +171,17 @@ def _sections(traced: Trace | Mask, label: int | str | None, rule: MeasurementRu
     return traced.cross_sections(
         self_intersections=rule.self_intersections, overlapping_outlines=rule.overlapping_outlines
     )
+
+
+def _checked_flags(sections: CrossSections, rule: MeasurementRule) -> set[str]:
+    """Return the flags of the sections; refuse slices without an outline or image, where the rule does."""
+    flags = set(sections.flags) - {"missing-slice-outside"} | _geometry_flags(sections.geometry)
+    if "sheared-grid" in flags:  # the file's own axes are oblique: no gantry was tilted
+        flags.discard("sheared-stack")
+    if sections.label is None:
+        flags |= _check_skipped(sections, rule)
+    flags |= _check_holes(sections, rule)
+    return flags | _size_flags(sections)
 
 
 def _geometry_flags(geometry: ScanGeometry) -> set[str]:
@@ -200,6 +199,8 @@ def _geometry_flags(geometry: ScanGeometry) -> set[str]:
 
 
 def _size_flags(sections: CrossSections) -> set[str]:
+    if not sections.n_slices:
+        return set()
     flags = set()
     if sections.n_slices < FEW_SLICES:
         flags.add("few-slices")
@@ -268,23 +269,26 @@ def _check_side(sections: CrossSections) -> None:
         )
 
 
+def _height_rule(
+    rule: MeasurementRule, flags: set[str], by_thickness: Array | None, by_spacing: Array | None
+) -> HeightRule:
+    """Return the rule of the primary volume: the one asked for; spacing where no thickness is known."""
+    if by_thickness is None and rule.height == "thickness" and BAD_THICKNESS in flags:
+        raise bad_thickness()
+    if by_spacing is None and (by_thickness is None or rule.height == "spacing"):
+        raise single_slice()
+    return "spacing" if by_thickness is None else rule.height
+
+
 def _heights_by_spacing(sections: CrossSections, rule: MeasurementRule) -> Array | None:
     """Half the way to each neighbour, for the slices that hold the lesion."""
     geometry = sections.geometry
     if geometry.n_slices < 2:
         return None
     if sections.label is None and rule.skipped_slices == "bridge" and sections.untraced_slices:
-        return _bridged(geometry.slice_positions_mm[sections.slice_indices])
+        return slice_heights(np.diff(geometry.slice_positions_mm[sections.slice_indices]))
     across = rule.interpolate_missing and bool(_holes_inside(sections))
     return geometry.slice_heights_mm(across_holes=across)[sections.slice_indices]
-
-
-def _bridged(positions_mm: Array) -> Array:
-    """Half the way to each traced neighbour; end slices use their one neighbour's distance twice."""
-    steps = np.diff(positions_mm)
-    before = np.concatenate((steps[:1], steps))
-    after = np.concatenate((steps, steps[-1:]))
-    return np.asarray((before + after) / 2)
 
 
 def _heights_by_thickness(

@@ -14,7 +14,7 @@ from volumetry.formats.dicom.series.slices import (
     degrees_between,
     positions_along_normal,
 )
-from volumetry.geometry import HOLE, JITTER
+from volumetry.slice_steps import HOLE, JITTER
 
 SAME_DIRECTION = 2e-3
 """Largest difference of direction cosines that is rounding."""

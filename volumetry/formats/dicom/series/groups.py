@@ -16,7 +16,7 @@ from volumetry.formats.dicom.series.slices import (
     places_of,
     positions_along_normal,
 )
-from volumetry.geometry import HOLE
+from volumetry.slice_steps import HOLE
 
 SAME_FAMILY_DEGREES = 15.0
 """Images tilted by less against each other are not told apart by their orientation alone."""

@@ -14,7 +14,7 @@ from volumetry.errors import GeometryError
 from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
 from volumetry.formats.dicom.series.slices import Repetition, Slice, places_of, positions_along_normal
-from volumetry.geometry import JITTER
+from volumetry.slice_steps import JITTER, regular_step
 
 _KEYS: tuple[Callable[[Repetition], Hashable], ...] = (
     lambda image: image.temporal_position,
@@ -177,7 +177,7 @@ def _are_interlocked(parts: Sequence[Sequence[Slice]]) -> bool:
 
 def _is_lattice(steps: NDArray[np.float64]) -> bool:
     """Whether steps are whole multiples of the usual one: a regular stack, slices of which may be lost."""
-    usual = float(np.sort(steps)[(steps.size - 1) // 2])
+    usual = regular_step(steps)
     multiples = steps / usual
     off = np.abs(multiples - np.rint(multiples))
     single = np.count_nonzero(np.rint(multiples) == 1)

@@ -15,7 +15,7 @@ from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.pixels.frames import Frame, frame_format
-from volumetry.geometry import JITTER
+from volumetry.slice_steps import JITTER
 
 _KIND_TAGS = (
     tags.ImageType,
