@@ -52,7 +52,8 @@ class Case:
     note : str
         Why no image is known that the tracing belongs to, where there is more to say than that.
     described : str
-        What the name of a mask may say of its lesion, where nothing names it.
+        What the name and the folders of a mask may say of its lesion, where nothing names it, and which
+        derivatives of a BIDS data set it belongs to: tracings that differ in it are not compared.
     candidates : tuple of (str, str)
         Scans of which somebody has to choose one, each with what is known of it.
     left_out : tuple of str

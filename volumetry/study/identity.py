@@ -111,8 +111,8 @@ def order_of_visits(
     -----
     The protocol's or manifest's order where it names every visit; else the dates where every visit has one
     and no two are equal; else numbers after one time word that all names share. Else the order is unknown:
-    names are not sorted, ``day-7`` beside ``day28`` may be a week before, and ``T1`` beside ``T2`` may be
-    weightings.
+    names are not sorted, ``day-7`` may be a week before, ``T1`` beside ``T2`` may be weightings, and ``T10``
+    beside ``T11`` vertebrae.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def order_of_visits(
     known = {visit: day or date_of_name(visit) for visit, day in dates.items()}
     numbers = {visit: number_of_name(visit) for visit in dates}
     words = {found[0] for found in numbers.values() if found}
-    if _may_be_minus(dates) or _may_be_days(dates) or _may_be_weightings(dates):
+    if _may_be_minus(dates) or _may_be_days(dates) or _may_be_no_times(dates):
         words = set()
     candidates: tuple[tuple[str, dict[str, Any]], ...] = (
         ("protocol", {visit: declared.index(visit) for visit in dates if visit in declared}),
@@ -142,9 +142,17 @@ def order_of_visits(
 
 
 def _may_be_minus(visits: Iterable[str]) -> bool:
-    """Whether a hyphen before the number may be a minus: some names have one, and others have none."""
-    marks = {matched["mark"] == "-" for visit in visits if (matched := _NUMBERED.fullmatch(visit))}
-    return len(marks) > 1
+    """Whether a hyphen before the number may be a minus.
+
+    Some names have one and others have none; or they are days or weeks with a zero among them, as trials
+    count them from below zero: ``week-4`` beside ``week-0``.
+    """
+    found = [matched for visit in visits if (matched := _NUMBERED.fullmatch(visit))]
+    marks = {matched["mark"] == "-" for matched in found}
+    from_zero = {m["word"].lower() for m in found} <= {"day", "week"} and 0 in {
+        int(m["number"]) for m in found
+    }
+    return len(marks) > 1 or (marks == {True} and from_zero)
 
 
 def _may_be_days(visits: Iterable[str]) -> bool:
@@ -157,9 +165,15 @@ def _may_be_days(visits: Iterable[str]) -> bool:
     return any(all(1 <= month <= 12 and 1 <= day <= 31 for month, day in way) for way in ways)
 
 
-def _may_be_weightings(visits: Iterable[str]) -> bool:
-    """Whether the visits may be folders of T1- and T2-weighted images."""
-    return {visit.casefold() for visit in visits} == {"t1", "t2"}
+def _may_be_no_times(visits: Iterable[str]) -> bool:
+    """Whether the visits may be folders of T1- and T2-weighted images, or of vertebrae: T10, T11.
+
+    Points in time begin with 0, 1 or 2.
+    """
+    names = {visit.casefold() for visit in visits}
+    numbers = [found[1] for name in names if (found := number_of_name(name)) and found[0] == "t"]
+    are_vertebrae = len(numbers) == len(names) > 0 and min(numbers) > 2 and max(numbers) <= 12
+    return names == {"t1", "t2"} or are_vertebrae
 
 
 def first_days(days: Mapping[str, Iterable[str]]) -> dict[str, str]:

@@ -18,14 +18,17 @@ from volumetry.study.cases import Case
 from volumetry.study.finding.folder import Found, ImageSeries, above, dicom_who, text_of
 from volumetry.study.finding.names import (
     bids_lesion,
+    bids_pipeline,
     bids_reader,
     bids_who,
     folder_of,
+    folders_below_visit,
     folders_of,
     image_stem,
     is_hidden,
     is_in_mask_folder,
     is_mask_name,
+    is_new_lesion,
     lesion_words,
     reader_of_name,
     same_entities,
@@ -148,19 +151,33 @@ def mask_cases(found: Found) -> Iterator[Case]:
             patient, visit, date = dicom_who(found, found.series_by_uid[uid][0].first)
         found.traced_volumes.add(name)
         found.traced_volumes.add(scan)
+        is_bids = bids_who(name) is not None
+        side = side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name))
+        of_folders = "" if is_bids else side_of_name(" ".join(folders_below_visit(name)))
+        described = (bids_pipeline(name), "" if lesion else lesion_words(name, scan, (patient, visit)))
         yield Case(
             patient=patient,
             visit=visit,
-            side=side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name)),
-            lesion=lesion,
+            side=side or of_folders,
+            lesion=lesion or ("new" if is_new_lesion(name) else ""),
             reader=bids_reader(name) or reader_of_name(name),
-            described="" if lesion else lesion_words(name, scan, (patient, visit)),
+            described=" ".join(filter(None, described)),
             study_date=date,
             trace=name,
             scan=scan,
             scan_files=files,
             series_uid=uid,
+            error=_two_sides(name) if {side, of_folders} == {"L", "R"} else None,
         )
+
+
+def _two_sides(name: str) -> VolumetryError:
+    return VolumetryError(
+        "side-mismatch",
+        "the name of the mask says one side, and its folder says the other",
+        where=name,
+        todo="Correct the name, or write the side into a manifest (volumetry manifest).",
+    )
 
 
 _Image = tuple[str, tuple[str, ...], str]

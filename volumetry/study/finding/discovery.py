@@ -26,6 +26,7 @@ from volumetry.study.finding.doubts import doubted, named_by_folders
 from volumetry.study.finding.folder import Found, look_around
 from volumetry.study.finding.layouts import cases_of_layouts
 from volumetry.study.finding.manifest import MANIFEST_NAME, manifest_cases
+from volumetry.study.finding.name_doubts import doubted_names
 from volumetry.study.finding.names import image_stem, is_mask_name
 from volumetry.study.finding.series_choice import choose_series
 from volumetry.study.finding.session_dates import dated
@@ -89,6 +90,7 @@ def discover(
     named = _named_cases(found, protocol)
     headers = {series.files[0]: series.headers for series in found.series.values()}
     del found
+    named = CaseTable(doubted_names(named, protocol.identity))
     believed = doubted(named, protocol.identity, folder)
     return _ordered(choose_series(believed, protocol.scan, folder, headers))
 

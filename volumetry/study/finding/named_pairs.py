@@ -16,6 +16,7 @@ from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import Files, channels_of, day_of_name, side_of_visit, stem_of
 from volumetry.study.finding.name_parts import NameParts, parts_of_name
+from volumetry.study.finding.names import is_image_word, stem_before_mask
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -25,6 +26,8 @@ _IMAGE_FOLDERS = ("images", "image", "imgs", "scans", "volumes")
 _MASK_FOLDERS = ("masks", "mask", "labels", "label", "segmentations", "segs", "annotations")
 _COPY = re.compile(r"[\W_]*(?:copy|kopie|copie|copia)?[\W_\d]*", re.IGNORECASE)
 """What file managers put behind the name of a copy: ``(1)``, `` - Copy``."""
+_VERSION = re.compile(r"v\d{1,2}", re.IGNORECASE)
+"""What people put behind the word for a mask when they trace anew: ``P1_v1_mask_v2``."""
 _PLAIN_WORDS = {"", "lesion", "lesions", "roi", "left", "right", "l", "r"}
 """What follows the visit in a mask's name and names no lesion; a side is kept as the side."""
 
@@ -74,25 +77,8 @@ def _twin_cases(files: Files, place: str, images_place: str, above: str) -> Iter
 
 def flat_names(files: Files) -> Iterator[Case]:
     """Yield the cases of folders in which the names of files say patient and visit."""
-    cases = CaseTable(case for folder in files.by_folder for case in _flat_folder(files, folder))
-    folders: dict[str, set[str]] = defaultdict(set)
-    for case in cases:
-        first = (case.trace or case.scan).rpartition("/")[0].split("/")[0]
-        if case.patient != first and parts_of_name(first) is None:
-            folders[case.patient].add(first)
-    for case in cases:
-        unclear = _unclear(case, folders[case.patient]) if len(folders[case.patient]) > 1 else None
-        yield case if unclear is None else replace(case, error=unclear)
-
-
-def _unclear(case: Case, folders: set[str]) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "file names in several first folders name one patient, which may be several",
-        where=case.trace or case.scan,
-        values={"folders": ", ".join(sorted(folders))},
-        todo='Write patient = "folder:1" in [identity] of the protocol, or a manifest.',
-    )
+    for folder in files.by_folder:
+        yield from _flat_folder(files, folder)
 
 
 def _flat_folder(files: Files, folder: str) -> Iterator[Case]:
@@ -139,7 +125,8 @@ def _flat_who(stem: str, folder: str) -> tuple[str, str]:
         above = folder.split("/") if folder else [stem]
         return above[0], above[1] if len(above) > 1 else ""
     numbered = [any(c.isdigit() for c in name) for name in (parts.patient, folder)]
-    is_patient = not folder or (parts.patient and (numbered[0] or not numbered[1]))
+    names_image = all(map(is_image_word, re.split(r"[\W_]+", parts.patient.casefold())))
+    is_patient = not folder or (not names_image and (numbered[0] or not numbered[1]))
     return parts.patient if is_patient else folder, parts.visit
 
 
@@ -204,18 +191,35 @@ def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], res
     patient, visit = _flat_who(stem, folder)
     reader = _READER.search(rest)
     lesion = (rest.replace(reader[0], "") if reader else rest).strip("_-")
+    is_version = bool(_VERSION.fullmatch(lesion)) and bool(stem_before_mask(mask))
     tied = tuple(candidates) if len(candidates) == 1 else ()
     return Case(
         patient=patient,
         visit=visit,
         study_date=day_of_name(stem),
         side=side_of_name(f"lesion {lesion}") or side_of_visit(stem),
-        lesion="" if lesion.lower() in _PLAIN_WORDS or _COPY.fullmatch(lesion) else lesion,
+        lesion="" if lesion.lower() in _PLAIN_WORDS or _COPY.fullmatch(lesion) or is_version else lesion,
         reader=reader[1] if reader else "",
         trace=mask,
         scan=tied[0] if tied else "",
         scan_files=tied,
         note="" if tied else several_images(candidates, "the folder"),
+        error=None if is_version else _two_visits(stem, mask),
+    )
+
+
+def _two_visits(stem: str, mask: str) -> VolumetryError | None:
+    """Why a name is not believed that may be of two visits, one of which may be part of the patient."""
+    parts = parts_of_name(stem)
+    more = None if parts is None or parts.date else parts_of_name(parts.rest)
+    if parts is None or more is None or more.patient:
+        return None
+    return VolumetryError(
+        "visit-unclear",
+        "the name of the file says two visits",
+        where=mask,
+        values={"visits": f"{parts.visit}, {more.visit}"},
+        todo="Write patient and visit into a manifest (volumetry manifest).",
     )
 
 

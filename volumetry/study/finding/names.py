@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from volumetry.formats.recognise import without_suffix
@@ -37,6 +37,18 @@ _OF_NO_LESION = re.compile(
     rf"\d+|[23]d|[lr]|lesions?|rois?|reader.*|{_MASK_WORD}|(?:{'|'.join(_NUMBERED_WORDS)})\d*"
 )
 """Words in the name of a mask that do not say which lesion it is."""
+_NUMBERED_LESION = re.compile(rf"lesions?|rois?|left|right|[lr]|{_MASK_WORD}")
+"""Words after which a number may be that of a lesion: ``lesion_2``, ``roi-2``, ``mask_2``."""
+_DATES = re.compile(r"\d{4}([-_.])\d{1,2}\1\d{1,2}|\d{1,2}([-_.])\d{1,2}\2\d{4}")
+_FOLDER_OF_NO_LESION = re.compile(
+    _MASK_FOLDER.pattern
+    + r"|anat|func|dicoms?|niftis?|raw|data|exports?|sessions?|study|studies|originals?|processed|derived"
+    r"|results?|outputs?|anonymi[sz]ed|ge|siemens|philips|toshiba|canon|hitachi|hyperfine|backups?",
+    re.IGNORECASE,
+)
+"""Words in the names of folders that do not say which lesion lies there."""
+_READER_FOLDER = re.compile(r"reader[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
+_NEW_LESION = re.compile(r"(?:^|[_. -])new[_. -]?(?:lesion|roi)s?(?![a-z])", re.IGNORECASE)
 _ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
 _DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
 
@@ -92,8 +104,11 @@ def folder_of(name: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file is one that programs keep beside others; folders that begin with a dot are read."""
-    return name.rpartition("/")[2].startswith(".")
+    """Whether a file is one that programs keep beside others; folders that begin with a dot are read.
+
+    Names that begin with a tilde are backups of editors.
+    """
+    return name.rpartition("/")[2].startswith((".", "~"))
 
 
 def bids_who(name: str) -> tuple[str, str] | None:
@@ -117,6 +132,18 @@ def bids_lesion(name: str) -> str:
     return entities.get("label", "") or ("" if described.startswith("reader") else described)
 
 
+def bids_pipeline(name: str) -> str:
+    """Return which of the derivatives of a BIDS data set a file belongs to; empty for others.
+
+    >>> bids_pipeline("derivatives/autoseg/sub-01/ses-1/sub-01_ses-1_mask.nii.gz")
+    'autoseg'
+    """
+    parts = name.split("/")
+    place = parts.index("derivatives") if "derivatives" in parts else len(parts)
+    subject = next((n for n, part in enumerate(parts) if part.startswith("sub-")), 0)
+    return "/".join(parts[place + 1 : subject])
+
+
 def bids_reader(name: str) -> str:
     """The reader of a BIDS name: ``desc-readerA`` is reader ``A``."""
     matched = re.search(r"_desc-reader([A-Za-z0-9]+)", PurePosixPath(name).name)
@@ -131,13 +158,37 @@ def same_entities(image: str, mask: str) -> bool:
 
 
 def reader_of_name(name: str) -> str:
-    """Return the reader that a mask's name says: ``left_readerA_mask`` is of reader ``A``."""
+    """Return the reader that a mask's name says, or a folder below that of the visit.
+
+    >>> reader_of_name("P1/v1/left_readerA_mask.nii.gz"), reader_of_name("P1/v1/reader_B/mask.nii.gz")
+    ('A', 'B')
+    """
     matched = _READER.search(image_stem(name))
+    found = (_READER_FOLDER.fullmatch(folder) for folder in folders_below_visit(name))
+    matched = matched or next(filter(None, found), None)
     return matched[1] if matched else ""
 
 
+def folders_below_visit(name: str) -> list[str]:
+    """Return the folders that hold a file below those of patient and visit.
+
+    >>> folders_below_visit("P1/v1/left/mask.nii.gz")
+    ['left']
+    """
+    return name.split("/")[2:-1]
+
+
+def is_new_lesion(name: str) -> bool:
+    """Return whether a mask's name says that its lesion is a new one, and so not the one before.
+
+    >>> is_new_lesion("P1/v2/new_lesion_mask.nii.gz"), is_new_lesion("P1/v2/mask_new.nii.gz")
+    (True, False)
+    """
+    return bool(_NEW_LESION.search(without_suffix(PurePosixPath(name).name)))
+
+
 def lesion_words(name: str, scan: str, known: Iterable[str]) -> str:
-    """Return what a mask's name may say of its lesion; empty where it has the name of its image.
+    """Return what the name of a mask, and of folders below the visit, may say of its lesion.
 
     Parameters
     ----------
@@ -146,17 +197,48 @@ def lesion_words(name: str, scan: str, known: Iterable[str]) -> str:
     known : iterable of str
         Patient and visit, whose words say nothing more.
 
+    Returns
+    -------
+    str
+        Empty where nothing is said, as where the mask has the name of its image.
+
     Examples
     --------
     >>> lesion_words("P1/v2/P1_v2_cyst_mask.nii.gz", "", ["P1", "v2"])
     'cyst'
+    >>> lesion_words("P1/v2/pelvis/lesion_2_mask.nii.gz", "", ["P1", "v2"])
+    'pelvis lesion 2'
     """
-    stem = image_stem(name)
-    if scan and without_suffix(PurePosixPath(scan).name).casefold().startswith(stem.casefold()):
-        return ""
     said = {word for text in known for word in _words(text)}
-    words = (w for w in _words(stem) if w not in said and not _OF_NO_LESION.fullmatch(w))
-    return " ".join(word for word in words if not is_visit_name(word))
+    stem = without_suffix(PurePosixPath(name).name)
+    of_image = without_suffix(PurePosixPath(scan).name).casefold().startswith(image_stem(name).casefold())
+    words = [*_folder_words(name), *(() if scan and of_image else _lesion_words(stem))]
+    return " ".join(word for word in words if word not in said and not is_visit_name(word))
+
+
+def is_image_word(word: str) -> bool:
+    """Return whether a word in a file's name tells no patient and no lesion: ``t1``, ``left``, ``scan2``."""
+    return not word or bool(_OF_NO_LESION.fullmatch(word))
+
+
+def _lesion_words(stem: str) -> Iterator[str]:
+    before = ""
+    for word in _words(_DATES.sub(" ", stem)):
+        if word.isdecimal() and len(word) <= 3 and _NUMBERED_LESION.fullmatch(before):
+            yield f"{before} {int(word)}"
+        elif not _OF_NO_LESION.fullmatch(word):
+            yield word
+        before = word
+
+
+def _folder_words(name: str) -> Iterator[str]:
+    """What folders below the visit say; those of archives have numbers and UIDs in their names."""
+    for folder in folders_below_visit(name):
+        if not _READER_FOLDER.fullmatch(folder):
+            for word in _lesion_words(folder):
+                has_digits = any(c.isdigit() for c in word)
+                if not _FOLDER_OF_NO_LESION.fullmatch(word) and (" " in word or not has_digits):
+                    yield word
 
 
 def _words(text: str) -> list[str]:

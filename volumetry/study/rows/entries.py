@@ -195,7 +195,7 @@ def _differently_named(light: Sequence[Light], traced: Iterable[int]) -> dict[in
     names: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
     for place in traced:
         case, _, keys = light[place]
-        if case.described and keys["lesion"].isdigit():
+        if case.described and (case.lesion or keys["lesion"].isdigit()):
             unit = ("site", "patient", "side", "lesion", "reader")
             names[tuple(keys[name] for name in unit)][place] = case.described
     verdicts: dict[int, Verdict] = {}

@@ -1,0 +1,223 @@
+"""Names of files and folders that may be of another patient, visit or lesion than they seem to be."""
+
+import csv
+
+import pytest
+from study_phantoms import coronal, write_box
+
+from volumetry.cli import main
+from volumetry.study.identity import order_of_visits
+
+GEOMETRY = coronal(size=24)
+
+
+def results(folder, masks, *options, images=()):
+    """Measure masks of so many rows in a folder; return the exit code, the measurements and the changes."""
+    for name in images:
+        write_box(folder / f"{name}.nii.gz", GEOMETRY)
+    for name, rows in masks.items():
+        write_box(folder / f"{name}.nii.gz", GEOMETRY, rows=(5, 5 + rows))
+    out = folder.parent / "out"
+    code = main(["--quiet", "batch", str(folder), "--out", str(out), "--jobs", "1", *map(str, options)])
+    tables = []
+    for table in ("measurements", "changes"):
+        with (out / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    return code, *tables
+
+
+def with_identity(folder, text):
+    protocol = folder / "protocol.toml"
+    protocol.write_text(f"[identity]\n{text}\n", encoding="utf-8")
+    return "--protocol", protocol
+
+
+def classes(changes):
+    return [(row["patient"], row["category"]) for row in changes]
+
+
+# -- lesions ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("lesion_1_mask", "lesion_2_mask"),
+        ("mask_1", "mask_2"),
+        ("roi-1_mask", "roi-2_mask"),
+        ("left_1_mask", "left_2_mask"),
+        ("lesion_A/mask", "lesion_B/mask"),
+        ("links/mask", "rechts/mask"),
+        ("pelvis/mask", "spine/mask"),
+        ("pelvis/seg/mask", "spine/seg/mask"),
+        ("AB/mask", "CD/mask"),
+    ],
+)
+def test_what_tells_lesions_apart_is_not_passed_over(tmp_path, first, second):
+    masks = {f"P1/v1/{first}": 10, f"P1/v2/{second}": 5}
+    _, rows, changes = results(tmp_path / "study", masks)
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    assert {row["category"] for row in changes} == {"not_evaluable"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("lesion_1_mask", "lesion_1_mask"),
+        ("mask_01", "mask_1"),
+        ("scan_3/mask", "scan_7/mask"),
+        ("DICOM/E12345/mask", "DICOM/E99999/mask"),
+        ("2020-01-03/mask", "2021-02-04/mask"),
+        ("mask_2020-01-03", "mask_2021-02-04"),
+        ("anat/lesion_mask", "raw/lesion_mask"),
+        ("segmentation_2020/lesion_mask", "segmentation_2021/lesion_mask"),
+    ],
+)
+def test_what_tells_no_lesions_apart_is(tmp_path, first, second):
+    _, rows, changes = results(tmp_path / "study", {f"P1/v1/{first}": 10, f"P1/v2/{second}": 5})
+    assert {row["status"] for row in rows} == {"measured"}
+    assert classes(changes) == [("P1", "decrease")]
+
+
+def test_sides_and_readers_are_read_from_folders_below_the_visit(tmp_path):
+    masks = {
+        f"P1/{visit}/{reader}/left/mask": 10 for visit in ("v1", "v2") for reader in ("readerA", "reader_B")
+    }
+    _, rows, changes = results(tmp_path / "study", masks)
+    assert {(row["side"], row["reader"]) for row in rows} == {("L", "A"), ("L", "B")}
+    assert [row["category"] for row in changes] == ["no_change", "no_change"]
+
+
+def test_a_side_in_a_folder_may_not_contradict_the_file(tmp_path):
+    _, rows, _ = results(tmp_path / "study", {"P1/v1/left/right_mask": 10})
+    assert [row["code"] for row in rows] == ["side-mismatch"]
+
+
+def test_a_new_lesion_is_not_the_one_before(tmp_path):
+    _, rows, changes = results(tmp_path / "study", {"P1/v1/lesion_mask": 10, "P1/v2/new_lesion_mask": 5})
+    assert [row["lesion"] for row in rows] == ["1", "new"]
+    assert [row["reason"] for row in changes] == ["followup-not-traced", "baseline-not-traced"]
+
+
+def test_derivatives_of_two_pipelines_are_not_compared(tmp_path):
+    masks = {
+        f"derivatives/{pipeline}/sub-01/ses-{n}/anat/sub-01_ses-{n}_label-les_mask": 10 // n
+        for n, pipeline in ((1, "auto"), (2, "manual"))
+    }
+    images = [f"sub-01/ses-{n}/anat/sub-01_ses-{n}_T1w" for n in (1, 2)]
+    _, rows, changes = results(tmp_path / "study", masks, images=images)
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    assert {row["category"] for row in changes} == {"not_evaluable"}
+
+
+def test_a_second_version_of_a_flat_mask_is_ambiguous(tmp_path):
+    masks = {"P1_v1_mask": 10, "P1_v1_mask_v2": 8, "P1_v2_mask": 5}
+    _, rows, changes = results(tmp_path / "study", masks, images=("P1_v1_t1", "P1_v2_t1"))
+    assert [row["code"] for row in rows] == ["ambiguous-lesion", "ambiguous-lesion", ""]
+    assert {row["category"] for row in changes} == {"not_evaluable"}
+
+
+def test_backups_of_editors_are_no_images(tmp_path):
+    masks = {"P1/v1/mask": 10, "P1/v1/~mask": 8, "P1/v2/mask": 5}
+    _, rows, changes = results(tmp_path / "study", masks)
+    assert [row["scan"] for row in rows] == ["", ""]
+    assert classes(changes) == [("P1", "decrease")]
+
+
+# -- visits -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("visits", [("T10", "T11"), ("week-4", "week-0"), ("day-7", "day-0"), ("t4", "t5")])
+def test_numbers_that_may_be_no_times_order_nothing(visits):
+    assert order_of_visits(dict.fromkeys(visits, "")).by == "unknown"
+
+
+@pytest.mark.parametrize(
+    "visits", [("T1", "T2", "T3"), ("t12", "t24"), ("month-0", "month-12"), ("v4", "v5")]
+)
+def test_numbers_that_are_times_do(visits):
+    assert order_of_visits(dict.fromkeys(visits, "")).by == "numbers"
+
+
+def test_a_name_of_two_visits_is_unclear(tmp_path):
+    masks = {"HIP-V12_pre_mask": 10, "HIP-V13_pre_mask": 5}
+    _, rows, _ = results(tmp_path / "study", masks, images=("HIP-V12_pre_t1", "HIP-V13_pre_t1"))
+    assert {row["code"] for row in rows} == {"visit-unclear"}
+
+
+# -- patients -----------------------------------------------------------------------------------------------
+
+
+def test_names_of_files_that_begin_differently_may_be_patients(tmp_path):
+    masks = {"site1/AB_2024-01-15_mask": 10, "site1/CD_2024-06-15_mask": 5}
+    images = ("site1/AB_2024-01-15_t1", "site1/CD_2024-06-15_t1")
+    _, rows, _ = results(tmp_path / "study", masks, images=images)
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    way_out = with_identity(tmp_path, 'patient = "folder:1"')
+    _, _, changes = results(tmp_path / "study", masks, *way_out)
+    assert classes(changes) == [("site1", "decrease")]
+
+
+def test_names_of_images_in_a_patients_folder_are_none(tmp_path):
+    masks = {"p01/scan_2024-01-15_mask": 10, "p01/t1_2024-06-15_mask": 5}
+    images = ("p01/scan_2024-01-15", "p01/t1_2024-06-15")
+    _, _, changes = results(tmp_path / "study", masks, images=images)
+    assert classes(changes) == [("p01", "decrease")]
+
+
+_TWO_SETS = {
+    "bids": "{place}/sub-01/ses-{n}/anat/sub-01_ses-{n}_label-les_mask",
+    "nnunet": "{place}/labelsTr/P1_v{n}",
+    "flat": "{place}/P1_v{n}_mask",
+}
+
+
+@pytest.mark.parametrize("layout", sorted(_TWO_SETS))
+def test_one_name_in_two_data_sets_may_be_two_patients(tmp_path, layout):
+    masks = {_TWO_SETS[layout].format(place=place, n=n): 10 // n for n, place in ((1, "siteA"), (2, "siteB"))}
+    names = {"bids": "anat/sub-01_ses-{n}_T1w", "nnunet": "imagesTr/P1_v{n}_0000", "flat": "P1_v{n}_t1"}
+    images = [
+        mask.rpartition("/")[0].removesuffix("anat").removesuffix("labelsTr").rstrip("/")
+        + "/"
+        + names[layout].format(n=n)
+        for n, mask in enumerate(masks, start=1)
+    ]
+    _, rows, changes = results(tmp_path / "study", masks, images=images)
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert {row["category"] for row in changes} <= {"not_evaluable"}
+    _, rows, changes = results(tmp_path / "study", masks, *with_identity(tmp_path, 'site = "folder:1"'))
+    assert {(row["site"], row["status"]) for row in rows} == {("siteA", "measured"), ("siteB", "measured")}
+    assert changes == []
+
+
+def test_sessions_above_the_subjects_are_one_data_set(tmp_path):
+    masks = {f"ses-{n}/sub-01/sub-01_ses-{n}_label-les_mask": 10 // n for n in (1, 2)}
+    _, _, changes = results(tmp_path / "study", masks)
+    assert classes(changes) == [("sub-01", "decrease")]
+
+
+def test_groups_of_volunteers_are_no_patients(tmp_path):
+    masks = {
+        "controls/V001/scan/lesion_mask": 10,
+        "controls/V002/scan/lesion_mask": 5,
+        "cases/V003/a/mask": 5,
+    }
+    _, rows, changes = results(tmp_path / "study", masks)
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert changes == []
+    _, rows, _ = results(tmp_path / "study", masks, *with_identity(tmp_path, 'patient = "folder:2"'))
+    assert {row["patient"] for row in rows} == {"V001", "V002", "V003"}
+
+
+def test_a_single_patient_in_a_folder_of_any_name_is_believed(tmp_path):
+    _, _, changes = results(tmp_path / "study", {"patient/month0/mask": 10, "patient/month6/mask": 5})
+    assert classes(changes) == [("patient", "decrease")]
+
+
+@pytest.mark.parametrize("cases", [("hip_v001", "hip_v002"), ("HIP_19520304", "HIP_19610711")])
+def test_all_cases_of_nnunet_are_no_visits_of_one_patient(tmp_path, cases):
+    masks = {f"labelsTr/{name}": rows for name, rows in zip(cases, (10, 5), strict=True)}
+    images = [f"imagesTr/{name}_0000" for name in cases]
+    _, rows, changes = results(tmp_path / "study", masks, images=images)
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert {row["category"] for row in changes} <= {"not_evaluable"}
