@@ -138,3 +138,17 @@ def test_a_protocol_may_refuse_more_or_ignore() -> None:
     assert compare_visits(BASELINE, followup, lenient).comparable == "yes"
     with pytest.raises(UsageError, match="an unknown code"):
         ComparabilityRule(refuse=frozenset({"reader"}))
+
+
+@pytest.mark.parametrize("name", ["contrast", "fat_suppression"])
+@pytest.mark.parametrize(
+    ("said", "answer"), [(("yes", ""), "unknown"), (("", "yes"), "unknown"), (("no", ""), "yes")]
+)
+def test_what_one_visit_alone_says_is_not_taken_as_equal(
+    name: str, said: tuple[str, str], answer: str
+) -> None:
+    """Scanners write nothing where no agent was given; de-identifying leaves nothing, too."""
+    first, second = (replace(BASELINE, **{name: value}) for value in said)  # type: ignore[arg-type]
+    found = compare_visits(first, second)
+    assert found.comparable == answer
+    assert found.reservations == (("acquisition-unknown",) if answer == "unknown" else ())

@@ -6,14 +6,20 @@ import csv
 import json
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT
 
-from volumetry.error_model import ReadingError
+from volumetry.error_model import ReadingError, VerdictRule, judge_change
 from volumetry.errors import VolumetryError
+from volumetry.outcomes.analysis import Context
+from volumetry.outcomes.endpoints.error_part import error_notes
+from volumetry.outcomes.endpoints.judged_changes import log_errors, verdicts
+from volumetry.outcomes.inputs.joining import join, read_inputs
+from volumetry.outcomes.plan import read_plan
 from volumetry.outcomes.run import run_outcomes
 
 COHORT = ROOT / "sample_scans/cohort"
@@ -149,13 +155,12 @@ def test_an_error_of_other_readers_or_rules_is_noted(tmp_path: Path) -> None:
     measured = rows(tmp_path / "plan/measurements.csv")
     rules = {row["height_rule"] for row in measured} - {""}
     readers = {row["reader"] for row in measured} - {""}
-    notes = []
+    told = []
     for held in ({"height_rules": sorted(rules), "readers": sorted(readers)}, {"height_rules": ["nobody's"]}):
         file.write_text(json.dumps({**json.loads(file.read_text()), **held}))
-        run_outcomes(plan, tmp_path / "out")
-        notes.append((tmp_path / "out/results.md").read_text(encoding="utf-8"))
-    told = "another height rule than the repeated reads"
-    assert [told in note for note in notes] == [False, True]
+        notes = error_notes(context_of(plan))
+        told.append(any("another height rule than the repeated reads" in note for note in notes))
+    assert told == [False, True]
 
 
 def test_an_error_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -170,3 +175,137 @@ def test_simulations_out_of_range_are_refused(tmp_path: Path) -> None:
     plan.write_text(plan.read_text().replace("simulations = 200", "simulations = 2"))
     with pytest.raises(VolumetryError, match="invalid-plan"):
         run_outcomes(plan, tmp_path / "out")
+
+
+# -- what the tables say of each change counts ------------------------------------------------------------
+
+
+def rewrite(path: Path, change: Callable[[dict[str, str]], dict[str, str] | None]) -> None:
+    """Write a table anew, every row changed; None leaves it out."""
+    whole = rows(path)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, whole[0])
+        writer.writeheader()
+        writer.writerows(row for row in map(change, whole) if row is not None)
+
+
+def as_batch_writes(log_sd: float, slicing: float, how: VerdictRule, *, comparable: str = "yes") -> Any:
+    """Fill the columns that say what a class is worth, as ``volumetry batch`` does."""
+    error = ReadingError(
+        model="constant", log_sd_at_1_cm3=log_sd, exponent=0.0, df=60, n_pairs=60, n_lesions=60,
+        n_patients=60, size_range_mm3=(100.0, 60_000.0),
+    )  # fmt: skip
+
+    def change(row: dict[str, str]) -> dict[str, str]:
+        if row["category"] not in ("increase", "no_change", "decrease"):
+            return row
+        volumes = (float(row["baseline_volume_mm3"]), float(row["followup_volume_mm3"]))
+        worth = judge_change(
+            *volumes, sampling_error_percent=(slicing, slicing), reading_error=error, verdict_rule=how
+        )
+        return row | {
+            "comparable": comparable,
+            "change_error_percent": repr(worth.change_error_percent),
+            "change_error_lower_bound_percent": repr(worth.error_lower_bound_percent),
+            "verdict": "not_evaluable" if comparable == "no" else worth.verdict,
+        }
+
+    return change
+
+
+def context_of(plan_path: Path) -> Context:
+    """Plan and rows, before anything is analysed."""
+    plan, document = read_plan(plan_path)
+    return Context(plan=plan, cohort=join(plan, document, read_inputs(plan, plan_path.parent)))
+
+
+def units(context: Context) -> list[str]:
+    return [" ".join(filter(None, key)) for key in context.cohort.keys]
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    return plan_with_error(tmp_path / "plan", 0.05)
+
+
+def test_the_verdicts_of_the_batch_stand(plan: Path) -> None:
+    changes = plan.parent / "changes.csv"
+    rewrite(changes, as_batch_writes(0.05, 2.0, VerdictRule(critical_value="tolerance")))
+    context = context_of(plan)
+    told = {
+        " ".join(filter(None, (row["patient"], row["side"] or "", row["lesion"] or ""))): row["verdict"]
+        for row in context.cohort.changes
+        if row["verdict"]
+    }
+    short = {unit.rsplit(" ", 1)[0]: verdict for unit, verdict in told.items()}
+    found = dict(zip(units(context), verdicts(context), strict=True))
+    known = {unit: verdict for unit, verdict in found.items() if verdict not in (None, "not_evaluable")}
+    assert len(known) > 30
+    assert known == {unit: short[unit] for unit in known}
+    expected = math.sqrt(2 * 0.05**2 + 2 * (1.4 / 1.2 * 0.02) ** 2)
+    errors = [error for error in log_errors(context) if error is not None]
+    assert errors == pytest.approx([expected] * len(errors), rel=1e-9)
+    rewrite(changes, lambda row: row | {"verdict": ""})
+    assert dict(zip(units(context), verdicts(context_of(plan)), strict=True)) != found  # by Student's t
+
+
+def test_what_is_not_comparable_has_no_verdict(plan: Path) -> None:
+    rewrite(plan.parent / "changes.csv", as_batch_writes(0.05, 2.0, VerdictRule(), comparable="no"))
+    assert set(verdicts(context_of(plan))) - {None} == {"not_evaluable"}
+
+
+def test_a_verdict_by_another_error_is_noted(plan: Path) -> None:
+    rewrite(plan.parent / "changes.csv", as_batch_writes(0.02, 2.0, VerdictRule()))
+    context = context_of(plan)
+    assert any("rests on another error" in note for note in error_notes(context))
+    assert "within_error" in verdicts(context)
+
+
+@pytest.mark.parametrize("other", [{"reader": "somebody"}, {"read": "2"}, {"site": "S2"}], ids=str)
+def test_the_error_of_slicing_is_that_of_the_reads_that_made_the_change(
+    plan: Path, other: dict[str, str]
+) -> None:
+    file = plan.parent / "measurements.csv"
+    rewrite(file, lambda row: row | {"sampling_error_percent": "2"})
+    more = [row | other | {"sampling_error_percent": "12"} for row in rows(file)]
+    with file.open("a", encoding="utf-8", newline="") as text:
+        csv.DictWriter(text, more[0]).writerows(more)
+    errors = [error for error in log_errors(context_of(plan)) if error is not None]
+    expected = math.sqrt(2 * 0.05**2 + 2 * (1.4 / 1.2 * 0.02) ** 2)
+    assert len(errors) > 30
+    assert errors == pytest.approx([expected] * len(errors), rel=1e-9)
+
+
+def test_an_error_without_its_part_of_slicing_is_noted(plan: Path) -> None:
+    told = []
+    for percent in ("", "3"):
+        rewrite(plan.parent / "measurements.csv", lambda row, p=percent: row | {"sampling_error_percent": p})
+        told.append(any("error of slicing of" in note for note in error_notes(context_of(plan))))
+    assert told == [True, False]
+
+
+def test_errors_of_slicing_of_several_lesions_add_up_as_independent(plan: Path) -> None:
+    """A hip of 3 and 1 cm3 with errors of 2 and 4 %: sqrt(0.06**2 + 0.04**2) / 4."""
+    changes, reads = plan.parent / "changes.csv", plan.parent / "measurements.csv"
+    chosen = next(row for row in context_of(plan).cohort.changes if row["category"] == "increase")
+    where = {name: chosen[name] or "" for name in ("patient", "side", "reader")}
+
+    def two(row: dict[str, str], volumes: dict[str, tuple[str, str]]) -> list[dict[str, str]]:
+        return [row | {"lesion": f"L{i + 1}"} | {k: v[i] for k, v in volumes.items()} for i in range(2)]
+
+    for file, volumes in (
+        (changes, {"baseline_volume_mm3": ("3000", "1000"), "followup_volume_mm3": ("3300", "1200")}),
+        (reads, {"sampling_error_percent": ("2", "4")}),
+    ):
+        whole = rows(file)
+        own = [row for row in whole if all(row[name] == value for name, value in where.items())]
+        with file.open("w", encoding="utf-8", newline="") as text:
+            writer = csv.DictWriter(text, whole[0])
+            writer.writeheader()
+            writer.writerows([row for row in whole if row not in own])
+            writer.writerows(row for one in own for row in two(one, volumes))
+    context = context_of(plan)
+    errors = dict(zip(units(context), log_errors(context), strict=True))
+    slicing = [math.hypot(3 * 2, 1 * 4) / 4, math.hypot(3.3 * 2, 1.2 * 4) / 4.5]
+    expected = math.hypot(0.05 * math.sqrt(2), 1.4 / 1.2 * math.hypot(*slicing) / 100)
+    assert errors[f"{where['patient']} {where['side']}".strip()] == pytest.approx(expected, rel=1e-9)

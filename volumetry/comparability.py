@@ -38,7 +38,8 @@ RESERVATIONS = MappingProxyType(
         "contrast-differs": "one visit was made with contrast agent and the other without",
         "fat-suppression-differs": "one visit was made with fat suppression and the other without",
         "reader-differs": "the visits were read by different readers",
-        "acquisition-unknown": "a file does not say how it was acquired",
+        "acquisition-unknown": "a file does not say how it was acquired, or one visit alone says that "
+        "contrast agent or fat suppression was used",
     }
 )
 """Every code of a difference between two visits, with its meaning."""
@@ -321,7 +322,10 @@ def _of_acquisition(one: VisitFacts, other: VisitFacts, rule: ComparabilityRule)
         yield "contrast-differs"
     if _both_differ(one.fat_suppression, other.fat_suppression):
         yield "fat-suppression-differs"
-    if not _acquisition_known(one) or not _acquisition_known(other):
+    said = ((one.contrast, other.contrast), (one.fat_suppression, other.fat_suppression))
+    # DICOM's contrast module is absent where none was given, but also where it was removed.
+    by_one_alone = any(set(pair) == {"yes", ""} for pair in said)
+    if by_one_alone or not _acquisition_known(one) or not _acquisition_known(other):
         yield "acquisition-unknown"
 
 

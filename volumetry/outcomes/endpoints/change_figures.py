@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from volumetry.outcomes.analysis import Context, Drawing
-from volumetry.outcomes.endpoints.error_part import change_limits, judged_changes, log_errors
+from volumetry.outcomes.endpoints.judged_changes import change_limits, log_errors, verdicts
 from volumetry.outcomes.endpoints.number_endpoint import paired_drawing
 from volumetry.outcomes.inputs.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
 from volumetry.outcomes.plan import Change, file_name
@@ -51,10 +51,10 @@ def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
 def _waterfall(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:
     from volumetry.figures.statistics_figures import draw_waterfall
 
-    judged = zip(judged_changes(context), log_errors(context), strict=True)
+    judged = zip(verdicts(context), log_errors(context), strict=True)
     known = [
-        (volume.percent, group, change_limits(volume.percent, error), worth)
-        for volume, group, (worth, error) in zip(volumes, context.cohort.group, judged, strict=True)
+        (volume.percent, group, change_limits(volume.percent, error), verdict)
+        for volume, group, (verdict, error) in zip(volumes, context.cohort.group, judged, strict=True)
         if volume is not None and volume.percent is not None
     ]
     return draw_waterfall(
@@ -64,7 +64,7 @@ def _waterfall(context: Context, volumes: Evaluable, band: tuple[float, float]) 
         labels=context.cohort.labels,
         unit=context.plan.volumes.unit,
         intervals=[interval for _, _, interval, _ in known],
-        within_error=[worth is not None and worth.verdict == "within_error" for *_, worth in known],
+        within_error=[verdict == "within_error" for *_, verdict in known],
     )
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.change import ChangeRule, threshold_category
+from volumetry.change import threshold_category
 from volumetry.codes import FLAGS
-from volumetry.error_model import ChangeWorth, ReadingError, judge_change
 from volumetry.outcomes.analysis import Context, Drawing, Tidy
-from volumetry.outcomes.inputs.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
+from volumetry.outcomes.endpoints.judged_changes import change_limits, judging_notes, log_errors, verdicts
+from volumetry.outcomes.inputs.lesion_volumes import CLASSES, change_rule, three_classes
 from volumetry.outcomes.plan import Change, ErrorPlan, file_name
 from volumetry.statistics.result import StatisticResult
 
@@ -45,14 +44,15 @@ def error_tables(
 
 
 def error_notes(context: Context) -> tuple[str, ...]:
-    """Say where the error of the plan is that of other readers, or of volumes by another height rule."""
+    """Say where the error of the plan is that of other readers or rules, or lacks a part."""
     error = context.cohort.inputs.reading_error
     if context.plan.error is None or error is None:
         return ()
     rows = [row for row in context.cohort.inputs.measurements if row.get("volume_mm3") is not None]
     readers, rules = ({str(row.get(name) or "") for row in rows} for name in ("reader", "height_rule"))
     flags = error.is_of_others(readers, rules)
-    return tuple(f"{FLAGS[flag]} ({context.plan.error.repeatability})" for flag in flags)
+    of_others = (f"{FLAGS[flag]} ({context.plan.error.repeatability})" for flag in flags)
+    return (*of_others, *judging_notes(context))
 
 
 def error_drawings(context: Context, endpoint: Change, tables: Sequence[Tidy]) -> tuple[Drawing, ...]:
@@ -99,61 +99,12 @@ def simulated_classes(context: Context, plan: ErrorPlan) -> list[Classes]:
     return found
 
 
-def judged_changes(context: Context) -> list[ChangeWorth | None]:
-    """Return what the change of each row is worth; None where it or the error is not known.
-
-    Rows of several lesions are judged by the error of reading alone: that of slicing is known of one lesion.
-    """
-    error = context.cohort.inputs.reading_error
-    if context.plan.error is None or error is None:
-        return [None] * len(context.cohort.volumes)
-    slicing, rule = _slicing_percents(context), change_rule(context.plan.volumes)
-    return [
-        _judged(volume, error, slicing.get(row, (0.0, 0.0)), rule)
-        for row, volume in enumerate(context.cohort.volumes)
-    ]
-
-
-def _judged(
-    volume: UnitVolume, error: ReadingError, slicing: tuple[float, float], rule: ChangeRule
-) -> ChangeWorth | None:
-    first, second = volume.baseline_cm3, volume.followup_cm3
-    if not first or not second:
-        return None
-    return judge_change(
-        1000 * first,
-        1000 * second,
-        sampling_error_percent=slicing,
-        reading_error=error,
-        change_rule=rule,
-        category=None if three_classes(volume.category) is not None else "not_evaluable",
-    )
-
-
-def log_errors(context: Context) -> list[float | None]:
-    """Return the standard deviation of the logarithm of each row's ratio of volumes; None where not known."""
-    return [
-        None
-        if worth is None or worth.change_error_percent is None
-        else math.sqrt(math.log1p((worth.change_error_percent / 100) ** 2))
-        for worth in judged_changes(context)
-    ]
-
-
-def change_limits(percent: float, log_error: float | None) -> tuple[float, float] | None:
-    """Return the change at 1.96 standard deviations of the logarithm of the ratio to either side."""
-    if log_error is None:
-        return None
-    ratio, spread = 1 + percent / 100, math.exp(1.96 * log_error)
-    return 100 * (ratio / spread - 1), 100 * (ratio * spread - 1)
-
-
 def _change_rows(context: Context, name: str) -> Iterator[dict[str, Any]]:
     """A row for each evaluable change with a percentage, as the waterfall draws it."""
     cohort = context.cohort
-    judged = zip(judged_changes(context), log_errors(context), strict=True)
+    judged = zip(verdicts(context), log_errors(context), strict=True)
     rows = zip(cohort.keys, cohort.group, cohort.volumes, judged, strict=True)
-    for key, group, volume, (worth, log_error) in rows:
+    for key, group, volume, (verdict, log_error) in rows:
         if volume.percent is None or volume.category == "not_evaluable":
             continue
         low, high = change_limits(volume.percent, log_error) or (None, None)
@@ -165,33 +116,8 @@ def _change_rows(context: Context, name: str) -> Iterator[dict[str, Any]]:
             "low": low,
             "high": high,
             "class": three_classes(volume.category),
-            "verdict": None if worth is None else worth.verdict,
+            "verdict": verdict,
         }
-
-
-def _slicing_percents(context: Context) -> dict[int, tuple[float, float]]:
-    """Errors of slicing of the rows that are one lesion, where the plan names ``measurements.csv``."""
-    reads: dict[tuple[str, str, str], dict[str, float]] = {}
-    for row in context.cohort.inputs.measurements:
-        percent = row.get("sampling_error_percent")
-        if percent is not None:
-            key = (str(row["patient"]), str(row["side"] or ""), str(row["lesion"] or ""))
-            reads.setdefault(key, {})[str(row["visit"] or "")] = float(percent)
-    found: dict[tuple[str, str], tuple[float, float]] = {}
-    several: set[tuple[str, str]] = set()
-    for change in context.cohort.changes:
-        unit = (str(change["patient"]), str(change["side"] or ""))
-        visits = reads.get((*unit, str(change["lesion"] or "")), {})
-        pair = (
-            visits.get(str(change["baseline_visit"] or "")),
-            visits.get(str(change["followup_visit"] or "")),
-        )
-        if unit in found:
-            several.add(unit)
-        if pair[0] is not None and pair[1] is not None:
-            found[unit] = (pair[0], pair[1])
-    by_row = {row: tuple(str(v or "") for v in key[:2]) for row, key in enumerate(context.cohort.keys)}
-    return {row: found[unit] for row, unit in by_row.items() if unit in found and unit not in several}
 
 
 def _responder_rows(context: Context, name: str, simulated: Sequence[Classes]) -> list[dict[str, Any]]:
