@@ -237,7 +237,7 @@ def plain(value: Any, representation: str) -> Any:
     """pydicom's value as `decode_value` gives it."""
     if value is None or value == "" or value == []:
         return None
-    if representation in ("UI", "DA", "TM", "LO"):
+    if representation in ("UI", "DA", "DT", "TM", "LO", "AS"):
         return str(value)
     if representation == "CS":
         values = [value] if isinstance(value, str) else value

@@ -11,9 +11,10 @@ VISITS = {"v1": ("20210301", 10), "v2": ("20200301", 5)}
 """Folders whose order by number is not that of their dates: folder, date, rows of the box."""
 
 
-def series(folder, date, patient="P1", **ids):
+def series(folder, date, patient="P1", seed=7, **ids):
     uids = {"series_uid": uid_of("s", str(folder)), "study_uid": uid_of("t", str(folder))} | ids
-    write_series(folder, GEOMETRY, stack_voxels(GEOMETRY), patient_id=patient, study_date=date, **uids)
+    voxels = stack_voxels(GEOMETRY, seed=seed)
+    write_series(folder, GEOMETRY, voxels, patient_id=patient, study_date=date, **uids)
 
 
 @pytest.mark.parametrize("place", ["", "dicom", "dicom/t1"])
@@ -53,7 +54,8 @@ def test_two_patients_whose_series_share_every_uid(tmp_path):
     root = tmp_path / "study"
     shared = {"series_uid": uid_of("one"), "study_uid": uid_of("one study")}
     for patient, rows in (("P1", 10.0), ("P2", 5.0)):
-        series(root / patient / "mr", "20200301", patient, **shared)
+        seed = int(rows)  # the images of two people differ; those of one study under two names do not
+        series(root / patient / "mr", "20200301", patient, seed, **shared)
         trace = box_trace(GEOMETRY, contours=box_contours(range(2, 6), (5.0, 5.0 + rows)))
 
         def change(ds):

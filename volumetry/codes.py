@@ -30,7 +30,8 @@ ERROR_CODES = MappingProxyType(
         "no-outline": "the region has no closed outline with an area; nothing says that the lesion is absent",
         "ring-type": "closed and other rings in one region, or a type that the standard does not know",
         "ambiguous-overlap": "outlines on one slice are nested or overlap, and nothing says hole or sum",
-        "not-measurable": "the reader found the lesion not measurable: prosthesis, artefact, cut off",
+        "not-measurable": "the reader found the lesion not measurable (prosthesis, artefact, cut off), or a "
+        "reviewer rejected the structure set",
         "untraced-slice": "a slice without contour lies between traced slices of one lesion",
         "patient-mismatch": "the trace belongs to another patient",
         "wrong-series": "the trace belongs to another series",
@@ -65,7 +66,7 @@ ERROR_CODES = MappingProxyType(
         "nothing-to-export": "the tracing holds nothing that the format can keep",
         "missing-dependency": "an optional package is not installed",
         "ambiguous-lesion": "two tracings claim one patient, visit, side, lesion, reader; no read is said",
-        "patient-unclear": "one PatientID lies in several first folders, which may be several patients",
+        "patient-unclear": "folders or headers contradict each other on who the patient is",
         "no-matching-series": "no series of a visit fits [scan] of the protocol, or a tracing is of another",
         "several-matching-series": "several series of a visit fit [scan] of the protocol",
         "visit-unclear": "one date is given for several DICOM studies, which may be several visits",

@@ -72,7 +72,7 @@ def dicom_cases(found: Found) -> Iterator[Case]:
                 study_date=scan_date,
                 modality=series.first.modality or "",
                 series_uid=series.series_uid if len(drawn_on) == 1 else "",
-                patient_id=text_of(header, "patient_id") or text_of(series.first, "patient_id"),
+                patient_id=text_of(series.first, "patient_id") or text_of(header, "patient_id"),
                 study_uid=series.study_uid,
                 form=form,
                 trace=trace,
@@ -145,17 +145,17 @@ def mask_cases(found: Found) -> Iterator[Case]:
             continue
         patient, visit = bids_who(name) or folders_of(name)
         lesion = bids_lesion(name)
-        scan, files, uid = _image_of(found, name)
+        scan, files, series = _image_of(found, name)
         date = ""
-        if uid and "/" not in name:  # no folder says whose it is, but its images do
-            patient, visit, date = dicom_who(found, found.series_by_uid[uid][0].first)
+        if series is not None and "/" not in name:  # no folder says whose it is, but its images do
+            patient, visit, date = dicom_who(found, series.first)
         found.traced_volumes.add(name)
         found.traced_volumes.add(scan)
         is_bids = bids_who(name) is not None
         side = side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name))
         of_folders = "" if is_bids else side_of_name(" ".join(folders_below_visit(name)))
         described = (bids_pipeline(name), "" if lesion else lesion_words(name, scan, (patient, visit)))
-        yield Case(
+        case = Case(
             patient=patient,
             visit=visit,
             side=side or of_folders,
@@ -166,9 +166,9 @@ def mask_cases(found: Found) -> Iterator[Case]:
             trace=name,
             scan=scan,
             scan_files=files,
-            series_uid=uid,
             error=_two_sides(name) if {side, of_folders} == {"L", "R"} else None,
         )
+        yield case if series is None else _on_series(case, series)
 
 
 def _two_sides(name: str) -> VolumetryError:
@@ -180,8 +180,14 @@ def _two_sides(name: str) -> VolumetryError:
     )
 
 
-_Image = tuple[str, tuple[str, ...], str]
-"""A scan, its files, and its SeriesInstanceUID where it is a DICOM series."""
+_Image = tuple[str, tuple[str, ...], ImageSeries | None]
+"""A scan, its files, and its series where it is a DICOM series."""
+
+
+def _on_series(case: Case, series: ImageSeries) -> Case:
+    """A tracing in another format with what its DICOM series says: the series, its study and its patient."""
+    patient = text_of(series.first, "patient_id")
+    return replace(case, series_uid=series.series_uid, study_uid=series.study_uid, patient_id=patient)
 
 
 def _image_of(found: Found, mask: str) -> _Image:
@@ -192,25 +198,25 @@ def _image_of(found: Found, mask: str) -> _Image:
     for wanted in filter(None, (stem, f"{stem}_image", f"{stem}_img", stem_before_mask(mask))):
         named = [name for name in beside if without_suffix(PurePosixPath(name).name) == wanted]
         if len(named) == 1:
-            return named[0], (named[0],), ""
+            return named[0], (named[0],), None
     who = bids_who(mask)
     if who is not None:
         same = [name for name in found.images_by_who.get(who, []) if same_entities(name, mask)]
-        return (same[0], (same[0],), "") if len(same) == 1 else ("", (), "")
+        return (same[0], (same[0],), None) if len(same) == 1 else ("", (), None)
     if len(beside) == 1 and folder not in found.series_by_folder:
-        return beside[0], (beside[0],), ""
+        return beside[0], (beside[0],), None
     is_trace = mask.endswith(TRACE_SUFFIX)  # and of no DICOM series, or it would say so
-    return ("", (), "") if beside else _series_at(found, folder, below=not is_trace)
+    return ("", (), None) if beside else _series_at(found, folder, below=not is_trace)
 
 
 def _series_at(found: Found, folder: str, *, below: bool = True) -> _Image:
     """The one DICOM series in a folder; where it holds none, the one below it."""
     series = found.series_by_folder.get(folder) or (found.series_below.get(folder, []) if below else [])
     if len(series) != 1:
-        return "", (), ""
+        return "", (), None
     found.traced_series.add(series[0].key)
     found.named_by_folders.add(folder)
-    return series[0].folder, series[0].files, series[0].series_uid
+    return series[0].folder, series[0].files, series[0]
 
 
 def with_series(found: Found, cases: Iterable[Case]) -> Iterator[Case]:
@@ -218,8 +224,9 @@ def with_series(found: Found, cases: Iterable[Case]) -> Iterator[Case]:
     for case in cases:
         *places, folder, _ = ("", *case.trace.split("/")) if "/" in case.trace else ("", "", "")
         if case.trace and not case.scan and folder.lower() == "segmentations":
-            scan, files, uid = _series_at(found, "/".join(places[1:]) or ".")
-            case = replace(case, scan=scan, scan_files=files, series_uid=uid, note="") if scan else case
+            scan, files, series = _series_at(found, "/".join(places[1:]) or ".")
+            if series is not None:
+                case = _on_series(replace(case, scan=scan, scan_files=files, note=""), series)
         yield case
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom.person import person_marks
+from volumetry.formats.dicom.person import (
+    PersonMarks,
+    image_marks,
+    is_placeholder,
+    may_be_several,
+    person_marks,
+)
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.identity import is_clear_visit_name, is_visit_name
@@ -49,10 +54,12 @@ def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Sequen
     - First folders that are all named as visits are no patients.
     - One PatientID under several first folders is believed where the folders are named as visits are.
     - With ``patient = "folder:N"``, one name below several other folders may be of several hospitals.
-    - Images under one PatientID that differ in birth date or sex are not of one patient.
+    - Images under one PatientID whose headers contradict each other (birth date, sex, issuer, number in a
+      trial, age) are not of one patient.
+    - A DICOM study is of one patient, so one under two PatientIDs was copied or mixed up.
     - Without a PatientID, or with one that anonymisers give everybody, folders side by side may be of several
       patients, but for folders of visits below that of a patient.
-    - Traces in one patient's folder were drawn on images of one patient.
+    - Traces and masks in one patient's folder were drawn on images of one patient.
     - One date for several StudyInstanceUIDs is not believed for tracings.
     """
     doubts = _Doubts.of(cases, rules, root)
@@ -82,11 +89,13 @@ class _Doubts:
         First folders after which patients are called, where all of them are clearly named as visits.
     folders, places, drawn_on : mapping of patient to set of str
         First folders of a PatientID; where tracings lie beside the folders of patients and visits;
-        patients of the images that native traces were drawn on.
+        PatientIDs of the images that native traces and masks were drawn on.
     studies : mapping of patient and visit to set of str
         StudyInstanceUIDs of tracings whose visit is a date.
+    owners : mapping of StudyInstanceUID to set of str
+        PatientIDs of traced images of one study.
     persons : set of str
-        Patients whose images differ in birth date or sex.
+        Patients whose images cannot be of one person by what else their headers say.
     unnamed : mapping of patient to set of str
         Folders side by side of a patient whose images have no PatientID of their own.
     """
@@ -97,6 +106,7 @@ class _Doubts:
     places: Mapping[str, set[str]]
     drawn_on: Mapping[str, set[str]]
     studies: Mapping[tuple[str, str], set[str]]
+    owners: Mapping[str, set[str]]
     persons: set[str]
     unnamed: Mapping[str, set[str]]
 
@@ -104,7 +114,8 @@ class _Doubts:
     def of(cls, cases: Sequence[Case], rules: IdentitySection, root: Path) -> _Doubts:
         every, cases = cases, [case for case in cases if case.patient_id or case.study_uid]
         folders = _sets((c.patient, _first_folder(c)) for c in cases if _is_doubtful(c, rules.patient))
-        drawn = _sets((c.patient, c.patient_id) for c in cases if c.form == "trace" and c.patient_id)
+        drawn = _sets((c.patient, c.patient_id) for c in cases if _is_drawn_in_folder(c) and c.patient_id)
+        marks = {} if rules.patient else _marks_of_studies(cases, root)
         studies = _sets(
             ((c.patient, c.visit), c.study_uid) for c in cases if _is_dated_study(c) and not c.error
         )
@@ -121,7 +132,8 @@ class _Doubts:
             places=_several(_places_of_patients(every, rules)),
             drawn_on={} if rules.patient else _several(drawn),
             studies={} if rules.visit else _several(studies),
-            persons=set() if rules.patient else _several_persons(cases, root),
+            owners={} if rules.patient else _owners(cases, root),
+            persons={patient for patient, said in marks.items() if may_be_several(tuple(said.values()))},
             unnamed={} if rules.patient else _unnamed(cases),
         )
 
@@ -135,6 +147,7 @@ class _Doubts:
                 self.places,
                 self.drawn_on,
                 self.studies,
+                self.owners,
                 self.persons,
                 self.unnamed,
             )
@@ -146,10 +159,12 @@ class _Doubts:
             return _unclear_folders(case, self.visits_as_patients)
         if case.trace and case.patient in self.places:
             return _unclear_site(case, self.places[case.patient])
-        if case.form == "trace" and case.patient in self.drawn_on:
+        if _is_drawn_in_folder(case) and case.patient in self.drawn_on:
             return _drawn_on_several(case, len(self.drawn_on[case.patient]))
         if _is_doubtful(case, self.rules.patient) and case.patient in self.folders:
             return _unclear_patient(case, self.folders[case.patient])
+        if case.trace and case.study_uid in self.owners:
+            return _study_of_several(case, len(self.owners[case.study_uid]))
         if case.trace and case.study_uid and case.patient in self.persons:
             return _several_in_headers(case)
         if case.trace and case.study_uid and case.patient in self.unnamed:
@@ -175,6 +190,32 @@ def _is_dated_study(case: Case) -> bool:
     return bool(case.trace and case.study_uid) and case.visit == case.study_date
 
 
+def _owners(cases: Iterable[Case], root: Path) -> dict[str, set[str]]:
+    """The PatientIDs of traced studies that have several, and whose UIDs are not those of everybody.
+
+    One UID for several images, or one study for three patients or more, is an anonymiser's, and says nothing.
+    """
+    files: dict[str, dict[str, str]] = defaultdict(dict)
+    for case in cases:
+        if case.trace and case.study_uid and case.patient_id and case.scan_files:
+            files[case.study_uid].setdefault(case.patient_id, case.scan_files[0])
+    found: dict[str, set[str]] = {}
+    for study, of_patients in files.items():
+        if len(of_patients) < 2:
+            continue
+        pixels = _sets(image_marks(root / file) for file in of_patients.values())
+        is_copy = len(pixels) == 1 and all(len(same) < len(of_patients) for same in pixels.values())
+        is_parted = len(pixels) == len(of_patients) == 2
+        if "" not in pixels and (is_copy or is_parted):
+            found[study] = set(of_patients)
+    return found
+
+
+def _is_drawn_in_folder(case: Case) -> bool:
+    """Whether a case is a tracing whose folder, not its own header, says whose it is."""
+    return bool(case.trace) and case.form in ("trace", "mask")
+
+
 def _is_doubtful(case: Case, rule: str) -> bool:
     return not rule and bool(case.patient_id) and case.patient == case.patient_id
 
@@ -198,28 +239,18 @@ def _first_folder(case: Case) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
-def _several_persons(cases: Iterable[Case], root: Path) -> set[str]:
-    """The patients whose traced DICOM studies differ in birth date or sex, by one file of each study."""
+def _marks_of_studies(cases: Iterable[Case], root: Path) -> dict[str, dict[str, PersonMarks]]:
+    """What one file of each traced DICOM study says of its person, for patients who have several studies."""
     files: dict[str, dict[str, str]] = defaultdict(dict)
     for case in cases:
         if case.trace and case.study_uid and not case.error:
             file = case.scan_files[0] if case.scan_files else case.trace
             files[case.patient].setdefault(case.study_uid, file)
-    found = set()
-    for patient, of_studies in files.items():
-        if len(of_studies) > 1:
-            marks = zip(*(person_marks(root / file) for file in of_studies.values()), strict=True)
-            if any(len(set(said) - {0}) > 1 for said in marks):
-                found.add(patient)
-    return found
-
-
-_PLACEHOLDER = re.compile(
-    r"(?:anon\w*|de-?identified|redacted|removed|hidden|unknown|none|null|n/?a|no[-_ ]?(?:name|id)|patient"
-    r"|subject|test|x+|0+)[-_^ ]*",
-    re.IGNORECASE,
-)
-"""PatientIDs that are those of everybody."""
+    return {
+        patient: {study: person_marks(root / file) for study, file in of_studies.items()}
+        for patient, of_studies in files.items()
+        if len(of_studies) > 1
+    }
 
 
 def _unnamed(cases: Iterable[Case]) -> dict[str, set[str]]:
@@ -231,7 +262,7 @@ def _unnamed(cases: Iterable[Case]) -> dict[str, set[str]]:
     without: set[str] = set()
     for case in cases:
         if case.trace and case.study_uid and not case.error:
-            if not case.patient_id or _PLACEHOLDER.fullmatch(case.patient_id):
+            if not case.patient_id or is_placeholder(case.patient_id):
                 places[case.patient].setdefault(case.study_uid, _folders(case))
             if not case.patient_id:
                 without.add(case.patient)
@@ -251,9 +282,20 @@ def _several_in_headers(case: Case) -> VolumetryError:
     # What they are is not repeated: it is of persons.
     return VolumetryError(
         "patient-unclear",
-        "the images of the patient differ in birth date or sex, so they may be of several patients",
+        "the images of the patient differ in birth date, sex, IssuerOfPatientID or number in a trial, or in "
+        "age by more than the time between them, so they may be of several patients",
         where=case.trace,
         todo='Write patient = "PatientID" or "folder:2" in [identity] of the protocol, or a manifest.',
+    )
+
+
+def _study_of_several(case: Case, count: int) -> VolumetryError:
+    return VolumetryError(
+        "patient-unclear",
+        "images of one DICOM study have several PatientIDs, so one may be a copy of another",
+        where=case.trace,
+        values={"patients": count},
+        todo="Take one of the copies away, or write patient in [identity] of the protocol, or a manifest.",
     )
 
 
@@ -325,10 +367,10 @@ def _drawn_on_several(case: Case, count: int) -> VolumetryError:
     # Who they are is not repeated: identities of patients are in no message.
     return VolumetryError(
         "patient-unclear",
-        "traces in one patient's folder were drawn on images of several patients",
+        "tracings in one patient's folder were drawn on images of several patients",
         where=case.trace,
         values={"patients": count},
-        todo='Move the traces, or write patient = "folder:1" in [identity] of the protocol.',
+        todo='Move the tracings, or write patient = "folder:1" in [identity] of the protocol.',
     )
 
 

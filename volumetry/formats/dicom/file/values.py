@@ -2,7 +2,8 @@
 
 The table is a whitelist: a patient's name, address, descriptions and comments have no entry, so nothing here
 can decode them, whatever a file holds. PatientID is the one text that identifies, and the key that joins
-tables. Birth date and sex are only compared, as salted hashes of one run (`volumetry.formats.dicom.person`).
+tables. Birth date, sex, age and the numbers of a person are only compared, in memory, and kept nowhere
+(`volumetry.formats.dicom.person`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.SOPClassUID: "UI",
         tags.SOPInstanceUID: "UI",
         tags.StudyDate: "DA",
+        tags.SeriesDate: "DA",  # compared in memory by `person`, as are those with its name
+        tags.AcquisitionDate: "DA",
+        tags.AcquisitionDateTime: "DT",
         tags.AcquisitionTime: "TM",
         tags.Modality: "CS",
         tags.ReferencedSOPClassUID: "UI",
@@ -32,8 +36,13 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.ReferencedFrameNumber: "IS",
         tags.CodeValue: "SH",
         tags.PatientID: "LO",
-        tags.PatientBirthDate: "DA",  # compared in memory by `person`, and kept nowhere
-        tags.PatientSex: "CS",  # the same
+        tags.IssuerOfPatientID: "LO",  # `person`
+        tags.PatientBirthDate: "DA",  # `person`
+        tags.PatientSex: "CS",  # `person`
+        tags.PatientAge: "AS",  # `person`
+        tags.ClinicalTrialProtocolID: "LO",  # `person`
+        tags.ClinicalTrialSubjectID: "LO",  # `person`
+        tags.ClinicalTrialSubjectReadingID: "LO",  # `person`
         tags.ContrastBolusAgent: "LO",  # only whether there is any
         tags.ScanningSequence: "CS",
         tags.SequenceVariant: "CS",
@@ -89,6 +98,7 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.NumberOfContourPoints: "IS",
         tags.ContourData: "DS",
         tags.ReferencedROINumber: "IS",
+        tags.ApprovalStatus: "CS",
     }
 )
 """The attributes that are ever decoded, and their value representations in the data dictionary."""

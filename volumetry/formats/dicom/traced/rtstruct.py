@@ -29,6 +29,7 @@ from volumetry.formats.dicom.traced.rtstruct_items import (
     Region,
     RegionItems,
     Ring,
+    check_not_rejected,
     check_types,
     no_outline,
     region_items,
@@ -108,11 +109,12 @@ def read_trace(path: Path | str, *, roi: str | int | None = None, scan: object =
         Also ``not-found`` where the series it names is not beside it.
     TraceError
         ``ambiguous-series`` where several regions could be meant, ``no-such-label``, ``contour-off-plane``,
-        ``no-outline``, ``ring-type``.
+        ``no-outline``, ``ring-type``; ``not-measurable`` where the structure set was rejected.
     MismatchError
         ``patient-mismatch``, ``wrong-series``.
     """
     elements = walk_structures(path)
+    check_not_rejected(elements)
     wanted = wanted_region(region_items(elements), roi, path)
     references = references_of(elements)
     return _trace(wanted, references, images_of(path, references, scan), path)
@@ -134,6 +136,7 @@ def read_regions(
         Where the file as a whole cannot be read, or does not belong to the scan.
     """
     elements = walk_structures(path)
+    check_not_rejected(elements)
     regions = region_items(elements)
     if roi is not None:
         regions = (wanted_region(regions, roi, path),)

@@ -20,7 +20,7 @@ from volumetry.formats.dicom.file.values import decode_text, decode_value
 from volumetry.formats.dicom.traced.references import REFERENCE_SEQUENCES, REFERENCE_TAGS, instances_of
 
 _SELECTION = ElementSelection(
-    tags=REFERENCE_TAGS,
+    tags=(*REFERENCE_TAGS, tags.ApprovalStatus),
     sequences=REFERENCE_SEQUENCES | {tags.StructureSetROISequence, tags.ROIContourSequence},
 )
 XOR = "CLOSEDPLANAR_XOR"
@@ -80,6 +80,25 @@ def walk_structures(path: Path | str) -> DicomElements:
             todo="Name a file that holds contours.",
         )
     return elements
+
+
+def check_not_rejected(elements: DicomElements) -> None:
+    """Refuse a structure set that was reviewed and rejected; one that nobody has reviewed counts.
+
+    Raises
+    ------
+    TraceError
+        ``not-measurable``.
+    """
+    status = (elements.raw(tags.ApprovalStatus) or b"").decode("latin-1").strip(" \0").upper()
+    if status == "REJECTED":
+        raise TraceError(
+            "not-measurable",
+            "the structure set was rejected by its reviewer",
+            where=elements.path,
+            values={"ApprovalStatus": status},
+            todo="Export the approved one instead, or approve this one where it was drawn and export again.",
+        )
 
 
 def region_items(elements: DicomElements) -> tuple[RegionItems, ...]:
