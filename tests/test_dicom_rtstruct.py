@@ -28,7 +28,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 import volumetry as vm
 from volumetry.contours.contour import Contour
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom.traced.image_search import find_series_folder
+from volumetry.formats.dicom.traced.image_search import find_series_folders
 from volumetry.formats.dicom.traced.rtstruct import (
     list_rois,
     read_regions,
@@ -362,9 +362,9 @@ def test_the_search_for_the_series_has_an_end(tmp_path):
     drawn = trace_of(squares(range(1, 7)), geometry)
     path = write_rtstruct(tmp_path / "p" / "rt" / "rs.dcm", {"L1": contour_items(drawn)}, series_uid=SERIES)
     (tmp_path / "p" / "rt" / "loop").symlink_to(tmp_path / "p")
-    found = find_series_folder(path, referenced(path))
-    assert found == tmp_path / "p" / "images"
-    assert find_series_folder(path, referenced(path), max_files=1) is None
+    found = find_series_folders(path, referenced(path))
+    assert found == (tmp_path / "p" / "images",)
+    assert find_series_folders(path, referenced(path), max_files=1) == ()
 
 
 # -- damaged files ------------------------------------------------------------------------------------------

@@ -29,7 +29,6 @@ from volumetry.tracing.session.pixels import (
     combine_runs,
     count_pixels,
     image_from_runs,
-    pixels_from_runs,
     runs_from_image,
     runs_from_pixels,
 )
@@ -189,7 +188,6 @@ def test_runs_are_sets_of_pixels(seed: int, erase: bool) -> None:
     expected = first & ~second if erase else first | second
     assert np.array_equal(image_from_runs(combined, (9, 13)), expected)
     assert count_pixels(combined) == expected.sum()
-    assert np.array_equal(pixels_from_runs(combined), np.argwhere(expected))
 
 
 def test_a_brush_covers_pixel_centres() -> None:

@@ -76,7 +76,6 @@ def test_an_open_worklist_names_everything(study: Path) -> None:
         "R1",
     }
     assert rows[0].name == f"hip01, {rows[0].visit}"
-    assert worklist.next_number(rows[0].number) == rows[0].number + 1
     with pytest.raises(UsageError):
         worklist.scan_path(999)
 
@@ -119,7 +118,6 @@ def test_baselines_are_found(study: Path) -> None:
     trace = worklist.baseline_trace(numbers[1], "L1", "A")
     assert trace is not None
     assert trace.lesion == "L1"
-    assert worklist.baseline_trace_path(numbers[1], "L1") == study / "hip05" / "2021-06-01" / "L1.trace.json"
     assert worklist.baseline_trace(numbers[1], "L9") is None
     region = [row.number for row in worklist.rows if row.patient == "hip01"][-1]
     trace = worklist.baseline_trace(region, "L1")

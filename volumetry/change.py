@@ -103,7 +103,7 @@ class MeasuredVisit:
     volume_mm3 : float or None
         None where there is no number; `code` then says why.
     n_slices : int or None
-        None where it is not known; the guard on few slices then has nothing to say.
+        None where it is not known; then they are never too few.
     height_rule : str
     slice_thickness_mm, slice_spacing_mm, pixel_area_mm2 : float or None
     side : str
@@ -313,7 +313,7 @@ def classify_change(
     bare: Category | None = None
     if first.volume_mm3 is not None and second.volume_mm3 is not None:
         bare = threshold_category(first.volume_mm3, second.volume_mm3, rule)
-    reason = _guard(first, second, rule)
+    reason = _reason(first, second, rule)
     return VolumeChange(
         baseline_volume_mm3=first.volume_mm3,
         followup_volume_mm3=second.volume_mm3,
@@ -326,7 +326,8 @@ def classify_change(
     )
 
 
-def _guard(first: MeasuredVisit, second: MeasuredVisit, rule: ChangeRule) -> str:
+def _reason(first: MeasuredVisit, second: MeasuredVisit, rule: ChangeRule) -> str:
+    """Return why the change is not evaluable; empty where it is."""
     for visit, name in ((first, "baseline"), (second, "followup")):
         if visit.volume_mm3 is None:
             return visit.code or f"{name}-not-measured"
@@ -340,10 +341,10 @@ def _guard(first: MeasuredVisit, second: MeasuredVisit, rule: ChangeRule) -> str
         return ""
     if first.height_rule != second.height_rule:
         return "height-rules-differ"
-    return _gap_guard(first, second) if first.height_rule == "thickness" else ""
+    return _gap_reason(first, second) if first.height_rule == "thickness" else ""
 
 
-def _gap_guard(first: MeasuredVisit, second: MeasuredVisit) -> str:
+def _gap_reason(first: MeasuredVisit, second: MeasuredVisit) -> str:
     one, other = first.gap_ratio, second.gap_ratio
     if one is None and other is None:
         return ""

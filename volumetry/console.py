@@ -133,9 +133,9 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr, where that is a terminal; yields what to tell.
+    """Show a progress bar on stderr, where that is a terminal.
 
-    It is told how many are done, and of how many: 0 while that is not known.
+    Yields a function that takes how many are done, and how many there are (0 while that is not known).
     """
     if _quiet or not sys.stderr.isatty():
         yield lambda _done, _total: None
@@ -144,7 +144,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Refreshed by us, not by a thread of its own: workers are forked, which wants no threads about.
+    # Refreshed here, not by a thread: workers are forked, and a process with threads must not be.
     with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         task = bar.add_task(what, total=None)
         shown = 0.0

@@ -16,10 +16,8 @@ from volumetry.geometry import ScanGeometry
 from volumetry.shown import Facts, Shown, picture_of_pixels
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-if TYPE_CHECKING:
     import nibabel
+    import pandas as pd
     import SimpleITK
 
 
@@ -42,7 +40,7 @@ class ScanSource:
     laterality : str
         ``L``, ``R`` or empty: the side the series itself names.
     voxels_sha256 : str
-        SHA-256 of the voxel values; empty until somebody asked for it (`Scan.hashed_source`).
+        SHA-256 of the voxel values; empty but in `Scan.hashed_source` and in what was traced on it.
     acquisition : Acquisition
         Weighting, times, field strength, contrast agent and fat suppression, as far as the file says so.
 
@@ -119,7 +117,7 @@ class Scan(Shown):
                 todo="Give both for the same slices.",
             )
         if voxels.flags.writeable:
-            # A copy only where somebody else could still write to it: readers hand over their own buffer.
+            # Copied only where another array could still change it; readers give an array of their own.
             voxels = voxels.copy() if voxels.base is not None else voxels.view()
             voxels.flags.writeable = False
         object.__setattr__(self, "voxels", voxels)

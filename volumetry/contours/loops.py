@@ -138,7 +138,7 @@ def _rings(points: Array, edges: NDArray[np.intp]) -> list[tuple[Array, bool]] |
 def _faces(points: Array, edges: NDArray[np.intp]) -> tuple[list[list[int]], list[int]]:
     """Return the faces as their points in turn, and the face beside each edge in each direction.
 
-    Edge k is number 2k from its first to its second point and 2k + 1 back. The face on one hand of it goes
+    Edge k is number 2k from its first to its second point and 2k + 1 back. The face on one side of it goes
     on at its end with the neighbour, by angle, of the way back.
     """
     origins = edges.reshape(-1)

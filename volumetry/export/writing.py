@@ -230,7 +230,7 @@ def export_traced(
     options: ExportOptions | None = None,
     rule: MeasurementRule | None = None,
 ) -> Exported:
-    """Write lesions that are at hand, several traces of one scan for instance, into one file.
+    """Write lesions in memory, several traces of one scan for instance, into one file.
 
     Parameters
     ----------

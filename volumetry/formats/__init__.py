@@ -1,7 +1,7 @@
-"""Files in and out: what a file is, its own bytes tell; its format's reader does the rest.
+"""Scans, masks and traces are read and written here, whatever their format.
 
-`recognise` lists the formats; each has a `FormatReader`, imported when a file of its format is met. Where a
-user names the scan of a traced file, it is resolved here and nowhere else.
+The bytes of a file say its format (`recognise`), and the `FormatReader` of that format reads it. Readers are
+imported when a file of their format is met. The scan that a user names for a traced file is found here.
 """
 
 from __future__ import annotations
@@ -242,8 +242,12 @@ def write_mask(mask: Mask, path: Path | str) -> None:
 
     Raises
     ------
-    OutputError, UsageError, GeometryError
-        ``affine-conflict``-free grids only: slices must be evenly spaced to be written as NIfTI.
+    UsageError
+        ``usage``: another suffix, or labels that overlap.
+    GeometryError
+        ``inconsistent-series``, ``single-slice``: one affine cannot say where the slices lie.
+    OutputError
+        ``read-only``, ``disk-full``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Traced lesions out, in every format that others read: chosen by name or by the suffix of the file."""
+"""Traced lesions in every format that others read: chosen by name or by the suffix of the file."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class DicomImages:
 
 
 TracedScan = ScanHeader | DicomImages | None
-"""The scan of a traced file, resolved at the door (`volumetry.formats`)."""
+"""The scan of a traced file, as `volumetry.formats` has found it."""
 
 
 class FormatReader(Protocol):

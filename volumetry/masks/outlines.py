@@ -98,7 +98,7 @@ def outline_pixels(inside: NDArray[np.bool_], slice_index: int) -> tuple[Contour
     contours = []
     while following:
         ring = _follow(following)
-        # Drawn with the pixels on one hand, outlines and holes run in opposite directions.
+        # Drawn with the pixels always on one side, outlines and holes run in opposite directions.
         contours.append(
             Contour(
                 slice_index=slice_index, vertices=_corners_only(ring) - 0.5, is_hole=signed_area(ring) < 0

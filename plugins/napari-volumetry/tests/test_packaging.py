@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import napari_volumetry
+import numpy as np
 import pytest
 from conftest import ROOT, SAMPLES, needs_screen
 from napari_volumetry.keys import KEYS, key_of, keys_table
@@ -146,12 +147,11 @@ def test_file_open_gives_editable_outlines(make_napari_viewer, path):
     sections = volumetry.read_sections(SAMPLES / path)
     geometry = sections[0].geometry
     orientation = volumetry.tracing.display_orientation(geometry)
-    from napari_volumetry.layers import contours_of_polygons
-
     for layer, section in zip(layers, sections, strict=True):
-        holes = list(layer.features["is_hole"])
-        contours = contours_of_polygons(layer.data, orientation, holes)
-        area = sum((-1 if c.is_hole else 1) * c.area_pixels for c in contours) * geometry.pixel_area_mm2
+        rings = [orientation.display_to_pixels(polygon[:, 1:]) for polygon in layer.data]
+        areas = [volumetry.Contour(slice_index=0, vertices=ring).area_pixels for ring in rings]
+        signs = [-1 if is_hole else 1 for is_hole in layer.features["is_hole"]]
+        area = np.dot(signs, areas) * geometry.pixel_area_mm2
         assert area == pytest.approx(section.areas_mm2.sum(), rel=1e-6)
 
 

@@ -209,7 +209,7 @@ class VoxelFile:
         if self.more_data_paths:
             check_size(self.n_bytes, max(self.n_bytes, on_disk_bytes), self.path)
         if self.encoding == "raw":
-            # Raw values cost no more than the file has; only the absolute limit speaks before `truncated`.
+            # Raw values take no more than the file has: before `truncated` only the absolute limit counts.
             check_size(end, max(on_disk_bytes, end), self.path)
             if end > on_disk_bytes:
                 raise ReadError(

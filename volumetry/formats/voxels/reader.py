@@ -72,5 +72,5 @@ class VoxelReader(FormatReader):
 
 def _resolved(scan: TracedScan) -> ScanHeader | None:
     if isinstance(scan, DicomImages):
-        raise TypeError("the door resolves the scan of a mask that names no images")
+        raise TypeError("volumetry.formats finds the scan of a mask that names no images")
     return scan

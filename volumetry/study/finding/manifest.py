@@ -63,7 +63,7 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
     ReadError, UsageError
         ``invalid-table`` with all faults at once.
     """
-    numbered = _numbered_rows(path)
+    numbered = read_manifest(path)
     _check_places(numbered, path)
     scans = NamedScans(folder)
     lined = list(_lined_cases(numbered, path, folder, scans))
@@ -122,8 +122,8 @@ def _check_places(rows: Iterable[tuple[int, Row]], path: Path) -> None:
             )
 
 
-def read_manifest(path: Path | str) -> list[Row]:
-    """Return the rows of a manifest: CSV with commas, semicolons or tabs, in UTF-8 or UTF-16, or xlsx.
+def read_manifest(path: Path | str) -> list[tuple[int, Row]]:
+    """Return the lines of a manifest, with their numbers: CSV in UTF-8 or UTF-16, or xlsx.
 
     Raises
     ------
@@ -132,10 +132,6 @@ def read_manifest(path: Path | str) -> list[Row]:
     UsageError
         ``invalid-table`` with all faults at once. A column that is not known is an error.
     """
-    return [row for _, row in _numbered_rows(path)]
-
-
-def _numbered_rows(path: Path | str) -> list[tuple[int, Row]]:
     table = table_text(path)
     names = table.names
     known = MANIFEST.column_names

@@ -35,7 +35,8 @@ JOIN_SECONDS = 5.0
 WATCH_SECONDS = 0.5
 """How often a worker looks whether its parent is still there."""
 
-_STILLBORN = 3
+_MOST_UNREADY = 3
+"""Processes that end before they are ready: after so many no other is started."""
 _UNGUARDED = 113
 """Exit code of a worker that would have run its parent's script anew."""
 _PR_SET_PDEATHSIG = 1
@@ -90,7 +91,7 @@ def run_in_processes(
     size = chunk_size(len(cases), jobs)
     waiting = (deque(cases[i : i + size]) for i in range(0, len(cases), size))
     workers: dict[Connection, _Worker[T, R]] = {}
-    stillborn = 0
+    n_unready = 0
 
     def start(chunk: deque[T]) -> None:
         worker = _Worker(context, function, chunk)
@@ -107,8 +108,8 @@ def run_in_processes(
                 if isinstance(outcome, WorkerError):
                     workers.pop(worker.connection).kill()
                     if not worker.ready:
-                        stillborn += 1
-                        _check_started(worker.exit_code, stillborn)
+                        n_unready += 1
+                        _check_started(worker.exit_code, n_unready)
                         start(worker.chunk)
                         continue
                 yield worker.chunk.popleft(), outcome
@@ -149,14 +150,14 @@ def refuse_unguarded() -> None:
         os._exit(_UNGUARDED)
 
 
-def _check_started(exit_code: int | None, stillborn: int) -> None:
+def _check_started(exit_code: int | None, n_unready: int) -> None:
     if exit_code == _UNGUARDED:
         raise UsageError(
             "usage",
             "the script starts a batch whenever it is imported, and every worker process imports it",
             todo='Put the call under `if __name__ == "__main__":`, or give jobs=1.',
         )
-    if stillborn >= _STILLBORN:
+    if n_unready >= _MOST_UNREADY:
         raise WorkerError(
             "worker-died",
             "the worker processes end before they begin",

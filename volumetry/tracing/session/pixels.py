@@ -57,14 +57,6 @@ def runs_from_pixels(pixels: ArrayLike, shape: tuple[int, int]) -> Runs:
     return runs_from_image(image, corner=(int(low[0]), int(low[1])))
 
 
-def pixels_from_runs(runs: Runs) -> NDArray[np.int64]:
-    """Return the pixels (n, 2) of runs."""
-    lengths = runs[:, 2].astype(np.int64) - runs[:, 1]
-    rows = np.repeat(runs[:, 0].astype(np.int64), lengths)
-    offsets = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.column_stack((rows, np.repeat(runs[:, 1].astype(np.int64), lengths) + offsets))
-
-
 def combine_runs(runs: Runs, stroke: Runs, *, erase: bool = False) -> Runs:
     """Return `runs` with the pixels of `stroke` added, or taken away."""
     if not len(stroke) or (erase and not len(runs)):

@@ -133,12 +133,6 @@ class Worklist:
         """Return where the files of a scan are written: under neutral names where the reading is blinded."""
         return self._scan(number).place
 
-    def next_number(self, number: int) -> int | None:
-        """Return the next scan in reading order; None after the last."""
-        order = list(dict.fromkeys(row.number for row in self.rows))
-        place = order.index(number) + 1
-        return order[place] if place < len(order) else None
-
     def next_untraced(self, number: int | None = None) -> int | None:
         """Return the next scan in reading order that has something left to trace by the reader.
 
@@ -195,11 +189,6 @@ class Worklist:
         """Return the file or series folder of the baseline scan; None as `baseline_number`."""
         baseline = self.baseline_number(number)
         return None if baseline is None else self.scan_path(baseline)
-
-    def baseline_trace_path(self, number: int, lesion: str, reader: str = "") -> Path | None:
-        """Return the file of the baseline trace of a lesion: as `baseline_trace`."""
-        found = self._baseline_trace(number, lesion, reader)
-        return found.path if found else None
 
     def baseline_trace(self, number: int, lesion: str, reader: str = "") -> Trace | None:
         """Return the baseline trace of a lesion: a reader's own, else anybody's; None where there is none.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from volumetry import Contour, Scan
 from volumetry.tracing import DisplayOrientation, WindowPreset, printable, window_presets
@@ -52,11 +52,6 @@ def image_arguments(
     }
 
 
-def plane_arguments(orientation: DisplayOrientation) -> dict[str, Any]:
-    """Return scale, units and names of the axes of a layer that holds one slice."""
-    return {"scale": orientation.scale_mm[1:], "units": UNITS[1:], "axis_labels": AXES[1:], "ndim": 2}
-
-
 def stacked_outlines(contours: Iterable[Contour], orientation: DisplayOrientation) -> list[Array]:
     """Return outlines of many slices as polygons (n, 3) of (slice, row, column) on the screen."""
     return [
@@ -65,19 +60,3 @@ def stacked_outlines(contours: Iterable[Contour], orientation: DisplayOrientatio
         )
         for c in contours
     ]
-
-
-def contours_of_polygons(
-    polygons: Sequence[ArrayLike], orientation: DisplayOrientation, holes: Sequence[bool] = ()
-) -> tuple[Contour, ...]:
-    """Return the outlines of polygons (n, 3) on the screen: the way back of `stacked_outlines`."""
-    contours = []
-    for index, polygon in enumerate(polygons):
-        corners = np.asarray(polygon, dtype=np.float64)
-        contour = Contour(
-            slice_index=round(float(corners[0, 0])),
-            vertices=orientation.display_to_pixels(corners[:, 1:]),
-            is_hole=bool(holes[index]) if index < len(holes) else False,
-        )
-        contours.append(contour)
-    return tuple(contours)

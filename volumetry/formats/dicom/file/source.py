@@ -81,7 +81,7 @@ class InflateSource:
     """The deflated part of a file, inflated piece by piece and dropped when it has been passed.
 
     A file is refused as ``too-large`` as soon as what came out is over the limits, judged by the compressed
-    bytes that went in so far: a bomb ends after ``ratio_from_bytes``, whatever the size of its file.
+    bytes that went in so far. So a file that inflates without end is refused after ``ratio_from_bytes``.
     """
 
     __slots__ = (

@@ -136,13 +136,6 @@ def images_beside(path: Path | str, references: References) -> TracedImages | No
     return TracedImages(path=folders[0], references=references, headers=headers)
 
 
-def find_series_folder(
-    path: Path | str, references: References, *, max_files: int = MAX_SEARCHED_FILES
-) -> Path | None:
-    """Return the first folder of `find_series_folders`, or None."""
-    return next(iter(find_series_folders(path, references, max_files=max_files)), None)
-
-
 def find_series_folders(
     path: Path | str, references: References, *, max_files: int = MAX_SEARCHED_FILES
 ) -> tuple[Path, ...]:
