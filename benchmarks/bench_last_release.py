@@ -4,8 +4,8 @@
 
 The last release is taken out of the history of this repository (``git archive``) and run by the same
 Python and libraries. Every series of 40 images of 64 x 64 pixels has one tracing of the given kind: an
-RTSTRUCT, a SEG, a NIfTI mask or a trace of this program. Candidates are interleaved within one run; what
-counts is the ratio of the medians of their times, and of their processor times, which a busy machine
+RTSTRUCT, a SEG, a NIfTI mask, a trace of this program, or none. Candidates are interleaved within one run;
+what counts is the ratio of the medians of their times, and of their processor times, which a busy machine
 changes less.
 """
 
@@ -90,7 +90,12 @@ def add_trace(visit: Path, images: list[Path], geometry: ScanGeometry) -> None: 
     vm.write_trace(trace, visit / "L1.trace.json")
 
 
+def add_nothing(visit: Path, images: list[Path], geometry: ScanGeometry) -> None:
+    """Nobody has traced it."""
+
+
 KINDS: dict[str, Tracing] = {
+    "untraced": add_nothing,
     "rtstruct": add_rtstruct,
     "seg": add_seg,
     "mask": add_mask,
@@ -146,8 +151,9 @@ def run(release: Path, *arguments: object) -> dict[str, float]:
     return dict(json.loads(told.stdout))
 
 
-def n_measured(out: Path) -> int:
-    return int(json.loads((out / "run.json").read_bytes())["counts"].get("measured", 0))
+def n_rows(out: Path) -> int:
+    counts = json.loads((out / "run.json").read_bytes())["counts"]
+    return int(counts.get("measured") or counts.get("not_traced") or 0)
 
 
 def compare(
@@ -198,7 +204,7 @@ def main() -> None:
                     chosen.rounds,
                     lambda run, at=study, to=outs, n=jobs: ["batch", at, "--out", to / run, "--jobs", n],
                 )
-                counts = {out.name: n_measured(out) for out in outs.iterdir()}
+                counts = {out.name: n_rows(out) for out in outs.iterdir()}
                 assert set(counts.values()) == {chosen.series}, counts
 
 

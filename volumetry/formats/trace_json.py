@@ -83,15 +83,36 @@ def read_trace(path: Path | str, *, roi: str | None = None) -> Trace:
             todo="Check the rights of the file.",
         ) from None
     trace = decode_trace(content, where=path)
+    _check_lesion(trace, roi, path)
+    return trace
+
+
+def _check_lesion(trace: Trace, roi: str | None, where: Path | str) -> None:
     if roi is not None and roi != trace.lesion:
         raise TraceError(
             "no-such-label",
             "the trace is of another lesion",
-            where=path,
+            where=where,
             values={"asked": roi, "lesion": trace.lesion},
             todo="Name that lesion, or none.",
         )
-    return trace
+
+
+def regions_of(
+    trace: Trace,
+    *,
+    label: int | str | None = None,
+    self_intersections: SelfIntersections = "refuse",
+    overlapping_outlines: OverlappingOutlines = "refuse",
+    where: Path | str,
+) -> tuple[RegionSections, ...]:
+    """Measure the one lesion of a trace that was read; `where` names its file in errors."""
+    _check_lesion(trace, None if label is None else str(label), where)
+    sections = trace.cross_sections(
+        self_intersections=self_intersections, overlapping_outlines=overlapping_outlines
+    )
+    side = trace.side or side_of_name(trace.lesion)
+    return (RegionSections(name=trace.lesion, side=side, sections=sections),)
 
 
 def decode_trace(content: bytes, *, where: Path | str) -> Trace:
@@ -192,12 +213,13 @@ class TraceReader(FormatReader):
         overlapping_outlines: OverlappingOutlines = "refuse",
     ) -> tuple[RegionSections, ...]:
         """Measure the one lesion of a trace."""
-        trace = read_trace(path, roi=None if label is None else str(label))
-        sections = trace.cross_sections(
-            self_intersections=self_intersections, overlapping_outlines=overlapping_outlines
+        return regions_of(
+            read_trace(path),
+            label=label,
+            self_intersections=self_intersections,
+            overlapping_outlines=overlapping_outlines,
+            where=path,
         )
-        side = trace.side or side_of_name(trace.lesion)
-        return (RegionSections(name=trace.lesion, side=side, sections=sections),)
 
 
 READER = TraceReader()

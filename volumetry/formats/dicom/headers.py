@@ -281,8 +281,11 @@ class DicomHeader:
         return level, width
 
     def _rescale(self, tag: int) -> float | None:
+        raw = self._raw(tag)
+        if raw is None:
+            return None
         number = self._number(tag)
-        return math.nan if number is None and (self._raw(tag) or b"").strip(b" \0") else number
+        return math.nan if number is None and raw.strip(b" \0") else number
 
     @property
     def is_lossy(self) -> bool:

@@ -14,6 +14,9 @@ from typing import Any
 from volumetry.formats.recognise import HEAD_BYTES, TRACE_SUFFIX, files_of, is_voxel_file, remember
 from volumetry.study.cases import Case
 
+_AT_ONCE = 1 << 20
+"""Bytes of a file that is read at once."""
+
 
 def digest_of(parts: Any) -> str:
     """Return the hash of a plain value; texts may be file names of any bytes."""
@@ -83,6 +86,11 @@ def hash_of(name: str, root: str, *, is_named: bool = False) -> str:
             if head:
                 remember(path, status, head)
                 file.seek(0)
+            if status.st_size <= _AT_ONCE:  # such as the files of a series, of which there are very many
+                digest = hashlib.sha256()
+                while part := file.read(status.st_size + 1):
+                    digest.update(part)
+                return digest.hexdigest()
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""

@@ -14,7 +14,7 @@ from volumetry.formats.dicom.index import read_header
 from volumetry.formats.opening import links_followed
 from volumetry.formats.reader import RegionSections
 from volumetry.formats.recognise import is_voxel_file
-from volumetry.formats.trace_json import read_trace
+from volumetry.formats.trace_json import read_trace, regions_of
 from volumetry.geometry import plane_of
 from volumetry.measurement import MeasurementRule, measure_volume
 from volumetry.scan_match import check_trace
@@ -218,9 +218,13 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
     scan = f"{settings.root}/{case.scan}" if case.scan else None
     label = case.label if case.label is not None else (case.roi or None)
     flags: tuple[str, ...] = ()
-    if scan is not None and recognise(path).name == "trace":
-        flags = check_trace(read_trace(path), read_scan(scan, series_uid=case.series_uid or None))
-    found = _read(path, label, scan, case, settings)
+    if recognise(path).name == "trace":
+        trace = read_trace(path)
+        if scan is not None:
+            flags = check_trace(trace, read_scan(scan, series_uid=case.series_uid or None))
+        found = regions_of(trace, label=label, where=path, **_outline_rules(settings))
+    else:
+        found = _read(path, label, scan, case, settings)
     if case.joined:
         # Of labels that are not drawn, one stands for all: absent, as a label of its own would be.
         joined = _joined(found, case)
@@ -247,8 +251,7 @@ def _read(
         path,
         label=label,
         threshold=settings.threshold,
-        self_intersections=settings.rule.self_intersections,
-        overlapping_outlines=settings.rule.overlapping_outlines,
+        **_outline_rules(settings),
     )
     try:
         return read(scan=scan)
@@ -256,6 +259,14 @@ def _read(
         if error.code != "ambiguous-series" or case.form != "mask" or not case.series_uid or scan is None:
             raise
     return read(scan=read_scan(scan, series_uid=case.series_uid))
+
+
+def _outline_rules(settings: Settings) -> dict[str, Any]:
+    """What becomes of outlines that cross themselves, or overlap."""
+    return {
+        "self_intersections": settings.rule.self_intersections,
+        "overlapping_outlines": settings.rule.overlapping_outlines,
+    }
 
 
 def _joined(regions: Iterable[RegionSections], case: Case) -> RegionSections | None:
