@@ -93,7 +93,7 @@ def test_a_cell_of_the_wrong_kind_is_an_error(study, column, cell):
 
 
 def test_a_patient_whose_name_begins_with_a_hash_is_no_comment(study):
-    rows = read_manifest(write(study / "m.csv", (HEADER, ("#12", *ROWS[0][1:]))))
+    rows = [row for _, row in read_manifest(write(study / "m.csv", (HEADER, ("#12", *ROWS[0][1:]))))]
     assert [row["patient"] for row in rows] == ["#12"]
 
 
@@ -141,7 +141,10 @@ def test_every_column_has_a_line_in_the_reference_page():
      "20200301.0"],
 )  # fmt: skip
 def test_a_date_that_begins_with_the_year_has_one_meaning(study, written):
-    rows = read_manifest(write(study / "m.csv", (HEADER, ("P1", "v", written, "", "", "", ""))))
+    rows = [
+        row
+        for _, row in read_manifest(write(study / "m.csv", (HEADER, ("P1", "v", written, "", "", "", ""))))
+    ]
     assert [row["study_date"] for row in rows] == ["2020-03-01"]
 
 
@@ -184,10 +187,10 @@ def rewritten(path, change):
 def test_formulas_with_their_values_and_errors_of_a_spreadsheet(study):
     path = write(study / "m.csv", (HEADER, (*ROWS[0][:6], "=1+0")), dialect="xlsx")
     rewritten(path, lambda text: text.replace("<v></v>", "<v>1</v>").replace("<v/>", "<v>1</v>"))
-    assert [row["label"] for row in read_manifest(path)] == [1]
+    assert [row["label"] for _, row in read_manifest(path)] == [1]
     path = write(study / "m.csv", (HEADER, (*ROWS[0][:3], '=""', *ROWS[0][4:])), dialect="xlsx")
     rewritten(path, lambda text: text.replace('<c r="D2">', '<c r="D2" t="str">'))
-    assert [row["side"] for row in read_manifest(path)] == [None]
+    assert [row["side"] for _, row in read_manifest(path)] == [None]
     path = write(study / "m.csv", (HEADER, ("=A9", *ROWS[0][1:])), dialect="xlsx")
     rewritten(
         path,
