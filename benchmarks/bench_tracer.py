@@ -154,7 +154,7 @@ def time_scrolling(person, n_slices: int, per_second: float = 30.0) -> tuple[np.
     assert person.tracer.slice_index == n_slices - 1, person.tracer.slice_index
     lag = [drawn[number] - pressed[number] for number in pressed if number in drawn]
     seconds = (pressed[n_slices - 1] - pressed[1]) / 1e3
-    print(f"  {len(pressed)} keys in {seconds:.2f} s; {len(lag)} slices were drawn, the others overtaken")
+    print(f"  {len(pressed)} keys in {seconds:.2f} s; {len(lag)} slices were drawn, the others overtaken", flush=True)
     return np.array(lag), (drawn[n_slices - 1] - pressed[n_slices - 1]) / 1e3
 
 
@@ -168,52 +168,68 @@ def discs(n: int) -> list[np.ndarray]:
     ]
 
 
+class Results:
+    """Prints each figure as soon as it is known, and keeps which limits were exceeded."""
+
+    def __init__(self) -> None:
+        self.exceeded: list[str] = []
+        print(f"{'':32}{'median':>9}{'95 %':>9}{'limit':>9}", flush=True)
+
+    def add(self, name: str, values: np.ndarray | float, limit: float = float("nan")) -> None:
+        """Print the median and the 95th percentile of a figure beside its limit."""
+        median, high = np.percentile(np.atleast_1d(values), (50, 95))
+        print(f"{name:32}{median:9.2f}{high:9.2f}{limit:9.1f}", flush=True)
+        if high > limit:
+            self.exceeded.append(name)
+
+
+def time_case(person, folder: Path, n_slices: int, limit_ms: float, strokes: int, results: Results) -> None:
+    """Time everything on one scan."""
+    series = folder / f"series{n_slices}"
+    write_series(series, n_slices)
+    start = time.perf_counter()
+    person.tracer.open_series(series)
+    person.look()
+    results.add(f"opening {n_slices} slices, s", time.perf_counter() - start, 4.0)
+    if n_slices == max(N_SLICES):
+        lag, behind = time_scrolling(person, n_slices)
+        results.add("scrolling 30/s, key to slice, ms", lag, 100.0)
+        results.add("  the last slice after its key, s", behind, 0.1)
+    trace_all(person, n_slices)
+    session = person.tracer.session
+    for key, name in (("G", "outline"), ("K", "brush")):
+        person.key(key)
+        panel, picture = time_strokes(person, discs(20), strokes)
+        results.add(f"{name}, {n_slices} slices, ms", panel, limit_ms)
+        results.add("  window painted, ms", picture)
+        for index in range(strokes):
+            session.clear_slice(index)
+    results.add("live-wire preview, ms", time_wire(person, 60), 16.0)
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--strokes", type=int, default=40, help="40 at most: one a slice")
     chosen = arguments.parse_args()
     import napari
+    from napari.qt import get_qapp
+
+    application = get_qapp()  # before anything that waits in Qt's event loop
     from person import Person
     from real_hand import window_manager
 
-    rows: list[tuple[str, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder, window_manager():
         viewer = napari.Viewer(show=True)
         person = Person(viewer)
+        results = Results()
         for n_slices, limit_ms in zip(N_SLICES, (33.0, 16.0), strict=True):
-            series = Path(folder) / f"series{n_slices}"
-            write_series(series, n_slices)
-            start = time.perf_counter()
-            person.tracer.open_series(series)
-            person.look()
-            rows.append((f"opening {n_slices} slices, s", time.perf_counter() - start, 0.0, 4.0))
-            if n_slices == max(N_SLICES):
-                lag, behind = time_scrolling(person, n_slices)
-                rows.append(("scrolling 30/s, key to slice, ms", *_percentiles(lag), 100.0))
-                rows.append(("  the last slice after its key, s", behind, 0.0, 0.1))
-            trace_all(person, n_slices)
-            person.key("G")
-            panel, picture = time_strokes(person, discs(20), chosen.strokes)
-            rows.append((f"outline, {n_slices} slices, ms", *_percentiles(panel), limit_ms))
-            rows.append(("  window painted, ms", *_percentiles(picture), 0.0))
-            session = person.tracer.session
-            for index in range(chosen.strokes):
-                session.clear_slice(index)
-            person.key("K")
-            panel, picture = time_strokes(person, discs(20), chosen.strokes)
-            rows.append((f"brush, {n_slices} slices, ms", *_percentiles(panel), limit_ms))
-            rows.append(("  window painted, ms", *_percentiles(picture), 0.0))
-            rows.append(("live-wire preview, ms", *_percentiles(time_wire(person, 60)), 16.0))
+            time_case(person, Path(folder), n_slices, limit_ms, chosen.strokes, results)
         person.tracer.close_case()
         viewer.close()
-    print(f"{'':32}{'median':>9}{'95 %':>9}{'limit':>9}")
-    for name, median, high, limit in rows:
-        print(f"{name:32}{median:9.2f}{high or median:9.2f}{limit or float('nan'):9.1f}")
-    return int(any(limit and (high or median) > limit for _, median, high, limit in rows))
-
-
-def _percentiles(values: np.ndarray) -> tuple[float, float]:
-    return float(np.median(values)), float(np.percentile(values, 95))
+        application.processEvents()
+    for name in results.exceeded:
+        print(f"over its limit: {name}")
+    return int(bool(results.exceeded))
 
 
 if __name__ == "__main__":
