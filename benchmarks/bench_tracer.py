@@ -154,7 +154,10 @@ def time_scrolling(person, n_slices: int, per_second: float = 30.0) -> tuple[np.
     assert person.tracer.slice_index == n_slices - 1, person.tracer.slice_index
     lag = [drawn[number] - pressed[number] for number in pressed if number in drawn]
     seconds = (pressed[n_slices - 1] - pressed[1]) / 1e3
-    print(f"  {len(pressed)} keys in {seconds:.2f} s; {len(lag)} slices were drawn, the others overtaken", flush=True)
+    print(
+        f"  {len(pressed)} keys in {seconds:.2f} s; {len(lag)} slices were drawn, the others overtaken",
+        flush=True,
+    )
     return np.array(lag), (drawn[n_slices - 1] - pressed[n_slices - 1]) / 1e3
 
 

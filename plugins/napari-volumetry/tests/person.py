@@ -10,7 +10,7 @@ from napari_volumetry.launch import add_tracer
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QKeyEvent, QMouseEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
 KEYS = {
     name: getattr(Qt.Key, f"Key_{name}")
@@ -184,6 +184,11 @@ class Person:
     def said(self) -> str:
         """What the panel says."""
         return self.panel.said.text()
+
+    @staticmethod
+    def texts_of(part: QWidget) -> list[str]:
+        """Return what the labels within a part of the panel say."""
+        return [label.text() for label in part.findChildren(QLabel)]
 
     def texts(self) -> list[str]:
         """Return every text that can be seen or hovered over in the window."""

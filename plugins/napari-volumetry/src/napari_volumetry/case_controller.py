@@ -24,6 +24,8 @@ from volumetry.tracing import (
 )
 
 HEARTBEAT_MS = 30_000
+TITLE = "Volumetry tracer"
+"""Of the window, where no case is open."""
 
 
 def _age(seconds: float) -> str:
@@ -80,6 +82,9 @@ class CaseController(CaseView):
         self._heart = QTimer(self)
         self._heart.setInterval(HEARTBEAT_MS)
         self._heart.timeout.connect(self._beat)
+        self._fit = QTimer(self)
+        self._fit.setSingleShot(True)
+        self._fit.timeout.connect(self.fit)
 
     @property
     def scan_path(self) -> Path | None:
@@ -104,7 +109,7 @@ class CaseController(CaseView):
             return False
         self.close_case()
         self.worklist, self.study = worklist, Path(study)
-        self.viewer.title = "Volumetry tracer"
+        self.viewer.title = TITLE
         self.worklist_read.emit()
         return True
 
@@ -204,7 +209,7 @@ class CaseController(CaseView):
         self.case, self.name, self.number, self._wanted = case, name, wanted.number, wanted
         self.opening += 1
         self.scene = Scene(self.viewer, self.canvas, scan, name=name, on_undone=self._say_undone, held=held)
-        self.viewer.title = f"{name} — Volumetry tracer"
+        self.viewer.title = f"{name} — {TITLE}"
         self._said_error = ""
         self.begin_drawing(self.scene)
         self.go_to_lesion()
@@ -212,7 +217,7 @@ class CaseController(CaseView):
         self.case_opened.emit()
         self.update_view(redraw_now=True)
         # Only now is the panel as wide, and the picture as narrow, as they will be.
-        QTimer.singleShot(0, self.canvas, self.fit)
+        self._fit.start(0)
         self._say_what_was_found(case)
         return True
 
@@ -256,6 +261,43 @@ class CaseController(CaseView):
                 text, (("Go on", lambda: None), ("Back to what was saved", self.discard_unsaved))
             )
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether something is traced that is not saved."""
+        session = self.session
+        return session is not None and not session.is_read_only and bool(session.state.unsaved_lesions)
+
+    def change_reader(self, reader: str) -> None:
+        """Go on as another reader: the case in view is opened anew for them, if it is on their worklist.
+
+        What the reader before drew and did not save stays in the journal of that reader.
+        """
+        wanted, path, name, slice_index = self._wanted, self.scan_path, self.name, self.slice_index
+        kept = f" What {self.reader} drew and did not save is kept." if self.has_unsaved else ""
+        self.reader = reader
+        self.refresh_worklist()
+        if self.case is None or wanted is None:
+            return
+        if self._is_read_by_all(wanted, path) and self.open_wanted(wanted):
+            self._fit.stop()  # it is the same picture
+            self.go_to_slice(slice_index)
+            if kept:
+                self.message_shown.emit(f"{name} is open for {reader} now.{kept}", False)
+        else:
+            self.close_case()
+            self.message_shown.emit(f"{name} was closed: it was open for another reader.{kept}", False)
+
+    def _is_read_by_all(self, wanted: WantedCase, path: Path | None) -> bool:
+        """Whether a case is the same for the reader of the worklist that is read now.
+
+        Not where it was opened to settle between readers, and not where another case has its number.
+        """
+        worklist = self.worklist
+        if worklist is None or wanted.number is None:
+            return worklist is None
+        is_known = any(row.number == wanted.number for row in worklist.rows)
+        return is_known and worklist.scan_path(wanted.number) == path
+
     def _take_over(self) -> None:
         if self._wanted is not None:
             self.open_wanted(self._wanted, take_over=True)
@@ -265,6 +307,7 @@ class CaseController(CaseView):
         scene = self._release()
         if scene is not None:
             scene.close()
+            self.viewer.title = TITLE
 
     def _release(self) -> Scene | None:
         """Close the case but leave its layers, for the next to go on with."""

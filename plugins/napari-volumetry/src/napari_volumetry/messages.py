@@ -49,6 +49,8 @@ class SigningList(QFrame):
         self._column = QVBoxLayout(self)
         self._parts: list[QWidget] = []
         self._codes: list[str] = []
+        self._texts: list[str] = []
+        self._lesion = ""
         self._do: Callable[[list[str]], object] = lambda _codes: None
         row = QHBoxLayout()
         for made in (self.sign, self.cancel):
@@ -59,10 +61,20 @@ class SigningList(QFrame):
         self.cancel.clicked.connect(self.close_list)
         self.setVisible(False)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the list is shown."""
+        return not self.isHidden()
+
+    def _ticked(self) -> set[str]:
+        return {text for box, text in zip(self.boxes, self._texts, strict=True) if box.isChecked()}
+
     def open_list(self, lesion: str, check: SigningCheck, do: Callable[[list[str]], object]) -> None:
         """Show what stands before a signature; `do` is given the codes that were acknowledged."""
+        # Of the same lesion a box stays ticked while its text is the same.
+        held = self._ticked() if lesion == self._lesion else set()
         self.close_list()
-        self._do, self._codes = do, [warning.code for warning in check.warnings]
+        self._do, self._codes, self._lesion = do, [warning.code for warning in check.warnings], lesion
         head = f"Sign {lesion}" if check.can_be_signed else f"{lesion} cannot be signed yet"
         self._add(plain_label(head))
         for error in check.errors:
@@ -73,10 +85,12 @@ class SigningList(QFrame):
             row.setContentsMargins(0, 0, 0, 0)
             box = QCheckBox()
             box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            box.setChecked(warning.text in held)
             box.toggled.connect(self._refresh)
             row.addWidget(box, 0, Qt.AlignmentFlag.AlignTop)
             row.addWidget(plain_label(warning.text, tone="warning"), 1)
             self.boxes.append(box)
+            self._texts.append(warning.text)
             self._add(line)
         self._blocked = not check.can_be_signed
         self._refresh()
@@ -87,8 +101,8 @@ class SigningList(QFrame):
         for part in self._parts:
             self._column.removeWidget(part)
             part.deleteLater()
-        self._parts, self.boxes, self._codes = [], [], []
-        self._blocked = True
+        self._parts, self.boxes, self._codes, self._texts = [], [], [], []
+        self._blocked, self._lesion = True, ""
         self.setVisible(False)
 
     def _add(self, part: QWidget) -> None:

@@ -249,9 +249,12 @@ class TracerPanel(QWidget):
         self._show_lesions()
         tool = "hole" if tracer.is_hole else tracer.tool
         for name, made in self.tools.items():
-            made.setChecked(name == tool)
+            made.setChecked(name == tool and tracer.case is not None)
+            made.setEnabled(tracer.case is not None)
         self.save_row.show_lesion()
         session = tracer.session
+        for part in (*self.commands.values(), self.new_lesion, *self.save_row.buttons):
+            part.setEnabled(session is not None)
         self.commands["undo"].setEnabled(session is not None and session.can_undo)
         self.commands["redo"].setEnabled(session is not None and session.can_redo)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QPushButton, QTabBar, QWidget
+
+CHOSEN_BY_WHEEL = (QComboBox, QAbstractSpinBox, QTabBar)
+"""Widgets in which Qt lets the wheel choose another value."""
 
 
 def button(text: str, do: Callable[[], object], *, tip: str = "") -> QPushButton:
@@ -15,3 +18,23 @@ def button(text: str, do: Callable[[], object], *, tip: str = "") -> QPushButton
     made.clicked.connect(lambda _checked=False: do())
     made.setToolTip(tip)
     return made
+
+
+class WheelGuard(QObject):
+    """Keeps the wheel from choosing values in a panel.
+
+    Every hand scrolls slices with the wheel: what the mouse passes over must stay as it is. A list that a click
+    has opened scrolls as usual.
+    """
+
+    def __init__(self, panel: QWidget) -> None:
+        super().__init__(panel)
+        for kind in CHOSEN_BY_WHEEL:
+            for part in panel.findChildren(kind):
+                part.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802, D102
+        if event.type() != QEvent.Type.Wheel:
+            return False
+        event.ignore()  # then the panel around scrolls
+        return True

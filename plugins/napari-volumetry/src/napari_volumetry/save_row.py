@@ -30,12 +30,14 @@ class SaveRow(QWidget):
     def __init__(self, tracer: Tracer, messages: MessageArea) -> None:
         super().__init__()
         self.tracer, self.messages = tracer, messages
+        self._listed: tuple[int, int, str] | None = None
+        """Of what state the check list is (see `_here`)."""
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
         self.save = button("Save", self.tracer.save, tip=f"Save every lesion ({key_of('save')})")
         self.sign = button("Sign", self._sign, tip="Lock this read; a later change needs a reason")
-        parts = (
+        self.buttons = (
             self.save,
             self.sign,
             button(
@@ -45,13 +47,28 @@ class SaveRow(QWidget):
             ),
             button("Load...", self._load, tip="Go on with a trace, an RTSTRUCT or a mask"),
         )
-        for number, part in enumerate(parts):
+        for number, part in enumerate(self.buttons):
             grid.addWidget(part, 0, number)
 
     def show_lesion(self) -> None:
-        """Say on the button whether the lesion is signed."""
+        """Say on the button whether the lesion is signed; keep an open check list to what is so now."""
         lesion = self.tracer.lesion
         self.sign.setText("Open again..." if lesion is not None and lesion.is_signed else "Sign")
+        here = self._here()
+        if not self.messages.signing.is_open or self._listed in (None, here):
+            return
+        is_same = here is not None and self._listed is not None and here[::2] == self._listed[::2]
+        if is_same and lesion is not None and not lesion.is_signed:
+            self._open_signing()
+        else:
+            self.messages.signing.close_list()
+
+    def _here(self) -> tuple[int, int, str] | None:
+        """Case, state and lesion."""
+        session = self.tracer.session
+        if session is None:
+            return None
+        return (self.tracer.opening, session.state.number, session.current_lesion)
 
     def _sign(self) -> None:
         lesion = self.tracer.lesion
@@ -68,11 +85,11 @@ class SaveRow(QWidget):
             self.tracer.say("There is no lesion to sign.", False)
             return
         check = session.signing_check(lesion.id)
-        here = (self.tracer.opening, session.state.number, lesion.id)
+        here = self._listed = self._here()
 
         def sign(codes: list[str]) -> None:
             # What was read in the list is what is signed.
-            if here == (self.tracer.opening, session.state.number, session.current_lesion):
+            if here == self._here():
                 self.tracer.sign(codes)
             else:
                 self.tracer.say("Something changed meanwhile. Look at the check list again.", True)

@@ -209,11 +209,11 @@ class Tracer(ToolCommands):
             return "Drawing"
         return super().state_words
 
-    @property
-    def has_unsaved(self) -> bool:
-        """Whether something is traced that is not saved."""
-        session = self.session
-        return session is not None and not session.is_read_only and bool(session.state.unsaved_lesions)
+    def change_reader(self, reader: str) -> None:
+        """Go on as another reader, with the same tool."""
+        tool = self.tool
+        super().change_reader(reader)
+        self._take(tool)
 
     @property
     def picture_label(self) -> str:

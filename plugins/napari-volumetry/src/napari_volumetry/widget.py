@@ -26,6 +26,7 @@ from napari_volumetry.connections import Connections
 from napari_volumetry.help_panel import HelpPanel
 from napari_volumetry.opened_layers import OpenedLayers
 from napari_volumetry.panel import TracerPanel
+from napari_volumetry.parts import WheelGuard
 from napari_volumetry.reading_window import ReadingWindow
 from napari_volumetry.scene import warm_up
 from napari_volumetry.tones import set_tone, tone_sheet
@@ -101,6 +102,7 @@ class TracerWidget(QWidget):
         elif isinstance(held.panel, TracerWidget):
             held.panel.retire()
         self.reading_window.panel = self
+        WheelGuard(self)
         self.heard.add(model.events.theme, self._show_theme)
         self._show_theme()
         self.setMinimumWidth(340)
@@ -156,14 +158,15 @@ class TracerWidget(QWidget):
         if not name or name == self.tracer.reader:
             self.reader.setText(self.tracer.reader)
             return
-        self.tracer.close_case()
-        self.tracer.reader = name
         remember_reader(name)
-        self.tracer.refresh_worklist()
+        had_case = self.tracer.case is not None
+        self.tracer.change_reader(name)
+        if had_case and self.tracer.case is None:
+            self.tabs.setCurrentWidget(self.worklist)
 
     def _say(self, text: str, is_error: bool) -> None:
-        # The trace tab has a line of its own; on the worklist errors would be lost.
-        if self.tabs.currentWidget() is self.worklist and text:
+        # The trace tab has a line of its own; on the worklist, where one goes without a case, it would be lost.
+        if text and (self.tabs.currentWidget() is self.worklist or self.tracer.case is None):
             self.worklist.summary.setText(text)
             set_tone(self.worklist.summary, "error" if is_error else "")
 

@@ -1,0 +1,161 @@
+"""What the panel shows is so, and only clicks and keys change anything."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QTabBar, QWidget
+
+CASE = "hip04, 2022-10-18"
+
+
+def turn_wheel(widget: QWidget, notches: int = -1) -> None:
+    """Turn the wheel over a widget."""
+    at = QPointF(widget.width() / 2, widget.height() / 2)
+    event = QWheelEvent(
+        at,
+        widget.mapToGlobal(at),
+        QPoint(),
+        QPoint(0, 120 * notches),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(widget, event)
+
+
+def chosen(part: QWidget) -> object:
+    """The value of a part in which the wheel could choose another."""
+    return part.text() if isinstance(part, QAbstractSpinBox) else part.currentIndex()
+
+
+@pytest.fixture
+def traced(person, study, disc):
+    """A case with outlines on slices 5, 7 and 9."""
+    person.tracer.open_study(study)
+    person.pick(person.row_of(name=CASE))
+    session = person.tracer.session
+    assert person.tracer.lesion.name == "R1"
+    for slice_number in (5, 7, 9):
+        session.add_outline(slice_number - 1, disc(40, 40, 8)[:-1])
+    person.tracer.update_view(redraw_now=True)
+    person.look()
+    return person
+
+
+def test_the_wheel_chooses_nothing(traced):
+    person = traced
+    person.tracer.new_lesion("L")
+    person.key("K")
+    kinds = (QComboBox, QAbstractSpinBox, QTabBar)
+    for place in range(person.widget.tabs.count()):
+        person.widget.tabs.setCurrentIndex(place)
+        person.look()
+        parts = [part for kind in kinds for part in person.widget.findChildren(kind) if part.isVisible()]
+        assert parts
+        state, lesion = person.tracer.session.state, person.tracer.lesion
+        before = [chosen(part) for part in parts], person.tracer.scene.window
+        for part in parts:
+            for over in (part, *part.findChildren(QWidget)):
+                turn_wheel(over)
+                turn_wheel(over, 1)
+                turn_wheel(over, -2)
+        person.look()
+        assert ([chosen(part) for part in parts], person.tracer.scene.window) == before
+        assert person.tracer.session.state is state
+        assert person.tracer.lesion is lesion
+
+
+def test_the_check_list_says_what_is_so_now(traced):
+    person, signing = traced, traced.panel.messages.signing
+
+    def said() -> str:
+        return " ".join(person.texts_of(signing))
+
+    person.press(person.panel.sign)
+    assert "cannot be signed yet" in said()
+    assert "slices 6, 8 of 12" in said()
+    assert "fewer than four slices" in said()
+    person.key("U", "Shift-J")
+    assert signing.is_open
+    assert "cannot be signed" not in said()
+    assert "fewer than four" not in said()
+    # What was acknowledged stays so while it is so.
+    person.tracer.rename_lesion("R1", "L")
+    boxes = signing.boxes
+    assert boxes
+    boxes[-1].click()
+    person.key("Q")
+    person.key("Shift-W")
+    assert [box.isChecked() for box in signing.boxes] == [True] * len(signing.boxes)
+    person.key("Shift-F")
+    assert not signing.is_open
+    person.key("Shift-D")
+    person.press(person.panel.sign)
+    assert not any(box.isChecked() for box in signing.boxes)
+    person.tracer.close_case()
+    assert not signing.is_open
+
+
+def test_another_reader_goes_on_with_the_case(person, study, disc):
+    person.tracer.reader = ""
+    person.tracer.open_study(study)
+    person.pick(person.row_of(name=CASE))
+    assert "Write your initials" in person.said
+    person.tracer.go_to_slice(3)
+    person.zoom_to(40, 40, 5.0)
+    person.key("G")
+    view = person.tracer.scene.view
+
+    def become(reader: str) -> None:
+        person.widget.reader.setText(reader)
+        person.widget.reader.editingFinished.emit()
+        person.look()
+
+    become("CD")
+    assert person.panel.title.text() == CASE
+    assert "initials" not in person.said
+    assert (person.tracer.slice_index, person.tracer.tool, person.tracer.scene.view) == (3, "freehand", view)
+    person.drag(disc(40, 40, 8))
+    assert person.panel.state.text() == "Unsaved: R1"
+    become("EF")
+    assert person.panel.state.text() == "Nothing traced yet"
+    assert "What CD drew and did not save is kept" in person.said
+    become("CD")
+    assert "ended without saving" in person.panel.notice.text.text()
+    assert len(person.tracer.session.state.contours) == 1
+
+
+def test_without_a_case_nothing_says_there_is_one(person, study):
+    person.tracer.open_study(study)
+    person.pick(person.row_of(name=CASE))
+    person.key("G")
+    assert CASE in person.viewer.title
+    person.tracer.close_case()
+    person.look()
+    assert CASE not in " ".join((person.viewer.title, person.panel.title.text(), person.panel.state.text()))
+    for made in (*person.panel.tools.values(), *person.panel.commands.values(), person.panel.save):
+        person.press(made)
+        assert not made.isChecked()
+        assert not made.isEnabled()
+
+
+def test_a_blinded_case_of_another_reader_is_not_opened_by_its_number(person, study):
+    """Numbers of a reader study belong to a reader: another one's case of that number is another scan."""
+    from volumetry.tracing import plan_study
+
+    (study / "study.toml").write_text('[reading]\nreaders = ["AB", "CD"]\nblinding = "time"\nseed = 3\n')
+    plan_study(study)
+    person.tracer.open_study(study)
+    person.pick(0)
+    assert person.tracer.case is not None
+    path = person.tracer.scan_path
+    person.widget.reader.setText("CD")
+    person.widget.reader.editingFinished.emit()
+    person.look()
+    assert person.tracer.case is None or person.tracer.scan_path == path
+    if person.tracer.case is None:
+        assert person.widget.tabs.currentWidget() is person.worklist
+        assert "was closed" in person.worklist.summary.text()
