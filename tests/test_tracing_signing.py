@@ -126,8 +126,9 @@ def test_who_loses_a_case_while_signing_loses_nothing(place: CasePlace, opened) 
         first.session.sign()
     second.session.sign()
     second.save()
-    # What the first still saves is its own, unsigned, and lies beside.
-    first.save()
+    # The second has all that the first drew: nothing is saved a second time.
+    with pytest.raises(UsageError, match="taken over"):
+        first.save()
     documents = [json.loads(path.read_text()) for path in place.traces()]
     assert (
         sum("signed_time" in d["provenance"] and bool(d["provenance"]["signed_time"]) for d in documents) == 1

@@ -212,6 +212,69 @@ def test_who_loses_a_case_is_told_and_loses_no_stroke(place: CasePlace, opened) 
     assert vm.read_trace(place.folder / "L1_A.trace.json").slice_indices == (3, 4, 5)
 
 
+def test_who_loses_a_case_with_all_that_was_drawn_saves_nothing(place: CasePlace, opened) -> None:
+    first = traced(opened(place))
+    first.save()
+    first.session.add_outline(7, ring(5))
+    first.wait()
+    second = opened(place, take_over=True)
+    assert 7 in {c.contour.slice_index for c in second.session.state.contours.values()}
+    # Nobody has told the first yet: saving asks first.
+    with pytest.raises(UsageError, match="locked.*taken over"):
+        first.save()
+    assert first.is_read_only
+    second.session.clear_slice(2)
+    assert [saved.is_conflict for saved in second.save()] == [False]
+    with pytest.raises(UsageError, match="locked"):
+        first.save()
+    assert [path.name for path in place.traces()] == ["L1_A.trace.json"]
+
+
+def test_what_lies_beside_is_saved_once(place: CasePlace, opened) -> None:
+    first = traced(opened(place))
+    first.save()
+    second = opened(place, take_over=True)
+    first.session.add_outline(7, ring(5))
+    (kept,) = first.save()
+    assert kept.is_conflict
+    # The file itself is the new owner's: it was not written over.
+    second.session.clear_slice(2)
+    assert [saved.is_conflict for saved in second.save()] == [False]
+    (again,) = first.save()
+    assert again.is_unchanged
+    assert again.path == kept.path
+    assert len(place.traces()) == 2
+
+
+def test_what_the_disk_does_not_take_is_counted(place: CasePlace, opened, monkeypatch) -> None:
+    case = traced(opened(place, in_background=False))
+    case.save()
+    assert case.n_unkept == 0
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    case.session.add_outline(7, ring(5))
+    case.session.add_outline(8, ring(5))
+    assert case.n_unkept == 2
+    monkeypatch.setattr(os, "write", write)
+    case.session.add_outline(9, ring(5))
+    assert case.n_unkept == 0
+    case.close()
+    assert len(opened(place).session.state.contours) == len(case.session.state.contours)
+
+
+def test_a_full_disk_leaves_no_empty_journal(place: CasePlace, opened, monkeypatch) -> None:
+    traced(opened(place)).close()
+    case = opened(place, in_background=False)
+    monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    case.session.add_outline(7, ring(5))
+    assert case.n_unkept == 1
+    case.close()
+    monkeypatch.undo()
+    again = opened(place)
+    assert again.problems == ()
+    assert 7 not in {c.contour.slice_index for c in again.session.state.contours.values()}
+
+
 def test_a_file_changed_by_others_is_never_overwritten(place: CasePlace, opened) -> None:
     case = traced(opened(place))
     (saved,) = case.save()

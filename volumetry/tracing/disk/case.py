@@ -15,20 +15,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from volumetry._version import __version__
-from volumetry.errors import OutputError, TraceError, UsageError, VolumetryError
+from volumetry.errors import OutputError, ReadError, TraceError, UsageError, VolumetryError
 from volumetry.files.atomic import make_folder
 from volumetry.formats import write_mask
 from volumetry.masks.outlines import mask_from_contours
-from volumetry.tracing.disk.journal import JournalWriter
+from volumetry.tracing.disk.journal import JournalWriter, read_journal
 from volumetry.tracing.disk.lock import CaseLock, LockHolder, acquire, read_holder
 from volumetry.tracing.disk.places import CasePlace, as_saved
 from volumetry.tracing.disk.recovery import Recovered
-from volumetry.tracing.disk.revisions import file_sha256, read_saved, save_revision
+from volumetry.tracing.disk.revisions import file_sha256, read_saved, save_beside, save_revision
 from volumetry.tracing.disk.snapshot import write_snapshot
 from volumetry.tracing.session.event_log import now
 from volumetry.tracing.session.records import Event
@@ -102,6 +103,7 @@ class TracingCase:
         paths: dict[str, Path],
         problems: tuple[VolumetryError, ...],
         in_background: bool,
+        is_taken_over: bool = False,
     ) -> None:
         self.session = session
         self.place = place
@@ -113,9 +115,13 @@ class TracingCase:
         self._paths = paths
         self._in_background = in_background
         self._was_read_only = session.is_read_only
+        self._beside: dict[str, tuple[int, SavedTrace]] = {}
         self._writer: JournalWriter | None = None
         if not session.is_read_only:
             self._writer = self._new_writer(place, recovered.state, recovered.last_hash)
+            if is_taken_over:
+                # From whom it was taken sees what this session has of theirs.
+                self._writer.begin()
 
     def _new_writer(self, place: CasePlace, state: TracingState, previous_hash: str) -> JournalWriter:
         header = {
@@ -154,6 +160,13 @@ class TracingCase:
         """Number of the last event that is on the disk."""
         return self.session.state.number if self._writer is None else self._writer.durable
 
+    @property
+    def n_unkept(self) -> int:
+        """How many of the last events would be lost if the case were closed now: the disk takes no more."""
+        if self._writer is None or self._writer.error is None:
+            return 0
+        return self.session.state.number - self._writer.durable
+
     def wait(self, *, timeout_s: float = 5.0) -> bool:
         """Wait until every event is on the disk; return whether it is."""
         return self._writer is None or self._writer.wait(timeout_s=timeout_s)
@@ -168,14 +181,15 @@ class TracingCase:
         """Save lesions (all that are traced, or marked absent, by default), each in a trace file.
 
         A file that is not what this session last read or wrote is never overwritten: then the trace is
-        saved beside it as ``*.conflict-1.trace.json``, and goes on there.
+        saved beside it as ``*.conflict-1.trace.json``, and goes on there. Where the case was taken over, only
+        what its new owner does not have is saved, and always beside.
 
         Raises
         ------
         OutputError
             ``disk-full`` or ``read-only``; files that were there before are intact.
         UsageError
-            ``locked``: the case was opened read-only.
+            ``locked``: the case was opened read-only, or taken over with all that was drawn here.
         """
         if self._was_read_only:
             raise UsageError(
@@ -187,18 +201,55 @@ class TracingCase:
         wanted = list(state.lesions) if lesion_ids is None else list(lesion_ids)
         if lesion_ids is None:
             wanted = [i for i in wanted if state.lesions[i].is_judged or not state.is_empty(i)]
+        is_lost = self._lock is not None and not self.heartbeat()
+        if is_lost and self.is_with_owner:
+            raise UsageError(
+                "locked",
+                "the case was taken over, with all that was drawn here",
+                values={"reader": self.session.reader},
+                todo="Save it where it is open now, or take it over again.",
+            )
         make_folder(self.place.folder)
         # What is saved must not be ahead of the journal, or after a crash it would look like another's.
         self.wait(timeout_s=2.0)
         done: list[SavedTrace] = []
         try:
             for lesion_id in wanted:
-                done.append(self._save(lesion_id))  # noqa: PERF401
+                done.append(self._save_beside(lesion_id) if is_lost else self._save(lesion_id))
         finally:
             saved = {found.lesion_id: found.sha256 for found in done if not found.is_unchanged}
             if saved and not self.is_read_only:
                 self.session.record_saved(saved)
         return tuple(done)
+
+    @property
+    def is_with_owner(self) -> bool:
+        """Whether another session, which took the case over, has begun with everything that was drawn here."""
+        found = self.place.journals(self._key, self.session.reader)
+        own = None if self._writer is None else self._writer.path
+        for path in found[found.index(own) + 1 :] if own in found else found:
+            with suppress(ReadError):
+                header = read_journal(path).header
+                if int(header.get("events_before", -1)) >= self.session.state.number:
+                    return True
+        return False
+
+    def _save_beside(self, lesion_id: str) -> SavedTrace:
+        """Save what was drawn before the case was taken over; once for every state."""
+        number, held = self._beside.get(lesion_id, (-1, None))
+        if held is not None and number == self.session.state.number:
+            return replace(held, is_unchanged=True)
+        known = self.session.state.saved.get(lesion_id)
+        path = self._paths.get(lesion_id)
+        if path is not None and known is not None and lesion_id not in self.session.state.unsaved_lesions:
+            return SavedTrace(lesion_id=lesion_id, path=path, sha256=known.sha256, is_unchanged=True)
+        parent = known.sha256 if known else ""
+        trace = as_saved(self.session.trace(lesion_id, parent_sha256=parent), self.place)
+        target = path or self.place.trace(trace.lesion, trace.provenance.reader)
+        revision = save_beside(trace, target)
+        saved = SavedTrace(lesion_id=lesion_id, path=revision.path, sha256=trace.sha256, is_conflict=True)
+        self._beside[lesion_id] = (self.session.state.number, saved)
+        return saved
 
     def _save(self, lesion_id: str) -> SavedTrace:
         path = self._paths.get(lesion_id)

@@ -255,7 +255,7 @@ class JournalWriter:
         self._jobs: deque[Callable[[], None]] = deque()
         self._changed = threading.Condition()
         self._writing = threading.Lock()
-        self._closing = False
+        self._closing = self._is_begun = False
         self._thread: threading.Thread | None = None
         document = {"format": JOURNAL_FORMAT, "version": JOURNAL_VERSION, **header}
         self._enqueue(_HEADER, {"journal": document, "previous": str(header.get("previous_hash", ""))})
@@ -263,6 +263,11 @@ class JournalWriter:
             self._thread = threading.Thread(target=self._run, name="volumetry-journal", daemon=True)
             self._thread.start()
         atexit.register(self.close)
+
+    def begin(self) -> None:
+        """Write the first line now, without an event: who looks at the folder sees that a session runs."""
+        self._is_begun = True
+        self._flush()
 
     def append(self, event: Event) -> None:
         """Take an event; in the background this returns at once. Never raises for the disk: see `error`."""
@@ -347,7 +352,7 @@ class JournalWriter:
         with self._writing:
             self._encode()
             batch = list(self._pending)
-            if not batch or batch[-1][0] == _HEADER:
+            if not batch or (batch[-1][0] == _HEADER and not self._is_begun):
                 return
             try:
                 with named_output_errors(self.path):
@@ -358,7 +363,8 @@ class JournalWriter:
             with self._changed:
                 for _ in batch:
                     self._pending.popleft()
-                self.durable = batch[-1][0]
+                if batch[-1][0] != _HEADER:
+                    self.durable = batch[-1][0]
                 self.error = None
                 self._changed.notify_all()
 
@@ -376,6 +382,12 @@ class JournalWriter:
             # What was written of a line must not stand before the next attempt.
             with suppress(OSError):
                 os.ftruncate(self._handle, self._good_bytes)
+            if not self._good_bytes:
+                # An empty journal would look like a damaged one.
+                os.close(self._handle)
+                self._handle = -1
+                with suppress(OSError):
+                    self.path.unlink()
             raise
         self._good_bytes += len(content)
 

@@ -103,6 +103,7 @@ def open_case(
             paths={},
             problems=(*unknown, *recovered.problems, *problems),
             in_background=in_background,
+            is_taken_over=take_over,
         )
     except BaseException:
         if lock is not None:

@@ -95,6 +95,11 @@ def _put_in_place(temporary: Path, path: Path, place: Path) -> None:
     sync_folder(path.parent)
 
 
+def save_beside(trace: Trace, path: Path) -> Revision:
+    """Save a trace as a sibling of a file that is somebody else's now. Raises OutputError."""
+    return _beside(encode_trace(trace), path)
+
+
 def _beside(content: bytes, path: Path) -> Revision:
     """Save as the first sibling that is free."""
     stem = path.name.removesuffix(SUFFIX)

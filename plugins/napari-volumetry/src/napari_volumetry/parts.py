@@ -23,8 +23,8 @@ def button(text: str, do: Callable[[], object], *, tip: str = "") -> QPushButton
 class WheelGuard(QObject):
     """Keeps the wheel from choosing values in a panel.
 
-    Every hand scrolls slices with the wheel: what the mouse passes over must stay as it is. A list that a click
-    has opened scrolls as usual.
+    Every hand scrolls slices with the wheel: what the mouse passes over must stay as it is. A list that a
+    click has opened scrolls as usual.
     """
 
     def __init__(self, panel: QWidget) -> None:

@@ -165,7 +165,7 @@ class TracerWidget(QWidget):
             self.tabs.setCurrentWidget(self.worklist)
 
     def _say(self, text: str, is_error: bool) -> None:
-        # The trace tab has a line of its own; on the worklist, where one goes without a case, it would be lost.
+        # The trace tab has a line of its own; on the worklist, which is shown without a case, it is lost.
         if text and (self.tabs.currentWidget() is self.worklist or self.tracer.case is None):
             self.worklist.summary.setText(text)
             set_tone(self.worklist.summary, "error" if is_error else "")
