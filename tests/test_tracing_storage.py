@@ -220,7 +220,7 @@ def test_who_loses_a_case_with_all_that_was_drawn_saves_nothing(place: CasePlace
     second = opened(place, take_over=True)
     assert 7 in {c.contour.slice_index for c in second.session.state.contours.values()}
     # Nobody has told the first yet: saving asks first.
-    with pytest.raises(UsageError, match="locked.*taken over"):
+    with pytest.raises(UsageError, match=r"locked.*taken over"):
         first.save()
     assert first.is_read_only
     second.session.clear_slice(2)

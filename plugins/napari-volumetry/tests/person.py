@@ -166,7 +166,9 @@ class Person:
         self.look()
 
     def row_of(self, *, name: str, lesion: str = "", reader: str | None = None) -> int:
-        """Return the row of the worklist of a case and lesion."""
+        """Return the row of the worklist, which is shown, of a case and lesion."""
+        self.widget.tabs.setCurrentWidget(self.worklist)
+        self.look()
         table = self.worklist.table
         for row in range(table.rowCount()):
             texts = [table.item(row, place).text() for place in range(table.columnCount())]

@@ -31,7 +31,7 @@ def test_nothing_is_to_be_seen(person, study, disc, blinding):
     forbidden = [PATIENT] + ([DATE, CHANGE] if blinding == "time" else [])
     for row in (0, table.rowCount() // 2):
         person.pick(row)
-        assert person.tracer.case is not None, person.worklist.summary.text()
+        assert person.tracer.case is not None, person.worklist.said.text()
         person.viewer.scene.camera.zoom *= 0.9
         person.key("G")
         person.drag(disc(40, 40, 8))
@@ -65,7 +65,7 @@ def test_errors_do_not_name_files(person, study):
     for path in sorted(scan.iterdir()) if scan.is_dir() else [scan]:
         path.write_bytes(b"nothing")
     assert not person.tracer.open_row(number)
-    said = person.said + person.worklist.summary.text()
+    said = person.said + person.worklist.said.text()
     assert said
     assert not PATIENT.search(said)
     assert not DATE.search(said)

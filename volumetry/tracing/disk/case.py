@@ -169,7 +169,10 @@ class TracingCase:
 
     def wait(self, *, timeout_s: float = 5.0) -> bool:
         """Wait until every event is on the disk; return whether it is."""
-        return self._writer is None or self._writer.wait(timeout_s=timeout_s)
+        if self._writer is None:
+            return True
+        self._writer.retry()
+        return self._writer.wait(timeout_s=timeout_s)
 
     # -- saving -------------------------------------------------------------------------------------------
 
@@ -215,7 +218,8 @@ class TracingCase:
         done: list[SavedTrace] = []
         try:
             for lesion_id in wanted:
-                done.append(self._save_beside(lesion_id) if is_lost else self._save(lesion_id))
+                saved_now = self._save_beside(lesion_id) if is_lost else self._save(lesion_id)
+                done.append(saved_now)
         finally:
             saved = {found.lesion_id: found.sha256 for found in done if not found.is_unchanged}
             if saved and not self.is_read_only:
@@ -224,7 +228,7 @@ class TracingCase:
 
     @property
     def is_with_owner(self) -> bool:
-        """Whether another session, which took the case over, has begun with everything that was drawn here."""
+        """Whether another session, which took the case over, began with all that was drawn here."""
         found = self.place.journals(self._key, self.session.reader)
         own = None if self._writer is None else self._writer.path
         for path in found[found.index(own) + 1 :] if own in found else found:

@@ -269,6 +269,11 @@ class JournalWriter:
         self._is_begun = True
         self._flush()
 
+    def retry(self) -> None:
+        """Try again at once what could not be written."""
+        if self.error is not None:
+            self._flush()
+
     def append(self, event: Event) -> None:
         """Take an event; in the background this returns at once. Never raises for the disk: see `error`."""
         with self._changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from napari.components import ViewerModel
@@ -79,6 +80,10 @@ class CaseController(CaseView):
         self._wanted: WantedCase | None = None
         self._said_error = ""
         self.opening = 0
+        self.unreadable: dict[int, str] = {}
+        """Numbers of scans of the worklist that could not be opened, and why."""
+        self._left_here: set[tuple[Path, str, str]] = set()
+        """Scans, with their reader, that were left in this window: no session ended there by itself."""
         self._heart = QTimer(self)
         self._heart.setInterval(HEARTBEAT_MS)
         self._heart.timeout.connect(self._beat)
@@ -102,13 +107,15 @@ class CaseController(CaseView):
 
     def open_study(self, study: Path | str) -> bool:
         """Read the worklist of a study folder; return whether it could be read."""
+        if not self.may_leave(partial(self.open_study, study)):
+            return False
         try:
             worklist = read_worklist(study, reader=self.reader, place=self.place)
         except VolumetryError as error:
             self.tell(error)
             return False
         self.close_case()
-        self.worklist, self.study = worklist, Path(study)
+        self.worklist, self.study, self.unreadable = worklist, Path(study), {}
         self.viewer.title = TITLE
         self.worklist_read.emit()
         return True
@@ -123,8 +130,8 @@ class CaseController(CaseView):
                 )
                 self.worklist_read.emit()
 
-    def open_row(self, number: int, *, take_over: bool = False) -> bool:
-        """Open a scan of the worklist by its number; return whether it is open."""
+    def open_row(self, number: int, *, is_step: bool = False) -> bool:
+        """Open a scan of the worklist by its number; return whether it is open (see `open_wanted`)."""
         worklist = self.worklist
         if worklist is None:
             return False
@@ -139,15 +146,27 @@ class CaseController(CaseView):
             name=row.name,
             number=number,
         )
-        return self.open_wanted(wanted, take_over=take_over)
+        return self.open_wanted(wanted, is_step=is_step)
 
-    def open_wanted(self, wanted: WantedCase, *, take_over: bool = False) -> bool:
-        """Open a case; return whether it is open."""
+    def open_wanted(self, wanted: WantedCase, *, take_over: bool = False, is_step: bool = False) -> bool:
+        """Open a case; return whether it is open.
+
+        Where it cannot be read, none is open: the next stroke must not go to the case before. A step (to the
+        next case) leaves the case before as it is then, and goes on.
+        """
+        if not self.may_leave(partial(self.open_wanted, wanted, take_over=take_over)):
+            return False
         try:
             scan = read_scan(wanted.path, series_uid=wanted.series_uid or None)
             return self._open(scan, wanted, take_over=take_over)
         except VolumetryError as error:
-            self.tell(error)
+            if wanted.number is not None:
+                self.unreadable[wanted.number] = self._text_of(error)
+            if is_step:
+                return False
+            self.close_case()
+            self.number = wanted.number
+            self.message_shown.emit(f"{wanted.name} cannot be opened. {self._text_of(error)}", True)
             return False
 
     def _ask_series(self, number: int, name: str, choices: tuple[str, ...]) -> None:
@@ -176,6 +195,8 @@ class CaseController(CaseView):
         """Open one scan without a study; return whether it is open."""
         path = Path(path)
         where = place or place_for(path, place=self.place)
+        if not self.may_leave(partial(self.open_series, path, place=place, take_over=take_over)):
+            return False
         try:
             scan = read_scan(path)
             self.worklist = self.study = None
@@ -208,6 +229,8 @@ class CaseController(CaseView):
         name = wanted.name
         self.case, self.name, self.number, self._wanted = case, name, wanted.number, wanted
         self.opening += 1
+        if wanted.number is not None:
+            self.unreadable.pop(wanted.number, None)
         self.scene = Scene(self.viewer, self.canvas, scan, name=name, on_undone=self._say_undone, held=held)
         self.viewer.title = f"{name} — {TITLE}"
         self._said_error = ""
@@ -218,7 +241,7 @@ class CaseController(CaseView):
         self.update_view(redraw_now=True)
         # Only now is the panel as wide, and the picture as narrow, as they will be.
         self._fit.start(0)
-        self._say_what_was_found(case)
+        self._say_what_was_found(case, is_taken=take_over)
         return True
 
     def _say_undone(self, text: str) -> None:
@@ -238,7 +261,7 @@ class CaseController(CaseView):
             only_look=wanted.only_look or not self.reader,
         )
 
-    def _say_what_was_found(self, case: TracingCase) -> None:
+    def _say_what_was_found(self, case: TracingCase, *, is_taken: bool) -> None:
         for problem in case.problems:
             self.tell(problem)
         if case.holder is not None:
@@ -252,10 +275,15 @@ class CaseController(CaseView):
             self.message_shown.emit(
                 "Write your initials at the top first; until then nothing can be drawn.", True
             )
+        elif case.unsaved_events and self._this_scan() in self._left_here:
+            self.message_shown.emit(
+                f"Not saved yet: the last {case.unsaved_events} steps are as you left them.", False
+            )
         elif case.unsaved_events:
+            ended = "The session that was taken over has not saved" if is_taken else "An earlier session "
             text = (
-                f"An earlier session ended without saving. Its last {case.unsaved_events} steps are here, "
-                "and can be undone."
+                f"{ended}{'' if is_taken else 'ended without saving'}. Its last {case.unsaved_events} steps "
+                "are here, and can be undone."
             )
             self.decision_needed.emit(
                 text, (("Go on", lambda: None), ("Back to what was saved", self.discard_unsaved))
@@ -272,6 +300,8 @@ class CaseController(CaseView):
 
         What the reader before drew and did not save stays in the journal of that reader.
         """
+        if not self.may_leave(partial(self.change_reader, reader)):
+            return
         wanted, path, name, slice_index = self._wanted, self.scan_path, self.name, self.slice_index
         kept = f" What {self.reader} drew and did not save is kept." if self.has_unsaved else ""
         self.reader = reader
@@ -298,6 +328,10 @@ class CaseController(CaseView):
         is_known = any(row.number == wanted.number for row in worklist.rows)
         return is_known and worklist.scan_path(wanted.number) == path
 
+    def _this_scan(self) -> tuple[Path, str, str]:
+        assert self._wanted is not None
+        return (self._wanted.path, self._wanted.series_uid, self.reader)
+
     def _take_over(self) -> None:
         if self._wanted is not None:
             self.open_wanted(self._wanted, take_over=True)
@@ -314,6 +348,8 @@ class CaseController(CaseView):
         self._heart.stop()
         self.end_drawing()
         case, scene = self.case, self.scene
+        if case is not None and self._wanted is not None:
+            self._left_here.add(self._this_scan())
         self.case = self.scene = self.readout = self.number = None
         self._slice_shown = -1
         self.saved_time = ""
@@ -323,36 +359,6 @@ class CaseController(CaseView):
             self.case_closed.emit()
             self.drawn.emit()
         return scene
-
-    def next_case(self) -> None:
-        """Open the next scan of the worklist."""
-        self._step_case(1)
-
-    def previous_case(self) -> None:
-        """Open the previous scan of the worklist."""
-        self._step_case(-1)
-
-    def next_untraced(self) -> None:
-        """Open the next scan that has something left to trace."""
-        number = None if self.worklist is None else self.worklist.next_untraced(self.number)
-        if number is None:
-            self.message_shown.emit("Everything on the worklist is saved or signed.", False)
-            return
-        self.open_row(number)
-        self.refresh_worklist()
-
-    def _step_case(self, step: int) -> None:
-        numbers = list(dict.fromkeys(row.number for row in self.worklist.rows)) if self.worklist else []
-        if not numbers:
-            return
-        here = numbers.index(self.number) + step if self.number in numbers else 0
-        if not 0 <= here < len(numbers):
-            self.message_shown.emit(
-                "This was the last case." if step > 0 else "This is the first case.", False
-            )
-            return
-        self.open_row(numbers[here])
-        self.refresh_worklist()
 
     @command
     def discard_unsaved(self, _session: TracingSession) -> None:
@@ -368,12 +374,28 @@ class CaseController(CaseView):
     def end_drawing(self) -> None:
         """Let go of the mouse: called before a case is closed."""
 
+    def may_leave(self, go_on: Callable[[], object]) -> bool:  # noqa: ARG002
+        """Return whether the case in view can be left; else ask, and do `go_on` after the answer."""
+        return True
+
     def drop_for(self, why: str) -> None:
         """Drop what is half drawn, and say why."""
 
     def _beat(self) -> None:
         if self.case is not None and not self.case.is_read_only and not self.case.heartbeat():
-            self.message_shown.emit(
-                "Somebody took this case over. What you drew until now can still be saved.", True
-            )
+            self.tell_taken_over()
             self.update_view()
+
+    def tell_taken_over(self) -> None:
+        """Say that another window has the case now, and offer to take it back."""
+        if self.case is None:
+            return
+        there = (
+            "What you drew is there, too."
+            if self.case.is_with_owner
+            else "What you drew last is not there: Save puts it beside."
+        )
+        text = (
+            f"This case was taken over: it is open in another window. Nothing more can be drawn here. {there}"
+        )
+        self.decision_needed.emit(text, (("Only look", lambda: None), ("Take over", self._take_over)))

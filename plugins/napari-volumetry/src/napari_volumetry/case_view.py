@@ -39,6 +39,7 @@ class CaseView(QObject):
     drawn : the state, the slice or the tool changed; look at `readout`.
     message_shown : (text, is an error) something the reader should know.
     decision_needed : (text, tuple of (button, callable)) something the reader has to decide.
+    decision_over : what was to be decided is so no more.
     """
 
     case_opened = Signal()
@@ -47,6 +48,7 @@ class CaseView(QObject):
     drawn = Signal()
     message_shown = Signal(str, bool)
     decision_needed = Signal(str, object)
+    decision_over = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()

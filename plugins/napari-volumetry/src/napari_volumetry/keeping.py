@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,15 @@ def _clock(time: str) -> str:
     return datetime.fromisoformat(time).astimezone().strftime("%H:%M") if time else ""
 
 
+def _steps(number: int) -> str:
+    return "1 step" if number == 1 else f"{number} steps"
+
+
 class KeptCase(PictureCommands):
     """The case in view, and what is on the disk of it."""
+
+    _may_lose = False
+    """Whether the reader said that steps which cannot be written may be lost."""
 
     def save(self) -> bool:
         """Save what is traced; return whether it is on the disk."""
@@ -33,11 +40,15 @@ class KeptCase(PictureCommands):
         try:
             saved = case.save()
         except VolumetryError as error:
-            if error.code not in ("read-only", "disk-full"):
+            if error.code == "locked" and case.holder is not None:
+                self.tell(error)
+                self.tell_taken_over()
+            elif error.code not in ("read-only", "disk-full"):
                 self.tell(error)
             else:
                 self._ask_place(error, self._move_and_save)
             return False
+        case.wait(timeout_s=1.0)
         if saved:
             self.saved_time = datetime.now().strftime("%H:%M")
         self.update_view()
@@ -49,6 +60,8 @@ class KeptCase(PictureCommands):
         if not saved:
             return "There is nothing traced to save."
         conflicts = [trace.path.name for trace in saved if trace.is_conflict]
+        if conflicts and self.case is not None and self.case.is_read_only:
+            return f"This case was taken over. What you drew lies beside it: {', '.join(conflicts)}."
         if conflicts:
             return f"Somebody else saved this lesion meanwhile. Yours lies beside it: {', '.join(conflicts)}."
         return "Saved: " + ", ".join(trace.path.name for trace in saved) + "."
@@ -56,6 +69,8 @@ class KeptCase(PictureCommands):
     @command
     def sign(self, session: TracingSession, acknowledged: Iterable[str] = ()) -> None:
         """Sign the current lesion, which locks it, and save it; the warnings named are acknowledged."""
+        if self.case is not None and not self.case.is_read_only and not self.case.heartbeat():
+            self.tell_taken_over()
         session.sign(acknowledged=acknowledged)
         if self.save():
             self.message_shown.emit(f"{self.state_words}.", False)
@@ -128,3 +143,51 @@ class KeptCase(PictureCommands):
         if error is not None and error.code != self._said_error:
             self._said_error = error.code
             self._ask_place(error, self._move_and_save)
+        elif error is None and self._said_error:
+            # The disk takes everything again.
+            self._said_error = ""
+            self.decision_over.emit()
+
+    def may_leave(self, go_on: Callable[[], object]) -> bool:  # noqa: D102
+        case = self.case
+        if case is None or self._may_lose:
+            return True
+        case.wait(timeout_s=2.0)
+        if not case.n_unkept:
+            return True
+
+        def elsewhere(chosen: CasePlace) -> None:
+            self._move_and_save(chosen)
+            if self.case is not None and not self.case.n_unkept:
+                go_on()
+
+        def lose() -> None:
+            self._may_lose = True
+            try:
+                go_on()
+            finally:
+                self._may_lose = False
+
+        self.decision_needed.emit(
+            self.said_of_unkept(),
+            (
+                ("Choose another folder...", elsewhere),
+                (f"Lose {_steps(case.n_unkept)}", lose),
+                ("Stay", lambda: None),
+            ),
+        )
+        return False
+
+    def wait(self) -> None:
+        """Wait until what is drawn is on the disk, or cannot be written."""
+        if self.case is not None:
+            self.case.wait(timeout_s=2.0)
+
+    def said_of_unkept(self) -> str:
+        """What would be lost if the case were left now; empty where nothing would."""
+        if self.case is None or not self.case.n_unkept:
+            return ""
+        error = self.case.error
+        why = "" if error is None else f" {self._text_of(error)}"
+        steps = _steps(self.case.n_unkept)
+        return f"The last {steps} of {self.name} cannot be written to the disk, and would be lost.{why}"

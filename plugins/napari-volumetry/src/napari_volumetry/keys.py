@@ -53,6 +53,7 @@ KEYS = (
     Key(key="Shift-X", command="clear_slice", does="delete this lesion's outlines on this slice"),
     Key(key="Shift-H", command="stop_drawing", does="stop drawing: the mouse moves the picture again"),
     Key(key="Shift-S", command="save", does="save"),
+    Key(key="Control-S", command="save", does="save, too"),
     Key(key="PageDown", command="next_case", does="next case of the worklist (what is drawn is kept)"),
     Key(key="PageUp", command="previous_case", does="previous case of the worklist"),
     Key(key="Shift-PageDown", command="next_untraced", does="next case with something left to trace"),

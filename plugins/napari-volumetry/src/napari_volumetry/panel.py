@@ -89,6 +89,7 @@ class TracerPanel(QWidget):
         self.heard.add(tracer.case_closed, self._on_case)
         self.heard.add(tracer.message_shown, self._say)
         self.heard.add(tracer.decision_needed, self._ask)
+        self.heard.add(tracer.decision_over, self.notice.clear)
         self.heard.add(tracer.window_chosen, self.window_presets.setCurrentIndex)
         self._on_case()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from qtpy.QtCore import Signal
 
-from napari_volumetry.case_controller import CaseController
+from napari_volumetry.case_steps import CaseSteps
 from volumetry.tracing import WindowPreset
 
 
-class PictureCommands(CaseController):
+class PictureCommands(CaseSteps):
     """The case in view, and the commands that change only how it looks.
 
     Signals are those of `CaseView`, and ``window_chosen`` (number of a preset).

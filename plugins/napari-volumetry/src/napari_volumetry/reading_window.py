@@ -236,7 +236,8 @@ class ReadingWindow(QObject):
             return False
         if event.spontaneous() or self.tracer.canvas.isVisible():
             self.tracer.drop_for("the window is being closed")
-            if self.tracer.has_unsaved:
+            self.tracer.wait()
+            if self.tracer.has_unsaved or self.tracer.said_of_unkept():
                 return self._ask_before(event)
         return False
 
@@ -257,9 +258,13 @@ class ReadingWindow(QObject):
         box = QMessageBox(self.window)
         box.setWindowTitle("Volumetry tracer")
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(f"{self.tracer.state_words}. What is drawn and not saved is kept in the journal.")
+        lost = self.tracer.said_of_unkept()
+        kept = "What is drawn and not saved is kept in the journal."
+        box.setText(f"{self.tracer.state_words}. {lost or kept}")
         save = box.addButton("Save and close", QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton("Close: go on next time", QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton(
+            "Close, and lose it" if lost else "Close: go on next time", QMessageBox.ButtonRole.DestructiveRole
+        )
         box.addButton("Stay", QMessageBox.ButtonRole.RejectRole)
         box.exec()
         if box.clickedButton() is save:

@@ -29,7 +29,7 @@ from napari_volumetry.panel import TracerPanel
 from napari_volumetry.parts import WheelGuard
 from napari_volumetry.reading_window import ReadingWindow
 from napari_volumetry.scene import warm_up
-from napari_volumetry.tones import set_tone, tone_sheet
+from napari_volumetry.tones import tone_sheet
 from napari_volumetry.tracer import Tracer
 from napari_volumetry.worklist_panel import WorklistPanel
 from volumetry.tracing import remember_reader, remembered_reader
@@ -126,6 +126,9 @@ class TracerWidget(QWidget):
     def _on_tab(self, _index: int) -> None:
         if self.tabs.currentWidget() is self.adjudication and not self.adjudication.is_shown:
             self.adjudication.read()
+        elif self.tabs.currentWidget() is self.worklist:
+            # What was drawn meanwhile is in progress.
+            self.tracer.refresh_worklist()
 
     def _show_panel(self, *_asked: object) -> None:
         self.tabs.setCurrentWidget(self.panel)
@@ -158,17 +161,18 @@ class TracerWidget(QWidget):
         if not name or name == self.tracer.reader:
             self.reader.setText(self.tracer.reader)
             return
-        remember_reader(name)
         had_case = self.tracer.case is not None
         self.tracer.change_reader(name)
+        self.reader.setText(self.tracer.reader)
+        if self.tracer.reader == name:
+            remember_reader(name)
         if had_case and self.tracer.case is None:
             self.tabs.setCurrentWidget(self.worklist)
 
     def _say(self, text: str, is_error: bool) -> None:
         # The trace tab has a line of its own; on the worklist, which is shown without a case, it is lost.
         if text and (self.tabs.currentWidget() is self.worklist or self.tracer.case is None):
-            self.worklist.summary.setText(text)
-            set_tone(self.worklist.summary, "error" if is_error else "")
+            self.worklist.say(text, is_error)
 
     def ask_study(self) -> None:
         """Ask for a study folder and open it."""

@@ -19,12 +19,15 @@ from qtpy.QtWidgets import (
 
 from napari_volumetry.connections import Connections
 from napari_volumetry.keys import key_of
+from napari_volumetry.messages import plain_label
 from napari_volumetry.tones import set_tone
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
 
 HEADINGS = {"name": "Case", "finding": "Finding"}
 LEFT = "left to trace"
+LINES = 4
+"""Room for what is said."""
 CHOICES = ("all", LEFT, *STATES)
 
 
@@ -60,8 +63,13 @@ class WorklistPanel(QWidget):
         column.addLayout(row)
         self.table = self._made_table()
         column.addWidget(self.table)
+        # Below the rows, in a place of its own: what is said moves none of them under the mouse.
+        self.said = plain_label()
+        self.said.setMinimumHeight(LINES * self.said.fontMetrics().lineSpacing())
+        self.said.setAlignment(Qt.AlignmentFlag.AlignTop)
+        column.addWidget(self.said)
         self.heard.add(tracer.worklist_read, self.refresh)
-        self.heard.add(tracer.case_opened, self._mark_open)
+        self.heard.add(tracer.case_opened, self._on_case)
         self.refresh()
 
     def _made_table(self) -> QTableWidget:
@@ -78,6 +86,11 @@ class WorklistPanel(QWidget):
         header.sectionClicked.connect(self.sort_by)
         table.activated.connect(self._open)
         return table
+
+    def say(self, text: str, is_error: bool) -> None:
+        """Show what happened."""
+        self.said.setText(text)
+        set_tone(self.said, "error" if is_error else "")
 
     def sort_by(self, column: int) -> None:
         """Sort by a column; the same column again: back to the reading order."""
@@ -98,11 +111,12 @@ class WorklistPanel(QWidget):
         """Show the rows as they are now."""
         rows = self.shown_rows()
         self.summary.setText(self._said(len(rows)))
-        set_tone(self.summary, "")
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for place, name in enumerate(ROW_COLUMNS):
                 item = QTableWidgetItem(getattr(row, name))
+                if name == "state" and row.number in self.tracer.unreadable:
+                    item = QTableWidgetItem("unreadable")
                 item.setData(Qt.ItemDataRole.UserRole, row.number)
                 self.table.setItem(number, place, item)
         self._mark_open()
@@ -127,6 +141,10 @@ class WorklistPanel(QWidget):
             named = ", ".join(worklist.protocol.reading.readers)
             said += f". The protocol does not name the reader {self.tracer.reader} (it names {named})"
         return said
+
+    def _on_case(self) -> None:
+        self.say("", False)
+        self._mark_open()
 
     def _mark_open(self) -> None:
         for row in range(self.table.rowCount()):
