@@ -11,6 +11,7 @@ import error_bodies
 import numpy as np
 import pytest
 
+from volumetry.agreement.figures_of_agreement import error_by_size
 from volumetry.change import ChangeRule
 from volumetry.error_model import (
     ReadingError,
@@ -117,6 +118,26 @@ def test_fewer_patients_never_know_more(n_patients: int) -> None:
     reads = 1000 * np.exp(np.random.default_rng(3).normal(0, 0.05, (30, 2)))
     found = fit_reading_error(reads, patients=[i % n_patients for i in range(30)], model="constant")
     assert found.df == (30 if n_patients == 30 else max(1, n_patients - 1))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_of_few_lesions_the_error_is_finite_and_its_file_can_be_read(n: int) -> None:
+    rng = np.random.default_rng(n)
+    for sizes in ((0.5, 25.0), (2.0, 10.0), (50.0, 900.0)):
+        for _ in range(60):
+            x = rng.uniform(*np.log(sizes), n)
+            found = fit_reading_error(1000 * np.exp(x[:, None] + 0.07 * rng.standard_normal((n, 2))))
+            assert -1 / 3 <= found.exponent <= 2 / 3
+            assert reading_error_from_dict(json.loads(json.dumps(found.as_dict()))) == found
+            assert all(math.isfinite(row["cv_percent"]) for row in error_by_size(found))
+
+
+def test_a_named_power_law_may_be_absurd_and_still_has_figures() -> None:
+    reads = [[500.0, 900.0], [5000.0, 5010.0], [25000.0, 25001.0]]
+    found = fit_reading_error(reads, model="power")
+    assert found.exponent > 1
+    assert math.isfinite(found.cv_percent(1.0))
+    assert all(math.isfinite(v) for v in found.detectable_change_percent(1.0))
 
 
 def test_an_undecided_choice_says_so() -> None:

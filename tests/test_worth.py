@@ -15,8 +15,10 @@ import volumetry as vm
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.error_model import ReadingError, read_repeatability
 from volumetry.errors import ReadError, UsageError
+from volumetry.masks.labels import MaskLabel
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.rows.worth import WorthRule, geometry_facts, tilt_explainer, worth_cells
+from volumetry.study.runs.outcome_rows import volume_cells
 
 ERROR = ReadingError(
     model="constant", log_sd_at_1_cm3=0.04, exponent=0.0, df=60, n_pairs=60, n_lesions=60, n_patients=60,
@@ -197,3 +199,38 @@ def test_through_batch_and_change_with_a_file_of_repeats(tmp_path: Path) -> None
     wider = read_table(changes, CHANGES)
     pairs = [(a, b) for a, b in zip(rows, wider, strict=True) if a["detectable_change_percent"]]
     assert all(b["detectable_change_percent"] > a["detectable_change_percent"] for a, b in pairs)
+
+
+@pytest.mark.parametrize("height", ["thickness", "spacing"])
+@pytest.mark.parametrize(("skipped", "pitted"), [("absent", True), ("bridge", False)])
+def test_an_empty_slice_between_two_parts_counts_in_the_error_of_slicing(
+    height: str, skipped: str, pitted: bool
+) -> None:
+    geometry = coronal()
+    angles = np.linspace(0, 2 * math.pi, 90, endpoint=False)
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    contours = tuple(
+        vm.Contour(slice_index=index, vertices=60 + radius * circle)
+        for index, radius in ((3, 8.0), (4, 16.0), (6, 16.0), (7, 8.0))
+    )
+    trace = vm.Trace(lesion="L1", contours=contours, geometry=geometry, source=vm.ScanSource(patient="p"))
+    rule = vm.MeasurementRule(height=height, skipped_slices=skipped)  # type: ignore[arg-type]
+    found = volume_cells(vm.measure_volume(trace, rule=rule))
+    areas = np.array([1.0, 4.0, 0.0, 4.0, 1.0]) if pitted else np.array([1.0, 6.0, 6.0, 1.0])
+    assert found["sampling_error_percent"] == pytest.approx(vm.sampling_error(areas).percent, rel=1e-3)
+    assert found["sampling_warning"] == ("pitted" if pitted else None)
+
+
+def test_an_empty_slice_inside_a_mask_counts_too() -> None:
+    voxels = np.zeros((7, 20, 20), dtype=np.uint8)
+    for index, half in ((1, 3), (2, 6), (4, 6), (5, 3)):
+        voxels[index, 10 - half : 10 + half, 10 - half : 10 + half] = 1
+    geometry = vm.ScanGeometry(
+        rows=20, columns=20, pixel_spacing_mm=(1, 1), row_direction=np.array([1.0, 0, 0]),
+        column_direction=np.array([0, 1.0, 0]), slice_thickness_mm=4.0,
+        slice_origins_mm=np.array([[0, 0, 4.0 * k] for k in range(7)]),
+    )  # fmt: skip
+    mask = vm.Mask(layers=(voxels,), geometry=geometry, labels=(MaskLabel(number=1),))
+    found = volume_cells(vm.measure_volume(mask.cross_sections()))
+    expected = vm.sampling_error([36, 144, 0, 144, 36]).percent
+    assert found["sampling_error_percent"] == pytest.approx(expected, rel=1e-9)

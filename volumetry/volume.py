@@ -151,6 +151,31 @@ class LesionVolume(Shown):
             }
         )
 
+    def profile(self) -> tuple[Array, Array]:
+        """Return areas and heights of every slice from the first to the last, (m,) each.
+
+        A slice between that holds nothing has the area 0, unless traced slices stand for it (it was bridged).
+
+        Examples
+        --------
+        >>> trace = vm.read_trace("sample_scans/study/hip05/2021-06-01/L1.trace.json")
+        >>> areas, heights = vm.measure_volume(trace).profile()
+        >>> len(areas), heights.tolist()
+        (6, [4.0, 4.0, 4.0, 4.0, 4.0, 4.0])
+        """
+        areas, heights = self.areas_mm2, self.heights_mm
+        if not self.n_slices or self.slice_indices[-1] - self.slice_indices[0] + 1 == self.n_slices:
+            return areas, heights
+        thickness = self.geometry.slice_thickness_mm if self.height_rule == "thickness" else None
+        own = self.geometry.slice_heights_mm()[self.slice_indices] if thickness is None else thickness
+        if (heights > 1.01 * own).any():
+            return areas, heights
+        where = self.slice_indices - self.slice_indices[0]
+        every = np.zeros((2, where[-1] + 1))
+        every[1] = np.median(heights)
+        every[:, where] = areas, heights
+        return every[0], every[1]
+
     def _facts(self) -> Facts:
         return (
             ("lesion", self.lesion or self.label),

@@ -138,9 +138,11 @@ def _check_ranges(error: ReadingError) -> None:
     low, high = error.size_range_mm3
     if not 0 < low <= high:
         raise ValueError(f"size_range_mm3 is {low:g} to {high:g}")
-    if not 0 < error.log_sd_at_1_cm3 <= _LARGEST_LOG_SD:
+    middle = math.sqrt(low) * math.sqrt(high)
+    if not (error.log_sd_at_1_cm3 > 0 and error.log_sd(middle) <= _LARGEST_LOG_SD):
         raise ValueError(
-            f"log_sd_at_1_cm3 is {error.log_sd_at_1_cm3:g}; it is no percentage: 0.08 is an error of 8 %"
+            f"log_sd_at_1_cm3 is {error.log_sd_at_1_cm3:g}, which is {error.log_sd(middle):g} in the middle "
+            "of the sizes; it is no percentage: 0.08 is an error of 8 %"
         )
     fixed = EXPONENTS.get(error.model)
     if fixed is not None and abs(error.exponent - fixed) > 1e-6:

@@ -18,6 +18,10 @@ Array = NDArray[np.float64]
 UNDECIDED_BELOW = 2.0
 """Difference of BIC to the next model below which the choice between them is called undecided."""
 
+PLAUSIBLE_EXPONENTS = (-1 / 3, 2 / 3)
+"""Exponents with which the power law can be chosen: as far beyond a constant percentage and a shifted
+boundary as these two lie apart. On a handful of lesions the estimate may be 2 or 5, and says nothing."""
+
 _MODELS: Mapping[str, ErrorModel] = {name: name for name in get_args(ErrorModel)}
 _N_PARAMETERS: Mapping[str, int] = {"constant": 1, "boundary": 1, "power": 2}
 
@@ -58,9 +62,10 @@ def fit_reading_error(
 ) -> ReadingError:
     """Estimate the error of one read from lesions read twice or more often.
 
-    The model is chosen by BIC unless it is named. Volumes of a lesion are compared on the natural logarithm;
-    the size of a lesion is the geometric mean of its reads. For lesions read twice the estimate is
-    ``a**2 = sum(w d**2) / (2 n)`` with ``w = 1`` (constant) or ``w = (V / 1 cm3)**(2/3)`` (boundary).
+    The model is chosen by BIC unless it is named; ``power`` only with an exponent of -1/3 to 2/3. Volumes of
+    a lesion are compared on the natural logarithm; the size of a lesion is the geometric mean of its reads.
+    For lesions read twice the estimate is ``a**2 = sum(w d**2) / (2 n)`` with ``w = 1`` (constant) or
+    ``w = (V / 1 cm3)**(2/3)`` (boundary).
 
     Parameters
     ----------
@@ -102,7 +107,7 @@ def fit_reading_error(
         )
     reads = _prepared(volumes_mm3, patients)
     bic = {name: _bic(reads, name) for name in get_args(ErrorModel) if _fits(reads, name)}
-    ordered = sorted(bic, key=bic.__getitem__)
+    ordered = sorted((name for name in bic if _is_plausible(reads, name)), key=bic.__getitem__)
     chosen: ErrorModel = model if model is not None else _MODELS[ordered[0]]
     scale, exponent = _estimate(reads, chosen)
     clustered = reads.n_patients < len(reads.x)
@@ -176,6 +181,11 @@ def _prepared(volumes_mm3: ArrayLike, patients: Sequence[Hashable] | None) -> _R
 def _fits(reads: _Reads, model: str) -> bool:
     """The exponent of the power law needs three lesions of different sizes."""
     return model != "power" or (len(reads.x) > 2 and float(np.ptp(reads.x)) > 1e-9)
+
+
+def _is_plausible(reads: _Reads, model: str) -> bool:
+    low, high = PLAUSIBLE_EXPONENTS
+    return low <= _estimate(reads, model)[1] <= high
 
 
 def _scale(reads: _Reads, exponent: float) -> float:

@@ -25,6 +25,7 @@ REFERENCE_MM3 = 1000.0
 """The size at which the parameter ``log_sd_at_1_cm3`` holds."""
 
 FORMAT_VERSION = 1
+_LARGEST_EXPONENT = 700.0
 
 EXPONENTS: Mapping[str, float] = MappingProxyType({"constant": 0.0, "boundary": 1 / 3})
 """Of the models whose exponent is not estimated."""
@@ -101,7 +102,7 @@ class ReadingError:
 
     def cv_percent(self, volume_mm3: float) -> float:
         """Return the within-subject coefficient of variation, ``100 sqrt(exp(s**2) - 1)``, in percent."""
-        return 100 * math.sqrt(math.expm1(self.log_sd(volume_mm3) ** 2))
+        return 100 * math.sqrt(_grown(self.log_sd(volume_mm3) ** 2))
 
     def coefficient_log(self, volume_mm3: float, level: float = 0.95) -> float:
         """Return the repeatability (or reproducibility) coefficient on the log scale, z sqrt(2) s."""
@@ -112,7 +113,7 @@ class ReadingError:
     def detectable_change_percent(self, volume_mm3: float, level: float = 0.95) -> tuple[float, float]:
         """Return the smallest detectable decrease (negative) and increase in percent, of reading alone."""
         coefficient = self.coefficient_log(volume_mm3, level)
-        return 100 * math.expm1(-coefficient), 100 * math.expm1(coefficient)
+        return 100 * math.expm1(-coefficient), 100 * _grown(coefficient)
 
     def covers(self, volume_mm3: float) -> bool:
         """Whether the volume lies in the size range of the repeated reads."""
@@ -157,3 +158,8 @@ class ReadingError:
             "height_rules": list(self.height_rules),
             "readers": list(self.readers),
         }
+
+
+def _grown(exponent: float) -> float:
+    """``exp(x) - 1``, for an x that may be absurd: far outside the sizes that were read."""
+    return math.expm1(min(exponent, _LARGEST_EXPONENT))

@@ -67,7 +67,7 @@ def _geometry_cells(sections: CrossSections) -> Row:
 
 def volume_cells(volume: LesionVolume) -> Row:
     """Return the cells of a row of measurements that a volume fills."""
-    slicing = sampling_error(volume.areas_mm2, volume.heights_mm)
+    slicing = sampling_error(*volume.profile())
     return {
         "status": volume.status,
         "code": volume.code or None,

@@ -174,7 +174,7 @@ def _facts(volume: LesionVolume, reader: str) -> VisitFacts:
 
 
 def _slicing(volume: LesionVolume) -> float | None:
-    return sampling_error(volume.areas_mm2, volume.heights_mm).percent
+    return sampling_error(*volume.profile()).percent
 
 
 def _reason_text(reason: str) -> str:
