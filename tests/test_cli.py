@@ -1,3 +1,4 @@
+import argparse
 import csv
 import io
 import json
@@ -6,15 +7,22 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 from study_phantoms import box_trace, coronal, small_study, write_box, write_box_trace
 
 from volumetry.cli import build_parser, main
+from volumetry.commands import NAMES, load
+from volumetry.commands.options import HEIGHT_RULES
+from volumetry.contours.loops import SelfIntersections
+from volumetry.contours.overlaps import OverlappingOutlines
+from volumetry.export import EXPORT_NAMES, ExportFormat, ExportOptions
+from volumetry.formats.dicom.written.lesions import FINDINGS
+from volumetry.measurement import SkippedSlices
 from volumetry.tables import MEASUREMENTS
-
-COMMANDS = ("series", "measure", "batch", "change", "figure", "trace", "outcomes", "audit", "report", "demo")
+from volumetry.volume import HeightRule
 
 
 @pytest.fixture
@@ -31,7 +39,7 @@ def run(capsys):
     return call
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", NAMES)
 def test_every_command_has_help_with_an_example(run, command):
     code, out, _ = run(command, "--help")
     assert code == 0
@@ -40,7 +48,7 @@ def test_every_command_has_help_with_an_example(run, command):
 
 def test_help_names_every_command(run):
     _, out, _ = run("--help")
-    assert all(command in out for command in COMMANDS)
+    assert all(command in out for command in NAMES)
     assert "not a medical device" in " ".join(out.split())
 
 
@@ -386,3 +394,30 @@ def test_closed_streams_are_silence_and_no_file_takes_their_place(tmp_path, clos
     assert (tmp_path / "out/measurements.csv").read_text(encoding="utf-8").count("measured") == 4
     again = _shell("V batch study --out out", tmp_path)
     assert "0 of 4 cases" in again.stdout + again.stderr
+
+
+# -- choices ------------------------------------------------------------------------------------------------
+
+CHOICES = {
+    "height": get_args(HeightRule),
+    "skipped": get_args(SkippedSlices),
+    "self_intersections": get_args(SelfIntersections),
+    "overlapping_outlines": get_args(OverlappingOutlines),
+    "as_": EXPORT_NAMES,
+    "finding": tuple(FINDINGS),
+    "holes": get_args(get_type_hints(ExportOptions)["holes"]),
+}
+"""What the library takes. The command line has the words again, since its help loads no more than numpy."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_choices_of_a_command_are_those_of_the_library(name):
+    parser = argparse.ArgumentParser()
+    load(name).add_arguments(parser)
+    named = [action for action in parser._actions if action.choices and action.dest in CHOICES]
+    assert {a.dest: tuple(a.choices) for a in named} == {a.dest: CHOICES[a.dest] for a in named}
+
+
+def test_the_library_takes_what_the_choices_are_compared_with():
+    assert set(CHOICES["as_"]) == set(get_args(ExportFormat))
+    assert CHOICES["height"] == HEIGHT_RULES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-# Before numpy is loaded: starting a thread of its BLAS library for every core takes longer than measuring a
-# mask, nothing here gains by them, and workers that are forked want no threads about.
+# Before numpy is loaded: its BLAS library would start a thread for every core. That takes longer than
+# measuring a mask, nothing here is faster by it, and a process with threads must not be forked.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
@@ -150,7 +150,7 @@ def entry() -> NoReturn:
 
 
 def _fill_closed_streams() -> None:
-    """Give a process that was started without standard streams silent ones.
+    """Give a process that was started without standard streams the null device in their place.
 
     Otherwise the first file that is opened takes the place of the standard output, and what is printed goes
     into it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from volumetry.errors import UsageError
 
 if TYPE_CHECKING:
     from volumetry.study.pseudonyms import Pseudonymiser
-    from volumetry.study.runs.batch import BatchSummary
+    from volumetry.study.runs.batch import BatchOptions, BatchSummary
 
 WHAT = "find and measure every traced lesion below a folder"
 EXAMPLE = "volumetry batch scans/ --out results/ --jobs 8"
@@ -72,32 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Find, measure, write the tables and, where asked for, the figures."""
     from volumetry.formats.opening import files_told
-    from volumetry.study.runs.batch import BatchOptions, run_batch
+    from volumetry.study.runs.batch import run_batch
 
     exports = _exports(chosen)
-    if chosen.jobs < 0:
-        raise UsageError("usage", "--jobs is negative", todo="Give the number of processes.")
-    if chosen.case_timeout is not None and not chosen.case_timeout > 0:
-        raise UsageError("usage", "--case-timeout is not above 0", todo="Give a number of seconds.")
-    options: dict[str, Any] = {
-        "protocol": chosen_protocol(chosen),
-        "manifest": chosen.manifest,
-        "traces": chosen.traces,
-        "jobs": chosen.jobs,
-        "case_timeout": chosen.case_timeout,
-        "follow_links": chosen.follow_links,
-        "fresh": chosen.fresh,
-        "threshold": chosen.threshold,
-        "parquet": chosen.parquet,
-        "command": _noted(chosen),
-    }
-    if chosen.pseudonyms:
-        options |= {
-            "pseudonymiser": _key(chosen, options["protocol"].privacy.shift_dates),
-            "key_file": chosen.pseudonyms,
-        }
+    options = _options(chosen)
     with ended_by_signals(), _executor(chosen) as executor, progress_bar("measuring") as progress:
-        batch = BatchOptions(**options, executor=executor)
+        batch = replace(options, executor=executor)
         with files_told(lambda count: progress(count, 0)):
             summary = run_batch(chosen.folder, chosen.out, batch, progress=progress)
     if chosen.figures:
@@ -113,6 +94,30 @@ def run(chosen: argparse.Namespace) -> int:
     _tell_of_former(chosen, has_exports=bool(exports))
     _report(summary)
     return exit_code(summary.n_succeeded, summary.n_failed)
+
+
+def _options(chosen: argparse.Namespace) -> BatchOptions:
+    from volumetry.study.runs.batch import BatchOptions
+
+    if chosen.jobs < 0:
+        raise UsageError("usage", "--jobs is negative", todo="Give the number of processes.")
+    if chosen.case_timeout is not None and not chosen.case_timeout > 0:
+        raise UsageError("usage", "--case-timeout is not above 0", todo="Give a number of seconds.")
+    protocol = chosen_protocol(chosen)
+    return BatchOptions(
+        protocol=protocol,
+        manifest=chosen.manifest,
+        traces=chosen.traces,
+        jobs=chosen.jobs,
+        case_timeout=chosen.case_timeout,
+        follow_links=chosen.follow_links,
+        fresh=chosen.fresh,
+        threshold=chosen.threshold,
+        parquet=chosen.parquet,
+        command=_noted(chosen),
+        pseudonymiser=_key(chosen, protocol.privacy.shift_dates) if chosen.pseudonyms else None,
+        key_file=chosen.pseudonyms,
+    )
 
 
 def _tell_of_former(chosen: argparse.Namespace, *, has_exports: bool) -> None:
@@ -192,11 +197,11 @@ def _report(summary: BatchSummary) -> None:
 
 
 _SHOWN = 5
-"""So many tracings without an image are named on the screen; ``run.json`` has them all."""
+"""Tracings without an image that are named on the screen; ``run.json`` has them all."""
 
 
 def _hints(summary: BatchSummary) -> str:
-    """What the one who ran it should know: tracings without image, or how tracings are found."""
+    """Return what is said below the counts: tracings without an image, or how tracings are found."""
     if not summary.n_cases:
         return (
             "A tracing is found by its name or place: X_mask.nii.gz beside X.nii.gz, BIDS, DICOM SEG and "

@@ -9,8 +9,8 @@ from volumetry.commands.options import (
     HEIGHT_RULES,
     add_measurement_options,
     add_region,
-    chosen_protocol,
     chosen_region,
+    chosen_rule,
 )
 from volumetry.console import DONE
 
@@ -61,7 +61,7 @@ def run(chosen: argparse.Namespace) -> int:
         label=chosen_region(chosen),
         threshold=chosen.threshold,
         options=options,
-        rule=chosen_protocol(chosen).measurement,
+        rule=chosen_rule(chosen),
     )
     for path in done.paths:
         sys.stdout.write(f"{path}\n")

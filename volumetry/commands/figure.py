@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from volumetry.commands.options import HEIGHT_RULES, add_region, chosen_region
+from volumetry.commands.options import HEIGHT_RULES, add_region, chosen_region, chosen_rule
 from volumetry.console import DONE, write_note
 
 WHAT = "draw the traced slices of a lesion with outline, areas and volume"
@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Draw the lesion of a traced file on its scan."""
     from volumetry.figures.lesion_figures import draw_file
-    from volumetry.measurement import MeasurementRule
 
-    rule = MeasurementRule(height=chosen.height)
-    draw_file(chosen.trace, scan=chosen.scan, out=chosen.out, label=chosen_region(chosen), rule=rule)
+    draw_file(
+        chosen.trace, scan=chosen.scan, out=chosen.out, label=chosen_region(chosen), rule=chosen_rule(chosen)
+    )
     write_note(chosen.out)
     return DONE

@@ -12,6 +12,7 @@ from volumetry.commands.options import (
     add_measurement_options,
     add_region,
     chosen_region,
+    chosen_rule,
     exit_code,
 )
 from volumetry.console import write_error, write_rows
@@ -47,15 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Measure every lesion of the named files."""
-    from volumetry.measurement import MeasurementRule
-
-    rule = MeasurementRule(
-        height=chosen.height,
-        skipped_slices=chosen.skipped or "refuse",
-        interpolate_missing=bool(chosen.interpolate_missing),
-        self_intersections=chosen.self_intersections or "refuse",
-        overlapping_outlines=chosen.overlapping_outlines or "refuse",
-    )
+    rule = chosen_rule(chosen)
     rows: list[dict[str, Any]] = []
     failed = 0
     for path in chosen.paths:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from volumetry.console import DONE, NONE_SUCCEEDED, SOME_FAILED, write_note
 
 if TYPE_CHECKING:
+    from volumetry.measurement import MeasurementRule
     from volumetry.study.protocol import Protocol
 
 LAYOUTS = ("table", "csv", "json")
@@ -116,24 +117,35 @@ def chosen_region(chosen: argparse.Namespace) -> int | str | None:
     return region
 
 
+_RULE_OF_OPTION = {
+    "height": "height",
+    "skipped": "skipped_slices",
+    "interpolate_missing": "interpolate_missing",
+    "self_intersections": "self_intersections",
+    "overlapping_outlines": "overlapping_outlines",
+}
+"""Option of a call, and the attribute of `MeasurementRule` that it sets."""
+
+
+def chosen_rule(chosen: argparse.Namespace, rule: MeasurementRule | None = None) -> MeasurementRule:
+    """Return the rule of measurement of a call: `rule`, or the published one, with the call's own options."""
+    from dataclasses import replace
+
+    from volumetry.measurement import MeasurementRule
+
+    given = {name: getattr(chosen, option, None) for option, name in _RULE_OF_OPTION.items()}
+    return replace(
+        rule or MeasurementRule(), **{name: value for name, value in given.items() if value is not None}
+    )
+
+
 def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
-    """Return the protocol of a call: the file's, with the call's own options on top."""
+    """Return the protocol of a call: its file, or the published rules, with the call's own options."""
     from dataclasses import replace
 
     from volumetry.study.protocol import Protocol, read_protocol
 
     protocol = read_protocol(Path(chosen.protocol)) if getattr(chosen, "protocol", None) else Protocol()
-    measurement = protocol.measurement
-    if getattr(chosen, "height", None) is not None:
-        measurement = replace(measurement, height=chosen.height)
-    if getattr(chosen, "skipped", None) is not None:
-        measurement = replace(measurement, skipped_slices=chosen.skipped)
-    if getattr(chosen, "interpolate_missing", None):
-        measurement = replace(measurement, interpolate_missing=True)
-    if getattr(chosen, "self_intersections", None) is not None:
-        measurement = replace(measurement, self_intersections=chosen.self_intersections)
-    if getattr(chosen, "overlapping_outlines", None) is not None:
-        measurement = replace(measurement, overlapping_outlines=chosen.overlapping_outlines)
     if getattr(chosen, "repeatability", None):
         from volumetry.error_model import read_repeatability
 
@@ -144,4 +156,4 @@ def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
                 "to be those of this study"
             )
         protocol = replace(protocol, reading_error=error)
-    return replace(protocol, measurement=measurement)
+    return replace(protocol, measurement=chosen_rule(chosen, protocol.measurement))
