@@ -1,5 +1,7 @@
 """Headers of DICOM images that contradict who, when and which: nothing is one or earlier by accident."""
 
+import csv
+
 import pytest
 from pydicom import DataElement, config, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -7,6 +9,7 @@ from study_phantoms import batch_results, write_box
 from test_taken_for_another import GEOMETRY, write_study
 
 from volumetry import read_sections
+from volumetry.cli import main
 from volumetry.errors import TraceError
 from volumetry.formats.dicom.person import PersonMarks, is_placeholder, may_be_several, person_marks
 
@@ -203,3 +206,144 @@ def test_a_rejected_structure_set_hides_no_approved_one(tmp_path):
     assert [(change["category"], float(change["change_percent"])) for change in changes] == [
         ("decrease", -50)
     ]
+
+
+# -- when ---------------------------------------------------------------------------------------------------
+
+TWO_ORDERS = {
+    "AcquisitionDate": ({"AcquisitionDate": "20210101"}, {"AcquisitionDate": "20200101"}),
+    "AcquisitionDateTime": (
+        {"AcquisitionDateTime": "20210105101500.00+0100"},
+        {"AcquisitionDateTime": "20200105101500"},
+    ),
+    "SeriesDate": ({"SeriesDate": "20210105"}, {"SeriesDate": "20200105"}),
+    "one of them": ({"AcquisitionDate": "20220105"}, {}),
+    "falling age": ({"PatientAge": "035Y"}, {"PatientAge": "030Y"}),
+    "before birth": ({"PatientBirthDate": "20200505"}, {"PatientBirthDate": "20200505"}),
+}
+ONE_ORDER = {
+    "the same": ({"AcquisitionDate": "20200301"}, {"AcquisitionDate": "20210401"}),
+    "midnight": ({"AcquisitionDate": "20200302"}, {"AcquisitionDate": "20210401"}),
+    "missing": ({"AcquisitionDate": "20200301"}, {"AcquisitionDate": ""}),
+    "no days": ({"AcquisitionDate": "19000101"}, {"AcquisitionDate": "00010101"}),
+    "one day for everybody": ({"AcquisitionDate": "20230505"}, {"AcquisitionDate": "20230505"}),
+    "shifted alike": ({"AcquisitionDate": "20100301"}, {"AcquisitionDate": "20110401"}),
+    "derived later": (
+        {"SeriesDate": "20230505", "ImageType": ["DERIVED", "SECONDARY"]},
+        {"SeriesDate": "20210401"},
+    ),
+    "of one age": ({"PatientAge": "035Y"}, {"PatientAge": "035Y"}),
+    "months and years": ({"PatientAge": "012M"}, {"PatientAge": "002Y"}),
+    "long after birth": ({"PatientBirthDate": "19500505"}, {"PatientBirthDate": "19500505"}),
+    "a clock's first day": ({"PatientBirthDate": "20250101"}, {"PatientBirthDate": "20250101"}),
+}
+
+
+@pytest.mark.parametrize("kind", TWO_ORDERS)
+def test_headers_that_say_two_orders_give_none(tmp_path, kind):
+    code, rows, changes = two_visits(tmp_path / "study", *TWO_ORDERS[kind])
+    assert code == 0
+    assert {(row["status"], row["visit_order"], row["visit_order_by"]) for row in rows} == {
+        ("measured", "", "unknown")
+    }
+    assert {"visit-dates-conflict" in row["flags"].split(";") for row in rows} == {True}
+    assert "AcquisitionDate, PatientAge" in rows[0]["message"]
+    assert [(c["category"], c["reason"], c["flags"]) for c in changes] == [
+        ("not_evaluable", "visit-order-unknown", "visit-dates-conflict")
+    ]
+
+
+@pytest.mark.parametrize("kind", ONE_ORDER)
+def test_what_headers_of_real_archives_say_is_one_order(tmp_path, kind):
+    _, rows, changes = two_visits(tmp_path / "study", *ONE_ORDER[kind])
+    assert [change["category"] for change in changes] == ["decrease"]
+    assert not any("visit-dates-conflict" in row["flags"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "category"),
+    [
+        ('[study]\nvisits = ["2021-04-01", "2020-03-01"]', "increase"),
+        ('[study]\nvisits = ["2020-03-01", "2021-04-01"]', "decrease"),
+        ('[identity]\nvisit = "StudyDate"', "decrease"),
+    ],
+)
+def test_who_says_the_order_has_a_class_with_a_flag(tmp_path, protocol, category):
+    two_visits(tmp_path / "study", *TWO_ORDERS["AcquisitionDate"])
+    (tmp_path / "p.toml").write_text(protocol, encoding="utf-8")
+    _, _, changes = batch_results(tmp_path / "study", "--protocol", tmp_path / "p.toml")
+    assert [change["category"] for change in changes] == [category]
+    assert "visit-dates-conflict" in changes[0]["flags"]
+
+
+def test_a_table_of_doubted_dates_gives_no_class_later(tmp_path):
+    two_visits(tmp_path / "study", *TWO_ORDERS["AcquisitionDate"])
+    table, out = tmp_path / "study_out/measurements.csv", tmp_path / "changes.csv"
+    assert main(["change", str(table), "--out", str(out)]) == 0
+    with out.open(encoding="utf-8", newline="") as file:
+        assert [change["reason"] for change in csv.DictReader(file)] == ["visit-order-unknown"]
+
+
+def test_the_manifest_of_doubted_dates_asks_for_the_visits(tmp_path, capsys):
+    two_visits(tmp_path / "study", *TWO_ORDERS["AcquisitionDate"])
+    manifest = tmp_path / "manifest.csv"
+    assert main(["manifest", str(tmp_path / "study"), "--out", str(manifest)]) == 0
+    text = manifest.read_text(encoding="utf-8")
+    assert text.count("visit-order-unknown") == 2
+    call = ["batch", tmp_path / "study", "--out", tmp_path / "again", "--manifest", manifest]
+    assert main(list(map(str, call))) == 2
+    assert "the visit is not written yet" in capsys.readouterr().err
+    manifest.write_text(text.replace("77,?,2020", "77,first,2020").replace("77,?,2021", "77,second,2021"))
+    _, _, changes = batch_results(tmp_path / "study", "--manifest", manifest)
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+def test_dates_that_differ_in_time_alone_are_flagged(tmp_path):
+    said = ({"AcquisitionDate": "20100301"}, {"AcquisitionDate": "20200401"})
+    _, rows, changes = two_visits(tmp_path / "study", *said)
+    assert [change["category"] for change in changes] == ["decrease"]
+    assert "visit-dates-conflict" in changes[0]["flags"]
+    assert "StudyDate contradicts AcquisitionDate" in rows[0]["message"]
+
+
+@pytest.mark.parametrize("form", ["rtstruct", "mask"])
+@pytest.mark.parametrize("places", [("P1/v2", "P1/v1"), ("P1/2021-04-01", "P1/2020-03-01")])
+def test_folders_in_another_order_than_the_dates_of_images_are_flagged(tmp_path, form, places):
+    for place, date, rows in zip(places, DATES, (10, 5), strict=True):
+        write_study(tmp_path / "study" / place, patient="P1", date=date, rows=rows)
+        if form == "mask":
+            (tmp_path / "study" / place / "rt.dcm").unlink()
+            write_box(tmp_path / "study" / place / "lesion_mask.nii.gz", GEOMETRY, rows=(5, 5 + rows))
+    _, rows, changes = batch_results(tmp_path / "study")
+    assert {row["study_date"] for row in rows} == {"2020-03-01", "2021-04-01"}
+    assert [(change["category"], change["days"]) for change in changes] == [("decrease", "396")]
+    assert "visit-dates-conflict" in changes[0]["flags"]
+    assert {"visit-dates-conflict" in row["flags"] for row in rows} == {True}
+
+
+@pytest.mark.parametrize("said", ["AcquisitionDate", "SeriesDate"])
+@pytest.mark.parametrize("lacking", [("a", "b"), ("b",)])
+@pytest.mark.parametrize("form", ["rtstruct", "manifest"])
+def test_the_day_of_the_images_is_their_date_where_there_is_no_study_date(tmp_path, said, lacking, form):
+    root = tmp_path / "study"
+    for place, date, rows in (("a", DATES[0], 10), ("b", DATES[1], 5)):
+        elements = {said: date} if place in lacking else {}
+        own = "" if place in lacking else date
+        write_study(root / "P1" / place, patient="P1", date=own, rows=rows, change=saying(**elements))
+    options = []
+    if form == "manifest":
+        options = ["--manifest", tmp_path / "m.csv"]
+        lines = [f"P1,{v},L1,study/P1/{v}/mr,study/P1/{v}/rt.dcm" for v in ("a", "b")]
+        options[1].write_text("\n".join(["patient,visit,lesion,scan,trace", *lines]), encoding="utf-8")
+    _, rows, changes = batch_results(root, *options)
+    assert {row["study_date"] for row in rows} == {"2020-03-01", "2021-04-01"}
+    assert [(change["category"], change["days"]) for change in changes] == [("decrease", "396")]
+
+
+def test_who_says_one_patient_for_all_is_told_of_headers_against_it(tmp_path):
+    two_visits(tmp_path / "study", *TWO_PEOPLE["issuer"])
+    (tmp_path / "p.toml").write_text('[identity]\npatient = "PatientID"\n', encoding="utf-8")
+    _, rows, changes = batch_results(tmp_path / "study", "--protocol", tmp_path / "p.toml")
+    assert {row["flags"] for row in rows} == {"slice-gap;patient-conflict"}
+    assert [change["category"] for change in changes] == ["decrease"]
+    assert "patient-conflict" in changes[0]["flags"]

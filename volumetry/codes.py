@@ -106,7 +106,9 @@ FLAGS = MappingProxyType(
         "unlisted-label": "the mask holds a value that its list of segments lacks; it is not measured",
         "trailing-data": "the file goes on after its contents end",
         "error-unknown": "the error of the change is not known: there are no repeated reads",
-        "visit-dates-conflict": "the order of the visits contradicts dates of the images or of the manifest",
+        "visit-dates-conflict": "the order of the visits contradicts dates of the images or of the manifest, "
+        "or dates of the images contradict each other",
+        "patient-conflict": "headers of a patient's images say that they are of several; [identity] counts",
         "outside-repeatability-range": "a volume lies outside the sizes of the repeated reads",
         "few-repeated-reads": "the error rests on so few repeated reads that its probabilities are too sure",
         "reader-outside-repeatability": "a reader of the change made none of the repeated reads",

@@ -58,6 +58,10 @@ class Case:
         Scans of which somebody has to choose one, each with what is known of it.
     left_out : tuple of str
         Files of the visit's other series, which ``[scan]`` of the protocol does not choose.
+    conflicts : tuple of str
+        Flags of what contradicts itself in the headers of the patient's images.
+    order_doubted : bool
+        Whether the dates in these headers say two orders of the patient's visits.
     error : VolumetryError or None
         Why the case cannot be measured, found while looking around.
     """
@@ -92,6 +96,8 @@ class Case:
     left_out: tuple[str, ...] = ()
     scan_date: str = ""
     joined: tuple[int, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    order_doubted: bool = False
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -229,6 +229,24 @@ def conflict_message(visits: Iterable[str]) -> str:
     )
 
 
+def doubted_order_message(visits: Iterable[str]) -> str:
+    """Return the sentence that says that the headers of images give two orders of visits."""
+    named = ", ".join(repr(visit) for visit in sorted(visits))
+    return (
+        f"the order of the visits {named} is not known, so no change is computed: StudyDate says one order, "
+        "and AcquisitionDate, PatientAge or PatientBirthDate another. Give their order as visits in [study] "
+        'of the protocol, or in a manifest; visit = "StudyDate" in [identity] says that StudyDate counts.'
+    )
+
+
+def inconsistent_dates_message() -> str:
+    """Return the sentence that says that dates of images contradict each other, but not on their order."""
+    return (
+        "StudyDate contradicts AcquisitionDate, or the dates or numbers of the folders; StudyDate counts. If "
+        "it is wrong, write study_date or visit_order in a manifest."
+    )
+
+
 # -- names of files -----------------------------------------------------------------------------------------
 
 

@@ -85,6 +85,8 @@ class PersonMarks:
         ISO day of the study: StudyDate, else `acquired`.
     age_days : (int, float) or None
         PatientAge as a number and the days of its unit.
+    is_unborn : bool
+        Whether the study is dated before the birth of its patient, so that one of the days is none.
     """
 
     born: int = 0
@@ -96,6 +98,12 @@ class PersonMarks:
     acquired: str = ""
     day: str = ""
     age_days: tuple[int, float] | None = None
+    is_unborn: bool = False
+
+    @property
+    def age_years(self) -> int:
+        """PatientAge in full years; 0 where it is not said in years."""
+        return self.age_days[0] if self.age_days and self.age_days[1] == _YEAR_DAYS else 0
 
 
 def person_marks(path: Path | str) -> PersonMarks:
@@ -110,6 +118,7 @@ def person_marks(path: Path | str) -> PersonMarks:
     born, sex = _text(elements, tags.PatientBirthDate), _text(elements, tags.PatientSex)
     is_day = born not in _NO_DATES and born.isdecimal() and not born.endswith("0101")
     acquired = _acquired(elements)
+    day = iso_date(_text(elements, tags.StudyDate)) or acquired
     return PersonMarks(
         born=_mark(born) if is_day else 0,
         sex=_mark(sex) if sex in ("F", "M") else 0,
@@ -118,8 +127,9 @@ def person_marks(path: Path | str) -> PersonMarks:
         subject=_name_mark(elements, tags.ClinicalTrialSubjectID),
         reading=_name_mark(elements, tags.ClinicalTrialSubjectReadingID),
         acquired=acquired,
-        day=iso_date(_text(elements, tags.StudyDate)) or acquired,
+        day=day,
         age_days=_age(_text(elements, tags.PatientAge)),
+        is_unborn=is_day and "" < day < iso_date(born),
     )
 
 

@@ -146,9 +146,8 @@ def mask_cases(found: Found) -> Iterator[Case]:
         patient, visit = bids_who(name) or folders_of(name)
         lesion = bids_lesion(name)
         scan, files, series = _image_of(found, name)
-        date = ""
         if series is not None and "/" not in name:  # no folder says whose it is, but its images do
-            patient, visit, date = dicom_who(found, series.first)
+            patient, visit, _ = dicom_who(found, series.first)
         found.traced_volumes.add(name)
         found.traced_volumes.add(scan)
         is_bids = bids_who(name) is not None
@@ -162,13 +161,12 @@ def mask_cases(found: Found) -> Iterator[Case]:
             lesion=lesion or ("new" if is_new_lesion(name) else ""),
             reader=bids_reader(name) or reader_of_name(name),
             described=" ".join(filter(None, described)),
-            study_date=date,
             trace=name,
             scan=scan,
             scan_files=files,
             error=_two_sides(name) if {side, of_folders} == {"L", "R"} else None,
         )
-        yield case if series is None else _on_series(case, series)
+        yield case if series is None else _on_series(found, case, series)
 
 
 def _two_sides(name: str) -> VolumetryError:
@@ -184,10 +182,15 @@ _Image = tuple[str, tuple[str, ...], ImageSeries | None]
 """A scan, its files, and its series where it is a DICOM series."""
 
 
-def _on_series(case: Case, series: ImageSeries) -> Case:
-    """A tracing in another format with what its DICOM series says: the series, its study and its patient."""
-    patient = text_of(series.first, "patient_id")
-    return replace(case, series_uid=series.series_uid, study_uid=series.study_uid, patient_id=patient)
+def _on_series(found: Found, case: Case, series: ImageSeries) -> Case:
+    """A tracing in another format with what its DICOM series says: series, study, patient and date."""
+    return replace(
+        case,
+        series_uid=series.series_uid,
+        study_uid=series.study_uid,
+        patient_id=text_of(series.first, "patient_id"),
+        study_date=dicom_who(found, series.first)[2],
+    )
 
 
 def _image_of(found: Found, mask: str) -> _Image:
@@ -226,7 +229,7 @@ def with_series(found: Found, cases: Iterable[Case]) -> Iterator[Case]:
         if case.trace and not case.scan and folder.lower() == "segmentations":
             scan, files, series = _series_at(found, "/".join(places[1:]) or ".")
             if series is not None:
-                case = _on_series(replace(case, scan=scan, scan_files=files, note=""), series)
+                case = _on_series(found, replace(case, scan=scan, scan_files=files, note=""), series)
         yield case
 
 

@@ -18,6 +18,7 @@ from volumetry.formats.dicom.person import (
 )
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
+from volumetry.study.finding.day_doubts import are_in_doubt, are_inconsistent
 from volumetry.study.identity import is_clear_visit_name, is_visit_name
 from volumetry.study.protocol import IdentitySection, folder_number
 
@@ -51,6 +52,9 @@ def named_by_folders(case: Case, rules: IdentitySection) -> Case:
 def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Sequence[Case]:
     """Return the cases, those whose patient or visit is not believed with an error.
 
+    Where headers contradict each other in something that is no name, or that the protocol has decided, the
+    cases of the patient say so (`Case.conflicts`, `Case.order_doubted`).
+
     - First folders that are all named as visits are no patients.
     - One PatientID under several first folders is believed where the folders are named as visits are.
     - With ``patient = "folder:N"``, one name below several other folders may be of several hospitals.
@@ -67,7 +71,8 @@ def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Sequen
 
 
 def _with_doubts(cases: Iterable[Case], doubts: _Doubts) -> Iterator[Case]:
-    for case in cases:
+    for found in cases:
+        case = doubts.noted(found)
         error = doubts.about(case)
         if error is None or case.error:
             yield case
@@ -98,6 +103,8 @@ class _Doubts:
         Patients whose images cannot be of one person by what else their headers say.
     unnamed : mapping of patient to set of str
         Folders side by side of a patient whose images have no PatientID of their own.
+    orders, days : set of str
+        Patients whose dates say two orders of their visits; whose dates contradict each other otherwise.
     """
 
     rules: IdentitySection
@@ -109,13 +116,15 @@ class _Doubts:
     owners: Mapping[str, set[str]]
     persons: set[str]
     unnamed: Mapping[str, set[str]]
+    orders: set[str]
+    days: set[str]
 
     @classmethod
     def of(cls, cases: Sequence[Case], rules: IdentitySection, root: Path) -> _Doubts:
         every, cases = cases, [case for case in cases if case.patient_id or case.study_uid]
         folders = _sets((c.patient, _first_folder(c)) for c in cases if _is_doubtful(c, rules.patient))
         drawn = _sets((c.patient, c.patient_id) for c in cases if _is_drawn_in_folder(c) and c.patient_id)
-        marks = {} if rules.patient else _marks_of_studies(cases, root)
+        marks = _marks_of_studies(cases, root)
         studies = _sets(
             ((c.patient, c.visit), c.study_uid) for c in cases if _is_dated_study(c) and not c.error
         )
@@ -133,8 +142,10 @@ class _Doubts:
             drawn_on={} if rules.patient else _several(drawn),
             studies={} if rules.visit else _several(studies),
             owners={} if rules.patient else _owners(cases, root),
-            persons={patient for patient, said in marks.items() if may_be_several(tuple(said.values()))},
+            persons={patient for patient, (said, _) in marks.items() if may_be_several(said)},
             unnamed={} if rules.patient else _unnamed(cases),
+            orders={patient for patient, (said, _) in marks.items() if are_in_doubt(said)},
+            days={patient for patient, (said, places) in marks.items() if are_inconsistent(said, places)},
         )
 
     @property
@@ -150,8 +161,26 @@ class _Doubts:
                 self.owners,
                 self.persons,
                 self.unnamed,
+                self.orders,
+                self.days,
             )
         )
+
+    def noted(self, case: Case) -> Case:
+        """Return a case with what contradicts itself without being an error."""
+        if not case.trace or not case.study_uid:
+            return case
+        is_doubted = case.patient in self.orders
+        conflicts = []
+        if is_doubted or case.patient in self.days:
+            conflicts.append("visit-dates-conflict")
+        if self.rules.patient and case.patient in self.persons:
+            conflicts.append("patient-conflict")
+        if not conflicts:
+            return case
+        # Who calls visits by StudyDate has said which of the dates counts.
+        is_doubted = is_doubted and self.rules.visit != "StudyDate"
+        return replace(case, conflicts=tuple(conflicts), order_doubted=is_doubted)
 
     def about(self, case: Case) -> VolumetryError | None:
         """Return why patient or visit of a case is not believed; None where nothing speaks against them."""
@@ -165,7 +194,7 @@ class _Doubts:
             return _unclear_patient(case, self.folders[case.patient])
         if case.trace and case.study_uid in self.owners:
             return _study_of_several(case, len(self.owners[case.study_uid]))
-        if case.trace and case.study_uid and case.patient in self.persons:
+        if case.trace and case.study_uid and case.patient in self.persons and not self.rules.patient:
             return _several_in_headers(case)
         if case.trace and case.study_uid and case.patient in self.unnamed:
             return _no_patient_id(case, self.unnamed[case.patient])
@@ -239,18 +268,32 @@ def _first_folder(case: Case) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
-def _marks_of_studies(cases: Iterable[Case], root: Path) -> dict[str, dict[str, PersonMarks]]:
-    """What one file of each traced DICOM study says of its person, for patients who have several studies."""
-    files: dict[str, dict[str, str]] = defaultdict(dict)
+def _marks_of_studies(
+    cases: Iterable[Case], root: Path
+) -> dict[str, tuple[tuple[PersonMarks, ...], tuple[str, ...]]]:
+    """What one file of each traced DICOM study says, and its folder, for patients who have several studies.
+
+    The folder is the one by which the places of the studies differ; empty where there is none.
+    """
+    firsts: dict[str, dict[str, Case]] = defaultdict(dict)
     for case in cases:
         if case.trace and case.study_uid and not case.error:
-            file = case.scan_files[0] if case.scan_files else case.trace
-            files[case.patient].setdefault(case.study_uid, file)
-    return {
-        patient: {study: person_marks(root / file) for study, file in of_studies.items()}
-        for patient, of_studies in files.items()
-        if len(of_studies) > 1
-    }
+            firsts[case.patient].setdefault(case.study_uid, case)
+    found = {}
+    for patient, of_studies in firsts.items():
+        if len(of_studies) > 1:
+            files = [c.scan_files[0] if c.scan_files else c.trace for c in of_studies.values()]
+            folders = [_folders(case) for case in of_studies.values()]
+            common = _n_common(folders)
+            places = tuple(names[common] if len(names) > common else "" for names in folders)
+            found[patient] = tuple(person_marks(root / file) for file in files), places
+    return found
+
+
+def _n_common(places: Iterable[Sequence[str]]) -> int:
+    """How many folders from the study folder down are the same."""
+    shared = [len(set(names)) == 1 for names in zip(*places, strict=False)]
+    return (*shared, False).index(False)
 
 
 def _unnamed(cases: Iterable[Case]) -> dict[str, set[str]]:
@@ -270,8 +313,7 @@ def _unnamed(cases: Iterable[Case]) -> dict[str, set[str]]:
     for patient, of_studies in places.items():
         if patient in without and len(without) > 1:
             continue
-        shared = [len(set(names)) == 1 for names in zip(*of_studies.values(), strict=False)]
-        common = (*shared, False).index(False)
+        common = _n_common(of_studies.values())
         beside = {folders[common] for folders in of_studies.values() if len(folders) > common}
         if len(beside) > 1 and not (common and all(map(is_visit_name, beside))):
             found[patient] = beside
@@ -285,7 +327,8 @@ def _several_in_headers(case: Case) -> VolumetryError:
         "the images of the patient differ in birth date, sex, IssuerOfPatientID or number in a trial, or in "
         "age by more than the time between them, so they may be of several patients",
         where=case.trace,
-        todo='Write patient = "PatientID" or "folder:2" in [identity] of the protocol, or a manifest.',
+        todo='Write patient = "PatientID" or "folder:2" in [identity] of the protocol, which holds for all '
+        "patients, or a manifest.",
     )
 
 

@@ -14,6 +14,7 @@ from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.index import FolderIndex, index_folder
+from volumetry.formats.dicom.person import person_marks
 from volumetry.formats.recognise import NEVER_DICOM, RTSTRUCT_CLASS, SEG_CLASSES, TRACE_SUFFIX, is_volume
 from volumetry.study.finding.files import FilesByFolder
 from volumetry.study.finding.names import bids_who, folder_of, folders_of, is_hidden, is_mask_name
@@ -68,6 +69,8 @@ class Found:
     traced_series: set[SeriesKey] = field(default_factory=set)
     traced_volumes: set[str] = field(default_factory=set)
     named_by_folders: set[str] = field(default_factory=set)
+    acquired: dict[str, str] = field(default_factory=dict)
+    """Days on which images without a StudyDate were made, by their files."""
 
     @cached_property
     def images_by_folder(self) -> FilesByFolder:
@@ -196,7 +199,10 @@ def text_of(header: DicomHeader, name: str) -> str:
 
 
 def dicom_who(found: Found, header: DicomHeader) -> tuple[str, str, str]:
-    """Patient, visit and study date of a DICOM file: PatientID and StudyDate, else the folders."""
+    """Patient, visit and study date of a DICOM file: PatientID and StudyDate, else the folders.
+
+    The date of images without a StudyDate is the day on which they were made; it does not name their visit.
+    """
     patient, visit = folders_of(found.relative(header.path))
     date = ""
     try:
@@ -204,4 +210,9 @@ def dicom_who(found: Found, header: DicomHeader) -> tuple[str, str, str]:
         patient = header.patient_id or patient
     except VolumetryError:
         pass
-    return patient, date or visit, date
+    visit = date or visit
+    if not date and header.pixel is not None:
+        if header.path not in found.acquired:
+            found.acquired[header.path] = person_marks(header.path).acquired
+        date = found.acquired[header.path]
+    return patient, visit, date

@@ -41,9 +41,9 @@ def manifest_text(
     str
         A visit whose series is not decided has a line without a scan, and its candidates as comments, each a
         line that becomes one of the manifest without its ``#``. A case whose patient or visit is not
-        believed has none, which reading refuses until somebody writes it. Masks whose names differ have a
-        lesion such as ``? cyst``: they stay `ambiguous-lesion`, as in the folder, until somebody writes what
-        they are.
+        believed, or whose headers contradict each other on its date, has none, which reading refuses until
+        somebody writes it. Masks whose names differ have a lesion such as ``? cyst``: they stay
+        `ambiguous-lesion`, as in the folder, until somebody writes what they are.
 
     Raises
     ------
@@ -108,6 +108,9 @@ class _Lines:
                 yield f"{code}: {case.error.what}; write the {code.partition('-')[0]} into the line below"
                 row["patient"] = ASKED if code == "patient-unclear" else row["patient"]
                 row["visit"] = ASKED if code == "visit-unclear" else row["visit"]
+            elif case.order_doubted and case.visit not in self.protocol.visits:
+                yield "visit-order-unknown: its dates contradict each other; write visit and study_date below"
+                row["visit"] = ASKED
             elif code:
                 yield f"{code}: this file cannot be used as it is"
             yield self._cells(row)

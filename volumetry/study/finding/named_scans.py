@@ -10,6 +10,7 @@ from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.index import FolderIndex, index_folder
+from volumetry.formats.dicom.person import person_marks
 from volumetry.formats.dicom.series.find import is_image
 from volumetry.formats.recognise import is_voxel_file
 
@@ -93,7 +94,7 @@ class NamedScans:
             files=tuple(self._relative(header.path) for header in headers),
             series_uid=first.series_instance_uid or "",
             modality=first.modality or "",
-            study_date=iso_date(first.study_date or ""),
+            study_date=iso_date(first.study_date or "") or person_marks(first.path).acquired,
         )
 
 

@@ -13,7 +13,9 @@ from volumetry.study.identity import (
     VisitOrder,
     composed_text,
     conflict_message,
+    doubted_order_message,
     first_days,
+    inconsistent_dates_message,
     natural,
     order_of_visits,
     unknown_order_message,
@@ -123,11 +125,9 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
         code = "ambiguous-lesion" if message else _empty_code(keys, protocol)
         if code and not message:
             message = "the mask is empty, which this study takes for not traced ([study] empty_mask)"
-        if not code and not order.is_known:
-            message = unknown_order_message(visits[patient], protocol.visits)
         against = conflicts.get((*patient, keys["visit"]), ())
-        if against and not code:
-            message = conflict_message((keys["visit"], *against))
+        if not code:
+            message = _order_message(case, keys["visit"], against, order, visits[patient], protocol)
         entries.append(
             Entry(
                 **{n: keys[n] for n in ("site", "patient", "side", "lesion", "visit", "reader", "status")},
@@ -143,6 +143,24 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
             )
         )
     return _in_order(entries)
+
+
+def _order_message(
+    case: Case,
+    visit: str,
+    against: Sequence[str],
+    order: VisitOrder,
+    visits: Iterable[str],
+    protocol: Protocol,
+) -> str:
+    """What there is to say of the place of a measured visit among those of its patient; empty: nothing."""
+    if not order.is_known and case.order_doubted:
+        return doubted_order_message(visits)
+    if against:
+        return conflict_message((visit, *against))
+    if not order.is_known:
+        return unknown_order_message(visits, protocol.visits)
+    return inconsistent_dates_message() if "visit-dates-conflict" in case.conflicts else ""
 
 
 def _in_order(entries: Iterable[Entry]) -> list[Entry]:
@@ -168,6 +186,7 @@ def identified_row(cells: Row, entry: Entry) -> Row:
     if not entry.code and row["status"] == "measured":
         more: list[str] = ["visit-dates-conflict"] if entry.dates_conflict else []
         more += ["duplicate-file"] if entry.has_copies else []
+        more += [flag for flag in entry.case.conflicts if flag not in more]
         row["flags"] = ";".join(filter(None, (row["flags"], *more)))
     if entry.message and (entry.code or not row.get("message")):
         row["message"] = entry.message
@@ -258,4 +277,8 @@ def _orders(
     dates = {patient: first_days(visits) for patient, visits in days.items()}
     declared = tuple(map(composed_text, protocol.visits))
     orders = {p: order_of_visits(visits, declared, given[p]) for p, visits in dates.items()}
+    doubted = {(keys["site"], keys["patient"]) for case, _, keys in light if case.order_doubted}
+    for patient in doubted:
+        if orders[patient].by == "dates":
+            orders[patient] = VisitOrder(ranks={}, by="unknown")
     return orders, dates

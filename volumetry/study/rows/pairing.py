@@ -9,7 +9,7 @@ from typing import Any
 
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.errors import UsageError
-from volumetry.study.identity import date_of_name, first_days, natural, order_of_visits
+from volumetry.study.identity import VisitOrder, date_of_name, first_days, natural, order_of_visits
 from volumetry.study.rows.worth import WorthRule, worth_cells
 from volumetry.tables import CHANGES, Row
 
@@ -20,6 +20,8 @@ Patient = tuple[str | None, str]
 """Site and patient."""
 
 UNKNOWN_ORDER = "visit-order-unknown"
+_CONFLICTS = ("visit-dates-conflict", "patient-conflict")
+"""Flags of a change whose two visits both have them."""
 
 
 def visit_ranks(visits: Mapping[str, str], declared: Sequence[str] = ()) -> dict[str, int]:
@@ -68,7 +70,9 @@ def _changes_of_patient(
             units[unit][visit] = row
     if unknown:
         if len(visits) > 1:
-            yield from (_unordered_row(patient, unit, rule) for unit in sorted(units))
+            for unit in sorted(units):
+                flags = {flag for row in units[unit].values() for flag in _CONFLICTS if flag in _flags(row)}
+                yield _unordered_row(patient, unit, rule) | {"flags": ";".join(sorted(flags)) or None}
         return
     ordered = sorted(visits, key=lambda visit: (visits[visit][0], visit))
     for unit in sorted(units):
@@ -138,9 +142,8 @@ def _change_row(
     rule: ChangeRule,
 ) -> tuple[Row, VolumeChange]:
     change = classify_change(*pair, rule)
-    empty = ("empty-mask",) if any("empty-mask" in visit.flags for visit in pair) else ()
-    if all("visit-dates-conflict" in visit.flags for visit in pair):
-        empty = (*empty, "visit-dates-conflict")
+    empty: tuple[str, ...] = ("empty-mask",) if any("empty-mask" in visit.flags for visit in pair) else ()
+    empty += tuple(flag for flag in _CONFLICTS if all(flag in visit.flags for visit in pair))
     days = _days(*dates)
     side, lesion, reader = unit
     row = {
@@ -179,8 +182,12 @@ def _visit(row: Row | None, otherwise: str) -> MeasuredVisit:
         pixel_area_mm2=row["pixel_area_mm2"],
         side=row["side"] or "",
         code=row["code"] or "",
-        flags=tuple((row.get("flags") or "").split(";")),
+        flags=_flags(row),
     )
+
+
+def _flags(row: Row) -> tuple[str, ...]:
+    return tuple((row.get("flags") or "").split(";"))
 
 
 def _days(first: str, second: str) -> int | None:
@@ -194,7 +201,8 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
     """Yield the rows of changes of a table of measurements in any order, as somebody else may have made it.
 
     Visits are ranked by ``visit_order`` where every row of the patient has one, else as `order_of_visits`
-    does. A row without ``status`` is measured where it has a volume.
+    does, but for dates that a batch has doubted (``visit-dates-conflict``). A row without ``status`` is
+    measured where it has a volume.
 
     Raises
     ------
@@ -212,6 +220,10 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
     visits = {patient: first_days(own) for patient, own in days.items()}
     unranked = {(row["site"], row["patient"]) for row in rows if row["visit_order"] is None}
     orders = {patient: order_of_visits(visits[patient]) for patient in unranked}
+    for row in rows:
+        patient = (row["site"], row["patient"])
+        if row["visit_order"] is None and "visit-dates-conflict" in _flags(row):
+            orders[patient] = VisitOrder(ranks={}, by="unknown")  # a batch has doubted these dates
     ordered = []
     for row in rows:
         patient = (row["site"], row["patient"])
