@@ -88,7 +88,7 @@ def cell_value(text: str, column: Column) -> Any:
     if text == "" or (text == "NA" and column.kind != "text"):
         return None
     if column.kind == "text":
-        return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+        return text[1:] if text.startswith("'") and text[1:].startswith((*_FORMULA, "# ")) else text
     if column.kind == "date":
         return year_first_date(text)
     number = float(text)

@@ -17,11 +17,12 @@ from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
 from volumetry.study.finding.manifest_claims import check_visit_dates, dates_of_path, without_double_claims
 from volumetry.study.finding.named_scans import NamedScan, NamedScans
-from volumetry.study.table_text import table_text
+from volumetry.study.table_text import fault_of_name, seen_name, table_text
 from volumetry.tables import Column, Row, Table, checked_rows
 
 MANIFEST_NAME = "manifest.csv"
 _JOINED = re.compile(r"\d+(?:\+\d+)+")
+_SHOWN = 10
 ASKED = "?"
 """What stands for a patient or visit that somebody has to write, and before a lesion to be confirmed."""
 
@@ -105,7 +106,8 @@ def _lined_cases(
 
 
 def _check_places(rows: Iterable[tuple[int, Row]], path: Path) -> None:
-    """Refuse a visit with two places among those of its patient."""
+    """Refuse a visit with two places among those of its patient, and one without where others have one."""
+    rows = list(rows)
     places: dict[tuple[Any, ...], tuple[int, int]] = {}
     for line, row in rows:
         place = row["visit_order"]
@@ -119,6 +121,17 @@ def _check_places(rows: Iterable[tuple[int, Row]], path: Path) -> None:
                 where=path,
                 values={"lines": f"{known[1]} and {line}", "visit_order": f"{known[0]} and {place}"},
                 todo="Write the same number in all lines of a visit.",
+            )
+    placed = {who[:2]: line for who, (_, line) in places.items()}
+    for line, row in rows:
+        who = row["site"], row["patient"], row["visit"]
+        if who[:2] in placed and who not in places:
+            raise UsageError(
+                "invalid-table",
+                "visit_order is given for some visits of a patient and not for others",
+                where=path,
+                values={"line with": placed[who[:2]], "line without": line, "visit": row["visit"]},
+                todo="Write the place of every visit, or of none.",
             )
 
 
@@ -163,7 +176,31 @@ def read_manifest(path: Path | str) -> list[tuple[int, Row]]:
     table.check_values(path, known)
     required = ("patient", "visit", "scan", "trace")
     rows = checked_rows(names, table.lines, MANIFEST, path, required=required, numbers=table.numbers)
-    return list(zip(table.numbers, rows, strict=True))
+    numbered = list(zip(table.numbers, map(_with_seen_names, rows), strict=True))
+    _check_names(numbered, path)
+    return numbered
+
+
+_NAMES = ("site", "patient", "visit", "lesion", "reader")
+
+
+def _with_seen_names(row: Row) -> Row:
+    return row | {name: seen_name(row[name]) or None for name in _NAMES if row[name]}
+
+
+def _check_names(rows: Iterable[tuple[int, Row]], path: Path | str) -> None:
+    """Refuse names that are none: rounded numbers, errors of a spreadsheet, words for a missing value."""
+    faults = [
+        f"line {line}: {name} is {row[name]!r}, {fault}"
+        for line, row in rows
+        for name in _NAMES
+        if row[name] and (fault := fault_of_name(row[name]))
+    ]
+    if faults:
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise UsageError(
+            "invalid-table", "; ".join(faults[:_SHOWN]) + more, where=path, todo="Correct the table."
+        )
 
 
 def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> Case:

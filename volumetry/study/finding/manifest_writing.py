@@ -148,7 +148,8 @@ class _Lines:
         return os.path.relpath(self.folder.absolute() / name, self.base.absolute()).replace(os.sep, "/")
 
     def _cells(self, row: Row) -> list[str]:
-        return [csv_cell(row[name]) for name in MANIFEST.column_names]
+        first, *others = (csv_cell(row[name]) for name in MANIFEST.column_names)
+        return [f"'{first}" if f"{first} ".startswith("# ") else first, *others]  # else it is a comment
 
     def _as_text(self, row: Row) -> str:
         text = io.StringIO()

@@ -21,7 +21,7 @@ from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.identity import twice_named
-from volumetry.study.table_text import TableText, table_text
+from volumetry.study.table_text import TableText, fault_of_name, seen_name, table_text
 from volumetry.tables import MEASUREMENTS, Row
 from volumetry.tables.cells import year_first_date
 
@@ -215,7 +215,7 @@ def _rows_of_line(
     base: Row = dict.fromkeys(MEASUREMENTS.column_names)
     for name in ("patient", "site", "lesion", "reader"):
         column = getattr(columns, name)
-        base[name] = line.get(column) or None if column else None
+        base[name] = _name(line, column, number, faults)
     if not base["patient"]:
         faults.append(f"line {number}: {columns.patient} is empty")
         return
@@ -223,6 +223,10 @@ def _rows_of_line(
     base["read"] = _whole(line, columns.read, number, faults)
     cells = mapping.visits.items() if mapping.visits else ((columns.volume, line.get(columns.visit, "")),)
     for column, visit in cells:
+        visit = seen_name(visit)
+        if fault := fault_of_name(visit):
+            faults.append(f"line {number}: {columns.visit} is {visit!r}, {fault}")
+            continue
         if not visit:
             faults.append(f"line {number}: {columns.visit} is empty")
             continue
@@ -236,6 +240,13 @@ def _rows_of_line(
             "volume_mm3": volume,
             "status": "not_measurable" if volume is None else "absent" if volume == 0 else "measured",
         }
+
+
+def _name(line: Mapping[str, str], column: str, number: int, faults: list[str]) -> str | None:
+    text = seen_name(line.get(column, "")) if column else ""
+    if fault := fault_of_name(text):
+        faults.append(f"line {number}: {column} is {text!r}, {fault}")
+    return text or None
 
 
 def _place(visit: str, mapping: TableMapping, number: int, faults: list[str]) -> int | None:
