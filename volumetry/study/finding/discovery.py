@@ -22,8 +22,9 @@ from volumetry.errors import ReadError
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding import conventions
-from volumetry.study.finding.doubts import doubted, named_by_folders
+from volumetry.study.finding.doubts import doubted
 from volumetry.study.finding.folder import Found, look_around
+from volumetry.study.finding.folder_rules import FolderRules
 from volumetry.study.finding.layouts import cases_of_layouts
 from volumetry.study.finding.manifest import MANIFEST_NAME, manifest_cases
 from volumetry.study.finding.name_doubts import doubted_names
@@ -101,15 +102,16 @@ def _named_cases(found: Found, protocol: Protocol) -> CaseTable:
         found.root, found.volumes, is_mask=is_mask_name, mask_stem=image_stem
     )
     laid_out = CaseTable(conventions.with_series(found, laid_out))
+    rules = FolderRules.of(protocol.identity, found.images())
     named, traced = CaseTable(), set[str]()
     for find in _CONVENTIONS:
         for case in find(found):
-            named.append(dated(named_by_folders(case, protocol.identity), found.sessions))
+            named.append(dated(rules.named(case), found.sessions))
             if laid_out and case.trace:
                 traced.add(case.scan)
     for case in laid_out:
         if case.trace or case.scan not in traced:  # a native trace may lie in any layout
-            named.append(dated(named_by_folders(case, protocol.identity), found.sessions))
+            named.append(dated(rules.named(case), found.sessions))
     return named
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.person import (
@@ -19,34 +19,11 @@ from volumetry.formats.dicom.person import (
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.day_doubts import are_in_doubt, are_inconsistent
+from volumetry.study.finding.folder_rules import image_folders
 from volumetry.study.identity import is_clear_visit_name, is_visit_name
 from volumetry.study.protocol import IdentitySection, folder_number
 
 K = TypeVar("K")
-
-
-def named_by_folders(case: Case, rules: IdentitySection) -> Case:
-    """Return a case with site, patient and visit as ``[identity]`` of the protocol says."""
-    path = _folders(case)
-    changes: dict[str, Any] = {}
-    for name, rule in (("site", rules.site), ("patient", rules.patient), ("visit", rules.visit)):
-        number = folder_number(rule)
-        if number is not None and number > len(path):
-            changes["error"] = VolumetryError(
-                "visit-unclear" if name == "visit" else "patient-unclear",
-                f"the file does not lie in a folder {number} levels below the study folder",
-                where=case.trace or case.scan,
-                todo=f"Correct [identity] {name} in the protocol.",
-            )
-        elif number is not None:
-            changes[name] = path[number - 1]
-    if rules.patient == "PatientID" and case.patient_id:
-        changes["patient"] = case.patient_id
-    if rules.visit == "StudyDate" and case.study_date:
-        changes["visit"] = case.study_date
-    if rules.visit == "StudyInstanceUID" and case.study_uid:
-        changes["visit"] = case.study_uid
-    return replace(case, **changes) if changes else case
 
 
 def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Sequence[Case]:
@@ -122,7 +99,7 @@ class _Doubts:
     @classmethod
     def of(cls, cases: Sequence[Case], rules: IdentitySection, root: Path) -> _Doubts:
         every, cases = cases, [case for case in cases if case.patient_id or case.study_uid]
-        folders = _sets((c.patient, _first_folder(c)) for c in cases if _is_doubtful(c, rules.patient))
+        folders = _sets((c.patient, _first_of_images(c)) for c in cases if _is_doubtful(c, rules.patient))
         drawn = _sets((c.patient, c.patient_id) for c in cases if _is_drawn_in_folder(c) and c.patient_id)
         marks = _marks_of_studies(cases, root)
         studies = _sets(
@@ -255,7 +232,7 @@ def _share_studies(cases: Iterable[Case]) -> bool:
     for case in cases:
         if not _is_doubtful(case, ""):
             continue
-        names, studies = {_first_folder(case)}, {case.study_uid} - {""}
+        names, studies = {_first_of_images(case)}, {case.study_uid} - {""}
         for group in [g for g in groups if g[0] & names or g[1] & studies]:
             groups.remove(group)
             names, studies = names | group[0], studies | group[1]
@@ -266,6 +243,11 @@ def _share_studies(cases: Iterable[Case]) -> bool:
 def _first_folder(case: Case) -> str:
     parts = (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")
     return parts[0] if len(parts) > 1 else ""
+
+
+def _first_of_images(case: Case) -> str:
+    """The first folder of a case's images: all tracings of an export may lie in one folder."""
+    return next(iter(image_folders(case)), "")
 
 
 def _marks_of_studies(
@@ -283,7 +265,7 @@ def _marks_of_studies(
     for patient, of_studies in firsts.items():
         if len(of_studies) > 1:
             files = [c.scan_files[0] if c.scan_files else c.trace for c in of_studies.values()]
-            folders = [_folders(case) for case in of_studies.values()]
+            folders = [image_folders(case) for case in of_studies.values()]
             common = _n_common(folders)
             places = tuple(names[common] if len(names) > common else "" for names in folders)
             found[patient] = tuple(person_marks(root / file) for file in files), places
@@ -306,7 +288,7 @@ def _unnamed(cases: Iterable[Case]) -> dict[str, set[str]]:
     for case in cases:
         if case.trace and case.study_uid and not case.error:
             if not case.patient_id or is_placeholder(case.patient_id):
-                places[case.patient].setdefault(case.study_uid, _folders(case))
+                places[case.patient].setdefault(case.study_uid, image_folders(case))
             if not case.patient_id:
                 without.add(case.patient)
     found: dict[str, set[str]] = {}
@@ -378,11 +360,6 @@ def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[st
     return set(below)
 
 
-def _folders(case: Case) -> list[str]:
-    """The folders that hold a case, from the study folder down."""
-    return (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")[:-1]
-
-
 def _places_of_patients(cases: Iterable[Case], rules: IdentitySection) -> dict[str, set[str]]:
     """Where the tracings of every patient lie, above the folders of patients and beside those of visits."""
     places: dict[str, set[str]] = defaultdict(set)
@@ -391,7 +368,7 @@ def _places_of_patients(cases: Iterable[Case], rules: IdentitySection) -> dict[s
         return places
     for case in cases:
         if case.trace and not case.error:
-            above = [name for n, name in enumerate(_folders(case)[: number - 1], start=1) if n != visit]
+            above = [name for n, name in enumerate(image_folders(case)[: number - 1], start=1) if n != visit]
             places[case.patient].add("/".join(above))
     return places
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -102,6 +102,11 @@ class Found:
     def series_by_uid(self) -> dict[str, list[ImageSeries]]:
         """DICOM series by SeriesInstanceUID; two studies may share one."""
         return grouped((series.series_uid, series) for series in self.series.values())
+
+    def images(self) -> Iterator[str]:
+        """Yield one file of every DICOM series, and the volume files that are no masks."""
+        yield from (series.files[0] for series in self.series.values())
+        yield from (name for name in self.volumes if not is_mask_name(name))
 
     def relative(self, path: str) -> str:
         """Return a path relative to the study folder."""

@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from volumetry.study.cases import Case
 from volumetry.study.finding import conventions
-from volumetry.study.finding.doubts import doubted, named_by_folders
+from volumetry.study.finding.doubts import doubted
 from volumetry.study.finding.folder import Found, look_around
+from volumetry.study.finding.folder_rules import FolderRules
 from volumetry.study.finding.layouts import cases_of_layouts
 from volumetry.study.finding.names import folders_of, image_stem, is_mask_name
 from volumetry.study.finding.session_dates import dated
@@ -123,7 +124,8 @@ def _masks(found: Found, volumes: Sequence[str], traces: Path, rules: IdentitySe
         over.root, over.volumes, is_mask=is_mask_name, mask_stem=image_stem
     )
     cases = (*conventions.with_series(over, laid_out), *conventions.mask_cases(over))
-    named = [dated(named_by_folders(c, rules), over.sessions) for c in cases if c.trace in names]
+    by_folders = FolderRules.of(rules, found.images())
+    named = [dated(by_folders.named(c), over.sessions) for c in cases if c.trace in names]
     for case in doubted(named, rules, Path(found.root)):
         inside = names[case.trace]
         trace = os.path.relpath((traces / inside).absolute(), Path(found.root).absolute())

@@ -1,0 +1,88 @@
+"""Tracings that lie elsewhere than their images: whose they are, and of which visit, the images say."""
+
+import pytest
+from study_phantoms import batch_results, write_box
+from test_taken_for_another import write_study
+
+
+def identity(folder, text):
+    protocol = folder / "protocol.toml"
+    protocol.write_text(f"[identity]\n{text}\n", encoding="utf-8")
+    return "--protocol", protocol
+
+
+def study(root, *places, patient="X"):
+    """A DICOM study for each place of the images, and of its tracing where that is another one."""
+    for number, (images, tracing) in enumerate(places):
+        write_study(root / images, patient=patient, date=f"2020{number + 1:02}01", rows=10 - 3 * number)
+        if tracing:
+            (root / tracing).parent.mkdir(parents=True, exist_ok=True)
+            (root / images / "rt.dcm").rename(root / tracing)
+
+
+def told(rows, *names):
+    return sorted(tuple(row[name] for name in names) for row in rows)
+
+
+# -- [identity] ---------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_all_structure_sets_is_no_patient(tmp_path):
+    root = tmp_path / "study"
+    study(root, ("P1/a", "rt/1.dcm"), ("P2/a", "rt/2.dcm"))
+    _, rows, _ = batch_results(root)
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    code, rows, changes = batch_results(root, *identity(tmp_path, 'patient = "folder:1"'))
+    assert (code, changes) == (0, [])
+    assert told(rows, "patient", "status") == [("P1", "measured"), ("P2", "measured")]
+
+
+def test_the_visit_is_the_folder_of_the_images(tmp_path):
+    root = tmp_path / "study"
+    study(root, ("P1/v1", "P1/rt/1.dcm"), ("P1/v2", "P1/v1/rt2.dcm"))
+    _, rows, changes = batch_results(root, *identity(tmp_path, 'visit = "folder:2"'))
+    assert told(rows, "visit", "status") == [("v1", "measured"), ("v2", "measured")]
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+def test_sites_are_the_folders_of_the_images(tmp_path):
+    root = tmp_path / "study"
+    study(root, ("siteA/P1/v1", "rt/siteA/P1/1.dcm"), ("siteB/P1/v1", "rt/siteB/P1/2.dcm"))
+    where = 'site = "folder:1"\npatient = "folder:2"\nvisit = "folder:3"'
+    code, rows, changes = batch_results(root, *identity(tmp_path, where))
+    assert (code, changes) == (0, [])
+    assert told(rows, "site", "patient", "visit") == [("siteA", "P1", "v1"), ("siteB", "P1", "v1")]
+    _, rows, _ = batch_results(root, *identity(tmp_path, 'patient = "folder:2"\nvisit = "folder:3"'))
+    assert {row["code"] for row in rows} == {"patient-unclear"}  # one name at two sites
+
+
+def test_a_tracing_in_the_folder_of_another_patient_is_not_believed(tmp_path):
+    root = tmp_path / "study"
+    study(root, ("P1/a", "P2/rt1/rt.dcm"), ("P2/a", ""))
+    code, rows, changes = batch_results(root, *identity(tmp_path, 'patient = "folder:1"'))
+    assert (code, changes) == (3, [])
+    assert told(rows, "trace", "code") == [("P2/a/rt.dcm", ""), ("P2/rt1/rt.dcm", "patient-unclear")]
+    assert "P1" in next(row["message"] for row in rows if row["code"])
+
+
+@pytest.mark.parametrize(
+    ("rules", "mask", "image", "who"),
+    [
+        ('patient = "folder:1"', "derivatives/m/sub-01/sub-01_T1w_mask", "sub-01/sub-01_T1w", ("sub-01", "")),
+        (
+            'patient = "folder:2"',
+            "siteA/derivatives/sub-01/sub-01_T1w_mask",
+            "siteA/sub-01/anat/sub-01_T1w",
+            ("sub-01", ""),
+        ),
+        ('patient = "folder:2"\nvisit = "folder:3"', "masks/P1/v1/a_mask", "", ("P1", "v1")),
+        ('patient = "folder:2"', "site/P1/segmentations/liver", "site/P1/ct", ("P1", "P1")),
+    ],
+)
+def test_masks_of_voxels(tmp_path, rules, mask, image, who):
+    root = tmp_path / "study"
+    write_box(root / f"{mask}.nii.gz")
+    if image:
+        write_box(root / f"{image}.nii.gz")
+    _, rows, _ = batch_results(root, *identity(tmp_path, rules))
+    assert told(rows, "patient", "visit", "code") == [(*who, "")]
