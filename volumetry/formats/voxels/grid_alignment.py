@@ -7,7 +7,7 @@ and refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +152,7 @@ def align_grids(
     if shift == (0, 0, 0) and sizes == shape:
         found = alignment
     elif allow_part:
-        found = GridAlignment(
-            reversed_slices=alignment.reversed_slices,
-            transposed=alignment.transposed,
-            flipped_rows=alignment.flipped_rows,
-            flipped_columns=alignment.flipped_columns,
-            shift=shift,
-            shape=shape,
-        )
+        found = replace(alignment, shift=shift, shape=shape)
     else:
         raise _mismatch("mask and scan differ in rows, columns or slices", mask, scan, where)
     distance = _distance(corners, sizes, mask, scan, shift)

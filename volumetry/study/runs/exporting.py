@@ -13,7 +13,13 @@ from volumetry.errors import MismatchError
 from volumetry.export import ExportOptions, read_traced, write_report
 from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan
-from volumetry.formats.dicom.written.lesions import SourceImages, of_patient, source_images, tracked_in
+from volumetry.formats.dicom.written.lesions import (
+    ExportedLesion,
+    SourceImages,
+    of_patient,
+    source_images,
+    tracked_in,
+)
 from volumetry.formats.dicom.written.pseudonymous import images_under_pseudonym, mark_as_pseudonymous
 from volumetry.formats.dicom.written.report import MeasuredLesion
 from volumetry.formats.exporting import write_lesions
@@ -143,6 +149,44 @@ def _write(
     tracked_as: str,
     options: BatchOptions,
 ) -> Iterator[Path]:
+    _check_exportable(case)
+    label: int | str | None = case.label if case.label is not None else case.roi or None
+    scan = read_scan(folder / case.scan, series_uid=case.series_uid or None)
+    images = source_images(folder / case.scan, scan)
+    traced = read_traced(folder / case.trace, scan=scan, label=label, threshold=options.threshold)
+    chosen = ExportOptions(finding=options.protocol.finding, region=options.protocol.region)
+    (found,) = traced.lesions(chosen)
+    named = _names(row, found) | {"tracked_as": tracked_as}
+    finish = None
+    if options.pseudonymiser is not None:
+        images, named = _under_pseudonym(images, row, named, options.pseudonymiser)
+        finish = partial(mark_as_pseudonymous, dates_moved=options.pseudonymiser.shift_dates)
+    lesion = of_patient(replace(found, **named), images)
+    segments = stem.with_name(f"{stem.name}.seg.dcm")
+    if "sr" not in formats:
+        write_lesions(
+            [lesion], segments, "seg",
+            geometry=traced.geometry, images=images, options=chosen, finish=finish,
+        )  # fmt: skip
+        yield segments
+        return
+    measured = MeasuredLesion(
+        lesion=lesion,
+        segment_number=1,
+        volume_thickness_mm3=row["volume_thickness_mm3"],
+        volume_spacing_mm3=row["volume_spacing_mm3"],
+        max_area_mm2=row["max_area_mm2"],
+        method="voxels" if traced.mask is not None else "outlines",
+        height_rule=row["height_rule"] or "",
+        **facts,
+    )
+    report = stem.with_name(f"{stem.name}.sr.dcm")
+    write_report([measured], report, segments, images, chosen, finish=finish)
+    yield segments
+    yield report
+
+
+def _check_exportable(case: Case) -> None:
     if not case.scan:
         raise MismatchError(
             "not-dicom-scan",
@@ -158,48 +202,16 @@ def _write(
             values={"labels": ", ".join(map(str, case.joined))},
             todo="Export the labels by their numbers, with volumetry export.",
         )
-    label: int | str | None = case.label if case.label is not None else case.roi or None
-    scan = read_scan(folder / case.scan, series_uid=case.series_uid or None)
-    images = source_images(folder / case.scan, scan)
-    traced = read_traced(folder / case.trace, scan=scan, label=label, threshold=options.threshold)
-    chosen = ExportOptions(finding=options.protocol.finding, region=options.protocol.region)
-    # As the tables name it, so that a lesion is the same one at every visit whatever its files are called.
-    (found,) = traced.lesions(chosen)
-    named: dict[str, Any] = {
+
+
+def _names(row: Row, found: ExportedLesion) -> dict[str, Any]:
+    """The names of the tables: a lesion is the same one at every visit, whatever its files call it."""
+    return {
         "patient": "\x1e".join(filter(None, (row["site"], row["patient"]))),  # of a UID: it is not written
         "side": row["side"] or found.side,
         "lesion": row["lesion"] or found.lesion,
         "reader": row["reader"] or found.reader,
-        "tracked_as": tracked_as,
     }
-    finish = None
-    if options.pseudonymiser is not None:
-        images, named = _under_pseudonym(images, row, named, options.pseudonymiser)
-        moved = options.pseudonymiser.shift_dates
-        finish = partial(mark_as_pseudonymous, dates_moved=moved)
-    lesions = [of_patient(replace(found, **named), images)]
-    segments = stem.with_name(f"{stem.name}.seg.dcm")
-    if "sr" not in formats:
-        write_lesions(
-            lesions, segments, "seg",
-            geometry=traced.geometry, images=images, options=chosen, finish=finish,
-        )  # fmt: skip
-        yield segments
-        return
-    measured = MeasuredLesion(
-        lesion=lesions[0],
-        segment_number=1,
-        volume_thickness_mm3=row["volume_thickness_mm3"],
-        volume_spacing_mm3=row["volume_spacing_mm3"],
-        max_area_mm2=row["max_area_mm2"],
-        method="voxels" if traced.mask is not None else "outlines",
-        height_rule=row["height_rule"] or "",
-        **facts,
-    )
-    report = stem.with_name(f"{stem.name}.sr.dcm")
-    write_report([measured], report, segments, images, chosen, finish=finish)
-    yield segments
-    yield report
 
 
 def _under_pseudonym(

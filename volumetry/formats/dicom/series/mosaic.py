@@ -52,16 +52,7 @@ def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
     mosaic = slices[0]
     stacking = _facts(header, mosaic)
     count, direction = stacking.count, stacking.direction
-    spacing_mm = abs(mosaic.kind.spacing_between_slices_mm or stacking.spacing_mm or 0.0)
-    if not (math.isfinite(spacing_mm) and spacing_mm > 0):
-        raise _no_mosaic(header, "has no SpacingBetweenSlices")
-    if stacking.spacing_mm and abs(spacing_mm - stacking.spacing_mm) > _POSITIONS_AGREE * spacing_mm:
-        raise _no_mosaic(
-            header,
-            "has another SpacingBetweenSlices than its protocol",
-            spacing_between_slices_mm=spacing_mm,
-            protocol_mm=stacking.spacing_mm,
-        )
+    spacing_mm = _spacing_mm(header, mosaic, stacking)
     across = math.isqrt(count - 1) + 1
     rows, columns = (n // across for n in mosaic.kind.matrix)
     if not rows or not columns or rows * across != mosaic.kind.matrix[0]:
@@ -92,6 +83,20 @@ def stacks_of_file(header: DicomHeader) -> list[SeriesStack | StackRefusal]:
             tiles=tuple(MosaicTile(row=r * rows, column=c * columns) for r, c in places),
         )
     ]
+
+
+def _spacing_mm(header: DicomHeader, mosaic: Slice, stacking: Stacking) -> float:
+    spacing_mm = abs(mosaic.kind.spacing_between_slices_mm or stacking.spacing_mm or 0.0)
+    if not (math.isfinite(spacing_mm) and spacing_mm > 0):
+        raise _no_mosaic(header, "has no SpacingBetweenSlices")
+    if stacking.spacing_mm and abs(spacing_mm - stacking.spacing_mm) > _POSITIONS_AGREE * spacing_mm:
+        raise _no_mosaic(
+            header,
+            "has another SpacingBetweenSlices than its protocol",
+            spacing_between_slices_mm=spacing_mm,
+            protocol_mm=stacking.spacing_mm,
+        )
+    return spacing_mm
 
 
 def _first_origin(mosaic: Slice, rows: int, columns: int) -> NDArray[np.float64]:

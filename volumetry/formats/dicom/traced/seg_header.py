@@ -117,26 +117,11 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
         raise ReadError(
             "unsupported-format", "the file is no segmentation", where=path, todo="Name a DICOM SEG file."
         )
-    declared = elements.value(tags.SegmentationType)
-    kind = declared[0] if isinstance(declared, tuple) else None
-    if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-        raise ReadError(
-            "unsupported-format",
-            "the segmentation is of an unknown type",
-            where=path,
-            values={"type": str(kind)[:16]},
-            todo="Export it as a binary, fractional or label map segmentation.",
-        )
-    shared = (elements.sequences.get(tags.SharedFunctionalGroupsSequence) or [{}])[0]
-    groups = elements.sequences.get(tags.PerFrameFunctionalGroupsSequence, [])
-    n_frames = _number(elements, tags.NumberOfFrames, 1)
-    if not groups or len(groups) != n_frames:
-        raise unreadable(
-            path, "frames lack their functional groups", frames=n_frames, functional_groups=len(groups)
-        )
+    kind = _kind_of(elements)
+    shared, groups = _functional_groups(elements)
     padding = _number(elements, tags.PixelPaddingValue, 0)
     segments = _labels(elements, {0, padding} if kind == "LABELMAP" else set())
-    frames = _frames(elements, shared, groups, str(kind), segments)
+    frames = _frames(elements, shared, groups, kind, segments)
     of_images = all(frame.source_uid for frame in frames)
     measures = _shared_values(shared, groups, tags.PixelMeasuresSequence, tags.PixelSpacing, 2, path)
     if measures is None and not of_images:
@@ -158,7 +143,7 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
     return Segmentation(
         elements=elements,
         references=references_of(elements),
-        kind=str(kind),
+        kind=kind,
         rows=_number(elements, tags.Rows, 0),
         columns=_number(elements, tags.Columns, 0),
         labels=segments,
@@ -173,6 +158,35 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
         padding_value=padding,
         is_lossy=elements.value(tags.LossyImageCompression) == ("01",),
     )
+
+
+def _kind_of(elements: DicomElements) -> str:
+    declared = elements.value(tags.SegmentationType)
+    kind = declared[0] if isinstance(declared, tuple) else None
+    if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
+        raise ReadError(
+            "unsupported-format",
+            "the segmentation is of an unknown type",
+            where=elements.path,
+            values={"type": str(kind)[:16]},
+            todo="Export it as a binary, fractional or label map segmentation.",
+        )
+    return str(kind)
+
+
+def _functional_groups(elements: DicomElements) -> tuple[Item, list[Item]]:
+    """Return what all frames share, and what each of them has of its own."""
+    shared = (elements.sequences.get(tags.SharedFunctionalGroupsSequence) or [{}])[0]
+    groups = elements.sequences.get(tags.PerFrameFunctionalGroupsSequence, [])
+    n_frames = _number(elements, tags.NumberOfFrames, 1)
+    if not groups or len(groups) != n_frames:
+        raise unreadable(
+            elements.path,
+            "frames lack their functional groups",
+            frames=n_frames,
+            functional_groups=len(groups),
+        )
+    return shared, groups
 
 
 def _labels(elements: DicomElements, background: set[int]) -> tuple[MaskLabel, ...]:

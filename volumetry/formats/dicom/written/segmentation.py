@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from volumetry._version import __version__
 from volumetry.errors import TraceError
@@ -22,6 +23,7 @@ from volumetry.formats.dicom.written.lesions import (
     text_of,
     uid_of,
 )
+from volumetry.geometry import ScanGeometry
 from volumetry.masks.outlines import fill_contours
 
 if TYPE_CHECKING:
@@ -54,18 +56,7 @@ def segmentation(
     """
     hd = highdicom()
     geometry = images.scan.geometry
-    pixels = np.zeros((geometry.n_slices, geometry.rows, geometry.columns, len(lesions)), dtype=np.uint8)
-    for number, lesion in enumerate(lesions):
-        for index in sorted({c.slice_index for c in lesion.contours}):
-            contours = [c for c in lesion.contours if c.slice_index == index]
-            pixels[index, :, :, number] = fill_contours(contours, (geometry.rows, geometry.columns))
-    if not pixels.any():
-        raise TraceError(
-            "nothing-to-export",
-            "no lesion has a pixel, and a segmentation needs one",
-            values={"lesions": len(lesions)},
-            todo="Export as trace or rtstruct, which can hold an absent lesion.",
-        )
+    pixels = _pixels_of(lesions, geometry)
     key = key_of(lesions, images)
     sources = _sources(hd, images)
     written = hd.seg.Segmentation(
@@ -94,6 +85,23 @@ def segmentation(
     )
     written.SeriesDescription = "Lesion segmentation"
     return written  # type: ignore[no-any-return]
+
+
+def _pixels_of(lesions: Sequence[ExportedLesion], geometry: ScanGeometry) -> NDArray[np.uint8]:
+    """Return the pixels of the lesions, (slice, row, column, lesion)."""
+    pixels = np.zeros((geometry.n_slices, geometry.rows, geometry.columns, len(lesions)), dtype=np.uint8)
+    for number, lesion in enumerate(lesions):
+        for index in sorted({c.slice_index for c in lesion.contours}):
+            contours = [c for c in lesion.contours if c.slice_index == index]
+            pixels[index, :, :, number] = fill_contours(contours, (geometry.rows, geometry.columns))
+    if not pixels.any():
+        raise TraceError(
+            "nothing-to-export",
+            "no lesion has a pixel, and a segmentation needs one",
+            values={"lesions": len(lesions)},
+            todo="Export as trace or rtstruct, which can hold an absent lesion.",
+        )
+    return pixels
 
 
 def _sources(hd: Any, images: SourceImages) -> list[Dataset]:

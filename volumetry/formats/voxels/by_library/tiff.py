@@ -47,10 +47,7 @@ def read_header(path: Path | str) -> VoxelFile:
         pass
     stack = by_library(lambda: _parsed(path), "the TIFF file", path)
     if stack.axes not in ("ZYX", "QYX", "IYX") or len(stack.shape) != 3:
-        colours = math.prod(n for n, axis in zip(stack.shape, stack.axes, strict=True) if axis == "S")
-        spatial = [n for n, axis in zip(stack.shape, stack.axes, strict=True) if axis in "XYZ"][::-1]
-        others = [n for n, axis in zip(stack.shape, stack.axes, strict=True) if axis not in "XYZS"]
-        raise not_3d((*spatial, *others), path, channels=colours, axes=stack.axes)
+        raise _not_one_volume(stack, path)
     sizes = check_matrix(stack.shape[::-1], path)
     if stack.spacing_mm is None:
         raise GeometryError(
@@ -85,6 +82,14 @@ def read_header(path: Path | str) -> VoxelFile:
     if stack.compressions == {_STORED} and file.n_bytes > on_disk_bytes:
         raise truncated("the file ends before its voxels do", path, file.n_bytes, on_disk_bytes)
     return file
+
+
+def _not_one_volume(stack: _Stack, path: Path) -> GeometryError:
+    axes = list(zip(stack.shape, stack.axes, strict=True))
+    colours = math.prod(n for n, axis in axes if axis == "S")
+    spatial = [n for n, axis in axes if axis in "XYZ"][::-1]
+    others = [n for n, axis in axes if axis not in "XYZS"]
+    return not_3d((*spatial, *others), path, channels=colours, axes=stack.axes)
 
 
 class _Stack:

@@ -105,15 +105,7 @@ def read_header(path: Path | str) -> VoxelFile:
         lines = HeaderLines(stream, path)
         fields, pairs, header_bytes = _fields(lines, path)
         listed = list(lines) if is_list(fields.get("data file", "")) else []
-    encoding = _ENCODINGS.get(fields.get("encoding", "").lower())
-    if encoding is None:
-        raise ReadError(
-            "unsupported-codec",
-            "the encoding is not read here",
-            where=path,
-            values={"encoding": fields.get("encoding", "none")},
-            todo="Write the file with encoding gzip.",
-        )
+    encoding = _encoding(fields, path)
     sizes = integers(fields.get("sizes", ""), "sizes", path)
     data_paths: tuple[Path, ...] = (path,)
     file_offset = header_bytes
@@ -149,6 +141,19 @@ def read_header(path: Path | str) -> VoxelFile:
         flags=flags,
     )
     return _skipping(file, fields, on_disk_bytes - file_offset)
+
+
+def _encoding(fields: dict[str, str], path: Path) -> str:
+    encoding = _ENCODINGS.get(fields.get("encoding", "").lower())
+    if encoding is None:
+        raise ReadError(
+            "unsupported-codec",
+            "the encoding is not read here",
+            where=path,
+            values={"encoding": fields.get("encoding", "none")},
+            todo="Write the file with encoding gzip.",
+        )
+    return encoding
 
 
 def _fields(lines: HeaderLines, path: Path) -> tuple[dict[str, str], dict[str, str], int]:
