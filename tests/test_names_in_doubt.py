@@ -6,19 +6,20 @@ import pytest
 from study_phantoms import coronal, write_box
 
 from volumetry.cli import main
+from volumetry.formats.lesion_names import side_of_name
 from volumetry.study.identity import order_of_visits
 
 GEOMETRY = coronal(size=24)
 
 
-def results(folder, masks, *options, images=()):
+def results(folder, masks, *options, images=(), quiet=("--quiet",)):
     """Measure masks of so many rows in a folder; return the exit code, the measurements and the changes."""
     for name in images:
         write_box(folder / f"{name}.nii.gz", GEOMETRY)
     for name, rows in masks.items():
         write_box(folder / f"{name}.nii.gz", GEOMETRY, rows=(5, 5 + rows))
     out = folder.parent / "out"
-    code = main(["--quiet", "batch", str(folder), "--out", str(out), "--jobs", "1", *map(str, options)])
+    code = main([*quiet, "batch", str(folder), "--out", str(out), "--jobs", "1", *map(str, options)])
     tables = []
     for table in ("measurements", "changes"):
         with (out / f"{table}.csv").open(encoding="utf-8", newline="") as file:
@@ -51,6 +52,7 @@ def classes(changes):
         ("pelvis/mask", "spine/mask"),
         ("pelvis/seg/mask", "spine/seg/mask"),
         ("AB/mask", "CD/mask"),
+        ("L1/mask", "L2/mask"),
     ],
 )
 def test_what_tells_lesions_apart_is_not_passed_over(tmp_path, first, second):
@@ -221,3 +223,136 @@ def test_all_cases_of_nnunet_are_no_visits_of_one_patient(tmp_path, cases):
     _, rows, changes = results(tmp_path / "study", masks, images=images)
     assert {row["code"] for row in rows} == {"patient-unclear"}
     assert {row["category"] for row in changes} <= {"not_evaluable"}
+
+
+# -- what a file says against its folder --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("masks", "code"),
+    [
+        ({"P1/v1/P1_v1_mask": 10, "P1/v2/P2_v2_mask": 5}, "patient-unclear"),
+        ({"001/v1/001_mask": 10, "001/v2/002_mask": 5}, "patient-unclear"),
+        ({"Smith/v1/t1_mask": 10, "Smith/v2/Miller_mask": 5, "Miller/v1/t1_mask": 7}, "patient-unclear"),
+        ({"P1/v1/P1_v2_mask": 10, "P1/v2/P1_v1_mask": 5}, "visit-unclear"),
+        ({"P1/v1/v2_mask": 10, "P1/v2/v2_mask": 5}, "visit-unclear"),
+        ({"sub-01/ses-1/sub-01_ses-1_mask": 10, "sub-01/ses-2/sub-02_ses-2_mask": 5}, "patient-unclear"),
+        ({"sub-01/ses-1/sub-01_ses-2_mask": 10, "sub-01/ses-2/sub-01_ses-1_mask": 5}, "visit-unclear"),
+    ],
+)
+def test_a_file_in_the_wrong_folder_is_no_follow_up(tmp_path, masks, code):
+    _, rows, changes = results(tmp_path / "study", masks)
+    assert code in {row["code"] for row in rows}
+    assert {row["category"] for row in changes} <= {"not_evaluable"}
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        {"P1/v1/P1_v1_mask": 10, "P1/v2/P1_v2_mask": 5},
+        {"P1/v1/t1_mask": 10, "P1/v2/t2_mask": 5},
+        {"1/v1/3_mask": 10, "1/v2/5_mask": 5, "3/v1/2_mask": 4},
+        {"P01/v1/scan_2024-01-05_mask": 10, "P01/v2/scan_2024-06-05_mask": 5},
+    ],
+)
+def test_a_file_that_agrees_with_its_folder_is_believed(tmp_path, masks):
+    _, rows, changes = results(
+        tmp_path / "study", masks, images=[name.removesuffix("_mask") for name in masks]
+    )
+    assert {row["status"] for row in rows} == {"measured"}
+    assert changes[0]["category"] == "decrease"
+
+
+def test_a_day_in_the_name_of_an_image_dates_a_visit(tmp_path):
+    masks = {"P01/v1/scan_2024-01-05_mask": 10, "P01/v2/scan_20240605_mask": 5}
+    images = [name.removesuffix("_mask") for name in masks]
+    _, _, changes = results(tmp_path / "study", masks, images=images)
+    assert changes[0]["days"] == "152"
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        {"data/v1/001_mask": 10, "data/v2/002_mask": 5},
+        {"cases/2020-01-02/P1_mask": 10, "cases/2021-01-02/P2_mask": 5},
+        {"Berlin/2020-01-02/P1/mask": 10, "Berlin/2021-01-02/P2/mask": 5},
+        {"data/v1/masks/001": 10, "data/v2/masks/002": 5},
+    ],
+)
+def test_patients_below_folders_of_visits_are_no_visits(tmp_path, masks):
+    images = [name.removesuffix("_mask").replace("masks", "images") for name in masks if "P1/m" not in name]
+    _, rows, changes = results(
+        tmp_path / "study", masks, images=[n for n in images if not n.endswith("/mask")]
+    )
+    assert {row["code"] for row in rows} == {"patient-unclear"}
+    assert {row["category"] for row in changes} <= {"not_evaluable"}
+
+
+# -- masks --------------------------------------------------------------------------------------------------
+
+
+def test_masks_of_a_template_are_no_volumes_of_the_patient(tmp_path):
+    name = "sub-01/ses-{}/anat/sub-01_ses-{}"
+    masks = {name.format(n, n) + "_space-MNI152_label-les_mask": 10 // n for n in (1, 2)}
+    images = [name.format(n, n) + "_T1w" for n in (1, 2)]
+    _, rows, _ = results(tmp_path / "study", masks, images=images)
+    assert {row["code"] for row in rows} == {"grid-mismatch"}
+    images += [name.format(n, n) + "_space-MNI152_T1w" for n in (1, 2)]
+    _, _, changes = results(tmp_path / "study", masks, images=images)
+    assert [row["category"] for row in changes] == ["decrease"]
+
+
+def test_roi_is_a_word_for_a_mask_in_names_of_bids(tmp_path):
+    name = "sub-01/ses-{}/anat/sub-01_ses-{}"
+    masks = {name.format(n, n) + "_lesion_roi": 10 // n for n in (1, 2)}
+    _, _, changes = results(tmp_path / "study", masks, images=[name.format(n, n) + "_T1w" for n in (1, 2)])
+    assert classes(changes) == [("sub-01", "decrease")]
+
+
+@pytest.mark.parametrize("place", ["", "images/"])
+def test_a_folder_of_masks_beside_the_only_image_of_a_visit(tmp_path, place):
+    masks = {
+        f"P1/{visit}/masks/{name}": rows
+        for visit, rows in (("v1", 10), ("v2", 5))
+        for name in ("liver", "left")
+    }
+    images = [f"P1/{visit}/{place}t1" for visit in ("v1", "v2")]
+    _, rows, changes = results(tmp_path / "study", masks, images=images)
+    assert {(row["lesion"], row["side"], row["scan"][:5]) for row in rows} == {
+        (lesion, side, f"P1/{visit}")
+        for lesion, side in (("liver", ""), ("1", "L"))
+        for visit in ("v1", "v2")
+    }
+    assert classes(changes) == [("P1", "decrease"), ("P1", "decrease")]
+
+
+def test_the_lumbar_spine_is_no_side():
+    assert side_of_name("L-Spine met") == ""
+    assert side_of_name("L hip") == "L"
+
+
+# -- names that are nearly equal ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("masks", "told"),
+    [
+        ({"P1/v1/mask": 10, "p1/v2/mask": 5}, "'P1', 'p1'"),
+        ({"P01/v1/mask": 10, "P1/v2/mask": 5}, "'P01', 'P1'"),
+        ({"P1_wk06_mask": 10, "P1_wk12_mask": 5}, "'P1_wk06', 'P1_wk12'"),
+        ({"sub-1/ses-1/sub-1_ses-1_label-A_mask": 10, "sub-1/ses-2/sub-1_ses-2_label-a_mask": 5}, "'A', 'a'"),
+    ],
+)
+def test_names_that_are_nearly_equal_are_told(tmp_path, caplog, masks, told):
+    results(
+        tmp_path / "study", masks, images=["P1_wk06", "P1_wk12"] if "P1_wk06_mask" in masks else (), quiet=()
+    )
+    assert any(told in record.getMessage() for record in caplog.records)
+
+
+def test_names_of_patients_are_not_told_under_pseudonyms(tmp_path, caplog):
+    masks = {"Muster1/v1/mask": 10, "muster1/v2/mask": 5}
+    results(tmp_path / "study", masks, "--pseudonyms", tmp_path / "key.csv", quiet=())
+    told = [record.getMessage() for record in caplog.records if "nearly equal" in record.getMessage()]
+    assert told
+    assert "uster1" not in told[0]

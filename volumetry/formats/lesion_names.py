@@ -7,6 +7,10 @@ from collections.abc import Iterable
 _SIDE_OF_CODE = {"7771000": "L", "G-A101": "L", "24028007": "R", "G-A100": "R"}
 
 
+_SPINE = ("spine", "spinal", "vertebra", "vertebrae", "vertebral")
+"""``L-spine`` is the lumbar spine, and no side."""
+
+
 def side_of_codes(codes: Iterable[str]) -> str:
     """Return the side that code values say: ``L``, ``R``, or empty where they say none, or both.
 
@@ -28,8 +32,8 @@ def side_of_name(name: str) -> str:
     words = _words(name)
     found = {
         "L" if word[0] == "l" else "R"
-        for before, word in zip(["", *words], words, strict=False)
-        if _is_side(word, before)
+        for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False)
+        if _is_side(word, before) and not (word == "l" and after in _SPINE)
     }
     return found.pop() if len(found) == 1 else ""
 

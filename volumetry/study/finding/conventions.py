@@ -21,8 +21,8 @@ from volumetry.study.finding.names import (
     bids_pipeline,
     bids_reader,
     bids_who,
+    day_of_image,
     folder_of,
-    folders_below_visit,
     folders_of,
     image_stem,
     is_hidden,
@@ -32,9 +32,11 @@ from volumetry.study.finding.names import (
     lesion_words,
     reader_of_name,
     same_entities,
+    side_of_folders,
     stem_before_mask,
+    template_of_name,
 )
-from volumetry.study.identity import side_of_file
+from volumetry.study.identity import date_of_name, side_of_file
 
 
 def dicom_cases(found: Found) -> Iterator[Case]:
@@ -150,32 +152,25 @@ def mask_cases(found: Found) -> Iterator[Case]:
             patient, visit, _ = dicom_who(found, series.first)
         found.traced_volumes.add(name)
         found.traced_volumes.add(scan)
-        is_bids = bids_who(name) is not None
-        side = side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name))
-        of_folders = "" if is_bids else side_of_name(" ".join(folders_below_visit(name)))
-        described = (bids_pipeline(name), "" if lesion else lesion_words(name, scan, (patient, visit)))
+        side = side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name)) or side_of_folders(name)
+        described = (
+            bids_pipeline(name),
+            template_of_name(name),
+            "" if lesion else lesion_words(name, scan, (patient, visit)),
+        )
         case = Case(
             patient=patient,
             visit=visit,
-            side=side or of_folders,
+            side=side,
             lesion=lesion or ("new" if is_new_lesion(name) else ""),
             reader=bids_reader(name) or reader_of_name(name),
             described=" ".join(filter(None, described)),
+            study_date="" if date_of_name(visit) else day_of_image(scan),
             trace=name,
             scan=scan,
             scan_files=files,
-            error=_two_sides(name) if {side, of_folders} == {"L", "R"} else None,
         )
         yield case if series is None else _on_series(found, case, series)
-
-
-def _two_sides(name: str) -> VolumetryError:
-    return VolumetryError(
-        "side-mismatch",
-        "the name of the mask says one side, and its folder says the other",
-        where=name,
-        todo="Correct the name, or write the side into a manifest (volumetry manifest).",
-    )
 
 
 _Image = tuple[str, tuple[str, ...], ImageSeries | None]
@@ -205,6 +200,8 @@ def _image_of(found: Found, mask: str) -> _Image:
     who = bids_who(mask)
     if who is not None:
         same = [name for name in found.images_by_who.get(who, []) if same_entities(name, mask)]
+        if len(same) > 1:
+            same = [name for name in same if template_of_name(name) == template_of_name(mask)]
         return (same[0], (same[0],), None) if len(same) == 1 else ("", (), None)
     if len(beside) == 1 and folder not in found.series_by_folder:
         return beside[0], (beside[0],), None

@@ -4,6 +4,7 @@
 - nnU-Net and the Decathlon: ``imagesTr/CASE_0000.nii.gz``, ``labelsTr/CASE.nii.gz``, ``dataset.json``.
 - MONAI Label: ``labels/final/NAME.nii.gz``, with ``NAME.nii.gz`` beside ``labels``.
 - Twin folders: ``images/CASE.nii.gz``, ``masks/CASE.nii.gz`` (or ``labels``, ``segmentations``).
+- A folder of masks: ``<visit>/masks/NAME.nii.gz`` beside the only image of the visit.
 - Flat: ``P_<date>_mask.nii.gz`` beside ``P_<date>_t1.nii.gz``; the names say patient and visit.
 
 Names alone are looked at, and ``dataset.json``; no image is opened.
@@ -35,7 +36,7 @@ from volumetry.study.finding.files import (
     who_of_name,
 )
 from volumetry.study.finding.name_parts import parts_of_name
-from volumetry.study.finding.named_pairs import flat_names, several_images, twin_folders
+from volumetry.study.finding.named_pairs import flat_names, mask_folders, several_images, twin_folders
 
 IGNORED = "ignore"
 """The name that nnU-Net keeps for voxels that nobody annotated."""
@@ -74,7 +75,7 @@ def cases_of_layouts(
         The files that a layout accounts for.
     """
     files = Files(root=root, is_mask=is_mask, mask_stem=mask_stem, by_folder=FilesByFolder(volumes))
-    layouts = (twin_folders, _total_segmentator, _nnunet, _monai_label, flat_names)
+    layouts = (twin_folders, _total_segmentator, _nnunet, _monai_label, mask_folders, flat_names)
     return CaseTable(case for find in layouts for case in find(files)), files.claimed
 
 

@@ -5,6 +5,9 @@
 - Names of files in one folder that begin differently may be of several patients.
 - Folders such as ``controls``, with folders ``V001`` and ``V002`` in them, are groups of patients.
 - Cases of nnU-Net that are numbered alike (``hip_v001``, ``hip_v002``) may be cases, and no visits.
+- Below folders of visits, folders or images of other names each (``data/v1/001``, ``data/v2/002``) may be
+  patients.
+- A file that is called as another patient or visit than its folder may lie in the wrong one.
 """
 
 from __future__ import annotations
@@ -18,8 +21,16 @@ from volumetry.errors import VolumetryError
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import stem_of
 from volumetry.study.finding.name_parts import parts_of_name
-from volumetry.study.finding.names import image_stem, is_image_word
-from volumetry.study.identity import is_clear_visit_name, is_visit_name
+from volumetry.study.finding.names import (
+    bids_contradiction,
+    folders_below_visit,
+    image_stem,
+    is_image_word,
+    side_of_folders,
+    stem_before_mask,
+    template_of_name,
+)
+from volumetry.study.identity import is_clear_visit_name, is_visit_name, side_of_file
 from volumetry.study.protocol import IdentitySection
 
 _GROUP = re.compile(
@@ -31,6 +42,10 @@ _LAYOUT_FOLDER = re.compile(
     r"images?|imgs|scans|volumes|masks?|labels?|segmentations?|segs|annotations|final|original"
     rf"|{_SET_FOLDER.pattern}"
 )
+_ID = re.compile(r"(?:[A-Za-z]{1,4}[-_]?\d{1,4}|0\d{1,3}|\d{3,4})(?![0-9A-Za-z])")
+"""What may be the number of a patient: ``P1``, ``001``; not the number of a series, or of an accession."""
+_DIGITS = re.compile(r"\d+")
+_SMALL_NUMBER = re.compile(r"\d{1,2}$")
 _OF_DATA_SET = ("derivatives", "rawdata", "sourcedata")
 
 
@@ -48,30 +63,51 @@ class NameDoubts:
         What the names of files begin with in one folder, after which the patient is called.
     numbered : mapping of patient to set of str
         The only "patient" of a set of nnU-Net, with what are called his visits.
+    below_visits : mapping of patient to set of str
+        What may be patients below the folders of visits.
+    patients : set of str
+        First folders after which patients are called, in small letters.
+    visits : mapping of (site, patient) to set of str
+    rules : IdentitySection
     """
 
     places: Mapping[tuple[str, str], set[str]]
     groups: Mapping[str, set[str]]
     beginnings: Mapping[str, set[str]]
     numbered: Mapping[str, set[str]]
+    below_visits: Mapping[str, set[str]]
+    patients: set[str]
+    visits: Mapping[tuple[str, str], set[str]]
+    rules: IdentitySection
 
     @classmethod
     def of(cls, cases: Iterable[Case], rules: IdentitySection) -> NameDoubts:
         """Return what speaks against the names; what the protocol says is not doubted."""
+        patients: set[str] = set()
+        visits: dict[tuple[str, str], set[str]] = defaultdict(set)
+        inner: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         places: dict[tuple[str, str], set[str]] = defaultdict(set)
         groups: dict[str, set[str]] = defaultdict(set)
         beginnings: dict[str, set[str]] = defaultdict(set)
         sets: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for case in () if rules.patient else cases:
+        for case in cases:
             if not _is_named_by_files(case):
                 continue
             first, *below = (case.trace or case.scan).split("/")
+            visits[case.site, case.patient].add(case.visit)
+            if below and case.patient == first:
+                patients.add(first.casefold())
+                if case.trace and len(below) > 1:
+                    inner[first][case.visit].add(_inner_name(case))
+            if rules.patient:
+                continue
             place = _data_set(case)
             if place is not None and (case.trace or not case.patient.startswith("sub-")):
                 places[case.site, case.patient].add(place)
             if below and case.trace and case.patient == first and _GROUP.fullmatch(first):
                 groups[first].add(case.visit)
-            if len(below) == 1 and case.patient == first and (start := _beginning(case)):
+            is_in_first = all(map(_LAYOUT_FOLDER.fullmatch, below[:-1]))
+            if below and is_in_first and case.patient == first and (start := _beginning(case)):
                 beginnings[first].add(start)
             if _is_of_a_set(case):
                 sets[place or ""][case.patient].add(case.visit)
@@ -85,6 +121,10 @@ class NameDoubts:
                 for patient, visits in patients.items()
                 if len(patients) == 1 and len(visits) > 1 and not any(c.isdigit() for c in patient)
             },
+            below_visits={} if rules.patient else _may_be_patients_below(inner),
+            patients=patients,
+            visits=visits,
+            rules=rules,
         )
 
     def about(self, case: Case) -> VolumetryError | None:
@@ -113,6 +153,13 @@ class NameDoubts:
                 {"names": self.beginnings[first]},
                 'Write patient = "folder:1" in [identity] of the protocol if they are of one, or a manifest.',
             )
+        if case.patient == first and first in self.below_visits:
+            return _unclear(
+                case,
+                "below the folders of visits, the names differ from visit to visit and may be of patients",
+                {"names": self.below_visits[first]},
+                'Write patient = "folder:1" in [identity] of the protocol if they are of one, or a manifest.',
+            )
         if _is_of_a_set(case) and case.patient in self.numbered:
             return _unclear(
                 case,
@@ -120,7 +167,51 @@ class NameDoubts:
                 {"visits": self.numbered[case.patient]},
                 "Write patients and visits into a manifest (volumetry manifest).",
             )
+        return self._contradiction(case, first)
+
+    def _contradiction(self, case: Case, first: str) -> VolumetryError | None:
+        """Return in what the name of a file contradicts its folder; None where it does not."""
+        if not case.trace:
+            return None
+        if {side_of_file(image_stem(case.trace)), side_of_folders(case.trace)} == {"L", "R"}:
+            return _contradicted("side-mismatch", case, "side", (case.side, "the other side"))
+        named, folder = bids_contradiction(case.trace) or ("", "")
+        if named.startswith("sub-") and not self.rules.patient:
+            return _contradicted("patient-unclear", case, "patient", (named, folder))
+        if named.startswith("ses-") and not self.rules.visit:
+            return _contradicted("visit-unclear", case, "visit", (named, folder))
+        template = template_of_name(case.trace)
+        if template and template_of_name(case.scan) != template:
+            return VolumetryError(
+                "grid-mismatch",
+                "the mask lies in the space of a template, where a volume is not that of the patient",
+                where=case.trace,
+                values={"space": template},
+                todo="Transform the mask back to the image of the patient.",
+            )
+        if case.patient != first:
+            return None
+        stem = stem_before_mask(case.trace) or image_stem(case.trace)
+        other = "" if self.rules.patient else self._other_patient(stem, first)
+        if other:
+            return _contradicted("patient-unclear", case, "patient", (other, first))
+        parts = parts_of_name(stem)
+        if parts is None or self.rules.visit or parts.visit.casefold() == case.visit.casefold():
+            return None
+        if parts.visit in self.visits[case.site, case.patient]:
+            return _contradicted("visit-unclear", case, "visit", (parts.visit, case.visit))
         return None
+
+    def _other_patient(self, stem: str, own: str) -> str:
+        """The patient, other than its folder, that a file's name begins with; else empty.
+
+        That is one of the study, or one that differs from the folder in its number alone: ``P2`` in ``P1``.
+        """
+        starts = [stem[: mark.start()] for mark in re.finditer(r"[_\-. ]|$", stem)]
+        if own.casefold() in map(str.casefold, starts):
+            return ""
+        patients = (start for start in starts if start.casefold() in self.patients or _is_alike(start, own))
+        return next((start for start in patients if not _SMALL_NUMBER.match(start)), "")
 
 
 def doubted_names(cases: Iterable[Case], rules: IdentitySection) -> Iterator[Case]:
@@ -140,8 +231,10 @@ def doubted_names(cases: Iterable[Case], rules: IdentitySection) -> Iterator[Cas
 
 
 def _is_named_by_files(case: Case) -> bool:
-    """Whether names of files and folders alone say whose a case is."""
-    return case.form == "mask" and not (case.patient_id or case.study_uid or case.series_uid)
+    """Whether a case is a mask, or an image of which names of files and folders alone say whose it is."""
+    return case.form == "mask" and bool(
+        case.trace or not (case.patient_id or case.study_uid or case.series_uid)
+    )
 
 
 def _data_set(case: Case) -> str | None:
@@ -168,6 +261,41 @@ def _data_set(case: Case) -> str | None:
 def _is_of_a_set(case: Case) -> bool:
     folders = case.trace.split("/")[:-1]
     return bool(folders) and bool(_SET_FOLDER.fullmatch(folders[-1]))
+
+
+def _is_alike(name: str, own: str) -> bool:
+    return _DIGITS.sub("0", name) == _DIGITS.sub("0", own) and any(c.isdigit() for c in own)
+
+
+def _inner_name(case: Case) -> str:
+    """What may name a patient below the folder of a visit: a folder, or the image of the mask's name."""
+    names = folders_below_visit(case.trace)
+    if case.scan and not case.described:
+        names.append(stem_of(case.scan))
+    found = (_ID.match(name) for name in names)
+    ids = [matched[0] for matched in found if matched and not is_visit_name(matched[0])]
+    return next((name for name in ids if name.isdecimal() or not is_image_word(name.casefold())), "")
+
+
+def _may_be_patients_below(inner: Mapping[str, Mapping[str, set[str]]]) -> dict[str, set[str]]:
+    """First folders without a number that hold visits in which no name is that of another visit."""
+    found: dict[str, set[str]] = {}
+    for first, by_visit in inner.items():
+        names = [name for own in by_visit.values() for name in own]
+        is_folder_of_group = not any(c.isdigit() for c in first)
+        if is_folder_of_group and len(by_visit) > 1 and all(names) and len(names) == len(set(names)):
+            found[first] = set(names)
+    return found
+
+
+def _contradicted(code: str, case: Case, what: str, said: tuple[str, str]) -> VolumetryError:
+    return VolumetryError(
+        code,
+        f"the name of the file says another {what} than its folder",
+        where=case.trace,
+        values={"name": said[0], "folder": said[1]},
+        todo=f"Move or rename the file, or write its {what} into a manifest (volumetry manifest).",
+    )
 
 
 def _beginning(case: Case) -> str:

@@ -75,6 +75,48 @@ def _twin_cases(files: Files, place: str, images_place: str, above: str) -> Iter
     files.claimed.update((*masks.values(), *images))
 
 
+def mask_folders(files: Files) -> Iterator[Case]:
+    """Yield the cases of folders of masks of any names that lie beside the only image of a visit.
+
+    ``P1/v1/masks/liver.nii.gz`` beside ``P1/v1/t1.nii.gz`` is the lesion *liver*; the image may as well lie
+    alone in ``P1/v1/images``.
+    """
+    for folder in files.by_folder:
+        above, _, name = folder.rpartition("/")
+        masks = files.beside(folder)
+        if name.lower() not in _MASK_FOLDERS or not above or not masks or _is_bids(above):
+            continue
+        images = [n for n in files.beside(above) if not files.is_mask(n)]
+        images = images or [n for place in _IMAGE_FOLDERS for n in files.beside(f"{above}/{place}")]
+        if len(images) != 1:
+            continue
+        for mask in masks:
+            yield _case_in_folder(mask, above, images[0])
+        files.claimed.update((*masks, *images))
+
+
+def _case_in_folder(mask: str, above: str, image: str) -> Case:
+    patient, visit = _flat_who("", above)
+    stem = stem_of(mask)
+    reader = _READER.search(stem)
+    lesion = (stem.replace(reader[0], "") if reader else stem).strip("_-")
+    is_plain = stem == stem_of(image) or is_image_word(lesion.lower())
+    return Case(
+        patient=patient,
+        visit=visit,
+        side=side_of_name(f"lesion {lesion}"),
+        lesion="" if is_plain else lesion,
+        reader=reader[1] if reader else "",
+        trace=mask,
+        scan=image,
+        scan_files=(image,),
+    )
+
+
+def _is_bids(folder: str) -> bool:
+    return any(part.startswith(("sub-", "ses-")) for part in folder.split("/"))
+
+
 def flat_names(files: Files) -> Iterator[Case]:
     """Yield the cases of folders in which the names of files say patient and visit."""
     for folder in files.by_folder:
@@ -83,7 +125,7 @@ def flat_names(files: Files) -> Iterator[Case]:
 
 def _flat_folder(files: Files, folder: str) -> Iterator[Case]:
     """The cases of one folder whose masks are tied by the beginning of their names."""
-    if any(part.startswith(("sub-", "ses-")) for part in folder.split("/")):
+    if _is_bids(folder):
         return
     beside = [name for name in files.beside(folder) if not stem_of(name).startswith("sub-")]
     stems = {files.mask_stem(name): name for name in beside if files.is_mask(name)}
@@ -200,6 +242,7 @@ def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], res
         side=side_of_name(f"lesion {lesion}") or side_of_visit(stem),
         lesion="" if lesion.lower() in _PLAIN_WORDS or _COPY.fullmatch(lesion) or is_version else lesion,
         reader=reader[1] if reader else "",
+        described=f"lesion {int(lesion)}" if lesion.isdecimal() else "",
         trace=mask,
         scan=tied[0] if tied else "",
         scan_files=tied,

@@ -6,17 +6,21 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import without_suffix
-from volumetry.study.identity import is_visit_name
+from volumetry.study.identity import date_of_name, is_visit_name
 
 _MASK_WORD = r"(?:masks?|labels?|seg|dseg|segmentations?)"
 _MASK_NAME = re.compile(
     rf"^(?:(?P<image>.*?)(?:^|[_.-]){_MASK_WORD}\d{{0,2}}|{_MASK_WORD}[_.-](?P<rest>.+)"
     r"|(?P<before>.*?)(?:^|[_.-])(?:seg(?=[ (])|masks?|labels?|dseg|segmentations?)\d{0,2}"
-    r"(?P<behind>[ (_.].*))$",
+    r"(?P<behind>[ (_.].*)|(?P<bids>sub-.+)_roi)$",
     re.IGNORECASE,
 )
-"""Also with something behind the word: ``X_mask_corrected``, ``X_mask (1)`` are no images of ``X_mask``."""
+"""Also with something behind the word: ``X_mask_corrected``, ``X_mask (1)`` are no images of ``X_mask``.
+
+``roi`` is a word for a mask in names of BIDS alone: other programs cut out an image and call it ``t1_roi``.
+"""
 _MASK_FOLDER = re.compile(
     r"masks?|labels?|segs?|segmentations?|annotations?|predictions?|preds?|inference|outlines?|contours?",
     re.IGNORECASE,
@@ -39,7 +43,9 @@ _OF_NO_LESION = re.compile(
 """Words in the name of a mask that do not say which lesion it is."""
 _NUMBERED_LESION = re.compile(rf"lesions?|rois?|left|right|[lr]|{_MASK_WORD}")
 """Words after which a number may be that of a lesion: ``lesion_2``, ``roi-2``, ``mask_2``."""
+_NUMBERED_NAME = re.compile(r"(?:[lr]|les|lesion|roi|gtv|tumou?r|met|node|nodule|cyst)\d{1,2}")
 _DATES = re.compile(r"\d{4}([-_.])\d{1,2}\1\d{1,2}|\d{1,2}([-_.])\d{1,2}\2\d{4}")
+_DAY = re.compile(r"(?<![0-9])\d{4}([-_]?)\d{2}\1\d{2}(?![0-9])")
 _FOLDER_OF_NO_LESION = re.compile(
     _MASK_FOLDER.pattern
     + r"|anat|func|dicoms?|niftis?|raw|data|exports?|sessions?|study|studies|originals?|processed|derived"
@@ -70,7 +76,7 @@ def image_stem(name: str) -> str:
     if matched is None:
         return stem
     around = (matched["before"] or "", (matched["behind"] or "").strip(" _.-"))
-    return matched["image"] or matched["rest"] or "_".join(filter(None, around)) or stem
+    return matched["image"] or matched["bids"] or matched["rest"] or "_".join(filter(None, around)) or stem
 
 
 def stem_before_mask(name: str) -> str:
@@ -150,6 +156,39 @@ def bids_reader(name: str) -> str:
     return matched[1] if matched else ""
 
 
+_TEMPLATE = re.compile(
+    r"_space-(?P<space>(?:MNI|ICBM|IXI|SPM|OASIS|UNCInfant|Talairach|NIHPD|fsaverage|fsLR|fsnative|template|atlas"
+    r"|standard|group|common)[A-Za-z0-9]*)(?=_|$)",
+    re.IGNORECASE,
+)
+"""Spaces of templates (BIDS, appendix on coordinate systems) in which a volume is not that of the patient."""
+
+
+def template_of_name(name: str) -> str:
+    """Return the template in whose space a file lies by its BIDS name; empty where it is the patient's own.
+
+    >>> template_of_name("sub-01_space-MNI152NLin6Asym_label-lesion_mask.nii.gz")
+    'MNI152NLin6Asym'
+    """
+    matched = _TEMPLATE.search(PurePosixPath(name).name.partition(".")[0])
+    return matched["space"] if matched else ""
+
+
+def bids_contradiction(name: str) -> tuple[str, ...]:
+    """Return what a BIDS file is called against its folder: ``sub-02`` in ``sub-01``; empty where they agree.
+
+    >>> bids_contradiction("sub-01/ses-2/anat/sub-02_ses-2_mask.nii.gz")
+    ('sub-02', 'sub-01')
+    """
+    entities = dict(_ENTITY.findall(PurePosixPath(name).name))
+    for entity in ("sub", "ses"):
+        start = f"{entity}-"
+        folder = next((part for part in name.split("/")[:-1] if part.startswith(start)), "")
+        if folder and entity in entities and folder != f"{start}{entities[entity]}":
+            return f"{start}{entities[entity]}", folder
+    return ()
+
+
 def same_entities(image: str, mask: str) -> bool:
     """Whether an image has all the entities of a mask, save those that only derivatives have."""
     of_image = dict(_ENTITY.findall(PurePosixPath(image).name))
@@ -176,6 +215,21 @@ def folders_below_visit(name: str) -> list[str]:
     ['left']
     """
     return name.split("/")[2:-1]
+
+
+def side_of_folders(name: str) -> str:
+    """Return the side that folders between that of the visit and a mask say; empty where they say none."""
+    return "" if bids_who(name) is not None else side_of_name(" ".join(folders_below_visit(name)))
+
+
+def day_of_image(scan: str) -> str:
+    """Return the day in the name of an image as an ISO date; empty where there is none, or not one alone.
+
+    >>> day_of_image("P1/v1/scan_2024-06-01.nii.gz")
+    '2024-06-01'
+    """
+    found = {date_of_name(matched[0]) for matched in _DAY.finditer(PurePosixPath(scan).name)} - {""}
+    return found.pop() if len(found) == 1 else ""
 
 
 def is_new_lesion(name: str) -> bool:
@@ -236,8 +290,8 @@ def _folder_words(name: str) -> Iterator[str]:
     for folder in folders_below_visit(name):
         if not _READER_FOLDER.fullmatch(folder):
             for word in _lesion_words(folder):
-                has_digits = any(c.isdigit() for c in word)
-                if not _FOLDER_OF_NO_LESION.fullmatch(word) and (" " in word or not has_digits):
+                is_said = not any(c.isdigit() for c in word) or " " in word or _NUMBERED_NAME.fullmatch(word)
+                if is_said and not _FOLDER_OF_NO_LESION.fullmatch(word):
                     yield word
 
 

@@ -28,6 +28,7 @@ from volumetry.study.finding.discovery import discover
 from volumetry.study.protocol import Protocol
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import Pseudonymiser, write_map
+from volumetry.study.rows.alike import alike_message, names_alike, names_that_begin_alike
 from volumetry.study.rows.joining import printable
 from volumetry.study.rows.pairing import changes_of
 from volumetry.study.rows.worth import tilt_explainer, worth_rule
@@ -189,6 +190,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
             "do not change: name them otherwise in a manifest",
             rows.n_naming,
         )
+    _tell_names_alike(cases, rows, options)
     if options.pseudonymiser is not None and options.key_file is not None:
         write_map(options.key_file, options.pseudonymiser, cases)
     summary = BatchSummary(
@@ -203,6 +205,18 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     )
     _write_run(out, options, summary)
     return summary
+
+
+def _tell_names_alike(cases: CaseTable, rows: StudyRows, options: BatchOptions) -> None:
+    shown = options.pseudonymiser is None
+    patients = set(cases.column("patient"))
+    for what, groups in (
+        ("patients", names_alike(patients)),
+        ("patients", names_that_begin_alike(patients)),
+        ("lesions", rows.lesions_alike),
+    ):
+        if groups:
+            _LOG.warning("%s", alike_message(what, groups, shown=shown))
 
 
 def _remove_leftovers(out: Path) -> None:

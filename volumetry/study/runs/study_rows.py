@@ -13,6 +13,7 @@ from volumetry.study.case_table import column_of
 from volumetry.study.cases import Case
 from volumetry.study.identity import natural
 from volumetry.study.protocol import Protocol
+from volumetry.study.rows.alike import names_alike
 from volumetry.study.rows.entries import Entry, identified_row, join_identities
 from volumetry.study.rows.joining import joined_rows, shown_patient
 from volumetry.study.runs.ledger import Ledger
@@ -43,6 +44,8 @@ class StudyRows:
         Number of rows by status, once `measurements` has been gone through.
     n_naming : int
         Rows in whose lesion, reader or visit the patient's own name stands in spite of pseudonyms.
+    lesions_alike : list of tuple of str
+        Lesions of one patient whose names are nearly equal.
     """
 
     cases: Sequence[Case]
@@ -51,6 +54,7 @@ class StudyRows:
     protocol: Protocol
     counts: Counter[str] = field(default_factory=Counter, init=False)
     n_naming: int = field(default=0, init=False)
+    lesions_alike: list[tuple[str, ...]] = field(default_factory=list, init=False)
     _held: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
     _joined: dict[tuple[str, ...], list[Row]] = field(default_factory=dict, init=False, repr=False)
 
@@ -92,10 +96,16 @@ class StudyRows:
         """Yield the rows of measurements, and count them by status in `counts`."""
         self.counts.clear()
         self.n_naming = 0
-        for entry in self.entries():
-            self.counts[entry.final_status] += 1
-            self.n_naming += self._names_patient(entry)
-            yield self.row(entry)
+        self.lesions_alike.clear()
+        for _, entries in groupby(self.entries(), key=lambda entry: (entry.site, entry.patient)):
+            lesions = set[str]()
+            for entry in entries:
+                self.counts[entry.final_status] += 1
+                self.n_naming += self._names_patient(entry)
+                lesions.add(entry.lesion)
+                yield self.row(entry)
+            if len(lesions) > 1:
+                self.lesions_alike += names_alike(lesions)
 
     def _names_patient(self, entry: Entry) -> bool:
         """Whether a cell that pseudonyms do not change holds the patient's own name."""

@@ -1,0 +1,70 @@
+"""Names of patients and lesions that may be one, written in two ways: they count as two, and that is said."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_NOT_TELLING = re.compile(r"[\W_]+")
+_PATIENT_AND_MORE = re.compile(r"(?P<patient>.*\d.*?)[_-][^_-]+")
+
+
+def plain_name(name: str) -> str:
+    """Return a name without what people write now so and now so: case, blanks, marks, leading zeros.
+
+    >>> plain_name("P 01"), plain_name("p1"), plain_name("GTV_a")
+    ('p1', 'p1', 'gtva')
+    """
+    text = unicodedata.normalize("NFKC", name).casefold()
+    return _LEADING_ZEROS.sub("", _NOT_TELLING.sub("", text))
+
+
+def names_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the groups of different names that differ in case, blanks, marks or leading zeros alone.
+
+    >>> names_alike(["P1", "p01", "P2"])
+    [('P1', 'p01')]
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        if plain := plain_name(name):
+            found[plain].add(name)
+    return sorted(tuple(sorted(group)) for group in found.values() if len(group) > 1)
+
+
+def names_that_begin_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the groups of names that may be one patient with several visits in it.
+
+    >>> names_that_begin_alike(["P1_wk06", "P1_wk12", "HIP_001", "HIP_002"])
+    [('P1_wk06', 'P1_wk12')]
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        if matched := _PATIENT_AND_MORE.fullmatch(name):
+            found[matched["patient"]].add(name)
+    return sorted(tuple(sorted(group)) for group in found.values() if len(group) > 1)
+
+
+def alike_message(what: str, groups: Iterable[tuple[str, ...]], *, shown: bool = True) -> str:
+    """Return the sentence that says which names may be one.
+
+    Parameters
+    ----------
+    what : str
+        ``patients`` or ``lesions``.
+    groups : iterable of tuple of str
+    shown : bool
+        Whether the names may be shown; else they are counted.
+
+    Examples
+    --------
+    >>> alike_message("patients", [("P1", "p1")])
+    "patients with nearly equal names count as several: 'P1', 'p1'. Name them alike if they are one."
+    """
+    groups = list(groups)
+    told = "; ".join(", ".join(map(repr, group)) for group in groups[:3]) if shown else f"{len(groups)} times"
+    more = f" and {len(groups) - 3} more" if shown and len(groups) > 3 else ""
+    return f"{what} with nearly equal names count as several: {told}{more}. Name them alike if they are one."
