@@ -10,6 +10,7 @@ import signal
 import stat
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -790,3 +791,63 @@ def test_initials_are_remembered_in_the_users_own_folder(
     file.mkdir()
     remember_reader("CD")  # no place for it: no loss
     assert remembered_reader() == ""
+
+
+def test_a_deleted_lesion_leaves_the_folder_when_it_is_saved(place: CasePlace, opened) -> None:
+    case = traced(opened(place))
+    case.save()
+    (path,) = place.traces()
+    content = path.read_bytes()
+    case.session.delete_lesion("l1")
+    assert dict(case.session.state.deleted_lesions) == {"l1": "L1"}
+    # Not saved: it is still there, also for a session that goes on with this one.
+    assert place.traces() == [path]
+    case.close()
+    case = opened(place)
+    assert case.unsaved_events
+    assert case.session.state.lesions == {}
+    (gone,) = case.save()
+    assert gone.is_deleted
+    assert place.traces() == []
+    assert gone.path.read_bytes() == content
+    assert case.save() == ()
+    # The next lesion of that name is the only one, and what was deleted can come back.
+    case.session.add_lesion("L1", "L")
+    case.session.add_outline(3, ring(6))
+    (new,) = case.save()
+    assert not new.is_conflict
+    assert new.path == path
+    case.session.copy_slice(3, 4)
+    (changed,) = case.save()
+    assert not changed.is_conflict
+    case.close()
+    again = opened(place)
+    assert again.unsaved_events == 0
+    assert [lesion.name for lesion in again.session.state.lesions.values()] == ["L1"]
+
+
+def test_a_deletion_that_is_undone_is_saved_again(place: CasePlace, opened) -> None:
+    case = traced(opened(place))
+    case.save()
+    case.session.delete_lesion("l1")
+    case.save()
+    assert place.traces() == []
+    case.session.undo()
+    assert case.session.state.unsaved_lesions == ("l1",)
+    (back,) = case.save()
+    assert not back.is_conflict
+    assert place.traces() == [back.path]
+    case.session.delete_lesion("l1")
+    case.save()
+    assert place.traces() == []
+
+
+def test_a_deleted_lesion_that_somebody_else_changed_is_theirs(place: CasePlace, opened) -> None:
+    case = traced(opened(place))
+    (saved,) = case.save()
+    trace = vm.read_trace(saved.path)
+    saved.path.unlink()
+    vm.write_trace(replace(trace, contours=trace.contours[:1]), saved.path)
+    case.session.delete_lesion("l1")
+    assert case.save() == ()
+    assert place.traces() == [saved.path]

@@ -26,7 +26,7 @@ from volumetry.tracing.planes.linking import LinkedSlice, link_pixel, link_slice
 from volumetry.tracing.planes.live_wire import LiveWire
 from volumetry.tracing.planes.nudge import nudge_outline
 from volumetry.tracing.planes.registration import CancelToken, RegistrationBox, register_rigid
-from volumetry.tracing.planes.simplify import clean_outline
+from volumetry.tracing.planes.simplify import clean_outline, largest_loop
 from volumetry.tracing.planes.transform import RigidTransform
 from volumetry.tracing.reader_study import StudyStatus, settle, study_status
 from volumetry.tracing.session.answer import VolumeAnswer, number_or_reason
@@ -89,6 +89,7 @@ __all__ = [
     "fill_between",
     "interpolate_slice",
     "kind_of_file",
+    "largest_loop",
     "link_pixel",
     "link_slice",
     "locate",

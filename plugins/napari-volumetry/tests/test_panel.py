@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QTabBar, QWidget
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QEnterEvent, QWheelEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QScrollArea, QTabBar, QWidget
 
 CASE = "hip04, 2022-10-18"
 
@@ -161,3 +163,78 @@ def test_a_blinded_case_of_another_reader_is_not_opened_by_its_number(person, st
     if person.tracer.case is None:
         assert person.widget.tabs.currentWidget() is person.worklist
         assert "was closed" in person.worklist.said.text()
+
+
+def test_after_a_name_is_written_the_keys_are_the_pictures(traced):
+    person = traced
+    field = person.panel.lesion_name
+    index = person.tracer.slice_index
+    for give_back in ("Return", "mouse"):
+        field.setFocus()
+        field.selectAll()
+        QTest.keyClicks(field, f"R{len(give_back)}")
+        if give_back == "Return":
+            QTest.keyClick(field, Qt.Key.Key_Return)
+        else:
+            at = QPointF(50, 50)
+            QApplication.sendEvent(person.canvas, QEnterEvent(at, at, person.canvas.mapToGlobal(at)))
+        person.look()
+        focus = person.canvas.window().focusWidget()
+        assert focus is person.canvas
+        QTest.keyClicks(focus, "w")
+        person.look()
+        assert person.tracer.lesion.name == f"R{len(give_back)}" == field.text()
+    assert person.tracer.slice_index == index + 2
+
+
+def test_long_names_do_not_widen_the_panel(traced):
+    person = traced
+    session = person.tracer.session
+    for number in range(3):
+        name = f"a lesion of the femoral head that has a long name, {number}"
+        session.add_lesion(name, "L")
+        session.add_outline(2 + number, np.array([(30, 30), (30, 40), (40, 40)]))
+    person.tracer.update_view()
+    person.tracer.decision_needed.emit(
+        "What now?",
+        (("Choose another folder...", print), ("Leave, and lose 12 steps", print), ("Stay", print)),
+    )
+    person.look()
+    assert person.panel.state.text() == "Unsaved: 4 lesions"
+    scroll = person.panel.findChild(QScrollArea)
+    for area in (scroll, person.panel.messages):
+        assert area.widget().width() <= area.viewport().width()
+        for part in area.widget().findChildren(QWidget):
+            if part.isVisible():
+                right = part.mapTo(area.widget(), QPoint(part.width(), 0)).x()
+                assert right <= area.viewport().width(), part
+    assert person.widget.width() <= person.widget.maximumWidth()
+
+
+def test_a_stroke_that_a_case_was_left_with_is_told(traced):
+    person = traced
+    person.key("G")
+    (at,) = person.on_canvas(np.array([(40.0, 40.0)]))
+    person.mouse(QEvent.Type.MouseButtonPress, at, held=True)
+    person.mouse(QEvent.Type.MouseMove, at + 20, held=True, button=False)
+    person.key("PageUp")
+    assert person.panel.title.text() != CASE
+    assert "dropped" in person.said
+    assert person.panel.title.text() in person.said
+
+
+def test_a_deleted_lesion_is_unsaved_until_its_file_is_gone(traced, study):
+    person = traced
+    person.key("U", "Shift-J", "Shift-S")
+    (path,) = study.rglob("R1_AB.trace.json")
+    person.press(person.panel.commands["delete_lesion"])
+    assert "Ctrl+Z" in person.said
+    assert person.panel.state.text() == "Unsaved: R1 deleted"
+    assert person.tracer.has_unsaved
+    assert path.is_file()
+    person.key("Shift-S")
+    assert not path.exists()
+    assert person.said.startswith("Deleted: R1_AB.trace.json")
+    assert not person.tracer.has_unsaved
+    person.key("Control-Z", "Shift-S")
+    assert path.is_file()

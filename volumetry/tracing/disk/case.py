@@ -29,7 +29,7 @@ from volumetry.tracing.disk.journal import JournalWriter, read_journal
 from volumetry.tracing.disk.lock import CaseLock, LockHolder, acquire, read_holder
 from volumetry.tracing.disk.places import CasePlace, as_saved
 from volumetry.tracing.disk.recovery import Recovered
-from volumetry.tracing.disk.revisions import file_sha256, read_saved, save_beside, save_revision
+from volumetry.tracing.disk.revisions import file_sha256, put_away, read_saved, save_beside, save_revision
 from volumetry.tracing.disk.snapshot import write_snapshot
 from volumetry.tracing.session.event_log import now
 from volumetry.tracing.session.records import Event
@@ -53,6 +53,8 @@ class SavedTrace:
         Whether somebody else had changed the file meanwhile, so that this was saved beside it.
     is_unchanged : bool
         Whether the file said so already and was not written.
+    is_deleted : bool
+        Whether the lesion was deleted: its file is kept in ``versions``, and counts no more.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class SavedTrace:
     sha256: str
     is_conflict: bool = False
     is_unchanged: bool = False
+    is_deleted: bool = False
 
 
 class TracingCase:
@@ -217,6 +220,8 @@ class TracingCase:
         self.wait(timeout_s=2.0)
         done: list[SavedTrace] = []
         try:
+            if lesion_ids is None and not is_lost:
+                done += self._put_deleted_away()
             for lesion_id in wanted:
                 saved_now = self._save_beside(lesion_id) if is_lost else self._save(lesion_id)
                 done.append(saved_now)
@@ -225,6 +230,17 @@ class TracingCase:
             if saved and not self.is_read_only:
                 self.session.record_saved(saved)
         return tuple(done)
+
+    def _put_deleted_away(self) -> list[SavedTrace]:
+        """Take the files of deleted lesions out of the folder, unless somebody else has changed them."""
+        done = []
+        for lesion_id in self.session.state.deleted_lesions:
+            path = self._paths.pop(lesion_id, None)
+            known = self.session.state.saved[lesion_id].sha256
+            if path is not None and file_sha256(path) == known:
+                path = put_away(path, versions=self.place.versions)
+                done.append(SavedTrace(lesion_id=lesion_id, path=path, sha256="", is_deleted=True))
+        return done
 
     @property
     def is_with_owner(self) -> bool:

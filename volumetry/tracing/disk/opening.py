@@ -160,7 +160,12 @@ def _load(case: TracingCase, saved: list[tuple[Path, Trace]]) -> None:
     """
     session = case.session
     by_name: dict[str, list[tuple[Path, Trace]]] = {}
+    deleted = {session.state.saved[found].sha256: found for found in session.state.deleted_lesions}
     for path, trace in saved:
+        if trace.sha256 in deleted:
+            # Deleted, and not saved since.
+            case._paths[deleted[trace.sha256]] = path
+            continue
         by_name.setdefault(trace.lesion, []).append((path, trace))
     ids = {lesion.name: lesion.id for lesion in session.state.lesions.values()}
     unsaved = session.state.unsaved_lesions

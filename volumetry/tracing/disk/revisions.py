@@ -95,6 +95,24 @@ def _put_in_place(temporary: Path, path: Path, place: Path) -> None:
     sync_folder(path.parent)
 
 
+def put_away(path: Path, *, versions: Path) -> Path:
+    """Take a trace file out of the folder, and keep it with all its versions; return where it lies then.
+
+    Raises
+    ------
+    OutputError
+        It stays where it is.
+    """
+    own = versions / path.name.removesuffix(SUFFIX)
+    kept = next(place for n in count(1) if not (place := own.with_name(f"{own.name}.deleted-{n}")).exists())
+    with named_output_errors(path):
+        own.mkdir(parents=True, exist_ok=True)
+        own.rename(kept)
+        path.rename(kept / path.name)
+        sync_folder(path.parent)
+    return kept / path.name
+
+
 def save_beside(trace: Trace, path: Path) -> Revision:
     """Save a trace as a sibling of a file that is somebody else's now. Raises OutputError."""
     return _beside(encode_trace(trace), path)

@@ -30,6 +30,12 @@ SNAP_PIXELS = 3.0
 EDGE_FREE = 0.03
 """Cost of a step along a perfect edge, against 1 where there is none."""
 
+TAKEN_COST = 100.0
+"""Cost of a step onto what is drawn already, against 1 where there is no edge."""
+
+FREE_PIXELS = 2.5
+"""So near to its own ends a path may lie on what is drawn already."""
+
 EVERY_PIXELS = 1.0
 """Distance of the vertices of a path."""
 
@@ -112,7 +118,14 @@ class LiveWire:
             return here
         return np.asarray(self._steepest(places[best : best + 1], _directions(found.T[best : best + 1]))[0])
 
-    def path(self, start: ArrayLike, end: ArrayLike, *, inside: ArrayLike | None = None) -> Array:
+    def path(
+        self,
+        start: ArrayLike,
+        end: ArrayLike,
+        *,
+        inside: ArrayLike | None = None,
+        taken: ArrayLike | None = None,
+    ) -> Array:
         """Return the path between two clicks, at the full resolution of the slice.
 
         Parameters
@@ -122,19 +135,36 @@ class LiveWire:
         inside : (2,) array_like, optional
             A place within the lesion, for instance the centroid of the vertices so far. Without it, the
             outside is where the image is brighter beside the two clicks.
+        taken : (n, 2) array_like, optional
+            What is drawn already: the path keeps off it, but near its own ends.
 
         Returns
         -------
         (n, 2) array
             Vertices about one pixel apart, `start` first and `end` last.
         """
-        return self._path(start, end, inside, max_nodes=0)
+        return self._path(start, end, inside, taken, max_nodes=0)
 
-    def preview(self, start: ArrayLike, end: ArrayLike, *, inside: ArrayLike | None = None) -> Array:
+    def preview(
+        self,
+        start: ArrayLike,
+        end: ArrayLike,
+        *,
+        inside: ArrayLike | None = None,
+        taken: ArrayLike | None = None,
+    ) -> Array:
         """Return the path as `path` does, but on a coarser grid where it is long: within a frame."""
-        return self._path(start, end, inside, max_nodes=MAX_NODES)
+        return self._path(start, end, inside, taken, max_nodes=MAX_NODES)
 
-    def _path(self, start: ArrayLike, end: ArrayLike, inside: ArrayLike | None, *, max_nodes: int) -> Array:
+    def _path(
+        self,
+        start: ArrayLike,
+        end: ArrayLike,
+        inside: ArrayLike | None,
+        taken: ArrayLike | None,
+        *,
+        max_nodes: int,
+    ) -> Array:
         first, last = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
         if np.hypot(*(last - first)) < EVERY_PIXELS:
             return np.stack((first, last))
@@ -143,7 +173,7 @@ class LiveWire:
         rising = (window.gradient * outward).sum(axis=0)
         if rising.max() <= 0:
             return _smooth(first, np.zeros((0, 2)), last)
-        nodes = self._cheapest(window, rising, first, last)
+        nodes = self._cheapest(window, rising, first, last, taken)
         rough = nodes * window.step + window.corner
         normals = _directions(self._at(rough).T)
         expected = outward[:, *nodes.astype(int).T].T
@@ -177,7 +207,9 @@ class LiveWire:
             away = ends[0][:, None, None] * (1 - share) + ends[1][:, None, None] * share
         return np.asarray(away / np.maximum(np.hypot(*away), 1e-9))
 
-    def _cheapest(self, window: _Window, rising: Array, first: Array, last: Array) -> Array:
+    def _cheapest(
+        self, window: _Window, rising: Array, first: Array, last: Array, taken: ArrayLike | None
+    ) -> Array:
         from skimage.graph import MCP_Geometric
 
         ends = [window.to_window(first), window.to_window(last)]
@@ -185,6 +217,8 @@ class LiveWire:
         full = max(float(np.percentile(rising, 97)), 1e-9)
         missing = 1 - np.clip(rising / full, 0, 1)
         costs = EDGE_FREE + (1 - EDGE_FREE) * missing**2
+        if taken is not None:
+            _keep_off(costs, window, np.asarray(taken, dtype=np.float64), first, last)
         graph = MCP_Geometric(costs, sampling=self._spacing)
         graph.find_costs([ends[0]], [ends[1]])
         return np.asarray(graph.traceback(ends[1]), dtype=np.float64)
@@ -210,6 +244,18 @@ class LiveWire:
         return np.stack(
             [map_coordinates(part, places.T, order=1, mode="nearest") for part in self._gradient]
         ).astype(np.float64)
+
+
+def _keep_off(costs: Array, window: _Window, taken: Array, first: Array, last: Array) -> None:
+    """Make what is drawn already dear, one node to each side, but near the ends of the path."""
+    apart = np.minimum(np.hypot(*(taken - first).T), np.hypot(*(taken - last).T))
+    places = np.rint((taken[apart > FREE_PIXELS] - window.corner) / window.step).astype(int)
+    around = np.stack(np.meshgrid((-1, 0, 1), (-1, 0, 1), indexing="ij"), axis=-1).reshape(-1, 2)
+    nodes = (places[:, None] + around).reshape(-1, 2)
+    nodes = nodes[((nodes >= 0) & (nodes < costs.shape)).all(axis=1)]
+    near = np.minimum(*(np.hypot(*(nodes * window.step + window.corner - end).T) for end in (first, last)))
+    nodes = nodes[near > 1.5 * window.step]
+    costs[nodes[:, 0], nodes[:, 1]] = TAKEN_COST
 
 
 def _directions(vectors: Array) -> Array:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from volumetry.contours.rings import signed_area
+from volumetry.contours.loops import split_loops
+from volumetry.contours.rings import find_crossing, signed_area
 
 Array = NDArray[np.float64]
 
@@ -50,6 +51,38 @@ def clean_outline(
             return thin
         spacing /= 2
     return stroke
+
+
+def largest_loop(vertices: ArrayLike, *, least_share: float = 0.97) -> Array | None:
+    """Return an outline without the small loops in which it crosses itself.
+
+    Parameters
+    ----------
+    vertices : (n, 2) array_like
+    least_share : float
+        Part of the area of all loops that the largest one must have.
+
+    Returns
+    -------
+    (n, 2) array or None
+        The outline itself where it does not cross itself; None where its largest loop is too small a part.
+
+    Examples
+    --------
+    >>> ring = [(0, 0), (0, 10), (10, 10), (10, 0.1), (10.1, -0.1), (10.1, 0), (10, 0)]
+    >>> vm.Contour(slice_index=0, vertices=vt.largest_loop(ring)).area_pixels
+    100.0
+    >>> vt.largest_loop([(0, 0), (10, 10), (10, 0), (0, 10)]) is None
+    True
+    """
+    ring = np.asarray(vertices, dtype=np.float64).reshape(-1, 2)
+    if len(ring) < 3 or find_crossing(ring) is None:
+        return ring
+    loops = split_loops(ring)
+    if not loops:
+        return None
+    areas = [abs(signed_area(loop)) for loop, _ in loops]
+    return loops[0][0] if areas[0] >= least_share * sum(areas) else None
 
 
 def _thinned(stroke: Array, spacing: float) -> Array:

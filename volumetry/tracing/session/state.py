@@ -128,6 +128,16 @@ class TracingState:
             and not (lesion_id in self.saved and self.saved[lesion_id].content == self.content(lesion_id))
         )
 
+    @property
+    def deleted_lesions(self) -> Mapping[str, str]:
+        """Ids of lesions that were saved and are deleted, with their names: their files still lie there."""
+        held = {self.saved[found].sha256 for found in self.lesions if found in self.saved}
+        return {
+            lesion_id: next((r.name for r in saved.content if isinstance(r, TracedLesion)), "")
+            for lesion_id, saved in self.saved.items()
+            if lesion_id not in self.lesions and saved.sha256 and saved.sha256 not in held
+        }
+
 
 def apply_event(state: TracingState, event: Event) -> TracingState:
     """Return the state after an event.

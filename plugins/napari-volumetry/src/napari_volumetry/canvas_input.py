@@ -56,6 +56,7 @@ class Target(Protocol):
     def press_key(self, key: str, *, is_repeat: bool) -> bool: ...  # noqa: D102
     def release_key(self, key: str) -> bool: ...  # noqa: D102
     def resized(self) -> None: ...  # noqa: D102
+    def take_keys(self) -> None: ...  # noqa: D102
 
 
 class CanvasInput(QObject):
@@ -91,6 +92,8 @@ class CanvasInput(QObject):
             return self._on_key(kind, event)
         if kind == QEvent.Type.Leave:
             self.target.hover(None)
+        elif kind == QEvent.Type.Enter:
+            self.target.take_keys()
         return False
 
     # -- the mouse --------------------------------------------------------------------------------------

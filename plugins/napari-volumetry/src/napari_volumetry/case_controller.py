@@ -18,6 +18,7 @@ from volumetry.tracing import (
     CasePlace,
     TracingCase,
     TracingSession,
+    TracingState,
     open_case,
     place_for,
     read_worklist,
@@ -82,6 +83,8 @@ class CaseController(CaseView):
         self.opening = 0
         self.unreadable: dict[int, str] = {}
         """Numbers of scans of the worklist that could not be opened, and why."""
+        self.was_dropped = False
+        """Whether something half drawn was dropped when the last case was closed."""
         self._left_here: set[tuple[Path, str, str]] = set()
         """Scans, with their reader, that were left in this window: no session ended there by itself."""
         self._heart = QTimer(self)
@@ -242,6 +245,9 @@ class CaseController(CaseView):
         # Only now is the panel as wide, and the picture as narrow, as they will be.
         self._fit.start(0)
         self._say_what_was_found(case, is_taken=take_over)
+        if self.was_dropped:
+            self.message_shown.emit(f"What was half drawn was dropped. Now open: {name}.", True)
+        self.was_dropped = False
         return True
 
     def _say_undone(self, text: str) -> None:
@@ -293,7 +299,11 @@ class CaseController(CaseView):
     def has_unsaved(self) -> bool:
         """Whether something is traced that is not saved."""
         session = self.session
-        return session is not None and not session.is_read_only and bool(session.state.unsaved_lesions)
+        return session is not None and not session.is_read_only and self._differs(session.state)
+
+    @staticmethod
+    def _differs(state: TracingState) -> bool:
+        return bool(state.unsaved_lesions or state.deleted_lesions)
 
     def change_reader(self, reader: str) -> None:
         """Go on as another reader: the case in view is opened anew for them, if it is on their worklist.

@@ -275,6 +275,13 @@ class Drawing:
             clicks.is_hole = self.is_hole
             if wire is not None:
                 ring = outline_of(wire.closed(), self.shape)
+                if wire.n_straightened and ring is not None:
+                    self.hand.say(
+                        "The wire led over itself: between "
+                        f"{'one pair' if wire.n_straightened == 1 else f'{wire.n_straightened} pairs'} of "
+                        "clicks it is straight now. Look at it.",
+                        True,
+                    )
             else:
                 ring = clicked_outline(_without_repeats(clicks.path), self.shape)
             if ring is None:

@@ -64,7 +64,16 @@ class KeptCase(PictureCommands):
             return f"This case was taken over. What you drew lies beside it: {', '.join(conflicts)}."
         if conflicts:
             return f"Somebody else saved this lesion meanwhile. Yours lies beside it: {', '.join(conflicts)}."
-        return "Saved: " + ", ".join(trace.path.name for trace in saved) + "."
+        written = ", ".join(trace.path.name for trace in saved if not trace.is_deleted)
+        gone = ", ".join(trace.path.name for trace in saved if trace.is_deleted)
+        return " ".join(
+            part
+            for part in (
+                f"Saved: {written}." if written else "",
+                f"Deleted: {gone}. It is kept in .volumetry/versions, and counts no more." if gone else "",
+            )
+            if part
+        )
 
     @command
     def sign(self, session: TracingSession, acknowledged: Iterable[str] = ()) -> None:
@@ -76,6 +85,15 @@ class KeptCase(PictureCommands):
             self.message_shown.emit(f"{self.state_words}.", False)
 
     @property
+    def unsaved_names(self) -> tuple[str, ...]:
+        """Names of the lesions that differ from what is on the disk; those that were deleted say so."""
+        if self.session is None:
+            return ()
+        state = self.session.state
+        changed = (state.lesions[found].name for found in state.unsaved_lesions)
+        return (*changed, *(f"{name} deleted".strip() for name in state.deleted_lesions.values()))
+
+    @property
     def state_words(self) -> str:
         """The state of the current lesion in words: unsaved, saved, signed."""
         session = self.session
@@ -84,12 +102,11 @@ class KeptCase(PictureCommands):
         if session.is_read_only:
             return "Read-only"
         lesion = session.state.lesions.get(session.current_lesion)
-        unsaved = session.state.unsaved_lesions
-        if lesion is not None and lesion.is_signed and lesion.id not in unsaved:
+        unsaved = self.unsaved_names
+        if lesion is not None and lesion.is_signed and lesion.id not in session.state.unsaved_lesions:
             return f"Signed by {session.reader}, {_clock(lesion.signed_time)}"
         if unsaved:
-            names = ", ".join(session.state.lesions[found].name for found in unsaved)
-            return f"Unsaved: {names}"
+            return f"Unsaved: {unsaved[0] if len(unsaved) == 1 else f'{len(unsaved)} lesions'}"
         if lesion is None or (session.state.is_empty(lesion.id) and not lesion.is_judged):
             return "Nothing traced yet"
         return f"Saved {self.saved_time}".strip()

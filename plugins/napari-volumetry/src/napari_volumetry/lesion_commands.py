@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_volumetry.command import command
 from napari_volumetry.keeping import KeptCase
+from napari_volumetry.keys import key_of
 from volumetry import Contour
 from volumetry.tracing import TracedLesion, TracingSession
 
@@ -72,7 +73,12 @@ class LesionCommands(KeptCase):
     def delete_lesion(self, session: TracingSession) -> None:
         """Delete the current lesion with all its outlines."""
         self.drop_for("the lesion was deleted")
+        lesion = self.lesion
         session.delete_lesion(session.current_lesion)
+        if lesion is not None:
+            self.say(
+                f"{lesion.name} was deleted, with all its outlines. {key_of('undo')} brings it back.", False
+            )
 
     @command
     def mark_absent(self, session: TracingSession, is_absent: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
 
 class Notice(QFrame):
@@ -19,7 +19,8 @@ class Notice(QFrame):
         self.text.setWordWrap(True)
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.buttons: list[QPushButton] = []
-        self._row = QHBoxLayout()
+        # Below each other: side by side the words of three answers are wider than the panel.
+        self._row = QVBoxLayout()
         column = QVBoxLayout(self)
         column.addWidget(self.text)
         column.addLayout(self._row)

@@ -28,7 +28,7 @@ from napari_volumetry.keys import key_of
 from napari_volumetry.layers import colour_of
 from napari_volumetry.messages import MessageArea, plain_label
 from napari_volumetry.numbers_panel import NumbersPanel
-from napari_volumetry.parts import button
+from napari_volumetry.parts import ElidedLabel, button
 from napari_volumetry.save_row import SaveRow
 from napari_volumetry.tones import Tone, set_tone
 from napari_volumetry.tracer import Tracer
@@ -70,8 +70,7 @@ class TracerPanel(QWidget):
         self.heard = Connections()
         self._is_filling = False
         self._said_of: tuple[int, int, str] | None = None
-        self.title = plain_label()
-        self.title.setWordWrap(False)
+        self.title = ElidedLabel()
         self.state = plain_label()
         self.state.setWordWrap(False)
         self.rule = plain_label()
@@ -144,6 +143,7 @@ class TracerPanel(QWidget):
         self.lesion_name = QLineEdit()
         self.lesion_name.setToolTip("Name of the lesion, the same at every visit")
         self.lesion_name.editingFinished.connect(self._rename)
+        self.lesion_name.returnPressed.connect(self.tracer.take_keys)
         self.side = QComboBox()
         self.side.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.side.setToolTip("The patient's side on which the lesion lies")
@@ -295,6 +295,7 @@ class TracerPanel(QWidget):
     def _show_state(self) -> None:
         words = self.tracer.state_words
         self.state.setText(words)
+        self.state.setToolTip("\n".join(self.tracer.unsaved_names))
         tones: tuple[tuple[str, Tone], ...] = (
             ("Signed", "signed"),
             ("Saved", "done"),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QPushButton, QTabBar, QWidget
+from qtpy.QtGui import QPainter, QPaintEvent
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QTabBar,
+    QWidget,
+)
 
 CHOSEN_BY_WHEEL = (QComboBox, QAbstractSpinBox, QTabBar)
 """Widgets in which Qt lets the wheel choose another value."""
@@ -18,6 +27,25 @@ def button(text: str, do: Callable[[], object], *, tip: str = "") -> QPushButton
     made.clicked.connect(lambda _checked=False: do())
     made.setToolTip(tip)
     return made
+
+
+class ElidedLabel(QLabel):
+    """Shows as much of a plain text as there is room for; all of it in the tip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def setText(self, text: str) -> None:  # noqa: N802, D102
+        super().setText(text)
+        self.setToolTip(text)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802, D102
+        painter = QPainter(self)
+        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, self.width())
+        painter.drawText(self.rect(), self.alignment(), shown)
+        painter.end()
 
 
 class WheelGuard(QObject):

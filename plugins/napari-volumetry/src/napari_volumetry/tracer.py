@@ -8,6 +8,7 @@ import numpy as np
 from napari.components import ViewerModel
 from numpy.typing import ArrayLike, NDArray
 from qtpy.QtCore import QPoint, Signal
+from qtpy.QtWidgets import QAbstractSpinBox, QLineEdit
 
 from napari_volumetry.canvas_input import CanvasInput
 from napari_volumetry.command import command
@@ -65,7 +66,7 @@ class Tracer(ToolCommands):
 
     def end_drawing(self) -> None:  # noqa: D102
         if self.drawing is not None:
-            self.drawing.cancel("the case was closed")
+            self.was_dropped = self.drawing.cancel("the case was closed")
         self.drawing = None
         self.input.set_all_positions(False)
 
@@ -148,6 +149,11 @@ class Tracer(ToolCommands):
         if self.scene is not None:
             self.scene.overlay.setGeometry(self.canvas.rect())
             self.scene.on_view()
+
+    def take_keys(self) -> None:
+        """Give the keys to the picture: what is written in the panel is taken as it is."""
+        if isinstance(self.canvas.window().focusWidget(), QLineEdit | QAbstractSpinBox):
+            self.canvas.setFocus()
 
     def press_key(self, key: str, *, is_repeat: bool) -> bool:
         """Do what a key stands for; return whether it stands for something."""
