@@ -125,6 +125,51 @@ def test_interpolation_keeps_what_is_traced() -> None:
     assert {c.slice_index for c in made.proposed_contours("l1")} == {4}
 
 
+def test_a_drawn_outline_answers_the_proposal_that_it_overlaps() -> None:
+    made = session()
+    for index in (2, 6):
+        made.add_outline(index, disc(8))
+        made.add_outline(index, disc(4, (30, 80)))
+        made.add_hole(index, disc(3))
+    made.propose_between()
+    assert len(made.proposed_contours("l1", 4)) == 3
+    # The other part of the lesion is not answered; the hole of the one that is goes with it.
+    made.add_outline(4, disc(7, (31, 51)))
+    (left,) = made.proposed_contours("l1", 4)
+    assert left.contour.centroid[1] == pytest.approx(80, abs=1)
+    made.accept()
+    assert made.readout().code == ""
+    assert len(made.confirmed_contours("l1", 4)) == 2
+    made.undo()
+    made.undo()
+    assert len(made.proposed_contours("l1", 4)) == 3
+    # What lies inside a proposal answers it, too; and so does what is copied.
+    made.add_outline(3, disc(2, (30, 56)))
+    made.copy_slice(2, 5)
+    assert {c.slice_index for c in made.proposed_contours("l1")} == {3, 4}
+    made.accept()
+    assert made.readout().code == ""
+
+
+def test_a_proposal_over_an_outline_or_paint_is_not_accepted() -> None:
+    made = session()
+    for index in (2, 4, 6):
+        made.add_outline(index, disc(6))
+    made.paint(3, [(30, 50), (30, 51)])
+    made.propose([replace(c, slice_index=i) for i in (3, 4, 5) for c in made.confirmed_contours("l1", 2)])
+    assert {made.state.contours[found].slice_index for found in made.accept()} == {5}
+    assert made.readout().slices_unconfirmed == (3, 4)
+    assert made.readout().code == ""
+    before = made.state
+    for index in (3, 4, None):
+        with pytest.raises(TraceError) as caught:
+            made.accept(index)
+        assert caught.value.code == "ambiguous-overlap"
+    assert made.state is before
+    made.reject()
+    assert made.readout().slices_unconfirmed == ()
+
+
 def test_undo_and_redo_over_slices() -> None:
     made = session()
     first = made.add_outline(2, disc())

@@ -59,6 +59,8 @@ class DrawnSlices(EventLog):
     ) -> str:
         """Add an outline, freehand or polygon, and return its id.
 
+        Proposed outlines that it overlaps are answered by it, and go.
+
         Parameters
         ----------
         slice_index : int
@@ -110,7 +112,7 @@ class DrawnSlices(EventLog):
     def copy_slice(
         self, from_slice: int, to_slice: int, *, lesion_id: str | None = None, status: Status = "confirmed"
     ) -> tuple[str, ...]:
-        """Copy the confirmed outlines of a lesion to another slice, beside what is there.
+        """Copy the confirmed outlines of a lesion to another slice, beside what is confirmed there.
 
         Returns
         -------
@@ -157,7 +159,16 @@ class DrawnSlices(EventLog):
         return self._apply(outline_edits.propose(self.state, self.geometry, self._id(lesion_id), contours))
 
     def accept(self, slice_index: int | None = None, *, lesion_id: str | None = None) -> tuple[str, ...]:
-        """Confirm the proposed outlines of a lesion, on one slice or all, and return their ids."""
+        """Confirm the proposed outlines of a lesion, on one slice or all, and return their ids.
+
+        Of all slices, those are passed over where the slice is painted, or an outline lies under the
+        proposal.
+
+        Raises
+        ------
+        TraceError
+            ``ambiguous-overlap``: that is so of every slice that was asked for.
+        """
         return self._apply(outline_edits.accept(self.state, self._id(lesion_id), slice_index))
 
     def reject(self, slice_index: int | None = None, *, lesion_id: str | None = None) -> tuple[str, ...]:

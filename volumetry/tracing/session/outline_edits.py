@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from volumetry.contours.contour import Contour
+from volumetry.contours.rings import rings_overlap
+from volumetry.contours.slice_contours import check_slice_contours
+from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
 from volumetry.tracing.planes.interpolate import fill_between
 from volumetry.tracing.session.edit import (
@@ -23,7 +26,13 @@ from volumetry.tracing.session.edit import (
     pieces,
     proposed_contours,
 )
-from volumetry.tracing.session.records import Replacement, Status, TracedContour
+from volumetry.tracing.session.records import (
+    Record,
+    Replacement,
+    Status,
+    TracedContour,
+    TracedLesion,
+)
 from volumetry.tracing.session.state import TracingState
 
 
@@ -38,14 +47,15 @@ def add_outline(
     status: Status,
     note: str,
 ) -> Edit:
-    """Add an outline or a hole."""
+    """Add an outline or a hole; an outline takes the place of the proposals that it overlaps."""
     lesion = open_lesion(state, lesion_id)
     check_slice(geometry, slice_index)
     if status == "confirmed":
         check_unpainted(state, lesion, slice_index)
     contour = Contour(slice_index=slice_index, vertices=np.asarray(vertices), is_hole=is_hole)
     added = new_contours(state, lesion.id, [contour], status)
-    changes = [*_put(added), *no_longer_absent(lesion)]
+    answered = _overlapped(state, lesion.id, slice_index, [contour]) if status == "confirmed" else []
+    changes = [*_gone(answered), *_put(added), *no_longer_absent(lesion)]
     return Edit(
         action="add-hole" if is_hole else "add-outline", changes=changes, ids=_ids(added), reason=note
     )
@@ -73,7 +83,7 @@ def clear_slice(state: TracingState, lesion_id: str, slice_index: int) -> Edit |
     found = [piece for piece in pieces(state, lesion.id) if piece.slice_index == slice_index]
     if not found:
         return None
-    return Edit(action="clear-slice", changes=[Replacement(before=piece, after=None) for piece in found])
+    return Edit(action="clear-slice", changes=_gone(found))
 
 
 def copy_slice(
@@ -85,14 +95,16 @@ def copy_slice(
     *,
     status: Status,
 ) -> Edit | None:
-    """Copy the confirmed outlines of a lesion to another slice, beside what is there."""
+    """Copy the confirmed outlines of a lesion to another slice, beside what is confirmed there."""
     lesion = open_lesion(state, lesion_id)
     check_slice(geometry, to_slice)
     if status == "confirmed":
         check_unpainted(state, lesion, to_slice)
     copied = [replace(c, slice_index=to_slice) for c in confirmed_contours(state, lesion.id, from_slice)]
     added = new_contours(state, lesion.id, copied, status)
-    return Edit(action="copy-slice", changes=_put(added), ids=_ids(added)) if added else None
+    answered = _overlapped(state, lesion.id, to_slice, copied) if status == "confirmed" else []
+    changes = [*_gone(answered), *_put(added)]
+    return Edit(action="copy-slice", changes=changes, ids=_ids(added)) if added else None
 
 
 def propose_between(
@@ -120,16 +132,23 @@ def propose(
     replaced = [
         c for index in {c.slice_index for c in contours} for c in proposed_contours(state, lesion.id, index)
     ]
-    changes = [*(Replacement(before=c, after=None) for c in replaced), *_put(added)]
+    changes = [*_gone(replaced), *_put(added)]
     return Edit(action="propose", changes=changes, ids=_ids(added))
 
 
 def accept(state: TracingState, lesion_id: str, slice_index: int | None) -> Edit | None:
-    """Confirm the proposed outlines of a lesion, on one slice or all."""
+    """Confirm the proposed outlines of a lesion, on one slice, or on all where they have a place."""
     lesion = open_lesion(state, lesion_id)
-    found = proposed_contours(state, lesion.id, slice_index)
-    for index in {c.slice_index for c in found}:
-        check_unpainted(state, lesion, index)
+    proposed = proposed_contours(state, lesion.id, slice_index)
+    refused: dict[int, TraceError] = {}
+    for index in sorted({c.slice_index for c in proposed}):
+        try:
+            _check_free(state, lesion, index)
+        except TraceError as error:
+            refused[index] = error
+    found = [c for c in proposed if c.slice_index not in refused]
+    if refused and not found:
+        raise next(iter(refused.values()))
     if not found:
         return None
     changes = [Replacement(before=c, after=replace(c, status="confirmed")) for c in found]
@@ -142,8 +161,47 @@ def reject(state: TracingState, lesion_id: str, slice_index: int | None) -> Edit
     found = proposed_contours(state, lesion.id, slice_index)
     if not found:
         return None
-    changes = [Replacement(before=c, after=None) for c in found]
-    return Edit(action="reject", changes=changes, ids=_ids(found))
+    return Edit(action="reject", changes=_gone(found), ids=_ids(found))
+
+
+def _check_free(state: TracingState, lesion: TracedLesion, slice_index: int) -> None:
+    """Raise `TraceError` ``ambiguous-overlap`` where a proposal would lie over what is confirmed."""
+    check_unpainted(state, lesion, slice_index)
+    confirmed = confirmed_contours(state, lesion.id, slice_index)
+    if confirmed and _overlapped(state, lesion.id, slice_index, confirmed):
+        raise TraceError(
+            "ambiguous-overlap",
+            "the proposal overlaps an outline that was drawn",
+            values={"lesion": lesion.name, "slice_index": slice_index},
+            todo="Reject the proposal, or delete the outline first.",
+        )
+
+
+def _overlapped(
+    state: TracingState, lesion_id: str, slice_index: int, drawn: Sequence[Contour]
+) -> list[TracedContour]:
+    """Proposals of a slice that overlap outlines, with the holes in them.
+
+    Those of other parts of the lesion, which lie beside the outlines, are left.
+    """
+    proposed = state.contours_on(lesion_id, slice_index, status="proposed")
+    if not proposed:
+        return []
+    try:
+        check_slice_contours([*drawn, *(c.contour for c in proposed)])
+    except TraceError:
+        pass
+    else:
+        return []
+    rings = [c.vertices for c in drawn if not c.is_hole]
+    found = [c for c in proposed if not c.is_hole and any(rings_overlap(c.vertices, ring) for ring in rings)]
+    outer = [c.vertices for c in found]
+    holes = [c for c in proposed if c.is_hole and any(rings_overlap(c.vertices, ring) for ring in outer)]
+    return [*found, *holes]
+
+
+def _gone(records: Sequence[Record]) -> list[Replacement]:
+    return [Replacement(before=record, after=None) for record in records]
 
 
 def _put(added: Sequence[TracedContour]) -> list[Replacement]:

@@ -11,7 +11,7 @@ from napari_volumetry.command import command
 from napari_volumetry.keeping import KeptCase
 from napari_volumetry.keys import key_of
 from volumetry import Contour
-from volumetry.tracing import TracedLesion, TracingSession
+from volumetry.tracing import TracedLesion, TracingSession, slice_names
 
 Array = NDArray[np.float64]
 
@@ -147,8 +147,15 @@ class LesionCommands(KeptCase):
 
     @command
     def accept_all(self, session: TracingSession) -> None:
-        """Accept all proposals of the lesion."""
+        """Accept all proposals of the lesion that have a place."""
         session.accept()
+        left = session.state.slices_of(session.current_lesion, status="proposed")
+        if left:
+            self.message_shown.emit(
+                f"Not accepted on {slice_names(left, session.geometry.n_slices)}: there is an outline, or "
+                f"paint. {key_of('reject_slice')} throws the proposal of a slice away.",
+                True,
+            )
 
     @command
     def reject_slice(self, session: TracingSession) -> None:
