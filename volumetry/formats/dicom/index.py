@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -23,6 +23,7 @@ from volumetry.formats.dicom.header_tags import HEADER_SELECTION
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits
 from volumetry.formats.opening import follows_links, is_program_folder, open_regular, tell_files, truncated
+from volumetry.formats.walking import FolderWalk
 
 _SLOTS = HEADER_SELECTION.slots
 _SOP_CLASS, _SERIES = _SLOTS[tags.SOPClassUID], _SLOTS[tags.SeriesInstanceUID]
@@ -56,12 +57,15 @@ class FolderIndex:
         Regular files that are not DICOM.
     dicomdirs : list of str
         DICOMDIR files; what they list was not followed.
+    links : list of str
+        Links to folders that were read under their own names, where links are followed.
     """
 
     headers: list[DicomHeader]
     refusals: list[tuple[str, VolumetryError]]
     other_files: list[str]
     dicomdirs: list[str]
+    links: list[str]
 
     def by_series(self) -> dict[str, list[DicomHeader]]:
         """Return the headers grouped by SeriesInstanceUID, ``""`` where absent."""
@@ -123,7 +127,7 @@ def index_folder(
     """Read the headers of all DICOM files below a folder.
 
     FIFOs, devices and the folders of programs below it are passed by, symbolic links too unless
-    `volumetry.formats.opening.links_followed`; then no folder is entered twice. A file without
+    `volumetry.formats.opening.links_followed` (`volumetry.formats.walking`). A file without
     the mark of DICOM is another file, unless its suffix says ``.dcm``, ``.dicom`` or ``.ima``.
 
     Parameters
@@ -147,50 +151,31 @@ def index_folder(
     ReadError
         ``not-found`` where there is nothing at `path`.
     """
-    index = FolderIndex(headers=[], refusals=[], other_files=[], dicomdirs=[])
+    index = FolderIndex(headers=[], refusals=[], other_files=[], dicomdirs=[], links=[])
     root = os.fspath(path)
     if not os.path.lexists(root):
         raise ReadError("not-found", "there is no such file or folder", where=root, todo="Check the path.")
     if not Path(root).is_dir():
         _add_files([(root, True)], index, limits)
         return index
-    for files in _folders(root, index.refusals):
+    walk = FolderWalk(
+        root=root,
+        follow=follows_links(),
+        enters=lambda name: not is_program_folder(name),
+        refused=lambda folder, error: index.refusals.append((folder, _not_listed(folder, error))),
+        passed_by=index.links,
+    )
+    for _, entries in walk:
+        files = sorted(entry.path for entry in entries if entry.is_file(follow_symlinks=walk.follow))
         if never_dicom:
             index.other_files.extend(file for file in files if file.lower().endswith(never_dicom))
             files = [file for file in files if not file.lower().endswith(never_dicom)]
         _add_files(((file, follows_links()) for file in files), index, limits, is_listed)
         tell_files(len(index.headers) + len(index.refusals) + len(index.other_files))
-    for entries in (index.refusals, index.other_files, index.dicomdirs):
-        entries.sort(key=lambda entry: entry if isinstance(entry, str) else entry[0])
+    for found in (index.refusals, index.other_files, index.dicomdirs):
+        found.sort(key=lambda entry: entry if isinstance(entry, str) else entry[0])
     index.headers.sort(key=lambda header: header.path)
     return index
-
-
-def _folders(root: str, refusals: list[tuple[str, VolumetryError]]) -> Iterator[list[str]]:
-    """Yield the regular files of every folder, without recursion; links only where they are followed."""
-    follow = follows_links()
-    waiting = [root]
-    seen: set[tuple[int, int]] = set()
-    while waiting:
-        folder = waiting.pop()
-        try:
-            if follow:  # only links lead in a circle, and very many folders would take memory
-                status = Path(folder).stat()
-                if (status.st_dev, status.st_ino) in seen:
-                    continue
-                seen.add((status.st_dev, status.st_ino))
-            files = []
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_file(follow_symlinks=follow):
-                        files.append(entry.path)
-                    elif entry.is_dir(follow_symlinks=follow) and not is_program_folder(entry.name):
-                        waiting.append(entry.path)
-        except OSError as error:
-            refusals.append((folder, _not_listed(folder, error)))
-            continue
-        files.sort()
-        yield files
 
 
 def _add_files(

@@ -88,12 +88,21 @@ def discover(
             _LOG.warning("[scan] of the protocol is not applied: the manifest names the scans")
         return _ordered(dated(case) for case in manifest_cases(Path(manifest), folder))
     found = look_around(folder)
+    _tell_of_links(found)
     named = _named_cases(found, protocol)
     headers = {series.files[0]: series.headers for series in found.series.values()}
     del found
     named = CaseTable(doubted_names(named, protocol.identity))
     believed = doubted(named, protocol.identity, folder)
     return _ordered(choose_series(believed, protocol.scan, folder, headers))
+
+
+def _tell_of_links(found: Found) -> None:
+    links = sorted(map(found.relative, found.index.links))
+    if links:
+        more = f" and {len(links) - 5} more" if len(links) > 5 else ""
+        told = ", ".join(links[:5])
+        _LOG.warning("links to folders that are read under their own names are passed by: %s%s", told, more)
 
 
 def _named_cases(found: Found, protocol: Protocol) -> CaseTable:

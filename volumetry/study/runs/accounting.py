@@ -10,6 +10,7 @@ from pathlib import Path
 
 from volumetry.formats.opening import follows_links, is_program_folder
 from volumetry.formats.recognise import is_voxel_file, without_suffix
+from volumetry.formats.walking import FolderWalk
 from volumetry.study.cases import Case
 from volumetry.study.hash_index import NameSet
 
@@ -51,22 +52,14 @@ def account(folder: Path | str, cases: Sequence[Case]) -> dict[str, int]:
         for name in case.left_out:
             left_out.add(name)
     counts: Counter[str] = Counter()
-    follow = follows_links()
-    seen: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, followlinks=follow):
-        if follow:
-            status = Path(place).stat()
-            if (status.st_dev, status.st_ino) in seen:  # links can lead in a circle
-                folders.clear()
-                continue
-            seen.add((status.st_dev, status.st_ino))
+    walk = FolderWalk(root=os.fspath(folder), follow=follows_links())
+    for place, entries in walk:
         inside = os.path.relpath(place, folder)
         prefix = "" if inside == "." else f"{inside}/"
-        for name in names:
-            path = f"{prefix}{name}"
-            counts[_fate(path, os.path.join(place, name), images, tracings, stems, left_out)] += 1  # noqa: PTH118
-        if not follow:
-            counts["links"] += sum(os.path.islink(os.path.join(place, name)) for name in folders)  # noqa: PTH114, PTH118
+        for entry in entries:
+            path = f"{prefix}{entry.name}"
+            counts[_fate(path, entry.path, images, tracings, stems, left_out)] += 1
+    counts["links"] += len(walk.passed_by)
     return {name: counts[name] for name in FATES if counts[name]}
 
 
