@@ -5,7 +5,7 @@ import csv
 import pytest
 from pydicom import DataElement, config, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from study_phantoms import batch_results, write_box
+from study_phantoms import batch_results, coronal, write_box
 from test_taken_for_another import GEOMETRY, write_study
 
 from volumetry import read_sections
@@ -13,6 +13,7 @@ from volumetry.cli import main
 from volumetry.errors import TraceError
 from volumetry.formats.dicom.person import PersonMarks, is_placeholder, may_be_several, person_marks
 
+MIDDLE = coronal(size=24, x_mm=-22)
 DATES = ("20200301", "20210401")
 
 
@@ -347,3 +348,88 @@ def test_who_says_one_patient_for_all_is_told_of_headers_against_it(tmp_path):
     assert {row["flags"] for row in rows} == {"slice-gap;patient-conflict"}
     assert [change["category"] for change in changes] == ["decrease"]
     assert "patient-conflict" in changes[0]["flags"]
+
+
+# -- side ---------------------------------------------------------------------------------------------------
+
+
+def sides_of(rows):
+    return {row["visit"]: row["side"] for row in rows}
+
+
+@pytest.mark.parametrize("name", ["Laterality", "ImageLaterality"])
+@pytest.mark.parametrize("form", ["rtstruct", "mask"])
+def test_images_of_two_sides_are_of_two_lesions(tmp_path, name, form):
+    for place, date, side, rows in (("v1", DATES[0], "L", 10), ("v2", DATES[1], "R", 5)):
+        folder = tmp_path / "study/P1" / place
+        write_study(
+            folder, patient="P1", date=date, rows=rows, change=saying(**{name: side}), geometry=MIDDLE
+        )
+        if form == "mask":
+            (folder / "rt.dcm").unlink()
+            write_box(folder / "lesion_mask.nii.gz", MIDDLE, rows=(5, 5 + rows))
+    _, rows, changes = batch_results(tmp_path / "study")
+    assert [row["side"] for row in rows] == ["L", "R"]
+    assert {change["reason"] for change in changes} == {"followup-not-traced", "baseline-not-traced"}
+
+
+@pytest.mark.parametrize(
+    ("said", "sides"),
+    [(("L", "L"), "LL"), (("L", ""), ""), (("", ""), ""), (("B", "U"), ""), (("U", "L"), "")],
+)
+def test_one_lesion_is_not_parted_by_a_blank(tmp_path, said, sides):
+    first, second = ({"Laterality": side} for side in said)
+    _, rows, changes = two_visits(tmp_path / "study", first, second)
+    assert "".join(sides_of(rows).values()) == sides
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+def test_a_region_that_names_the_other_side_than_its_images_is_refused(tmp_path):
+    for place, date, rows in (("a", DATES[0], 10), ("b", DATES[1], 5)):
+        said = saying(Laterality="L" if place == "a" else "R")
+        write_study(tmp_path / "study/P1" / place, date=date, rows=rows, region="left lesion", change=said)
+    _, rows, changes = batch_results(tmp_path / "study")
+    assert [(row["side"], row["code"]) for row in rows] == [("L", ""), ("L", "side-mismatch")]
+    assert [change["reason"] for change in changes] == ["side-mismatch"]
+
+
+def test_images_that_show_both_sides_are_of_neither(tmp_path):
+    for place, date in (("a", DATES[0]), ("b", DATES[1])):
+        folder = tmp_path / "study/P1" / place
+        names = ("left lesion", "right lesion")
+        write_study(folder, date=date, change=saying(Laterality="L"), region=names, geometry=MIDDLE)
+    _, rows, _ = batch_results(tmp_path / "study")
+    assert {(row["lesion"], row["side"], row["code"]) for row in rows} == {
+        ("left lesion", "L", ""),
+        ("right lesion", "R", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    "names", [("RS_left", "RS_right"), ("left/rs", "right/rs"), ("rs hemi-L", "rs hemi-R")]
+)
+def test_names_of_structure_sets_say_the_side_as_those_of_masks_do(tmp_path, names):
+    for place, date, name, rows in zip("ab", DATES, names, (10, 5), strict=True):
+        folder = tmp_path / "study/P1" / place
+        write_study(folder, date=date, rows=rows, region="lesion", geometry=MIDDLE)
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / "rt.dcm").rename(folder / f"{name}.dcm")
+    _, rows, changes = batch_results(tmp_path / "study")
+    assert [row["side"] for row in rows] == ["L", "R"]
+    assert {change["category"] for change in changes} == {"not_evaluable"}
+
+
+@pytest.mark.parametrize(
+    ("places", "category", "flags"),
+    [
+        ((40, 44), "decrease", ""),
+        ((-60, 10), "decrease", "side-changed"),
+        ((-120, 40), "not_evaluable", "side-changed"),
+    ],
+)
+def test_lesions_without_a_side_on_both_sides_are_told_of(tmp_path, places, category, flags):
+    for visit, x_mm, rows in zip(("v1", "v2"), places, (10, 5), strict=True):
+        write_box(tmp_path / f"study/P1/{visit}/lesion_mask.nii.gz", coronal(x_mm=x_mm), rows=(5, 5 + rows))
+    _, _, changes = batch_results(tmp_path / "study")
+    assert [change["category"] for change in changes] == [category]
+    assert ("side-changed" in changes[0]["flags"]) is bool(flags)

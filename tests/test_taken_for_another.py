@@ -21,8 +21,10 @@ from volumetry.study.pseudonyms import Pseudonymiser
 GEOMETRY = coronal(size=24)
 
 
-def write_study(folder, *, patient="P1", date="20200101", rows=10, region="L1", key="", change=None):
-    """A DICOM series with an RTSTRUCT of one box, so many rows high."""
+def write_study(
+    folder, *, patient="P1", date="20200101", rows=10, region="L1", key="", change=None, geometry=GEOMETRY
+):
+    """A DICOM series with an RTSTRUCT of one box, so many rows high, under one name or several."""
     key = key or str(folder)
     series, study = uid_of("s", key), uid_of("t", key)
 
@@ -36,14 +38,15 @@ def write_study(folder, *, patient="P1", date="20200101", rows=10, region="L1", 
         dated(ds)
 
     write_series(
-        folder / "mr", GEOMETRY, stack_voxels(GEOMETRY), patient_id=patient, series_uid=series,
+        folder / "mr", geometry, stack_voxels(geometry), patient_id=patient, series_uid=series,
         study_uid=study, change=dated,
     )  # fmt: skip
     outlines = box_contours(range(3, 7), (5.0, 5.0 + rows), (6.0, 16.0))
-    items = contour_items(box_trace(GEOMETRY, contours=outlines))
+    names = (region,) if isinstance(region, str) else region
+    items = contour_items(box_trace(geometry, contours=outlines))
     write_rtstruct(
-        folder / "rt.dcm", {region: items}, series_uid=series, patient_id=patient, change=also,
-        frame_of_reference_uid=GEOMETRY.frame_of_reference_uid or "1.2.3.4",
+        folder / "rt.dcm", dict.fromkeys(names, items), series_uid=series, patient_id=patient, change=also,
+        frame_of_reference_uid=geometry.frame_of_reference_uid or "1.2.3.4",
     )  # fmt: skip
 
 

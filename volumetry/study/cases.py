@@ -58,6 +58,8 @@ class Case:
         Scans of which somebody has to choose one, each with what is known of it.
     left_out : tuple of str
         Files of the visit's other series, which ``[scan]`` of the protocol does not choose.
+    named_side : str
+        Side that the names of file and folders of a DICOM tracing say, where the tracing says none.
     conflicts : tuple of str
         Flags of what contradicts itself in the headers of the patient's images.
     order_doubted : bool
@@ -96,6 +98,7 @@ class Case:
     left_out: tuple[str, ...] = ()
     scan_date: str = ""
     joined: tuple[int, ...] = ()
+    named_side: str = ""
     conflicts: tuple[str, ...] = ()
     order_doubted: bool = False
 

@@ -78,10 +78,16 @@ def dicom_cases(found: Found) -> Iterator[Case]:
                 study_uid=series.study_uid,
                 form=form,
                 trace=trace,
+                named_side=_side_of_place(trace),
                 roi=roi,
                 scan=os.path.commonpath([one.folder or "." for one in drawn_on]) or ".",
                 scan_files=tuple(name for one in drawn_on for name in one.files),
             )
+
+
+def _side_of_place(name: str) -> str:
+    """The side that the name of a file says or, without it, the folders below that of the visit."""
+    return side_of_file(image_stem(name)) or side_of_name(" ".join(folders_below_visit(name)))
 
 
 def _by_visit(references: References, several: list[ImageSeries]) -> Iterator[tuple[str, list[ImageSeries]]]:

@@ -22,6 +22,7 @@ from volumetry.study.identity import (
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.reads import Claim, Verdict, differently_named_message, settle_reads
+from volumetry.study.rows.sides import settle_sides
 from volumetry.tables import MEASUREMENTS, Row
 
 Measured = tuple[Case, int, Row]
@@ -35,6 +36,7 @@ _OF_VOLUME = (
 
 _OF_KEYS = (
     "patient", "side", "lesion", "visit", "reader", "trace", "trace_sha256", "status", "study_date", "flags",
+    "image_side", "x_mm",
 )  # fmt: skip
 
 
@@ -110,6 +112,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     orders, visits = _orders(light, protocol)
     conflicts = _conflicts(light, orders)
     traced = [i for i, (*_, keys) in enumerate(light) if _names_a_lesion(keys)]
+    opposite = settle_sides(light, traced)
     claims = [_claim(light[i][0], light[i][2]) for i in traced]
     verdicts = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
     differ = _differently_named(light, traced)
@@ -123,7 +126,9 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
         order = orders[patient]
         message = verdict.message if verdict else ""
         code = "ambiguous-lesion" if message else _empty_code(keys, protocol)
-        if code and not message:
+        if i in opposite and not code:
+            code, message = "side-mismatch", "the tracing names another side than its images (Laterality)"
+        if code == "no-outline" and not message:
             message = "the mask is empty, which this study takes for not traced ([study] empty_mask)"
         against = conflicts.get((*patient, keys["visit"]), ())
         if not code:
@@ -177,6 +182,7 @@ def identified_row(cells: Row, entry: Entry) -> Row:
     row: Row = dict.fromkeys(MEASUREMENTS.column_names)
     row |= cells
     row["site"] = entry.site or None
+    row["side"] = entry.side or None
     row["visit_order"] = entry.visit_order
     row["visit_order_by"] = entry.visit_order_by or None
     row["read"] = entry.read if entry.status != "not_traced" else None
@@ -194,7 +200,7 @@ def identified_row(cells: Row, entry: Entry) -> Row:
 
 
 def _keys(case: Case, row: Row, protocol: Protocol) -> dict[str, str]:
-    return {name: row.get(name) or "" for name in _OF_KEYS} | {"site": case.site or protocol.site}
+    return {name: str(row.get(name) or "") for name in _OF_KEYS} | {"site": case.site or protocol.site}
 
 
 def _claim(case: Case, keys: dict[str, str]) -> Claim:

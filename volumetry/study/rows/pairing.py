@@ -20,6 +20,8 @@ Patient = tuple[str | None, str]
 """Site and patient."""
 
 UNKNOWN_ORDER = "visit-order-unknown"
+_OTHER_SIDE_MM, _OTHER_JOINT_MM = 50.0, 100.0
+"""Tracings so far apart, on both sides of the middle, may be of two lesions; they are, like hips, of two."""
 _CONFLICTS = ("visit-dates-conflict", "patient-conflict")
 """Flags of a change whose two visits both have them."""
 
@@ -83,17 +85,28 @@ def _changes_of_patient(
                 _visit(units[unit].get(visit), failures.get(visit) or "followup-not-traced"),
             )
             both = units[unit].get(ordered[0]), units[unit].get(visit)
-            if _is_one_tracing(*both):
+            apart_mm = _mm_across(*both)
+            if _is_one_tracing(*both) or apart_mm > _OTHER_JOINT_MM:
                 pair = (pair[0], MeasuredVisit(volume_mm3=None, code="ambiguous-lesion"))
             row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
             if _are_copies(*both):
                 row["flags"] = ";".join(filter(None, (row["flags"], "duplicate-file")))
+            if apart_mm > _OTHER_SIDE_MM:
+                row["flags"] = ";".join(filter(None, (row["flags"], "side-changed")))
             yield _with_worth(row, worth_cells(*both, change, rule, worth))
 
 
 def _is_one_tracing(first: Row | None, second: Row | None) -> bool:
     """Whether a table names one file as the tracing of two visits."""
     return first is not None and second is not None and first["trace"] == second["trace"] is not None
+
+
+def _mm_across(first: Row | None, second: Row | None) -> float:
+    """How far apart tracings without a side lie across the middle of the scanner; 0 on one side of it."""
+    if first is None or second is None or first["side"] or second["side"]:
+        return 0.0
+    here, there = float(first.get("x_mm") or 0), float(second.get("x_mm") or 0)
+    return abs(here - there) if here * there < 0 else 0.0
 
 
 def _are_copies(first: Row | None, second: Row | None) -> bool:

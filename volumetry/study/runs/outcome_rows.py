@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from volumetry.error_model.slicing import sampling_error
 from volumetry.errors import ReadError, VolumetryError, WorkerError, plain_values
 from volumetry.formats.dicom.file.values import MODALITIES
@@ -27,7 +29,7 @@ def outcome_row(
     if sections is not None:
         source = sections.source
         row |= {"study_date": source.study_date, "modality": source.modality, "series_uid": source.series_uid}
-        row |= _geometry_cells(sections) | source.acquisition.known
+        row |= _geometry_cells(sections) | source.acquisition.known | _place_cells(sections)
     if volume is not None:
         row |= volume_cells(volume)
     if error is not None:
@@ -63,6 +65,15 @@ def _geometry_cells(sections: CrossSections) -> Row:
         "plane": geometry.plane,
         **geometry_facts(geometry),
     }
+
+
+def _place_cells(sections: CrossSections) -> Row:
+    """On which side a lesion may lie whose tracing names none; cells of the ledger, and of no table."""
+    row: Row = {"image_side": sections.source.laterality or None}
+    is_placed = sections.areas_mm2.sum() > 0 and "orientation-unknown" not in sections.flags
+    if is_placed and not sections.side:
+        row["x_mm"] = round(float(np.average(sections.centroids_mm[:, 0], weights=sections.areas_mm2)), 1)
+    return row
 
 
 def volume_cells(volume: LesionVolume) -> Row:
