@@ -87,7 +87,7 @@ def dicom_cases(found: Found) -> Iterator[Case]:
 
 def _side_of_place(name: str) -> str:
     """The side that the name of a file says or, without it, the folders below that of the visit."""
-    return side_of_file(image_stem(name)) or side_of_name(" ".join(folders_below_visit(name)))
+    return side_of_file(image_stem(name)) or side_of_folders(name)
 
 
 def _by_visit(references: References, several: list[ImageSeries]) -> Iterator[tuple[str, list[ImageSeries]]]:
