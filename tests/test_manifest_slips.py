@@ -4,6 +4,7 @@ import csv
 
 import openpyxl
 import pytest
+from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from study_phantoms import write_box
 
 from volumetry.cli import main
@@ -164,3 +165,124 @@ def test_the_mapping_of_other_tables_refuses_such_names_too(tmp_path, capsys):
     told = capsys.readouterr().err
     assert "line 2: id is '1.23457E+11'" in told
     assert "line 4: id is '#N/A'" in told
+
+
+# -- columns that were sorted alone -------------------------------------------------------------------------
+
+
+def codes_by_paths(tmp_path, cells):
+    """Codes of lines (patient, visit, path of the tracing)."""
+    for _, _, path in cells:
+        write_box(tmp_path / "study" / path)
+    rows = [{"patient": p, "visit": v, "lesion": "A", "trace": path} for p, v, path in cells]
+    out = tmp_path / "out"
+    manifest = as_csv(tmp_path / "study", rows)
+    main(["--quiet", "batch", str(tmp_path / "study"), "--out", str(out), "--manifest", str(manifest)])
+    with (out / "measurements.csv").open(encoding="utf-8", newline="") as file:
+        found = {(row["patient"], row["visit"]): row["code"] for row in csv.DictReader(file)}
+    return [found[patient, visit] for patient, visit, _ in cells]
+
+
+SWAPPED = {
+    "folders of patients": (
+        ("P1", "v1", "P1/v1/m.nii.gz"),
+        ("P1", "v2", "P2/v2/m.nii.gz"),
+        ("P2", "v1", "P2/v1/m.nii.gz"),
+        ("P2", "v2", "P1/v2/m.nii.gz"),
+    ),
+    "flat names": (
+        ("P1", "v1", "P1_v1_mask.nii.gz"),
+        ("P1", "v2", "P2_v2_mask.nii.gz"),
+        ("P2", "v1", "P2_v1_mask.nii.gz"),
+        ("P2", "v2", "P1_v2_mask.nii.gz"),
+    ),
+    "one slip": (
+        ("001", "v1", "001/v1/m.nii.gz"),
+        ("001", "v2", "002/v2/m.nii.gz"),
+        ("002", "v1", "002/v1/m.nii.gz"),
+        ("003", "v1", "003/v1/m.nii.gz"),
+    ),
+}
+
+
+@pytest.mark.parametrize("cells", SWAPPED.values(), ids=SWAPPED)
+def test_a_path_that_names_another_patient_of_the_manifest(tmp_path, cells):
+    wanted = ["" if cell[0] in cell[2] else "patient-unclear" for cell in cells]
+    assert codes_by_paths(tmp_path, cells) == wanted
+
+
+@pytest.mark.parametrize("n_patients", [1, 2])
+def test_tracings_sorted_by_name_beside_visits_that_are_not(tmp_path, n_patients):
+    order = {"pre": "post", "post": "pre"}
+    cells = [(f"P{n}", v, f"P{n}/{order[v]}/m.nii.gz") for n in range(n_patients) for v in order]
+    assert set(codes_by_paths(tmp_path, cells)) == {"visit-unclear"}
+
+
+RENAMED = {
+    "patients by new numbers": [("001", "v1", "a/v1/m.nii.gz"), ("002", "v1", "b/v1/m.nii.gz")],
+    "the same numbers, dealt anew": [
+        (f"0{5 - n}", f"v{v}", f"x{n}/0{n}/v{v}/m.nii.gz") for n in (1, 2, 3, 4) for v in (1, 2)
+    ],
+    "visits by names": [
+        (p, v, f"{p}/{f}/m.nii.gz") for p in ("P1", "P2") for v, f in (("base", "v1"), ("v1", "v2"))
+    ],
+    "numbers of visits like those of patients": [
+        (p, v, f"{f}/{v}/m.nii.gz") for p, f in (("1", "a"), ("2", "b")) for v in ("1", "2")
+    ],
+    "words of imaging": [("P1", "T1", "P1/a/t1_mask.nii.gz"), ("P1", "T2", "P1/b/t1_mask.nii.gz")],
+    "an image of no name": [("P1", "pre", "x/1.nii.gz"), ("P1", "post", "y/2.nii.gz")],
+}
+
+
+@pytest.mark.parametrize("cells", RENAMED.values(), ids=RENAMED)
+def test_other_names_than_the_folders_are_believed(tmp_path, cells):
+    assert set(codes_by_paths(tmp_path, cells)) == {""}
+
+
+def codes_by_ids(tmp_path, cells):
+    """Codes of lines (patient, visit, PatientID of its images)."""
+    geometry = stack_geometry(n_slices=4)
+    rows, voxels = [], stack_voxels(geometry)
+    for number, (patient, visit, patient_id) in enumerate(cells):
+        folder = tmp_path / f"study/{number}"
+        write_series(folder / "mr", geometry, voxels, patient_id=patient_id, series_uid=f"2.25.{number + 5}")
+        write_box(folder / "lesion.nii.gz", geometry, slices=range(1, 3))
+        rows.append(
+            {"patient": patient, "visit": visit, "scan": f"{number}/mr", "trace": f"{number}/lesion.nii.gz"}
+        )
+    out = tmp_path / "out"
+    manifest = as_csv(tmp_path / "study", rows)
+    main(["--quiet", "batch", str(tmp_path / "study"), "--out", str(out), "--manifest", str(manifest)])
+    with (out / "measurements.csv").open(encoding="utf-8", newline="") as file:
+        found = {(row["patient"], row["visit"]): row["code"] for row in csv.DictReader(file)}
+    return [found[patient, visit] for patient, visit, _ in cells]
+
+
+CROSSED = {
+    "by their ids": ([("P1", "a", "P1"), ("P1", "b", "P2"), ("P2", "a", "P2"), ("P2", "b", "P1")], "0101"),
+    "one slip": ([("P1", "a", "P1"), ("P1", "b", "P2"), ("P2", "a", "P2"), ("P3", "a", "P3")], "0100"),
+    "other names": ([("H", "a", "1"), ("H", "b", "2"), ("K", "a", "2"), ("K", "b", "1")], "1111"),
+    "another's besides": ([("H", "a", "1"), ("H", "b", "2"), ("K", "a", "2"), ("M", "a", "3")], "1110"),
+    "renumbered": ([("1", "a", "2"), ("1", "b", "2"), ("2", "a", "1"), ("2", "b", "1")], "0000"),
+    "two ids of one patient": ([("H", "a", "1"), ("H", "b", "7"), ("K", "a", "2")], "000"),
+    "one id for all": (
+        [("H", "a", "STUDY"), ("H", "b", "9"), ("K", "a", "STUDY"), ("M", "a", "STUDY")],
+        "0000",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cells", "wrong"), CROSSED.values(), ids=CROSSED)
+def test_images_of_another_patient_of_the_manifest(tmp_path, cells, wrong):
+    found = codes_by_ids(tmp_path, cells)
+    assert found == ["patient-unclear" if mark == "1" else "" for mark in wrong]
+
+
+def test_a_mask_whose_name_says_the_other_side(tmp_path):
+    rows = []
+    for visit, name in (("v1", "left_mask"), ("v2", "right_mask")):
+        write_box(tmp_path / f"study/{visit}/{name}.nii.gz")
+        rows.append({"patient": "P", "visit": visit, "side": "left", "trace": f"{visit}/{name}.nii.gz"})
+    _, found, changes = batch(tmp_path / "study", as_csv(tmp_path / "study", rows))
+    assert {(row["visit"], row["code"]) for row in found} == {("v1", ""), ("v2", "side-mismatch")}
+    assert [change["category"] for change in changes] == ["not_evaluable"]

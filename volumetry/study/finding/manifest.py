@@ -6,17 +6,19 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from volumetry.errors import ReadError, UsageError, VolumetryError, did_you_mean
+from volumetry.errors import MismatchError, ReadError, UsageError, VolumetryError, did_you_mean
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.index import read_header
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
+from volumetry.study.finding.files import stem_of
 from volumetry.study.finding.manifest_claims import check_visit_dates, dates_of_path, without_double_claims
 from volumetry.study.finding.named_scans import NamedScan, NamedScans
+from volumetry.study.identity import side_of_file
 from volumetry.study.table_text import fault_of_name, seen_name, table_text
 from volumetry.tables import Column, Row, Table, checked_rows
 
@@ -66,15 +68,17 @@ def manifest_cases(path: Path, folder: Path) -> Iterator[Case]:
     """
     numbered = read_manifest(path)
     _check_places(numbered, path)
-    scans = NamedScans(folder)
-    lined = list(_lined_cases(numbered, path, folder, scans))
+    owners: dict[int, str] = {}
+    lined = list(_lined_cases(numbered, path, folder, owners))
     check_visit_dates(lined, {line for line, row in numbered if row["study_date"]}, path)
-    yield from without_double_claims(lined)
+    yield from without_double_claims(lined, owners)
 
 
 def _lined_cases(
-    rows: Iterable[tuple[int, Row]], path: Path, folder: Path, scans: NamedScans
+    rows: Iterable[tuple[int, Row]], path: Path, folder: Path, owners: dict[int, str]
 ) -> Iterator[tuple[int, Case]]:
+    """Yield the cases of lines; `owners` gets the PatientIDs of their images."""
+    scans = NamedScans(folder)
     for line, row in rows:
         side = SIDE_WORDS.get((row["side"] or "").lower())
         if side is None:
@@ -102,7 +106,10 @@ def _lined_cases(
                 values={"line": line, asked[0]: ASKED},
                 todo=f"Write the {asked[0]} where the manifest has {ASKED}.",
             )
-        yield line, _case(row, side, path.parent, folder, scans)
+        case, owner = _case(row, side, path.parent, folder, scans)
+        if owner:
+            owners[line] = owner
+        yield line, case
 
 
 def _check_places(rows: Iterable[tuple[int, Row]], path: Path) -> None:
@@ -203,7 +210,8 @@ def _check_names(rows: Iterable[tuple[int, Row]], path: Path | str) -> None:
         )
 
 
-def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> Case:
+def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> tuple[Case, str]:
+    """The case of a line, and the PatientID of its images, or of its tracing."""
     paths = {name: _relative(row[name], base, folder) for name in ("scan", "trace")}
     missing = [name for name in paths.values() if name and not (folder / name).exists()]
     special = [
@@ -229,12 +237,13 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
     named = NamedScan(scan=paths["scan"]) if missing or special else scans.find(paths["scan"])
     error = error or named.error
     traced = _Traced() if error else _traced(folder, paths["trace"])
+    error = error or _other_side(paths["trace"], side, traced.form)
     lesion = row["lesion"] or ""
     is_asked = lesion.startswith(f"{ASKED} ")
     roi = row["roi"] or ""
     joined = _JOINED.fullmatch(roi) if traced.form == "mask" else None
     is_one = len(named.files) == 1 and bool(named.series_uid)
-    return Case(
+    case = Case(
         series_uid=traced.series_uid or named.series_uid,
         modality=named.modality,
         form=traced.form,
@@ -259,17 +268,33 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> C
         joined=tuple(sorted({int(number) for number in roi.split("+")})) if joined else (),
         error=error,
     )
+    return case, named.patient_id or traced.patient_id
+
+
+def _other_side(trace: str, side: str, form: str) -> VolumetryError | None:
+    """The error of a mask whose name says the other side than its line."""
+    said = side_of_file(stem_of(PurePosixPath(trace).name)) if form == "mask" and trace else ""
+    if not side or not said or side == said:
+        return None
+    return MismatchError(
+        "side-mismatch",
+        "the name of the mask says another side than the manifest",
+        where=trace,
+        values={"name": said, "manifest": side},
+        todo="Correct the one that is wrong.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Traced:
-    """What a traced file says of itself: series, form, own and parent's hash, and date of the study."""
+    """What a traced file says of itself: series, patient, form, own and parent's hash, and date."""
 
     series_uid: str = ""
     form: str = "mask"
     version: str = ""
     parent: str = ""
     study_date: str = ""
+    patient_id: str = ""
 
 
 def _traced(folder: Path, trace: str) -> _Traced:
@@ -285,12 +310,15 @@ def _traced(folder: Path, trace: str) -> _Traced:
             version=read.sha256,
             parent=read.provenance.parent_sha256,
             study_date=read.source.study_date,
+            patient_id=read.source.patient,
         )
     try:
         if trace and recognise(path).name == "dicom":
             header = read_header(path)
             form = "rtstruct" if header.sop_class_uid == RTSTRUCT_CLASS else "seg"
-            return _Traced(form=form, study_date=iso_date(header.study_date or ""))
+            return _Traced(
+                form=form, study_date=iso_date(header.study_date or ""), patient_id=header.patient_id or ""
+            )
     except VolumetryError:
         pass
     return _Traced()

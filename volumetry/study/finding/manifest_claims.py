@@ -1,7 +1,11 @@
-"""What the lines of a manifest claim together: one tracing is of one lesion, one scan of one patient."""
+"""What the lines of a manifest claim together: one tracing is of one lesion, one scan of one patient.
+
+And what contradicts them: cells of one column that were moved against those of the others, as by sorting it.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +24,7 @@ Lined = tuple[int, Case]
 _SHOWN = 6
 
 
-def without_double_claims(lines: Sequence[Lined]) -> list[Case]:
+def without_double_claims(lines: Sequence[Lined], owners: Mapping[int, str] | None = None) -> list[Case]:
     """Return the cases of a manifest's lines, those that claim what another line claims with an error.
 
     - One tracing (the same file, label and region) is of one patient, side, lesion, reader and read. What one
@@ -28,8 +32,18 @@ def without_double_claims(lines: Sequence[Lined]) -> list[Case]:
     - A line that names a whole file measures all of its labels, so no other line may name one of them.
     - One series is of one patient, who may have several lesions and readers. A voxel file names no patient:
       an atlas may be the scan of several, and a volume is that of its tracing whatever image it lies on.
+    - Images of one PatientID are of one patient where a patient has images of several.
+    - A tracing whose path names another patient or visit of the manifest, and not its own, is of neither.
+
+    Parameters
+    ----------
+    lines : sequence of (int, Case)
+    owners : mapping of int to str, optional
+        PatientID of the images or tracing of a line.
     """
     errors: dict[int, VolumetryError] = {}
+    errors |= _moved_by_path(lines)
+    errors |= _moved_by_owner(lines, owners or {})
     for group in _by_scan(lines).values():
         if len({(case.site, case.patient) for _, case in group}) > 1:
             errors |= dict.fromkeys(_numbers(group), _scan_of_several(group))
@@ -46,6 +60,113 @@ def without_double_claims(lines: Sequence[Lined]) -> list[Case]:
         replace(case, error=errors[line].at(case.trace or case.scan)) if line in errors else case
         for line, case in lines
     ]
+
+
+# -- cells that were moved -----------------------------------------------------------------------------------
+
+_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*")
+_MOST = 0.5
+"""A PatientID of more than this part of the patients, three or more, is what an anonymiser gave everybody."""
+
+
+def _moved_by_owner(lines: Sequence[Lined], owners: Mapping[int, str]) -> dict[int, VolumetryError]:
+    """The lines of patients on images of several PatientIDs, one of which is another patient's, too.
+
+    Where patients are called by their PatientIDs, only those lines that contradict it.
+    """
+    whose: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    groups: dict[tuple[str, str], list[Lined]] = defaultdict(list)
+    for line, case in lines:
+        if case.error is None and owners.get(line):
+            whose[owners[line]].add((case.site, case.patient))
+            groups[case.site, case.patient].append((line, case))
+    sound = {i for i, who in whose.items() if len(who) < 3 or len(who) <= _MOST * len(groups)}
+    names = {patient for _, patient in groups}
+    errors: dict[int, VolumetryError] = {}
+    for group in groups.values():
+        ids = {owners[line] for line, _ in group} & sound
+        shared = {i for i in ids if len(whose[i]) > 1}
+        if len(ids) < 2 or not shared:
+            continue
+        own = group[0][1].patient
+        met = [other for i in shared for who in whose[i] for other in groups[who]]
+        for line, case in {line: (line, case) for line, case in (*group, *met)}.values():
+            is_own = case.patient == owners[line]
+            if owners[line] in sound and not (is_own and {own, *ids} <= names):
+                errors[line] = _of_another("patient-unclear", "PatientID of its images", [(line, case)])
+    return errors
+
+
+def _moved_by_path(lines: Sequence[Lined]) -> dict[int, VolumetryError]:
+    """The lines whose tracing has a path that says another patient or visit of the manifest."""
+    traced = [(line, case) for line, case in lines if case.trace and case.error is None]
+    errors: dict[int, VolumetryError] = {}
+    by_site: dict[str, list[Lined]] = defaultdict(list)
+    for line, case in traced:
+        by_site[case.site].append((line, case))
+    for group in by_site.values():
+        patients = {case.patient for _, case in group}
+        for line, case in _naming_another(group, [case.patient for _, case in group], patients):
+            errors[line] = _of_another("patient-unclear", "path of the tracing", [(line, case)])
+        visits = {case.visit for _, case in group}
+        for line, case in _naming_another(group, [case.visit for _, case in group], visits):
+            errors.setdefault(line, _of_another("visit-unclear", "path of the tracing", [(line, case)]))
+    return errors
+
+
+def _naming_another(group: Sequence[Lined], own: Sequence[str], names: Collection[str]) -> list[Lined]:
+    """The lines whose path has another of these names and not its own.
+
+    None where a folder tells them apart as the manifest does, under other names: they were renamed.
+    """
+    known = {name.casefold(): name for name in names if _is_telling(name)}
+    if len(known) < 2:
+        return []
+    found = [_words_of_path(case.trace) & known.keys() for _, case in group]
+    if not any(name.casefold() in words for name, words in zip(own, found, strict=True)):
+        is_swapped = all(found) and {word for words in found for word in words} == known.keys()
+        if not is_swapped:
+            return []
+    if _is_renamed([case.trace for _, case in group], own, known.keys()):
+        return []
+    return [
+        lined
+        for lined, name, words in zip(group, own, found, strict=True)
+        if words and _is_telling(name) and name.casefold() not in words
+    ]
+
+
+def _is_telling(name: str) -> bool:
+    """Whether a name is not found in a path by chance: short numbers count much."""
+    return len(name) > 1 and not (name.isdecimal() and len(name) < 3)
+
+
+def _words_of_path(path: str) -> set[str]:
+    places = path.casefold().split("/")
+    return {*places, *(word for place in places for word in _WORD.findall(place))}
+
+
+def _is_renamed(paths: Sequence[str], own: Sequence[str], known: Collection[str]) -> bool:
+    """Whether the folders of one level stand for the names one by one, and are other names than these."""
+    split = [path.casefold().split("/")[:-1] for path in paths]
+    for level in range(min(map(len, split))):
+        folders = [places[level] for places in split]
+        pairs = set(zip(folders, own, strict=True))
+        is_one_by_one = len(pairs) == len(set(folders)) == len(set(own))
+        if is_one_by_one and set(folders) != set(known):
+            return True
+    return False
+
+
+def _of_another(code: str, what: str, group: Sequence[Lined]) -> VolumetryError:
+    name = code.partition("-")[0]
+    return VolumetryError(
+        code,
+        f"the {what} says another {name} of the manifest than its line",
+        values=_values(group) | {name: getattr(group[0][1], name)},
+        todo=f"Correct the {name} or the files of the line: columns that were sorted alone are the usual "
+        f"reason. Where the {name} is right, name the {name}s otherwise than folders are called.",
+    )
 
 
 Part = tuple[int | None, str, tuple[int, ...]]

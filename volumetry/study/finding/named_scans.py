@@ -26,7 +26,7 @@ class NamedScan:
     scan : str
         File, or folder of the series, relative to the study folder.
     files : tuple of str
-    series_uid, modality, study_date : str
+    series_uid, modality, study_date, patient_id : str
         Empty where the folder holds several series, and for files without these.
     error : VolumetryError or None
         Why it is no scan.
@@ -37,6 +37,7 @@ class NamedScan:
     series_uid: str = ""
     modality: str = ""
     study_date: str = ""
+    patient_id: str = ""
     error: VolumetryError | None = None
 
 
@@ -94,6 +95,7 @@ class NamedScans:
             files=tuple(self._relative(header.path) for header in headers),
             series_uid=first.series_instance_uid or "",
             modality=first.modality or "",
+            patient_id=first.patient_id or "",
             study_date=iso_date(first.study_date or "") or person_marks(first.path).acquired,
         )
 
