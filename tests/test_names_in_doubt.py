@@ -356,3 +356,13 @@ def test_names_of_patients_are_not_told_under_pseudonyms(tmp_path, caplog):
     told = [record.getMessage() for record in caplog.records if "nearly equal" in record.getMessage()]
     assert told
     assert "uster1" not in told[0]
+
+
+def test_the_name_of_a_visit_before_a_date_is_no_patient(tmp_path):
+    masks = {"p01/pre_2020-01-05_mask": 10, "p01/post_2021-01-05_mask": 5}
+    _, rows, changes = results(tmp_path / "study", masks)
+    assert [(row["visit"], row["study_date"]) for row in rows] == [
+        ("pre", "2020-01-05"),
+        ("post", "2021-01-05"),
+    ]
+    assert classes(changes) == [("p01", "decrease")]

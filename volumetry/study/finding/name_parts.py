@@ -26,7 +26,8 @@ _DATE_ALONE = re.compile(_DATE.replace("{n}", "1"))
 class NameParts:
     """What a file's name says: ``P01_2024-01-15_left`` is patient P01, visit 2024-01-15, and *left*.
 
-    Where it has a visit's name and a date, as ``P01_v2_2024-01-15``, the visit is ``v2`` of that date.
+    Where it has a visit's name and a date, as ``P01_v2_2024-01-15``, the visit is ``v2`` of that date; and so
+    it is in ``v2_2024-01-15``, which names no patient.
     """
 
     patient: str
@@ -49,6 +50,9 @@ def parts_of_name(stem: str) -> NameParts | None:
     if more is not None and not more["patient"] and _is_date(visit) != _is_date(more["visit"]):
         visit, day = (more["visit"], visit) if _is_date(visit) else (visit, more["visit"])
         rest = more["rest"] or ""
+    named = _NAME.fullmatch(patient)
+    if named is not None and not named["patient"] and not named["rest"] and _is_date(visit) and not day:
+        patient, visit, day = "", named["visit"], visit  # pre_2024-01-15
     before, mark, side = patient.rpartition("_")
     if mark and side.lower() in ("left", "right"):
         patient, rest = before, f"{side}_{rest}".strip("_")

@@ -124,7 +124,8 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
             continue
         patient = (keys["site"], keys["patient"])
         order = orders[patient]
-        message = verdict.message if verdict else ""
+        is_unclear = case.error is not None and case.error.code in ("patient-unclear", "visit-unclear")
+        message = verdict.message if verdict and not is_unclear else ""
         code = "ambiguous-lesion" if message else _empty_code(keys, protocol)
         if i in opposite and not code:
             code, message = "side-mismatch", "the tracing names another side than its images (Laterality)"
