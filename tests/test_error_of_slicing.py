@@ -159,19 +159,19 @@ def test_lobed_bodies(n: int) -> None:
     assert 0.5 <= ratio <= 2.0
 
 
-# Where the spacing fits a ring by chance, its sum is nearly right in most directions, and no areas tell that:
-# a tube of 0.4 on four slices is such a case, and the estimate may be 2.5 times the truth.
-TORI = [(n, tube) for n in (3, 4, 5, 6, 8, 12) for tube in (0.2, 0.25, 0.3, 0.4, 0.5, 0.6)]
-TORI = TORI if PROVE else TORI[::5]
+TORI = [(n, tube) for n in (3, 4, 5, 6, 8, 12) for tube in (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)]
+TORI = TORI if PROVE else TORI[::7]
 
 
 @pytest.mark.parametrize(("n", "tube"), TORI)
 def test_tori(n: int, tube: float) -> None:
+    """Cut in directions that are spread evenly: only the angle to the axis matters."""
     rng = np.random.default_rng(27 + n)
     body = error_bodies.ring(tube)
-    bodies = [body.cut(error_bodies.rotations(rng)) for _ in range(size(120, 30))]
+    cosines = (np.arange(size(120, 40)) + 0.5) / size(120, 40)
+    bodies = [body.cut(np.array([c, math.sqrt(1 - c**2), 0.0])) for c in cosines]
     ratio, _ = pooled_ratio(rng, bodies, n, 40)
-    assert 0.5 <= ratio <= (2.5 if (n, tube) == (4, 0.4) else 2.0)
+    assert 0.5 <= ratio <= 2.0
 
 
 def test_thin_rings_and_dumbbells_are_warned_of() -> None:
@@ -185,10 +185,11 @@ def test_thin_rings_and_dumbbells_are_warned_of() -> None:
 
 
 # By name, how far the pooled ratio may lie off. The factor of the ends was chosen on each half of 33 kinds.
-CONVEX, POINTED, LOBED = (0.75, 1.5), (0.75, 1.75), (0.5, 2.0)
+# A cone on twelve slices is the one exception: up to 1.7.
+CONVEX, LOBED = (0.75, 1.5), (0.5, 2.0)
 UNSEEN = {
     "superellipsoid": CONVEX, "egg": CONVEX, "capsule": CONVEX, "pear": CONVEX, "bumpy": CONVEX,
-    "cone": POINTED, "lobed": LOBED, "crescent": LOBED, "dumbbell": LOBED, "two balls": LOBED,
+    "cone": CONVEX, "lobed": LOBED, "crescent": LOBED, "dumbbell": LOBED, "two balls": LOBED,
     "bowl": LOBED, "shell": LOBED,
 }  # fmt: skip
 
@@ -204,10 +205,11 @@ def test_bodies_that_the_rule_was_not_tuned_on(n: int, whole: bool) -> None:
         for name in UNSEEN
     }
     slack = 1.0 if PROVE else 1.3
+    allowed = UNSEEN | ({"cone": (0.75, 1.75)} if n == 12 else {})
     wrong = {
         name: ratio
         for name, (ratio, _) in found.items()
-        if not UNSEEN[name][0] / slack <= ratio <= UNSEEN[name][1] * slack
+        if not allowed[name][0] / slack <= ratio <= allowed[name][1] * slack
     }
     assert wrong == {}
     # Of bowls and shells three slices say least, and where both ends add up that shows.

@@ -44,7 +44,8 @@ class SamplingError:
         too small. Tracing noise can have the same effect, so this is a warning and no number.
     pitted : bool
         An area is clearly smaller than areas on both sides of it, as in a ring, a dumbbell or a lesion of
-        several parts. Of rings on three to six slices `percent` is then 0.4 to 3 times the truth.
+        several parts. `percent` is then less sure: of rings, pooled over directions, 0.4 to 2 times the
+        truth, and more where one spacing fits the ring by chance.
 
     Examples
     --------
