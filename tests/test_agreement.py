@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from conftest import needs_shared
 
 import volumetry as vm
 from volumetry.agreement.reads import Read, read_pairs, repeated_volumes
+from volumetry.agreement.run import run_agreement
 from volumetry.cli import main
 from volumetry.error_model import reading_error_from_dict
 
@@ -228,6 +230,155 @@ def test_which_reads_make_which_pairs() -> None:
     repeated = repeated_volumes(read_pairs([read("A"), read("B", volume=90.0)]), "between_readers")
     assert repeated.volumes_mm3 == ((100.0, 90.0),)
     assert repeated.columns == ("A", "B")
+
+
+# -- pairs, patients and sets of readers --------------------------------------------------------------------
+
+
+def measured(patient: str, reader: str, volume: float, *, lesion: str = "L1", **more: Any) -> dict[str, Any]:
+    return {
+        "patient": patient, "visit": "v1", "lesion": lesion, "reader": reader, "read": 1,
+        "status": "measured", "volume_mm3": volume, "height_rule": "thickness", **more,
+    }  # fmt: skip
+
+
+def agreement_of(folder: Path, measurements: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, str]]:
+    """Run the analysis on a table alone; the rows of ``agreement.csv`` by kind and measure."""
+    study = folder / "study"
+    study.mkdir(parents=True)
+    with (folder / "measurements.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, sorted({name for row in measurements for name in row}))
+        writer.writeheader()
+        writer.writerows(measurements)
+    run_agreement(folder / "measurements.csv", study, folder / "out")
+    return {(row["kind"], row["measure"]): row for row in table(folder / "out/agreement.csv")}
+
+
+def test_a_lesion_that_one_reader_calls_absent_is_a_row_and_a_count(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    reads = []
+    for number in range(12):
+        for reader in "AB":
+            volume = 1000 * (number + 1) * math.exp(0.05 * rng.standard_normal())
+            absent = reader == "B" and number < 3
+            reads.append(
+                measured(f"p{number}", reader, 0 if absent else volume)
+                | ({"status": "absent", "height_rule": ""} if absent else {})
+            )
+    found = agreement_of(tmp_path, reads)
+    row = found["between_readers", "pairs_left_out"]
+    assert (float(row["value"]), "absent" in row["note"]) == (3, True)
+    assert found["between_readers", "median_cv"]["n_pairs"] == "9"
+    pairs = table(tmp_path / "out/pairs.csv")
+    assert len(pairs) == 12
+    told = [p for p in pairs if p["message"] == "one read says that the lesion is absent"]
+    assert [p["second_volume_mm3"] for p in told] == ["0.0"] * 3
+
+
+def test_two_reads_that_find_nothing_make_no_pair() -> None:
+    assert read_pairs([read("A", volume=0.0), read("B", volume=0.0)]) == ()
+
+
+def test_two_sites_with_other_readers_have_their_icc_each(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    volumes = {site: np.exp(rng.uniform(0, 3, 20))[:, None] * np.exp(0.05 * rng.standard_normal((20, 2)))
+               for site in ("one", "two")}  # fmt: skip
+    reads = [
+        measured(f"p{number}", reader, 1000 * volumes[site][number, column], site=site)
+        for site, readers in (("one", "AB"), ("two", "CD"))
+        for number in range(20)
+        for column, reader in enumerate(readers)
+    ]
+    found = agreement_of(tmp_path, reads)
+    assert found["between_readers", "ICC(A,1)"]["value"] == ""
+    assert "for each set of reads" in found["between_readers", "ICC(A,1)"]["note"]
+    for site, names in (("one", "A, B"), ("two", "C, D")):
+        value = anova_icc_a1(1000 * volumes[site])[0]
+        row = found["between_readers", f"ICC(A,1) of {names}"]
+        assert float(row["value"]) == pytest.approx(value, abs=1e-9)
+
+
+def test_limits_of_agreement_and_of_the_icc_respect_patients(tmp_path: Path) -> None:
+    """Lesions of one patient that are copies of each other know no more than one lesion."""
+    rng = np.random.default_rng(6)
+    size = np.exp(rng.uniform(0, 3, 12))
+    volumes = 1000 * size[:, None] * np.exp(0.08 * rng.standard_normal((12, 2)))
+    found = {}
+    for copies in (1, 4):
+        reads = [
+            measured(f"p{number}", reader, volumes[number, column], lesion=f"L{copy}")
+            for number in range(12)
+            for copy in range(copies)
+            for column, reader in enumerate("AB")
+        ]
+        found[copies] = agreement_of(tmp_path / str(copies), reads)
+    _, low, high = anova_icc_a1(np.repeat(volumes, 4, axis=0))  # as if all were independent
+    row = found[4]["between_readers", "ICC(A,1)"]
+    assert float(row["ci_low"]) < low + 1e-9
+    assert float(row["ci_high"]) > high - 1e-9
+    assert "jackknife over patients" in row["method"]
+    for measure in ("bland_altman_percent_bias", "bland_altman_percent_upper_limit"):
+        one, four = (found[copies]["between_readers", measure] for copies in (1, 4))
+        width = [float(row["ci_high"]) - float(row["ci_low"]) for row in (one, four)]
+        assert width[1] > 0.75 * width[0]
+        assert "jackknife over patients" not in one["method"]
+        assert "jackknife over patients" in four["method"]
+    d = 200 * (volumes[:, 1] - volumes[:, 0]) / volumes.sum(axis=1)
+    row = found[4]["between_readers", "bland_altman_percent_bias"]
+    half = 2.200985 * d.std(ddof=1) / math.sqrt(12)  # the jackknife of a mean is its standard error
+    assert float(row["ci_high"]) - float(row["value"]) == pytest.approx(half, rel=1e-6)
+
+
+def test_the_coefficient_has_the_limits_of_the_error(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    reads = [
+        measured(f"p{n}", reader, 1000 * (1 + n % 7) * math.exp(0.06 * rng.standard_normal()))
+        for n in range(40)
+        for reader in "AB"
+    ]
+    found = agreement_of(tmp_path, reads)
+    error = reading_error_from_dict(json.loads((tmp_path / "out/repeatability.json").read_text()))
+    assert error.model == "constant"
+    assert error.log_sd_limits is not None
+    row = found["between_readers", "reproducibility_coefficient"]
+    expected = [1.959964 * math.sqrt(2) * 100 * math.sqrt(math.expm1(v**2)) for v in error.log_sd_limits]
+    assert [float(row["ci_low"]), float(row["ci_high"])] == pytest.approx(expected, rel=1e-6)
+
+
+def test_lesions_whose_names_were_swapped_are_no_repeat(tmp_path: Path) -> None:
+    """The second read calls the first lesion L2 and the second L1, as nobody sees the first read's names."""
+    for patient in ("p1", "p2", "p3"):
+        for number, names in ((1, ("L1", "L2")), (2, ("L2", "L1") if patient == "p1" else ("L1", "L2"))):
+            for lesion, column in zip(names, (35.0, 85.0), strict=True):
+                contours = tuple(circle(index, 10.0 + number, column=column) for index in range(4, 8))
+                trace = vm.Trace(
+                    lesion=lesion,
+                    contours=contours,
+                    geometry=GEOMETRY,
+                    source=vm.ScanSource(patient=patient, modality="MR"),
+                    provenance=vm.Provenance(reader="A", read=number),
+                )
+                path = tmp_path / "study" / patient / "v1" / f"{lesion}_A_{number}.trace.json"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                vm.write_trace(trace, path)
+    main(["batch", str(tmp_path / "study"), "--out", str(tmp_path / "results"), "--jobs", "1"])
+    summary = run_agreement(tmp_path / "results", tmp_path / "study", tmp_path / "out")
+    assert [(kind, number) for kind, _, number in summary.left_out] == [("within_reader", 2)]
+    pairs = table(tmp_path / "out/pairs.csv")
+    assert {p["patient"] for p in pairs if "do not overlap" in p["message"]} == {"p1"}
+    assert len(pairs) == 6
+    assert {p["patient"] for p in table(tmp_path / "out/pair_slices.csv")} == {"p2", "p3"}
+
+
+def test_a_folder_that_is_not_there_and_a_negative_threshold_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agreement_of(tmp_path, [measured(f"p{n}", r, 1000 + 90 * n + ord(r)) for n in range(4) for r in "AB"])
+    line = ["agreement", str(tmp_path / "measurements.csv"), "--out", str(tmp_path / "again"), "--study"]
+    assert main([*line, str(tmp_path / "nowhere")]) != 0
+    assert "not-found" in capsys.readouterr().err
+    assert main([*line, str(tmp_path / "study"), "--threshold=-5"]) != 0
+    assert "usage" in capsys.readouterr().err
 
 
 # -- LIDC ---------------------------------------------------------------------------------------------------

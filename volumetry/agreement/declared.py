@@ -59,7 +59,7 @@ PAIRS = Table(
         _count("n_first_only", "Slices that only the first read has."),
         _count("n_second_only", "Slices that only the second read has."),
         _number("end_slices_share", "Part of the area differences that lies on end slices, 0 to 1."),
-        _text("message", "Why the outlines of the pair were not compared."),
+        _text("message", "Why the outlines were not compared, or why the pair takes part in no figure."),
     ),
 )  # fmt: skip
 

@@ -9,7 +9,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from volumetry.agreement.limits_by_patient import METHOD, Limits, icc_limits, repeat, with_limits_by_patient
 from volumetry.agreement.overlap import differs_beyond
 from volumetry.agreement.reads import ReadPair, RepeatedVolumes
 from volumetry.error_model import ReadingError, fit_reading_error
@@ -89,8 +91,8 @@ def kind_of_agreement(
     rows = [
         *_spread_rows(repeated, own, threshold_percent),
         *_icc_rows(repeated, level),
-        *_limit_rows(absolute, "absolute", "mm3"),
-        *_limit_rows(percent, "percent", "%"),
+        *_limit_rows(absolute, "absolute", "mm3", own),
+        *_limit_rows(percent, "percent", "%", own),
         *(_error_rows(error) if error is not None else ()),
     ]
     return KindOfAgreement(
@@ -140,31 +142,87 @@ def _spread_rows(
     }
 
 
+_ICC = {
+    "ICC(A,1)": "two-way model, absolute agreement, single read (McGraw and Wong 1996)",
+    "ICC(C,1)": "two-way model, consistency, single read (McGraw and Wong 1996)",
+}
+_LEAST_LESIONS = 3
+
+
 def _icc_rows(repeated: RepeatedVolumes, level: float) -> Iterator[Row]:
+    table = np.array(repeated.volumes_mm3, dtype=float)
+    complete = ~np.isnan(table).any(axis=1)
+    n_complete = int(complete.sum())
+    several = _sets_of_reads(repeated)
+    note = "" if n_complete == len(table) else f"{n_complete} of {len(table)} lesions have all reads"
+    if n_complete < _LEAST_LESIONS:
+        note = f"fewer than three lesions have all reads ({', '.join(repeated.columns)})"
+        if several:
+            note += "; a row below for each set of reads"
+    yield from _icc_of(repeated, complete, level, note)
+    if len(several) < 2 and n_complete >= _LEAST_LESIONS:
+        return
+    for names, rows in several.items():
+        if len(names) < len(repeated.columns):
+            chosen = replace(
+                repeated,
+                volumes_mm3=tuple(
+                    tuple(v for v in repeated.volumes_mm3[row] if not math.isnan(v)) for row in rows
+                ),
+                patients=tuple(repeated.patients[row] for row in rows),
+                columns=names,
+            )
+            whole = np.ones(len(rows), dtype=bool)
+            yield from _icc_of(chosen, whole, level, "", f" of {', '.join(names)}")
+
+
+def _sets_of_reads(repeated: RepeatedVolumes) -> dict[tuple[str, ...], list[int]]:
+    """Rows by which reads they have, as at two sites with other readers; those of three lesions and more."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for row, volumes in enumerate(repeated.volumes_mm3):
+        names = tuple(name for name, v in zip(repeated.columns, volumes, strict=True) if not math.isnan(v))
+        found.setdefault(names, []).append(row)
+    return {names: rows for names, rows in found.items() if len(rows) >= _LEAST_LESIONS and len(names) > 1}
+
+
+def _icc_of(
+    repeated: RepeatedVolumes, chosen: NDArray[np.bool_], level: float, note: str, of: str = ""
+) -> Iterator[Row]:
     from volumetry.statistics import icc
 
-    table = np.array(repeated.volumes_mm3, dtype=float)
-    complete = table[~np.isnan(table).any(axis=1)]
-    models = {
-        "ICC(A,1)": "two-way model, absolute agreement, single read (McGraw and Wong 1996)",
-        "ICC(C,1)": "two-way model, consistency, single read (McGraw and Wong 1996)",
-    }
+    def computed(table: list[list[float]]) -> StatisticResult:
+        return _silently(icc, table, level=level)
+
+    table = np.array(repeated.volumes_mm3, dtype=float)[chosen]
+    patients = [who for who, kept in zip(repeated.patients, chosen, strict=True) if kept]
     try:
-        if len(complete) < 3:
-            raise StatisticsError("not-estimable", "fewer than three lesions have all reads")
-        result = _silently(icc, complete.tolist(), level=level)
+        if len(table) < _LEAST_LESIONS:
+            raise StatisticsError("not-estimable", note)
+        result = computed(table.tolist())
     except StatisticsError as refused:
-        for form, model in models.items():
-            yield {"measure": form, "value": None, "method": model, "note": refused.message}
+        for form, model in _ICC.items():
+            yield {"measure": form + of, "value": None, "method": model, "note": refused.message}
         return
-    note = "" if len(complete) == len(table) else f"{len(complete)} of {len(table)} lesions have all reads"
-    for form, model in models.items():
-        estimate = next((e for e in result.estimates if e.name == form), None)
-        yield {"measure": form, **_cells(estimate), "method": model, "note": note}
+    clustered = repeat(patients)
+    limits = icc_limits(computed, table, tuple(_ICC), patients, level) if clustered else {}
+    for form, model in _ICC.items():
+        cells = _cells(next((e for e in result.estimates if e.name == form), None))
+        if clustered:
+            # Volumes are skewed, and a jackknife of few patients may be too narrow: the wider limits count.
+            cells |= _wider((cells.get("ci_low"), cells.get("ci_high")), limits[form])
+        method = f"{model}; limits: the wider of these and a jackknife over patients" if clustered else model
+        yield {"measure": form + of, **cells, "method": method, "note": note}
+
+
+def _wider(one: tuple[float | None, float | None], other: Limits) -> Row:
+    """The limits that hold both intervals; none where one of them does not exist."""
+    if one[0] is None or one[1] is None or other is None:
+        return {"ci_low": None, "ci_high": None}
+    return {"ci_low": min(one[0], other[0]), "ci_high": max(one[1], other[1])}
 
 
 def _silently(function: Any, *arguments: Any, **options: Any) -> StatisticResult:
-    """Call a statistic without its warning of clustered data: the limits of the error model answer it."""
+    """Call a statistic without its warning of clustered data: `limits_by_patient` answers it."""
     import warnings
 
     with warnings.catch_warnings():
@@ -185,22 +243,32 @@ def _bland_altman(pairs: Sequence[ReadPair], scale: Any, level: float) -> Statis
     first = [pair.first.volume_mm3 for pair in pairs]
     second = [pair.second.volume_mm3 for pair in pairs]
     try:
-        return _silently(bland_altman, second, first, scale=scale, unit="mm3", level=level)
+        result = _silently(bland_altman, second, first, scale=scale, unit="mm3", level=level)
     except StatisticsError:
         return None
+    patients = [pair.first.who for pair in pairs]
+    if not repeat(patients):
+        return result
+    one, other = np.array(second), np.array(first)
+    differences = one - other if scale == "absolute" else 200 * (one - other) / (one + other)
+    return with_limits_by_patient(result, differences, patients, level)
 
 
-def _limit_rows(result: StatisticResult | None, scale: str, unit: str) -> Iterator[Row]:
+def _limit_rows(
+    result: StatisticResult | None, scale: str, unit: str, pairs: Sequence[ReadPair]
+) -> Iterator[Row]:
     if result is None:
         return
+    method = "second minus first read" + (", in percent of their mean" if scale == "percent" else "")
+    if repeat([pair.first.who for pair in pairs]):
+        method = f"{method}; {METHOD}"
     for name in ("bias", "lower limit", "upper limit"):
         estimate = next(e for e in result.estimates if e.name == name)
         yield {
             "measure": f"bland_altman_{scale}_{name.replace(' ', '_')}",
             **_cells(estimate),
             "unit": unit,
-            "method": "second minus first read"
-            + (", in percent of their mean" if scale == "percent" else ""),
+            "method": method,
         }
 
 
@@ -226,20 +294,40 @@ def _error_rows(error: ReadingError) -> Iterator[Row]:
     }
     size = math.sqrt(error.size_range_mm3[0] * error.size_range_mm3[1])
     coefficient = "repeatability" if error.kind == "within_reader" else "reproducibility"
+    low, high = _cv_limits(error, size)
+    at = f"model {error.model}, at {size / 1000:.3g} cm3, the middle of the sizes"
     yield {
         "measure": "within_subject_cv",
         "value": error.cv_percent(size),
+        "ci_low": low,
+        "ci_high": high,
         "unit": "%",
-        "method": f"model {error.model}, at {size / 1000:.3g} cm3, the middle of the sizes",
+        "method": at,
         "note": note,
     }
     yield {
         "measure": f"{coefficient}_coefficient",
-        "value": 1.959963984540054 * math.sqrt(2) * error.cv_percent(size),
+        "value": _COEFFICIENT * error.cv_percent(size),
+        "ci_low": None if low is None else _COEFFICIENT * low,
+        "ci_high": None if high is None else _COEFFICIENT * high,
         "unit": "%",
-        "method": f"1.96 sqrt(2) CV, model {error.model}, at {size / 1000:.3g} cm3, the middle of the sizes",
+        "method": f"1.96 sqrt(2) CV, {at}",
         "note": note,
     }
+
+
+_COEFFICIENT = 1.959963984540054 * math.sqrt(2)
+
+
+def _cv_limits(error: ReadingError, volume_mm3: float) -> tuple[float | None, float | None]:
+    """Limits of the CV at a size; none by a power law, whose two parameters are estimated together."""
+    if error.log_sd_limits is None or error.model == "power":
+        return None, None
+    low, high = (
+        100 * math.sqrt(math.expm1((error.log_sd(volume_mm3) * v / error.log_sd_at_1_cm3) ** 2))
+        for v in error.log_sd_limits
+    )
+    return low, high
 
 
 def error_by_size(error: ReadingError) -> list[Row]:
@@ -251,12 +339,7 @@ def error_by_size(error: ReadingError) -> list[Row]:
         volume = 1000 * size
         cv = error.cv_percent(volume)
         decrease, increase = error.detectable_change_percent(volume)
-        limits: tuple[float | None, float | None] = (None, None)
-        if error.log_sd_limits is not None and error.model != "power":
-            limits = tuple(  # type: ignore[assignment]
-                100 * math.sqrt(math.expm1((error.log_sd(volume) * v / error.log_sd_at_1_cm3) ** 2))
-                for v in error.log_sd_limits
-            )
+        limits = _cv_limits(error, volume)
         rows.append(
             {
                 "kind": error.kind,
@@ -264,7 +347,7 @@ def error_by_size(error: ReadingError) -> list[Row]:
                 "cv_percent": cv,
                 "cv_ci_low_percent": limits[0],
                 "cv_ci_high_percent": limits[1],
-                "coefficient_percent": 1.959963984540054 * math.sqrt(2) * cv,
+                "coefficient_percent": _COEFFICIENT * cv,
                 "detectable_decrease_percent": decrease,
                 "detectable_increase_percent": increase,
                 "within_range": "yes" if error.covers(volume) or size in (low, high) else "no",

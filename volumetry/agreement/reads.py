@@ -21,6 +21,7 @@ class Read:
     site, patient, side, lesion, visit, reader : str
     read : int
     volume_mm3 : float
+        0 where the reader says that the lesion is absent.
     height_rule, trace, region, scan, scan_sha256, series_uid : str
         As in the table.
     """
@@ -72,13 +73,18 @@ class ReadPair:
     first: Read
     second: Read
 
+    @property
+    def one_is_absent(self) -> bool:
+        """Whether one of the reads found no lesion: a disagreement that has no error in percent."""
+        return not self.first.volume_mm3 or not self.second.volume_mm3
+
 
 def reads_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Read, ...]:
-    """Return the measured reads of a table, in its order; absent lesions have no error in percent."""
+    """Return the reads of a table that have a volume, in its order; of an absent lesion it is 0."""
     found = []
     for row in rows:
-        volume = row.get("volume_mm3")
-        if row.get("status") != "measured" or not volume:
+        volume = 0.0 if row.get("status") == "absent" else row.get("volume_mm3")
+        if row.get("status") not in ("measured", "absent") or volume is None:
             continue
         texts = {name: str(row.get(name) or "") for name in _TEXTS}
         found.append(Read(**texts, read=int(row.get("read") or 1), volume_mm3=float(volume)))
@@ -95,7 +101,7 @@ def read_pairs(reads: Sequence[Read]) -> tuple[ReadPair, ...]:
     """Return all pairs of reads of one lesion, by how they were repeated.
 
     Reads by different height rules are no repetition of a measurement and make no pair. Consensus reads
-    come of other reads and make none either.
+    come of other reads and make none either, nor do two reads that find no lesion.
     """
     subjects: dict[tuple[str, ...], list[Read]] = {}
     for read in reads:
@@ -105,9 +111,14 @@ def read_pairs(reads: Sequence[Read]) -> tuple[ReadPair, ...]:
     for group in subjects.values():
         for first, second in combinations(sorted(group, key=lambda r: (r.reader, r.read, r.trace)), 2):
             kind = _kind(first, second, group)
-            if kind is not None and first.height_rule == second.height_rule:
+            if kind is not None and _of_one_measure(first, second):
                 pairs.append(ReadPair(kind=kind, first=first, second=second))
     return tuple(pairs)
+
+
+def _of_one_measure(first: Read, second: Read) -> bool:
+    volumes = (first.volume_mm3, second.volume_mm3)
+    return any(volumes) and (not all(volumes) or first.height_rule == second.height_rule)
 
 
 def _kind(first: Read, second: Read, group: Sequence[Read]) -> ErrorKind | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,8 @@ from volumetry.agreement.declared import BY_SIZE, PAIR_SLICES, PAIRS, SUMMARY
 from volumetry.agreement.figures_of_agreement import KindOfAgreement, error_by_size, kind_of_agreement
 from volumetry.agreement.overlap import Overlap, compare_outlines
 from volumetry.agreement.reads import KINDS, Read, ReadPair, read_pairs, reads_of, repeated_volumes
-from volumetry.errors import StatisticsError, VolumetryError
+from volumetry.error_model import ErrorKind
+from volumetry.errors import ReadError, StatisticsError, UsageError, VolumetryError
 from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.tables import MEASUREMENTS, Row, read_table, write_table
 
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
     from volumetry.export import TracedFile
 
 SAME_GRID_VOXELS = 1e-3
+LeftOut = Mapping[tuple[ErrorKind, str], int]
+"""Pairs that take part in no figure, by kind and reason."""
+
+_NO_OVERLAP = 1e-9
+"""Dice below which two outlines share nothing: they are not reads of one lesion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +41,14 @@ class AgreementSummary:
     out : Path
     n_compared : int
         Pairs whose outlines were compared.
+    left_out : tuple of (kind, reason, number of pairs)
+        Pairs that take part in no figure.
     """
 
     kinds: tuple[KindOfAgreement, ...]
     out: Path
     n_compared: int
+    left_out: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def chosen(self) -> KindOfAgreement | None:
@@ -80,11 +91,16 @@ def run_agreement(
 
     Raises
     ------
+    ReadError
+        ``not-found``: the folder of the study or of the traces does not exist.
     StatisticsError
         ``not-estimable``: no lesion was read twice.
+    UsageError
+        ``usage``: a threshold of 0 or less.
     VolumetryError
         Where the table cannot be read or the results cannot be written.
     """
+    _check_arguments(study, traces, threshold_percent)
     table = _table_of(Path(results))
     rows = read_table(table, MEASUREMENTS, required=("patient", "visit", "volume_mm3"))
     pairs = read_pairs(reads_of(rows))
@@ -97,23 +113,61 @@ def run_agreement(
             todo="Let a reader trace some lesions a second time, or a second reader trace them.",
         )
     protocol, rules = _how_measured(table.parent)
+    overlaps = _overlaps(pairs, [Path(p) for p in (traces, study) if p is not None], progress)
+    left_out = Counter(
+        (p.kind, why) for p, o in zip(pairs, overlaps, strict=True) if (why := _left_out(p, o))
+    )
+    used = [pair for pair, overlap in zip(pairs, overlaps, strict=True) if not _left_out(pair, overlap)]
     kinds = [
         kind_of_agreement(
             repeated,
-            pairs,
+            used,
             threshold_percent=threshold_percent,
             level=level,
             protocol_sha256=protocol,
             measured_by=rules,
         )
-        for repeated in (repeated_volumes(pairs, kind) for kind in KINDS)
+        for repeated in (repeated_volumes(used, kind) for kind in KINDS)
         if repeated.volumes_mm3
     ]
     folder = make_folder(out)
-    overlaps = _overlaps(pairs, [Path(p) for p in (traces, study) if p is not None], progress)
-    _write(folder, kinds, pairs, overlaps)
-    compared = sum(isinstance(overlap, Overlap) for overlap in overlaps)
-    return AgreementSummary(kinds=tuple(kinds), out=folder, n_compared=compared)
+    _write(folder, kinds, pairs, overlaps, left_out)
+    return AgreementSummary(
+        kinds=tuple(kinds),
+        out=folder,
+        n_compared=sum(isinstance(overlap, Overlap) for overlap in overlaps),
+        left_out=tuple((kind, why, number) for (kind, why), number in sorted(left_out.items())),
+    )
+
+
+_ABSENT = "one read says that the lesion is absent"
+_APART = "the outlines do not overlap: another lesion may have its name"
+
+
+def _left_out(pair: ReadPair, overlap: Overlap | str) -> str:
+    """Why a pair takes part in no figure, or an empty text."""
+    if pair.one_is_absent:
+        return _ABSENT
+    apart = isinstance(overlap, Overlap) and overlap.dice is not None and overlap.dice < _NO_OVERLAP
+    return _APART if apart else ""
+
+
+def _check_arguments(study: Path | str, traces: Path | str | None, threshold_percent: float) -> None:
+    for folder in (study, traces):
+        if folder is not None and not Path(folder).is_dir():
+            raise ReadError(
+                "not-found",
+                "the folder of the study or of its tracings does not exist",
+                where=Path(folder),
+                todo="Give the folder that was measured: the outlines are compared there.",
+            )
+    if not (threshold_percent > 0 and math.isfinite(threshold_percent)):
+        raise UsageError(
+            "usage",
+            "the threshold is no percentage above 0",
+            values={"threshold_percent": threshold_percent},
+            todo="Give a percentage such as 15.",
+        )
 
 
 def _table_of(results: Path) -> Path:
@@ -151,6 +205,8 @@ def _overlaps(
 def _overlap(
     pair: ReadPair, folders: Sequence[Path], files: dict[tuple[str, str], TracedFile | str]
 ) -> Overlap | str:
+    if pair.one_is_absent:
+        return _ABSENT
     if pair.kind == "rescan":
         return "the reads lie on different scans"
     sides = []
@@ -202,16 +258,18 @@ def _write(
     kinds: Sequence[KindOfAgreement],
     pairs: Sequence[ReadPair],
     overlaps: Sequence[Overlap | str],
+    left_out: LeftOut,
 ) -> None:
     write_table(folder / "pairs.csv", PAIRS, [_pair_row(p, o) for p, o in zip(pairs, overlaps, strict=True)])
     slices = [
         row
         for pair, overlap in zip(pairs, overlaps, strict=True)
-        if isinstance(overlap, Overlap)
+        if isinstance(overlap, Overlap) and not _left_out(pair, overlap)
         for row in _slice_rows(pair, overlap)
     ]
     write_table(folder / "pair_slices.csv", PAIR_SLICES, slices)
-    write_table(folder / "agreement.csv", SUMMARY, [row for kind in kinds for row in kind.rows])
+    counts = [_left_out_row(kind, left_out) for kind in KINDS if any(of == kind for of, _ in left_out)]
+    write_table(folder / "agreement.csv", SUMMARY, [*(row for kind in kinds for row in kind.rows), *counts])
     errors = [kind.error for kind in kinds if kind.error is not None]
     write_table(
         folder / "error_by_size.csv", BY_SIZE, [row for error in errors for row in error_by_size(error)]
@@ -223,6 +281,17 @@ def _write(
     from volumetry.agreement.pictures import write_agreement_figures
 
     write_agreement_figures(folder, kinds, slices)
+
+
+def _left_out_row(kind: ErrorKind, left_out: LeftOut) -> Row:
+    own = {why: number for (of, why), number in sorted(left_out.items()) if of == kind}
+    return {
+        "kind": kind,
+        "measure": "pairs_left_out",
+        "value": sum(own.values()),
+        "method": "pairs of pairs.csv that take part in no figure",
+        "note": "; ".join(f"{number}: {why}" for why, number in own.items()),
+    }
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
@@ -256,6 +325,7 @@ def _pair_row(pair: ReadPair, overlap: Overlap | str) -> Row:
     if isinstance(overlap, str):
         return row | {"message": overlap}
     return row | {
+        "message": _left_out(pair, overlap) or None,
         "dice": overlap.dice,
         "hausdorff95_mm": overlap.hausdorff95_mm,
         "mean_surface_distance_mm": overlap.mean_surface_distance_mm,

@@ -53,4 +53,6 @@ def _notes(summary: AgreementSummary) -> list[str]:
             notes.append(f"{kind.kind}: model {kind.error.model}, but the choice is undecided")
         else:
             notes.append(f"{kind.kind}: model {kind.error.model}")
+    for kind_name, why, number in summary.left_out:
+        notes.append(f"{kind_name}: pairs left out: {number} ({why})")
     return [*notes, f"outlines of {summary.n_compared} pairs compared; tables and figures in {summary.out}"]
