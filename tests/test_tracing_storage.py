@@ -849,5 +849,7 @@ def test_a_deleted_lesion_that_somebody_else_changed_is_theirs(place: CasePlace,
     saved.path.unlink()
     vm.write_trace(replace(trace, contours=trace.contours[:1]), saved.path)
     case.session.delete_lesion("l1")
-    assert case.save() == ()
+    assert [(found.is_deleted, found.is_conflict, found.path) for found in case.save()] == [
+        (True, True, saved.path)
+    ]
     assert place.traces() == [saved.path]

@@ -308,3 +308,23 @@ def test_numbers_and_names_stay_when_a_scan_is_traced(study: Path) -> None:
         trace_one(before, number, reader="B")
         after = read_worklist(study, reader="B")
         assert {row.number: (row.name, after.scan_path(row.number)) for row in after.rows} == names
+
+
+def test_a_lesion_that_was_deleted_and_not_saved_is_in_progress(study: Path) -> None:
+    worklist = read_worklist(study, reader="A")
+    number = next(row.number for row in worklist.rows if row.patient == "hip05" and row.state == "saved")
+    scan = vm.read_scan(worklist.scan_path(number), series_uid=worklist.series_uid(number) or None)
+    case = open_case(scan, worklist.place(number), reader="A")
+    lesion, *_others = case.session.state.lesions.values()
+    case.session.delete_lesion(lesion.id)
+    case.close()
+
+    def state() -> str:
+        rows = read_worklist(study, reader="A").rows
+        return next(row.state for row in rows if (row.number, row.lesion) == (number, lesion.name))
+
+    assert state() == "in progress"
+    case = open_case(scan, worklist.place(number), reader="A")
+    case.save()
+    case.close()
+    assert state() == "untraced"

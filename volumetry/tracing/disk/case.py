@@ -54,7 +54,8 @@ class SavedTrace:
     is_unchanged : bool
         Whether the file said so already and was not written.
     is_deleted : bool
-        Whether the lesion was deleted: its file is kept in ``versions``, and counts no more.
+        Whether nothing is left of the lesion: its file is kept in ``versions``, and counts no more. As a
+        conflict, the file is somebody else's now, and stays.
 
     Examples
     --------
@@ -188,7 +189,8 @@ class TracingCase:
 
         A file that is not what this session last read or wrote is never overwritten: then the trace is
         saved beside it as ``*.conflict-1.trace.json``, and goes on there. Where the case was taken over, only
-        what its new owner does not have is saved, and always beside.
+        what its new owner does not have is saved, and always beside. The file of a lesion that was deleted,
+        or has no outline any more, is put away among the versions.
 
         Raises
         ------
@@ -219,28 +221,33 @@ class TracingCase:
         # What is saved must not be ahead of the journal, or after a crash it would look like another's.
         self.wait(timeout_s=2.0)
         done: list[SavedTrace] = []
+        gone: dict[str, str] = {}
         try:
-            if lesion_ids is None and not is_lost:
-                done += self._put_deleted_away()
+            # First, so that another lesion of that name can have the file.
+            for lesion_id in state.withdrawn_lesions if lesion_ids is None and not is_lost else ():
+                done += self._put_away(lesion_id)
+                gone[lesion_id] = ""
             for lesion_id in wanted:
                 saved_now = self._save_beside(lesion_id) if is_lost else self._save(lesion_id)
                 done.append(saved_now)
         finally:
-            saved = {found.lesion_id: found.sha256 for found in done if not found.is_unchanged}
+            written = [found for found in done if not found.is_unchanged and not found.is_deleted]
+            saved = gone | {found.lesion_id: found.sha256 for found in written}
             if saved and not self.is_read_only:
                 self.session.record_saved(saved)
         return tuple(done)
 
-    def _put_deleted_away(self) -> list[SavedTrace]:
-        """Take the files of deleted lesions out of the folder, unless somebody else has changed them."""
-        done = []
-        for lesion_id in self.session.state.deleted_lesions:
-            path = self._paths.pop(lesion_id, None)
-            known = self.session.state.saved[lesion_id].sha256
-            if path is not None and file_sha256(path) == known:
-                path = put_away(path, versions=self.place.versions)
-                done.append(SavedTrace(lesion_id=lesion_id, path=path, sha256="", is_deleted=True))
-        return done
+    def _put_away(self, lesion_id: str) -> list[SavedTrace]:
+        """Take the file of a lesion out of the folder, unless somebody else has changed it."""
+        path = self._paths.get(lesion_id)
+        if path is None or not path.exists():
+            return []
+        is_own = file_sha256(path) == self.session.state.saved[lesion_id].sha256
+        kept = put_away(path, versions=self.place.versions) if is_own else path
+        del self._paths[lesion_id]
+        return [
+            SavedTrace(lesion_id=lesion_id, path=kept, sha256="", is_deleted=True, is_conflict=not is_own)
+        ]
 
     @property
     def is_with_owner(self) -> bool:
@@ -363,12 +370,14 @@ class TracingCase:
 
         Lesions that were never saved are deleted.
         """
-        traces = [read_saved(path) for path in self._paths.values()]
+        paths = list(self._paths.values())
+        traces = [read_saved(path) for path in paths]
         kept = {trace.lesion for trace in traces}
         for lesion in list(self.session.state.lesions.values()):
             if lesion.name not in kept and not lesion.is_signed:
                 self.session.delete_lesion(lesion.id)
-        self.session.load_traces(traces, action="discard", reason="back to what was saved")
+        loaded = self.session.load_traces(traces, action="discard", reason="back to what was saved")
+        self._paths = dict(zip(loaded, paths, strict=True))
         self.unsaved_events = 0
 
     def _snapshot(self) -> None:

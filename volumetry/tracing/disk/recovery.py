@@ -37,7 +37,7 @@ class Recovered:
     @property
     def unsaved_events(self) -> int:
         """Number of events since the last save; 0 where everything is saved."""
-        if not self.state.unsaved_lesions and not self.state.deleted_lesions:
+        if not self.state.has_unsaved:
             return 0
         marks = [event.number for event in self.events if event.action in {"open", "save", "discard"}]
         return max(1, self.state.number - max(marks, default=self.start.number))

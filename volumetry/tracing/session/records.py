@@ -311,7 +311,7 @@ class Event:
         Why a signed lesion was opened again, or changes were thrown away; what the reader acknowledged when
         signing; what is to be known of a stroke.
     saved : mapping of lesion id to SHA-256
-        For ``save`` and ``open``: the trace files the lesions equal now.
+        For ``save`` and ``open``: the trace files the lesions equal now. Empty: it has none any more.
 
     Examples
     --------

@@ -125,7 +125,7 @@ class TracingSession(DrawnSlices):
         self._apply(lesion_edits.change_lesion(self.state, lesion_id, name=name, side=side, colour=colour))
 
     def delete_lesion(self, lesion_id: str) -> None:
-        """Delete a lesion and all its outlines. Its saved file, if there is one, stays where it is."""
+        """Delete a lesion and all its outlines. Its saved file, if there is one, goes when that is saved."""
         self._apply(lesion_edits.delete_lesion(self.state, lesion_id))
         self._choose_one_that_is_there()
 
@@ -286,7 +286,7 @@ class TracingSession(DrawnSlices):
     # -- what saving and opening record -----------------------------------------------------------------
 
     def record_saved(self, saved: Mapping[str, str]) -> None:
-        """Record that lesions (by id) were saved in traces of those hashes."""
+        """Record that lesions (by id) were saved in traces of those hashes; empty: there is no trace now."""
         self._do("save", [], saved=saved)
 
     def load_traces(

@@ -25,10 +25,11 @@ def _none() -> Mapping[Any, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedLesion:
-    """What a lesion was when it was last saved: the hash of its trace file, and its records."""
+    """What a lesion was when it was last saved: the hash of its trace file, its records, and its name."""
 
     sha256: str
     content: frozenset[Record]
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +134,29 @@ class TracingState:
         """Ids of lesions that were saved and are deleted, with their names: their files still lie there."""
         held = {self.saved[found].sha256 for found in self.lesions if found in self.saved}
         return {
-            lesion_id: next((r.name for r in saved.content if isinstance(r, TracedLesion)), "")
+            lesion_id: saved.name
             for lesion_id, saved in self.saved.items()
-            if lesion_id not in self.lesions and saved.sha256 and saved.sha256 not in held
+            # A lesion that was read from that file anew has taken its place.
+            if lesion_id not in self.lesions and saved.sha256 not in held
         }
+
+    @property
+    def withdrawn_lesions(self) -> tuple[str, ...]:
+        """Ids of lesions that were saved, and of which nothing is left to save: deleted, or without outlines.
+
+        Their files are still counted until that is saved.
+        """
+        emptied = (
+            lesion_id
+            for lesion_id, lesion in self.lesions.items()
+            if lesion_id in self.saved and not lesion.is_judged and self.is_empty(lesion_id)
+        )
+        return (*self.deleted_lesions, *emptied)
+
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether something differs from what was last saved."""
+        return bool(self.unsaved_lesions or self.deleted_lesions)
 
 
 def apply_event(state: TracingState, event: Event) -> TracingState:
@@ -269,7 +289,13 @@ def _with_saved(state: TracingState, event: Event) -> TracingState:
         return state
     saved = dict(state.saved)
     for lesion_id, sha256 in event.saved.items():
-        saved[lesion_id] = SavedLesion(sha256=sha256, content=state.content(lesion_id))
+        if sha256:
+            lesion = state.lesions.get(lesion_id)
+            saved[lesion_id] = SavedLesion(
+                sha256=sha256, content=state.content(lesion_id), name=lesion.name if lesion else ""
+            )
+        else:
+            saved.pop(lesion_id, None)
     return replace(state, saved=MappingProxyType(saved))
 
 
@@ -286,7 +312,11 @@ def state_summary(state: TracingState) -> dict[str, Any]:
         "undo": list(state.undo_numbers),
         "redo": list(state.redo_numbers),
         "saved": {
-            lesion_id: {"sha256": saved.sha256, "is_current": saved.content == state.content(lesion_id)}
+            lesion_id: {
+                "sha256": saved.sha256,
+                "is_current": saved.content == state.content(lesion_id),
+                "name": saved.name,
+            }
             for lesion_id, saved in state.saved.items()
         },
     }
@@ -308,6 +338,7 @@ def state_from_document(document: Mapping[str, Any]) -> TracingState:
         str(lesion_id): SavedLesion(
             sha256=str(held["sha256"]),
             content=state.content(lesion_id) if held["is_current"] else frozenset(),
+            name=str(held.get("name", "")),
         )
         for lesion_id, held in document["saved"].items()
     }

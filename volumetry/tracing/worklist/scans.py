@@ -166,6 +166,11 @@ def look_up(scan: StudyScan, reader: str) -> None:
         return
     for key in keys_of(scan, reader):
         state = recover(scan.place, key, reader).state
+        for name in state.deleted_lesions.values():
+            scan.traced = [
+                replace(t, state="in progress") if (t.lesion, t.reader) == (name, reader) else t
+                for t in scan.traced
+            ]
         for lesion_id in state.unsaved_lesions:
             lesion = state.lesions[lesion_id]
             scan.traced = [t for t in scan.traced if (t.lesion, t.reader) != (lesion.name, reader)]

@@ -18,7 +18,6 @@ from volumetry.tracing import (
     CasePlace,
     TracingCase,
     TracingSession,
-    TracingState,
     open_case,
     place_for,
     read_worklist,
@@ -299,11 +298,7 @@ class CaseController(CaseView):
     def has_unsaved(self) -> bool:
         """Whether something is traced that is not saved."""
         session = self.session
-        return session is not None and not session.is_read_only and self._differs(session.state)
-
-    @staticmethod
-    def _differs(state: TracingState) -> bool:
-        return bool(state.unsaved_lesions or state.deleted_lesions)
+        return session is not None and not session.is_read_only and session.state.has_unsaved
 
     def change_reader(self, reader: str) -> None:
         """Go on as another reader: the case in view is opened anew for them, if it is on their worklist.

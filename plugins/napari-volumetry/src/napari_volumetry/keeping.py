@@ -59,6 +59,9 @@ class KeptCase(PictureCommands):
     def _said_of_saving(self, saved: tuple[SavedTrace, ...]) -> str:
         if not saved:
             return "There is nothing traced to save."
+        theirs = [trace.path.name for trace in saved if trace.is_conflict and trace.is_deleted]
+        if theirs:
+            return f"Somebody else changed what you deleted meanwhile. It stays: {', '.join(theirs)}."
         conflicts = [trace.path.name for trace in saved if trace.is_conflict]
         if conflicts and self.case is not None and self.case.is_read_only:
             return f"This case was taken over. What you drew lies beside it: {', '.join(conflicts)}."
