@@ -3,9 +3,10 @@
 import csv
 
 import pytest
-from pydicom import DataElement, config, dcmread
+from phantoms import write_seg
+from pydicom import DataElement, Dataset, config, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from study_phantoms import batch_results, coronal, write_box
+from study_phantoms import batch_results, box_mask, coronal, write_box
 from test_taken_for_another import GEOMETRY, write_study
 
 from volumetry import read_sections
@@ -433,3 +434,127 @@ def test_lesions_without_a_side_on_both_sides_are_told_of(tmp_path, places, cate
     _, _, changes = batch_results(tmp_path / "study")
     assert [change["category"] for change in changes] == [category]
     assert ("side-changed" in changes[0]["flags"]) is bool(flags)
+
+
+# -- what a file says of a region besides its name ----------------------------------------------------------
+
+
+def code_item(value):
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", "x"
+    return item
+
+
+def segment_saying(**elements):
+    def change(ds):
+        for name, value in elements.items():
+            setattr(ds.SegmentSequence[0], name, value)
+
+    return change
+
+
+def region_saying(name, value):
+    def change(ds):
+        if name == "ROIDescription":
+            ds.StructureSetROISequence[0].ROIDescription = value
+            return
+        item = Dataset()
+        item.ObservationNumber, item.ReferencedROINumber, item.RTROIInterpretedType = 1, 1, value
+        ds.RTROIObservationsSequence = [item]
+
+    return change
+
+
+def segmented(root, said, label="Lesion"):
+    """Two studies with a SEG each; what their one segment says besides its label."""
+    for place, date, rows, change in zip("ab", DATES, (10, 5), said, strict=True):
+        folder = root / "P1" / place
+        write_study(folder, date=date, patient="P1", geometry=MIDDLE)
+        study = dcmread(folder / "rt.dcm").StudyInstanceUID
+        (folder / "rt.dcm").unlink()
+        series = dcmread(next((folder / "mr").iterdir())).SeriesInstanceUID
+        layer = box_mask(MIDDLE, rows=(5, 5 + rows)).layers[0]
+
+        def also(ds, date=date, change=change, study=study):
+            ds.StudyDate, ds.StudyInstanceUID = date, study
+            change(ds)
+
+        write_seg(
+            folder / "seg.dcm", MIDDLE, {label: layer}, series_uid=series, patient_id="P1", change=also
+        )  # fmt: skip
+    return batch_results(root)
+
+
+SEVERAL = {
+    "tracking": (
+        {"TrackingID": "L1", "TrackingUID": "1.2.3.1"},
+        {"TrackingID": "L2", "TrackingUID": "1.2.3.2"},
+    ),
+    "region": (
+        {"AnatomicRegionSequence": [code_item("71341001")]},
+        {"AnatomicRegionSequence": [code_item("12611008")]},
+    ),
+    "type": (
+        {"SegmentedPropertyTypeCodeSequence": [code_item("108369006")]},
+        {"SegmentedPropertyTypeCodeSequence": [code_item("79654002")]},
+    ),
+}
+ONE = {
+    "a new UID in every file": (
+        {"TrackingID": "L1", "TrackingUID": "1.2.3.1"},
+        {"TrackingID": "L1", "TrackingUID": "1.2.3.2"},
+    ),
+    "one tracking": (
+        {"TrackingID": "L1", "TrackingUID": "1.2.3.1"},
+        {"TrackingID": "L1", "TrackingUID": "1.2.3.1"},
+    ),
+    "a blank": ({"TrackingID": "L1", "TrackingUID": "1.2.3.1"}, {}),
+    "no side": ({"SegmentDescription": "drawn by hand"}, {"SegmentDescription": "drawn again"}),
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_segments_of_one_name_that_their_files_tell_apart_are_no_lesion(tmp_path, kind):
+    _, rows, changes = segmented(tmp_path / "study", [segment_saying(**said) for said in SEVERAL[kind]])
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    assert [change["reason"] for change in changes] == ["ambiguous-lesion"]
+
+
+@pytest.mark.parametrize("kind", ONE)
+def test_segments_that_are_not_told_apart_are_one_lesion(tmp_path, kind):
+    _, _, changes = segmented(tmp_path / "study", [segment_saying(**said) for said in ONE[kind]])
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+@pytest.mark.parametrize("label", ["femoral head", "GTV hip"])
+def test_codes_of_a_named_lesion_may_change(tmp_path, label):
+    said = [segment_saying(**one) for one in SEVERAL["type"]]
+    _, _, changes = segmented(tmp_path / "study", said, label)
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
+def test_the_description_of_a_segment_may_say_its_side(tmp_path):
+    said = [segment_saying(SegmentDescription=side) for side in ("left", "right")]
+    _, rows, _ = segmented(tmp_path / "study", said)
+    assert [row["side"] for row in rows] == ["L", "R"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sides", "code"),
+    [
+        ("ROIDescription", ("left hip", "right hip"), ["L", "R"], ""),
+        ("ROIDescription", ("drawn", "again"), ["", ""], ""),
+        ("RTROIInterpretedType", ("GTV", "ORGAN"), ["", ""], "ambiguous-lesion"),
+        ("RTROIInterpretedType", ("GTV", ""), ["", ""], ""),
+    ],
+)
+def test_structure_sets_tell_regions_apart_besides_their_names(tmp_path, name, values, sides, code):
+    for place, date, rows, value in zip("ab", DATES, (10, 5), values, strict=True):
+        folder = tmp_path / "study/P1" / place
+        write_study(folder, date=date, rows=rows, region="ROI1", geometry=MIDDLE)
+        ds = dcmread(folder / "rt.dcm")
+        region_saying(name, value)(ds)
+        ds.save_as(folder / "rt.dcm")
+    _, rows, _ = batch_results(tmp_path / "study")
+    assert [row["side"] for row in rows] == sides
+    assert {row["code"] for row in rows} == {code}

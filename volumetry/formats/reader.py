@@ -20,6 +20,26 @@ if TYPE_CHECKING:
     from volumetry.trace import Trace
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegionDetails:
+    """What a file says of a region besides its name: hashes that can be compared, and nothing to read.
+
+    Attributes
+    ----------
+    tracking_uid, tracking_id : str
+        TrackingUID and TrackingID of a segment.
+    kind : str
+        Property type and anatomic region of a segment, RTROIInterpretedType of a region.
+    side : str
+        ``L``, ``R`` or empty: the side that its description names.
+    """
+
+    tracking_uid: str = ""
+    tracking_id: str = ""
+    kind: str = ""
+    side: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RegionSections:
     """One lesion of a traced file: its cross-sections, or the error that says why there are none.
@@ -32,6 +52,8 @@ class RegionSections:
         ``L``, ``R`` or empty, as the file says.
     sections : CrossSections or None
     error : VolumetryError or None
+    details : RegionDetails
+        What else the file says of it.
 
     Examples
     --------
@@ -45,6 +67,7 @@ class RegionSections:
     side: str = ""
     sections: CrossSections | None = None
     error: VolumetryError | None = None
+    details: RegionDetails = RegionDetails()
 
 
 @dataclass(frozen=True, kw_only=True)

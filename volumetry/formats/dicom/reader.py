@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from volumetry.formats.dicom.index import read_header
 from volumetry.formats.dicom.series.choose import find_stack, find_stack_like
 from volumetry.formats.dicom.series.volume import read_scan
 from volumetry.formats.dicom.traced import rtstruct, seg
+from volumetry.formats.dicom.traced.details import details_of_segments
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
 from volumetry.formats.scan_header import ScanHeader
@@ -81,10 +83,17 @@ class DicomReader(FormatReader):
     ) -> tuple[RegionSections, ...]:
         """Measure every lesion; a region of an RTSTRUCT that fails hides no other."""
         if _check_class(path, "trace or mask", TRACED_CLASSES) != RTSTRUCT_CLASS:
-            return super().read_regions(path, label=label, threshold=threshold, scan=scan)
+            segments = super().read_regions(path, label=label, threshold=threshold, scan=scan)
+            details = details_of_segments(path)
+            return tuple(
+                replace(one, details=details[one.sections.label])
+                if one.sections is not None and one.sections.label in details
+                else one
+                for one in segments
+            )
         regions = []
         for outcome in rtstruct.read_regions(path, roi=label, scan=scan):
-            name, sections, error = outcome.region.name, None, outcome.error
+            region, sections, error = outcome.region, None, outcome.error
             if outcome.trace is not None:
                 try:
                     sections = outcome.trace.cross_sections(
@@ -92,7 +101,8 @@ class DicomReader(FormatReader):
                     )
                 except VolumetryError as invalid:
                     error = invalid.at(path)
-            regions.append(RegionSections(name=name, side=side_of_name(name), sections=sections, error=error))
+            found = RegionSections(name=region.name, side=side_of_name(region.name), sections=sections)
+            regions.append(replace(found, error=error, details=region.details))
         return tuple(regions)
 
 

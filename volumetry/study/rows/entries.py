@@ -21,6 +21,7 @@ from volumetry.study.identity import (
     unknown_order_message,
 )
 from volumetry.study.protocol import Protocol
+from volumetry.study.rows.details import differently_described
 from volumetry.study.rows.reads import Claim, Verdict, differently_named_message, settle_reads
 from volumetry.study.rows.sides import settle_sides
 from volumetry.tables import MEASUREMENTS, Row
@@ -36,7 +37,7 @@ _OF_VOLUME = (
 
 _OF_KEYS = (
     "patient", "side", "lesion", "visit", "reader", "trace", "trace_sha256", "status", "study_date", "flags",
-    "image_side", "x_mm",
+    "image_side", "x_mm", "tracking", "kind", "described_side",
 )  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     opposite = settle_sides(light, traced)
     claims = [_claim(light[i][0], light[i][2]) for i in traced]
     verdicts = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
-    differ = _differently_named(light, traced)
+    differ = _differently_named(light, traced) | differently_described(light, traced)
     verdicts |= {place: verdict for place, verdict in differ.items() if verdicts[place].counts}
     entries = []
     for i, (case, place, keys) in enumerate(light):

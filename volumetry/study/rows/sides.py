@@ -17,10 +17,10 @@ Keyed = tuple[Case, int, dict[str, str]]
 def settle_sides(rows: Sequence[Keyed], traced: Iterable[int]) -> set[int]:
     """Write the sides that tracings do not name into the cells ``side``; return the rows that contradict.
 
-    Laterality of the images (cell ``image_side``) counts, then what the names of file and folder say
-    (`Case.named_side`). A tracing that names both sides was drawn on images that show both: neither counts.
-    A side is written where all tracings of the lesion have one, or where they have both. A blank says
-    nothing, so it parts no lesion.
+    Laterality of the images (cell ``image_side``) counts, then the description of the region (cell
+    ``described_side``), then what the names of file and folder say (`Case.named_side`). A tracing that names
+    both sides was drawn on images that show both: neither counts. A side is written where all tracings of the
+    lesion have one, or where they have both. A blank says nothing, so it parts no lesion.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def settle_sides(rows: Sequence[Keyed], traced: Iterable[int]) -> set[int]:
         of_images = "" if shows_both else cells["image_side"]
         if not cells["side"]:
             unit = tuple(cells[name] for name in ("site", "patient", "lesion", "reader"))
-            side = "" if shows_both else of_images or case.named_side
+            side = "" if shows_both else of_images or cells["described_side"] or case.named_side
             groups[unit][place] = "" if _lies_opposite(cells["x_mm"], side) else side
         elif of_images and of_images != cells["side"]:
             contradicting.add(place)

@@ -30,7 +30,7 @@ from volumetry.study.runs.inputs import (
     joint_hash,
     mark_of,
 )
-from volumetry.study.runs.outcome_rows import outcome_row, slice_rows
+from volumetry.study.runs.outcome_rows import detail_cells, outcome_row, slice_rows
 from volumetry.tables import Row
 
 
@@ -183,14 +183,14 @@ def _outcomes(case: Case, settings: Settings) -> Iterator[Outcome]:
     except Exception as fault:  # noqa: BLE001 - a fault of ours must not end the batch
         yield outcome_row(case, error=internal_error(fault, case.trace)), []
         return
-    for lesion, side, sections in regions:
-        if isinstance(sections, VolumetryError):
-            yield (
-                outcome_row(case, error=sections.at(case.trace)) | {"lesion": lesion, "side": side or None},
-                [],
-            )
+    for region in regions:
+        if region.sections is None:
+            assert region.error is not None
+            names = {"lesion": region.name, "side": region.side or None}
+            yield outcome_row(case, error=region.error.at(case.trace)) | names, []
             continue
-        yield _measured(case, sections, settings)
+        row, slices = _measured(case, region.sections, settings)
+        yield row | detail_cells(region.details), slices
 
 
 def _unreadable(case: Case, settings: Settings) -> VolumetryError | None:
@@ -212,7 +212,7 @@ def _no_memory(case: Case) -> VolumetryError:
     )
 
 
-def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSections | VolumetryError]]:
+def _regions(case: Case, settings: Settings) -> Iterator[RegionSections]:
     """Every lesion of the traced file: its name, its side, and its sections or why there are none."""
     path = f"{settings.root}/{case.trace}"
     scan = f"{settings.root}/{case.scan}" if case.scan else None
@@ -237,9 +237,10 @@ def _regions(case: Case, settings: Settings) -> Iterator[tuple[str, str, CrossSe
                 raise region.error
             assert region.sections is not None
             sections = replace(region.sections, lesion=region.name, side=region.side)
-            yield region.name, region.side, _sided(replace(sections, flags=(*sections.flags, *flags)), case)
+            sections = _sided(replace(sections, flags=(*sections.flags, *flags)), case)
+            yield replace(region, sections=sections)
         except VolumetryError as error:
-            yield region.name, case.side or region.side, error
+            yield replace(region, side=case.side or region.side, sections=None, error=error)
 
 
 def _read(

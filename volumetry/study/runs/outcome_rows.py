@@ -10,6 +10,7 @@ import numpy as np
 from volumetry.error_model.slicing import sampling_error
 from volumetry.errors import ReadError, VolumetryError, WorkerError, plain_values
 from volumetry.formats.dicom.file.values import MODALITIES
+from volumetry.formats.reader import RegionDetails
 from volumetry.sections import CrossSections
 from volumetry.study.cases import Case
 from volumetry.study.rows.worth import geometry_facts
@@ -74,6 +75,15 @@ def _place_cells(sections: CrossSections) -> Row:
     if is_placed and not sections.side:
         row["x_mm"] = round(float(np.average(sections.centroids_mm[:, 0], weights=sections.areas_mm2)), 1)
     return row
+
+
+def detail_cells(details: RegionDetails) -> Row:
+    """What a file says of a region besides its name; cells of the ledger, and of no table."""
+    return {
+        "tracking": "-".join(filter(None, (details.tracking_uid, details.tracking_id))),
+        "kind": details.kind,
+        "described_side": details.side,
+    }
 
 
 def volume_cells(volume: LesionVolume) -> Row:

@@ -1,9 +1,9 @@
 """Decoding of the few DICOM attributes that are read here, and of no others.
 
-The table is a whitelist: a patient's name, address, descriptions and comments have no entry, so nothing here
-can decode them, whatever a file holds. PatientID is the one text that identifies, and the key that joins
-tables. Birth date, sex, age and the numbers of a person are only compared, in memory, and kept nowhere
-(`volumetry.formats.dicom.person`).
+The table is a whitelist: a patient's name and address, and descriptions and comments of images have no entry,
+so nothing here can decode them, whatever a file holds. PatientID is the one text that identifies, and the key
+that joins tables. Birth date, sex, age and numbers of a person are only compared, in memory, and kept nowhere
+(`volumetry.formats.dicom.person`). Descriptions of regions are asked for a side word alone.
 """
 
 from __future__ import annotations
@@ -89,11 +89,16 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.SegmentationType: "CS",
         tags.SegmentNumber: "US",
         tags.SegmentLabel: "LO",  # the name by which a user asks for a segment
+        tags.SegmentDescription: "ST",  # only which side it names, if any
+        tags.TrackingID: "UT",  # compared as a hash, as is its UID
+        tags.TrackingUID: "UI",
         tags.ReferencedSegmentNumber: "US",
         tags.MaximumFractionalValue: "US",
         tags.ROINumber: "IS",
         tags.ReferencedFrameOfReferenceUID: "UI",
         tags.ROIName: "LO",  # the name by which a user asks for a region
+        tags.ROIDescription: "ST",  # only which side it names, if any
+        tags.RTROIInterpretedType: "CS",
         tags.ContourGeometricType: "CS",
         tags.NumberOfContourPoints: "IS",
         tags.ContourData: "DS",
@@ -118,6 +123,7 @@ SEQUENCES = frozenset(
         tags.ContourImageSequence,
         tags.StructureSetROISequence,
         tags.ROIContourSequence,
+        tags.RTROIObservationsSequence,
         tags.ContourSequence,
         tags.SegmentSequence,
         tags.SegmentIdentificationSequence,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.elements import DicomElements, walk_file
 from volumetry.formats.dicom.file.selection import ElementSelection, Item
 from volumetry.formats.dicom.file.values import decode_text, decode_value
+from volumetry.formats.dicom.traced.details import details_of_region
 from volumetry.formats.dicom.traced.references import REFERENCE_SEQUENCES, REFERENCE_TAGS, instances_of
+from volumetry.formats.reader import RegionDetails
 
 _SELECTION = ElementSelection(
     tags=(*REFERENCE_TAGS, tags.ApprovalStatus),
-    sequences=REFERENCE_SEQUENCES | {tags.StructureSetROISequence, tags.ROIContourSequence},
+    sequences=REFERENCE_SEQUENCES
+    | {tags.StructureSetROISequence, tags.ROIContourSequence, tags.RTROIObservationsSequence},
 )
 XOR = "CLOSEDPLANAR_XOR"
 CLOSED = frozenset({"CLOSED_PLANAR", XOR})
@@ -43,12 +47,15 @@ class Region:
         Closed outlines it holds.
     n_other : int
         Rings of any other type: points, open lines, and types that are missing or unknown.
+    details : RegionDetails
+        What else the file says of it.
     """
 
     number: int
     name: str
     n_contours: int
     n_other: int
+    details: RegionDetails = field(default=RegionDetails(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +115,10 @@ def region_items(elements: DicomElements) -> tuple[RegionItems, ...]:
         number = _integer(item, tags.ReferencedROINumber, elements.path)
         rings = (ring for ring in item.get(tags.ContourSequence, []) if not _is_empty(ring))
         contours.setdefault(number, []).extend(rings)
+    observed: dict[int, list[Item]] = {}
+    for item in elements.sequences.get(tags.RTROIObservationsSequence, []):
+        with suppress(ReadError):  # no volume needs it
+            observed.setdefault(_integer(item, tags.ReferencedROINumber, elements.path), []).append(item)
     regions: dict[int, RegionItems] = {}
     character_set = elements.raw(tags.SpecificCharacterSet) or b""
     for item in elements.sequences.get(tags.StructureSetROISequence, []):
@@ -117,7 +128,13 @@ def region_items(elements: DicomElements) -> tuple[RegionItems, ...]:
         mine = tuple(contours.pop(number, ()))
         closed = sum(geometric_type(contour) in CLOSED for contour in mine)
         name = decode_text(item.get(tags.ROIName, b""), item.get(tags.SpecificCharacterSet) or character_set)
-        region = Region(number=number, name=name, n_contours=closed, n_other=len(mine) - closed)
+        region = Region(
+            number=number,
+            name=name,
+            n_contours=closed,
+            n_other=len(mine) - closed,
+            details=details_of_region(item, observed.get(number, ())),
+        )
         frame = item.get(tags.ReferencedFrameOfReferenceUID, b"").decode("ascii", "replace").strip(" \0")
         regions[number] = RegionItems(region=region, frame_of_reference_uid=frame, contours=mine)
     if any(contours.values()):
