@@ -85,8 +85,8 @@ FLAGS = MappingProxyType(
         "sheared-stack": "slices are shifted sideways (gantry tilt); spacing is taken along the normal",
         "sheared-grid": "the axes of the grid are not perpendicular; the voxel is the determinant",
         "missing-slice-outside": "a slice is missing outside the lesion",
-        "duplicate-file": "the same image or tracing was found twice and read once; of a change: both visits "
-        "have the same tracing or scan, byte by byte",
+        "duplicate-file": "the same image or tracing was found twice and read once; or another patient "
+        "has it, byte by byte; of a change: also where both visits have the same tracing or scan",
         "split-series": "the series held several stacks (orientation, matrix, echo, b-value, acquisition)",
         "contour-snapped": "a contour lay beside its slice by less than 10 % of the spacing",
         "contour-degenerate": "a ring of fewer than three points has no area and was left out",

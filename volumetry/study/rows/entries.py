@@ -201,6 +201,14 @@ def identified_row(cells: Row, entry: Entry) -> Row:
     return row
 
 
+def with_flag(row: Row, flag: str) -> Row:
+    """Return a measured row with one more flag; others as they are."""
+    flags = [known for known in (row["flags"] or "").split(";") if known]
+    if row["status"] != "measured" or flag in flags:
+        return row
+    return row | {"flags": ";".join((*flags, flag))}
+
+
 def _keys(case: Case, row: Row, protocol: Protocol) -> dict[str, str]:
     return {name: str(row.get(name) or "") for name in _OF_KEYS} | {"site": case.site or protocol.site}
 

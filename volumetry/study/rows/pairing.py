@@ -10,6 +10,7 @@ from typing import Any
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.errors import UsageError
 from volumetry.study.identity import VisitOrder, date_of_name, first_days, natural, order_of_visits
+from volumetry.study.rows.shared_files import SharedFiles
 from volumetry.study.rows.worth import WorthRule, worth_cells
 from volumetry.tables import CHANGES, Row
 
@@ -37,19 +38,23 @@ def visit_ranks(visits: Mapping[str, str], declared: Sequence[str] = ()) -> dict
     return {visit: rank for rank, visit in enumerate(sorted(visits, key=natural))}
 
 
-def changes_of(rows: Iterable[Row], rule: ChangeRule, worth: WorthRule | None = None) -> Iterator[Row]:
+def changes_of(
+    rows: Iterable[Row], rule: ChangeRule, worth: WorthRule | None = None, shared: SharedFiles | None = None
+) -> Iterator[Row]:
     """Yield the rows of changes of measurements that come patient by patient.
 
     Every lesion that was traced at any visit has a row for every follow-up visit of its patient; where
     one of the two has no number, the change is not evaluable and says why. Of several reads by one reader
-    the first counts. Where the order of a patient's visits is unknown, its changes are not evaluable.
+    the first counts. Where the order of a patient's visits is unknown, its changes are not evaluable. Changes
+    whose files are `shared` by several patients have the flag ``duplicate-file``.
     """
+    shared, worth = shared or SharedFiles(), worth or WorthRule()
     for patient, group in groupby(rows, key=lambda row: (row.get("site"), row["patient"])):
-        yield from _changes_of_patient(patient, list(group), rule, worth or WorthRule())
+        yield from _changes_of_patient(patient, list(group), rule, worth, shared)
 
 
 def _changes_of_patient(
-    patient: Patient, rows: list[Row], rule: ChangeRule, worth: WorthRule
+    patient: Patient, rows: list[Row], rule: ChangeRule, worth: WorthRule, shared: SharedFiles
 ) -> Iterator[Row]:
     visits: dict[str, tuple[int, str]] = {}
     unknown = any(row["visit_order"] is None and (row["visit"] or row["lesion"]) for row in rows)
@@ -89,7 +94,8 @@ def _changes_of_patient(
             if _is_one_tracing(*both) or apart_mm > _OTHER_JOINT_MM:
                 pair = (pair[0], MeasuredVisit(volume_mm3=None, code="ambiguous-lesion"))
             row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
-            if _are_copies(*both):
+            is_shared = change.percent is not None and any(map(shared.has, both))
+            if is_shared or _are_copies(*both):
                 row["flags"] = ";".join(filter(None, (row["flags"], "duplicate-file")))
             if apart_mm > _OTHER_SIDE_MM:
                 row["flags"] = ";".join(filter(None, (row["flags"], "side-changed")))
@@ -246,7 +252,10 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
         status = row["status"] or ("not_measurable" if row["volume_mm3"] is None else "measured")
         ordered.append(row | {"visit_order": rank, "status": status})
     ordered.sort(key=lambda row: (row["site"] or "", natural(row["patient"]), row["patient"]))
-    yield from changes_of(ordered, rule, worth)
+    shared = SharedFiles()
+    for row in ordered:
+        shared.add(row)
+    yield from changes_of(ordered, rule, worth, shared)
 
 
 def _check_rows(rows: Sequence[Row]) -> None:

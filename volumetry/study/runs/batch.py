@@ -337,15 +337,26 @@ def _write_tables(rows: StudyRows, folder: Path | str, out: Path, options: Batch
     # Under pseudonyms the rows name no files, so no lesion can be cut anew.
     explain = None if options.pseudonymiser else tilt_explainer(Path(folder), options.traces)
     worth = worth_rule(protocol, explain)
-    tables: tuple[tuple[Table, Callable[[], Iterator[Row]]], ...] = (
-        (MEASUREMENTS, rows.measurements),
-        (SLICES, rows.slices),
-        (CHANGES, lambda: changes_of(rows.measurements(), protocol.change, worth)),
-    )
-    for table, own in tables:
-        write_table(out / f"{table.name}.csv", table, own())
-        if options.parquet:
-            write_parquet(out / f"{table.name}.parquet", table, own())
+    _write_both(MEASUREMENTS, rows.measurements, out, options)
+    if rows.shared:  # which files several patients have is known once all rows were made
+        _write_both(MEASUREMENTS, rows.measurements, out, options)
+        _LOG.warning(
+            "%d images or tracings are of several patients, byte by byte: see the flag duplicate-file",
+            len(rows.shared),
+        )
+    _write_both(SLICES, rows.slices, out, options)
+
+    def changes() -> Iterator[Row]:
+        return changes_of(rows.measurements(), protocol.change, worth, rows.shared)
+
+    _write_both(CHANGES, changes, out, options)
+
+
+def _write_both(table: Table, rows: Callable[[], Iterator[Row]], out: Path, options: BatchOptions) -> None:
+    """Write a table as CSV, and as Parquet where asked."""
+    write_table(out / f"{table.name}.csv", table, rows())
+    if options.parquet:
+        write_parquet(out / f"{table.name}.parquet", table, rows())
 
 
 def _write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:

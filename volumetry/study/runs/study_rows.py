@@ -14,8 +14,9 @@ from volumetry.study.cases import Case
 from volumetry.study.identity import natural
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.alike import names_alike
-from volumetry.study.rows.entries import Entry, identified_row, join_identities
+from volumetry.study.rows.entries import Entry, identified_row, join_identities, with_flag
 from volumetry.study.rows.joining import joined_rows, shown_patient
+from volumetry.study.rows.shared_files import SharedFiles
 from volumetry.study.runs.ledger import Ledger
 from volumetry.study.runs.measuring import Settings, case_id
 from volumetry.tables import SLICES, Row
@@ -46,6 +47,9 @@ class StudyRows:
         Rows in whose lesion, reader or visit the patient's own name stands in spite of pseudonyms.
     lesions_alike : list of tuple of str
         Lesions of one patient whose names are nearly equal.
+    shared : SharedFiles
+        Files that several patients have, once `measurements` has been gone through; the rows of the next time
+        have the flag.
     """
 
     cases: Sequence[Case]
@@ -55,6 +59,7 @@ class StudyRows:
     counts: Counter[str] = field(default_factory=Counter, init=False)
     n_naming: int = field(default=0, init=False)
     lesions_alike: list[tuple[str, ...]] = field(default_factory=list, init=False)
+    shared: SharedFiles = field(default_factory=SharedFiles, init=False)
     _held: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
     _joined: dict[tuple[str, ...], list[Row]] = field(default_factory=dict, init=False, repr=False)
 
@@ -97,15 +102,19 @@ class StudyRows:
         self.counts.clear()
         self.n_naming = 0
         self.lesions_alike.clear()
+        found = SharedFiles()
         for _, entries in groupby(self.entries(), key=lambda entry: (entry.site, entry.patient)):
             lesions = set[str]()
             for entry in entries:
                 self.counts[entry.final_status] += 1
                 self.n_naming += self._names_patient(entry)
                 lesions.add(entry.lesion)
-                yield self.row(entry)
+                row = self.row(entry)
+                found.add(row)
+                yield with_flag(row, "duplicate-file") if self.shared.has(row) else row
             if len(lesions) > 1:
                 self.lesions_alike += names_alike(lesions)
+        self.shared = found
 
     def _names_patient(self, entry: Entry) -> bool:
         """Whether a cell that pseudonyms do not change holds the patient's own name."""
