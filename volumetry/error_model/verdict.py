@@ -223,9 +223,8 @@ def _beyond(up: float, down: float, df: float) -> float:
 
 def _log_thresholds(rule: ChangeRule) -> tuple[float, float]:
     decrease = rule.decrease_percent
-    return math.log1p(rule.threshold_percent / 100), math.log1p(
-        -decrease / 100
-    ) if decrease < 100 else -math.inf
+    down = math.log1p(-decrease / 100) if decrease < 100 else -math.inf
+    return math.log1p(rule.threshold_percent / 100), down
 
 
 def _slicing_variance(percents: tuple[float | None, float | None]) -> float | None:

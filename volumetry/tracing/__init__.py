@@ -31,9 +31,10 @@ from volumetry.tracing.planes.transform import RigidTransform
 from volumetry.tracing.reader_study import StudyStatus, settle, study_status
 from volumetry.tracing.session.answer import VolumeAnswer, number_or_reason
 from volumetry.tracing.session.change_readout import ReadoutChange
+from volumetry.tracing.session.events import Event, Replacement
 from volumetry.tracing.session.pixels import brush_pixels
 from volumetry.tracing.session.readout import LesionReadout, ReadoutWarning
-from volumetry.tracing.session.records import Event, PaintedSlice, Replacement, TracedContour, TracedLesion
+from volumetry.tracing.session.records import PaintedSlice, TracedContour, TracedLesion
 from volumetry.tracing.session.session import TracingSession
 from volumetry.tracing.session.signing import SigningCheck
 from volumetry.tracing.session.state import TracingState, apply_event, replay

@@ -1,7 +1,7 @@
 """Tracings that are kept apart from a read-only archive: ``--traces FOLDER``.
 
 The tracer puts its traces below that folder as it would below the archive; here they are tied to their scans
-again. `volumetry.study.finding.tracings_apart` does so for the tracings of other programs.
+again. `volumetry.study.finding.tracings_of_others` does so for the tracings of other programs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from volumetry.formats import read_scan
 from volumetry.formats.trace_json import SUFFIX, read_trace
 from volumetry.study.cases import Case
 from volumetry.study.finding.doubts import doubted
-from volumetry.study.finding.tracings_apart import tracings_of_others
+from volumetry.study.finding.tracings_of_others import tracings_of_others
 from volumetry.study.protocol import IdentitySection
 from volumetry.trace import Trace
 

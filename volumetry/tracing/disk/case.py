@@ -32,7 +32,7 @@ from volumetry.tracing.disk.recovery import Recovered
 from volumetry.tracing.disk.revisions import file_sha256, put_away, read_saved, save_beside, save_revision
 from volumetry.tracing.disk.snapshot import write_snapshot
 from volumetry.tracing.session.event_log import now
-from volumetry.tracing.session.records import Event
+from volumetry.tracing.session.events import Event
 from volumetry.tracing.session.session import TracingSession
 from volumetry.tracing.session.state import TracingState, state_document
 

@@ -25,7 +25,7 @@ from typing import Any
 from volumetry.errors import OutputError, ReadError, VolumetryError
 from volumetry.files.atomic import named_output_errors, sync_folder
 from volumetry.files.canonical_json import canonical_json
-from volumetry.tracing.session.records import Event
+from volumetry.tracing.session.events import Event
 
 JOURNAL_FORMAT = "volumetry-journal"
 JOURNAL_VERSION = 1

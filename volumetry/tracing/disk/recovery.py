@@ -8,7 +8,7 @@ from volumetry.errors import ReadError, VolumetryError
 from volumetry.tracing.disk.journal import JournalContent, read_journal
 from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.disk.snapshot import read_snapshot
-from volumetry.tracing.session.records import Event
+from volumetry.tracing.session.events import Event
 from volumetry.tracing.session.state import TracingState, apply_event, state_from_document
 
 

@@ -12,13 +12,14 @@ from volumetry.geometry import ScanGeometry
 from volumetry.tracing.session import outline_edits, paint_edits
 from volumetry.tracing.session.edit import confirmed_contours, lesion_of, proposed_contours
 from volumetry.tracing.session.event_log import EventLog, EventSink, now
+from volumetry.tracing.session.events import Event
 from volumetry.tracing.session.pixels import (
     NO_RUNS,
     image_from_runs,
     runs_from_image,
     runs_from_pixels,
 )
-from volumetry.tracing.session.records import Event, Status, TracedContour
+from volumetry.tracing.session.records import Status, TracedContour
 from volumetry.tracing.session.state import TracingState
 
 

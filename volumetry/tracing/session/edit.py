@@ -8,15 +8,9 @@ from dataclasses import dataclass, replace
 from volumetry.contours.contour import Contour
 from volumetry.errors import TraceError, UsageError
 from volumetry.geometry import ScanGeometry
+from volumetry.tracing.session.events import Action, Replacement
 from volumetry.tracing.session.paint import outlines_of_paint
-from volumetry.tracing.session.records import (
-    Action,
-    PaintedSlice,
-    Replacement,
-    Status,
-    TracedContour,
-    TracedLesion,
-)
+from volumetry.tracing.session.records import PaintedSlice, Status, TracedContour, TracedLesion
 from volumetry.tracing.session.state import TracingState
 
 

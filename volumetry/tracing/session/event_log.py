@@ -9,7 +9,7 @@ from typing import Protocol as Interface
 from volumetry.errors import UsageError
 from volumetry.tracing.session import history
 from volumetry.tracing.session.edit import Edit
-from volumetry.tracing.session.records import Action, Event, Replacement
+from volumetry.tracing.session.events import Action, Event, Replacement
 from volumetry.tracing.session.state import TracingState, apply_event, replay
 
 

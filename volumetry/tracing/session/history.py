@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from volumetry.tracing.session.edit import Edit, is_signed_error
-from volumetry.tracing.session.records import Action, Event, Replacement, TracedLesion
+from volumetry.tracing.session.events import Action, Event, Replacement
+from volumetry.tracing.session.records import TracedLesion
 from volumetry.tracing.session.state import TracingState
 
 

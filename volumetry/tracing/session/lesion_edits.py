@@ -8,7 +8,8 @@ from dataclasses import replace
 from volumetry.errors import TraceError, UsageError
 from volumetry.trace import NOT_MEASURABLE_REASONS
 from volumetry.tracing.session.edit import Edit, lesion_of, open_lesion, pieces
-from volumetry.tracing.session.records import Action, Record, Replacement, TracedLesion
+from volumetry.tracing.session.events import Action, Replacement
+from volumetry.tracing.session.records import Record, TracedLesion
 from volumetry.tracing.session.signing import SigningCheck
 from volumetry.tracing.session.state import TracingState
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from volumetry.contours.contour import Contour
 from volumetry.trace import Trace
-from volumetry.tracing.session.records import Record, Replacement, TracedContour, TracedLesion
+from volumetry.tracing.session.events import Replacement
+from volumetry.tracing.session.records import Record, TracedContour, TracedLesion
 from volumetry.tracing.session.state import TracingState
 
 

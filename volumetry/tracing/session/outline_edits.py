@@ -26,13 +26,8 @@ from volumetry.tracing.session.edit import (
     pieces,
     proposed_contours,
 )
-from volumetry.tracing.session.records import (
-    Record,
-    Replacement,
-    Status,
-    TracedContour,
-    TracedLesion,
-)
+from volumetry.tracing.session.events import Replacement
+from volumetry.tracing.session.records import Record, Status, TracedContour, TracedLesion
 from volumetry.tracing.session.state import TracingState
 
 

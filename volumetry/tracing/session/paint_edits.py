@@ -8,9 +8,10 @@ from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
 from volumetry.masks.outlines import fill_contours
 from volumetry.tracing.session.edit import Edit, check_slice, new_contours, no_longer_absent, open_lesion
+from volumetry.tracing.session.events import Replacement
 from volumetry.tracing.session.paint import follows_pixels, outlines_of_paint
 from volumetry.tracing.session.pixels import NO_RUNS, Runs, combine_runs, runs_from_image
-from volumetry.tracing.session.records import PaintedSlice, Replacement, TracedContour, TracedLesion
+from volumetry.tracing.session.records import PaintedSlice, TracedContour, TracedLesion
 from volumetry.tracing.session.state import TracingState
 
 

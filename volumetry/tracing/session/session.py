@@ -22,9 +22,9 @@ from volumetry.tracing.session import lesion_edits
 from volumetry.tracing.session.drawn_slices import DrawnSlices
 from volumetry.tracing.session.edit import lesion_of, open_lesion
 from volumetry.tracing.session.event_log import EventSink, now
+from volumetry.tracing.session.events import Action, Event, Replacement
 from volumetry.tracing.session.loading import loading
 from volumetry.tracing.session.readout import LesionReadout, read_out
-from volumetry.tracing.session.records import Action, Event, Replacement
 from volumetry.tracing.session.sections import SectionCache
 from volumetry.tracing.session.signing import SigningCheck, signing_check
 from volumetry.tracing.session.state import TracingState

@@ -8,11 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 from volumetry.errors import TraceError
+from volumetry.tracing.session.events import Event, Replacement
 from volumetry.tracing.session.records import (
-    Event,
     PaintedSlice,
     Record,
-    Replacement,
     TracedContour,
     TracedLesion,
     record_from_document,
