@@ -169,6 +169,9 @@ def test_after_a_name_is_written_the_keys_are_the_pictures(traced):
     person = traced
     field = person.panel.lesion_name
     index = person.tracer.slice_index
+    # Without a window manager nobody else makes the window the active one.
+    person.canvas.window().activateWindow()
+    QTest.qWaitForWindowActive(person.canvas.window(), 3000)
     for give_back in ("Return", "mouse"):
         field.setFocus()
         field.selectAll()
