@@ -241,3 +241,24 @@ def test_a_deleted_lesion_is_unsaved_until_its_file_is_gone(traced, study):
     assert not person.tracer.has_unsaved
     person.key("Control-Z", "Shift-S")
     assert path.is_file()
+
+
+@pytest.mark.parametrize("key", ["G", "K"])
+def test_a_new_lesion_takes_the_side_on_which_it_is_drawn(traced, disc, key):
+    person = traced
+    person.viewer.reset_view()
+    person.look()
+    columns = person.tracer.scene.orientation.shape[2]
+    person.key("Shift-F")
+    assert (person.tracer.lesion.name, person.tracer.lesion.side) == ("R2", "R")
+    person.key(key)
+    person.drag(disc(35, columns - 15, 6))
+    assert (person.tracer.lesion.name, person.tracer.lesion.side) == ("L1", "L")
+    assert "New lesion L1, on the patient's left" in person.said
+    assert not [w for w in person.tracer.readout.warnings if w.code == "side-mismatch"]
+    # What the reader has written stays.
+    person.key("Shift-F")
+    person.tracer.rename_lesion("mine", "R")
+    person.key(key)
+    person.drag(disc(45, columns - 15, 4))
+    assert (person.tracer.lesion.name, person.tracer.lesion.side) == ("mine", "R")

@@ -8,8 +8,10 @@ from functools import partial
 from qtpy.QtCore import QModelIndex, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QFrame,
     QHBoxLayout,
     QHeaderView,
+    QLabel,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -28,6 +30,7 @@ from volumetry.tracing import Adjudication, AdjudicationRow, read_adjudication
 HEADINGS = ("Case", "Lesion", "Readers", "Differ", "Consensus")
 READ_COLOURS = ("#2ad4ff", "#ff6ad5", "#7bea6f", "#c39bff")
 CONSENSUS_COLOUR = "#ffffff"
+SWATCH_PIXELS = (22, 8)
 NOTHING = "No lesion has been traced by two readers"
 
 
@@ -56,7 +59,8 @@ class AdjudicationPanel(QWidget):
         self._consensus: Trace | None = None
         self.said = plain_label(NOTHING)
         self.table = self._made_table()
-        self.legend: list[QWidget] = []
+        self.legend: list[QLabel] = []
+        self._rows: list[QWidget] = []
         self.buttons: list[QPushButton] = []
         self._legend = QVBoxLayout()
         self._choices = QHBoxLayout()
@@ -204,9 +208,17 @@ class AdjudicationPanel(QWidget):
         return READ_COLOURS[list(self._reads).index(reader) % len(READ_COLOURS)]
 
     def _add_legend(self, text: str, colour: str) -> None:
-        label = plain_label(text, colour=colour)
+        # The colour beside the text, not of it: it is chosen for the picture, and not for a light panel.
+        row, swatch, label = QWidget(), QFrame(), plain_label(text)
+        swatch.setFixedSize(*SWATCH_PIXELS)
+        swatch.setStyleSheet(f"background: {colour}; border: 1px solid #707070")
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(swatch)
+        line.addWidget(label, 1)
         self.legend.append(label)
-        self._legend.addWidget(label)
+        self._rows.append(row)
+        self._legend.addWidget(row)
 
     def _add_button(self, text: str, do: partial[bool] | object) -> None:
         made = QPushButton(text)
@@ -217,10 +229,10 @@ class AdjudicationPanel(QWidget):
         self._choices.addWidget(made)
 
     def _clear(self) -> None:
-        for part in (*self.legend, *self.buttons):
+        for part in (*self._rows, *self.buttons):
             part.setParent(None)
             part.deleteLater()
-        self.legend, self.buttons = [], []
+        self.legend, self.buttons, self._rows = [], [], []
 
     def _close(self) -> None:
         self.number, self._reads, self._consensus = None, {}, None

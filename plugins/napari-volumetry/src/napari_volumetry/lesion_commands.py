@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from napari.components import ViewerModel
 from numpy.typing import NDArray
 
 from napari_volumetry.command import command
@@ -21,6 +23,12 @@ MIDLINE_MM = 5.0
 
 class LesionCommands(KeptCase):
     """The lesions of the case in view, and the commands over their slices."""
+
+    def __init__(self, viewer: ViewerModel, *, reader: str = "", place: Path | None = None) -> None:
+        super().__init__(viewer, reader=reader, place=place)
+        self._guessed: set[str] = set()
+        """Lesions that were added with the side of the one before, and have nothing drawn."""
+        self.case_opened.connect(self._guessed.clear)
 
     @property
     def lesion(self) -> TracedLesion | None:
@@ -49,9 +57,12 @@ class LesionCommands(KeptCase):
     def new_lesion(self, session: TracingSession, side: str | None = None) -> None:
         """Add a lesion, on the side of the current one unless another is given."""
         self.drop_for("the lesion changed")
+        is_guessed = side is None
         if side is None:
             side = self.lesion.side if self.lesion else ""
-        session.add_lesion(self._free_name(side), side)
+        added = session.add_lesion(self._free_name(side), side)
+        if is_guessed:
+            self._guessed.add(added)
 
     @command
     def begin_lesion(self, session: TracingSession, name: str, side: str) -> None:
@@ -67,6 +78,7 @@ class LesionCommands(KeptCase):
     @command
     def rename_lesion(self, session: TracingSession, name: str, side: str) -> None:
         """Give the current lesion another name and side."""
+        self._guessed.discard(session.current_lesion)
         session.change_lesion(session.current_lesion, name=name, side=side)
 
     @command
@@ -90,20 +102,36 @@ class LesionCommands(KeptCase):
         """Say that the lesion cannot be measured, and why; an empty reason takes it back."""
         session.mark_not_measurable(session.current_lesion, reason)
 
-    def _lesion_for(self, vertices: Array | None) -> str:
-        """Return the lesion that is traced; where there is none, a new one on the side where it is drawn."""
+    def _lesion_for(self, lesion_id: str, vertices: Array | None) -> str:
+        """Return the lesion that is drawn.
+
+        Where there is none, a new one on the side where it is drawn. One that was added and has nothing drawn
+        takes its name and side from there, too, unless the reader has written them.
+        """
         session = self.session
         assert session is not None
-        if session.current_lesion:
-            return session.current_lesion
-        side = ""
-        if vertices is not None:
-            x_mm = float(session.geometry.pixel_to_patient(self.slice_index, [vertices.mean(axis=0)])[0, 0])
-            side = "L" if x_mm > MIDLINE_MM else "R" if x_mm < -MIDLINE_MM else ""
+        lesion = session.state.lesions.get(lesion_id)
+        side = self._side_of(vertices)
+        if lesion is not None:
+            is_settled = lesion_id not in self._guessed or not session.state.is_empty(lesion_id)
+            self._guessed.discard(lesion_id)
+            if is_settled or side in ("", lesion.side):
+                return lesion_id
         name = self._free_name(side)
         where = {"L": "on the patient's left", "R": "on the patient's right"}.get(side, "without a side")
         self.message_shown.emit(f"New lesion {name}, {where}. Change it above if that is wrong.", False)
-        return session.add_lesion(name, side)
+        if lesion is None:
+            return session.add_lesion(name, side)
+        session.change_lesion(lesion_id, name=name, side=side)
+        return lesion_id
+
+    def _side_of(self, vertices: Array | None) -> str:
+        """The side of the patient on which something is drawn; none near the midline."""
+        if vertices is None or self.session is None:
+            return ""
+        middle = [vertices.mean(axis=0)]
+        x_mm = float(self.session.geometry.pixel_to_patient(self.slice_index, middle)[0, 0])
+        return "L" if x_mm > MIDLINE_MM else "R" if x_mm < -MIDLINE_MM else ""
 
     # -- commands over slices ----------------------------------------------------------------------------
 

@@ -41,6 +41,10 @@ class Ring:
     is_dashed: bool = False
 
 
+DARK_EDGE = "#80000000"
+"""Under dashes: half transparent black (alpha first)."""
+
+
 def polygon(points: Array) -> QPolygonF:
     """Return positions (x, y), (n, 2), for Qt."""
     return QPolygonF([QPointF(x, y) for x, y in points.tolist()])
@@ -59,8 +63,13 @@ def paint_rings(painter: QPainter, view: CanvasMap, rings: Iterable[Ring]) -> No
     """Paint closed outlines."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for ring in rings:
+        shown = polygon(view.to_canvas(ring.vertices))
+        if ring.is_dashed:
+            # On bright fat, light dashes alone cannot be seen.
+            painter.setPen(pen(DARK_EDGE, width=3.0))
+            painter.drawPolygon(shown)
         painter.setPen(pen(ring.colour, is_dashed=ring.is_dashed))
-        painter.drawPolygon(polygon(view.to_canvas(ring.vertices)))
+        painter.drawPolygon(shown)
 
 
 def paint_image(painter: QPainter, view: CanvasMap, image: QImage, *, is_smooth: bool) -> None:

@@ -280,7 +280,7 @@ class Tracer(ToolCommands):
         assert self.scene is not None
         assert self.drawing is not None
         vertices = self.scene.orientation.display_to_pixels(ring)
-        lesion = stroke.place.lesion_id or self._lesion_for(vertices)
+        lesion = self._lesion_for(stroke.place.lesion_id, vertices)
         session.add_outline(
             stroke.place.slice_index, vertices, lesion_id=lesion, is_hole=stroke.is_hole, note=note
         )
@@ -296,10 +296,10 @@ class Tracer(ToolCommands):
         assert self.scene is not None
         pixels = np.argwhere(self.scene.orientation.from_display(inside))
         lesion = stroke.place.lesion_id
-        if not lesion:
-            if stroke.tool == "erase":
-                return
-            lesion = self._lesion_for(pixels.astype(float) if len(pixels) else None)
+        if stroke.tool == "erase" and not lesion:
+            return
+        if stroke.tool != "erase":
+            lesion = self._lesion_for(lesion, pixels.astype(float) if len(pixels) else None)
         session.paint(stroke.place.slice_index, pixels, erase=stroke.tool == "erase", lesion_id=lesion)
 
     # -- undo --------------------------------------------------------------------------------------------
