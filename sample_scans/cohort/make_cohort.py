@@ -35,6 +35,7 @@ def measurement(hip: dict[str, str], visit: str, reader: str, read: int, cm3: fl
     days = 0 if visit == "baseline" else round(float(hip["fu_months"]) * 30.4375)
     spacing = 5.0 if visit == "follow-up" and patient % 45 == 0 else 4.4
     measured = cm3 is not None
+    n_slices = None if cm3 is None else 4 + round(cm3 / 4)
     return {
         "patient": f"C{patient:03}",
         "side": hip["side"],
@@ -51,7 +52,9 @@ def measurement(hip: dict[str, str], visit: str, reader: str, read: int, cm3: fl
         "height_rule": "thickness" if measured else None,
         "volume_thickness_mm3": cm3 and round(1000 * cm3, 3),
         "volume_spacing_mm3": cm3 and round(1000 * cm3 * spacing / 4, 3),
-        "n_slices": cm3 and 4 + round(cm3 / 4),
+        # That of an ellipsoid cut into so many slices.
+        "sampling_error_percent": n_slices and round(120 / (10**0.5 * n_slices**2), 3),
+        "n_slices": n_slices,
         "slice_thickness_mm": 4.0,
         "slice_spacing_mm": spacing,
         "gap_mm": round(spacing - 4, 1),

@@ -38,7 +38,7 @@ def error_tables(
     conclusion = [*_choices(sensitivity), _under_error(context, simulated, compare)]
     return (
         Tidy(name="responders-with-error", rows=tuple(rows)),
-        Tidy(name="changes-with-error", rows=tuple(_change_rows(context, endpoint.name))),
+        Tidy(name="changes-with-error", rows=tuple(change_rows(context, endpoint.name))),
         Tidy(name="conclusion", rows=tuple(conclusion)),
     )
 
@@ -99,8 +99,8 @@ def simulated_classes(context: Context, plan: ErrorPlan) -> list[Classes]:
     return found
 
 
-def _change_rows(context: Context, name: str) -> Iterator[dict[str, Any]]:
-    """A row for each evaluable change with a percentage, as the waterfall draws it."""
+def change_rows(context: Context, name: str) -> Iterator[dict[str, Any]]:
+    """Yield a row for each evaluable change with a percentage, as the waterfall draws it."""
     cohort = context.cohort
     judged = zip(verdicts(context), log_errors(context), strict=True)
     rows = zip(cohort.keys, cohort.group, cohort.volumes, judged, strict=True)

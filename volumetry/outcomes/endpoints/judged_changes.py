@@ -10,15 +10,23 @@ from volumetry.change import ChangeRule
 from volumetry.error_model import ChangeWorth, ReadingError, judge_change
 from volumetry.error_model.verdict import SLICING_FACTOR, Verdict
 from volumetry.outcomes.analysis import Context
-from volumetry.outcomes.inputs.lesion_volumes import Key, UnitVolume, change_rule, three_classes, unit_key
+from volumetry.outcomes.inputs.lesion_volumes import (
+    Key,
+    UnitVolume,
+    VisitKey,
+    change_rule,
+    read_keys,
+    three_classes,
+    unit_key,
+    visit_key,
+)
 from volumetry.tables import Row
 
-VisitKey = tuple[str, ...]
 Percents = tuple[float, float]
 """Errors of slicing of both volumes, in percent."""
 
 _SAME_ERROR = 1e-6
-_VISITS = (("baseline_visit", "baseline_volume_mm3"), ("followup_visit", "followup_volume_mm3"))
+_VOLUMES = ("baseline_volume_mm3", "followup_volume_mm3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +37,16 @@ class JudgedChange:
     ----------
     worth : ChangeWorth
     slicing_known : bool
-        Whether the error has a part of slicing; without it, it is too small.
+        Whether the error has a part of slicing; without it, it is too small, and there is no verdict.
+    reading_unknown : bool
+        The change is between two readers, and the error of reading is not; there is no verdict.
     other_verdict : bool
         ``changes.csv`` has a verdict that was made with another error than the plan's.
     """
 
     worth: ChangeWorth
     slicing_known: bool = True
+    reading_unknown: bool = False
     other_verdict: bool = False
 
 
@@ -43,8 +54,9 @@ def judged_changes(context: Context) -> list[JudgedChange | None]:
     """Return what the change of each row is worth; None where a volume is missing or 0, or without an error.
 
     The error of reading is that of the plan. That of slicing is what ``changes.csv`` has, else that of the
-    reads of ``measurements.csv`` that made the change. Where ``changes.csv`` judged the change by the same
-    errors its verdict stands, and a change that is not comparable has none.
+    reads of ``measurements.csv`` that made the change; where it is not known there is no verdict. Where
+    ``changes.csv`` judged the change by the same errors its verdict stands, and a change that is not comparable
+    has none. A change between two readers has the error of ``changes.csv``, unless the plan's is of that kind.
     """
     error = context.cohort.inputs.reading_error
     if context.plan.error is None or error is None:
@@ -61,8 +73,8 @@ def judged_changes(context: Context) -> list[JudgedChange | None]:
 
 
 def verdicts(context: Context) -> list[str | None]:
-    """Return the verdict of each row; None where nothing is judged."""
-    return [None if judged is None else judged.worth.verdict for judged in judged_changes(context)]
+    """Return the verdict of each row; None where nothing is judged, or the error is not known."""
+    return [None if judged is None else judged.worth.verdict or None for judged in judged_changes(context)]
 
 
 def log_errors(context: Context) -> list[float | None]:
@@ -90,7 +102,14 @@ def judging_notes(context: Context) -> Iterator[str]:
     if unknown:
         yield (
             f"the error of slicing of {unknown} of {len(judged)} changes is not known, so that their error "
-            "is too small: name measurements.csv in the plan, or the changes.csv of this version's batch"
+            "is too small and they have no verdict: name measurements.csv in the plan, or the changes.csv of "
+            "this version's batch"
+        )
+    between = sum(one.reading_unknown for one in judged)
+    if between:
+        yield (
+            f"{between} of {len(judged)} changes are between two readers, whose error is not known, so that "
+            "their error is too small and they have no verdict: name repeatability_between_readers.json"
         )
     others = sum(one.other_verdict for one in judged)
     if others:
@@ -119,14 +138,27 @@ def _judged(
         change_rule=rule,
         category=None if three_classes(volume.category) is not None else "not_evaluable",
     )
+    known = slicing is not None
     if any(change.get("comparable") == "no" for change in lesions):
-        return JudgedChange(worth=replace(worth, verdict="not_evaluable"), slicing_known=slicing is not None)
+        return JudgedChange(worth=replace(worth, verdict="not_evaluable"), slicing_known=known)
     told = _told(lesions)
+    if error.kind != "between_readers" and any(change.get("baseline_reader") for change in lesions):
+        own = lesions[0].get("change_error_percent")
+        if told is None or own is None:
+            return JudgedChange(worth=_without_verdict(worth), slicing_known=known, reading_unknown=True)
+        return JudgedChange(worth=replace(worth, verdict=told, change_error_percent=own))
+    if not known:
+        return JudgedChange(worth=_without_verdict(worth), slicing_known=False)
     if told is None or worth.verdict == "not_evaluable":
-        return JudgedChange(worth=worth, slicing_known=slicing is not None)
+        return JudgedChange(worth=worth)
     if not _by_the_same_errors(worth, lesions[0], rule):
-        return JudgedChange(worth=worth, slicing_known=slicing is not None, other_verdict=True)
-    return JudgedChange(worth=replace(worth, verdict=told), slicing_known=slicing is not None)
+        return JudgedChange(worth=worth, other_verdict=True)
+    return JudgedChange(worth=replace(worth, verdict=told))
+
+
+def _without_verdict(worth: ChangeWorth) -> ChangeWorth:
+    """A change whose error is a lower bound: it may lie within its error."""
+    return worth if worth.verdict == "not_evaluable" else replace(worth, verdict="")
 
 
 def _told(lesions: Sequence[Row]) -> Verdict | None:
@@ -153,8 +185,8 @@ def _slicing(lesions: Sequence[Row], percents: Mapping[VisitKey, float]) -> Perc
     if len(lesions) == 1 and (bound := lesions[0].get("change_error_lower_bound_percent")) is not None:
         return 100 * _log_sd(bound) / SLICING_FACTOR, 0.0  # that of both volumes in one
     found = []
-    for visit, column in _VISITS:
-        parts = [(change[column], percents.get(_visit_key(change, change[visit]))) for change in lesions]
+    for place, column in enumerate(_VOLUMES):
+        parts = [(change[column], percents.get(read_keys(change)[place])) for change in lesions]
         known = [(volume, percent) for volume, percent in parts if volume is not None and percent is not None]
         # An absent lesion has no slices, and no error of slicing.
         if len(known) < sum(volume != 0 for volume, _ in parts) or not known:
@@ -167,7 +199,7 @@ def _read_percents(measurements: Sequence[Row]) -> dict[VisitKey, float]:
     """Errors of slicing by visit of a lesion: of several reads by one reader the first counts."""
     held: dict[VisitKey, Row] = {}
     for row in measurements:
-        key = _visit_key(row, row.get("visit"))
+        key = visit_key(row, row.get("visit"))
         if key not in held or (row.get("read") or 1) < (held[key].get("read") or 1):
             held[key] = row
     return {
@@ -175,11 +207,6 @@ def _read_percents(measurements: Sequence[Row]) -> dict[VisitKey, float]:
         for key, row in held.items()
         if row.get("sampling_error_percent") is not None
     }
-
-
-def _visit_key(row: Row, visit: str | None) -> VisitKey:
-    names = ("site", "patient", "side", "lesion", "reader")
-    return (*(str(row.get(name) or "") for name in names), visit or "")
 
 
 def _log_sd(percent: float) -> float:

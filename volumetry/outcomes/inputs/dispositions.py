@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from volumetry.outcomes.inputs.further_tables import Disposition
-from volumetry.outcomes.inputs.lesion_volumes import Key, is_of_reader, unit_key
+from volumetry.outcomes.inputs.lesion_volumes import (
+    Key,
+    VisitKey,
+    is_of_reader,
+    read_keys,
+    unit_key,
+    visit_key,
+)
 from volumetry.outcomes.inputs.source_table import SourceTable
 from volumetry.outcomes.plan import Plan
 from volumetry.tables import Row
@@ -64,19 +70,15 @@ def measurement_dispositions(
     plan: Plan, measurements: Sequence[Row], changes: Sequence[Row], kept: set[Key]
 ) -> list[Disposition]:
     """A measurement is used if it is one end of a change that is."""
-    ends = {
-        (row["patient"], row["side"], row["lesion"], row["reader"], row[name])
-        for row in changes
-        for name in ("baseline_visit", "followup_visit")
-    }
-    first_read: dict[tuple[Any, ...], int] = {}
+    ends = {key for row in changes for key in read_keys(row)}
+    first_read: dict[VisitKey, int] = {}
     for row in measurements:
-        end = tuple(row[name] for name in ("patient", "side", "lesion", "reader", "visit"))
+        end = visit_key(row, row["visit"])
         first_read[end] = min(first_read.get(end, row["read"] or 1), row["read"] or 1)
     found = []
     for place, row in enumerate(measurements):
         key = unit_key(row, plan.volumes.unit)
-        end = tuple(row[name] for name in ("patient", "side", "lesion", "reader", "visit"))
+        end = visit_key(row, row["visit"])
         if key not in kept:
             reason = "not among the analysed rows of the clinical table"
         elif end not in ends:

@@ -13,8 +13,10 @@ from volumetry.tables import Row
 Key = tuple[str, str, str]
 """Patient, side and lesion; what the unit does not tell apart is empty."""
 
-HeightRule = Literal["as measured", "thickness", "spacing"]
+VisitKey = tuple[str, ...]
+"""Site, patient, side, lesion, reader and visit: the reads among which the first counts."""
 
+HeightRule = Literal["as measured", "thickness", "spacing"]
 
 ANY_READER = "any"
 
@@ -162,15 +164,14 @@ def changes_by_height(
     changes: Iterable[Row], measurements: Sequence[Row], height: HeightRule, rule: ChangeRule
 ) -> list[Row]:
     """Return rows of changes made anew from the measurements under one height rule, with its guards."""
-    held: dict[tuple[str, ...], Row] = {}
+    held: dict[VisitKey, Row] = {}
     for row in measurements:
-        key = _visit_key(row, row["visit"])
+        key = visit_key(row, row["visit"])
         if key not in held or (row["read"] or 1) < (held[key]["read"] or 1):
             held[key] = row
     made = []
     for change in changes:
-        pair = [held.get(_visit_key(change, change[name])) for name in ("baseline_visit", "followup_visit")]
-        before, after = (_visit(row, height) for row in pair)
+        before, after = (_visit(held.get(key), height) for key in read_keys(change))
         found = classify_change(before, after, rule)
         made.append(
             {
@@ -184,8 +185,20 @@ def changes_by_height(
     return made
 
 
-def _visit_key(row: Row, visit: str | None) -> tuple[str, ...]:
-    return (*(row[name] or "" for name in ("patient", "side", "lesion", "reader")), visit or "")
+def visit_key(row: Row, visit: str | None) -> VisitKey:
+    """Return the key of the reads of a lesion by one reader at a visit."""
+    return (*(row.get(name) or "" for name in ("site", "patient", "side", "lesion", "reader")), visit or "")
+
+
+def read_keys(change: Row) -> tuple[VisitKey, VisitKey]:
+    """Return the keys of both reads that a change compares, which may be those of two readers."""
+    first, second = (
+        visit_key(
+            change | {"reader": change.get(f"{end}_reader") or change["reader"]}, change[f"{end}_visit"]
+        )
+        for end in ("baseline", "followup")
+    )
+    return first, second
 
 
 def _visit(row: Row | None, height: HeightRule) -> MeasuredVisit:
