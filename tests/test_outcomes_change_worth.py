@@ -32,7 +32,7 @@ clinical = "clinical.csv"
 {tables}
 [volumes]
 unit = "hip"
-reader = "A"
+reader = "{reader}"
 followup = "last"
 {volumes}
 [groups]
@@ -80,6 +80,7 @@ def answered(
     changes: list[Row] | None = None,
     tables: str = BOTH,
     volumes: str = "",
+    reader: str = "A",
 ) -> tuple[dict[str, Row], dict[str, Row], str]:
     """Rows of ``changes-with-error`` and of ``changes.csv`` by patient, and the notes."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,9 @@ def answered(
     clinical = [f"p{n:02},L,{('drug', 'control')[n % 2]}" for n in range(len(RATIOS))]
     (folder / "clinical.csv").write_text("\n".join(["patient,side,group", *clinical, ""]), encoding="utf-8")
     (folder / "repeatability.json").write_text(json.dumps(ERROR.as_dict()), encoding="utf-8")
-    (folder / "plan.toml").write_text(PLAN.format(tables=tables, volumes=volumes), encoding="utf-8")
+    (folder / "plan.toml").write_text(
+        PLAN.format(tables=tables, volumes=volumes, reader=reader), encoding="utf-8"
+    )
     plan, document = read_plan(folder / "plan.toml")
     context = Context(plan=plan, cohort=join(plan, document, read_inputs(plan, folder)))
     found = {row["unit"].split()[0]: row for row in change_rows(context, "change")}
@@ -172,3 +175,13 @@ def test_the_error_of_slicing_of_several_lesions_is_that_of_their_sum(tmp_path: 
     assert {round(log_sd(row), 6) for row in found.values()} == {round(sd, 6)}
     assert [found[f"p{n:02}"]["verdict"] for n in range(3)] == ["not_evaluable"] * 3
     assert "error of slicing" not in words
+
+
+def test_a_change_between_two_readers_has_the_slicing_of_both(tmp_path: Path) -> None:
+    rows = [row | {"reader": "B"} if row["visit_order"] else row for row in cohort()]
+    rows = [row | {"sampling_error_percent": 6.0} if row["reader"] == "B" else row for row in rows]
+    made = list(changes_of(rows, ChangeRule()))
+    assert {row["reader"] for row in made} == {"A;B"}
+    found, _, _ = answered(tmp_path, rows, changes=made, reader="")
+    sd = math.sqrt(2 * 0.05**2 + (1.4 / 1.2) ** 2 * (0.01**2 + 0.06**2))
+    assert {round(log_sd(row), 6) for row in found.values()} == {round(sd, 6)}

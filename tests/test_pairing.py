@@ -126,3 +126,69 @@ def test_a_table_of_somebody_elses_making():
         ("a", "month12", "not_evaluable", "followup-not-measured"),
         ("b", "v10", "increase", None),
     ]
+
+
+def test_two_visits_by_one_reader_each_are_one_pair():
+    """A read the baseline, B the follow-up: the lesion was traced at both visits."""
+    rows = [row("v0", reader="A"), row("v1", 1300.0, reader="B"), row("v1", 900.0, reader="B", read=2)]
+    (change,) = changed(*rows)
+    assert (change["reader"], change["baseline_reader"], change["followup_reader"]) == ("A;B", "A", "B")
+    assert (change["category"], change["reason"], change["change_percent"]) == ("increase", None, 30.0)
+    assert change["comparable"] == "with_reservations"
+    assert "reader-differs" in change["reservations"]
+
+
+def test_the_order_of_the_readers_is_that_of_the_visits():
+    (change,) = changed(row("v0", reader="B"), row("v1", reader="A"))
+    assert (change["reader"], change["baseline_reader"], change["followup_reader"]) == ("B;A", "B", "A")
+
+
+def test_a_reader_who_has_both_visits_is_followed_alone():
+    rows = [row("v0", reader="A"), row("v1", reader="A"), row("v1", 5.0, reader="B")]
+    found = {c["reader"]: (c["category"], c["reason"]) for c in changed(*rows)}
+    assert found == {"A": ("no_change", None), "B": ("not_evaluable", "baseline-not-traced")}
+    assert all(c["baseline_reader"] is None for c in changed(*rows))
+
+
+def test_two_readers_at_a_visit_are_never_mixed():
+    rows = [row("v0", reader="A"), row("v0", reader="B"), row("v1", reader="C")]
+    assert [(c["reader"], c["reason"]) for c in changed(*rows)] == [
+        ("A", "followup-not-traced"),
+        ("B", "followup-not-traced"),
+        ("C", "baseline-not-traced"),
+    ]
+    both = [row("v0", reader="A"), row("v0", reader="B"), row("v1", reader="C"), row("v1", reader="D")]
+    assert [c["reader"] for c in changed(*both)] == ["A", "B", "C", "D"]
+
+
+def test_each_followup_is_paired_by_itself():
+    """A read two visits, B the third; C read it in another hip."""
+    rows = [row("v0", reader="A"), row("v1", 1200.0, reader="A"), row("v2", 700.0, reader="B")]
+    rows += [row("v2", side="R", reader="C")]
+    found = [(c["side"], c["reader"], c["followup_visit"], c["category"]) for c in changed(*rows)]
+    assert ("L", "A", "v1", "increase") in found
+    assert ("L", "A;B", "v2", "decrease") in found
+    assert ("L", "A", "v2", "not_evaluable") not in found
+    assert not any(reader == "B" for _, reader, _, _ in found)
+    assert ("R", "C", "v2", "not_evaluable") in found
+
+
+def test_a_tracing_without_a_reader_is_paired_with_nobody_else():
+    """Who traced it is not known: it may be the same person, and no error of reading is known of it."""
+    found = changed(row("v0", reader=None), row("v1", reader="B"))
+    assert [(c["reader"], c["reason"]) for c in found] == [
+        (None, "followup-not-traced"),
+        ("B", "baseline-not-traced"),
+    ]
+
+
+def test_a_visit_that_another_reader_could_not_measure_gives_its_code():
+    refused = row("v1", None, reader="B", status="not_measurable", code="untraced-slice")
+    (change,) = changed(row("v0", reader="A"), refused)
+    assert (change["reader"], change["reason"]) == ("A;B", "untraced-slice")
+
+
+def test_a_third_reader_of_a_later_visit_takes_no_part_in_the_first_pair():
+    """A at the baseline, B at the first follow-up, C at the second: one row a follow-up."""
+    rows = [row("v0", reader="A"), row("v1", reader="B"), row("v2", reader="C")]
+    assert [(c["reader"], c["followup_visit"]) for c in changed(*rows)] == [("A;B", "v1"), ("A;C", "v2")]

@@ -38,7 +38,8 @@ CONTRACT = {
         volumetry_version""",
     SLICES: """site patient side lesion visit reader read slice_index position_mm area_mm2 height_thickness_mm
         height_spacing_mm""",
-    CHANGES: """site patient side lesion reader baseline_visit followup_visit days baseline_volume_mm3
+    CHANGES: """site patient side lesion reader baseline_reader followup_reader
+        baseline_visit followup_visit days baseline_volume_mm3
         followup_volume_mm3 change_mm3 change_percent change_percent_per_year threshold_percent
         threshold_category category reason height_rule comparable reservations explained_percent
         change_error_percent change_error_lower_bound_percent

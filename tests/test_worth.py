@@ -13,7 +13,7 @@ from test_reslice import SEMI_AXES, coronal, traced
 
 import volumetry as vm
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
-from volumetry.error_model import ReadingError, read_repeatability
+from volumetry.error_model import ErrorKind, ReadingError, read_repeatability
 from volumetry.errors import ReadError, UsageError
 from volumetry.masks.labels import MaskLabel
 from volumetry.study.protocol.repeatability import check_measured_alike
@@ -62,7 +62,8 @@ def test_a_clear_increase() -> None:
 
 
 def test_reads_of_others_are_flagged() -> None:
-    known = replace(ERROR, readers=("AB", "CD"), height_rules=("thickness",))
+    kind: ErrorKind = "between_readers"
+    known = replace(ERROR, kind=kind, readers=("AB", "CD"), height_rules=("thickness",))
     assert cells(row(2000), row(2700), reading_error=known)["worth_flags"] == ()
     consensus = row(2700, reader="consensus")
     assert cells(row(2000), consensus, reading_error=known)["worth_flags"] == ()
@@ -116,6 +117,31 @@ def test_a_lesion_that_was_not_traced_gets_no_verdict() -> None:
     only = classify_change(MeasuredVisit(volume_mm3=2000.0, n_slices=6), missing)
     found = worth_cells(row(2000), None, only, ChangeRule(), WorthRule(reading_error=ERROR))
     assert found["verdict"] == "not_evaluable"
+
+
+def test_visits_by_two_readers_have_the_error_between_readers() -> None:
+    pair = row(2000), row(2700, reader="CD")
+    within = replace(ERROR, kind="within_reader")
+    between = replace(ERROR, kind="between_readers", log_sd_at_1_cm3=0.12)
+    unknown = cells(*pair, reading_error=within)
+    assert (unknown["verdict"], unknown["worth_flags"]) == (None, ("error-unknown",))
+    assert (unknown["comparable"], unknown["reservations"]) == ("with_reservations", "reader-differs")
+    assert unknown["change_error_lower_bound_percent"] is not None
+    rules: list[dict[str, object]] = [
+        {"reading_error": between},
+        {"between_readers": between},
+        {"reading_error": within, "between_readers": between},
+    ]
+    for rule in rules:
+        found = cells(pair[0], pair[1], **rule)
+        s = math.sqrt(2 * 0.12**2 + (1.4 / 1.2) ** 2 * 2 * 0.01**2)
+        assert found["change_error_percent"] == pytest.approx(100 * math.sqrt(math.expm1(s**2)))
+        assert found["verdict"] == "within_error"
+    alike = cells(row(2000), row(2700), reading_error=within, between_readers=between)
+    assert alike["verdict"] == "increase"
+    # A comparison that is forbidden has no verdict, whatever is known of the error.
+    other = row(2700, reader="CD", weighting="T2")
+    assert cells(row(2000), other, reading_error=within)["verdict"] == "not_evaluable"
 
 
 def test_sizes_outside_the_reads_are_flagged() -> None:
@@ -234,3 +260,37 @@ def test_an_empty_slice_inside_a_mask_counts_too() -> None:
     found = volume_cells(vm.measure_volume(mask.cross_sections()))
     expected = vm.sampling_error([36, 144, 0, 144, 36]).percent
     assert found["sampling_error_percent"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_both_errors_of_reading_through_the_command(tmp_path: Path) -> None:
+    """p1 was read by one reader at both visits, p2 by one reader each."""
+    from volumetry.cli import main
+    from volumetry.study.protocol import read_protocol
+    from volumetry.tables import CHANGES, MEASUREMENTS, read_table, write_table
+
+    within, between = tmp_path / "within.json", tmp_path / "between.json"
+    within.write_text(json.dumps(ERROR.as_dict()))
+    others = replace(ERROR, kind="between_readers", log_sd_at_1_cm3=0.12)
+    between.write_text(json.dumps(others.as_dict()))
+    plain = dict.fromkeys(MEASUREMENTS.column_names) | {"status": "measured", "read": 1}
+    rows = [
+        plain | row(volume, patient=patient, visit=visit, visit_order=order, reader=readers[order])
+        for patient, readers in (("p1", "AA"), ("p2", "AB"))
+        for order, (visit, volume, reader) in enumerate(
+            zip(("v1", "v2"), (2000.0, 2700.0), readers, strict=True)
+        )
+    ]
+    write_table(tmp_path / "measurements.csv", MEASUREMENTS, rows)
+    command = ["change", str(tmp_path / "measurements.csv"), "--out", str(tmp_path / "changes.csv")]
+    assert main([*command, "--repeatability", str(within), "--repeatability", str(between)]) == 0
+    found = read_table(tmp_path / "changes.csv", CHANGES)
+    assert [(c["reader"], c["verdict"]) for c in found] == [("A", "increase"), ("A;B", "within_error")]
+    assert main([*command, "--repeatability", str(within)]) == 0
+    found = read_table(tmp_path / "changes.csv", CHANGES)
+    assert [(c["verdict"], c["flags"]) for c in found] == [("increase", None), (None, "error-unknown")]
+    protocol = tmp_path / "study.toml"
+    protocol.write_text('[repeatability]\nfile = "within.json"\nbetween_readers_file = "between.json"\n')
+    assert read_protocol(protocol).between_readers_error == others
+    protocol.write_text('[repeatability]\nbetween_readers_file = "within.json"\n')
+    with pytest.raises(UsageError, match="invalid-protocol"):
+        read_protocol(protocol)

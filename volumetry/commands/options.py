@@ -70,7 +70,9 @@ def add_repeatability(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeatability",
         metavar="FILE",
-        help="repeatability.json of `volumetry agreement`: puts a verdict beside every class",
+        action="append",
+        help="repeatability.json of `volumetry agreement`: puts a verdict beside every class; once more with "
+        "repeatability_between_readers.json for lesions whose two visits different readers read",
     )
 
 
@@ -146,14 +148,23 @@ def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
     from volumetry.study.protocol import Protocol, read_protocol
 
     protocol = read_protocol(Path(chosen.protocol)) if getattr(chosen, "protocol", None) else Protocol()
-    if getattr(chosen, "repeatability", None):
-        from volumetry.error_model import read_repeatability
-
-        error = read_repeatability(chosen.repeatability)
-        if not error.measured_by:
-            write_note(
-                f"{chosen.repeatability} does not say by which rules its reads were measured; they are taken "
-                "to be those of this study"
-            )
-        protocol = replace(protocol, reading_error=error)
+    for file in getattr(chosen, "repeatability", None) or ():
+        protocol = _with_error(protocol, file, several=len(chosen.repeatability) > 1)
     return replace(protocol, measurement=chosen_rule(chosen, protocol.measurement))
+
+
+def _with_error(protocol: Protocol, file: str, *, several: bool) -> Protocol:
+    """Add an error of reading to a protocol: of several files that between readers has a place of its own."""
+    from dataclasses import replace
+
+    from volumetry.error_model import read_repeatability
+
+    error = read_repeatability(file)
+    if not error.measured_by:
+        write_note(
+            f"{file} does not say by which rules its reads were measured; they are taken to be those of this "
+            "study"
+        )
+    if several and error.kind == "between_readers":
+        return replace(protocol, between_readers_error=error)
+    return replace(protocol, reading_error=error)

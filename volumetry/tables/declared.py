@@ -238,7 +238,23 @@ CHANGES = Table(
         _PATIENT,
         _SIDE,
         _LESION,
-        _READER,
+        Column(
+            name="reader",
+            kind="text",
+            what="Person or program that traced both visits; of two readers `baseline;followup`.",
+        ),
+        Column(
+            name="baseline_reader",
+            kind="text",
+            what="Reader of the baseline, where another reader traced the follow-up.",
+            since="0.2",
+        ),
+        Column(
+            name="followup_reader",
+            kind="text",
+            what="Reader of the follow-up, where another reader traced the baseline.",
+            since="0.2",
+        ),
         Column(
             name="baseline_visit",
             kind="text",

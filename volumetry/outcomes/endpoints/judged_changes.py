@@ -55,8 +55,9 @@ def judged_changes(context: Context) -> list[JudgedChange | None]:
 
     The error of reading is that of the plan. That of slicing is what ``changes.csv`` has, else that of the
     reads of ``measurements.csv`` that made the change; where it is not known there is no verdict. Where
-    ``changes.csv`` judged the change by the same errors its verdict stands, and a change that is not comparable
-    has none. A change between two readers has the error of ``changes.csv``, unless the plan's is of that kind.
+    ``changes.csv`` judged the change by the same errors its verdict stands, and a change that is not
+    comparable has none. A change between two readers has the error of ``changes.csv``, unless the plan's is
+    of that kind.
     """
     error = context.cohort.inputs.reading_error
     if context.plan.error is None or error is None:

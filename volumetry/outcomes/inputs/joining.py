@@ -337,7 +337,9 @@ def _reader(plan: Plan, document: Document, changes: Sequence[Row]) -> str:
         )
     if not wanted and len(readers) > 1:
         raise document.fault(
-            ("volumes", "reader"), "there are several readers", f"Choose one of {', '.join(readers)}."
+            ("volumes", "reader"),
+            "there are several readers",
+            f"Choose one of {', '.join(readers)}, or {ANY_READER} where every lesion has one of them.",
         )
     return wanted or (readers[0] if readers else "")
 

@@ -192,13 +192,11 @@ def visit_key(row: Row, visit: str | None) -> VisitKey:
 
 def read_keys(change: Row) -> tuple[VisitKey, VisitKey]:
     """Return the keys of both reads that a change compares, which may be those of two readers."""
-    first, second = (
-        visit_key(
-            change | {"reader": change.get(f"{end}_reader") or change["reader"]}, change[f"{end}_visit"]
-        )
-        for end in ("baseline", "followup")
+    readers = [change.get(name) or change["reader"] for name in ("baseline_reader", "followup_reader")]
+    return (
+        visit_key(change | {"reader": readers[0]}, change["baseline_visit"]),
+        visit_key(change | {"reader": readers[1]}, change["followup_visit"]),
     )
-    return first, second
 
 
 def _visit(row: Row | None, height: HeightRule) -> MeasuredVisit:

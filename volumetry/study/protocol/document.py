@@ -17,7 +17,7 @@ from volumetry.study.protocol.identity import IdentitySection
 from volumetry.study.protocol.measurement import ChangeSection, MeasurementSection
 from volumetry.study.protocol.privacy import PrivacySection
 from volumetry.study.protocol.reading import Reading
-from volumetry.study.protocol.repeatability import RepeatabilitySection
+from volumetry.study.protocol.repeatability import RepeatabilitySection, check_between_readers
 from volumetry.study.protocol.scan import ScanSection
 from volumetry.study.protocol.study import EmptyMask, Finding, StudySection
 from volumetry.study.protocol.tracings import TracingsSection
@@ -64,6 +64,8 @@ class Protocol:
         The sections of those names.
     reading_error : ReadingError or None
         The error of reading that ``[repeatability]`` names a file of; None without repeated reads.
+    between_readers_error : ReadingError or None
+        The same of two visits that different readers read.
     """
 
     name: str = "default"
@@ -83,6 +85,7 @@ class Protocol:
     reading: Reading = field(default_factory=Reading)
     privacy: PrivacySection = field(default_factory=PrivacySection)
     reading_error: ReadingError | None = None
+    between_readers_error: ReadingError | None = None
 
     @property
     def sha256(self) -> str:
@@ -111,7 +114,7 @@ def parse_protocol(document: dict[str, Any], *, text: str = "", where: Path | st
 
 def _protocol(values: dict[str, Any], document: Document) -> Protocol:
     sections = build(ProtocolSections, values, document)
-    file = sections.repeatability.file
+    file, between = sections.repeatability.file, sections.repeatability.between_readers_file
     study = {item.name: getattr(sections.study, item.name) for item in fields(StudySection)}
     return Protocol(
         **study,
@@ -123,6 +126,9 @@ def _protocol(values: dict[str, Any], document: Document) -> Protocol:
         comparability=sections.comparability,
         repeatability=sections.repeatability,
         reading_error=read_repeatability(_beside(document, file)) if file else None,
+        between_readers_error=check_between_readers(read_repeatability(_beside(document, between)))
+        if between
+        else None,
         reading=sections.reading,
         privacy=sections.privacy,
     )

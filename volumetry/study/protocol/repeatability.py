@@ -19,6 +19,10 @@ class RepeatabilitySection:
     """The measurement error of the study, which puts a class beside its worth."""
 
     file: str = setting("`repeatability.json` of `volumetry agreement`, relative to the protocol.", "")
+    between_readers_file: str = setting(
+        "`repeatability_between_readers.json` of the same: for changes whose visits different readers read.",
+        "",
+    )
     bound: Bound = setting(
         "How an error that is known from few reads is widened: `t` on average, `tolerance` in 95 % of "
         "studies.",
@@ -37,6 +41,24 @@ class RepeatabilitySection:
 
 
 _NO_RULE_OF_VOLUME = ("check_side",)
+
+
+def check_between_readers(error: ReadingError) -> ReadingError:
+    """Return the error, which is that of different readers.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-protocol``: it is of another kind.
+    """
+    if error.kind != "between_readers":
+        raise UsageError(
+            "invalid-protocol",
+            "the error between readers is of another kind",
+            values={"key": "between_readers_file", "kind": error.kind},
+            todo="Name `repeatability_between_readers.json` of `volumetry agreement`.",
+        )
+    return error
 
 
 def check_measured_alike(error: ReadingError | None, rule: MeasurementRule) -> None:

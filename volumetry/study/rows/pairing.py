@@ -45,8 +45,9 @@ def changes_of(
 
     Every lesion that was traced at any visit has a row for every follow-up visit of its patient; where
     one of the two has no number, the change is not evaluable and says why. Of several reads by one reader
-    the first counts. Where the order of a patient's visits is unknown, its changes are not evaluable. Changes
-    whose files are `shared` by several patients have the flag ``duplicate-file``.
+    the first counts. A lesion is followed within a reader; where the two visits have one reader each and
+    these differ, they are one row, too. Where the order of a patient's visits is unknown, its changes are not
+    evaluable. Changes whose files are `shared` by several patients have the flag ``duplicate-file``.
     """
     shared, worth = shared or SharedFiles(), worth or WorthRule()
     for patient, group in groupby(rows, key=lambda row: (row.get("site"), row["patient"])):
@@ -82,24 +83,58 @@ def _changes_of_patient(
                 yield _unordered_row(patient, unit, rule) | {"flags": ";".join(sorted(flags)) or None}
         return
     ordered = sorted(visits, key=lambda visit: (visits[visit][0], visit))
+    for unit, baseline, followup, visit in _pairs(units, ordered):
+        both = baseline.get(ordered[0]), followup.get(visit)
+        dates = (_day(baseline, ordered[0], visits), _day(followup, visit, visits))
+        pair = (
+            _visit(both[0], failures.get(ordered[0]) or "baseline-not-traced"),
+            _visit(both[1], failures.get(visit) or "followup-not-traced"),
+        )
+        apart_mm = _mm_across(*both)
+        if _is_one_tracing(*both) or apart_mm > _OTHER_JOINT_MM:
+            pair = (pair[0], MeasuredVisit(volume_mm3=None, code="ambiguous-lesion"))
+        row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
+        is_shared = change.percent is not None and any(map(shared.has, both))
+        if is_shared or _are_copies(*both):
+            row["flags"] = ";".join(filter(None, (row["flags"], "duplicate-file")))
+        if apart_mm > _OTHER_SIDE_MM:
+            row["flags"] = ";".join(filter(None, (row["flags"], "side-changed")))
+        if baseline is not followup:
+            row |= _both_readers(*both)
+        yield _with_worth(row, worth_cells(*both, change, rule, worth))
+
+
+def _pairs(
+    units: Mapping[Unit, Mapping[str, Row]], visits: Sequence[str]
+) -> Iterator[tuple[Unit, Mapping[str, Row], Mapping[str, Row], str]]:
+    """Yield unit, reads of the baseline, reads of the follow-up, and its visit, for every row of changes.
+
+    Both are the reads of one reader, but where each of the two visits has one reader and these differ. Whose
+    reads take part in such a pair has no row for visits of which another reader read all that were read.
+    """
     for unit in sorted(units):
-        for visit in ordered[1:]:
-            dates = (_day(units[unit], ordered[0], visits), _day(units[unit], visit, visits))
-            pair = (
-                _visit(units[unit].get(ordered[0]), failures.get(ordered[0]) or "baseline-not-traced"),
-                _visit(units[unit].get(visit), failures.get(visit) or "followup-not-traced"),
-            )
-            both = units[unit].get(ordered[0]), units[unit].get(visit)
-            apart_mm = _mm_across(*both)
-            if _is_one_tracing(*both) or apart_mm > _OTHER_JOINT_MM:
-                pair = (pair[0], MeasuredVisit(volume_mm3=None, code="ambiguous-lesion"))
-            row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
-            is_shared = change.percent is not None and any(map(shared.has, both))
-            if is_shared or _are_copies(*both):
-                row["flags"] = ";".join(filter(None, (row["flags"], "duplicate-file")))
-            if apart_mm > _OTHER_SIDE_MM:
-                row["flags"] = ";".join(filter(None, (row["flags"], "side-changed")))
-            yield _with_worth(row, worth_cells(*both, change, rule, worth))
+        followed = [(_only_reader(units, unit, visits[0]), _only_reader(units, unit, v)) for v in visits[1:]]
+        mixed = [bool(first and second and first != second) for first, second in followed]
+        joined = any(mix and unit[2] == second for mix, (_, second) in zip(mixed, followed, strict=True))
+        for visit, mix, (first, second) in zip(visits[1:], mixed, followed, strict=True):
+            if mix and unit[2] == first:
+                yield unit, units[unit], units[*unit[:2], second], visit
+            elif mix and unit[2] == second:
+                continue
+            elif not joined or visits[0] in units[unit] or visit in units[unit]:
+                yield unit, units[unit], units[unit], visit
+
+
+def _only_reader(units: Mapping[Unit, Mapping[str, Row]], unit: Unit, visit: str) -> str:
+    """The one reader who read a lesion at a visit; empty where nobody, several, or somebody unnamed did."""
+    readers = [other[2] for other, rows in units.items() if other[:2] == unit[:2] and visit in rows]
+    return readers[0] if len(readers) == 1 else ""
+
+
+def _both_readers(baseline: Row | None, followup: Row | None) -> Row:
+    """The cells that say who read which visit, where two readers did."""
+    first, second = (None if row is None else row["reader"] for row in (baseline, followup))
+    return {"reader": f"{first};{second}", "baseline_reader": first, "followup_reader": second}
 
 
 def _is_one_tracing(first: Row | None, second: Row | None) -> bool:
@@ -171,6 +206,8 @@ def _change_row(
         "side": side or None,
         "lesion": lesion or None,
         "reader": reader or None,
+        "baseline_reader": None,
+        "followup_reader": None,
         "baseline_visit": visits[0],
         "followup_visit": visits[1],
         "days": days,

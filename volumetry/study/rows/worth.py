@@ -29,6 +29,9 @@ class WorthRule:
     ----------
     reading_error : ReadingError or None
         None where the study has no repeated reads.
+    between_readers : ReadingError or None
+        That of changes whose two visits were read by different readers; left out, `reading_error` where it is
+        of that kind.
     verdict : VerdictRule
     comparability : ComparabilityRule
     explain_tilt : callable or None
@@ -36,9 +39,25 @@ class WorthRule:
     """
 
     reading_error: ReadingError | None = None
+    between_readers: ReadingError | None = None
     verdict: VerdictRule = field(default_factory=VerdictRule)
     comparability: ComparabilityRule = field(default_factory=ComparabilityRule)
     explain_tilt: ExplainTilt | None = None
+
+    def error_of(self, baseline: Row, followup: Row) -> ReadingError | None:
+        """Return the error of reading of two visits; None where it is not known of their readers."""
+        readers = {row.get("reader") for row in (baseline, followup)}
+        if None in readers or len(readers) == 1:
+            return self.reading_error
+        if self.between_readers is not None:
+            return self.between_readers
+        known = self.reading_error is not None and self.reading_error.kind == "between_readers"
+        return self.reading_error if known else None
+
+    @property
+    def judges(self) -> bool:
+        """Whether an error of reading is known of any change."""
+        return self.reading_error is not None or self.between_readers is not None
 
 
 def worth_rule(protocol: Protocol, explain_tilt: ExplainTilt | None = None) -> WorthRule:
@@ -46,6 +65,7 @@ def worth_rule(protocol: Protocol, explain_tilt: ExplainTilt | None = None) -> W
     section = protocol.repeatability
     return WorthRule(
         reading_error=protocol.reading_error,
+        between_readers=protocol.between_readers_error,
         verdict=VerdictRule(critical_value=section.bound, level=section.confidence),
         comparability=protocol.comparability.rule,
         explain_tilt=explain_tilt,
@@ -72,7 +92,7 @@ def worth_cells(
         Cells by column, and ``worth_flags``: flags to add to those of the change.
     """
     if baseline is None or followup is None or change.percent is None:
-        verdict = "not_evaluable" if rule.reading_error is not None else None
+        verdict = "not_evaluable" if rule.judges else None
         return {"verdict": verdict, "worth_flags": ()}
     compared = compare_visits(visit_facts(baseline), visit_facts(followup), rule.comparability)
     explained = dict(compared.explained_percent)
@@ -80,6 +100,7 @@ def worth_cells(
         by_tilt = rule.explain_tilt(baseline, followup)
         if by_tilt is not None:
             explained["plane-tilted"] = by_tilt
+    error = rule.error_of(baseline, followup)
     worth = judge_change(
         change.baseline_volume_mm3,
         change.followup_volume_mm3,
@@ -87,15 +108,15 @@ def worth_cells(
             baseline.get("sampling_error_percent"),
             followup.get("sampling_error_percent"),
         ),
-        reading_error=rule.reading_error,
+        reading_error=error,
         change_rule=change_rule,
         verdict_rule=rule.verdict,
         category="not_evaluable" if change.category == "not_evaluable" else None,
     )
     verdict = worth.verdict
-    if compared.comparable == "no" and rule.reading_error is not None:
+    if compared.comparable == "no" and rule.judges:
         verdict = "not_evaluable"
-    unknown = rule.reading_error is None
+    flags = ("error-unknown",) if error is None else (*worth.flags, *_of_others(error, (baseline, followup)))
     return {
         **_comparability_cells(compared, explained),
         "change_error_percent": worth.change_error_percent,
@@ -103,10 +124,8 @@ def worth_cells(
         "detectable_change_percent": worth.detectable_change_percent,
         "probability_increase": worth.probability_increase,
         "probability_decrease": worth.probability_decrease,
-        "verdict": None if unknown else verdict or None,
-        "worth_flags": ("error-unknown",)
-        if rule.reading_error is None
-        else (*worth.flags, *_of_others(rule.reading_error, (baseline, followup))),
+        "verdict": (verdict or None) if rule.judges else None,
+        "worth_flags": flags,
     }
 
 

@@ -171,7 +171,8 @@ def run_batch(
 def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | None) -> BatchSummary:
     begin = time.monotonic()
     _check_out(folder, out)
-    check_measured_alike(options.protocol.reading_error, options.protocol.measurement)
+    for error in (options.protocol.reading_error, options.protocol.between_readers_error):
+        check_measured_alike(error, options.protocol.measurement)
     settings = _settings(folder, options)
     cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     out = make_folder(out)

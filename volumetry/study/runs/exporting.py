@@ -58,8 +58,8 @@ def export_batch(
     """
     out, wanted = Path(out), frozenset(formats)
     place = make_folder(out / "export")
-    changes = {_key(row, "followup_visit"): row for row in read_table(out / "changes.csv", CHANGES)}
-    baselines = {_key(row, "baseline_visit") for row in changes.values()}
+    changes = {_end(row, "followup"): row for row in read_table(out / "changes.csv", CHANGES)}
+    baselines = {_end(row, "baseline") for row in changes.values()}
     with links_followed(options.follow_links):
         found = list(rows_with_cases(folder, out, options))
         counted = _reads_that_count(row for row, _ in found)
@@ -120,6 +120,11 @@ def _reads_that_count(rows: Iterable[Row]) -> dict[tuple[str, ...], int]:
 
 def _key(row: Row, visit: str) -> tuple[str, ...]:
     return tuple(str(row[name] or "") for name in (*_LESION, visit))
+
+
+def _end(change: Row, end: str) -> tuple[str, ...]:
+    """The key of a visit of a change, which may be another reader's than that of the other visit."""
+    return _key(change | {"reader": change[f"{end}_reader"] or change["reader"]}, f"{end}_visit")
 
 
 def _facts(row: Row, change: Row | None, is_baseline: bool) -> dict[str, Any]:
