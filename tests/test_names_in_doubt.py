@@ -366,3 +366,24 @@ def test_the_name_of_a_visit_before_a_date_is_no_patient(tmp_path):
         ("post", "2021-01-05"),
     ]
     assert classes(changes) == [("p01", "decrease")]
+
+
+@pytest.mark.parametrize(
+    "visits", [("20240115_MRI_Hip", "20240615_MRI_Hip"), ("Study 2024-01-15", "Study 2024-06-15")]
+)
+def test_a_date_in_the_name_of_a_visit_is_its_date(tmp_path, visits):
+    masks = {f"Smith_J/{visit}/t1_mask": rows for visit, rows in zip(visits, (10, 5), strict=True)}
+    _, _, changes = results(tmp_path / "study", masks)
+    assert [(row["category"], row["days"]) for row in changes] == [("decrease", "152")]
+
+
+def test_a_date_against_the_number_of_a_visit_orders_nothing(tmp_path):
+    _, _, changes = results(tmp_path / "study", {"P1/v1_2024-06-01/mask": 10, "P1/v2_2024-01-01/mask": 5})
+    assert [row["reason"] for row in changes] == ["visit-order-unknown"]
+
+
+@pytest.mark.parametrize("patient", ["case1", "subject01", "patient_A", "control"])
+def test_a_patient_may_be_called_case1(tmp_path, patient):
+    masks = {f"{patient}/t0/mask": 10, f"{patient}/t1/mask": 5}
+    _, _, changes = results(tmp_path / "study", masks)
+    assert classes(changes) == ([(patient, "decrease")] if patient != "control" else [])

@@ -27,6 +27,7 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 _DATED = re.compile(r"(?:ses-)?(\d{4})([-_.]?)(\d{2})\2(\d{2})")
+_DATE_IN_NAME = re.compile(r"(?<![0-9A-Za-z])\d{4}([-_.]?)\d{2}\1\d{2}(?![0-9A-Za-z])")
 _CLEAR_VISIT = re.compile(
     r"(?:ses-)?(?:(?:pre|post)(?:[-_ ]?op)?|base ?line|screening|follow[-_ ]?up"
     r"|(?:months?|weeks?|years?|visits?)[-_. ]?\d)[-_ ]?\d{0,4}",
@@ -52,6 +53,19 @@ def date_of_name(visit: str) -> str:
     except ValueError:
         return ""
     return found.isoformat() if 1900 <= found.year <= 2100 else ""
+
+
+def date_in_name(visit: str) -> str:
+    """Return the one ISO date in a visit's name that says nothing else of time; else empty.
+
+    >>> date_in_name("20240115_MRI_Hip"), date_in_name("v2_2024-01-15"), date_in_name("A20240115001")
+    ('2024-01-15', '', '')
+    """
+    found = [matched for matched in _DATE_IN_NAME.finditer(visit) if date_of_name(matched[0])]
+    if len(found) != 1:
+        return ""
+    others = re.split(r"[-_. ]+", visit[: found[0].start()] + " " + visit[found[0].end() :])
+    return "" if any(map(is_visit_name, others)) else date_of_name(found[0][0])
 
 
 def number_of_name(visit: str) -> tuple[str, int] | None:

@@ -34,9 +34,10 @@ from volumetry.study.identity import is_clear_visit_name, is_visit_name, side_of
 from volumetry.study.protocol import IdentitySection
 
 _GROUP = re.compile(
-    r"(?:patients?|controls?|cases?|subjects?|volunteers?|participants?|groups?|arms?|cohorts?)[-_ ]?\w{0,2}",
+    r"(?:patients|controls?|cases|subjects|volunteers|participants|(?:group|arm|cohort)[-_ ]?\w{0,2})",
     re.IGNORECASE,
 )
+"""Folders of many: ``controls``, ``group_A``; not ``case1``, who is a patient."""
 _SET_FOLDER = re.compile(r"(?:images|labels)(?:Tr|Ts|Val)")
 _LAYOUT_FOLDER = re.compile(
     r"images?|imgs|scans|volumes|masks?|labels?|segmentations?|segs|annotations|final|original"

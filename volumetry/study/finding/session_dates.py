@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from volumetry.study.cases import Case
-from volumetry.study.identity import date_of_name
+from volumetry.study.identity import date_in_name, date_of_name
 
 _MAX_BYTES = 1 << 20
 
@@ -46,4 +46,5 @@ def dated(case: Case, sessions: Mapping[tuple[str, str], str] | None = None) -> 
     if case.study_date:
         return case
     day = (sessions or {}).get((case.patient, case.visit), "") or date_of_name(case.visit)
+    day = day or date_in_name(case.visit)
     return replace(case, study_date=day) if day else case
