@@ -296,6 +296,8 @@ def test_two_sites_with_other_readers_have_their_icc_each(tmp_path: Path) -> Non
         value = anova_icc_a1(1000 * volumes[site])[0]
         row = found["between_readers", f"ICC(A,1) of {names}"]
         assert float(row["value"]) == pytest.approx(value, abs=1e-9)
+    error = reading_error_from_dict(json.loads((tmp_path / "out/repeatability.json").read_text()))
+    assert error.sites == ("one", "two")
 
 
 def test_limits_of_agreement_and_of_the_icc_respect_patients(tmp_path: Path) -> None:

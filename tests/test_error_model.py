@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import replace
 from statistics import NormalDist
 
 import error_bodies
@@ -410,6 +411,13 @@ def test_no_ratio_no_verdict(first: float | None, second: float | None) -> None:
 def test_volumes_outside_the_reads_are_flagged() -> None:
     found = judge_change(50, 80, sampling_error_percent=(1.0, 1.0), reading_error=known_error(0.05))
     assert found.flags == ("outside-repeatability-range",)
+
+
+def test_an_undecided_model_is_flagged() -> None:
+    for undecided, flags in ((True, ("error-model-undecided",)), (False, ())):
+        error = replace(known_error(0.05), undecided=undecided)
+        found = judge_change(2000, 2970, sampling_error_percent=(1.0, 1.0), reading_error=error)
+        assert found.flags == flags
 
 
 def test_an_error_of_few_reads_is_flagged() -> None:

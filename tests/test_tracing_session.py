@@ -333,6 +333,36 @@ def test_visits_that_are_not_comparable_have_no_class(differs: dict[str, object]
     assert told["ignored"][:3] == ("increase", "increase", "")
 
 
+@pytest.mark.parametrize(
+    ("held", "flags"),
+    [
+        ({}, ()),
+        ({"readers": ("B",)}, ("reader-outside-repeatability",)),
+        ({"height_rules": ("spacing",)}, ("rule-outside-repeatability",)),
+        ({"df": 5.0, "undecided": True}, ("few-repeated-reads", "error-model-undecided")),
+    ],
+    ids=str,
+)
+def test_a_doubtful_error_is_told_beside_the_verdict(held: dict[str, object], flags: tuple[str, ...]) -> None:
+    """As ``changes.csv``: the error of others, or of few reads, is flagged."""
+    known: dict[str, object] = {
+        "model": "constant", "log_sd_at_1_cm3": 0.02, "exponent": 0.0, "df": 60, "n_pairs": 60,
+        "n_lesions": 60, "n_patients": 60, "size_range_mm3": (10.0, 60_000.0),
+    }  # fmt: skip
+    first, second = session(), session()
+    for index in range(2, 6):
+        first.add_outline(index, disc(8))
+        second.add_outline(index, disc(9))
+    change = second.readout(
+        baseline=measure_volume(first.trace()),
+        baseline_reader="C",
+        reading_error=ReadingError(**(known | held)),  # type: ignore[arg-type]
+    ).change
+    assert change is not None
+    assert set(change.error_flags) == set(flags)
+    assert len(change.doubts) == len(flags)
+
+
 @pytest.mark.parametrize("ways", [{}, {"self_intersections": "resolve", "overlapping_outlines": "union"}])
 @pytest.mark.parametrize("kind", ["tiny loop", "figure of eight", "overlap"])
 def test_crossing_and_overlapping_outlines_are_answered_as_in_a_file(ways: dict, kind: str) -> None:

@@ -13,8 +13,9 @@ import pytest
 from conftest import ROOT
 
 import volumetry as vm
+from volumetry.error_model import ReadingError
 from volumetry.errors import ReadError, UsageError
-from volumetry.study.protocol import Protocol, Reading
+from volumetry.study.protocol import Protocol, Reading, read_protocol
 from volumetry.tracing import (
     Worklist,
     chosen_rows,
@@ -328,3 +329,17 @@ def test_a_lesion_that_was_deleted_and_not_saved_is_in_progress(study: Path) -> 
     case.save()
     case.close()
     assert state() == "untraced"
+
+
+@pytest.mark.parametrize(("height", "is_used"), [("thickness", True), ("spacing", False)])
+def test_an_error_of_reads_that_other_rules_measured_is_not_used(
+    study: Path, height: str, is_used: bool
+) -> None:
+    error = ReadingError(
+        model="constant", log_sd_at_1_cm3=0.05, exponent=0.0, df=60, n_pairs=60, n_lesions=60, n_patients=60,
+        size_range_mm3=(10.0, 60_000.0), measured_by={"height": height},
+    )  # fmt: skip
+    (study / "r.json").write_text(json.dumps(error.as_dict()))
+    (study / "volumetry.toml").write_text('[repeatability]\nfile = "r.json"\n')
+    worth = read_worklist(study, reader="B", protocol=read_protocol(study / "volumetry.toml")).worth
+    assert (worth.reading_error is not None) == is_used

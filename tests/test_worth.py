@@ -72,6 +72,11 @@ def test_reads_of_others_are_flagged() -> None:
     spacing = row(2000, height_rule="spacing"), row(2700, height_rule="spacing")
     assert cells(*spacing, reading_error=known)["worth_flags"] == ("rule-outside-repeatability",)
     assert cells(*spacing, reading_error=replace(known, height_rules=()))["worth_flags"] == ()
+    # A reader of one name at another site is another reader.
+    of_site = replace(known, sites=("one",))
+    for site, flags in (("one", ()), ("", ()), ("two", ("reader-outside-repeatability",))):
+        here = cells(row(2000, site=site), row(2700, site=site), reading_error=of_site)
+        assert here["worth_flags"] == flags
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def kind_of_agreement(
             measured_by=dict(measured_by or {}),
             height_rules=tuple(sorted({read.height_rule for read in reads} - {""})),
             readers=tuple(sorted({read.reader for read in reads} - {""})),
+            sites=tuple(sorted({read.site for read in reads} - {""})),
         )
     except StatisticsError as refused:
         reason = refused.message

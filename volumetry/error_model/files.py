@@ -110,6 +110,7 @@ def reading_error_from_dict(values: Mapping[str, Any], where: str = "") -> Readi
             measured_by=_rules(values.get("measured_by")),
             height_rules=_texts("height_rules", values.get("height_rules")),
             readers=_texts("readers", values.get("readers")),
+            sites=_texts("sites", values.get("sites")),
         )
         _check_ranges(error)
     except KeyError as missing:

@@ -67,6 +67,8 @@ class ReadingError:
         By which height rules their volumes were in fact measured: with unknown thickness it is spacing.
     readers : tuple of str
         Who read, in order; empty where that is not known.
+    sites : tuple of str
+        Where they read, in order; empty where that is not known or the study has no sites.
 
     Examples
     --------
@@ -95,6 +97,7 @@ class ReadingError:
     measured_by: Mapping[str, str | bool] = field(default_factory=dict)
     height_rules: tuple[str, ...] = ()
     readers: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
 
     def log_sd(self, volume_mm3: float) -> float:
         """Return the standard deviation of ln(volume) of one read of a lesion of this size."""
@@ -120,13 +123,18 @@ class ReadingError:
         low, high = self.size_range_mm3
         return low <= volume_mm3 <= high
 
-    def is_of_others(self, readers: Iterable[str], height_rules: Iterable[str]) -> tuple[str, ...]:
+    def is_of_others(
+        self, readers: Iterable[str], height_rules: Iterable[str], sites: Iterable[str] = ()
+    ) -> tuple[str, ...]:
         """Return flags where volumes were read by others, or measured by another height rule, than the reads.
 
-        What is not known on either side (an empty text, an older file) raises none, nor does a consensus.
+        A reader of one name at another site is another reader. What is not known on either side (an empty
+        text, an older file) raises none, nor does a consensus.
         """
         flags = []
-        if self.readers and not {*readers} - {"", "consensus"} <= {*self.readers}:
+        other_reader = self.readers and not {*readers} - {"", "consensus"} <= {*self.readers}
+        other_site = self.sites and not {*sites} - {""} <= {*self.sites}
+        if other_reader or other_site:
             flags.append("reader-outside-repeatability")
         if self.height_rules and not {*height_rules} - {""} <= {*self.height_rules}:
             flags.append("rule-outside-repeatability")
@@ -157,6 +165,7 @@ class ReadingError:
             "measured_by": dict(self.measured_by),
             "height_rules": list(self.height_rules),
             "readers": list(self.readers),
+            "sites": list(self.sites),
         }
 
 

@@ -33,6 +33,7 @@ CriticalValue = Literal["normal", "t", "tolerance"]
 SLICING_FACTOR = 1.4 / SAFETY
 _NO_CHANGE_BELOW = 0.05
 _OUTSIDE = "outside-repeatability-range"
+_UNDECIDED = "error-model-undecided"
 _FEW_READS_BELOW = 10
 """Degrees of freedom below which the flag ``few-repeated-reads`` is set."""
 
@@ -113,7 +114,8 @@ class ChangeWorth:
         That the true change exceeds the threshold; 0 to 1.
     flags : tuple of str
         ``error-unknown``; ``outside-repeatability-range``; ``few-repeated-reads``: the error has fewer than
-        10 degrees of freedom, and the probabilities, which take it as known, are too sure.
+        10 degrees of freedom, and the probabilities, which take it as known, are too sure;
+        ``error-model-undecided``: another model fits the repeated reads as well.
 
     Examples
     --------
@@ -188,6 +190,8 @@ def judge_change(
     flags: tuple[str, ...] = (
         () if all(reading_error.covers(v) for v in (baseline_mm3, followup_mm3)) else (_OUTSIDE,)
     )
+    if reading_error.undecided:
+        flags = (*flags, _UNDECIDED)
     p_changed = p_up + p_down
     if reading_error.df < _FEW_READS_BELOW:
         flags = (*flags, "few-repeated-reads")

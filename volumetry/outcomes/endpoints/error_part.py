@@ -49,8 +49,10 @@ def error_notes(context: Context) -> tuple[str, ...]:
     if context.plan.error is None or error is None:
         return ()
     rows = [row for row in context.cohort.inputs.measurements if row.get("volume_mm3") is not None]
-    readers, rules = ({str(row.get(name) or "") for row in rows} for name in ("reader", "height_rule"))
-    flags = error.is_of_others(readers, rules)
+    readers, rules, sites = (
+        {str(row.get(name) or "") for row in rows} for name in ("reader", "height_rule", "site")
+    )
+    flags = error.is_of_others(readers, rules, sites)
     of_others = (f"{FLAGS[flag]} ({context.plan.error.repeatability})" for flag in flags)
     return (*of_others, *judging_notes(context))
 

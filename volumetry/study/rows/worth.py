@@ -130,8 +130,10 @@ def worth_cells(
 
 
 def _of_others(error: ReadingError, visits: Sequence[Row]) -> tuple[str, ...]:
-    readers, rules = ([str(row.get(name) or "") for row in visits] for name in ("reader", "height_rule"))
-    return error.is_of_others(readers, rules)
+    readers, rules, sites = (
+        [str(row.get(name) or "") for row in visits] for name in ("reader", "height_rule", "site")
+    )
+    return error.is_of_others(readers, rules, sites)
 
 
 def _comparability_cells(compared: Comparability, explained: Mapping[str, float]) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from volumetry.change import REASONS, ChangeRule, classify_change
-from volumetry.codes import ERROR_CODES
+from volumetry.codes import ERROR_CODES, FLAGS
 from volumetry.comparability import RESERVATIONS, Comparability, ComparabilityRule, VisitFacts, compare_visits
 from volumetry.error_model import ReadingError, VerdictRule, judge_change, sampling_error
 from volumetry.study.rows.worth import geometry_facts, visit_facts
@@ -33,6 +33,8 @@ class ReadoutChange:
         As in `volumetry.error_model.ChangeWorth`; empty where the error is not known.
     comparability : Comparability or None
         Whether the two visits were scanned and read alike; None without two volumes.
+    error_flags : tuple of str
+        Flags of the verdict, as ``changes.csv`` has them.
 
     Examples
     --------
@@ -49,6 +51,19 @@ class ReadoutChange:
     error_percent: float | None = None
     verdict: str = ""
     comparability: Comparability | None = None
+    error_flags: tuple[str, ...] = ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What makes the error doubtful, in sentences: reads of others, another height rule, too few reads.
+
+        Examples
+        --------
+        >>> vt.ReadoutChange(baseline_volume_cm3=2.0, percent=21.7, category="increase",
+        ...                  error_flags=("few-repeated-reads",)).doubts[0]
+        'The error rests on so few repeated reads that its probabilities are too sure.'
+        """
+        return tuple(sentence(FLAGS[flag]) for flag in self.error_flags)
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -126,6 +141,7 @@ def read_change(
         )
     change = classify_change(baseline, volume, change_rule)
     category, reason, compared, worth = change.category, change.reason, None, None
+    flags: tuple[str, ...] = ()
     if change.percent is not None:
         rule = comparability_rule or ComparabilityRule()
         compared = compare_visits(_facts(baseline, readers[0]), _facts(volume, readers[1]), rule)
@@ -141,6 +157,8 @@ def read_change(
                 verdict_rule=verdict_rule,
                 category=category,
             )
+            others = reading_error.is_of_others(readers, (baseline.height_rule, volume.height_rule))
+            flags = (*worth.flags, *others)
     return ReadoutChange(
         baseline_volume_cm3=known,
         percent=change.percent,
@@ -151,6 +169,7 @@ def read_change(
         error_percent=None if worth is None else worth.change_error_percent,
         verdict="" if worth is None else worth.verdict,
         comparability=compared,
+        error_flags=flags,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from volumetry.errors import ReadError, UsageError
 from volumetry.formats import read_trace
 from volumetry.study.protocol import Blinding, Protocol
+from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.reading import second_part_opens
 from volumetry.study.rows.pairing import visit_ranks
 from volumetry.study.rows.worth import WorthRule, worth_rule
@@ -169,8 +170,17 @@ class Worklist:
 
     @property
     def worth(self) -> WorthRule:
-        """By what a change is judged, as the protocol says."""
-        return worth_rule(self.protocol)
+        """By what a change is judged, as the protocol says.
+
+        An error of reads that other rules measured is that of another number, and left out: ``batch`` refuses
+        the file.
+        """
+        rule = worth_rule(self.protocol)
+        try:
+            check_measured_alike(rule.reading_error, self.protocol.measurement)
+        except UsageError:
+            return replace(rule, reading_error=None)
+        return rule
 
     def baseline_number(self, number: int) -> int | None:
         """Return the baseline scan of a follow-up; None for a baseline, and under blinding ``time``."""

@@ -186,9 +186,9 @@ class ComparePanel(QWidget):
             "no volume" if change.baseline_volume_cm3 is None else f"{change.baseline_volume_cm3:.3f} cm³"
         )
         said = f"{change.words}." if change.words else ""
-        parts = (f"At baseline {volume}.", said, change.reason_text, _reservation(change))
+        parts = (f"At baseline {volume}.", said, change.reason_text, _reservation(change), *change.doubts[:1])
         self.change.setText(" ".join(part for part in parts if part))
-        self.change.setToolTip("\n".join(change.differences))
+        self.change.setToolTip("\n".join((*change.differences, *change.doubts)))
 
     def _show(self) -> None:
         self.comparison.changed.emit()
