@@ -72,15 +72,15 @@ def test_the_protocol_comes_before_dates_and_dates_before_numbers():
 def test_equal_tracings_are_no_two_reads():
     key = ("", "p", "L", "1", "v", "")
     equal = [Claim(key=key, trace="a"), Claim(key=key, trace="b")]
-    verdicts = settle_reads(equal)
-    assert all("a, b" in verdict.message for verdict in verdicts)
+    settled = settle_reads(equal)
+    assert all("a, b" in read.message for read in settled)
     numbered = [Claim(key=key, trace="a", read=1), Claim(key=key, trace="b", read=2)]
-    assert [verdict.read for verdict in settle_reads(numbered)] == [1, 2]
+    assert [one.read for one in settle_reads(numbered)] == [1, 2]
     forms = [Claim(key=key, trace="a", form="seg"), Claim(key=key, trace="b", form="rtstruct")]
-    assert [verdict.counts for verdict in settle_reads(forms, ("rtstruct", "seg"))] == [False, True]
-    assert all(verdict.message for verdict in settle_reads(forms))
+    assert [one.counts for one in settle_reads(forms, ("rtstruct", "seg"))] == [False, True]
+    assert all(one.message for one in settle_reads(forms))
     versions = [Claim(key=key, trace="a", version="x"), Claim(key=key, trace="b", version="y", parent="x")]
-    assert [verdict.counts for verdict in settle_reads(versions)] == [False, True]
+    assert [one.counts for one in settle_reads(versions)] == [False, True]
 
 
 def test_visits_without_an_order_make_no_class(tmp_path):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from volumetry.study.rows.reads import Verdict
+from volumetry.study.rows.reads import SettledRead
 from volumetry.study.rows.sides import Keyed
 
 _NAMELESS = re.compile(
@@ -18,7 +18,7 @@ _NAMELESS = re.compile(
 """Names that programs give, and that say nothing of which lesion it is."""
 
 
-def differently_described(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[int, Verdict]:
+def differently_described(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[int, SettledRead]:
     """Return what becomes of tracings that would be one lesion, but that their files describe as several.
 
     Two tracings of one name are two lesions where both TrackingUID and TrackingID differ: some programs write
@@ -31,14 +31,14 @@ def differently_described(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[
         if case.lesion:
             continue
         groups[tuple(cells[name] for name in ("site", "patient", "side", "lesion", "reader"))].append(place)
-    verdicts: dict[int, Verdict] = {}
+    settled: dict[int, SettledRead] = {}
     for unit, places in groups.items():
         tracked = {rows[place][2]["tracking"] for place in places}
         kinds = {rows[place][2]["kind"] for place in places} - {""}
         if _are_several(tracked) or (len(kinds) > 1 and _NAMELESS.fullmatch(unit[3])):
             traces = sorted({rows[place][2]["trace"] for place in places})
-            verdicts |= dict.fromkeys(places, Verdict(message=_message(traces)))
-    return verdicts
+            settled |= dict.fromkeys(places, SettledRead(message=_message(traces)))
+    return settled
 
 
 def _are_several(tracked: Iterable[str]) -> bool:

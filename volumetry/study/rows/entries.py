@@ -22,7 +22,7 @@ from volumetry.study.identity import (
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
-from volumetry.study.rows.reads import Claim, Verdict, differently_named_message, settle_reads
+from volumetry.study.rows.reads import Claim, SettledRead, differently_named_message, settle_reads
 from volumetry.study.rows.sides import settle_sides
 from volumetry.tables import MEASUREMENTS, Row
 
@@ -115,18 +115,18 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     traced = [i for i, (*_, keys) in enumerate(light) if _names_a_lesion(keys)]
     opposite = settle_sides(light, traced)
     claims = [_claim(light[i][0], light[i][2]) for i in traced]
-    verdicts = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
+    settled = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
     differ = _differently_named(light, traced) | differently_described(light, traced)
-    verdicts |= {place: verdict for place, verdict in differ.items() if verdicts[place].counts}
+    settled |= {place: read for place, read in differ.items() if settled[place].counts}
     entries = []
     for i, (case, place, keys) in enumerate(light):
-        verdict = verdicts.get(i)
-        if verdict is not None and not verdict.counts:
+        read = settled.get(i)
+        if read is not None and not read.counts:
             continue
         patient = (keys["site"], keys["patient"])
         order = orders[patient]
         is_unclear = case.error is not None and case.error.code in ("patient-unclear", "visit-unclear")
-        message = verdict.message if verdict and not is_unclear else ""
+        message = read.message if read and not is_unclear else ""
         code = "ambiguous-lesion" if message else _empty_code(keys, protocol)
         if i in opposite and not code:
             code, message = "side-mismatch", "the tracing names another side than its images (Laterality)"
@@ -140,13 +140,13 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
                 **{n: keys[n] for n in ("site", "patient", "side", "lesion", "visit", "reader", "status")},
                 visit_order=order.ranks.get(keys["visit"]),
                 visit_order_by=order.by,
-                read=verdict.read if verdict else 1,
+                read=read.read if read else 1,
                 code=code,
                 message=message,
                 case=case,
                 place=place,
                 dates_conflict=bool(against) and not code,
-                has_copies=verdict is not None and verdict.has_copies,
+                has_copies=read is not None and read.has_copies,
             )
         )
     return _in_order(entries)
@@ -225,7 +225,7 @@ def _claim(case: Case, keys: dict[str, str]) -> Claim:
     )
 
 
-def _differently_named(light: Sequence[Light], traced: Iterable[int]) -> dict[int, Verdict]:
+def _differently_named(light: Sequence[Light], traced: Iterable[int]) -> dict[int, SettledRead]:
     """What becomes of masks that would be one lesion at several visits, but whose names differ."""
     names: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
     for place in traced:
@@ -233,12 +233,12 @@ def _differently_named(light: Sequence[Light], traced: Iterable[int]) -> dict[in
         if case.described and (case.lesion or keys["lesion"].isdigit()):
             unit = ("site", "patient", "side", "lesion", "reader")
             names[tuple(keys[name] for name in unit)][place] = case.described
-    verdicts: dict[int, Verdict] = {}
+    settled: dict[int, SettledRead] = {}
     for group in names.values():
         if len(set(group.values())) > 1:
             traces = sorted({light[place][2]["trace"] for place in group})
-            verdicts |= dict.fromkeys(group, Verdict(message=differently_named_message(traces)))
-    return verdicts
+            settled |= dict.fromkeys(group, SettledRead(message=differently_named_message(traces)))
+    return settled
 
 
 def _names_a_lesion(keys: dict[str, str]) -> bool:

@@ -39,7 +39,7 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class SettledRead:
     """What becomes of a claim: its number as a read, or that another one counts, or a message why neither.
 
     One of several copies counts, and `has_copies`.
@@ -51,7 +51,7 @@ class Verdict:
     has_copies: bool = False
 
 
-def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Verdict]:
+def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[SettledRead]:
     """Return what becomes of every claim, in the order given.
 
     Claims of different keys do not touch each other, but for a less preferred form that names no side or no
@@ -60,12 +60,12 @@ def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Ve
     files with the same bytes one counts; then reads that are numbered apart are reads. What is still equal is
     ambiguous, all of it.
     """
-    verdicts = [Verdict()] * len(claims)
+    settled = [SettledRead()] * len(claims)
     given_way = _given_way(claims, prefer)
     places: dict[Key, list[int]] = defaultdict(list)
     for place, claim in enumerate(claims):
         if place in given_way:
-            verdicts[place] = Verdict(counts=False)
+            settled[place] = SettledRead(counts=False)
         else:
             places[claim.key].append(place)
     for group in places.values():
@@ -78,16 +78,16 @@ def settle_reads(claims: Sequence[Claim], prefer: Sequence[str] = ()) -> list[Ve
         single = _without_copies(claims, left)
         has_copies, left = len(single) < len(left), single
         for place in set(group) - set(left):
-            verdicts[place] = Verdict(counts=False)
+            settled[place] = SettledRead(counts=False)
         reads = [claims[place].read for place in left]
         if len(left) > 1 and (None in reads or len(set(reads)) < len(reads)):
             message = _ambiguous(claims[place].trace for place in left)
             for place in left:
-                verdicts[place] = Verdict(message=message)
+                settled[place] = SettledRead(message=message)
         else:
             for place in left:
-                verdicts[place] = Verdict(read=claims[place].read or 1, has_copies=has_copies)
-    return verdicts
+                settled[place] = SettledRead(read=claims[place].read or 1, has_copies=has_copies)
+    return settled
 
 
 def _without_copies(claims: Sequence[Claim], places: Sequence[int]) -> list[int]:
