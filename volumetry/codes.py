@@ -22,7 +22,8 @@ ERROR_CODES = MappingProxyType(
         "two segments on one value of one layer, a voxel outside 0.001 to 1000 mm",
         "not-3d": "the image has more than one volume, or colour, or is flat",
         "non-finite": "the mask holds NaN or infinity",
-        "not-labels": "the mask holds values that are not integers within 1e-3, and no threshold was given",
+        "not-labels": "the mask holds values that are not integers within 1e-3, and no threshold was given; "
+        "or that differ from pixel to pixel as those of an image do",
         "grid-mismatch": "mask and scan lie on lattices that differ by more than 1e-3 voxel",
         "contour-off-plane": "a contour lies more than 10 % of the slice spacing from any slice",
         "self-intersection": "an outline crosses itself",

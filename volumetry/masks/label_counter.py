@@ -18,6 +18,11 @@ from volumetry.sections import CrossSections
 MAX_LABELS = 1024
 """So many different values are an image, not labels."""
 
+_FEW_LABELS = 10
+_FEW_PAIRS = 100
+_SCATTERED = 0.4
+"""Of labels, most neighbours are equal; of an image with whole numbers, a small part is."""
+
 _MOST_WAITING = 1 << 14
 
 
@@ -117,6 +122,7 @@ class LabelCounter:
         self.geometry = geometry
         self._only = only
         self._counts: dict[int, _Counts] = {}
+        self._n_pairs = self._n_equal = 0
 
     @property
     def found(self) -> tuple[int, ...]:
@@ -151,8 +157,36 @@ class LabelCounter:
                 values={"values over": MAX_LABELS},
                 todo="Name the mask instead of the image, or the one label that is meant: --label.",
             )
+        if len(numbers) >= _FEW_LABELS:
+            self._compare_neighbours(crop)
         for number in numbers:
             self._add_label(number, slice_index, _padded(crop, number), corner)
+
+    def _compare_neighbours(self, crop: NDArray[Any]) -> None:
+        """Count the neighbours in a slice that both have a label, and those that have the same."""
+        for first, second in ((crop[1:], crop[:-1]), (crop[:, 1:], crop[:, :-1])):
+            both = (first != 0) & (second != 0)
+            self._n_pairs += int(np.count_nonzero(both))
+            self._n_equal += int(np.count_nonzero(both & (first == second)))
+
+    def refuse_image(self) -> None:
+        """Refuse many labels whose neighbours differ as those of an image do.
+
+        Slices with few labels, and labels that touch no other, say nothing.
+
+        Raises
+        ------
+        TraceError
+            ``not-labels``
+        """
+        if self._n_pairs < _FEW_PAIRS or self._n_equal >= _SCATTERED * self._n_pairs:
+            return
+        raise TraceError(
+            "not-labels",
+            "the values differ from pixel to pixel, as those of an image do",
+            values={"values": len(self.found), "equal neighbours": f"{self._n_equal / self._n_pairs:.0%}"},
+            todo="Name the mask instead of the image, or the one label that is meant: --label.",
+        )
 
     def _add_label(
         self, number: int, slice_index: int, inside: NDArray[np.bool_], corner: tuple[int, int]

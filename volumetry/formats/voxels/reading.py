@@ -109,6 +109,8 @@ def sections_of(
         for index, layer, stored in reading.slices(keep_empty=not rule.keeps_zero):
             if wanted is None or wanted.layer == layer:
                 counters[layer].add(*placed.slice_to_count(index, rule.labels(stored)))
+        if not file.labels:
+            counters[0].refuse_image()
         labels = (wanted,) if wanted else _labels_met(file.labels, counters[0].found, label)
     unlisted = _unlisted(file.labels, [counter.found for counter in counters]) if only is None else ()
     flags = placed.flags((*reading.flags, *unlisted))
