@@ -185,12 +185,14 @@ _Image = tuple[str, tuple[str, ...], ImageSeries | None]
 
 def _on_series(found: Found, case: Case, series: ImageSeries) -> Case:
     """A tracing in another format with what its DICOM series says: series, study, patient and date."""
+    date = dicom_who(found, series.first)[2]
     return replace(
         case,
+        visit=case.visit or date,
         series_uid=series.series_uid,
         study_uid=series.study_uid,
         patient_id=text_of(series.first, "patient_id"),
-        study_date=dicom_who(found, series.first)[2],
+        study_date=date,
     )
 
 
@@ -209,10 +211,29 @@ def _image_of(found: Found, mask: str) -> _Image:
         if len(same) > 1:
             same = [name for name in same if template_of_name(name) == template_of_name(mask)]
         return (same[0], (same[0],), None) if len(same) == 1 else ("", (), None)
+    is_trace = mask.endswith(TRACE_SUFFIX)  # and of no DICOM series, or it would say so
+    called = None if is_trace else _series_called(found, folder, stem)
+    if called is not None:
+        return called
     if len(beside) == 1 and folder not in found.series_by_folder:
         return beside[0], (beside[0],), None
-    is_trace = mask.endswith(TRACE_SUFFIX)  # and of no DICOM series, or it would say so
     return ("", (), None) if beside else _series_at(found, folder, below=not is_trace)
+
+
+def _series_called(found: Found, folder: str, name: str) -> _Image | None:
+    """The only DICOM series in the folder of this name, below it, or in the file of this name."""
+    place = name if folder == "." else f"{folder}/{name}"
+    series = found.series_by_folder.get(place) or found.series_below.get(place, [])
+    if not series:
+        beside = found.series_by_folder.get(folder, [])
+        series = [
+            s for s in beside if len(s.files) == 1 and without_suffix(s.files[0]) == place.removeprefix("./")
+        ]
+    if len(series) != 1:
+        return None
+    found.traced_series.add(series[0].key)
+    scan = series[0].folder if len(series[0].files) > 1 else series[0].files[0]
+    return scan, series[0].files, series[0]
 
 
 def _series_at(found: Found, folder: str, *, below: bool = True) -> _Image:
@@ -226,13 +247,21 @@ def _series_at(found: Found, folder: str, *, below: bool = True) -> _Image:
 
 
 def with_series(found: Found, cases: Iterable[Case]) -> Iterator[Case]:
-    """Yield cases of layouts; those of TotalSegmentator whose image is a DICOM series are tied to it."""
+    """Yield cases of layouts; masks without an image are tied to DICOM series, where one can be meant.
+
+    Those of TotalSegmentator lie in a folder beside it; others have the name of its folder.
+    """
     for case in cases:
-        *places, folder, _ = ("", *case.trace.split("/")) if "/" in case.trace else ("", "", "")
-        if case.trace and not case.scan and folder.lower() == "segmentations":
-            scan, files, series = _series_at(found, "/".join(places[1:]) or ".")
-            if series is not None:
-                case = _on_series(found, replace(case, scan=scan, scan_files=files, note=""), series)
+        if not case.trace or case.scan or not found.series:
+            yield case
+            continue
+        folder = folder_of(case.trace)
+        if folder.rpartition("/")[2].lower() == "segmentations":
+            scan, files, series = _series_at(found, folder_of(folder))
+        else:
+            scan, files, series = _series_called(found, folder, image_stem(case.trace)) or ("", (), None)
+        if series is not None:
+            case = _on_series(found, replace(case, scan=scan, scan_files=files, note=""), series)
         yield case
 
 

@@ -27,6 +27,7 @@ from volumetry.study.finding.folder import Found, look_around
 from volumetry.study.finding.folder_rules import FolderRules
 from volumetry.study.finding.layouts import cases_of_layouts
 from volumetry.study.finding.manifest import MANIFEST_NAME, manifest_cases
+from volumetry.study.finding.mixed_forms import alike_named
 from volumetry.study.finding.name_doubts import doubted_names
 from volumetry.study.finding.names import image_stem, is_mask_name
 from volumetry.study.finding.series_choice import choose_series
@@ -89,7 +90,7 @@ def discover(
         return _ordered(dated(case) for case in manifest_cases(Path(manifest), folder))
     found = look_around(folder)
     _tell_of_links(found)
-    named = _named_cases(found, protocol)
+    named = alike_named(_named_cases(found, protocol), protocol.identity)
     headers = {series.files[0]: series.headers for series in found.series.values()}
     del found
     named = CaseTable(doubted_names(named, protocol.identity))
