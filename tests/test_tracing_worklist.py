@@ -213,12 +213,13 @@ def test_no_scan_is_changed_by_tracing(study: Path) -> None:
 def test_the_next_untraced_scan_comes_after_the_open_one_and_then_from_the_start(study: Path) -> None:
     worklist = read_worklist(study, reader="B")
     left = [n for n in dict.fromkeys(row.number for row in worklist.rows) if worklist._is_left(n)]
-    assert len(left) == 2
+    # What an RTSTRUCT, or a trace without a reader, holds is nobody's read.
+    assert left == list(dict.fromkeys(row.number for row in worklist.rows))
     assert worklist.next_untraced() == left[0]
     assert worklist.next_untraced(left[0]) == left[1]
     assert worklist.next_untraced(left[-1]) == left[0]
     for number in left:
-        lesions = {row.lesion for row in worklist.rows if row.number == number}
+        lesions = {row.lesion for row in worklist.rows if row.number == number and row.reader == "B"}
         scan = vm.read_scan(worklist.scan_path(number), series_uid=worklist.series_uid(number) or None)
         case = open_case(scan, worklist.place(number), reader="B")
         for lesion in lesions:
@@ -343,3 +344,23 @@ def test_an_error_of_reads_that_other_rules_measured_is_not_used(
     (study / "volumetry.toml").write_text('[repeatability]\nfile = "r.json"\n')
     worth = read_worklist(study, reader="B", protocol=read_protocol(study / "volumetry.toml")).worth
     assert (worth.reading_error is not None) == is_used
+
+
+@pytest.mark.parametrize("reader", ["B", "A", ""])
+def test_what_a_case_does_not_open_with_is_left_to_trace(study: Path, reader: str) -> None:
+    worklist = read_worklist(study, reader=reader)
+    for number in dict.fromkeys(row.number for row in worklist.rows):
+        rows = [row for row in worklist.rows if row.number == number]
+        scan = vm.read_scan(worklist.scan_path(number), series_uid=worklist.series_uid(number) or None)
+        case = open_case(scan, worklist.place(number), reader=reader, only_look=True)
+        opened = {lesion.name for lesion in case.session.state.lesions.values()}
+        own = [row for row in rows if row.reader == reader and not row.form]
+        assert {row.lesion for row in own if row.state == "saved"} == (opened if reader else set())
+        if reader:
+            done = {row.lesion for row in own}
+            assert {row.lesion.removeprefix("lesion_") for row in rows} <= done
+        for row in rows:
+            path = worklist.file_of(number, row.lesion) if row.form else None
+            assert bool(row.form) == (path is not None)
+            assert path is None or row.form == ("trace" if path.name.endswith(".trace.json") else "RTSTRUCT")
+    assert chosen_rows(worklist.rows, words="rtstruct lesion_L1")

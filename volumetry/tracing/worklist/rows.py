@@ -28,11 +28,14 @@ class WorklistRow:
     patient, visit : str
         Empty where the blinding hides them; under ``patient`` the patient is a neutral name.
     side, lesion, reader : str
-        Empty for a scan that is not traced.
+        Empty for a scan that is not traced; `reader` also where a traced file names none.
     state : str
         ``untraced``, ``in progress``, ``saved``, ``signed`` or ``conflict``.
     finding : str
         ``absent``, or ``not measurable`` and why, where the reader said so; else empty.
+    form : str
+        ``RTSTRUCT``, ``SEG``, ``mask``, or ``trace`` without a reader, where a case does not open with these
+        outlines (`Worklist.file_of`); empty for what the tracer has saved.
 
     Examples
     --------
@@ -50,6 +53,7 @@ class WorklistRow:
     reader: str
     state: CaseState
     finding: str = ""
+    form: str = ""
 
 
 ROW_COLUMNS = ("name", "side", "lesion", "reader", "state", "finding")
@@ -93,7 +97,7 @@ def chosen_rows(
 
 
 def _text(row: WorklistRow) -> str:
-    return "\n".join(str(getattr(row, name)) for name in ROW_COLUMNS).casefold()
+    return "\n".join(str(getattr(row, name)) for name in (*ROW_COLUMNS, "form")).casefold()
 
 
 def in_order(scans: Sequence[StudyScan], protocol: Protocol, key: BlindingKey | None) -> dict[int, StudyScan]:
@@ -143,14 +147,18 @@ def rows_of(
             reader=t.reader,
             state=t.state,
             finding=t.finding,
+            form=t.form,
         )
 
 
 def _to_be_traced(
     scan: StudyScan, own: Sequence[Traced], scans: Sequence[StudyScan], reader: str
 ) -> Iterator[Traced]:
-    """Lesions of the patient, known from any visit, that the reader has not traced on this scan."""
-    done = {short_name(t.lesion) for t in own if t.reader in (reader, "")}
+    """Lesions of the patient, known from any visit, that the reader has not traced on this scan.
+
+    What stands in a file that names no reader is nobody's read.
+    """
+    done = {short_name(t.lesion) for t in own if t.reader == reader}
     for other in scans:
         for t in other.traced if other.patient == scan.patient else ():
             if short_name(t.lesion) not in done:

@@ -17,10 +17,13 @@ from volumetry.tracing.worklist.series import SeriesChoice, StudyCases, Visit, r
 
 CaseState = Literal["untraced", "in progress", "saved", "signed", "conflict"]
 
+FORMS = {"rtstruct": "RTSTRUCT", "seg": "SEG", "mask": "mask", "trace": "trace"}
+"""What to call a traced file (`Case.form`)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Traced:
-    """A lesion that has been traced on a scan."""
+    """A lesion that has been traced on a scan; `form` as of `WorklistRow`."""
 
     lesion: str
     side: str
@@ -29,6 +32,7 @@ class Traced:
     path: Path | None = None
     finding: str = ""
     signed_time: str = ""
+    form: str = ""
 
 
 @dataclass(kw_only=True)
@@ -115,7 +119,14 @@ def _traced_in(case: Case, study: Path) -> Iterator[Traced]:
         return
     named = [case.roi or case.lesion] if case.roi or case.lesion else _region_names(path)
     for name in named:
-        yield Traced(lesion=name, side=case.side or _side(name), reader=case.reader, state="saved", path=path)
+        yield Traced(
+            lesion=name,
+            side=case.side or _side(name),
+            reader=case.reader,
+            state="saved",
+            path=path,
+            form=FORMS.get(case.form, case.form),
+        )
 
 
 def _region_names(path: Path) -> list[str]:
@@ -146,6 +157,7 @@ def _native(path: Path) -> Iterator[Traced]:
         state="conflict" if ".conflict-" in path.name else signed,
         path=path,
         signed_time=trace.provenance.signed_time,
+        form="" if trace.provenance.reader else FORMS["trace"],
         finding=_finding(is_absent=not trace.contours, not_measurable=trace.not_measurable),
     )
 

@@ -151,7 +151,13 @@ class Worklist:
 
     def _is_left(self, number: int) -> bool:
         own = [r for r in self.rows if r.number == number and r.reader in ("", self.reader)]
+        own = [r for r in own if not r.form or r.reader == self.reader]
         return not own or any(row.state in ("untraced", "in progress") for row in own)
+
+    def file_of(self, number: int, lesion: str) -> Path | None:
+        """Return the file of a row with a `form`, or None. Not to be shown under blinding."""
+        traced = self._scan(number).traced
+        return next((found.path for found in traced if found.form and found.lesion == lesion), None)
 
     def may_trace(self, reader: str) -> bool:
         """Return whether the protocol lets a reader trace; with no readers named, anybody."""

@@ -168,6 +168,7 @@ class CaseController(CaseView):
                 return False
             self.close_case()
             self.number = wanted.number
+            self.worklist_read.emit()  # the row says so
             self.message_shown.emit(f"{wanted.name} cannot be opened. {self._text_of(error)}", True)
             return False
 

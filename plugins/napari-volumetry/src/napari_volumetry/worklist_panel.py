@@ -26,6 +26,8 @@ from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
 
 HEADINGS = {"name": "Case", "finding": "Finding"}
 LEFT = "left to trace"
+ROW = Qt.ItemDataRole.UserRole + 1
+"""Under which a cell keeps its row."""
 LINES = 4
 """Room for what is said."""
 CHOICES = ("all", LEFT, *STATES)
@@ -114,10 +116,12 @@ class WorklistPanel(QWidget):
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for place, name in enumerate(ROW_COLUMNS):
-                item = QTableWidgetItem(getattr(row, name))
+                text = getattr(row, name)
+                item = QTableWidgetItem(text or row.form if name == "reader" else text)
                 if name == "state" and row.number in self.tracer.unreadable:
                     item = QTableWidgetItem("unreadable")
                 item.setData(Qt.ItemDataRole.UserRole, row.number)
+                item.setData(ROW, row)
                 self.table.setItem(number, place, item)
         self._mark_open()
 
@@ -127,10 +131,12 @@ class WorklistPanel(QWidget):
             return "No study is open"
         if worklist.nothing_found:
             return worklist.nothing_found
-        rows = worklist.rows
-        done = sum(row.state in ("saved", "signed") for row in rows)
-        said = f"{len(rows)} rows, {done} saved or signed"
-        if n_shown < len(rows):
+        own = [row for row in worklist.rows if not row.form]
+        done = sum(row.state in ("saved", "signed") for row in own)
+        said = f"{len(own)} rows, {done} saved or signed"
+        if len(own) < len(worklist.rows):
+            said += f"; {len(worklist.rows) - len(own)} in other files"
+        if n_shown < len(worklist.rows):
             said += f"; {n_shown} shown"
         if worklist.blinding != "none":
             said += f"; blinded: {worklist.blinding}"
@@ -155,20 +161,36 @@ class WorklistPanel(QWidget):
 
     def _open(self, index: QModelIndex) -> None:
         item = self.table.item(index.row(), 0)
-        side, lesion = (self.table.item(index.row(), ROW_COLUMNS.index(name)) for name in ("side", "lesion"))
-        if item is None or side is None or lesion is None:
-            return
-        name, where = lesion.text(), side.text()
-        if self.tracer.open_row(int(item.data(Qt.ItemDataRole.UserRole))):
-            self._choose(name, where)
+        row = None if item is None else item.data(ROW)
+        if isinstance(row, WorklistRow) and self.tracer.open_row(row.number):
+            self._choose(row)
 
-    def _choose(self, name: str, side: str) -> None:
-        """Go on with the lesion of the row, or begin it."""
+    def _choose(self, row: WorklistRow) -> None:
+        """Go on with the lesion of the row, or begin it; offer the outlines of a file."""
         session = self.tracer.session
-        if session is None or not name:
+        if session is None or not row.lesion:
             return
-        found = [lesion.id for lesion in session.state.lesions.values() if lesion.name == name]
+        found = [lesion.id for lesion in session.state.lesions.values() if lesion.name == row.lesion]
         if found:
             self.tracer.choose_lesion(found[0])
-        elif not session.is_read_only:
-            self.tracer.begin_lesion(name, side)
+        elif session.is_read_only:
+            return
+        elif row.form:
+            self._offer(row)
+        else:
+            self.tracer.begin_lesion(row.lesion, row.side)
+
+    def _offer(self, row: WorklistRow) -> None:
+        worklist, case = self.tracer.worklist, self.tracer.case
+        path = None if worklist is None else worklist.file_of(row.number, row.lesion)
+        # What the case itself asks comes first; and who has begun does not begin anew.
+        if path is None or case is None or case.unsaved_events or case.session.state.lesions:
+            return
+        self.tracer.decision_needed.emit(
+            f"{row.lesion} stands in {path.name}, and is not traced by {self.tracer.reader}. Its outlines "
+            "can be gone on with: they are saved then as your own.",
+            (
+                (f"Take over {row.form}", lambda: self.tracer.load_outlines(path)),
+                ("Leave them", lambda: None),
+            ),
+        )
