@@ -15,11 +15,11 @@ from conftest import ROOT
 
 from volumetry.error_model import ReadingError, VerdictRule, judge_change
 from volumetry.errors import VolumetryError
-from volumetry.outcomes.analysis import Context
-from volumetry.outcomes.endpoints.error_part import error_notes
+from volumetry.outcomes.analysis import Context, Tidy
+from volumetry.outcomes.endpoints.error_part import error_drawings, error_notes
 from volumetry.outcomes.endpoints.judged_changes import log_errors, verdicts
 from volumetry.outcomes.inputs.joining import join, read_inputs
-from volumetry.outcomes.plan import read_plan
+from volumetry.outcomes.plan import Change, read_plan
 from volumetry.outcomes.run import run_outcomes
 
 COHORT = ROOT / "sample_scans/cohort"
@@ -141,6 +141,24 @@ def test_the_conclusion_under_every_choice_stands_in_one_figure(results: dict[fl
     assert "measured once more, with its error" in choices
     assert any("threshold" in choice for choice in choices)
     assert list(out.rglob("*conclusion.svg"))
+    (error,) = (row for row in table(out, "conclusion") if row["simulations"])
+    assert error["simulations"] == "25"
+    assert float(error["low"]) <= float(error["odds_ratio"]) <= float(error["high"])
+
+
+def test_a_choice_that_cannot_be_estimated_is_drawn_so(tmp_path: Path) -> None:
+    context = context_of(plan_with_error(tmp_path / "plan", 0.05))
+    known = {"odds_ratio": 0.5, "low": 0.2, "high": 0.9, "simulations": None}
+    rows = (
+        {"choice": "threshold 10 %", **known},
+        {"choice": "threshold 30 %", **dict.fromkeys(known)},
+        {"choice": "measured once more, with its error", **known, "simulations": 25},
+    )
+    (drawing,) = error_drawings(context, Change(), [Tidy(name="conclusion", rows=rows)])
+    figure = drawing.draw()
+    assert len(figure.axes[0].get_yticks()) == 3
+    assert "not estimable" in {text.get_text() for text in figure.axes[0].texts}
+    assert "lowest and the highest of 25 simulations" in drawing.caption
 
 
 def test_the_same_seed_gives_the_same_bytes(results: dict[float, Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -12,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from volumetry.error_model import ReadingError
+from volumetry.figures.agreement_figures import draw_error_by_size
 from volumetry.figures.flow_figure import draw_flow
 from volumetry.figures.forest_figure import ForestRow, draw_forest
 from volumetry.figures.statistics_figures import (
@@ -84,6 +87,19 @@ FOREST = [
     ForestRow(endpoint="hip replacement", what="hazard ratio", value=0.01, low=0.0001, high=3),
 ]
 
+LONG = ("recombinant human bone protein-2 plus denosumab", "historical controls without any treatment")
+PERCENTS = RANDOM.normal(-5, 18, 200)
+SMALL = [
+    ForestRow(
+        endpoint="higher class", what="threshold 10 %", value=0.02, low=0.005, high=0.04, better="less"
+    ),
+    ForestRow(endpoint="higher class", what="threshold 25 %", value=None, low=None, high=None, better="less"),
+]
+ERROR = ReadingError(
+    model="constant", log_sd_at_1_cm3=0.1, exponent=0.0, df=1, n_pairs=1, n_lesions=1, n_patients=1,
+    size_range_mm3=(10265.0, 10266.0),
+)  # fmt: skip
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "survival": lambda: survival(True),
     "cumulative": lambda: survival(False),
@@ -112,6 +128,16 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "empty groups": lambda: draw_responders(
         {LABELS[0]: [0, 0, 0]}, classes=("decrease", "no change", "increase"), band=(-15, 15), unit="hip"
     ),
+    "waterfall of 200 with long names": lambda: draw_waterfall(
+        list(PERCENTS), list(np.resize(LONG, 200)), band=(-15, 15), labels=LONG, unit="hip",
+        intervals=[(v - 12, v + 14) for v in PERCENTS], within_error=list(np.abs(PERCENTS) < 13),
+    ),
+    "responders with long names": lambda: draw_responders(
+        {LONG[0]: [59, 40, 3], LONG[1]: [12, 36, 26]},
+        classes=("decrease", "no change", "increase"), band=(-15, 15), unit="hip",
+    ),
+    "forest with long names": lambda: draw_forest(SMALL, labels=LONG),
+    "error by size of one lesion": lambda: draw_error_by_size([10265.5], [4.0], ERROR),
     "no pairs": lambda: draw_paired_lines({label: np.empty((0, 2)) for label in LABELS}, label="x"),
 }  # fmt: skip
 
@@ -136,7 +162,7 @@ def undrawn_labels(axes: Axes) -> Iterator[Text]:
     """Labels of ticks beyond the limits of their axis, which matplotlib keeps but does not draw."""
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
-        for tick in axis.get_major_ticks():
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
             if not (axes.axison and low - 1e-9 <= tick.get_loc() <= high + 1e-9):
                 yield tick.label1
                 yield tick.label2
@@ -221,3 +247,48 @@ def test_words_of_the_flow_stay_in_their_boxes() -> None:
         if text.get_text():
             extent = text.get_window_extent(renderer)
             assert any(box.x0 <= extent.x0 and extent.x1 <= box.x1 for box in boxes)
+
+
+def test_the_legend_of_a_waterfall_hides_no_axis_and_no_bar() -> None:
+    for name in ("waterfall", "waterfall of 200 with long names"):
+        figure, renderer = drawn(name)
+        (legend,) = figure.legends
+        box, axes = legend.get_window_extent(renderer), figure.axes[0]
+        assert not box.overlaps(axes.get_window_extent(renderer))
+        assert not box.overlaps(axes.yaxis.label.get_window_extent(renderer))
+
+
+def test_many_rows_have_two_curves_of_error_and_few_a_line_each() -> None:
+    def lines(n: int) -> list[Any]:
+        heights = list(PERCENTS[:n])
+        figure = draw_waterfall(
+            heights, list(np.resize(LABELS, n)), band=(-15, 15), labels=LABELS, unit="hip",
+            intervals=[(v - 12, v + 14) for v in heights],
+        )  # fmt: skip
+        return [line for line in figure.axes[0].lines if line.get_linewidth() in (0.5, 0.6)][:-1]
+
+    assert len(lines(40)) == 40
+    low, high = lines(200)
+    assert list(high.get_ydata() - low.get_ydata()) == pytest.approx([26] * 200)
+
+
+def test_ratios_far_from_1_stand_on_the_axis_of_a_forest() -> None:
+    figure, _ = drawn("forest with long names")
+    axes = figure.axes[0]
+    marks = [line for line in axes.lines if line.get_marker() == "s"]
+    low, high = axes.get_xlim()
+    assert [low < float(mark.get_xdata()[0]) < high for mark in marks] == [True]
+    words = [text.get_text() for text in visible_texts(figure)]
+    assert "not estimable" in words
+    assert "0.02 (0.005, 0.04)" in words
+
+
+def test_differences_by_size_are_percent_of_the_first_as_their_limits_are() -> None:
+    """Of pairs alike on the logarithmic scale as many lie above the upper limit as below the lower."""
+    first = np.geomspace(800, 20_000, 400)
+    ratio = np.exp(np.tile([0.3, -0.3, 0.1, -0.1], 100))
+    error = replace(ERROR, log_sd_at_1_cm3=0.1, size_range_mm3=(800.0, 20_000.0))
+    figure = draw_error_by_size(first * np.sqrt(ratio), 100 * (ratio - 1), error)
+    points, above, below = figure.axes[0].lines[:3]
+    heights = points.get_ydata()
+    assert (heights > above.get_ydata().max()).sum() == (heights < below.get_ydata().min()).sum() == 100

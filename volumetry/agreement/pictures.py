@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,8 +45,8 @@ def write_agreement_figures(folder: Path, kinds: Sequence[KindOfAgreement], slic
         error = kind.error
         if error is not None:
             volumes = [(p.first.volume_mm3, p.second.volume_mm3) for p in kind.pairs]
-            sizes = [(a + b) / 2 for a, b in volumes]
-            percents = [100 * (b - a) / m for (a, b), m in zip(volumes, sizes, strict=True)]
+            sizes = [math.sqrt(a * b) for a, b in volumes]
+            percents = [100 * (b / a - 1) for a, b in volumes]
             save(
                 f"error_by_size_{kind.kind}",
                 lambda s=sizes, p=percents, e=error: draw_error_by_size(s, p, e),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ def draw_error_by_size(
     Parameters
     ----------
     sizes_mm3, differences_percent : (pairs,) array_like
-        Mean volume of a pair, and difference in percent of it.
+        Geometric mean of the volumes of a pair, and what the second is above the first, in percent of the
+        first, as the limits and the rule of 15 % are.
     error : ReadingError
     ax : matplotlib Axes, optional
         Drawn into a figure of its own where left out.
@@ -35,7 +37,7 @@ def draw_error_by_size(
         sizes, np.asarray(differences_percent, dtype=float), "o", ms=2.4, color=FIRST, alpha=0.55, mew=0
     )
     low, high = (v / 1000 for v in error.size_range_mm3)
-    grid = np.geomspace(min(low, sizes.min()), max(high, sizes.max()), 80)
+    grid = np.geomspace(*_wide(min(low, sizes.min()), max(high, sizes.max())), 80)
     limits = np.array([error.detectable_change_percent(1000 * v) for v in grid])
     axes.plot(grid, limits[:, 1], color=SECOND, lw=1.0, label=f"smallest detectable change ({error.model})")
     axes.plot(grid, limits[:, 0], color=SECOND, lw=1.0)
@@ -46,7 +48,7 @@ def draw_error_by_size(
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}" if grid[-1] / grid[0] < 10 else "")
     axes.set_xlabel("Volume (cm³)")
-    axes.set_ylabel("Difference of two reads (%)")
+    axes.set_ylabel("Second read above the first (%)")
     _legend(axes, figure, ax is None)
     return figure
 
@@ -90,6 +92,12 @@ def _axes(ax: Axes | None, height_mm: float) -> tuple[Axes, Figure]:
         return ax, ax.figure  # type: ignore[return-value]
     figure = new_figure(height_mm)
     return figure.subplots(), figure
+
+
+def _wide(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of a logarithmic axis, at least a factor of 2 apart; those of one lesion are one."""
+    more = max(1.05, math.sqrt(2 * low / high))
+    return low / more, high * more
 
 
 def _legend(axes: Axes, figure: Figure, own: bool) -> None:

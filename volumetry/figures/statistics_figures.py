@@ -92,20 +92,27 @@ def draw_waterfall(
     Into `ax` if axes are given, which are then returned. `intervals` are the limits of each row's change
     under the error of measurement, in percent, where known; rows `within_error` are pale.
     """
-    figure = canvas(62, ax)
+    sizes = {label: sum(group == label for group in groups) for label in labels}
+    entries = {
+        label: wrapped(f"{label} (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})", 46).replace(
+            "\N{NO-BREAK SPACE}", " "
+        )
+        for label, n in sizes.items()
+    }
+    n_lines = 1 + sum(1 + text.count("\n") for text in entries.values())
+    figure = canvas(54 + 3.2 * n_lines, ax)
     axes = figure.subplots()
     order = np.argsort(np.asarray(percents, dtype=float), kind="stable")[::-1]
     axes.axhspan(*band, color=NEUTRAL, alpha=0.35, lw=0, label=f"no change ({band[0]:g} to +{band[1]:g} %)")
     for place, label in enumerate(labels):
         own = [rank for rank, row in enumerate(order) if groups[row] == label]
         heights = [percents[order[rank]] for rank in own]
-        axes.bar(own, heights, width=0.9, color=colour_of(place), label=f"{label} (n = {len(own)})")
+        axes.bar(own, heights, width=0.9, color=colour_of(place), label=entries[label])
     pale = [rank for rank, row in enumerate(order) if within_error and within_error[row]]
     if pale:
         axes.bar(pale, [percents[order[rank]] for rank in pale], width=0.9, color="white", alpha=0.65)
     limits = [(rank, intervals[row]) for rank, row in enumerate(order) if intervals and intervals[row]]
-    for rank, limit in limits:
-        axes.plot([rank, rank], limit, color=INK, lw=0.5)
+    _error_lines(axes, limits, len(order))
     axes.axhline(0, color=INK, lw=0.6)
     within = f"\npale: {len(pale)} within the error" if pale else ""
     axes.set_xlabel(f"{sentence(unit)}s in order of change (n = {len(order)}){within}")
@@ -114,8 +121,25 @@ def draw_waterfall(
     )
     axes.set_xticks([])
     axes.set_xlim(-1, max(len(order), 1))
-    axes.legend(loc="upper right")
+    figure.legend(loc="outside upper center", ncols=1)
     return figure if ax is None else ax
+
+
+_MOST_LINES = 60
+"""Rows up to which each has an error line of its own; of more the lines hide the bars."""
+
+
+def _error_lines(axes: Axes, limits: Sequence[tuple[int, Any]], n: int) -> None:
+    """Draw the limits of each row as a line across it, or of many rows as a step curve to either side."""
+    if n <= _MOST_LINES:
+        for rank, limit in limits:
+            axes.plot([rank, rank], limit, color=INK, lw=0.5)
+        return
+    curves = np.full((n, 2), np.nan)
+    for rank, limit in limits:
+        curves[rank] = limit
+    for place in range(2):
+        axes.plot(np.arange(n), curves[:, place], color=INK, lw=0.6, drawstyle="steps-mid")
 
 
 def draw_paired_lines(groups: Mapping[str, Any], *, label: str, ax: Axes | None = None) -> Drawn:
@@ -157,7 +181,9 @@ def draw_responders(
 
     Into `ax` if axes are given, which are then returned.
     """
-    figure = canvas(26 + 9 * len(counts), ax)
+    names = {name: wrapped(name, 20) for name in counts}
+    n_lines = sum(text.count("\n") for text in names.values())
+    figure = canvas(26 + 9 * len(counts) + 2 * n_lines, ax)
     axes = figure.subplots()
     colours = (FIRST, "#E6E6E6", SECOND)
     for row, numbers in enumerate(counts.values()):
@@ -172,7 +198,7 @@ def draw_responders(
             if number:
                 axes.text(left + share / 2, height, str(number), ha="center", va="center", color=ink)
             left += share
-    axes.set_yticks(range(len(counts)), [f"{name}\n(n = {sum(n)})" for name, n in counts.items()])
+    axes.set_yticks(range(len(counts)), [f"{names[name]}\n(n = {sum(n)})" for name, n in counts.items()])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"Share of evaluable {unit}s (%)\nno change: {band[0]:g} to +{band[1]:g} %")
@@ -196,6 +222,7 @@ def draw_bland_altman(
     axes.plot(means, differences, "o", ms=2.4, color=FIRST, alpha=0.55, mew=0)
     for name, dash in (("bias", "-"), ("lower limit", (0, (4, 2))), ("upper limit", (0, (4, 2)))):
         _limit_line(axes, result[name], name, dash, unit)
+    axes.locator_params(axis="x", nbins=4)
     axes.set_xlabel(sentence(f"Mean of both ({mean_unit})"))
     axes.set_ylabel(wrapped(sentence(f"{contrast} ({unit})")))
     return figure if ax is None else ax

@@ -60,17 +60,18 @@ def error_notes(context: Context) -> tuple[str, ...]:
 def error_drawings(context: Context, endpoint: Change, tables: Sequence[Tidy]) -> tuple[Drawing, ...]:
     """Return one figure of the conclusion under every other choice and under the error."""
     rows = next((table.rows for table in tables if table.name == "conclusion"), ())
-    known = [row for row in rows if row["odds_ratio"] is not None]
-    if not known:
+    if all(row["odds_ratio"] is None for row in rows):
         return ()
+    runs = next((row["simulations"] for row in rows if row["simulations"] is not None), 0)
     name = f"{context.drawing_name(file_name(endpoint.name))}-conclusion"
     return (
         Drawing(
             name=name,
             caption="Odds ratio of a higher class (increase, no change, decrease), clustered on the "
             "patient, under other thresholds, height rules and readers, and under the error of measurement: "
-            "there the median and the middle 95 % of simulations.",
-            draw=lambda: _forest(context, known),
+            f"there the median, the lowest and the highest of {runs} simulations. A choice whose model cannot "
+            "be fitted is not estimable.",
+            draw=lambda: _forest(context, rows),
         ),
     )
 
@@ -168,6 +169,8 @@ def _choices(sensitivity: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "high": row["ci_high"],
                 "p_value": row["p_clustered"],
                 "share_below_5_percent": None,
+                "simulations": None,
+                "reason": row["reason"] if row["odds_ratio_clustered"] is None else None,
             }
         )
     return found
@@ -181,7 +184,8 @@ def _under_error(context: Context, simulated: Sequence[Classes], compare: Compar
             ratios.append(result.estimate.value)
             below.append(result.p_value is not None and result.p_value < 0.05)
     known = bool(ratios)
-    low, high = (float(v) for v in np.percentile(ratios, (2.5, 97.5))) if known else (None, None)
+    # Of so few runs the middle 95 % would be these two in any case.
+    low, high = (float(min(ratios)), float(max(ratios))) if known else (None, None)
     return {
         "choice": "measured once more, with its error",
         "odds_ratio": float(np.median(ratios)) if known else None,
@@ -189,6 +193,8 @@ def _under_error(context: Context, simulated: Sequence[Classes], compare: Compar
         "high": high,
         "p_value": None,
         "share_below_5_percent": float(np.mean(below)) if known else None,
+        "simulations": len(ratios),
+        "reason": None if known else "the ordered model cannot be fitted in any simulation",
     }
 
 
