@@ -69,8 +69,8 @@ def error_drawings(context: Context, endpoint: Change, tables: Sequence[Tidy]) -
             name=name,
             caption="Odds ratio of a higher class (increase, no change, decrease), clustered on the "
             "patient, under other thresholds, height rules and readers, and under the error of measurement: "
-            f"there the median, the lowest and the highest of {runs} simulations. A choice whose model cannot "
-            "be fitted is not estimable.",
+            f"there the median, the lowest and the highest of {runs} simulations. A choice whose model "
+            "cannot be fitted is not estimable.",
             draw=lambda: _forest(context, rows),
         ),
     )
