@@ -1,8 +1,11 @@
 """Tracings that lie elsewhere than their images: whose they are, and of which visit, the images say."""
 
 import pytest
-from study_phantoms import batch_results, write_box
-from test_taken_for_another import write_study
+from dicom_phantoms import uid_of
+from phantoms import contour_items, write_rtstruct, write_seg
+from pydicom import Dataset
+from study_phantoms import batch_results, box_contours, box_mask, box_trace, write_box
+from test_taken_for_another import GEOMETRY, write_study
 
 
 def identity(folder, text):
@@ -86,3 +89,44 @@ def test_masks_of_voxels(tmp_path, rules, mask, image, who):
         write_box(root / f"{image}.nii.gz")
     _, rows, _ = batch_results(root, *identity(tmp_path, rules))
     assert told(rows, "patient", "visit", "code") == [(*who, "")]
+
+
+# -- objects that list the series of two visits --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["rtstruct", "seg"])
+@pytest.mark.parametrize("own", ["v1", "v2"])
+@pytest.mark.parametrize("first", ["v1", "v2"])
+def test_an_object_that_lists_two_visits_is_of_its_own_study(tmp_path, form, own, first):
+    root = tmp_path / "study"
+    study(root, ("P1/v1", ""), ("P1/v2", ""), patient="P1")
+    for visit in ("v1", "v2"):
+        (root / f"P1/{visit}/rt.dcm").unlink()
+    second = "v2" if first == "v1" else "v1"
+
+    def change(ds):
+        listed = Dataset()
+        listed.SeriesInstanceUID = uid_of("s", str(root / "P1" / second))
+        ds.StudyInstanceUID = uid_of("t", str(root / "P1" / own))
+        if form == "seg":
+            listed.ReferencedInstanceSequence = []
+            ds.ReferencedSeriesSequence.append(listed)
+        else:
+            listed.ContourImageSequence = []
+            studies = ds.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence
+            studies[0].RTReferencedSeriesSequence.append(listed)
+
+    kind = {"series_uid": uid_of("s", str(root / "P1" / first)), "change": change}
+    if form == "seg":
+        layer = box_mask(GEOMETRY, rows=(5, 10)).layers[0]
+        write_seg(root / "P1/v2/seg.dcm", GEOMETRY, {"L": layer}, **kind)
+    else:
+        outlines = box_contours(range(3, 7), (5.0, 10.0), (6.0, 16.0))
+        items = contour_items(box_trace(GEOMETRY, contours=outlines))
+        frame = GEOMETRY.frame_of_reference_uid or "1.2.3.4"
+        write_rtstruct(root / "P1/v2/rt.dcm", {"L": items}, frame_of_reference_uid=frame, **kind)
+    code, rows, _ = batch_results(root)
+    day = {"v1": "2020-01-01", "v2": "2020-02-01"}
+    other = "v2" if own == "v1" else "v1"
+    assert code == 0
+    assert told(rows, "visit", "status") == sorted([(day[own], "measured"), (day[other], "not_traced")])

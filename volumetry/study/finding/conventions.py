@@ -64,8 +64,8 @@ def dicom_cases(found: Found) -> Iterator[Case]:
                 note="no image that it refers to is there",
             )
             continue
-        found.traced_series.update(series.key for series in several)
         for roi, drawn_on in _by_visit(references, several):
+            found.traced_series.update(series.key for series in drawn_on)
             series = drawn_on[0]
             scan_patient, scan_visit, scan_date = dicom_who(found, series.first)
             yield Case(
@@ -93,13 +93,16 @@ def _side_of_place(name: str) -> str:
 def _by_visit(references: References, several: list[ImageSeries]) -> Iterator[tuple[str, list[ImageSeries]]]:
     """Yield the regions of a structure set with their series, where they were drawn on scans of two visits.
 
-    Else one region without name, which stands for the whole file.
+    Else one region without name, which stands for the whole file. What names no image, but lists series of
+    several studies, is of its own study.
     """
+    own = [series for series in several if series.study_uid == references.study_uid] or several
     if len({series.study_uid for series in several}) < 2 or references.sop_class_uid != RTSTRUCT_CLASS:
-        yield "", several
+        traced = frozenset(references.traced_instance_uids)
+        yield "", several if any(_holds_any(series, traced) for series in several) else own
         return
     for number, names in rtstruct.images_of_regions(references.path):
-        drawn_on = [series for series in several if _holds_any(series, names)] if names else several
+        drawn_on = [series for series in several if _holds_any(series, names)] if names else own
         if drawn_on:
             yield str(number), drawn_on
 
