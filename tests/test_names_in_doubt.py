@@ -387,3 +387,10 @@ def test_a_patient_may_be_called_case1(tmp_path, patient):
     masks = {f"{patient}/t0/mask": 10, f"{patient}/t1/mask": 5}
     _, _, changes = results(tmp_path / "study", masks)
     assert classes(changes) == ([(patient, "decrease")] if patient != "control" else [])
+
+
+def test_dates_against_the_numbers_of_visits_are_flagged(tmp_path):
+    masks = {"P01/v1/scan_2024-06-05_mask": 10, "P01/v2/scan_2024-01-05_mask": 5}
+    images = [name.removesuffix("_mask") for name in masks]
+    _, rows, changes = results(tmp_path / "study", masks, images=images)
+    assert all("visit-dates-conflict" in row["flags"] for row in (*rows, *changes))

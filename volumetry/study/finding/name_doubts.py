@@ -30,7 +30,7 @@ from volumetry.study.finding.names import (
     stem_before_mask,
     template_of_name,
 )
-from volumetry.study.identity import is_clear_visit_name, is_visit_name, side_of_file
+from volumetry.study.identity import is_clear_visit_name, is_visit_name, number_of_name, side_of_file
 from volumetry.study.protocol import IdentitySection
 
 _GROUP = re.compile(
@@ -69,6 +69,8 @@ class NameDoubts:
     patients : set of str
         First folders after which patients are called, in small letters.
     visits : mapping of (site, patient) to set of str
+    reversed_days : set of (site, patient)
+        Whose dates put the visits in another order than their numbers.
     rules : IdentitySection
     """
 
@@ -79,13 +81,14 @@ class NameDoubts:
     below_visits: Mapping[str, set[str]]
     patients: set[str]
     visits: Mapping[tuple[str, str], set[str]]
+    reversed_days: set[tuple[str, str]]
     rules: IdentitySection
 
     @classmethod
     def of(cls, cases: Iterable[Case], rules: IdentitySection) -> NameDoubts:
         """Return what speaks against the names; what the protocol says is not doubted."""
         patients: set[str] = set()
-        visits: dict[tuple[str, str], set[str]] = defaultdict(set)
+        visits: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         inner: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         places: dict[tuple[str, str], set[str]] = defaultdict(set)
         groups: dict[str, set[str]] = defaultdict(set)
@@ -95,7 +98,8 @@ class NameDoubts:
             if not _is_named_by_files(case):
                 continue
             first, *below = (case.trace or case.scan).split("/")
-            visits[case.site, case.patient].add(case.visit)
+            days = visits[case.site, case.patient]
+            days[case.visit] = case.study_date or days.get(case.visit, "")
             if below and case.patient == first:
                 patients.add(first.casefold())
                 if case.trace and len(below) > 1:
@@ -124,7 +128,8 @@ class NameDoubts:
             },
             below_visits={} if rules.patient else _may_be_patients_below(inner),
             patients=patients,
-            visits=visits,
+            visits={who: set(days) for who, days in visits.items()},
+            reversed_days={who for who, days in visits.items() if _are_reversed(days)},
             rules=rules,
         )
 
@@ -228,7 +233,21 @@ def doubted_names(cases: Iterable[Case], rules: IdentitySection) -> Iterator[Cas
     doubts = NameDoubts.of(cases, rules)
     for case in cases:
         error = None if case.error else doubts.about(case)
-        yield case if error is None else replace(case, error=error)
+        if error is not None:
+            yield replace(case, error=error)
+        elif _is_named_by_files(case) and (case.site, case.patient) in doubts.reversed_days:
+            yield replace(case, conflicts=("visit-dates-conflict",))
+        else:
+            yield case
+
+
+def _are_reversed(days: Mapping[str, str]) -> bool:
+    """Whether all visits have a date and a number, and these put them in two orders."""
+    numbered = {visit: number_of_name(visit) for visit in days}
+    places = [(days[visit], found) for visit, found in numbered.items() if found is not None]
+    if len(places) < len(days) or not all(days.values()) or len({word for _, (word, _) in places}) != 1:
+        return False
+    return [found for _, found in sorted(places)] != sorted(found for _, found in places)
 
 
 def _is_named_by_files(case: Case) -> bool:
