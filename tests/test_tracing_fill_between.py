@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_phantoms import stack_geometry, stack_voxels, write_series
+from dicom_phantoms import stack_geometry
+from hip_phantom import N_SLICES, stroke, true_volume_cm3, write_hip
 from numpy.typing import NDArray
 from test_tracing_session import coronal, disc
 
@@ -15,47 +16,9 @@ import volumetry as vm
 from volumetry.contours.contour import Contour
 from volumetry.tracing import TracingSession, fill_between, open_case, read_worklist
 
-N_SLICES = 12
-"""Of the hip; its lesion lies on all of them."""
-
 ALLOWED_ACTIONS = 22
 TRACED = (0, 1, 4, 7, 10, 11)
 """Both ends, where a lesion changes fastest, and the slices beside them; every third between."""
-HALF_AXES_MM = np.array([14.0, 10.0])
-
-
-def write_hip(folder: Path) -> None:
-    """A scan of 12 slices, 3 mm thick and 3.3 mm apart; `hand` knows where the lesion is."""
-    geometry = stack_geometry(
-        n_slices=N_SLICES,
-        rows=128,
-        columns=128,
-        pixel_spacing_mm=(0.5, 0.5),
-        slice_spacing_mm=3.3,
-        slice_thickness_mm=3.0,
-        origin_mm=(60, 0, 40),
-    )
-    write_series(folder, geometry, stack_voxels(geometry))
-
-
-def scale(index: int) -> float:
-    """How large an ellipsoid's section is, against the largest."""
-    middle = (N_SLICES - 1) / 2
-    return float(np.sqrt(1 - ((index - middle) / (middle + 0.5)) ** 2))
-
-
-def hand(index: int, chance: np.random.Generator, jitter_mm: float = 0.25) -> NDArray[np.float64]:
-    """A stroke round the section: 60 places of the mouse, with a shake that goes on from one to the next."""
-    angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-    shake = chance.normal(0, 1, 60)
-    shake = np.convolve(np.concatenate((shake, shake[:4])), np.ones(5) / np.sqrt(5), mode="valid")
-    radii_mm = HALF_AXES_MM * scale(index) + jitter_mm * shake[:, None]
-    return np.array([64.2, 63.7]) + radii_mm * np.column_stack((np.sin(angles), np.cos(angles))) / 0.5
-
-
-def true_volume_cm3() -> float:
-    areas = [np.pi * HALF_AXES_MM.prod() * scale(index) ** 2 for index in range(N_SLICES)]
-    return sum(areas) * 3.0 / 1000
 
 
 class Hand:
@@ -85,7 +48,7 @@ def test_one_hip_of_twelve_slices_from_the_worklist_to_the_signature(seed: int, 
     for index in TRACED:
         person.does(index - place)  # the wheel
         place = index
-        session.add_outline(index, hand(index, chance))
+        session.add_outline(index, stroke(index, chance))
         person.does()  # the stroke
     session.propose_between()
     person.does()

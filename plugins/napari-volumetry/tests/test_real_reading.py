@@ -20,52 +20,16 @@ from volumetry import measure_volume, read_trace
 
 sys.path.insert(0, str(ROOT / "tests"))
 
+from hip_phantom import N_SLICES, stroke, true_volume_cm3, write_hip
+
 PROVES = bool(os.environ.get("VOLUMETRY_PROVE"))
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600), needs_x]
 
-N_SLICES = 12
 ALLOWED_ACTIONS = 22
 TRACED = (6, 3, 1, 0, 8, 10, 11)
 """In the order in which they are drawn: the case opens on the middle slice."""
 
-HALF_AXES_MM = np.array([14.0, 10.0])
-MIDDLE = np.array([64.2, 63.7])
 SEEDS = range(20) if PROVES else range(1)
-
-
-def write_hip(folder: Path) -> None:
-    """A scan of 12 slices, 3 mm thick and 3.3 mm apart."""
-    from dicom_phantoms import stack_geometry, stack_voxels, write_series
-
-    geometry = stack_geometry(
-        n_slices=N_SLICES,
-        rows=128,
-        columns=128,
-        pixel_spacing_mm=(0.5, 0.5),
-        slice_spacing_mm=3.3,
-        slice_thickness_mm=3.0,
-        origin_mm=(60, 0, 40),
-    )
-    write_series(folder, geometry, stack_voxels(geometry))
-
-
-def scale(index: int) -> float:
-    """How large the section of an ellipsoid is, against the largest."""
-    middle = (N_SLICES - 1) / 2
-    return float(np.sqrt(1 - ((index - middle) / (middle + 0.5)) ** 2))
-
-
-def stroke(index: int, chance: np.random.Generator, jitter_mm: float = 0.25) -> np.ndarray:
-    """60 places of the mouse round the section, with a shake that goes on from one to the next."""
-    angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-    shake = chance.normal(0, 1, 60)
-    shake = np.convolve(np.concatenate((shake, shake[:4])), np.ones(5) / np.sqrt(5), mode="valid")
-    radii_mm = HALF_AXES_MM * scale(index) + jitter_mm * shake[:, None]
-    return MIDDLE + radii_mm * np.column_stack((np.sin(angles), np.cos(angles))) / 0.5
-
-
-def true_volume_cm3() -> float:
-    return sum(np.pi * HALF_AXES_MM.prod() * scale(index) ** 2 for index in range(N_SLICES)) * 3.0 / 1000
 
 
 class Counted:
