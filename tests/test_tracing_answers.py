@@ -223,3 +223,15 @@ def test_a_trace_without_a_reason_is_what_it_was() -> None:
     document = session.trace().document()
     assert document["version"] == 1
     assert "not_measurable" not in document
+
+
+@pytest.mark.parametrize("side", ["L", "R"])
+def test_what_has_no_area_lies_on_no_side(side: str) -> None:
+    """Of a hole alone no side is told from its middle, which is nowhere."""
+    session = TracingSession(geometry=coronal(), reader="A")
+    session.add_lesion("X1", side)
+    session.add_outline(3, [(20, 10), (20, 14), (24, 14), (24, 10)], is_hole=True)
+    found = session.readout().warnings
+    assert [w.code for w in found if w.refuses]
+    assert "side-mismatch" not in [w.code for w in found]
+    assert not any("e+" in w.text for w in found)

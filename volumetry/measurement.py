@@ -258,7 +258,10 @@ def _check_side(sections: CrossSections) -> None:
     """Left and right in patient coordinates: LPS x grows towards the patient's left."""
     if not sections.side or not sections.n_slices or "orientation-unknown" in sections.flags:
         return
-    x = float(sections.areas_mm2 @ sections.centroids_mm[:, 0] / max(sections.areas_mm2.sum(), 1e-12))
+    total = float(sections.areas_mm2.sum())
+    if total <= 0:
+        return  # nothing that has an area lies on a side
+    x = float(sections.areas_mm2 @ sections.centroids_mm[:, 0] / total)
     found = "L" if x > 0 else "R"
     if found != sections.side and abs(x) > MIDLINE_MM:
         raise MismatchError(

@@ -262,3 +262,28 @@ def test_a_new_lesion_takes_the_side_on_which_it_is_drawn(traced, disc, key):
     person.key(key)
     person.drag(disc(45, columns - 15, 4))
     assert (person.tracer.lesion.name, person.tracer.lesion.side) == ("mine", "R")
+
+
+def test_what_is_asked_and_listed_can_be_answered_without_scrolling(traced):
+    """At 1280 x 800 too: the buttons of a question, and those above a check list, are in view."""
+    person = traced
+    person.viewer.window.resize(1280, 800)
+    person.look(0.2)
+    messages = person.panel.messages
+
+    def is_in_view(part: QWidget) -> bool:
+        top = part.mapTo(messages.viewport(), QPoint(0, 0)).y()
+        return top >= 0 and top + part.height() <= messages.viewport().height()
+
+    person.press(person.panel.sign)
+    person.look(0.1)
+    assert is_in_view(messages.signing.sign)
+    assert is_in_view(messages.signing.cancel)
+    messages.signing.close_list()
+    person.tracer.decision_needed.emit(
+        "The last 12 steps of hip04, 2022-10-18 cannot be written to the disk, and would be lost. There "
+        "is no room for the output; what was there before is intact.",
+        (("Choose another folder...", print), ("Lose 12 steps", print), ("Stay", print)),
+    )
+    person.look(0.1)
+    assert all(is_in_view(made) for made in messages.notice.buttons)

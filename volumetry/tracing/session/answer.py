@@ -103,7 +103,11 @@ def refused(code: str, reason: str) -> VolumeAnswer:
 def words_of(error: VolumetryError, n_slices: int) -> str:
     """Return what an error says, for people: slices are counted from 1; without the command line's remedy."""
     values = dict(error.values)
-    values.pop("n_slices", None)
+    for name in ("n_slices", "at row, column", "centroid x_mm"):
+        values.pop(name, None)  # nobody looks for a place by numbers: the picture shows it
+    loops = values.pop("loops in percent of the area", None)
+    if isinstance(loops, float):
+        values["loops of"] = f"{loops:.2g} % of the area"
     where = _slices(values.pop("slice_index", None), values.pop("between slice_index", None), n_slices)
     said = type(error)(error.code, error.what, values=values).message.rstrip(".")
     if where:

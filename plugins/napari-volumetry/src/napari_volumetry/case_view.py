@@ -187,7 +187,6 @@ class CaseView(QObject):
         otherwise: tuple[str, Callable[[], object]] = ("Later", lambda: None),
     ) -> None:
         """Say that a folder cannot be written, and offer another."""
-        self.tell(error)
         self.decision_needed.emit(
             f"{self._text_of(error)} Nothing is lost: what was saved is as it was.",
             (("Choose another folder...", go_on), otherwise),

@@ -208,6 +208,6 @@ class KeptCase(PictureCommands):
         if self.case is None or not self.case.n_unkept:
             return ""
         error = self.case.error
-        why = "" if error is None else f" {self._text_of(error)}"
+        why = "" if error is None else f" {error.what[:1].upper()}{error.what[1:]}."
         steps = _steps(self.case.n_unkept)
         return f"The last {steps} of {self.name} cannot be written to the disk, and would be lost.{why}"

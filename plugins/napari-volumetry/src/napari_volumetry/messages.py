@@ -52,7 +52,11 @@ class SigningList(QFrame):
         self._texts: list[str] = []
         self._lesion = ""
         self._do: Callable[[list[str]], object] = lambda _codes: None
+        self._column.setContentsMargins(5, 4, 5, 4)
+        self._head = plain_label()
+        # Above the list: where it is long, the buttons are in view all the same.
         row = QHBoxLayout()
+        row.addWidget(self._head, 1)
         for made in (self.sign, self.cancel):
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             row.addWidget(made)
@@ -76,7 +80,7 @@ class SigningList(QFrame):
         self.close_list()
         self._do, self._codes, self._lesion = do, [warning.code for warning in check.warnings], lesion
         head = f"Sign {lesion}" if check.can_be_signed else f"{lesion} cannot be signed yet"
-        self._add(plain_label(head))
+        self._head.setText(head)
         for error in check.errors:
             self._add(plain_label(f"\u2717 {error.text}", tone="error"))
         for warning in check.warnings:
@@ -106,7 +110,7 @@ class SigningList(QFrame):
         self.setVisible(False)
 
     def _add(self, part: QWidget) -> None:
-        self._column.insertWidget(len(self._parts), part)
+        self._column.addWidget(part)
         self._parts.append(part)
 
     def _refresh(self) -> None:

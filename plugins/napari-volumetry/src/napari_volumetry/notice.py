@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QBoxLayout, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+
+ROOM_PIXELS = 320
+"""Width of the narrowest panel within its margins."""
 
 
 class Notice(QFrame):
@@ -19,9 +22,10 @@ class Notice(QFrame):
         self.text.setWordWrap(True)
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.buttons: list[QPushButton] = []
-        # Below each other: side by side the words of three answers are wider than the panel.
-        self._row = QVBoxLayout()
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._row.setSpacing(4)
         column = QVBoxLayout(self)
+        column.setContentsMargins(6, 4, 6, 4)
         column.addWidget(self.text)
         column.addLayout(self._row)
         self.clear()
@@ -36,6 +40,10 @@ class Notice(QFrame):
             made.clicked.connect(lambda _checked=False, do=do: self._answer(do))
             self._row.addWidget(made)
             self.buttons.append(made)
+        # Side by side where the panel is wide enough for their words.
+        wide = sum(made.sizeHint().width() + 4 for made in self.buttons)
+        fits = wide <= ROOM_PIXELS
+        self._row.setDirection(QBoxLayout.Direction.LeftToRight if fits else QBoxLayout.Direction.TopToBottom)
         self.setVisible(True)
 
     def clear(self) -> None:

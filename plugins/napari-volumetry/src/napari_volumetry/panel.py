@@ -58,6 +58,8 @@ SLICE_COMMANDS = (
     ("Redo", "redo"),
     ("Delete lesion", "delete_lesion"),
 )
+SHORT_NAME = 8
+"""Letters of a lesion's name for which there is always room."""
 SIDES = (("left", "L"), ("right", "R"), ("no side", ""))
 
 
@@ -156,6 +158,9 @@ class TracerPanel(QWidget):
         self.absent.clicked.connect(lambda is_absent: self.tracer.mark_absent(is_absent))
         self.new_lesion = button("New lesion", self.tracer.new_lesion, tip=_tip("new_lesion"))
         self.lesions.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        # A long name widens no panel; the list that opens shows all of it.
+        self.lesions.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.lesions.setMinimumContentsLength(SHORT_NAME)
         for place, part in enumerate((self.lesions, self.lesion_name, self.side, self.absent)):
             grid.addWidget(part, 0, place)
         grid.setColumnStretch(0, 3)
@@ -290,6 +295,13 @@ class TracerPanel(QWidget):
         if not self.lesion_name.hasFocus():
             self.lesion_name.setText(lesion.name if lesion else "")
         self.absent.setChecked(lesion is not None and lesion.is_absent)
+        is_open = (
+            lesion is not None and not lesion.is_signed and session is not None and not session.is_read_only
+        )
+        for part in (self.lesion_name, self.side, self.absent):
+            part.setEnabled(is_open)
+        if lesion is None:
+            self.side.setCurrentIndex(-1)
         self._is_filling = False
 
     def _show_state(self) -> None:

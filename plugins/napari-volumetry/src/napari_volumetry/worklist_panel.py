@@ -28,6 +28,8 @@ HEADINGS = {"name": "Case", "finding": "Finding"}
 LEFT = "left to trace"
 ROW = Qt.ItemDataRole.UserRole + 1
 """Under which a cell keeps its row."""
+LONGEST_PIXELS = 190
+"""A longer name is shown with dots in its middle, and whole in the tip."""
 LINES = 4
 """Room for what is said."""
 CHOICES = ("all", LEFT, *STATES)
@@ -83,7 +85,13 @@ class WorklistPanel(QWidget):
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         header = table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setHighlightSections(False)
+        # A name stays on its line. Findings are few: they stand with the state, and names have their room.
+        table.setWordWrap(False)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        header.setMaximumSectionSize(LONGEST_PIXELS)
+        table.setColumnHidden(ROW_COLUMNS.index("finding"), True)
+        header.setStretchLastSection(True)
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self.sort_by)
         table.activated.connect(self._open)
@@ -116,14 +124,21 @@ class WorklistPanel(QWidget):
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for place, name in enumerate(ROW_COLUMNS):
-                text = getattr(row, name)
-                item = QTableWidgetItem(text or row.form if name == "reader" else text)
-                if name == "state" and row.number in self.tracer.unreadable:
-                    item = QTableWidgetItem("unreadable")
+                item = QTableWidgetItem(self._text(row, name))
+                item.setToolTip(item.text())
                 item.setData(Qt.ItemDataRole.UserRole, row.number)
                 item.setData(ROW, row)
                 self.table.setItem(number, place, item)
         self._mark_open()
+
+    def _text(self, row: WorklistRow, name: str) -> str:
+        """What a column shows of a row."""
+        if name == "reader":
+            return row.reader or row.form
+        if name != "state":
+            return str(getattr(row, name))
+        state = "unreadable" if row.number in self.tracer.unreadable else row.state
+        return f"{state}: {row.finding}" if row.finding else state
 
     def _said(self, n_shown: int) -> str:
         worklist = self.tracer.worklist
