@@ -156,7 +156,7 @@ class CaseView(QObject):
     def _redraw(self) -> None:
         self._is_redraw_due = False
         if self.scene is not None and self.scene.is_open and self.session is not None:
-            self.scene.show(self.session)
+            self.scene.show(self.session, refused=self.readout.slices_refused if self.readout else ())
 
     # -- telling -----------------------------------------------------------------------------------------
 

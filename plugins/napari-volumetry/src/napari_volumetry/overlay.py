@@ -24,6 +24,7 @@ from napari_volumetry.painting import (
     paint_image,
     paint_labels,
     paint_letters,
+    paint_marks,
     paint_rings,
     paint_scale_bar,
     path_of,
@@ -51,6 +52,8 @@ class PictureOverlay(QWidget):
         Of the scan that is read, of another visit, and of other readers.
     painted : list of QImage
         Painted pixels of the slice.
+    crossings : list of (1, 2) array
+        Where outlines cross themselves, so that the slice has no area.
     over : (image, opacity) or None
         Another visit, over the picture.
     letters : dict of edge to letter
@@ -77,6 +80,7 @@ class PictureOverlay(QWidget):
         self.colour = "#ffffff"
         self.is_smooth = True
         self.hides_outlines = False
+        self.crossings: list[Array] = []
         self.last_painted = self.last_cost_s = 0.0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -117,6 +121,7 @@ class PictureOverlay(QWidget):
             paint_rings(painter, view, self.other_rings)
             paint_rings(painter, view, self.read_rings)
             paint_rings(painter, view, self.rings)
+            paint_marks(painter, view, self.crossings)
             self._paint_drawing(painter, view)
         if self.crosshair is not None:
             paint_crosshair(painter, view, self.crosshair)

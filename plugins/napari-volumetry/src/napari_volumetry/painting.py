@@ -18,6 +18,9 @@ LINE_PIXELS = 1.5
 """Width of outlines, at every zoom."""
 
 LETTER_COLOUR = "#ffd42a"
+WRONG_COLOUR = "#ff5050"
+MARK_PIXELS = 11.0
+"""Radius of a mark, at every zoom."""
 NOTE_COLOUR = "#ff9a3c"
 TEXT_COLOUR = "#e8e8e8"
 SCALE_BARS_MM = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0)
@@ -70,6 +73,16 @@ def paint_rings(painter: QPainter, view: CanvasMap, rings: Iterable[Ring]) -> No
             painter.drawPolygon(shown)
         painter.setPen(pen(ring.colour, is_dashed=ring.is_dashed))
         painter.drawPolygon(shown)
+
+
+def paint_marks(painter: QPainter, view: CanvasMap, places: Iterable[Array]) -> None:
+    """Paint a red circle round each place, (1, 2): something is wrong there."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for place in places:
+        x, y = view.to_canvas(place)[0]
+        for colour, width in ((DARK_EDGE, 5.0), (WRONG_COLOUR, 2.5)):
+            painter.setPen(pen(colour, width=width))
+            painter.drawEllipse(QPointF(x, y), MARK_PIXELS, MARK_PIXELS)
 
 
 def paint_image(painter: QPainter, view: CanvasMap, image: QImage, *, is_smooth: bool) -> None:

@@ -6,7 +6,7 @@ are traced or three hundred, and nothing that napari's tools do to layers change
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 import numpy as np
@@ -344,9 +344,14 @@ class Scene:
 
     # -- what is traced ---------------------------------------------------------------------------------
 
-    def show(self, session: TracingSession) -> None:
-        """Show what is traced on the slice in view."""
+    def show(self, session: TracingSession, *, refused: Collection[int] = ()) -> None:
+        """Show what is traced on the slice in view; where it is `refused`, also where outlines cross."""
         index, state = self.slice_index, session.state
+        traced = state.contours_on(session.current_lesion, index, status="confirmed")
+        crossings = [c.contour.crossing() for c in traced] if index in refused else []
+        self.overlay.crossings = [
+            self.orientation.pixels_to_display(np.array([place])) for place in crossings if place is not None
+        ]
         self.outlines, self.proposed = [], []
         for lesion in state.lesions.values():
             colour = colour_of(lesion.colour)
