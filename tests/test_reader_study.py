@@ -234,6 +234,59 @@ def test_a_plan_is_reproducible_and_is_not_replaced_once_begun(tmp_path: Path) -
         read_worklist(studies[0], reader="A")
 
 
+def test_readers_and_scans_that_come_later_get_reads(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", 5)
+    protocol = study / "study.toml"
+    words = protocol.read_text(encoding="utf-8")
+    protocol.write_text(words.replace('["A", "B", "C"]', '["A", "B"]'), encoding="utf-8")
+    before, _ = plan_study(study)
+    worklist = read_worklist(study, reader="A")
+    read_case(worklist, worklist.rows[0].number, "A", FIRST)
+    shown = {row.number: (row.name, row.state) for row in read_worklist(study, reader="A").rows}
+    protocol.write_text(words, encoding="utf-8")
+    write_study(tmp_path / "more", 6)
+    (tmp_path / "more" / "p02").rename(study / "p09")
+    assert main(["study", "plan", str(study)]) == 0
+    after, _ = plan_study(study)
+    assert after.reads[: len(before.reads)] == before.reads
+    assert {read.reader for read in after.reads} == {"A", "B", "C"}
+    assert len({read.scan for read in after.of_reader("A")}) == len({r.scan for r in before.reads}) + 2
+    now = {row.number: (row.name, row.state) for row in read_worklist(study, reader="A").rows}
+    assert {number: now[number] for number in shown} == shown
+    assert {row["reader"]: row["signed"] for row in study_status(study).rows()} == {"A": 1, "B": 0, "C": 0}
+    plan_study(study)
+    # What was planned is not changed: neither by another share of repeats nor without a reader.
+    for old, new in (("repeat_share = 0.2", "repeat_share = 0.5"), ('"A", "B", "C"', '"B", "C"')):
+        protocol.write_text(words.replace(old, new), encoding="utf-8")
+        with pytest.raises(UsageError, match="begun"):
+            plan_study(study)
+
+
+def test_too_many_repeats_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = write_study(tmp_path / "study", 6)
+    protocol = study / "study.toml"
+    words = protocol.read_text(encoding="utf-8").replace("repeat_share = 0.2", "repeat_share = 1.0")
+    protocol.write_text(words, encoding="utf-8")
+    assert main(["study", "plan", str(study)]) == 0
+    assert "the second part of A holds 6 repeats and 0 scans that are new" in capsys.readouterr().err
+
+
+def test_adjudication_says_what_was_not_released(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = write_study(tmp_path / "study", 4)
+    assert main(["study", "adjudicate", str(study)]) == 0
+    assert "no lesion has been read" in capsys.readouterr().err
+    plan_study(study)
+    for reader in "AB":
+        worklist = read_worklist(study, reader=reader)
+        for number in numbers(worklist)[:2]:
+            read_case(worklist, number, reader, FIRST)
+    assert main(["study", "adjudicate", str(study)]) == 0
+    assert "4 signed reads are not compared yet: run volumetry study release" in capsys.readouterr().err
+    assert main(["study", "release", str(study)]) == 0
+    assert main(["study", "adjudicate", str(study)]) == 0
+    assert "not compared yet" not in capsys.readouterr().err
+
+
 def test_a_plan_can_lie_apart_from_an_archive(tmp_path: Path) -> None:
     archive, traces = write_study(tmp_path / "archive", 5), tmp_path / "traces"
     before = sorted(archive.rglob("*"))

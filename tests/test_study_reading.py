@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from volumetry.errors import UsageError
 from volumetry.study.protocol import Reading
-from volumetry.study.reading import n_of_share, plan_reads, second_part_opens
+from volumetry.study.reading import crowded_repeats, more_reads, n_of_share, plan_reads, second_part_opens
 
 
 def reading(**values: Any) -> Reading:
@@ -79,6 +79,11 @@ def test_the_place_in_the_second_part_tells_nothing() -> None:
         ([], {}, "usage"),
         (["a"], {"readers": ()}, "invalid-protocol"),
         (["a"], {"readers": ("A", "A")}, "invalid-protocol"),
+        (["a"], {"readers": ("A", " A")}, "invalid-protocol"),
+        (["a"], {"readers": ("AB", "a b")}, "invalid-protocol"),
+        (["a"], {"readers": ("A", " ")}, "invalid-protocol"),
+        (["a"], {"readers": ("consensus", "B")}, "invalid-protocol"),
+        (["a"], {"readers": ("A", "Consensus")}, "invalid-protocol"),
         (["a"], {"blinding": "patient"}, "invalid-protocol"),
         (["a"], {"blinding": "none"}, "invalid-protocol"),
     ],
@@ -96,3 +101,34 @@ def test_the_second_part_opens_when_the_last_case_of_the_first_has_rested() -> N
     opens = second_part_opens(["2024-03-02T10:00:00+00:00", "2024-03-02T10:30:00+02:00"], rules)
     assert opens is not None
     assert opens.isoformat() == "2024-03-16T10:00:00+00:00"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 20), st.integers(0, 12), st.floats(0, 0.5), st.integers(0, 100), st.booleans())
+def test_scans_and_readers_that_come_later_change_no_read(
+    n: int, more: int, share: float, seed: int, further_reader: bool
+) -> None:
+    scans = [f"p{i:02}" for i in range(n + more)]
+    rules = reading(repeat_share=share, seed=seed, readers=("A", "B"))
+    before = plan_reads(scans[more:], rules)
+    after = more_reads(before, scans, replace(rules, readers=("C", "A", "B")[0 if further_reader else 1 :]))
+    assert after[: len(before)] == before
+    assert sorted(read.number for read in after) == list(range(1, len(after) + 1))
+    for reader in {read.reader for read in after}:
+        own = [read for read in after if read.reader == reader]
+        assert Counter(read.scan for read in own if read.read == 1) == Counter(scans)
+        assert sorted(read.position for read in own) == list(range(1, len(own) + 1))
+        repeats = {read.scan for read in own if read.read == 2}
+        assert all(read.part == 1 for read in own if read.scan in repeats and read.read == 1)
+        later = [read for read in own if read not in before and read.part == 2]
+        if reader != "C":
+            assert sum(read.read == 2 for read in later) <= len(later) / 2
+    assert more_reads(after, scans, replace(rules, readers=tuple({r.reader: 0 for r in after}))) == after
+
+
+def test_repeats_that_are_not_hidden_among_new_scans_are_counted() -> None:
+    scans = [f"p{i:02}" for i in range(30)]
+    counts = {share: crowded_repeats(plan_reads(scans, reading(repeat_share=share))) for share in (0.2, 0.5)}
+    assert counts == {0.2: {}, 0.5: {}}
+    assert crowded_repeats(plan_reads(scans, reading(repeat_share=1.0))) == dict.fromkeys("ABC", (30, 0))
+    assert crowded_repeats(plan_reads(scans, reading(repeat_share=0.6))) == dict.fromkeys("ABC", (18, 12))

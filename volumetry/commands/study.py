@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,13 +56,24 @@ def _protocol(chosen: argparse.Namespace) -> Protocol | None:
 
 
 def _plan(chosen: argparse.Namespace) -> int:
+    from volumetry.study.reading import crowded_repeats
     from volumetry.tracing.worklist.plan import plan_study
 
     assignment, table = plan_study(chosen.folder, protocol=_protocol(chosen), place=chosen.traces)
     for reader in assignment.readers:
         write_note(f"{reader}: {len(assignment.of_reader(reader))} reads")
+    for reader, (n_repeats, n_new) in crowded_repeats(assignment.reads).items():
+        _warn(
+            f"the second part of {reader} holds {n_repeats} repeats and {n_new} scans that are new: "
+            "who knows the plan takes its cases for repeats. Up to repeat_share = 0.5 as many are new"
+        )
     write_note(f"the plan that readers may see: {table}")
     return DONE
+
+
+def _warn(text: str) -> None:
+    """Tell a person, on stderr: rows on stdout are for programs, too."""
+    sys.stderr.write(f"note: {text}\n")
 
 
 def _status(chosen: argparse.Namespace) -> int:
@@ -89,6 +101,7 @@ def _adjudicate(chosen: argparse.Namespace) -> int:
     from volumetry.agreement.adjudication import DISAGREEMENT_COLUMNS, disagreement_rows, read_lesions
     from volumetry.tracing.reader_study import settle
     from volumetry.tracing.worklist.plan import protocol_of_study
+    from volumetry.tracing.worklist.release import unreleased_reads
 
     protocol = _protocol(chosen) or protocol_of_study(chosen.folder, chosen.traces)
     if chosen.decisions:
@@ -97,4 +110,9 @@ def _adjudicate(chosen: argparse.Namespace) -> int:
     lesions = read_lesions(chosen.folder, traces=chosen.traces, protocol=protocol)
     rows = disagreement_rows(lesions, threshold_percent=chosen.threshold)
     write_rows(rows, DISAGREEMENT_COLUMNS, chosen.layout)
+    waiting = unreleased_reads(chosen.folder, place=chosen.traces)
+    if waiting:
+        _warn(f"{waiting} signed reads are not compared yet: run volumetry study release {chosen.folder}")
+    elif not lesions:
+        _warn("no lesion has been read: nothing was compared")
     return DONE

@@ -15,6 +15,9 @@ from random import Random
 from volumetry.errors import UsageError
 from volumetry.study.protocol import Reading
 
+RESERVED_READER = "consensus"
+"""Whose reads are those that readers agreed on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRead:
@@ -75,22 +78,76 @@ def plan_reads(scans: Iterable[str], reading: Reading) -> tuple[PlannedRead, ...
     >>> len(plan), sum(read.read == 2 for read in plan), sum(read.part == 2 for read in plan)
     (12, 2, 4)
     """
+    return more_reads((), scans, reading)
+
+
+def more_reads(
+    planned: Sequence[PlannedRead], scans: Iterable[str], reading: Reading
+) -> tuple[PlannedRead, ...]:
+    """Add the scans and the readers that came later to an assignment.
+
+    No read that was planned changes. Further scans follow those of a reader, with repeats of their own, of
+    which there are at most as many in the second part as further first reads.
+
+    Parameters
+    ----------
+    planned : sequence of PlannedRead
+    scans : iterable of str
+        All scans of the study.
+    reading : Reading
+
+    Returns
+    -------
+    tuple of PlannedRead
+        Those that were planned, and the further ones by reader and position, with numbers of their own.
+
+    Raises
+    ------
+    UsageError
+        As `plan_reads`.
+
+    Examples
+    --------
+    >>> rules = Reading(blinding="time", readers=("A",))
+    >>> plan = plan_reads(["p1.nii", "p2.nii"], rules)
+    >>> [read.scan for read in more_reads(plan, ["p1.nii", "p2.nii", "p3.nii"], rules)[2:]]
+    ['p3.nii']
+    """
     names = sorted(set(scans))
     _check(names, reading)
-    planned: list[PlannedRead] = []
+    found, number = list(planned), max((read.number for read in planned), default=0)
     for reader in reading.readers:
-        for position, (part, scan, read) in enumerate(_of_reader(names, reading, reader), start=1):
-            planned.append(
-                PlannedRead(
-                    reader=reader,
-                    position=position,
-                    part=part,
-                    number=len(planned) + 1,
-                    scan=scan,
-                    read=read,
-                )
+        own = [read for read in planned if read.reader == reader]
+        held, last = {read.scan for read in own}, max((read.position for read in own), default=0)
+        further = [scan for scan in names if scan not in held]
+        for position, (part, scan, read) in enumerate(
+            _of_reader(further, reading, reader, n_held=len(own)), start=last + 1
+        ):
+            number += 1
+            found.append(
+                PlannedRead(reader=reader, position=position, part=part, number=number, scan=scan, read=read)
             )
-    return tuple(planned)
+    return tuple(found)
+
+
+def crowded_repeats(planned: Sequence[PlannedRead]) -> dict[str, tuple[int, int]]:
+    """Return repeats and new scans of the second part, of readers with more of the first than of the second.
+
+    Whoever knows the plan then takes a case of the second part rightly for a repeat more often than not.
+
+    Examples
+    --------
+    >>> rules = Reading(blinding="time", readers=("A",), repeat_share=0.8)
+    >>> crowded_repeats(plan_reads([f"p{i}.nii" for i in range(10)], rules))
+    {'A': (8, 2)}
+    """
+    found = {}
+    for reader in dict.fromkeys(read.reader for read in planned):
+        late = [read for read in planned if read.reader == reader and read.part == 2]
+        n_repeats = sum(read.read == 2 for read in late)
+        if n_repeats > len(late) - n_repeats:
+            found[reader] = (n_repeats, len(late) - n_repeats)
+    return found
 
 
 def _check(scans: Sequence[str], reading: Reading) -> None:
@@ -103,6 +160,15 @@ def _check(scans: Sequence[str], reading: Reading) -> None:
             values={"key": "readers", "readers": " ".join(reading.readers)},
             todo="Write each once: [reading] readers = ['A', 'B'].",
         )
+    names = ["".join(reader.split()).casefold() for reader in reading.readers]
+    if not all(names) or len(set(names)) < len(names) or RESERVED_READER in names:
+        raise UsageError(
+            "invalid-protocol",
+            f"a reader has no name, that of another (blanks and case aside), or {RESERVED_READER!r}, "
+            "which is that of the reads that readers agreed on",
+            values={"key": "readers", "readers": ", ".join(map(repr, reading.readers))},
+            todo="Give every reader a name or initials of their own.",
+        )
     if reading.blinding != "time":
         raise UsageError(
             "invalid-protocol",
@@ -112,12 +178,16 @@ def _check(scans: Sequence[str], reading: Reading) -> None:
         )
 
 
-def _of_reader(scans: Sequence[str], reading: Reading, reader: str) -> list[tuple[int, str, int]]:
-    """Part, scan and number of the read, in the order of one reader."""
+def _of_reader(
+    scans: Sequence[str], reading: Reading, reader: str, *, n_held: int = 0
+) -> list[tuple[int, str, int]]:
+    """Part, scan and number of the read, in the order of one reader, who has so many reads already."""
     n_repeats = n_of_share(len(scans), reading.repeat_share)
+    if n_held:
+        n_repeats = min(n_repeats, len(scans) // 2)
     n_late = min(n_repeats, len(scans) - n_repeats)
-    drawn = list(scans)
-    Random(f"{reading.seed} repeats {reader}").shuffle(drawn)
+    drawn, again = list(scans), f" {n_held}" if n_held else ""
+    Random(f"{reading.seed} repeats {reader}{again}").shuffle(drawn)
     repeated, late = drawn[:n_repeats], set(drawn[n_repeats : n_repeats + n_late])
     parts = (
         [(1, scan, 1) for scan in scans if scan not in late],
@@ -125,7 +195,7 @@ def _of_reader(scans: Sequence[str], reading: Reading, reader: str) -> list[tupl
     )
     if reading.order == "shuffled":
         for part, reads in enumerate(parts, start=1):
-            Random(f"{reading.seed} order {reader} {part}").shuffle(reads)
+            Random(f"{reading.seed} order {reader} {part}{again}").shuffle(reads)
     return [*parts[0], *parts[1]]
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,6 +34,10 @@ class Assignment:
     reads : tuple of PlannedRead
     lesions : mapping of scan to (lesion, side) pairs
         Lesions of the patient that were known when the study was planned: later ones would tell of reads.
+    repeat_share, order : float and str, or None
+        By which the reads were planned; None in files that do not say.
+    n_named : int
+        How many reads there were when the cases got their names; 0: as many as now.
 
     Examples
     --------
@@ -50,10 +54,13 @@ class Assignment:
     repeat_days: int
     reads: tuple[PlannedRead, ...]
     lesions: Mapping[str, tuple[tuple[str, str], ...]]
+    repeat_share: float | None = None
+    order: str | None = None
+    n_named: int = 0
 
     def case_name(self, read: PlannedRead) -> str:
-        """Return ``Case 07``; all names of a study are equally long."""
-        return f"Case {read.number:0{max(2, len(str(len(self.reads))))}d}"
+        """Return ``Case 07``; all names of a study are equally long, but for reads that were added later."""
+        return f"Case {read.number:0{max(2, len(str(self.n_named or len(self.reads))))}d}"
 
     def place(self, base: Path, read: PlannedRead) -> CasePlace:
         """Return where the files of a read are written; nothing in it is shared with another read."""
@@ -63,6 +70,16 @@ class Assignment:
     def of_reader(self, reader: str) -> tuple[PlannedRead, ...]:
         """Return the reads of one reader in their order."""
         return tuple(read for read in self.reads if read.reader == reader)
+
+    def keeps(self, earlier: Assignment) -> bool:
+        """Whether nothing that a reader may have seen or done in an earlier assignment changes."""
+        rules = ("seed", "repeat_days")
+        return (
+            all(getattr(self, name) == getattr(earlier, name) for name in rules)
+            and set(earlier.reads) <= set(self.reads)
+            and all(self.case_name(read) == earlier.case_name(read) for read in earlier.reads)
+            and all(self.lesions.get(scan) == lesions for scan, lesions in earlier.lesions.items())
+        )
 
     @property
     def readers(self) -> tuple[str, ...]:
@@ -94,6 +111,9 @@ def read_assignment(base: Path) -> Assignment | None:
                 str(scan): tuple((str(lesion), str(side)) for lesion, side in lesions)
                 for scan, lesions in document["lesions"].items()
             },
+            repeat_share=document.get("repeat_share"),
+            order=document.get("order"),
+            n_named=int(document.get("n_named", 0)),
         )
     except FileNotFoundError:
         return None
@@ -110,6 +130,8 @@ def read_assignment(base: Path) -> Assignment | None:
 def write_assignment(base: Path, assignment: Assignment) -> Path:
     """Write the private key and the table that the readers may see; the same again changes nothing.
 
+    An assignment that has begun may get further reads (`extended`); none of its own may change.
+
     Returns
     -------
     Path
@@ -125,14 +147,15 @@ def write_assignment(base: Path, assignment: Assignment) -> Path:
     path, table = folder / ASSIGNMENT_NAME, base / TABLE_NAME
     content = _encoded(assignment)
     if not (path.is_file() and path.read_bytes() == content):
-        begun = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-        if begun:
+        begun, earlier = n_begun(base), read_assignment(base)
+        if begun and (earlier is None or not assignment.keeps(earlier)):
             raise UsageError(
                 "usage",
                 "the reading has begun, and this assignment is another one",
                 where=base,
-                values={"begun": len(begun), "reads": len(assignment.reads)},
-                todo="Go on with the scans and the protocol it was planned with, or name another --traces.",
+                values={"begun": begun, "reads": len(assignment.reads)},
+                todo="Go on with the scans, readers and protocol it was planned with (further ones may be "
+                "added), or name another --traces.",
             )
         make_folder(folder)
         write_atomically(path, content)
@@ -141,12 +164,50 @@ def write_assignment(base: Path, assignment: Assignment) -> Path:
     return table
 
 
+def n_begun(base: Path) -> int:
+    """Return how many cases of a blinded reading have files."""
+    folder = blinded_folder(base)
+    return sum(path.is_dir() for path in folder.iterdir()) if folder.is_dir() else 0
+
+
+def extended(earlier: Assignment, later: Assignment, reads: tuple[PlannedRead, ...]) -> Assignment | None:
+    """Return an assignment with further reads; None where what was planned could not stay as it is.
+
+    Parameters
+    ----------
+    earlier : Assignment
+    later : Assignment
+        By the scans, readers and rules of now.
+    reads : tuple of PlannedRead
+        Those of the earlier assignment and further ones.
+    """
+    rules = ("seed", "repeat_days", "repeat_share", "order")
+    known = [(getattr(earlier, name), getattr(later, name)) for name in rules]
+    if any(old is not None and old != new for old, new in known):
+        return None
+    gone = {read.scan for read in earlier.reads} - later.lesions.keys()
+    if gone or not set(earlier.readers) <= set(later.readers):
+        return None
+    n_named = earlier.n_named or (len(earlier.reads) if len(reads) > len(earlier.reads) else 0)
+    return replace(
+        later,
+        reads=reads,
+        lesions={**later.lesions, **earlier.lesions},
+        repeat_share=earlier.repeat_share if len(reads) == len(earlier.reads) else later.repeat_share,
+        order=earlier.order if len(reads) == len(earlier.reads) else later.order,
+        n_named=n_named,
+    )
+
+
 def _encoded(assignment: Assignment) -> bytes:
     document = {
         "seed": assignment.seed,
         "repeat_days": assignment.repeat_days,
         "reads": [asdict(read) for read in assignment.reads],
         "lesions": {scan: [list(pair) for pair in pairs] for scan, pairs in assignment.lesions.items()},
+        "repeat_share": assignment.repeat_share,
+        "order": assignment.order,
+        "n_named": assignment.n_named,
     }
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
 

@@ -8,8 +8,14 @@ from pathlib import Path
 from volumetry.agreement.adjudication import CONSENSUS
 from volumetry.errors import UsageError
 from volumetry.study.protocol import Protocol, read_protocol
-from volumetry.study.reading import plan_reads
-from volumetry.tracing.worklist.assignment import Assignment, write_assignment
+from volumetry.study.reading import more_reads, plan_reads
+from volumetry.tracing.worklist.assignment import (
+    Assignment,
+    extended,
+    n_begun,
+    read_assignment,
+    write_assignment,
+)
 from volumetry.tracing.worklist.scans import StudyScan, scans_of_study, short_name
 from volumetry.tracing.worklist.series import cases_of_study
 
@@ -20,6 +26,9 @@ def plan_study(
     study: Path | str, *, protocol: Protocol | None = None, place: Path | str | None = None
 ) -> tuple[Assignment, Path]:
     r"""Assign the scans of a study folder to its readers, and write the assignment.
+
+    Once the reading has begun, scans and readers that came later are added, and no read that was planned
+    changes.
 
     Parameters
     ----------
@@ -63,7 +72,13 @@ def plan_study(
         repeat_days=reading.repeat_days,
         reads=plan_reads([scan.identity for scan in scans], reading),
         lesions={scan.identity: _lesions_of(scan.patient, scans, reading.readers) for scan in scans},
+        repeat_share=reading.repeat_share,
+        order=reading.order,
     )
+    earlier = read_assignment(base) if n_begun(base) else None
+    if earlier is not None:
+        reads = more_reads(earlier.reads, [scan.identity for scan in scans], reading)
+        assignment = extended(earlier, assignment, reads) or assignment
     return assignment, write_assignment(base, assignment)
 
 

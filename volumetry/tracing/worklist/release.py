@@ -20,6 +20,8 @@ from volumetry.tracing.worklist.plan import protocol_of_study
 from volumetry.tracing.worklist.scans import StudyScan, fits, scans_of_study
 from volumetry.tracing.worklist.series import cases_of_study
 
+_Released = dict[tuple[str, str, int], tuple[Path, Trace]]
+
 
 def release_blinded(study: Path | str, *, place: Path | str | None = None) -> tuple[Path, ...]:
     """Copy the traces of a blinded reading to their patients and visits, once all is read.
@@ -88,25 +90,66 @@ def _released_reads(
 ) -> Iterator[Path]:
     known = {scan.identity: scan for scan in scans}
     for read in assignment.reads:
-        traces = [read_saved(path) for path in assignment.place(base, read).traces()]
-        signed = [trace for trace in traces if trace.provenance.signed_time]
+        signed = _signed(assignment, read, base)
         if signed and read.scan in known:
             yield from _released_read(signed, read, known[read.scan], study)
+
+
+def unreleased_reads(study: Path | str, *, place: Path | str | None = None) -> int:
+    """Return how many reads of a reader study are signed and not beside their scans; 0 without a study.
+
+    Raises
+    ------
+    ReadError
+        ``unreadable``: the assignment.
+
+    Examples
+    --------
+    >>> from volumetry.tracing.worklist.release import unreleased_reads
+    >>> unreleased_reads("sample_scans/study")
+    0
+    """
+    study = Path(study)
+    base = study if place is None else Path(place)
+    assignment = read_assignment(base)
+    if assignment is None:
+        return 0
+    there = {scan.identity: _beside(scan) for scan in _scans(study, base)}
+    return sum(
+        bool(_missing(_signed(assignment, read, base), there[read.scan]))
+        for read in assignment.reads
+        if read.scan in there
+    )
+
+
+def _signed(assignment: Assignment, read: PlannedRead, base: Path) -> list[Trace]:
+    traces = [read_saved(path) for path in assignment.place(base, read).traces()]
+    return [trace for trace in traces if trace.provenance.signed_time]
+
+
+def _beside(scan: StudyScan) -> _Released:
+    """The traces beside a scan by lesion, reader and read."""
+    there: _Released = {}
+    for path in scan.place.traces():
+        with suppress(ReadError):
+            held = read_saved(path)
+            if fits(path, scan):
+                there[held.lesion, held.provenance.reader, held.provenance.read] = (path, held)
+    return there
+
+
+def _missing(traces: Sequence[Trace], there: _Released) -> list[Trace]:
+    """Those whose copy is not beside the scan."""
+    released = {held.provenance.parent_sha256 for _, held in there.values()}
+    return [trace for trace in traces if trace.sha256 not in released]
 
 
 def _released_read(
     traces: Sequence[Trace], read: PlannedRead, scan: StudyScan, study: Path
 ) -> Iterator[Path]:
     """Put the number of the read and the true source into signed traces, and save them beside the scan."""
-    there: dict[tuple[str, str, int], tuple[Path, Trace]] = {}
-    for path in scan.place.traces():
-        with suppress(ReadError):
-            held = read_saved(path)
-            if fits(path, scan):
-                there[held.lesion, held.provenance.reader, held.provenance.read] = (path, held)
-    missing = [
-        t for t in traces if t.sha256 not in {held.provenance.parent_sha256 for _, held in there.values()}
-    ]
+    there = _beside(scan)
+    missing = _missing(traces, there)
     if not missing:
         return
     image = read_scan(study / scan.scan, series_uid=scan.series_uid or None)
