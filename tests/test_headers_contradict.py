@@ -1,15 +1,17 @@
 """Headers of DICOM images that contradict who, when and which: nothing is one or earlier by accident."""
 
 import csv
+import json
 
 import pytest
+from dicom_phantoms import stack_voxels, write_enhanced
 from phantoms import write_seg
 from pydicom import DataElement, Dataset, config, dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from study_phantoms import batch_results, box_mask, coronal, write_box
+from study_phantoms import batch_results, box_mask, box_trace, coronal, write_box
 from test_taken_for_another import GEOMETRY, write_study
 
-from volumetry import read_sections
+from volumetry import read_scan, read_sections, write_trace
 from volumetry.cli import main
 from volumetry.errors import TraceError
 from volumetry.formats.dicom.person import PersonMarks, is_placeholder, may_be_several, person_marks
@@ -305,7 +307,7 @@ def test_dates_that_differ_in_time_alone_are_flagged(tmp_path):
     _, rows, changes = two_visits(tmp_path / "study", *said)
     assert [change["category"] for change in changes] == ["decrease"]
     assert "visit-dates-conflict" in changes[0]["flags"]
-    assert "StudyDate contradicts AcquisitionDate" in rows[0]["message"]
+    assert "contradicts AcquisitionDate" in rows[0]["message"]
 
 
 @pytest.mark.parametrize("form", ["rtstruct", "mask"])
@@ -558,3 +560,82 @@ def test_structure_sets_tell_regions_apart_besides_their_names(tmp_path, name, v
     _, rows, _ = batch_results(tmp_path / "study")
     assert [row["side"] for row in rows] == sides
     assert {row["code"] for row in rows} == {code}
+
+
+@pytest.mark.parametrize("name", ["SeriesDescription", "ProtocolName"])
+@pytest.mark.parametrize(
+    ("said", "sides"),
+    [
+        (("HIP LEFT COR T1", "HIP RIGHT COR T1"), "LR"),
+        (("Hip_left", "Hip_left"), "LL"),
+        (("HIP LEFT", "HIP"), ""),
+        (("T1 R", "T1 L"), ""),
+        (("LEFT AND RIGHT", "RIGHT-LEFT"), ""),
+    ],
+)
+def test_descriptions_of_series_may_say_the_side(tmp_path, name, said, sides):
+    root = tmp_path / "study"
+    for place, date, text, rows in zip("ab", DATES, said, (10, 5), strict=True):
+        told = saying(**{name: text})
+        write_study(root / "P1" / place, date=date, rows=rows, region="ROI1", change=told, geometry=MIDDLE)
+    _, rows, changes = batch_results(root)
+    assert "".join(row["side"] for row in rows) == sides
+    assert "decrease" in {change["category"] for change in changes} or sides == "LR"
+    written = "".join(path.read_text() for path in (tmp_path / "study_out").iterdir() if path.is_file())
+    assert said[0] not in written
+
+
+def test_frames_of_an_enhanced_image_say_their_side(tmp_path):
+    write_enhanced(tmp_path / "e.dcm", MIDDLE, stack_voxels(MIDDLE))
+    ds = dcmread(tmp_path / "e.dcm")
+    anatomy = Dataset()
+    anatomy.FrameLaterality = "R"
+    ds.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [anatomy]
+    ds.save_as(tmp_path / "e.dcm")
+    assert person_marks(tmp_path / "e.dcm").side == "R"
+
+
+# -- NIfTI --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["AcquisitionDateTime", "AcquisitionDate", "StudyDate"])
+@pytest.mark.parametrize(
+    ("visits", "flagged"), [(("pre", "post"), False), (("v2", "v1"), True), (("v1", "v2"), False)]
+)
+def test_the_date_of_a_sidecar_is_that_of_its_image(tmp_path, key, visits, flagged):
+    for visit, day, rows in zip(visits, ("2020-03-01", "2021-04-01"), (10, 5), strict=True):
+        folder = tmp_path / "study/P1" / visit
+        write_box(folder / "t1.nii.gz", rows=(0, 9))
+        write_box(folder / "t1_mask.nii.gz", rows=(5, 5 + rows))
+        said = day if key == "AcquisitionDateTime" else day.replace("-", "")
+        said = f"{said}T10:00:00.5" if key == "AcquisitionDateTime" else said
+        (folder / "t1_mask.json").unlink()
+        (folder / "t1.json").write_text(json.dumps({"SliceThickness": 4.0, key: said}), encoding="utf-8")
+    _, rows, changes = batch_results(tmp_path / "study")
+    assert {row["study_date"] for row in rows} == {"2020-03-01", "2021-04-01"}
+    assert [(change["category"], change["days"]) for change in changes] == [("decrease", "396")]
+    assert ("visit-dates-conflict" in changes[0]["flags"]) is flagged
+    assert {"visit-dates-conflict" in row["flags"] for row in rows} == {flagged}
+
+
+@pytest.mark.parametrize("said", ["", "0000-00-00", "1900-01-01", "10:00:00", 2020, None, ["2020-03-01"]])
+def test_what_is_no_day_in_a_sidecar_is_none(tmp_path, said):
+    write_box(tmp_path / "t1.nii.gz")
+    (tmp_path / "t1.json").write_text(json.dumps({"AcquisitionDateTime": said}), encoding="utf-8")
+    assert read_scan(tmp_path / "t1.nii.gz").source.study_date == ""
+
+
+# -- one command --------------------------------------------------------------------------------------------
+
+
+def test_measuring_a_trace_compares_the_pixels_of_the_named_scan(tmp_path, capsys):
+    for name, rows in (("a", (0, 9)), ("b", (1, 9))):
+        write_box(tmp_path / f"{name}.nii.gz", rows=rows)
+    source = read_scan(tmp_path / "a.nii.gz").hashed_source
+    geometry = read_scan(tmp_path / "a.nii.gz").geometry
+    trace = box_trace(geometry, side="", source=source() if callable(source) else source)
+    write_trace(trace, tmp_path / "L1.trace.json")
+    for name, code in (("a", 0), ("b", 4)):
+        call = ["measure", tmp_path / "L1.trace.json", "--scan", tmp_path / f"{name}.nii.gz"]
+        assert main(list(map(str, call))) == code
+    assert "image-changed" in capsys.readouterr().err

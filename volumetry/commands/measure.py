@@ -76,6 +76,7 @@ def _measured(
 
     region = chosen_region(chosen)
     try:
+        _check_scan(path, chosen.scan)
         regions = read_regions(
             path,
             label=region,
@@ -95,6 +96,17 @@ def _measured(
             yield measure_volume(item.sections, rule=rule)
         except VolumetryError as error:
             yield error
+
+
+def _check_scan(path: str, scan: str | None) -> None:
+    """Refuse a native trace that was drawn on another scan than the named one, or on other pixels."""
+    from volumetry.formats import read_scan, recognise
+    from volumetry.formats.trace_json import read_trace
+    from volumetry.scan_match import check_trace
+
+    if scan is not None and recognise(path).name == "trace":
+        trace = read_trace(path)
+        check_trace(trace, read_scan(scan, series_uid=trace.source.series_uid or None))
 
 
 def _flat(rows: list[dict[str, Any]], per_slice: bool) -> list[dict[str, Any]]:

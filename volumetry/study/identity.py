@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from itertools import groupby
+from itertools import combinations, groupby
 from typing import Any
 
 from volumetry.formats.lesion_names import side_of_name
@@ -190,6 +190,23 @@ def _may_be_no_times(visits: Iterable[str]) -> bool:
     return names == {"t1", "t2"} or are_vertebrae
 
 
+def visits_against_names(days: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the visits whose names are dates or numbers in another order than their days.
+
+    Each comes with those that it contradicts.
+
+    >>> visits_against_names({"v1": "2020-01-01", "v2": "2019-01-01"})
+    {'v1': ['v2'], 'v2': ['v1']}
+    """
+    ranks = order_of_visits(dict.fromkeys(days, "")).ranks
+    found: dict[str, list[str]] = {}
+    for first, second in combinations(sorted(ranks, key=ranks.__getitem__), 2):
+        if days[first] > days[second]:
+            found.setdefault(first, []).append(second)
+            found.setdefault(second, []).append(first)
+    return found
+
+
 def first_days(days: Mapping[str, Iterable[str]]) -> dict[str, str]:
     """Return the first day of every visit; empty where the days of two visits overlap.
 
@@ -256,8 +273,8 @@ def doubted_order_message(visits: Iterable[str]) -> str:
 def inconsistent_dates_message() -> str:
     """Return the sentence that says that dates of images contradict each other, but not on their order."""
     return (
-        "StudyDate contradicts AcquisitionDate, or the dates or numbers of the folders; StudyDate counts. If "
-        "it is wrong, write study_date or visit_order in a manifest."
+        "the date of the images (StudyDate) contradicts AcquisitionDate, or the dates or numbers in names of "
+        "folders and visits; the date counts. If it is wrong, write study_date or visit_order in a manifest."
     )
 
 

@@ -21,6 +21,7 @@ from volumetry.formats.dicom.file.elements import DicomElements, walk_file
 from volumetry.formats.dicom.file.selection import ElementSelection
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.index import read_header
+from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.opening import open_regular
 
 _SELECTION = ElementSelection(
@@ -30,6 +31,8 @@ _SELECTION = ElementSelection(
         tags.SeriesDate,
         tags.AcquisitionDate,
         tags.AcquisitionDateTime,
+        tags.SeriesDescription,
+        tags.ProtocolName,
         tags.IssuerOfPatientID,
         tags.PatientBirthDate,
         tags.PatientSex,
@@ -37,7 +40,8 @@ _SELECTION = ElementSelection(
         tags.ClinicalTrialProtocolID,
         tags.ClinicalTrialSubjectID,
         tags.ClinicalTrialSubjectReadingID,
-    )
+    ),
+    sequences=frozenset({tags.SharedFunctionalGroupsSequence}),
 )
 _SALT = secrets.token_bytes(16)
 _NO_DATES = {"", "0", "00000000", "00010101", "19000101", "18000101", "99999999"}
@@ -85,6 +89,9 @@ class PersonMarks:
         ISO day of the study: StudyDate, else `acquired`.
     age_days : (int, float) or None
         PatientAge as a number and the days of its unit.
+    side : str
+        ``L``, ``R`` or empty: FrameLaterality of all frames, else what SeriesDescription or ProtocolName
+        names in full.
     is_unborn : bool
         Whether the study is dated before the birth of its patient, so that one of the days is none.
     """
@@ -98,6 +105,7 @@ class PersonMarks:
     acquired: str = ""
     day: str = ""
     age_days: tuple[int, float] | None = None
+    side: str = ""
     is_unborn: bool = False
 
     @property
@@ -129,6 +137,7 @@ def person_marks(path: Path | str) -> PersonMarks:
         acquired=acquired,
         day=day,
         age_days=_age(_text(elements, tags.PatientAge)),
+        side=_side(elements),
         is_unborn=is_day and "" < day < iso_date(born),
     )
 
@@ -186,6 +195,18 @@ def _age(text: str) -> tuple[int, float] | None:
         return None
     number, unit = int(matched[1]), _DAYS_OF_UNITS[matched[2]]
     return None if number == 0 or number * unit >= _OLDEST_YEARS * _YEAR_DAYS else (number, unit)
+
+
+def _side(elements: DicomElements) -> str:
+    """The side of all frames, else the one that a description names: ``R`` alone may be of anything."""
+    for shared in elements.sequences.get(tags.SharedFunctionalGroupsSequence, []):
+        for anatomy in shared.get(tags.FrameAnatomySequence) or ():
+            side = (anatomy.get(tags.FrameLaterality) or b"").decode("latin-1").strip(" \0")
+            if side in ("L", "R"):
+                return side
+    said = (_text(elements, tag) for tag in (tags.SeriesDescription, tags.ProtocolName))
+    words = (re.sub(r"(?<![^\W_])[LR](?![^\W_])", " ", text, flags=re.IGNORECASE) for text in said)
+    return next(filter(None, map(side_of_name, words)), "")
 
 
 def _acquired(elements: DicomElements) -> str:

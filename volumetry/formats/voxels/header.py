@@ -76,7 +76,7 @@ class VoxelFile:
         Values a voxel has: layers of overlapping segments.
     layers_fastest : bool
         Whether the layers of a voxel lie beside one another, or one layer follows the other.
-    modality : str
+    modality, study_date : str
     acquisition : Acquisition
         Of the sidecar; empty without one.
     labels : tuple of MaskLabel
@@ -106,6 +106,7 @@ class VoxelFile:
     n_layers: int = 1
     layers_fastest: bool = False
     modality: str = ""
+    study_date: str = ""
     acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
     labels: tuple[MaskLabel, ...] = ()
     flags: tuple[str, ...] = ()
@@ -125,7 +126,12 @@ class VoxelFile:
     @property
     def source(self) -> ScanSource:
         """What was scanned, as far as a sidecar says so: these formats know no more than themselves."""
-        return ScanSource(format=self.format, modality=self.modality, acquisition=self.acquisition)
+        return ScanSource(
+            format=self.format,
+            modality=self.modality,
+            study_date=self.study_date,
+            acquisition=self.acquisition,
+        )
 
     @property
     def in_plane_axes(self) -> tuple[int, int]:

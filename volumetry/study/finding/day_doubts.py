@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from itertools import combinations
 
 from volumetry.formats.dicom.person import PersonMarks
-from volumetry.study.identity import order_of_visits
+from volumetry.study.identity import visits_against_names
 
 _FAR_DAYS = 31
 """So far apart, the two dates of a study are not the days before and after midnight."""
@@ -53,21 +53,7 @@ def are_inconsistent(studies: Sequence[PersonMarks], folders: Sequence[str]) -> 
     if shifts and not is_one_day and max(shifts) - min(shifts) > _FAR_DAYS:
         return True
     days = {folder: study.day for folder, study in zip(folders, studies, strict=True) if folder and study.day}
-    return len(days) == len(studies) and contradicts_names(days)
-
-
-def contradicts_names(days: Mapping[str, str]) -> bool:
-    """Return whether the names of some visits are dates or numbers in another order than their days.
-
-    Examples
-    --------
-    >>> contradicts_names({"v1": "2020-01-01", "v2": "2019-01-01"})
-    True
-    """
-    ranks = order_of_visits(dict.fromkeys(days, "")).ranks
-    return any(
-        days[first] > days[second] for first, second in combinations(sorted(ranks, key=ranks.__getitem__), 2)
-    )
+    return len(days) == len(studies) and bool(visits_against_names(days))
 
 
 def _days_between(first: str, second: str) -> int:

@@ -82,6 +82,8 @@ class _Doubts:
         Folders side by side of a patient whose images have no PatientID of their own.
     orders, days : set of str
         Patients whose dates say two orders of their visits; whose dates contradict each other otherwise.
+    sides : mapping of file to str
+        Sides that descriptions of series name, by the first files of scans.
     """
 
     rules: IdentitySection
@@ -95,6 +97,7 @@ class _Doubts:
     unnamed: Mapping[str, set[str]]
     orders: set[str]
     days: set[str]
+    sides: Mapping[str, str]
 
     @classmethod
     def of(cls, cases: Sequence[Case], rules: IdentitySection, root: Path) -> _Doubts:
@@ -119,10 +122,11 @@ class _Doubts:
             drawn_on={} if rules.patient else _several(drawn),
             studies={} if rules.visit else _several(studies),
             owners={} if rules.patient else _owners(cases, root),
-            persons={patient for patient, (said, _) in marks.items() if may_be_several(said)},
+            persons={patient for patient, (said, *_) in marks.items() if may_be_several(said)},
             unnamed={} if rules.patient else _unnamed(cases),
-            orders={patient for patient, (said, _) in marks.items() if are_in_doubt(said)},
-            days={patient for patient, (said, places) in marks.items() if are_inconsistent(said, places)},
+            orders={patient for patient, (said, *_) in marks.items() if are_in_doubt(said)},
+            days={patient for patient, (said, places, _) in marks.items() if are_inconsistent(said, places)},
+            sides={name: side for *_, sides in marks.values() for name, side in sides.items()},
         )
 
     @property
@@ -140,6 +144,7 @@ class _Doubts:
                 self.unnamed,
                 self.orders,
                 self.days,
+                self.sides,
             )
         )
 
@@ -147,6 +152,8 @@ class _Doubts:
         """Return a case with what contradicts itself without being an error."""
         if not case.trace or not case.study_uid:
             return case
+        if not case.named_side and (side := self.sides.get(_first_file(case), "")):
+            case = replace(case, named_side=side)
         is_doubted = case.patient in self.orders
         conflicts = []
         if is_doubted or case.patient in self.days:
@@ -250,26 +257,34 @@ def _first_of_images(case: Case) -> str:
     return next(iter(image_folders(case)), "")
 
 
-def _marks_of_studies(
-    cases: Iterable[Case], root: Path
-) -> dict[str, tuple[tuple[PersonMarks, ...], tuple[str, ...]]]:
-    """What one file of each traced DICOM study says, and its folder, for patients who have several studies.
+Marks = tuple[tuple[PersonMarks, ...], tuple[str, ...], dict[str, str]]
+"""Of a patient: what a file of each study says, the folders of the studies, sides by first files of scans."""
 
-    The folder is the one by which the places of the studies differ; empty where there is none.
+
+def _marks_of_studies(cases: Iterable[Case], root: Path) -> dict[str, Marks]:
+    """What one file of each traced DICOM series says, for patients who have several studies.
+
+    The folder of a study is the one by which the places of the studies differ; empty where there is none.
     """
-    firsts: dict[str, dict[str, Case]] = defaultdict(dict)
+    of_patients: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         if case.trace and case.study_uid and not case.error:
-            firsts[case.patient].setdefault(case.study_uid, case)
-    found = {}
-    for patient, of_studies in firsts.items():
-        if len(of_studies) > 1:
-            files = [c.scan_files[0] if c.scan_files else c.trace for c in of_studies.values()]
-            folders = [image_folders(case) for case in of_studies.values()]
+            of_patients[case.patient].append(case)
+    found: dict[str, Marks] = {}
+    for patient, own in of_patients.items():
+        firsts = {case.study_uid: case for case in reversed(own)}
+        if len(firsts) > 1:
+            marks = {name: person_marks(root / name) for name in dict.fromkeys(map(_first_file, own))}
+            folders = [image_folders(case) for case in firsts.values()]
             common = _n_common(folders)
             places = tuple(names[common] if len(names) > common else "" for names in folders)
-            found[patient] = tuple(person_marks(root / file) for file in files), places
+            said = tuple(marks[_first_file(case)] for case in firsts.values())
+            found[patient] = said, places, {name: one.side for name, one in marks.items() if one.side}
     return found
+
+
+def _first_file(case: Case) -> str:
+    return case.scan_files[0] if case.scan_files else case.trace
 
 
 def _n_common(places: Iterable[Sequence[str]]) -> int:

@@ -19,6 +19,7 @@ from volumetry.study.identity import (
     natural,
     order_of_visits,
     unknown_order_message,
+    visits_against_names,
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
@@ -111,7 +112,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     """
     light = [(case, place, _keys(case, row, protocol)) for case, place, row in measured]
     orders, visits = _orders(light, protocol)
-    conflicts = _conflicts(light, orders)
+    conflicts = _conflicts(light, orders, visits)
     traced = [i for i, (*_, keys) in enumerate(light) if _names_a_lesion(keys)]
     opposite = settle_sides(light, traced)
     claims = [_claim(light[i][0], light[i][2]) for i in traced]
@@ -163,11 +164,12 @@ def _order_message(
     """What there is to say of the place of a measured visit among those of its patient; empty: nothing."""
     if not order.is_known and case.order_doubted:
         return doubted_order_message(visits)
-    if against:
+    if against and order.by == "protocol":
         return conflict_message((visit, *against))
     if not order.is_known:
         return unknown_order_message(visits, protocol.visits)
-    return inconsistent_dates_message() if "visit-dates-conflict" in case.conflicts else ""
+    is_told = bool(against) or "visit-dates-conflict" in case.conflicts
+    return inconsistent_dates_message() if is_told else ""
 
 
 def _in_order(entries: Iterable[Entry]) -> list[Entry]:
@@ -254,11 +256,14 @@ def _empty_code(keys: dict[str, str], protocol: Protocol) -> str:
 
 
 def _conflicts(
-    light: Iterable[Light], orders: Mapping[tuple[str, str], VisitOrder]
+    light: Iterable[Light],
+    orders: Mapping[tuple[str, str], VisitOrder],
+    dates: Mapping[tuple[str, str], Mapping[str, str]],
 ) -> dict[tuple[str, str, str], list[str]]:
     """Visits whose place contradicts the dates of their images, each with those that it contradicts.
 
-    Dates that the images say are compared with each other, and dates that somebody gave with these.
+    Dates that the images say are compared with each other, and dates that somebody gave with these; numbers
+    and dates in the names of visits with the dates that order them.
     """
     days: dict[tuple[str, str, bool], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for case, _, keys in light:
@@ -273,6 +278,10 @@ def _conflicts(
             if min(visits[earlier]) > max(visits[later]):
                 found[site, patient, earlier].append(later)
                 found[site, patient, later].append(earlier)
+    for who, order in orders.items():
+        if order.by == "dates":
+            for visit, others in visits_against_names(dates[who]).items():
+                found[(*who, visit)] += others
     return found
 
 

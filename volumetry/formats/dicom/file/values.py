@@ -1,9 +1,9 @@
 """Decoding of the few DICOM attributes that are read here, and of no others.
 
-The table is a whitelist: a patient's name and address, and descriptions and comments of images have no entry,
-so nothing here can decode them, whatever a file holds. PatientID is the one text that identifies, and the key
-that joins tables. Birth date, sex, age and numbers of a person are only compared, in memory, and kept nowhere
-(`volumetry.formats.dicom.person`). Descriptions of regions are asked for a side word alone.
+The table is a whitelist: a patient's name and address, and comments on images, have no entry, so nothing here
+can decode them, whatever a file holds. PatientID is the one text that identifies, and the key that joins
+tables. Birth date, sex, age and numbers of a person are only compared, in memory, and kept nowhere
+(`volumetry.formats.dicom.person`). Descriptions of series and regions are asked for a side word alone.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.ReferencedSOPInstanceUID: "UI",
         tags.ReferencedFrameNumber: "IS",
         tags.CodeValue: "SH",
+        tags.SeriesDescription: "LO",  # only which side it names, if any
+        tags.ProtocolName: "LO",  # the same
         tags.PatientID: "LO",
         tags.IssuerOfPatientID: "LO",  # `person`
         tags.PatientBirthDate: "DA",  # `person`
@@ -69,6 +71,7 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.FrameOfReferenceUID: "UI",
         tags.Laterality: "CS",
         tags.ImageLaterality: "CS",
+        tags.FrameLaterality: "CS",
         tags.TemporalPositionIdentifier: "IS",
         tags.SamplesPerPixel: "US",
         tags.PhotometricInterpretation: "CS",
@@ -131,6 +134,7 @@ SEQUENCES = frozenset(
         tags.SegmentedPropertyTypeModifierCodeSequence,
         tags.SharedFunctionalGroupsSequence,
         tags.PerFrameFunctionalGroupsSequence,
+        tags.FrameAnatomySequence,
         tags.PlanePositionSequence,
         tags.PlaneOrientationSequence,
         tags.PixelMeasuresSequence,

@@ -47,6 +47,7 @@ def read_header(path: Path | str) -> VoxelFile:
         path=path,
         format="nifti",
         modality=facts.modality,
+        study_date=facts.study_date,
         acquisition=facts.acquisition,
         dtype=header.dtype,
         sizes=header.sizes,

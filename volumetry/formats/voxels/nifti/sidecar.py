@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
@@ -15,6 +16,7 @@ from volumetry.errors import ReadError
 from volumetry.formats.voxels.streams import open_stream
 
 _MAX_BYTES = 1 << 20
+_DAY = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)", re.ASCII)
 _IMAGE_SUFFIX = re.compile(r"\.(nii|hdr|img)(\.gz)?$", re.I)
 _MASK_SUFFIX = re.compile(r"[_-](mask|dseg|label|labels|seg)$", re.I)
 
@@ -50,11 +52,14 @@ class SidecarFacts:
     ----------
     slice_thickness_mm : float or None
     modality : str
+    study_date : str
+        ISO day on which the image was made; empty where no sidecar says it.
     acquisition : Acquisition
     """
 
     slice_thickness_mm: float | None = None
     modality: str = ""
+    study_date: str = ""
     acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
 
 
@@ -79,8 +84,20 @@ def sidecar_facts(path: Path) -> SidecarFacts:
     return SidecarFacts(
         slice_thickness_mm=next((value for value in thicknesses if value is not None), None),
         modality=modality if modality in ("MR", "CT", "PT") else "",
+        study_date=next(filter(None, map(_day, documents)), ""),
         acquisition=acquisition,
     )
+
+
+def _day(document: dict[str, Any]) -> str:
+    """The ISO day of a sidecar of dcm2niix; empty without one, and for the days that anonymisers write."""
+    for name in ("StudyDate", "AcquisitionDateTime", "AcquisitionDate"):
+        matched = _DAY.match(str(document.get(name) or ""))
+        with suppress(ValueError):
+            day = date(*map(int, matched.groups())) if matched is not None else date.min
+            if 1900 < day.year < 2300:
+                return day.isoformat()
+    return ""
 
 
 def sidecar_description(path: Path) -> str:
