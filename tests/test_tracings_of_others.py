@@ -219,3 +219,35 @@ def test_the_manifest_of_an_archive_with_its_tracings_apart(tmp_path):
     assert without_trace(rows) == without_trace(again)
     assert changes == same
     assert [change["category"] for change in changes] == ["increase"]
+
+
+# -- a folder more above the archive's -----------------------------------------------------------------------
+
+
+def masks_of_readers(tmp_path, *places):
+    for visit in ("v1", "v2"):
+        write_box(tmp_path / f"archive/P1/{visit}/t1.nii.gz", GEOMETRY)
+    for rows, place in zip((10, 5, 8, 4), places, strict=False):
+        write_box(tmp_path / f"traces/{place}/t1_mask.nii.gz", GEOMETRY, rows=(5, 5 + rows))
+    _, rows, changes, _ = batch(tmp_path / "archive", tmp_path / "traces", tmp_path / "out")
+    found = [(row["patient"], row["visit"], row["reader"], row["code"] or row["status"]) for row in rows]
+    return sorted(found), [(row["reader"], row["category"], row["reason"]) for row in changes]
+
+
+def test_a_folder_for_each_reader_lies_above_those_of_the_archive(tmp_path):
+    rows, changes = masks_of_readers(tmp_path, "readerA/P1/v1", "readerA/P1/v2", "readerB/P1/v1")
+    measured = [("v1", "A"), ("v1", "B"), ("v2", "A")]
+    assert rows == [("P1", visit, reader, "measured") for visit, reader in measured]
+    assert changes == [("A", "decrease", ""), ("B", "not_evaluable", "followup-not-traced")]
+
+
+def test_folders_that_may_be_readers_are_not_compared(tmp_path):
+    rows, changes = masks_of_readers(tmp_path, "AB/P1/v1", "CD/P1/v2")
+    assert rows == [("P1", visit, "", "ambiguous-lesion") for visit in ("v1", "v2")]
+    assert [change[1:] for change in changes] == [("not_evaluable", "ambiguous-lesion")]
+
+
+def test_one_folder_above_all_says_nothing(tmp_path):
+    rows, changes = masks_of_readers(tmp_path, "final/P1/v1", "final/P1/v2")
+    assert rows == [("P1", visit, "", "measured") for visit in ("v1", "v2")]
+    assert [change[1] for change in changes] == ["decrease"]

@@ -208,6 +208,16 @@ def reader_of_name(name: str) -> str:
     return matched[1] if matched else ""
 
 
+def reader_of_folder(folder: str) -> str:
+    """Return the reader that the name of a folder says; else empty.
+
+    >>> reader_of_folder("reader_B"), reader_of_folder("P1")
+    ('B', '')
+    """
+    matched = _READER_FOLDER.fullmatch(folder)
+    return matched[1] if matched else ""
+
+
 def folders_below_visit(name: str) -> list[str]:
     """Return the folders that hold a file below those of patient and visit.
 

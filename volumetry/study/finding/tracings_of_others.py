@@ -2,7 +2,8 @@
 
 RTSTRUCT and SEG objects are tied to the series of the archive by their UIDs, wherever they lie. Masks are
 tied as if their folder were laid over the archive: ``TRACES/P1/v1/t1_mask.nii.gz`` belongs to the image that
-it would belong to as ``ARCHIVE/P1/v1/t1_mask.nii.gz``. A mask may also have the very name of its image.
+it would belong to as ``ARCHIVE/P1/v1/t1_mask.nii.gz``. A mask may also have the very name of its image,
+and one folder more may lie above (``TRACES/readerA/P1/v1``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from volumetry.study.finding.doubts import doubted
 from volumetry.study.finding.folder import Found, look_around
 from volumetry.study.finding.folder_rules import FolderRules
 from volumetry.study.finding.layouts import cases_of_layouts
-from volumetry.study.finding.names import folders_of, image_stem, is_mask_name
+from volumetry.study.finding.names import folders_of, image_stem, is_mask_name, reader_of_folder
 from volumetry.study.finding.session_dates import dated
 from volumetry.study.protocol import IdentitySection
 
@@ -118,7 +119,7 @@ def _objects(found: Found, apart: Found) -> Iterator[Case]:
 
 def _masks(found: Found, volumes: Sequence[str], traces: Path, rules: IdentitySection) -> Iterator[Case]:
     images = [name for name in found.volumes if not is_mask_name(name)]
-    names = _laid_over(volumes, images, traces, Path(found.root))
+    names = _laid_over(volumes, images, traces, found)
     over = Found(root=found.root, index=found.index, series=found.series, volumes=sorted((*images, *names)))
     laid_out, over.traced_volumes = cases_of_layouts(
         over.root, over.volumes, is_mask=is_mask_name, mask_stem=image_stem
@@ -127,23 +128,34 @@ def _masks(found: Found, volumes: Sequence[str], traces: Path, rules: IdentitySe
     by_folders = FolderRules.of(rules, found.images())
     named = [dated(by_folders.named(c), over.sessions) for c in cases if c.trace in names]
     for case in doubted(named, rules, Path(found.root)):
-        inside = names[case.trace]
-        trace = os.path.relpath((traces / inside).absolute(), Path(found.root).absolute())
-        yield replace(case, trace=trace.replace(os.sep, "/"), shown_trace=inside)
+        for above, inside in names[case.trace].items():
+            trace = os.path.relpath((traces / inside).absolute(), Path(found.root).absolute())
+            own = replace(case, trace=trace.replace(os.sep, "/"), shown_trace=inside)
+            reader = reader_of_folder(above)
+            described = " ".join(filter(None, (case.described, "" if reader else above)))
+            yield replace(own, reader=case.reader or reader, described=described)
 
 
-def _laid_over(volumes: Sequence[str], images: Sequence[str], traces: Path, archive: Path) -> dict[str, str]:
-    """The names of masks as if they lay in the archive, and their own: none is that of an image there."""
-    taken = set(images)
-    names: dict[str, str] = {}
+def _laid_over(
+    volumes: Sequence[str], images: Sequence[str], traces: Path, found: Found
+) -> dict[str, dict[str, str]]:
+    """The names of masks as if they lay in the archive, and their own: none is that of an image there.
+
+    A folder more may lie above those of the archive, as one for each reader: a name may be there in each.
+    """
+    taken, archive = set(images), Path(found.root)
+    first = {folder for name in found.images() for folder in name.split("/")[:-1][:1]}
+    names: dict[str, dict[str, str]] = {}
     for inside in volumes:
-        name = inside
-        if inside in taken:
-            if filecmp.cmp(traces / inside, archive / inside, shallow=False):
+        above, _, name = inside.partition("/")
+        if above in first or name.partition("/")[0] not in first or "/" not in name:
+            above, name = "", inside
+        if name in taken:
+            if filecmp.cmp(traces / inside, archive / name, shallow=False):
                 continue  # a copy of the image
-            path = PurePosixPath(inside)
+            path = PurePosixPath(name)
             stem, dot, suffix = path.name.partition(".")
             name = str(path.with_name(f"{stem}_mask{dot}{suffix}"))
-        if name not in taken and name not in names:
-            names[name] = inside
+        if name not in taken:
+            names.setdefault(name, {}).setdefault(above, inside)
     return names
