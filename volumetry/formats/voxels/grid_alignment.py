@@ -280,8 +280,7 @@ def _mismatch(
             "scan": _size(scan),
             "scan voxel_mm": _voxel(scan),
         },
-        todo="Resample the mask onto the scan where both are of one patient and space, or name the scan it was "
-        "drawn on.",
+        todo="Resample the mask onto the scan where both lie in one space, or name the scan it was drawn on.",
     )
 
 
