@@ -29,7 +29,7 @@ class PlannedRead:
     position : int
         In the reader's order, from 1.
     part : int
-        1: from the beginning; 2: only after the first part has rested.
+        1: from the beginning; 2: `Reading.repeat_days` after the first part is signed.
     number : int
         Of the case, from 1; every read of the study has its own.
     scan : str

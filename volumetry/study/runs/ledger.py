@@ -72,7 +72,7 @@ class Ledger:
                 todo="Name another folder with --out, or move that file.",
             )
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Give up the file in a process that was forked: the lock is the parent's alone."""
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_RDWR)
@@ -212,10 +212,10 @@ def _is_own(head: bytes) -> bool:
     return sum(not fit for fit in fits) <= 1
 
 
-def _let_go_of_all() -> None:
+def _detach_all() -> None:
     for ledger in list(_OPEN):
-        ledger.let_go()
+        ledger.detach()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_of_all)
+    os.register_at_fork(after_in_child=_detach_all)

@@ -96,7 +96,7 @@ def register_rigid(
     Mattes' mutual information over three resolutions, from where the scanner put the two; deterministic.
     The last resolution stays a little smoothed: interpolation between thick slices blurs, and without it the
     metric prefers motions that blur alike.
-    Run it in a thread: SimpleITK lets go of the interpreter between iterations.
+    Run it in a thread: SimpleITK releases the interpreter between iterations.
 
     Examples
     --------
