@@ -160,10 +160,23 @@ def test_marks_hold_nothing_that_can_be_read(tmp_path):
     assert not may_be_several((marks, PersonMarks()))
 
 
-@pytest.mark.parametrize("name", ["ANON", "anonymous", "0000", "XXX", "removed", "n/a", "Patient", "test"])
+@pytest.mark.parametrize(
+    "name", ["ANON", "anonymous", "0000", "XXX", "removed", "n/a", "Patient", "-", ".", "ID", "XXX-XXX"]
+)
 def test_what_anonymisers_write_for_everybody_is_no_name(name):
     assert is_placeholder(name)
     assert not is_placeholder(f"{name}-7f")
+
+
+@pytest.mark.parametrize("name", ["1", "0001", "12345", "99", "subject1", "TEST001", "XY", "Phantom"])
+def test_what_may_be_the_number_of_a_person_is_a_name(name):
+    assert not is_placeholder(name)
+
+
+def test_dates_that_are_shifted_by_centuries_are_dates(tmp_path):
+    _, rows, changes = two_visits(tmp_path / "study", {}, {}, dates=("21800506", "21801201"))
+    assert [(change["category"], change["days"]) for change in changes] == [("decrease", "209")]
+    assert not any("malformed-tag" in row["flags"] for row in rows)
 
 
 # -- which --------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def date_of_name(visit: str) -> str:
         found = date(int(year), int(month), int(day))
     except ValueError:
         return ""
-    return found.isoformat() if 1900 <= found.year <= 2100 else ""
+    return found.isoformat() if 1900 <= found.year < 2300 else ""
 
 
 def date_in_name(visit: str) -> str:

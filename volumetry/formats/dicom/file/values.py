@@ -346,7 +346,8 @@ def iso_date(text: str) -> str:
     """Return ``20240302`` as ``2024-03-02``, and empty what is no day on which a scan can have been made.
 
     Old files have ``2024.03.02``; some writers put ``2024-03-02``, or a time behind the date. Anonymisers
-    write ``00000000``, ``00010101`` and ``99999999``, which are no days from 1900 to 2100.
+    write ``00000000``, ``00010101`` and ``99999999``, which are no days from 1900 to 2299; some shift
+    dates by centuries, so that nobody takes them for real ones.
     """
     matched = _DAY.fullmatch(text.strip())
     if matched is None:
@@ -355,4 +356,4 @@ def iso_date(text: str) -> str:
         day = date(int(matched[1]), int(matched[3]), int(matched[4]))
     except ValueError:
         return ""
-    return day.isoformat() if 1900 <= day.year <= 2100 else ""
+    return day.isoformat() if 1900 <= day.year < 2300 else ""
