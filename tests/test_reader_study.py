@@ -234,7 +234,9 @@ def test_a_plan_is_reproducible_and_is_not_replaced_once_begun(tmp_path: Path) -
         read_worklist(studies[0], reader="A")
 
 
-def test_readers_and_scans_that_come_later_get_reads(tmp_path: Path) -> None:
+def test_readers_and_scans_that_come_later_get_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     study = write_study(tmp_path / "study", 5)
     protocol = study / "study.toml"
     words = protocol.read_text(encoding="utf-8")
@@ -246,7 +248,11 @@ def test_readers_and_scans_that_come_later_get_reads(tmp_path: Path) -> None:
     protocol.write_text(words, encoding="utf-8")
     write_study(tmp_path / "more", 6)
     (tmp_path / "more" / "p02").rename(study / "p09")
+    assert main(["study", "status", str(study)]) == 0
+    assert "C of the protocol have no reads: run volumetry study plan" in capsys.readouterr().err
     assert main(["study", "plan", str(study)]) == 0
+    assert main(["study", "status", str(study)]) == 0
+    assert "have no reads" not in capsys.readouterr().err
     after, _ = plan_study(study)
     assert after.reads[: len(before.reads)] == before.reads
     assert {read.reader for read in after.reads} == {"A", "B", "C"}

@@ -131,6 +131,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "waterfall of 200 with long names": lambda: draw_waterfall(
         list(PERCENTS), list(np.resize(LONG, 200)), band=(-15, 15), labels=LONG, unit="hip",
         intervals=[(v - 12, v + 14) for v in PERCENTS], within_error=list(np.abs(PERCENTS) < 13),
+        not_comparable=list(np.abs(PERCENTS) > 25),
     ),
     "responders with long names": lambda: draw_responders(
         {LONG[0]: [59, 40, 3], LONG[1]: [12, 36, 26]},
@@ -256,6 +257,14 @@ def test_the_legend_of_a_waterfall_hides_no_axis_and_no_bar() -> None:
         box, axes = legend.get_window_extent(renderer), figure.axes[0]
         assert not box.overlaps(axes.get_window_extent(renderer))
         assert not box.overlaps(axes.yaxis.label.get_window_extent(renderer))
+
+
+def test_bars_of_visits_that_are_not_comparable_are_hatched() -> None:
+    figure, _ = drawn("waterfall of 200 with long names")
+    axes = figure.axes[0]
+    heights = [bar.get_height() for bars in axes.containers for bar in bars if bar.get_hatch()]
+    assert sorted(heights) == pytest.approx(sorted(v for v in PERCENTS if abs(v) > 25))
+    assert f"hatched: {len(heights)} not comparable" in axes.get_xlabel()
 
 
 def test_many_rows_have_two_curves_of_error_and_few_a_line_each() -> None:

@@ -80,8 +80,13 @@ def _status(chosen: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from volumetry.tracing.reader_study import CASE_COLUMNS, STATUS_COLUMNS, study_status
+    from volumetry.tracing.worklist.plan import protocol_of_study
 
     status = study_status(chosen.folder, place=chosen.traces)
+    named = protocol_of_study(chosen.folder, chosen.traces).reading.readers
+    without = [reader for reader in named if reader not in status.second_parts]
+    if without:
+        _warn(f"{', '.join(without)} of the protocol have no reads: run volumetry study plan {chosen.folder}")
     if chosen.cases:
         write_rows([asdict(case) for case in status.cases], CASE_COLUMNS, chosen.layout)
     else:

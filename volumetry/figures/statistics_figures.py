@@ -85,12 +85,14 @@ def draw_waterfall(
     unit: str,
     intervals: Sequence[tuple[float, float] | None] = (),
     within_error: Sequence[bool] = (),
+    not_comparable: Sequence[bool] = (),
     ax: Axes | None = None,
 ) -> Drawn:
     """Draw the change of each row in percent, ordered, with the band of no change.
 
     Into `ax` if axes are given, which are then returned. `intervals` are the limits of each row's change
-    under the error of measurement, in percent, where known; rows `within_error` are pale.
+    under the error of measurement, in percent, where known; rows `within_error` are pale, those of visits
+    that are `not_comparable` hatched.
     """
     sizes = {label: sum(group == label for group in groups) for label in labels}
     entries = {
@@ -108,13 +110,19 @@ def draw_waterfall(
         own = [rank for rank, row in enumerate(order) if groups[row] == label]
         heights = [percents[order[rank]] for rank in own]
         axes.bar(own, heights, width=0.9, color=colour_of(place), label=entries[label])
+    hatched = [rank for rank, row in enumerate(order) if not_comparable and not_comparable[row]]
+    if hatched:
+        heights = [percents[order[rank]] for rank in hatched]
+        axes.bar(hatched, heights, width=0.9, facecolor="none", edgecolor="white", hatch="//////", lw=0)
     pale = [rank for rank, row in enumerate(order) if within_error and within_error[row]]
     if pale:
         axes.bar(pale, [percents[order[rank]] for rank in pale], width=0.9, color="white", alpha=0.65)
     limits = [(rank, intervals[row]) for rank, row in enumerate(order) if intervals and intervals[row]]
     _error_lines(axes, limits, len(order))
     axes.axhline(0, color=INK, lw=0.6)
-    within = f"\npale: {len(pale)} within the error" if pale else ""
+    told = [f"pale: {len(pale)} within the error"] if pale else []
+    told += [f"hatched: {len(hatched)} not comparable"] if hatched else []
+    within = "".join(f"\n{line}" for line in told)
     axes.set_xlabel(f"{sentence(unit)}s in order of change (n = {len(order)}){within}")
     axes.set_ylabel(
         "Change of lesion volume (%)" + ("\nlines: 95 % by error of measurement" if limits else "")

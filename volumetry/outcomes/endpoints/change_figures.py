@@ -36,7 +36,8 @@ def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
             caption=f"Change of volume of each row in percent of its baseline; band: no change ({limits}). "
             "Rows with baseline 0 have no percentage and are not drawn. With an [error] section in the plan, "
             "lines are the middle 95 % of what a change measured again would be, and pale bars lie within "
-            "the error: neither a change nor its absence is shown.",
+            "the error: neither a change nor its absence is shown. Visits of hatched bars are not "
+            "comparable.",
             draw=lambda: _waterfall(context, volumes, band),
         ),
         Drawing(
@@ -65,6 +66,7 @@ def _waterfall(context: Context, volumes: Evaluable, band: tuple[float, float]) 
         unit=context.plan.volumes.unit,
         intervals=[interval for _, _, interval, _ in known],
         within_error=[verdict == "within_error" for *_, verdict in known],
+        not_comparable=[verdict == "not_evaluable" for *_, verdict in known],
     )
 
 

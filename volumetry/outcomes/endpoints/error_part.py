@@ -177,8 +177,8 @@ def _choices(sensitivity: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _under_error(context: Context, simulated: Sequence[Classes], compare: Comparison) -> dict[str, Any]:
-    ratios, below = [], []
-    for classes in simulated[:_MODEL_RUNS]:
+    ratios, below, runs = [], [], simulated[:_MODEL_RUNS]
+    for classes in runs:
         result = compare(context, classes)
         if result is not None and result.estimate is not None:
             ratios.append(result.estimate.value)
@@ -194,7 +194,9 @@ def _under_error(context: Context, simulated: Sequence[Classes], compare: Compar
         "p_value": None,
         "share_below_5_percent": float(np.mean(below)) if known else None,
         "simulations": len(ratios),
-        "reason": None if known else "the ordered model cannot be fitted in any simulation",
+        "reason": None
+        if len(ratios) == len(runs)
+        else f"the ordered model cannot be fitted in {len(runs) - len(ratios)} of {len(runs)} simulations",
     }
 
 
