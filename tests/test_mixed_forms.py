@@ -5,6 +5,8 @@ from dicom_phantoms import stack_voxels, uid_of, write_enhanced, write_series
 from study_phantoms import batch_results, write_box
 from test_taken_for_another import GEOMETRY, write_study
 
+from volumetry.cli import main
+
 DATES = {"v1": ("2020-03-01", 10), "v2": ("2021-04-01", 5)}
 
 
@@ -118,3 +120,15 @@ def test_what_the_protocol_says_of_names_stands(tmp_path):
     protocol.write_text('[identity]\npatient = "folder:1"\nvisit = "folder:2"\n', encoding="utf-8")
     _, rows, changes = batch_results(root, "--protocol", protocol)
     of_one_patient(rows, changes, "P1", ["v1", "v2"])
+
+
+@pytest.mark.parametrize("traced_first", [False, True])
+def test_a_first_visit_that_nobody_traced_is_told(tmp_path, caplog, traced_first):
+    root = tmp_path / "study"
+    for visit, rows in (("v0", 12), ("v1", 10), ("v2", 5)):
+        write_box(root / f"P1/{visit}/t1.nii.gz", GEOMETRY)
+        if visit != "v0" or traced_first:
+            write_box(root / f"P1/{visit}/t1_mask.nii.gz", GEOMETRY, rows=(5, 5 + rows))
+    assert main(["batch", str(root), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    told = [record.getMessage() for record in caplog.records]
+    assert any("nothing is traced at the first visit of P1 (v0)" in text for text in told) is not traced_first

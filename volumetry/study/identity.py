@@ -230,7 +230,7 @@ def twice_named(names: Sequence[str]) -> str:
 def unknown_order_message(visits: Iterable[str], declared: Sequence[str] = ()) -> str:
     """Return the sentence that says that the order of visits is unknown, and what to do.
 
-    >>> unknown_order_message(["Pre", "post"], ["pre", "post"])[:66]
+    >>> unknown_order_message(["Pre", "post"], ["pre", "post"])[:67]
     "the order of the visits 'Pre', 'post' is not known, so no change is"
     """
     known = sorted(visits)
@@ -248,6 +248,28 @@ def unknown_order_message(visits: Iterable[str], declared: Sequence[str] = ()) -
         for visit in lacking
     )
     return f"{what} visits in [study] of the protocol lacks {told}. Name every visit there as it is called."
+
+
+def untraced_first_message(firsts: Sequence[tuple[str, str]]) -> str:
+    """Return the sentence that says that changes have no baseline, as nobody traced the first visit.
+
+    Parameters
+    ----------
+    firsts : sequence of (str, str)
+        Patients, as tables show them, and their first visits.
+
+    Examples
+    --------
+    >>> untraced_first_message([("P1", "2022-01-01")])[:62]
+    'nothing is traced at the first visit of P1 (2022-01-01), but a'
+    """
+    told = ", ".join(f"{patient} ({visit})" for patient, visit in firsts[:3])
+    more = f" and {len(firsts) - 3} more patients" if len(firsts) > 3 else ""
+    return (
+        f"nothing is traced at the first visit of {told}{more}, but at later ones, so that their changes are "
+        "baseline-not-traced. Trace it; or, if it is no visit of the study, leave it out of a manifest "
+        "(volumetry manifest)."
+    )
 
 
 def conflict_message(visits: Iterable[str]) -> str:

@@ -25,6 +25,7 @@ from volumetry.formats.recognise import is_by_library
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
+from volumetry.study.identity import untraced_first_message
 from volumetry.study.protocol import Protocol
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import Pseudonymiser, write_map
@@ -345,6 +346,8 @@ def _write_tables(rows: StudyRows, folder: Path | str, out: Path, options: Batch
             "%d images or tracings are of several patients, byte by byte: see the flag duplicate-file",
             len(rows.shared),
         )
+    if rows.untraced_firsts:
+        _LOG.warning("%s", untraced_first_message(rows.untraced_firsts))
     _write_both(SLICES, rows.slices, out, options)
 
     def changes() -> Iterator[Row]:

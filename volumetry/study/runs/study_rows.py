@@ -47,6 +47,8 @@ class StudyRows:
         Rows in whose lesion, reader or visit the patient's own name stands in spite of pseudonyms.
     lesions_alike : list of tuple of str
         Lesions of one patient whose names are nearly equal.
+    untraced_firsts : list of (str, str)
+        Patients and their first visits, where nobody traced anything there, but at later visits.
     shared : SharedFiles
         Files that several patients have, once `measurements` has been gone through; the rows of the next time
         have the flag.
@@ -59,6 +61,7 @@ class StudyRows:
     counts: Counter[str] = field(default_factory=Counter, init=False)
     n_naming: int = field(default=0, init=False)
     lesions_alike: list[tuple[str, ...]] = field(default_factory=list, init=False)
+    untraced_firsts: list[tuple[str, str]] = field(default_factory=list, init=False)
     shared: SharedFiles = field(default_factory=SharedFiles, init=False)
     _held: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
     _joined: dict[tuple[str, ...], list[Row]] = field(default_factory=dict, init=False, repr=False)
@@ -102,16 +105,23 @@ class StudyRows:
         self.counts.clear()
         self.n_naming = 0
         self.lesions_alike.clear()
+        self.untraced_firsts.clear()
         found = SharedFiles()
         for _, entries in groupby(self.entries(), key=lambda entry: (entry.site, entry.patient)):
-            lesions = set[str]()
+            lesions, traced_at, first = set[str](), set[int | None](), None
             for entry in entries:
+                if entry.status != "not_traced":
+                    traced_at.add(entry.visit_order)
+                elif entry.visit_order == 0:
+                    first = entry
                 self.counts[entry.final_status] += 1
                 self.n_naming += self._names_patient(entry)
                 lesions.add(entry.lesion)
                 row = self.row(entry)
                 found.add(row)
                 yield with_flag(row, "duplicate-file") if self.shared.has(row) else row
+            if first is not None and traced_at and not traced_at & {0, None}:
+                self.untraced_firsts.append((first.patient, first.visit))
             if len(lesions) > 1:
                 self.lesions_alike += names_alike(lesions)
         self.shared = found
