@@ -204,7 +204,9 @@ def draw_responders(
             ink = "white" if inside and colour != colours[1] else INK
             height = row if inside else row - 0.42
             if number:
-                axes.text(left + share / 2, height, str(number), ha="center", va="center", color=ink)
+                # Beside a bar at an edge, clear of the axis.
+                place = left + share / 2 if inside else min(max(left + share / 2, 2.0), 98.0)
+                axes.text(place, height, str(number), ha="center", va="center", color=ink)
             left += share
     axes.set_yticks(range(len(counts)), [f"{names[name]}\n(n = {sum(n)})" for name, n in counts.items()])
     axes.invert_yaxis()
