@@ -57,25 +57,10 @@ def changes_of(
 def _changes_of_patient(
     patient: Patient, rows: list[Row], rule: ChangeRule, worth: WorthRule, shared: SharedFiles
 ) -> Iterator[Row]:
-    visits: dict[str, tuple[int, str]] = {}
     unknown = any(row["visit_order"] is None and (row["visit"] or row["lesion"]) for row in rows)
     if not unknown:
         rows = [row for row in rows if row["visit_order"] is not None]
-    units: dict[Unit, dict[str, Row]] = {}
-    failures: dict[str, str] = {}
-    for row in rows:
-        visit = row["visit"] or ""
-        order, known_date = visits.get(visit, (row["visit_order"] or 0, ""))
-        visits[visit] = (order, known_date or row["study_date"] or "")
-        if row["status"] == "not_traced":
-            continue
-        if row["code"] and not row["lesion"] and not row["side"]:
-            failures[visit] = row["code"] or ""  # a file that names no lesion may have held any of them
-            continue
-        unit = (row["side"] or "", row["lesion"] or "", row["reader"] or "")
-        held = units.setdefault(unit, {}).get(visit)
-        if held is None or (row["read"] or 1) < (held["read"] or 1):
-            units[unit][visit] = row
+    visits, units, failures = _gathered(rows)
     if unknown:
         if len(visits) > 1:
             for unit in sorted(units):
@@ -102,6 +87,37 @@ def _changes_of_patient(
         if baseline is not followup:
             row |= _both_readers(*both)
         yield _with_worth(row, worth_cells(*both, change, rule, worth))
+
+
+def _gathered(
+    rows: Iterable[Row],
+) -> tuple[dict[str, tuple[int, str]], dict[Unit, dict[str, Row]], dict[str, str]]:
+    """Return the visits of a patient, the first read of every lesion by every reader, and what failed.
+
+    Returns
+    -------
+    visits : dict of visit to (place in the order, study date)
+    units : dict of (side, lesion, reader) to dict of visit to row
+    failures : dict of visit to code
+        Of files that name no lesion, and so may have held any of them.
+    """
+    visits: dict[str, tuple[int, str]] = {}
+    units: dict[Unit, dict[str, Row]] = {}
+    failures: dict[str, str] = {}
+    for row in rows:
+        visit = row["visit"] or ""
+        order, known_date = visits.get(visit, (row["visit_order"] or 0, ""))
+        visits[visit] = (order, known_date or row["study_date"] or "")
+        if row["status"] == "not_traced":
+            continue
+        if row["code"] and not row["lesion"] and not row["side"]:
+            failures[visit] = row["code"] or ""
+            continue
+        unit = (row["side"] or "", row["lesion"] or "", row["reader"] or "")
+        held = units.setdefault(unit, {}).get(visit)
+        if held is None or (row["read"] or 1) < (held["read"] or 1):
+            units[unit][visit] = row
+    return visits, units, failures
 
 
 def _pairs(
