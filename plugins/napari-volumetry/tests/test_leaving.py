@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 
@@ -152,12 +153,37 @@ def test_room_that_is_made_ends_the_question(drawn, disc, full):
     person.tracer.update_view()
     person.look()
     assert person.panel.notice.isVisible()
+    assert person.panel.notice.text.text().endswith("what was drawn since then is in this window alone.")
     full()
     person.key("Shift-S")
     assert person.panel.state.text().startswith("Saved")
     assert not person.panel.notice.isVisible()
     person.key("PageDown")
     assert is_open(person, NEXT)
+
+
+@pytest.mark.parametrize("tool", ["freehand", "K", "L"])
+def test_what_is_half_drawn_is_dropped_with_a_word(drawn, disc, tool):
+    person, is_held = drawn, tool != "L"
+    before = person.tracer.session.state.contours
+    person.key("W")
+    if tool != "freehand":
+        person.key(tool)
+    path = person.on_canvas(disc(40, 40, 8)[:12])
+    person.mouse(QEvent.Type.MouseButtonPress, path[0], held=True)
+    if not is_held:
+        person.mouse(QEvent.Type.MouseButtonRelease, path[0], held=False)
+    for at in path[1:]:
+        person.mouse(QEvent.Type.MouseMove, at, held=is_held, button=False)
+    person.key("PageDown")
+    assert is_open(person, NEXT)
+    assert "dropped" in person.said
+    if is_held:
+        person.mouse(QEvent.Type.MouseButtonRelease, path[-1], held=False)
+    assert not person.tracer.session.state.contours
+    person.key("PageUp")
+    assert dict(person.tracer.session.state.contours) == dict(before)
+    assert "dropped" not in person.said
 
 
 def test_closing_says_what_would_be_lost(drawn, disc, full, monkeypatch):

@@ -187,7 +187,10 @@ class CaseView(QObject):
         otherwise: tuple[str, Callable[[], object]] = ("Later", lambda: None),
     ) -> None:
         """Say that a folder cannot be written, and offer another."""
+        session = self.session
+        is_alone = session is not None and session.state.has_unsaved
+        since = "; what was drawn since then is in this window alone" if is_alone else ""
         self.decision_needed.emit(
-            f"{self._text_of(error)} Nothing is lost: what was saved is as it was.",
+            f"{self._text_of(error)} What was saved is as it was{since}.",
             (("Choose another folder...", go_on), otherwise),
         )
