@@ -193,3 +193,27 @@ def test_registration_can_be_stopped(person, study):
     person.until(lambda: panel.register.text() == "Register")
     assert not panel.comparison.is_registering
     assert not panel.comparison.is_registered
+
+
+def test_outlines_of_any_visit_can_be_seen_and_proposed(person, study):
+    open_followup(person, study)
+    panel, comparison = person.panel.compare, person.tracer.comparison
+    later = next(number for number, name in comparison.visits if name == "2022-03-08")
+    said_of_baseline = panel.change.text()
+    panel.choose_visit(later)
+    person.press(panel.outline)
+    rings = {}
+    for index in range(person.tracer.scene.orientation.shape[0]):
+        person.tracer.go_to_slice(index)
+        person.look()
+        rings[index] = len(person.tracer.scene.overlay.other_rings)
+    assert max(rings.values()) >= 1
+    # A change is told against the baseline only.
+    assert "baseline" not in panel.change.text()
+    lesion = person.tracer.lesion
+    for index in person.tracer.session.state.slices_of(lesion.id):
+        person.tracer.session.clear_slice(index)
+    person.press(panel.propose)
+    assert person.tracer.session.state.slices_of(lesion.id, status="proposed")
+    panel.choose_visit(person.tracer.worklist.baseline_number(person.tracer.number))
+    assert panel.change.text() == said_of_baseline or "At baseline" in panel.change.text()

@@ -214,22 +214,30 @@ class Worklist:
         VolumetryError
             It is there and cannot be read.
         """
-        found = self._baseline_trace(number, lesion, reader)
+        baseline = self.baseline_number(number)
+        return None if baseline is None else self.trace_at(baseline, lesion, reader)
+
+    def trace_at(self, number: int, lesion: str, reader: str = "") -> Trace | None:
+        """Return the trace of a lesion on a scan: a reader's own, else anybody's; None where there is none.
+
+        None also under blinding ``time``. Raises as `baseline_trace`.
+        """
+        found = None if self.blinding == "time" else self._traced_at(number, lesion, reader)
         if found is None or found.path is None:
             return None
         is_native = found.path.name.endswith(".trace.json")
-        scan = self.baseline_path(number)
+        scan = self.scan_path(number)
         return read_trace(
             found.path, roi=None if is_native else found.lesion, scan=None if is_native else scan
         )
 
     def _baseline_trace(self, number: int, lesion: str, reader: str) -> Traced | None:
         baseline = self.baseline_number(number)
-        if baseline is None:
-            return None
-        same = [
-            t for t in self._scans[baseline].traced if t.path and short_name(t.lesion) == short_name(lesion)
-        ]
+        return None if baseline is None else self._traced_at(baseline, lesion, reader)
+
+    def _traced_at(self, number: int, lesion: str, reader: str) -> Traced | None:
+        traced = self._scan(number).traced
+        same = [t for t in traced if t.path and short_name(t.lesion) == short_name(lesion)]
         same.sort(key=lambda t: (t.reader != reader, t.state == "conflict"))
         return same[0] if same else None
 

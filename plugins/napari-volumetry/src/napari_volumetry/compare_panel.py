@@ -64,10 +64,10 @@ class ComparePanel(QWidget):
     def _build(self) -> None:
         for part in (self.view, self.outline, self.propose, self.register):
             part.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.view.setToolTip("Show the baseline, linked to the slice in view in patient space")
-        self.outline.setToolTip("Show the baseline's outline, dashed in white")
+        self.view.setToolTip("Show the other visit, linked to the slice in view in patient space")
+        self.outline.setToolTip("Show the other visit's outline, dashed in white")
         self.propose.setToolTip(
-            "Take the baseline's outlines over as proposals, to be accepted slice by slice"
+            "Take the other visit's outlines over as proposals, to be accepted slice by slice"
         )
         self.register.setToolTip("Find the rigid motion between the two scans, in the background")
         self.view.activated.connect(self._set_view)
@@ -140,24 +140,31 @@ class ComparePanel(QWidget):
         self.box.setTitle(role)
         self.comparison.open(scene, scan, role=role, visit=names.get(other, ""))
         self.comparison.show_visits(sorted(names.items()), visit=other, read=number)
+        # What was said of the visit before is not so of this one.
+        self.tracer.say("", False)
         self.setVisible(True)
         self.tracer.update_readout()
 
     def _baseline_of(self, lesion: str) -> tuple[LesionVolume, str] | None:
-        """The baseline's volume of a lesion, and its reader; its trace is read when it is first asked for."""
+        """The baseline's volume of a lesion, and its reader; its trace is read when it is first asked for.
+
+        That of another visit is read for its outlines only: a change is told against the baseline.
+        """
         worklist, number = self.tracer.worklist, self.tracer.number
         if worklist is None or number is None or self.comparison.scan is None:
             return None
-        if self.visit != worklist.baseline_number(number):
+        if self.visit is None:
             return None
         if lesion not in self._asked:
             self._asked.add(lesion)
             try:
-                trace = worklist.baseline_trace(number, lesion, self.tracer.reader)
+                trace = worklist.trace_at(self.visit, lesion, self.tracer.reader)
                 if trace is not None:
                     self.comparison.add_trace(lesion, trace, worklist.protocol.measurement)
             except VolumetryError as error:
                 self.tracer.tell(error)
+        if self.visit != worklist.baseline_number(number):
+            return None
         volume = self.comparison.volumes.get(lesion)
         return None if volume is None else (volume, self.comparison.traces[lesion].provenance.reader)
 
