@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 from volumetry.errors import ReadError
@@ -40,9 +41,10 @@ _SELECTION = ElementSelection(
         tags.ClinicalTrialProtocolID,
         tags.ClinicalTrialSubjectID,
         tags.ClinicalTrialSubjectReadingID,
-    ),
-    sequences=frozenset({tags.SharedFunctionalGroupsSequence}),
+        tags.NumberOfFrames,
+    )
 )
+_OF_FRAMES = ElementSelection(tags=(), sequences=frozenset({tags.SharedFunctionalGroupsSequence}))
 _SALT = secrets.token_bytes(16)
 _NO_DATES = {"", "0", "00000000", "00010101", "19000101", "18000101", "99999999"}
 _CLOCK_STARTS = {"1900-01-01", "1970-01-01", "1980-01-01", "2000-01-01"}
@@ -121,6 +123,7 @@ def person_marks(path: Path | str) -> PersonMarks:
     """
     try:
         elements = walk_file(path, _SELECTION)
+        side = _side(elements)
     except (ReadError, OSError):
         return PersonMarks()
     born, sex = _text(elements, tags.PatientBirthDate), _text(elements, tags.PatientSex)
@@ -137,7 +140,7 @@ def person_marks(path: Path | str) -> PersonMarks:
         acquired=acquired,
         day=day,
         age_days=_age(_text(elements, tags.PatientAge)),
-        side=_side(elements),
+        side=side,
         is_unborn=is_day and "" < day < iso_date(born),
     )
 
@@ -199,14 +202,20 @@ def _age(text: str) -> tuple[int, float] | None:
 
 def _side(elements: DicomElements) -> str:
     """The side of all frames, else the one that a description names: ``R`` alone may be of anything."""
-    for shared in elements.sequences.get(tags.SharedFunctionalGroupsSequence, []):
+    is_enhanced = elements.raw(tags.NumberOfFrames) is not None  # others are walked at once
+    groups = walk_file(elements.path, _OF_FRAMES).sequences if is_enhanced else {}
+    for shared in groups.get(tags.SharedFunctionalGroupsSequence, []):
         for anatomy in shared.get(tags.FrameAnatomySequence) or ():
             side = (anatomy.get(tags.FrameLaterality) or b"").decode("latin-1").strip(" \0")
             if side in ("L", "R"):
                 return side
     said = (_text(elements, tag) for tag in (tags.SeriesDescription, tags.ProtocolName))
-    words = (re.sub(r"(?<![^\W_])[LR](?![^\W_])", " ", text, flags=re.IGNORECASE) for text in said)
-    return next(filter(None, map(side_of_name, words)), "")
+    return next(filter(None, map(_side_in_words, said)), "")
+
+
+@lru_cache(maxsize=64)
+def _side_in_words(text: str) -> str:
+    return side_of_name(re.sub(r"(?<![^\W_])[LR](?![^\W_])", " ", text, flags=re.IGNORECASE))
 
 
 def _acquired(elements: DicomElements) -> str:
