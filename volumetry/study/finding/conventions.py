@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.traced import rtstruct, seg
@@ -205,7 +205,7 @@ def _image_of(found: Found, mask: str) -> _Image:
     beside = found.images_by_folder.get("" if folder == "." else folder, [])
     stem = image_stem(mask)
     for wanted in filter(None, (stem, f"{stem}_image", f"{stem}_img", stem_before_mask(mask))):
-        named = [name for name in beside if without_suffix(PurePosixPath(name).name) == wanted]
+        named = [name for name in beside if without_suffix(name.rpartition("/")[2]) == wanted]
         if len(named) == 1:
             return named[0], (named[0],), None
     who = bids_who(mask)

@@ -71,7 +71,7 @@ def folders_of(name: str) -> tuple[str, str]:
 
 def image_stem(name: str) -> str:
     """Return the file name without folder, format suffix and mask suffix."""
-    stem = without_suffix(PurePosixPath(name).name)
+    stem = without_suffix(name.rpartition("/")[2])
     matched = _MASK_NAME.match(stem)
     if matched is None:
         return stem
@@ -85,13 +85,13 @@ def stem_before_mask(name: str) -> str:
     >>> stem_before_mask("t1_mask_corrected.nii.gz")
     't1'
     """
-    matched = _MASK_NAME.match(without_suffix(PurePosixPath(name).name))
+    matched = _MASK_NAME.match(without_suffix(name.rpartition("/")[2]))
     return (matched["before"] or "") if matched else ""
 
 
 def is_mask_name(name: str) -> bool:
     """Return whether a file's name says that it is a mask."""
-    base = PurePosixPath(name).name
+    base = name.rpartition("/")[2]
     return base.lower().endswith(".seg.nrrd") or bool(_MASK_NAME.match(without_suffix(base)))
 
 
@@ -106,7 +106,7 @@ def is_in_mask_folder(name: str) -> bool:
 
 def folder_of(name: str) -> str:
     """Return the folder of a relative path; ``.`` for one that lies directly in the study folder."""
-    return str(PurePosixPath(name).parent)
+    return name.rpartition("/")[0] or "."
 
 
 def is_hidden(name: str) -> bool:
@@ -119,7 +119,7 @@ def is_hidden(name: str) -> bool:
 
 def bids_who(name: str) -> tuple[str, str] | None:
     """Return subject and session of a BIDS name; None for other names."""
-    entities = dict(_ENTITY.findall(PurePosixPath(name).name))
+    entities = dict(_ENTITY.findall(name.rpartition("/")[2]))
     folders = [part for part in name.split("/")[:-1] if part.startswith(("sub-", "ses-"))]
     subject = next((part for part in folders if part.startswith("sub-")), None)
     if subject is None and "sub" not in entities:
@@ -131,7 +131,7 @@ def bids_who(name: str) -> tuple[str, str] | None:
 
 def bids_lesion(name: str) -> str:
     """The lesion of a BIDS mask, whose ``label`` names what is masked: ``label-R1`` is lesion ``R1``."""
-    entities = dict(_ENTITY.findall(PurePosixPath(name).name))
+    entities = dict(_ENTITY.findall(name.rpartition("/")[2]))
     if "sub" not in entities:
         return ""
     described = entities.get("desc", "")
@@ -152,7 +152,7 @@ def bids_pipeline(name: str) -> str:
 
 def bids_reader(name: str) -> str:
     """The reader of a BIDS name: ``desc-readerA`` is reader ``A``."""
-    matched = re.search(r"_desc-reader([A-Za-z0-9]+)", PurePosixPath(name).name)
+    matched = re.search(r"_desc-reader([A-Za-z0-9]+)", name.rpartition("/")[2])
     return matched[1] if matched else ""
 
 
@@ -170,7 +170,7 @@ def template_of_name(name: str) -> str:
     >>> template_of_name("sub-01_space-MNI152NLin6Asym_label-lesion_mask.nii.gz")
     'MNI152NLin6Asym'
     """
-    matched = _TEMPLATE.search(PurePosixPath(name).name.partition(".")[0])
+    matched = _TEMPLATE.search(name.rpartition("/")[2].partition(".")[0])
     return matched["space"] if matched else ""
 
 
@@ -180,7 +180,7 @@ def bids_contradiction(name: str) -> tuple[str, ...]:
     >>> bids_contradiction("sub-01/ses-2/anat/sub-02_ses-2_mask.nii.gz")
     ('sub-02', 'sub-01')
     """
-    entities = dict(_ENTITY.findall(PurePosixPath(name).name))
+    entities = dict(_ENTITY.findall(name.rpartition("/")[2]))
     for entity in ("sub", "ses"):
         start = f"{entity}-"
         folder = next((part for part in name.split("/")[:-1] if part.startswith(start)), "")
@@ -191,8 +191,8 @@ def bids_contradiction(name: str) -> tuple[str, ...]:
 
 def same_entities(image: str, mask: str) -> bool:
     """Whether an image has all the entities of a mask, save those that only derivatives have."""
-    of_image = dict(_ENTITY.findall(PurePosixPath(image).name))
-    of_mask = dict(_ENTITY.findall(PurePosixPath(mask).name))
+    of_image = dict(_ENTITY.findall(image.rpartition("/")[2]))
+    of_mask = dict(_ENTITY.findall(mask.rpartition("/")[2]))
     return all(of_image.get(k) == v for k, v in of_mask.items() if k not in _DERIVED_ENTITIES)
 
 
@@ -238,7 +238,7 @@ def day_of_image(scan: str) -> str:
     >>> day_of_image("P1/v1/scan_2024-06-01.nii.gz")
     '2024-06-01'
     """
-    found = {date_of_name(matched[0]) for matched in _DAY.finditer(PurePosixPath(scan).name)} - {""}
+    found = {date_of_name(matched[0]) for matched in _DAY.finditer(scan.rpartition("/")[2])} - {""}
     return found.pop() if len(found) == 1 else ""
 
 
@@ -248,7 +248,7 @@ def is_new_lesion(name: str) -> bool:
     >>> is_new_lesion("P1/v2/new_lesion_mask.nii.gz"), is_new_lesion("P1/v2/mask_new.nii.gz")
     (True, False)
     """
-    return bool(_NEW_LESION.search(without_suffix(PurePosixPath(name).name)))
+    return bool(_NEW_LESION.search(without_suffix(name.rpartition("/")[2])))
 
 
 def lesion_words(name: str, scan: str, known: Iterable[str]) -> str:
@@ -274,8 +274,8 @@ def lesion_words(name: str, scan: str, known: Iterable[str]) -> str:
     'pelvis lesion 2'
     """
     said = {word for text in known for word in _words(text)}
-    stem = without_suffix(PurePosixPath(name).name)
-    of_image = without_suffix(PurePosixPath(scan).name).casefold().startswith(image_stem(name).casefold())
+    stem = without_suffix(name.rpartition("/")[2])
+    of_image = without_suffix(scan.rpartition("/")[2]).casefold().startswith(image_stem(name).casefold())
     words = [*_folder_words(name), *(() if scan and of_image else _lesion_words(stem))]
     return " ".join(word for word in words if word not in said and not is_visit_name(word))
 
