@@ -71,7 +71,7 @@ def largest_loop(vertices: ArrayLike, *, least_share: float = 0.97) -> Array | N
     --------
     >>> ring = [(0, 0), (0, 10), (10, 10), (10, 0.1), (10.1, -0.1), (10.1, 0), (10, 0)]
     >>> vm.Contour(slice_index=0, vertices=vt.largest_loop(ring)).area_pixels
-    100.0
+    100.0025
     >>> vt.largest_loop([(0, 0), (10, 10), (10, 0), (0, 10)]) is None
     True
     """
