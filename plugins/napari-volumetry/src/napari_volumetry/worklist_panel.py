@@ -28,6 +28,8 @@ HEADINGS = {"name": "Case", "finding": "Finding"}
 LEFT = "left to trace"
 ROW = Qt.ItemDataRole.UserRole + 1
 """Under which a cell keeps its row."""
+SMALLER_POINTS = 1.0
+"""The rows are written smaller than the panel, so that case and state stand side by side."""
 LONGEST_PIXELS = 190
 """A longer name is shown with dots in its middle, and whole in the tip."""
 LINES = 4
@@ -89,6 +91,10 @@ class WorklistPanel(QWidget):
         # A name stays on its line. Findings are few: they stand with the state, and names have their room.
         table.setWordWrap(False)
         table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        font = table.font()
+        font.setPointSizeF(font.pointSizeF() - SMALLER_POINTS)
+        table.setFont(font)
+        header.setFont(font)
         header.setMaximumSectionSize(LONGEST_PIXELS)
         table.setColumnHidden(ROW_COLUMNS.index("finding"), True)
         header.setStretchLastSection(True)
