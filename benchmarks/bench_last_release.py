@@ -135,7 +135,7 @@ def run(release: Path, *arguments: object) -> dict[str, float]:
     code = (
         "import resource, subprocess, sys, time, json\n"
         "begin = time.perf_counter()\n"
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "subprocess.run(sys.argv[1:], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
         "print(json.dumps({'wall': time.perf_counter() - begin, 'cpu': used.ru_utime + used.ru_stime,"
         " 'MB': used.ru_maxrss / 1000}))\n"
