@@ -302,18 +302,18 @@ def is_by_library(name: str) -> bool:
     return next(named, FORMATS[-1]).by_library
 
 
-def is_volume(path: Path) -> bool:
+def is_volume(path: Path | str) -> bool:
     """Return whether a file found in a folder is a volume of voxels, to be measured or listed.
 
     As `is_voxel_file`; where other kinds of files have the same suffix (a picture in TIFF, a surface in VTK),
     its bytes decide. The image of a pair is not counted beside its header.
     """
-    name = path.name.lower()
+    name = os.path.basename(path).lower()  # noqa: PTH119 - a Path for each of many files takes longer
     for one in FORMATS:
         for suffix in one.suffixes:
             if name.endswith(suffix):
                 holds_volume = one.doubtful.get(suffix)
-                return suffix in VOXEL_SUFFIXES and (holds_volume is None or holds_volume(path))
+                return suffix in VOXEL_SUFFIXES and (holds_volume is None or holds_volume(Path(path)))
     return False
 
 

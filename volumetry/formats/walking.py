@@ -64,20 +64,15 @@ class FolderWalk:
 
     def _below(self, start: str, own: set[_Node], links: list[str]) -> Iterator[Folder]:
         """The folders below one without links; notes who they are, and the links to folders."""
-        waiting = [(start, False)]
+        waiting, of_programs = [start], set[str]()
         while waiting:
-            folder, is_of_program = waiting.pop()
-            listed = self._listed(folder)
-            if listed is None:
+            folder = waiting.pop()
+            is_of_program = folder in of_programs
+            others = self._listed(folder, waiting, links, of_programs)
+            if others is None:
                 continue
-            folders, others = listed
             if self.follow and not is_of_program and (node := _node(folder)) is not None:
                 own.add(node)
-            for entry in folders:
-                if entry.is_symlink():
-                    links.append(entry.path)
-                else:
-                    waiting.append((entry.path, is_of_program or is_program_folder(entry.name)))
             yield folder, others
 
     def _linked(self, link: str, own: set[_Node]) -> Iterator[Folder]:
@@ -89,26 +84,34 @@ class FolderWalk:
             if node is None or node in met:
                 continue
             met.add(node)
-            listed = self._listed(folder)
-            if listed is not None:
-                folders, others = listed
-                waiting.extend(entry.path for entry in folders)
+            others = self._listed(folder, waiting, waiting, set())
+            if others is not None:
                 yield folder, others
 
-    def _listed(self, folder: str) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]] | None:
-        """The folders in a folder that are entered, and what else lies there."""
-        folders, others = [], []
+    def _listed(
+        self, folder: str, waiting: list[str], links: list[str], of_programs: set[str]
+    ) -> list[os.DirEntry[str]] | None:
+        """What lies in a folder besides folders; these are added to `waiting`, or to `links`.
+
+        Their paths alone: there may be very many. Folders of programs, and those in them, are told apart.
+        """
+        folders, linked = list[str](), list[str]()
+        others: list[os.DirEntry[str]] = []
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if not entry.is_dir(follow_symlinks=self.follow):
                         others.append(entry)
                     elif self.enters(entry.name):
-                        folders.append(entry)
+                        (linked if entry.is_symlink() else folders).append(entry.path)
+                        if folder in of_programs or is_program_folder(entry.name):
+                            of_programs.add(entry.path)
         except OSError as error:
             self.refused(folder, error)
             return None
-        return folders, others
+        waiting += folders
+        links += linked
+        return others
 
 
 def _node(folder: str) -> _Node | None:

@@ -147,7 +147,7 @@ def look_around(folder: Path | str) -> Found:
             continue
         if name.endswith(TRACE_SUFFIX):
             found.traces.append(name)
-        elif is_volume(Path(path)):
+        elif is_volume(path):
             found.volumes.append(name)
     return found
 

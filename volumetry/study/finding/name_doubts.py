@@ -102,7 +102,7 @@ class NameDoubts:
             days[case.visit] = case.study_date or days.get(case.visit, "")
             if below and case.patient == first:
                 patients.add(first.casefold())
-                if case.trace and len(below) > 1:
+                if case.trace and len(below) > 1 and not any(c.isdigit() for c in first):
                     inner[first][case.visit].add(_inner_name(case))
             if rules.patient:
                 continue

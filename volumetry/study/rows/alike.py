@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+
+from volumetry.study.hash_index import NameSet
 
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _NOT_TELLING = re.compile(r"[\W_]+")
@@ -22,29 +24,39 @@ def plain_name(name: str) -> str:
     return _LEADING_ZEROS.sub("", _NOT_TELLING.sub("", text))
 
 
-def names_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+def names_alike(names: Collection[str]) -> list[tuple[str, ...]]:
     """Return the groups of different names that differ in case, blanks, marks or leading zeros alone.
 
     >>> names_alike(["P1", "p01", "P2"])
     [('P1', 'p01')]
     """
-    found: dict[str, set[str]] = defaultdict(set)
-    for name in names:
-        if plain := plain_name(name):
-            found[plain].add(name)
-    return sorted(tuple(sorted(group)) for group in found.values() if len(group) > 1)
+    return _groups(names, plain_name)
 
 
-def names_that_begin_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+def names_that_begin_alike(names: Collection[str]) -> list[tuple[str, ...]]:
     """Return the groups of names that may be one patient with several visits in it.
 
     >>> names_that_begin_alike(["P1_wk06", "P1_wk12", "HIP_001", "HIP_002"])
     [('P1_wk06', 'P1_wk12')]
     """
+    return _groups(names, _beginning)
+
+
+def _beginning(name: str) -> str:
+    matched = _PATIENT_AND_MORE.fullmatch(name)
+    return "" if matched is None else matched["patient"]
+
+
+def _groups(names: Collection[str], key: Callable[[str], str]) -> list[tuple[str, ...]]:
+    """The different names with one key; they are gone through twice, so that few of many are held."""
+    seen, twice = NameSet(), NameSet()
+    for name in names:
+        if plain := key(name):
+            (twice if plain in seen else seen).add(plain)
     found: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        if matched := _PATIENT_AND_MORE.fullmatch(name):
-            found[matched["patient"]].add(name)
+        if (plain := key(name)) and plain in twice:
+            found[plain].add(name)
     return sorted(tuple(sorted(group)) for group in found.values() if len(group) > 1)
 
 
