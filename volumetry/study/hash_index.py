@@ -84,6 +84,37 @@ class NameSet:
         return bool(self._hashes[_place_of(_no_zero(hash(text)), self._hashes)])
 
 
+class SeveralValues:
+    """Which keys came with several values; of all others only hashes are kept.
+
+    Attributes
+    ----------
+    keys : set of str
+
+    Examples
+    --------
+    >>> visits = SeveralValues()
+    >>> for patient, visit in (("P1", "v1"), ("P1", "v2"), ("P2", "v1"), ("P2", "v1")):
+    ...     visits.add(patient, visit)
+    >>> visits.keys
+    {'P1'}
+    """
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self._keys, self._pairs = NameSet(), NameSet()
+
+    def add(self, key: str, value: str) -> None:
+        """Remember that a key came with a value."""
+        pair = f"{key}\0{value}"
+        if pair in self._pairs:
+            return
+        self._pairs.add(pair)
+        if key in self._keys:
+            self.keys.add(key)
+        self._keys.add(key)
+
+
 def _place_of(key: int, keys: array[int]) -> int:
     """Where a hash is in a table with open addressing, or would be."""
     last = len(keys) - 1

@@ -42,7 +42,8 @@ def hostile_study(folder: Path, canary: Path) -> Path:
             with pydicom.config.disable_value_validation():
                 dataset.SpecificCharacterSet = "ISO_IR 192"
                 dataset.PatientID = name
-                dataset.SeriesInstanceUID = f"{dataset.SeriesInstanceUID[:50]}.{number}"
+                for uid in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+                    setattr(dataset, uid, f"{getattr(dataset, uid)[:50]}.{number}")
                 dataset.SeriesDescription = name[:60]
                 dataset.save_as(file)
     return study

@@ -30,6 +30,7 @@ from volumetry.study.finding.names import (
     stem_before_mask,
     template_of_name,
 )
+from volumetry.study.hash_index import NameSet, SeveralValues
 from volumetry.study.identity import is_clear_visit_name, is_visit_name, number_of_name, side_of_file
 from volumetry.study.protocol import IdentitySection
 
@@ -56,7 +57,7 @@ class NameDoubts:
 
     Attributes
     ----------
-    places : mapping of (site, patient) to set of str
+    places : mapping of site and patient to set of str
         The data sets in which a name is, where there are several.
     groups : mapping of str to set of str
         Folders that are groups, after which patients are called, with what are called their visits.
@@ -66,31 +67,31 @@ class NameDoubts:
         The only "patient" of a set of nnU-Net, with what are called his visits.
     below_visits : mapping of patient to set of str
         What may be patients below the folders of visits.
-    patients : set of str
+    patients : NameSet
         First folders after which patients are called, in small letters.
-    visits : mapping of (site, patient) to set of str
-    reversed_days : set of (site, patient)
+    visits : mapping of site and patient to set of str
+        Of patients with several.
+    reversed_days : set of site and patient
         Whose dates put the visits in another order than their numbers.
     rules : IdentitySection
     """
 
-    places: Mapping[tuple[str, str], set[str]]
+    places: Mapping[str, set[str]]
     groups: Mapping[str, set[str]]
     beginnings: Mapping[str, set[str]]
     numbered: Mapping[str, set[str]]
     below_visits: Mapping[str, set[str]]
-    patients: set[str]
-    visits: Mapping[tuple[str, str], set[str]]
-    reversed_days: set[tuple[str, str]]
+    patients: NameSet
+    visits: Mapping[str, set[str]]
+    reversed_days: set[str]
     rules: IdentitySection
 
     @classmethod
     def of(cls, cases: Iterable[Case], rules: IdentitySection) -> NameDoubts:
         """Return what speaks against the names; what the protocol says is not doubted."""
-        patients: set[str] = set()
-        visits: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        patients = NameSet()
+        several_visits, several_places = SeveralValues(), SeveralValues()
         inner: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        places: dict[tuple[str, str], set[str]] = defaultdict(set)
         groups: dict[str, set[str]] = defaultdict(set)
         beginnings: dict[str, set[str]] = defaultdict(set)
         sets: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -98,8 +99,7 @@ class NameDoubts:
             if not _is_named_by_files(case):
                 continue
             first, *below = (case.trace or case.scan).split("/")
-            days = visits[case.site, case.patient]
-            days[case.visit] = case.study_date or days.get(case.visit, "")
+            several_visits.add(_who(case), case.visit)
             if below and case.patient == first:
                 patients.add(first.casefold())
                 if case.trace and len(below) > 1 and not any(c.isdigit() for c in first):
@@ -107,8 +107,8 @@ class NameDoubts:
             if rules.patient:
                 continue
             place = _data_set(case)
-            if place is not None and (case.trace or not case.patient.startswith("sub-")):
-                places[case.site, case.patient].add(place)
+            if place is not None and _is_placed(case):
+                several_places.add(_who(case), place)
             if below and case.trace and case.patient == first and _GROUP.fullmatch(first):
                 groups[first].add(case.visit)
             is_in_first = all(map(_LAYOUT_FOLDER.fullmatch, below[:-1]))
@@ -116,8 +116,9 @@ class NameDoubts:
                 beginnings[first].add(start)
             if _is_of_a_set(case):
                 sets[place or ""][case.patient].add(case.visit)
+        visits, places = _of_several(cases, several_visits.keys, several_places.keys)
         return cls(
-            places={who: found for who, found in places.items() if len(found) > 1},
+            places=places,
             groups=groups if any(map(_may_be_patients, groups.values())) else {},
             beginnings={name: starts for name, starts in beginnings.items() if len(starts) > 1},
             numbered={
@@ -138,11 +139,11 @@ class NameDoubts:
         if not _is_named_by_files(case):
             return None
         first = (case.trace or case.scan).split("/")[0]
-        if (case.site, case.patient) in self.places:
+        if _who(case) in self.places:
             return _unclear(
                 case,
                 "one name of a patient is in several folders, which may be several patients",
-                {"folders": self.places[case.site, case.patient]},
+                {"folders": self.places[_who(case)]},
                 'Write site = "folder:1" in [identity] of the protocol, or a manifest.',
             )
         if case.patient == first and first in self.groups:
@@ -204,7 +205,7 @@ class NameDoubts:
         parts = parts_of_name(stem)
         if parts is None or self.rules.visit or parts.visit.casefold() == case.visit.casefold():
             return None
-        if parts.visit in self.visits[case.site, case.patient]:
+        if parts.visit in self.visits.get(_who(case), ()):
             return _contradicted("visit-unclear", case, "visit", (parts.visit, case.visit))
         return None
 
@@ -235,10 +236,35 @@ def doubted_names(cases: Iterable[Case], rules: IdentitySection) -> Iterator[Cas
         error = None if case.error else doubts.about(case)
         if error is not None:
             yield replace(case, error=error)
-        elif _is_named_by_files(case) and (case.site, case.patient) in doubts.reversed_days:
+        elif _is_named_by_files(case) and _who(case) in doubts.reversed_days:
             yield replace(case, conflicts=("visit-dates-conflict",))
         else:
             yield case
+
+
+def _of_several(
+    cases: Iterable[Case], visited: set[str], placed: set[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, set[str]]]:
+    """The visits, with their dates, and the data sets of the patients who have several of them."""
+    visits: dict[str, dict[str, str]] = {who: {} for who in visited}
+    places: dict[str, set[str]] = {who: set() for who in placed}
+    for case in cases if visited or placed else ():
+        if not _is_named_by_files(case):
+            continue
+        days = visits.get(_who(case), {})
+        days[case.visit] = case.study_date or days.get(case.visit, "")
+        if _who(case) in places and _is_placed(case) and (place := _data_set(case)) is not None:
+            places[_who(case)].add(place)
+    return visits, places
+
+
+def _who(case: Case) -> str:
+    return f"{case.site}\0{case.patient}"
+
+
+def _is_placed(case: Case) -> bool:
+    """Whether where a file lies says to which data set its patient belongs: images of BIDS may lie apart."""
+    return bool(case.trace) or not case.patient.startswith("sub-")
 
 
 def _are_reversed(days: Mapping[str, str]) -> bool:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_volumetry.compare import VIEWS
 from napari_volumetry.connections import Connections
+from napari_volumetry.parts import plain_tip
 from napari_volumetry.tracer import Tracer
 from volumetry import LesionVolume, VolumetryError, read_scan
 from volumetry.tracing import LesionReadout, ReadoutChange, Worklist
@@ -195,7 +196,7 @@ class ComparePanel(QWidget):
         said = f"{change.words}." if change.words else ""
         parts = (f"At baseline {volume}.", said, change.reason_text, _reservation(change), *change.doubts[:1])
         self.change.setText(" ".join(part for part in parts if part))
-        self.change.setToolTip("\n".join((*change.differences, *change.doubts)))
+        self.change.setToolTip(plain_tip("\n".join((*change.differences, *change.doubts))))
 
     def _show(self) -> None:
         self.comparison.changed.emit()

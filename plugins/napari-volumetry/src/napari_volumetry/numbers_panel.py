@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_volumetry.chart import AreaChart
+from napari_volumetry.parts import plain_tip
 from volumetry.tracing import LesionReadout, slice_name, slice_names
 
 ROWS = (
@@ -61,7 +62,7 @@ class NumbersPanel(QWidget):
                 f"{self.values['max_area_mm2'].text()} ({slice_name(readout.max_area_slice)})"
             )
         self.values["slices"].setText(_slices(readout))
-        self.values["slices"].setToolTip(_slices_named(readout))
+        self.values["slices"].setToolTip(plain_tip(_slices_named(readout)))
         self.chart.show_areas(
             readout.area_by_slice_mm2, readout.unconfirmed_area_by_slice_mm2, slice_index, colour
         )

@@ -28,7 +28,7 @@ from napari_volumetry.keys import key_of
 from napari_volumetry.layers import colour_of
 from napari_volumetry.messages import MessageArea, plain_label
 from napari_volumetry.numbers_panel import NumbersPanel
-from napari_volumetry.parts import ElidedLabel, button
+from napari_volumetry.parts import ElidedLabel, button, plain_tip
 from napari_volumetry.save_row import SaveRow
 from napari_volumetry.tones import Tone, set_tone
 from napari_volumetry.tracer import Tracer
@@ -307,7 +307,7 @@ class TracerPanel(QWidget):
     def _show_state(self) -> None:
         words = self.tracer.state_words
         self.state.setText(words)
-        self.state.setToolTip("\n".join(self.tracer.unsaved_names))
+        self.state.setToolTip(plain_tip("\n".join(self.tracer.unsaved_names)))
         tones: tuple[tuple[str, Tone], ...] = (
             ("Signed", "signed"),
             ("Saved", "done"),

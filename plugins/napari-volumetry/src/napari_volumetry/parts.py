@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QPainter, QPaintEvent
@@ -25,8 +26,19 @@ def button(text: str, do: Callable[[], object], *, tip: str = "") -> QPushButton
     made = QPushButton(text)
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     made.clicked.connect(lambda _checked=False: do())
-    made.setToolTip(tip)
+    made.setToolTip(plain_tip(tip))
     return made
+
+
+def plain_tip(text: str) -> str:
+    """Return a tool tip that shows a text as it is: Qt would take names with tags in them for HTML.
+
+    >>> plain_tip("hip <b>1</b>")
+    '<span>hip &lt;b&gt;1&lt;/b&gt;</span>'
+    """
+    if "<" not in text:
+        return text
+    return f"<span>{escape(text).replace(chr(10), '<br>')}</span>"
 
 
 class ElidedLabel(QLabel):
@@ -39,7 +51,7 @@ class ElidedLabel(QLabel):
 
     def setText(self, text: str) -> None:  # noqa: N802, D102
         super().setText(text)
-        self.setToolTip(text)
+        self.setToolTip(plain_tip(text))
 
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802, D102
         painter = QPainter(self)

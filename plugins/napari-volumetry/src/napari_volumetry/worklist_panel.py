@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_volumetry.connections import Connections
 from napari_volumetry.keys import key_of
 from napari_volumetry.messages import plain_label
+from napari_volumetry.parts import plain_tip
 from napari_volumetry.tones import set_tone
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
@@ -131,7 +132,7 @@ class WorklistPanel(QWidget):
         for number, row in enumerate(rows):
             for place, name in enumerate(ROW_COLUMNS):
                 item = QTableWidgetItem(self._text(row, name))
-                item.setToolTip(item.text())
+                item.setToolTip(plain_tip(item.text()))
                 item.setData(Qt.ItemDataRole.UserRole, row.number)
                 item.setData(ROW, row)
                 self.table.setItem(number, place, item)
