@@ -110,6 +110,20 @@ def test_dates_of_a_patient_move_together(study):
     assert b"2024-01-15" not in (study / "shifted/ledger.jsonl").read_bytes()
 
 
+def test_dates_are_not_left_as_they_are_where_they_are_to_be_shifted(tmp_path, capsys):
+    write_box_trace(tmp_path / "study/P1/2024-01-15/L1.trace.json")
+    protocol = tmp_path / "study.toml"
+    call = ["batch", str(tmp_path / "study"), "--out", str(tmp_path / "out"), "--protocol", str(protocol)]
+    protocol.write_text("[privacy]\nshift_dates = true\n", encoding="utf-8")
+    assert main(call) == 2
+    assert "Add --pseudonyms KEYFILE" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main([*call, "--pseudonyms", str(tmp_path / "key")]) == 0
+    protocol.write_text("[privacy]\nshift_dates = false\n", encoding="utf-8")
+    call[3] = str(tmp_path / "clear")
+    assert main(call) == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"not hexadecimal", b"abcd"])
 def test_a_file_without_a_key_is_refused(tmp_path, content):
     (tmp_path / "key").write_bytes(content)

@@ -172,6 +172,7 @@ def run_batch(
 def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | None) -> BatchSummary:
     begin = time.monotonic()
     _check_out(folder, out)
+    _check_privacy(options)
     for error in (options.protocol.reading_error, options.protocol.between_readers_error):
         check_measured_alike(error, options.protocol.measurement)
     settings = _settings(folder, options)
@@ -253,6 +254,17 @@ def _of_one_region(case: Case, region: str) -> Case:
     if case.label is not None or case.roi or case.form == "trace":
         return case
     return replace(case, roi=region)
+
+
+def _check_privacy(options: BatchOptions) -> None:
+    """Refuse to write true dates where shifted ones are asked for: the key alone decides by how many days."""
+    if options.protocol.privacy.shift_dates and options.pseudonymiser is None:
+        raise UsageError(
+            "usage",
+            "dates are to be shifted, and no key says by how many days",
+            values={"[privacy]": "shift_dates = true"},
+            todo="Add --pseudonyms KEYFILE, or write shift_dates = false for true dates.",
+        )
 
 
 def _refuse_clear_ids(out: Path) -> None:
