@@ -9,9 +9,10 @@ import pydicom
 import pytest
 from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from pydicom.datadict import DicomDictionary, keyword_dict
-from study_phantoms import box_contours, box_trace
+from study_phantoms import batch_results, box_contours, box_trace, write_box
 
 from volumetry import ScanSource, write_trace
+from volumetry.cli import main
 
 CANARY = "CANARYBIRD"
 TEXT_KINDS = {"PN", "LO", "LT", "SH", "ST", "UT", "UC", "AS", "CS", "AE"}
@@ -111,3 +112,67 @@ def test_with_pseudonyms_the_patient_does_not_either(study, tmp_path):
     assert b"measured" in heard
     assert PATIENT.encode() not in heard
     assert CANARY.encode() not in heard
+
+
+STEMS = {
+    "flat": "P1_{v}_Canary_mask.nii.gz",
+    "flat with a plain word": "P1_{v}_tumor_Canary_mask.nii.gz",
+    "folder of masks": "P1/{v}/masks/Canary.nii.gz",
+    "TotalSegmentator": "P1/{v}/segmentations/Canary.nii.gz",
+    "BIDS": "sub-1/ses-{v}/anat/sub-1_ses-{v}_label-Canary_mask.nii.gz",
+}
+IMAGES = {
+    "flat": "P1_{v}_t1.nii.gz",
+    "flat with a plain word": "P1_{v}_t1.nii.gz",
+    "folder of masks": "P1/{v}/t1.nii.gz",
+    "TotalSegmentator": "P1/{v}/ct.nii.gz",
+    "BIDS": "sub-1/ses-{v}/anat/sub-1_ses-{v}_T1w.nii.gz",
+}
+
+
+def written(out):
+    """All that is in the files of a folder, and their names."""
+    paths = [path for path in out.rglob("*") if path.is_file()]
+    return b"".join(str(path.relative_to(out)).encode() + path.read_bytes() for path in paths)
+
+
+def named_study(root, layout, word="Canary"):
+    for visit, rows in (("v1", 10), ("v2", 5)):
+        write_box(root / IMAGES[layout].format(v=visit), rows=(5, 15))
+        write_box(root / STEMS[layout].format(v=visit).replace("Canary", word), rows=(5, 5 + rows))
+
+
+@pytest.mark.parametrize("layout", STEMS)
+def test_a_word_of_a_file_name_is_no_lesion_under_pseudonyms(layout, tmp_path, caplog):
+    named_study(tmp_path / "study", layout)
+    _, _, (clear,) = batch_results(tmp_path / "study")
+    assert "Canary" in clear["lesion"]
+    (tmp_path / "study_out").rename(tmp_path / "clear")
+    _, rows, (change,) = batch_results(tmp_path / "study", "--pseudonyms", tmp_path / "key", "--figures")
+    assert b"canary" not in written(tmp_path / "study_out").lower()
+    assert {row["lesion"] for row in rows} == {change["lesion"]}
+    assert change["category"] == clear["category"] == "decrease"
+    assert f"{change['lesion']},{clear['lesion']}" in (tmp_path / "key.map.csv").read_text(encoding="utf-8")
+    again = ["batch", tmp_path / "study", "--out", tmp_path / "study_out", "--pseudonyms", tmp_path / "key"]
+    assert main(list(map(str, again))) == 0
+    assert "in 2 tracings" in caplog.text
+    assert "Canary" not in caplog.text
+
+
+@pytest.mark.parametrize("word", ["L1", "tumor", "kidney_left", "vertebrae_L5", "necrosis_2", "GTV"])
+def test_plain_words_of_a_file_name_stay(word, tmp_path):
+    named_study(tmp_path / "study", "folder of masks", word)
+    _, rows, _ = batch_results(tmp_path / "study", "--pseudonyms", tmp_path / "key")
+    assert {row["lesion"] for row in rows} == {word}
+
+
+def test_a_manifest_names_lesions_as_it_likes(tmp_path):
+    named_study(tmp_path / "study", "flat")
+    trace, scan = STEMS["flat"], IMAGES["flat"]
+    lines = [f"P1,{v},Kleiner Herd,{trace.format(v=v)},{scan.format(v=v)}" for v in ("v1", "v2")]
+    (tmp_path / "study/manifest.csv").write_text(
+        "\n".join(("patient,visit,lesion,trace,scan", *lines)) + "\n", encoding="utf-8"
+    )
+    _, rows, _ = batch_results(tmp_path / "study", "--pseudonyms", tmp_path / "key")
+    assert {row["lesion"] for row in rows} == {"Kleiner Herd"}
+    assert b"Canary" not in written(tmp_path / "study_out")

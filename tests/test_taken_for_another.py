@@ -1,5 +1,6 @@
 """What could be taken for another without a word: files with something behind ``mask``, weightings, dates."""
 
+import datetime
 import re
 import shutil
 import unicodedata
@@ -335,6 +336,33 @@ def test_a_lesion_that_is_named_after_its_patient_is_told_of(tmp_path, caplog):
     assert main(list(map(str, call))) == 0
     assert "in 1 rows" in caplog.text
     assert "Mueller" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["GTV {day}", "{day}_lesion", "GTV {day} 2"])
+@pytest.mark.parametrize("form", ["%Y%m%d", "%Y-%m-%d", "%d.%m.%Y"])
+def test_a_date_in_the_name_of_a_lesion_does_not_tell_by_how_many_days_dates_are_shifted(
+    name, form, tmp_path
+):
+    days = {"a": datetime.date(2024, 1, 1), "b": datetime.date(2024, 6, 1)}
+    region = name.format(day=days["a"].strftime(form))
+    for visit, day in days.items():
+        write_study(
+            tmp_path / f"study/P1/{visit}",
+            date=day.strftime("%Y%m%d"),
+            region=region,
+            rows=10 if visit == "a" else 5,
+        )
+    protocol = tmp_path / "study.toml"
+    protocol.write_text("[privacy]\nshift_dates = true\n", encoding="utf-8")
+    call = ("--protocol", protocol, "--pseudonyms", tmp_path / "key", "--export", "seg")
+    status, rows, (change,) = batch_results(tmp_path / "study", *call)
+    assert status == 0
+    assert change["category"] == "decrease"
+    assert len({row["lesion"] for row in rows}) == 1
+    assert len(list((tmp_path / "study_out/export").iterdir())) == 2
+    paths = [path for path in (tmp_path / "study_out").rglob("*") if path.is_file()]
+    written = b"".join(str(path).encode() + path.read_bytes() for path in paths)
+    assert days["a"].strftime(form).encode() not in written
 
 
 # -- sites --------------------------------------------------------------------------------------------------

@@ -64,6 +64,8 @@ class Case:
         Flags of what contradicts itself in the headers of the patient's images.
     order_doubted : bool
         Whether the dates in these headers say two orders of the patient's visits.
+    is_lesion_of_file : bool
+        Whether the lesion's name is what the name of the file has besides patient and visit.
     error : VolumetryError or None
         Why the case cannot be measured, found while looking around.
     """
@@ -101,6 +103,7 @@ class Case:
     named_side: str = ""
     conflicts: tuple[str, ...] = ()
     order_doubted: bool = False
+    is_lesion_of_file: bool = False
 
     @property
     def identity(self) -> tuple[str, ...]:

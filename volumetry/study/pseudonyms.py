@@ -24,6 +24,7 @@ from typing import Any
 from volumetry.errors import ReadError
 from volumetry.files.atomic import atomic_output, named_output_errors
 from volumetry.study.cases import Case
+from volumetry.study.plain_words import is_plain_name
 
 KEY_BYTES = 32
 MAP_SUFFIX = ".map.csv"
@@ -46,6 +47,8 @@ _NAMING = frozenset(
 """Codes whose values name patients, series or files, which may look like numbers."""
 _COUNTS = frozenset(("studies", "patients"))
 """Values of these codes that say how many there are."""
+_SEALED = "sealed:"
+"""How the name of a region begins in the ledger; the key alone opens it."""
 _LINES = "lines"
 """The value that names lines of a table, as ``2, 5 and 7``."""
 
@@ -68,7 +71,7 @@ class Pseudonymiser:
     @property
     def mark(self) -> str:
         """What tells one key, and one way to use it, from another without giving it away."""
-        return self._hex("mark", str(self.shift_dates))
+        return self._hex("mark", f"{self.shift_dates}, {_SEALED}")
 
     def pseudonym(self, patient: str) -> str:
         """Return the pseudonym of a patient: ``P`` and 12 hexadecimal digits of HMAC-SHA-256."""
@@ -108,15 +111,29 @@ class Pseudonymiser:
             row["series_uid"] = self.uid(case.series_uid)
         if row.get("region") and row["region"] != row.get("lesion"):
             row["region"] = self.region(row["region"])
-        if row.get("lesion") == patient and len(patient) >= _LONG:
-            row["region"] = self.region(row["lesion"])
-            row["lesion"] = self.pseudonym(patient)
+        if row.get("lesion"):
+            lesion = self.lesion(row["lesion"], case)
+            if lesion != row["lesion"] and row.get("region") == row["lesion"]:
+                row["region"] = self.region(row["lesion"])
+            row["lesion"] = lesion
+        if self.shift_dates and _DAY_INSIDE.search(row.get("reader") or ""):
+            row["reader"] = self.case_id(row["reader"])
         if row.get("study_date"):
             row["study_date"] = self.shifted(row["study_date"], patient)
         if row.get("visit"):
             visit = str(row["visit"])
             row["visit"] = self.uid(visit) if visit == case.study_uid else self.visit(visit, patient)
         return row
+
+    def lesion(self, name: str, case: Case) -> str:
+        """Return the name of a lesion, or what stands for it where it may say who the patient is, or when.
+
+        What a file's name has besides patient and visit is shown where it is made of plain words alone. Where
+        dates are shifted, those in the name are as in names of visits.
+        """
+        if name == case.patient and len(name) >= _LONG:
+            return self.pseudonym(name)
+        return self.case_id(name) if is_unplain_of_file(name, case) else self.visit(name, case.patient)
 
     def region(self, name: str) -> str:
         """Return what stands for the name of a region; the number of a label stays.
@@ -132,15 +149,39 @@ class Pseudonymiser:
             row["series_uid"] = self.uid(row["series_uid"])
         if self.shift_dates and row.get("study_date"):
             row["study_date"] = self._moved(row["study_date"], -self._days(""))
+        if row.get("lesion"):
+            row["lesion"] = self._sealed(row["lesion"])
         if "about" in row:
             row["about"] = self._hidden(row["about"], row.get("code") in _NAMING)
         return row
 
     def restored(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return a row of the ledger with its date as it was."""
+        """Return a row of the ledger with its date and the name of its region as they were."""
+        if row.get("lesion"):
+            row = row | {"lesion": self.opened(row["lesion"])}
         if self.shift_dates and row.get("study_date"):
             return row | {"study_date": self._moved(row["study_date"], self._days(""))}
         return row
+
+    def opened(self, sealed: str) -> str:
+        """Return the name of a region as it was before `record` sealed it."""
+        if not sealed.startswith(_SEALED):
+            return sealed
+        mark, _, text = sealed.removeprefix(_SEALED).partition(".")
+        return self._mixed(bytes.fromhex(text), mark).decode(errors="surrogateescape")
+
+    def _sealed(self, name: str) -> str:
+        """A name in a form that the key alone opens: the ledger has to give it back, to find its region."""
+        if self.region(name) == name:
+            return name
+        mark = self._hex("seal", name)[:32]
+        return f"{_SEALED}{mark}.{self._mixed(_bytes(name), mark).hex()}"
+
+    def _mixed(self, content: bytes, mark: str) -> bytes:
+        """The bytes, each combined with one that key and mark decide; once more gives them back."""
+        blocks = range(1 + len(content) // KEY_BYTES)
+        stream = b"".join(bytes.fromhex(self._hex("stream", f"{mark} {n}")) for n in blocks)
+        return bytes(a ^ b for a, b in zip(content, stream, strict=False))
 
     def _hidden(self, about: dict[str, Any], naming: bool) -> dict[str, Any]:
         kind, colon, name = about["where"].partition(":")
@@ -170,6 +211,11 @@ class Pseudonymiser:
 
 def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
+
+
+def is_unplain_of_file(name: str, case: Case) -> bool:
+    """Whether a lesion has its name from a file's, with a word or number in it that may be a person's."""
+    return case.is_lesion_of_file and bool(case.lesion) and not is_plain_name(name)
 
 
 def _is_shown(key: str, value: str, *, naming: bool) -> bool:
@@ -223,6 +269,8 @@ def write_map(key_file: Path | str, pseudonymiser: Pseudonymiser, cases: Iterabl
         known[pseudonymiser.pseudonym(case.patient)] = case.patient
         names = filter(None, (case.scan, case.shown_trace or case.trace))
         known |= {pseudonymiser.case_id(name): name for name in names}
+        if is_unplain_of_file(case.lesion, case):
+            known[pseudonymiser.case_id(case.lesion)] = case.lesion
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "stands_for"))

@@ -172,6 +172,7 @@ def mask_cases(found: Found) -> Iterator[Case]:
             visit=visit,
             side=side,
             lesion=lesion or ("new" if is_new_lesion(name) else ""),
+            is_lesion_of_file=True,
             reader=bids_reader(name) or reader_of_name(name),
             described=" ".join(filter(None, described)),
             study_date="" if date_of_name(visit) else day_of_image(scan),

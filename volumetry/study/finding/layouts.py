@@ -97,6 +97,7 @@ def _total_segmentator(files: Files) -> Iterator[Case]:
                 visit=visit,
                 side=side_of_name(organ),
                 lesion=organ,
+                is_lesion_of_file=True,
                 trace=name,
                 scan=scan,
                 scan_files=(scan,) if scan else (),

@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from volumetry.study.finding.discovery import discover
 from volumetry.study.identity import untraced_first_message
 from volumetry.study.protocol import Protocol
 from volumetry.study.protocol.repeatability import check_measured_alike
-from volumetry.study.pseudonyms import Pseudonymiser, write_map
+from volumetry.study.pseudonyms import Pseudonymiser, is_unplain_of_file, write_map
 from volumetry.study.rows.alike import alike_message, names_alike, names_that_begin_alike
 from volumetry.study.rows.joining import printable
 from volumetry.study.rows.pairing import changes_of
@@ -193,6 +193,12 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
             "do not change: name them otherwise in a manifest",
             rows.n_naming,
         )
+    if options.pseudonymiser is not None and (n := sum(is_unplain_of_file(c.lesion, c) for c in cases)):
+        _LOG.warning(
+            "names of lesions come from those of files in %d tracings and may name the patient: case ids "
+            "stand for them; name these lesions in a manifest",
+            n,
+        )
     _tell_names_alike(cases, rows, options)
     if options.pseudonymiser is not None and options.key_file is not None:
         write_map(options.key_file, options.pseudonymiser, cases)
@@ -246,7 +252,13 @@ def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) 
         rows = StudyRows(cases=known, settings=settings, ledger=ledger, protocol=options.protocol)
         for entry in rows.entries():
             kept = rows.record(entry.case)["rows"][entry.place]
-            yield rows.row(entry), _of_one_region(entry.case, kept.get("lesion") or "")
+            yield rows.row(entry), _of_one_region(entry.case, _region(kept, options))
+
+
+def _region(kept: Mapping[str, Any], options: BatchOptions) -> str:
+    """What the file calls the region of a row of the ledger."""
+    name = str(kept.get("lesion") or "")
+    return name if options.pseudonymiser is None else options.pseudonymiser.opened(name)
 
 
 def _of_one_region(case: Case, region: str) -> Case:
