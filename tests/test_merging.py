@@ -5,7 +5,7 @@ import json
 import shutil
 
 import pytest
-from study_phantoms import small_study
+from study_phantoms import small_study, write_box
 
 from volumetry.cli import main
 
@@ -76,3 +76,68 @@ def test_what_cannot_be_joined_is_named(names, told, results, tmp_path, capsys):
 def test_results_are_not_joined_into_themselves(results, capsys):
     assert main(["merge", str(results / "south"), "--out", str(results / "south")]) == 2
     assert "the results to be joined lie there" in capsys.readouterr().err
+
+
+SETTINGS = {
+    "plain": "",
+    "half": "--threshold=0.5",
+    "low": "--threshold=0.2",
+    "thickness": "--height=thickness",
+    "spacing": "--height=spacing",
+    "untraced": '[study]\nempty_mask = "not_measurable"\n',
+}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Results of one small study by different settings."""
+    folder = tmp_path_factory.mktemp("settings")
+    for visit, last in (("v1", 15), ("v2", 5)):
+        write_box(folder / f"study/P1/{visit}/t1_mask.nii.gz", rows=(5, last))
+        write_box(folder / f"study/P1/{visit}/t1.nii.gz")
+        (folder / f"study/P1/{visit}/t1_mask.json").write_text('{"SliceThickness": 4.0}', encoding="utf-8")
+    protocol = folder / "study.toml"
+    for name, setting in SETTINGS.items():
+        protocol.write_text(setting if setting.startswith("[") else "", encoding="utf-8")
+        more = [setting] if setting.startswith("--") else ["--protocol", str(protocol)]
+        assert main(["batch", str(folder / "study"), "--out", str(folder / name), "--jobs", "1", *more]) in (
+            0,
+            3,
+        )
+    for name in ("thickness", "spacing"):
+        shutil.copytree(folder / name, folder / f"{name}-alone")
+        (folder / f"{name}-alone/run.json").unlink()
+    return folder
+
+
+def joined(measured, out, *names):
+    return main(["merge", *(f"{name}={measured / name}" for name in names), "--out", str(out)])
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["half", "low"], "(--threshold 0.2 and 0.5, other half)"),
+        (["plain", "half", "low"], "(--threshold 0.2 and 0.5, other half)"),
+        (["plain", "untraced"], "([study] empty_mask not_measurable and absent, other plain)"),
+        (["thickness", "spacing-alone"], "(--height spacing and thickness, other thickness)"),
+    ],
+)
+def test_what_decides_volumes_and_classes_is_compared(names, told, measured, tmp_path, capsys):
+    assert joined(measured, tmp_path / "out", *names) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_site_without_probability_maps_needs_no_threshold(measured, tmp_path, capsys):
+    assert joined(measured, tmp_path / "one", "plain", "half") == 0
+    assert json.loads((tmp_path / "one/run.json").read_text(encoding="utf-8"))["rules"]["threshold"] == 0.5
+    assert (
+        main(["merge", str(tmp_path / "one"), f"low={measured / 'low'}", "--out", str(tmp_path / "two")]) == 2
+    )
+    assert "(--threshold 0.2 and 0.5, other one)" in capsys.readouterr().err
+
+
+def test_results_that_do_not_say_their_rules_are_told_of(measured, tmp_path, caplog):
+    assert joined(measured, tmp_path / "out", "thickness", "thickness-alone") == 0
+    assert "thickness-alone has no run.json" in caplog.text

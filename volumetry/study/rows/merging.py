@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, read_tab
 
 _RULES = ("measurement", "change", "comparability", "repeatability")
 """Sections of a protocol that must be the same for volumes and classes to be of one kind."""
+_EMPTY_MASK = "empty_mask"
+"""The key of ``[study]`` that must be, too: what is *resolved* by one value is not evaluable by the other."""
+_THRESHOLD = "threshold"
+"""The option of the batch that must be, where both have it: without it no probability map has a volume."""
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +83,11 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
     UsageError
         ``usage``: a table names no site and none is given, or two name different ones; one patient of one
         site is in two folders; the rules of measurement or classes differ.
+
+    Notes
+    -----
+    Rules are compared as far as ``run.json`` tells them. Results without one are a warning in the log, and
+    refused where the tables show that their volumes have other slice heights.
     """
     out = Path(out)
     for one in results:
@@ -104,7 +115,7 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
         "command": ["volumetry", "merge"],
         "sites": dict(counts),
         "counts": dict(sorted(Counter(r["status"] for one in tables for r in one.measurements).items())),
-        "rules": {name: tables[0].run.get("protocol", {}).get(name) for name in _RULES},
+        "rules": _joint_rules(tables),
         "pseudonyms": [bool(one.run.get("pseudonyms")) for one in tables],
     }
     write_atomically(out / "run.json", (json.dumps(run, indent=2, ensure_ascii=False) + "\n").encode())
@@ -169,22 +180,65 @@ def _rows(one: SiteResults, table: Table) -> Iterator[Row]:
 
 
 def _check_rules(results: Sequence[SiteResults], tables: Sequence[_Tables]) -> None:
-    known = [(one.folder, t.run["protocol"]) for one, t in zip(results, tables, strict=True) if _has_rules(t)]
-    for folder, protocol in known[1:]:
-        for name in _RULES:
-            first = known[0][1].get(name)
-            if protocol.get(name) != first:
-                raise UsageError(
-                    "usage",
-                    "the results were made by different rules",
-                    where=folder,
-                    values={f"[{name}]": _differing(protocol.get(name), first), "other": known[0][0].name},
-                    todo="Run one of the batches again with the protocol of the other.",
-                )
+    known: dict[str, tuple[Any, Path]] = {}
+    for one, found in zip(results, tables, strict=True):
+        for name, value in _rules(found).items():
+            first, other = known.setdefault(name, (value, one.folder))
+            if value != first:
+                raise _different_rules(one.folder, other, name, _differing(value, first))
+    if len(results) > 1:
+        _check_without_run(results, tables)
 
 
-def _has_rules(tables: _Tables) -> bool:
-    return isinstance(tables.run.get("protocol"), dict)
+def _different_rules(folder: Path, other: Path, name: str, differing: str) -> UsageError:
+    key = f"[{name}]" if name in _RULES else {_EMPTY_MASK: "[study] empty_mask"}.get(name, f"--{name}")
+    return UsageError(
+        "usage",
+        "the results were made by different rules",
+        where=folder,
+        values={key: differing, "other": other.name},
+        todo="Run one of the batches again with the protocol and the options of the other.",
+    )
+
+
+def _rules(tables: _Tables) -> dict[str, Any]:
+    """The rules by which results were made, as far as ``run.json`` of their batch or joining says so."""
+    protocol, joined = tables.run.get("protocol"), tables.run.get("rules")
+    if isinstance(protocol, dict):
+        found = {name: protocol.get(name) for name in _RULES}
+        found |= {_EMPTY_MASK: protocol[_EMPTY_MASK]} if _EMPTY_MASK in protocol else {}
+        threshold = tables.run.get(_THRESHOLD)
+    elif isinstance(joined, dict):
+        found = {name: joined[name] for name in (*_RULES, _EMPTY_MASK) if joined.get(name) is not None}
+        threshold = joined.get(_THRESHOLD)
+    else:
+        return {}
+    return found | ({} if threshold is None else {_THRESHOLD: threshold})
+
+
+def _joint_rules(tables: Sequence[_Tables]) -> dict[str, Any]:
+    """The rules of all results, which do not contradict each other."""
+    return {name: value for one in tables for name, value in _rules(one).items()}
+
+
+def _check_without_run(results: Sequence[SiteResults], tables: Sequence[_Tables]) -> None:
+    """Say of which results nothing tells the rules; refuse them where the tables show that these differ."""
+    heights = [_heights(found.measurements) for found in tables]
+    for one, found, mine in zip(results, tables, heights, strict=True):
+        if _rules(found):
+            continue
+        for other, theirs in zip(results, heights, strict=True):
+            if mine and theirs and not mine & theirs:
+                differing = f"{', '.join(sorted(mine))} and {', '.join(sorted(theirs))}"
+                raise _different_rules(one.folder, other.folder, "height", differing)
+        _LOG.warning(
+            "%s has no run.json that says by which rules it was measured: they are not compared",
+            one.folder.name,
+        )
+
+
+def _heights(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    return {row["height_rule"] for row in rows if row.get("height_rule")}
 
 
 def _differing(one: Any, other: Any) -> str:
