@@ -113,6 +113,169 @@ def test_sessions_give_dates(tmp_path):
     ]
 
 
+def bids_study(root, sessions=("1", "2"), below=""):
+    """A subject whose lesion halves from the first session to the second."""
+    for session, rows in zip(sessions, ((5, 15), (5, 10)), strict=True):
+        place = f"sub-01/ses-{session}/anat/sub-01_ses-{session}"
+        write_box(root / f"{place}_T1w.nii.gz")
+        write_box(root / f"{below}{place}_label-les_mask.nii.gz", rows=rows)
+
+
+def write_tsv(path, header, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join("\t".join(row) for row in (header, *rows)) + "\n", encoding="utf-8")
+
+
+def write_sessions(path, *dates, sessions=("ses-1", "ses-2")):
+    write_tsv(path, ("session_id", "acq_time"), zip(sessions, dates, strict=True))
+
+
+def write_scans(folder, *dates, sessions=("1", "2")):
+    for session, day in zip(sessions, dates, strict=True):
+        file = f"anat/sub-01_ses-{session}_T1w.nii.gz"
+        path = folder / f"ses-{session}/sub-01_ses-{session}_scans.tsv"
+        write_tsv(path, ("filename", "acq_time"), [(file, day)])
+
+
+LATE, EARLY = "2021-01-01T10:00:00", "2020-01-01T10:00:00"
+
+
+def laid_out(name, root):
+    """Write a study whose dates say that session 2 was a year before session 1."""
+    subject = root / "sub-01"
+    table = subject / "sub-01_sessions.tsv"
+    if name == "a folder above":
+        bids_study(root / "bids")
+        write_sessions(root / "bids/sub-01/sub-01_sessions.tsv", LATE, EARLY)
+    elif name == "derivatives":
+        bids_study(root, below="derivatives/man/")
+        write_sessions(root / "derivatives/man/sub-01/sub-01_sessions.tsv", LATE, EARLY)
+    elif name == "derivatives of dated images":
+        bids_study(root, below="derivatives/man/")
+        write_scans(subject, LATE, EARLY)
+    elif name == "scans":
+        bids_study(root)
+        write_scans(subject, LATE, EARLY)
+    elif name == "scans and sessions":
+        bids_study(root)
+        write_scans(subject, LATE, EARLY)
+        write_sessions(table, LATE, "n/a")
+    elif name == "scans in the folder of the subject":
+        bids_study(root)
+        files = [(f"ses-{n}/anat/sub-01_ses-{n}_T1w.nii.gz", day) for n, day in (("1", LATE), ("2", EARLY))]
+        write_tsv(subject / "sub-01_scans.tsv", ("filename", "acq_time"), files)
+    elif name == "shifted to before 1900":
+        bids_study(root)
+        write_sessions(table, "1868-01-01T00:00:00", "1867-01-01T00:00:00")
+    elif name == "fewer zeros":
+        bids_study(root, ("01", "02"))
+        write_sessions(table, LATE, EARLY)
+    elif name == "more zeros":
+        bids_study(root)
+        write_sessions(table, LATE, EARLY, sessions=("001", "002"))
+    else:
+        bids_study(root)
+        write_sessions(table, LATE, EARLY)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "as ever",
+        "a folder above",
+        "derivatives",
+        "derivatives of dated images",
+        "scans",
+        "scans and sessions",
+        "scans in the folder of the subject",
+        "shifted to before 1900",
+        "fewer zeros",
+        "more zeros",
+    ],
+)
+def test_dates_of_bids_order_sessions_before_their_numbers(name, tmp_path, caplog):
+    laid_out(name, tmp_path / "s")
+    _, (change,) = tables(tmp_path / "s", tmp_path / "o")
+    assert (change["category"], change["days"]) == ("increase", 365 if name.startswith("shifted") else 366)
+    assert "acq_time" not in caplog.text
+
+
+def test_dates_of_bids_order_tracings_that_are_kept_apart(tmp_path):
+    bids_study(tmp_path / "both")
+    write_sessions(tmp_path / "both/sub-01/sub-01_sessions.tsv", LATE, EARLY)
+    for mask in sorted((tmp_path / "both").rglob("*_mask.nii.gz")):
+        apart = tmp_path / "apart" / mask.relative_to(tmp_path / "both")
+        apart.parent.mkdir(parents=True)
+        mask.rename(apart)
+    run_batch(tmp_path / "both", tmp_path / "o", BatchOptions(traces=tmp_path / "apart"))
+    (change,) = read_table(tmp_path / "o/changes.csv", CHANGES)
+    assert (change["category"], change["days"]) == ("increase", 366)
+
+
+def test_names_without_order_are_ordered_by_dates_before_1900(tmp_path):
+    bids_study(tmp_path / "s", ("pre", "post"))
+    write_sessions(
+        tmp_path / "s/sub-01/sub-01_sessions.tsv",
+        "1867-01-01",
+        "1868-01-01",
+        sessions=("ses-pre", "ses-post"),
+    )
+    _, (change,) = tables(tmp_path / "s", tmp_path / "o")
+    assert (change["category"], change["days"]) == ("decrease", 365)
+
+
+@pytest.mark.parametrize(
+    ("dates", "told"),
+    [
+        (("2021-01-01", "n/a"), True),
+        (("01/02/2021", "01/02/2020"), True),
+        (("n/a", "n/a"), False),
+        (("2020-01-01", "2021-01-01"), False),
+    ],
+)
+def test_sessions_without_a_date_where_others_have_one_are_told_of(dates, told, tmp_path, caplog):
+    bids_study(tmp_path / "s")
+    write_sessions(tmp_path / "s/sub-01/sub-01_sessions.tsv", *dates)
+    _, (change,) = tables(tmp_path / "s", tmp_path / "o")
+    assert change["category"] == "decrease"
+    assert ("acq_time" in caplog.text) == told
+
+
+def test_a_session_with_two_dates_has_none(tmp_path, caplog):
+    bids_study(tmp_path / "s")
+    write_sessions(tmp_path / "s/sub-01/sub-01_sessions.tsv", "2020-01-01", "2021-01-01")
+    write_scans(tmp_path / "s/sub-01", "2020-01-01", "2019-01-01")
+    _, (change,) = tables(tmp_path / "s", tmp_path / "o")
+    assert change["days"] is None
+    assert "for 1 sessions" in caplog.text
+
+
+def test_a_session_of_two_days_has_the_first(tmp_path):
+    bids_study(tmp_path / "s")
+    write_scans(tmp_path / "s/sub-01", "2020-01-01", "2021-01-02")
+    path = tmp_path / "s/sub-01/ses-2/sub-01_ses-2_scans.tsv"
+    path.write_text(path.read_text() + "anat/sub-01_ses-2_T2w.nii.gz\t2021-01-01\n", encoding="utf-8")
+    _, (change,) = tables(tmp_path / "s", tmp_path / "o")
+    assert change["days"] == 366
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"session_id\tacq_time\n" + b"x" * 200_000, b"acq_time\nx\n"]
+)
+def test_a_table_of_sessions_that_cannot_be_read_gives_no_dates(content, tmp_path):
+    bids_study(tmp_path / "s")
+    (tmp_path / "s/sub-01/sub-01_sessions.tsv").write_bytes(content)
+    _, (change,) = tables(tmp_path / "s", tmp_path / "o")
+    assert (change["category"], change["days"]) == ("decrease", None)
+
+
+def test_two_sessions_that_differ_in_zeros_are_not_taken_for_each_other(tmp_path):
+    bids_study(tmp_path / "s", ("2", "02"))
+    write_sessions(tmp_path / "s/sub-01/sub-01_sessions.tsv", "2020-01-01", sessions=("ses-2",))
+    rows, _ = tables(tmp_path / "s", tmp_path / "o")
+    assert {row["visit"]: row["study_date"] for row in rows} == {"ses-2": "2020-01-01", "ses-02": None}
+
+
 def test_an_empty_mask_may_mean_not_traced(tmp_path):
     write_box(tmp_path / "s/p/v1/lesion_mask.nii.gz")
     write_box(tmp_path / "s/p/v2/lesion_mask.nii.gz", rows=(5, 5))

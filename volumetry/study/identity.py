@@ -42,8 +42,11 @@ _VISIT_WORDS = re.compile(
 # -- visits -------------------------------------------------------------------------------------------------
 
 
-def date_of_name(visit: str) -> str:
-    """Return the ISO date of a visit named ``2024-03-02``, ``20240302`` or ``ses-20240302``; else empty."""
+def date_of_name(visit: str, *, since: int = 1900) -> str:
+    """Return the ISO date of a visit named ``2024-03-02``, ``20240302`` or ``ses-20240302``; else empty.
+
+    Years before `since` are no dates: in a name such a number is more likely another.
+    """
     matched = _DATED.fullmatch(visit.strip())
     if matched is None:
         return ""
@@ -52,7 +55,16 @@ def date_of_name(visit: str) -> str:
         found = date(int(year), int(month), int(day))
     except ValueError:
         return ""
-    return found.isoformat() if 1900 <= found.year < 2300 else ""
+    return found.isoformat() if since <= found.year < 2300 else ""
+
+
+def date_of_table(text: str) -> str:
+    """Return the ISO date that a table gives; else empty. Data sets of BIDS move theirs, many to before 1900.
+
+    >>> date_of_table("1867-06-15"), date_of_name("1867-06-15")
+    ('1867-06-15', '')
+    """
+    return date_of_name(text, since=1800)
 
 
 def date_in_name(visit: str) -> str:

@@ -18,7 +18,7 @@ from volumetry.formats.dicom.person import person_marks
 from volumetry.formats.recognise import NEVER_DICOM, RTSTRUCT_CLASS, SEG_CLASSES, TRACE_SUFFIX, is_volume
 from volumetry.study.finding.files import FilesByFolder
 from volumetry.study.finding.names import bids_who, folder_of, folders_of, is_hidden, is_mask_name
-from volumetry.study.finding.session_dates import session_dates
+from volumetry.study.finding.session_dates import is_table_of_dates, session_dates
 
 SeriesKey = tuple[str, str, str]
 """PatientID, StudyInstanceUID, SeriesInstanceUID: what names a series."""
@@ -69,6 +69,8 @@ class Found:
     traced_series: set[SeriesKey] = field(default_factory=set)
     traced_volumes: set[str] = field(default_factory=set)
     named_by_folders: set[str] = field(default_factory=set)
+    tables: list[str] = field(default_factory=list)
+    """Tables of BIDS that say when sessions and scans were."""
     acquired: dict[str, str] = field(default_factory=dict)
     """Days on which images without a StudyDate were made, by their files."""
 
@@ -95,8 +97,11 @@ class Found:
 
     @cached_property
     def sessions(self) -> dict[tuple[str, str], str]:
-        """Dates by the patient and visit of BIDS, from ``sub-*_sessions.tsv``."""
-        return session_dates(self.root)
+        """Dates by the patient and visit of BIDS, from ``sub-*_sessions.tsv`` and ``sub-*_scans.tsv``."""
+        if not self.tables:
+            return {}
+        files = (*self.volumes, *self.traces, *(series.files[0] for series in self.series.values()))
+        return session_dates(self.root, self.tables, {who for name in files if (who := bids_who(name))})
 
     @cached_property
     def series_by_uid(self) -> dict[str, list[ImageSeries]]:
@@ -149,6 +154,8 @@ def look_around(folder: Path | str) -> Found:
             found.traces.append(name)
         elif is_volume(path):
             found.volumes.append(name)
+        elif is_table_of_dates(name):
+            found.tables.append(name)
     return found
 
 

@@ -120,7 +120,8 @@ def _objects(found: Found, apart: Found) -> Iterator[Case]:
 def _masks(found: Found, volumes: Sequence[str], traces: Path, rules: IdentitySection) -> Iterator[Case]:
     images = [name for name in found.volumes if not is_mask_name(name)]
     names = _laid_over(volumes, images, traces, found)
-    over = Found(root=found.root, index=found.index, series=found.series, volumes=sorted((*images, *names)))
+    both = sorted((*images, *names))
+    over = Found(root=found.root, index=found.index, series=found.series, volumes=both, tables=found.tables)
     laid_out, over.traced_volumes = cases_of_layouts(
         over.root, over.volumes, is_mask=is_mask_name, mask_stem=image_stem
     )

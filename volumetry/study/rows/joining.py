@@ -13,7 +13,7 @@ from volumetry._version import __version__
 from volumetry.errors import composed
 from volumetry.formats.dicom.file.values import MODALITIES
 from volumetry.study.cases import Case
-from volumetry.study.identity import composed_text, date_of_name
+from volumetry.study.identity import composed_text, date_of_table
 from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.tables import Row
 
@@ -59,7 +59,7 @@ def _identity(case: Case, row: Row) -> Row:
         "side": row.get("side") or case.side or None,
         "lesion": composed_text(case.lesion or row.get("lesion") or "") or None,
         "visit": case.visit or None,
-        "study_date": date_of_name(case.study_date or row.get("study_date") or "") or None,
+        "study_date": date_of_table(case.study_date or row.get("study_date") or "") or None,
         "reader": case.reader or None,
         "modality": modality or row.get("modality"),
         "series_uid": case.series_uid or row.get("series_uid"),
