@@ -7,6 +7,7 @@ from study_phantoms import box_contours, write_box_trace
 
 from volumetry.cli import main
 from volumetry.errors import VolumetryError
+from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser, read_key
 from volumetry.study.runs.batch import BatchOptions, run_batch
 
@@ -122,6 +123,26 @@ def test_dates_are_not_left_as_they_are_where_they_are_to_be_shifted(tmp_path, c
     protocol.write_text("[privacy]\nshift_dates = false\n", encoding="utf-8")
     call[3] = str(tmp_path / "clear")
     assert main(call) == 0
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_a_reader_whose_name_holds_a_date_is_hidden_where_dates_are_shifted(shift):
+    hidden = Pseudonymiser(key=b"k" * 32, shift_dates=shift)
+    case = Case(patient="P1", visit="v1")
+    names = ("readerA", "Kim 2024-01-15")
+    plain, dated = (hidden.row({"reader": name}, case)["reader"] for name in names)
+    assert plain == "readerA"
+    assert dated == (hidden.case_id("Kim 2024-01-15") if shift else "Kim 2024-01-15")
+
+
+@pytest.mark.parametrize("name", ["GTV Meier", "Läsion 2", "\udcff", "x" * 500, "sealed:", "12"])
+def test_the_ledger_keeps_names_of_regions_for_the_key_alone(name):
+    hidden = Pseudonymiser(key=b"k" * 32)
+    kept = hidden.record({"lesion": name})
+    assert hidden.restored(kept)["lesion"] == name
+    assert (kept["lesion"] == name) == name.isdigit()
+    assert kept == hidden.record({"lesion": name})
+    assert kept["lesion"].isascii()
 
 
 @pytest.mark.parametrize("content", [b"", b"not hexadecimal", b"abcd"])
