@@ -18,7 +18,7 @@ from test_long_tail import VOXELS, written
 
 BROKEN = """
 import ctypes, sys
-from volumetry.formats.voxels import {module} as module
+from volumetry.formats.voxels.by_library import {module} as module
 from volumetry.cli import main
 read = module.{function}
 def broken(*arguments):

@@ -18,6 +18,7 @@ from volumetry.study.runs.lesion_files import distinct_names
 
 SERIES = ROOT / "sample_scans/study/hip01/2021-03-02/t1_cor"
 LARGE, SMALL = (3, 8, 20, 40, 20, 40), (4, 9, 60, 70, 100, 120)
+HALF = (3, 8, 20, 40, 20, 30)
 
 Box = tuple[int, int, int, int, int, int]
 
@@ -74,7 +75,7 @@ def test_one_patient_id_at_two_sites_is_two_patients(tmp_path: Path) -> None:
     from pydicom import dcmread
 
     study, lines = tmp_path / "study", ["site,patient,visit,scan,trace,lesion"]
-    boxes = {"A": (LARGE, LARGE), "B": (SMALL, LARGE)}
+    boxes = {"A": (LARGE, LARGE), "B": (HALF, LARGE)}
     for site, of_visits in boxes.items():
         for visit, box in zip(("v1", "v2"), of_visits, strict=True):
             place = f"{site}/p1/{visit}"

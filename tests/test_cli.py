@@ -157,7 +157,7 @@ def test_labels_are_named_or_all_measured(run, tmp_path):
 
 
 def test_batch_writes_and_says_where(run, tmp_path):
-    study, out = small_study(tmp_path / "study", 2), tmp_path / "out"
+    study, out = small_study(tmp_path / "study", 1, visits=("v0", "v1", "v2", "v3")), tmp_path / "out"
     code, told, err = run("batch", study, "--out", out, "--jobs", "1", "--figures", "--parquet")
     assert (code, err) == (0, "")
     assert "4 measured" in told

@@ -23,6 +23,7 @@ INTERRUPTED = "interrupted; what was done is kept\n"
 Rows = Sequence[Mapping[str, Any]]
 
 
+_HANDLER = "volumetry console"
 _quiet = False
 
 
@@ -40,13 +41,17 @@ def set_verbosity(level: int = 0, *, quiet: bool = False) -> None:
     _quiet = quiet
     if not (level or quiet):
         if "logging" in sys.modules:  # an earlier call of the same process may have asked for less
-            sys.modules["logging"].getLogger("volumetry").setLevel("NOTSET")
+            logger = sys.modules["logging"].getLogger("volumetry")
+            logger.setLevel("NOTSET")
+            logger.handlers = [handler for handler in logger.handlers if handler.name != _HANDLER]
         return  # the logging module's own default: warnings on stderr
     import logging
 
     logger = logging.getLogger("volumetry")
+    logger.handlers = [handler for handler in logger.handlers if handler.name != _HANDLER]
     if not logger.handlers:
-        handler = logging.StreamHandler()
+        handler = logging.StreamHandler()  # to the stderr of this call: that of an earlier one may be closed
+        handler.name = _HANDLER
         handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         logger.addHandler(handler)
     logger.setLevel(logging.ERROR if quiet else logging.INFO if level == 1 else logging.DEBUG)

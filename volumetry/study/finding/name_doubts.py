@@ -31,7 +31,7 @@ from volumetry.study.finding.names import (
     template_of_name,
 )
 from volumetry.study.hash_index import NameSet, SeveralValues
-from volumetry.study.identity import is_clear_visit_name, is_visit_name, number_of_name, side_of_file
+from volumetry.study.identity import is_clear_visit_name, is_visit_name, side_of_file
 from volumetry.study.protocol import IdentitySection
 
 _GROUP = re.compile(
@@ -71,8 +71,6 @@ class NameDoubts:
         First folders after which patients are called, in small letters.
     visits : mapping of site and patient to set of str
         Of patients with several.
-    reversed_days : set of site and patient
-        Whose dates put the visits in another order than their numbers.
     rules : IdentitySection
     """
 
@@ -83,7 +81,6 @@ class NameDoubts:
     below_visits: Mapping[str, set[str]]
     patients: NameSet
     visits: Mapping[str, set[str]]
-    reversed_days: set[str]
     rules: IdentitySection
 
     @classmethod
@@ -129,8 +126,7 @@ class NameDoubts:
             },
             below_visits={} if rules.patient else _may_be_patients_below(inner),
             patients=patients,
-            visits={who: set(days) for who, days in visits.items()},
-            reversed_days={who for who, days in visits.items() if _are_reversed(days)},
+            visits=visits,
             rules=rules,
         )
 
@@ -234,25 +230,20 @@ def doubted_names(cases: Iterable[Case], rules: IdentitySection) -> Iterator[Cas
     doubts = NameDoubts.of(cases, rules)
     for case in cases:
         error = None if case.error else doubts.about(case)
-        if error is not None:
-            yield replace(case, error=error)
-        elif _is_named_by_files(case) and _who(case) in doubts.reversed_days:
-            yield replace(case, conflicts=("visit-dates-conflict",))
-        else:
-            yield case
+        yield case if error is None else replace(case, error=error)
 
 
 def _of_several(
     cases: Iterable[Case], visited: set[str], placed: set[str]
-) -> tuple[dict[str, dict[str, str]], dict[str, set[str]]]:
-    """The visits, with their dates, and the data sets of the patients who have several of them."""
-    visits: dict[str, dict[str, str]] = {who: {} for who in visited}
+) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """The visits, and the data sets, of the patients who have several of them."""
+    visits: dict[str, set[str]] = {who: set() for who in visited}
     places: dict[str, set[str]] = {who: set() for who in placed}
     for case in cases if visited or placed else ():
         if not _is_named_by_files(case):
             continue
-        days = visits.get(_who(case), {})
-        days[case.visit] = case.study_date or days.get(case.visit, "")
+        if _who(case) in visits:
+            visits[_who(case)].add(case.visit)
         if _who(case) in places and _is_placed(case) and (place := _data_set(case)) is not None:
             places[_who(case)].add(place)
     return visits, places
@@ -265,15 +256,6 @@ def _who(case: Case) -> str:
 def _is_placed(case: Case) -> bool:
     """Whether where a file lies says to which data set its patient belongs: images of BIDS may lie apart."""
     return bool(case.trace) or not case.patient.startswith("sub-")
-
-
-def _are_reversed(days: Mapping[str, str]) -> bool:
-    """Whether all visits have a date and a number, and these put them in two orders."""
-    numbered = {visit: number_of_name(visit) for visit in days}
-    places = [(days[visit], found) for visit, found in numbered.items() if found is not None]
-    if len(places) < len(days) or not all(days.values()) or len({word for _, (word, _) in places}) != 1:
-        return False
-    return [found for _, found in sorted(places)] != sorted(found for _, found in places)
 
 
 def _is_named_by_files(case: Case) -> bool:

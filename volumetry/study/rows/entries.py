@@ -164,7 +164,8 @@ def _order_message(
     """What there is to say of the place of a measured visit among those of its patient; empty: nothing."""
     if not order.is_known and case.order_doubted:
         return doubted_order_message(visits)
-    if against and order.by == "protocol":
+    is_given = order.by == "protocol" or (bool(case.scan_date) and case.scan_date != case.study_date)
+    if against and is_given:
         return conflict_message((visit, *against))
     if not order.is_known:
         return unknown_order_message(visits, protocol.visits)
