@@ -394,3 +394,23 @@ def test_dates_against_the_numbers_of_visits_are_flagged(tmp_path):
     images = [name.removesuffix("_mask") for name in masks]
     _, rows, changes = results(tmp_path / "study", masks, images=images)
     assert all("visit-dates-conflict" in row["flags"] for row in (*rows, *changes))
+
+
+_SNAP = '    {}   255    0    0        1  1  1    "{}"\n'
+
+
+@pytest.mark.parametrize("kind", ["tsv", "label"])
+@pytest.mark.parametrize("names", [("tumor", "edema"), ("edema", "tumor")])
+def test_labels_are_compared_by_what_lists_beside_the_masks_say(tmp_path, kind, names):
+    masks = {"sub-01/ses-1/sub-01_ses-1_dseg": 10, "sub-01/ses-2/sub-01_ses-2_dseg": 5}
+    for name, told in zip(masks, (("tumor", "edema"), names), strict=True):
+        lines = [f"{number}\t{text}\n" for number, text in enumerate(told, start=1)]
+        if kind == "label":
+            lines = [_SNAP.format(number, text) for number, text in enumerate(told, start=1)]
+        path = tmp_path / f"study/{name}.{kind}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("index\tname\n" * (kind == "tsv") + "".join(lines), encoding="utf-8")
+    _, rows, changes = results(tmp_path / "study", masks)
+    is_same = names == ("tumor", "edema")
+    assert {row["code"] for row in rows} == ({""} if is_same else {"ambiguous-lesion"})
+    assert [row["category"] for row in changes] == ["decrease" if is_same else "not_evaluable"]

@@ -16,6 +16,7 @@ from volumetry.formats.trace_json import read_trace
 from volumetry.scan import ScanSource
 from volumetry.study.cases import Case
 from volumetry.study.finding.folder import Found, ImageSeries, above, dicom_who, text_of
+from volumetry.study.finding.label_lists import labels_beside, told_labels
 from volumetry.study.finding.names import (
     bids_lesion,
     bids_pipeline,
@@ -166,6 +167,7 @@ def mask_cases(found: Found) -> Iterator[Case]:
             bids_pipeline(name),
             template_of_name(name),
             "" if lesion else lesion_words(name, scan, (patient, visit)),
+            told_labels(labels_beside(found.root, name)),
         )
         case = Case(
             patient=patient,

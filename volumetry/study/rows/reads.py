@@ -142,6 +142,7 @@ def _ambiguous(traces: Iterable[str]) -> str:
 def differently_named_message(traces: Iterable[str]) -> str:
     """Return the sentence that says that masks of a patient may be of several lesions, and what to do."""
     return (
-        "the names of the masks differ, and nothing says that they are of one lesion: "
+        "the names of the masks, or lists of labels beside them, differ, and nothing says that they are of "
+        "one lesion: "
         f"{', '.join(traces)}. Name their lesions in the column lesion of a manifest (volumetry manifest)."
     )
