@@ -20,6 +20,16 @@ from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.day_doubts import are_in_doubt, are_inconsistent
 from volumetry.study.finding.folder_rules import image_folders
+from volumetry.study.finding.unclear import (
+    drawn_on_several,
+    no_patient_id,
+    several_in_headers,
+    study_of_several,
+    unclear_folders,
+    unclear_patient,
+    unclear_site,
+    unclear_visit,
+)
 from volumetry.study.identity import is_clear_visit_name, is_visit_name
 from volumetry.study.protocol import IdentitySection, folder_number
 
@@ -169,21 +179,21 @@ class _Doubts:
     def about(self, case: Case) -> VolumetryError | None:
         """Return why patient or visit of a case is not believed; None where nothing speaks against them."""
         if case.patient in self.visits_as_patients and case.patient == _first_folder(case):
-            return _unclear_folders(case, self.visits_as_patients)
+            return unclear_folders(case, self.visits_as_patients)
         if case.trace and case.patient in self.places:
-            return _unclear_site(case, self.places[case.patient])
+            return unclear_site(case, self.places[case.patient])
         if _is_drawn_in_folder(case) and case.patient in self.drawn_on:
-            return _drawn_on_several(case, len(self.drawn_on[case.patient]))
+            return drawn_on_several(case, len(self.drawn_on[case.patient]))
         if _is_doubtful(case, self.rules.patient) and case.patient in self.folders:
-            return _unclear_patient(case, self.folders[case.patient])
+            return unclear_patient(case, self.folders[case.patient])
         if case.trace and case.study_uid in self.owners:
-            return _study_of_several(case, len(self.owners[case.study_uid]))
+            return study_of_several(case, len(self.owners[case.study_uid]))
         if case.trace and case.study_uid and case.patient in self.persons and not self.rules.patient:
-            return _several_in_headers(case)
+            return several_in_headers(case)
         if case.trace and case.study_uid and case.patient in self.unnamed:
-            return _no_patient_id(case, self.unnamed[case.patient])
+            return no_patient_id(case, self.unnamed[case.patient])
         if _is_dated_study(case) and (case.patient, case.visit) in self.studies:
-            return _unclear_visit(case, len(self.studies[case.patient, case.visit]))
+            return unclear_visit(case, len(self.studies[case.patient, case.visit]))
         return None
 
 
@@ -317,49 +327,6 @@ def _unnamed(cases: Iterable[Case]) -> dict[str, set[str]]:
     return found
 
 
-def _several_in_headers(case: Case) -> VolumetryError:
-    # What they are is not repeated: it is of persons.
-    return VolumetryError(
-        "patient-unclear",
-        "the images of the patient differ in birth date, sex, IssuerOfPatientID or number in a trial, or in "
-        "age by more than the time between them, so they may be of several patients",
-        where=case.trace,
-        todo='Write patient = "PatientID" or "folder:2" in [identity] of the protocol, which holds for all '
-        "patients, or a manifest.",
-    )
-
-
-def _study_of_several(case: Case, count: int) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "images of one DICOM study have several PatientIDs, so one may be a copy of another",
-        where=case.trace,
-        values={"patients": count},
-        todo="Take one of the copies away, or write patient in [identity] of the protocol, or a manifest.",
-    )
-
-
-def _no_patient_id(case: Case, folders: Iterable[str]) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "the images have no PatientID of their own, and their folders may be of several patients",
-        where=case.trace,
-        values={"folders": ", ".join(sorted(folders))},
-        todo='Write patient = "folder:1" or "folder:2" in [identity] of the protocol, or a manifest.',
-    )
-
-
-def _unclear_patient(case: Case, folders: Iterable[str]) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "one PatientID lies in several first folders, which may be several patients",
-        where=case.trace or case.scan,
-        values={"folders": ", ".join(name or "the study folder itself" for name in sorted(folders))},
-        todo='Write patient = "folder:1" or patient = "PatientID" in [identity] of the protocol, or a '
-        "manifest.",
-    )
-
-
 def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[str]:
     """The first folders after which patients are called, where all of them are clearly named as visits."""
     if rules.patient:
@@ -386,46 +353,3 @@ def _places_of_patients(cases: Iterable[Case], rules: IdentitySection) -> dict[s
             above = [name for n, name in enumerate(image_folders(case)[: number - 1], start=1) if n != visit]
             places[case.patient].add("/".join(above))
     return places
-
-
-def _unclear_site(case: Case, places: Iterable[str]) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "one name of a patient lies in several folders, which may be several hospitals",
-        where=case.trace,
-        values={"folders": ", ".join(sorted(places))},
-        todo='Write site = "folder:1" in [identity] of the protocol, or a manifest.',
-    )
-
-
-def _drawn_on_several(case: Case, count: int) -> VolumetryError:
-    # Who they are is not repeated: identities of patients are in no message.
-    return VolumetryError(
-        "patient-unclear",
-        "tracings in one patient's folder were drawn on images of several patients",
-        where=case.trace,
-        values={"patients": count},
-        todo='Move the tracings, or write patient = "folder:1" in [identity] of the protocol.',
-    )
-
-
-def _unclear_folders(case: Case, folders: Iterable[str]) -> VolumetryError:
-    return VolumetryError(
-        "patient-unclear",
-        "the first folders are named as visits, so who the patients are is not known",
-        where=case.trace or case.scan,
-        values={"folders": ", ".join(sorted(folders))},
-        todo='Write patient = "folder:2" and visit = "folder:1" in [identity] of the protocol, or a '
-        "manifest; if all is of one patient, name the folder above.",
-    )
-
-
-def _unclear_visit(case: Case, count: int) -> VolumetryError:
-    return VolumetryError(
-        "visit-unclear",
-        "several DICOM studies of the patient have one StudyDate and may be several visits",
-        where=case.trace or case.scan,
-        values={"StudyDate": case.study_date, "studies": count},
-        todo='Write visit = "StudyInstanceUID", "StudyDate" or "folder:2" in [identity] of the protocol, '
-        "or a manifest.",
-    )
