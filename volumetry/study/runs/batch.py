@@ -36,6 +36,7 @@ from volumetry.study.rows.worth import tilt_explainer, worth_rule
 from volumetry.study.runs.accounting import account, account_apart, without_image
 from volumetry.study.runs.ledger import LEDGER_NAME, Ledger
 from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record
+from volumetry.study.runs.out_folder import check_out, refuse_clear_ids, remove_leftovers
 from volumetry.study.runs.pending import PendingJobs
 from volumetry.study.runs.study_rows import StudyRows
 from volumetry.study.runs.workers import refuse_unguarded, run_in_executor, run_in_processes
@@ -171,7 +172,7 @@ def run_batch(
 
 def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | None) -> BatchSummary:
     begin = time.monotonic()
-    _check_out(folder, out)
+    check_out(folder, out)
     _check_privacy(options)
     for error in (options.protocol.reading_error, options.protocol.between_readers_error):
         check_measured_alike(error, options.protocol.measurement)
@@ -179,9 +180,9 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     out = make_folder(out)
     if options.pseudonymiser is not None:
-        _refuse_clear_ids(out)
+        refuse_clear_ids(out)
     with Ledger(out / LEDGER_NAME, fresh=options.fresh) as ledger:
-        _remove_leftovers(out)
+        remove_leftovers(out)
         jobs = PendingJobs(cases, settings, ledger)
         _measure(jobs, ledger, options, len(cases), progress)
         ledger.sync()
@@ -228,16 +229,6 @@ def _tell_names_alike(cases: CaseTable, rows: StudyRows, options: BatchOptions) 
             _LOG.warning("%s", alike_message(what, groups, shown=shown))
 
 
-def _remove_leftovers(out: Path) -> None:
-    """Remove what a killed run was writing; the lock of the ledger says that no other run is."""
-    names = ("measurements.*", "slices.*", "changes.*", "run.json")
-    for name in names:
-        for path in out.glob(f".{name}.*.part"):
-            path.unlink(missing_ok=True)
-    for path in (out / "figures").glob(".*.png.*.part"):
-        path.unlink(missing_ok=True)
-
-
 def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) -> Iterator[tuple[Row, Case]]:
     """Yield the rows of measurements of a finished batch, each with the case it came from.
 
@@ -279,27 +270,6 @@ def _check_privacy(options: BatchOptions) -> None:
         )
 
 
-def _refuse_clear_ids(out: Path) -> None:
-    """Refuse a folder in which a run without pseudonyms has left its results."""
-    found = any((out / name).exists() for name in ("measurements.csv", "figures", "export"))
-    if not found and (ledger := out / LEDGER_NAME).is_file() and ledger.stat().st_size:
-        with Ledger(ledger) as records:
-            found = any(not record.get("pseudonyms") for record in records.records())
-    if not found:
-        return
-    try:
-        before = json.loads((out / "run.json").read_bytes()).get("pseudonyms")
-    except (OSError, ValueError, AttributeError):
-        before = False
-    if not before:
-        raise UsageError(
-            "usage",
-            "the folder holds results in which patients stand under their own names",
-            where=out,
-            todo="Name another folder with --out.",
-        )
-
-
 def _settings(folder: Path | str, options: BatchOptions) -> Settings:
     return Settings(
         root=str(Path(folder).absolute()),
@@ -308,16 +278,6 @@ def _settings(folder: Path | str, options: BatchOptions) -> Settings:
         pseudonymiser=options.pseudonymiser,
         follow_links=options.follow_links,
     )
-
-
-def _check_out(folder: Path, out: Path) -> None:
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(
-            "usage",
-            "results may not go into the folder that is measured, to which nothing is ever written",
-            where=out,
-            todo="Name a folder beside it with --out.",
-        )
 
 
 # -- measuring ----------------------------------------------------------------------------------------------
