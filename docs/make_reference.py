@@ -10,7 +10,7 @@ from pathlib import Path
 
 from volumetry.codes import ERROR_CODES, FLAGS
 from volumetry.files.documents import reference
-from volumetry.study.finding.manifest import MANIFEST
+from volumetry.study.finding.manifest.table import MANIFEST
 from volumetry.study.rows.mapping import TableMapping
 from volumetry.tables import table_reference
 
@@ -48,7 +48,7 @@ def codes_page() -> str:
 MANIFEST_TEXT = """\
 # Manifest
 
-Generated from `volumetry/study/finding/manifest.py` by `python docs/make_reference.py`; do not edit by hand.
+Generated from `volumetry/study/finding/manifest/table.py` by `docs/make_reference.py`; do not edit by hand.
 
 A manifest is a table that names every traced lesion of a study, one line a lesion. With it, names of folders
 and files mean nothing. `volumetry batch FOLDER --out DIR --manifest FILE` reads it; `manifest.csv` in the

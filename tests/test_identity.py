@@ -11,7 +11,7 @@ from volumetry import classify_change
 from volumetry.change import MeasuredVisit
 from volumetry.errors import UsageError
 from volumetry.study.cases import Case
-from volumetry.study.finding.doubts import doubted
+from volumetry.study.finding.doubts.headers import doubted
 from volumetry.study.identity import date_of_name, number_of_name, order_of_visits, unknown_order_message
 from volumetry.study.protocol import IdentitySection, parse_protocol
 from volumetry.study.rows.pairing import changes_of_table

@@ -9,7 +9,7 @@ from study_phantoms import write_box
 
 from volumetry.errors import VolumetryError
 from volumetry.study.finding.discovery import discover
-from volumetry.study.finding.manifest import MANIFEST, read_manifest
+from volumetry.study.finding.manifest.table import MANIFEST, read_manifest
 from volumetry.study.runs.batch import BatchOptions, run_batch
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from study_phantoms import write_box, write_box_trace
 
 from volumetry.errors import UsageError
-from volumetry.study.finding.manifest_writing import manifest_text
+from volumetry.study.finding.manifest.writing import manifest_text
 from volumetry.study.runs.batch import BatchOptions, run_batch
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 

@@ -27,7 +27,7 @@ def run(chosen: argparse.Namespace) -> int:
     """Find the cases and write a line for each."""
     from volumetry.files.atomic import write_atomically
     from volumetry.formats.opening import files_told, links_followed
-    from volumetry.study.finding.manifest_writing import manifest_text
+    from volumetry.study.finding.manifest.writing import manifest_text
 
     out = None if chosen.out is None else Path(chosen.out)
     if out is not None and out.resolve().is_relative_to(Path(chosen.folder).resolve()):

@@ -22,13 +22,14 @@ from volumetry.errors import ReadError
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding import conventions
-from volumetry.study.finding.doubts import doubted
+from volumetry.study.finding.doubts.headers import doubted
+from volumetry.study.finding.doubts.names import doubted_names
 from volumetry.study.finding.folder import Found, look_around
 from volumetry.study.finding.folder_rules import FolderRules
 from volumetry.study.finding.layouts import cases_of_layouts
-from volumetry.study.finding.manifest import MANIFEST_NAME, manifest_cases
+from volumetry.study.finding.manifest.cases import manifest_cases
+from volumetry.study.finding.manifest.table import MANIFEST_NAME
 from volumetry.study.finding.mixed_forms import alike_named
-from volumetry.study.finding.name_doubts import doubted_names
 from volumetry.study.finding.names import image_stem, is_mask_name
 from volumetry.study.finding.series_choice import choose_series
 from volumetry.study.finding.session_dates import dated

@@ -15,7 +15,7 @@ from volumetry.errors import ReadError, UsageError, VolumetryError
 from volumetry.formats import read_scan
 from volumetry.formats.trace_json import SUFFIX, read_trace
 from volumetry.study.cases import Case
-from volumetry.study.finding.doubts import doubted
+from volumetry.study.finding.doubts.headers import doubted
 from volumetry.study.finding.tracings_of_others import tracings_of_others
 from volumetry.study.protocol import IdentitySection
 from volumetry.trace import Trace

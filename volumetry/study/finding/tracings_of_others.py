@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from volumetry.study.cases import Case
 from volumetry.study.finding import conventions
-from volumetry.study.finding.doubts import doubted
+from volumetry.study.finding.doubts.headers import doubted
 from volumetry.study.finding.folder import Found, look_around
 from volumetry.study.finding.folder_rules import FolderRules
 from volumetry.study.finding.layouts import cases_of_layouts

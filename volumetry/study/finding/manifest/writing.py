@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
-from volumetry.study.finding.manifest import ASKED, MANIFEST
+from volumetry.study.finding.manifest.table import ASKED, MANIFEST
 from volumetry.study.protocol import Protocol
 from volumetry.tables import Row, csv_cell
 

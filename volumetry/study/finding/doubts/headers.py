@@ -18,9 +18,8 @@ from volumetry.formats.dicom.person import (
 )
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
-from volumetry.study.finding.day_doubts import are_in_doubt, are_inconsistent
-from volumetry.study.finding.folder_rules import image_folders
-from volumetry.study.finding.unclear import (
+from volumetry.study.finding.doubts.days import are_in_doubt, are_inconsistent
+from volumetry.study.finding.doubts.errors import (
     drawn_on_several,
     no_patient_id,
     several_in_headers,
@@ -30,6 +29,7 @@ from volumetry.study.finding.unclear import (
     unclear_site,
     unclear_visit,
 )
+from volumetry.study.finding.folder_rules import image_folders
 from volumetry.study.identity import is_clear_visit_name, is_visit_name
 from volumetry.study.protocol import IdentitySection, folder_number
 
