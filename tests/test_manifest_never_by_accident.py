@@ -37,6 +37,13 @@ def test_one_tracing_is_not_of_two_visits(tmp_path):
     assert [(c["category"], c["reason"]) for c in changes] == [("not_evaluable", "ambiguous-lesion")]
 
 
+def test_a_lesion_that_one_line_names_is_not_that_of_a_line_without(tmp_path):
+    _, rows, changes = measured(tmp_path, ["P,v1,2019-01-01,,1,,,a.nii.gz,", "P,v2,2020-01-01,,,,,b.nii.gz,"])
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    assert "Write the lesions of the patient" in rows[0]["message"]
+    assert [(c["category"], c["reason"]) for c in changes] == [("not_evaluable", "ambiguous-lesion")]
+
+
 def test_one_visit_with_two_places_is_refused(tmp_path, capsys):
     lines = ["P,v1,,1,x,,,a.nii.gz,", "P,v1,,2,y,,,c.nii.gz,", "P,v2,,2,x,,,b.nii.gz,"]
     assert measured(tmp_path, lines)[0] == 2

@@ -36,6 +36,13 @@ lesion = "Lesion"
 "Vol post" = "after"
 """
 
+ONE_A_VISIT = """volume_unit = "ml"
+[columns]
+patient = "ID"
+visit = "V"
+volume = "Vol"
+"""
+
 LONG_LINES = [
     ["Pat-ID", "Untersuchung", "Datum", "Seite", "Volumen", "Notiz"],
     ["A", "U1", "10.06.2019", "links", "2,0", "x"],
@@ -195,3 +202,83 @@ def test_dates_that_begin_with_the_year(tmp_path, day):
     assert main(["change", *arguments, "--out", str(tmp_path / "c.csv")]) == 0
     with (tmp_path / "c.csv").open(encoding="utf-8", newline="") as file:
         assert [(row["days"], row["category"]) for row in csv.DictReader(file)] == [("366", "decrease")]
+
+
+def test_an_order_that_contradicts_the_dates_is_flagged(tmp_path):
+    lines = [["ID", "v1", "d1", "v2", "d2"], ["C", "2", "2024-06-01", "1", "2024-01-01"]]
+    mapping = (
+        'volume_unit = "ml"\nvisit_order = ["pre", "post"]\n[columns]\npatient = "ID"\n'
+        '[visits]\nv1 = "pre"\nv2 = "post"\n[dates]\npre = "d1"\npost = "d2"\n'
+    )
+    _, rows = change(table(tmp_path / "t.csv", lines), mapping, tmp_path)
+    assert [(r["category"], r["days"]) for r in rows] == [("decrease", "")]
+    assert "visit-dates-conflict" in rows[0]["flags"].split(";")
+
+
+@pytest.mark.parametrize("write", [sheet, table])
+def test_a_number_that_contradicts_the_date_is_flagged(write, tmp_path):
+    lines = [["ID", "V", "Vol", "D"], ["C", "v1", "2", "2024-06-01"], ["C", "v2", "1", "2024-01-01"]]
+    _, rows = change(
+        write(tmp_path / f"t.{'csv' if write is table else 'xlsx'}", lines),
+        ONE_A_VISIT + 'study_date = "D"\n',
+        tmp_path,
+    )
+    assert [(r["baseline_visit"], r["category"]) for r in rows] == [("v2", "increase")]
+    assert "visit-dates-conflict" in rows[0]["flags"].split(";")
+
+
+def test_half_an_order_of_visits_is_asked_for(tmp_path, capsys):
+    path = tmp_path / "m.csv"
+    path.write_text("patient,visit,visit_order,volume_mm3\nC,v1,2,10\nC,v2,,5\n", encoding="utf-8")
+    assert main(["change", str(path), "--out", str(tmp_path / "c.csv")]) == 2
+    assert "visit_order is given for some visits" in capsys.readouterr().err
+
+
+def text_sheet(path, lines):
+    book = openpyxl.Workbook()
+    for line in lines:
+        book.active.append(line)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("write", "decimal", "cells", "is_asked"),
+    [
+        (text_sheet, ",", ("1.500", "1,5"), True),
+        (text_sheet, "", ("1.234", "987"), True),
+        (text_sheet, ".", ("1.234", "987"), False),
+        (sheet, ",", ("1.500", "2.25"), False),
+        (table, "", ("1.234", "987"), True),
+        (table, "", ("1.234", "9.5"), False),
+        (table, "", ("0.234", "987"), False),
+        (table, ".", ("1.234", "987"), False),
+    ],
+)
+def test_a_point_that_may_part_thousands_is_asked_for(write, decimal, cells, is_asked, tmp_path, capsys):
+    lines = [["ID", "V", "Vol"], ["C", "v1", cells[0]], ["C", "v2", cells[1]]]
+    mapping = (f'decimal = "{decimal}"\n' if decimal else "") + ONE_A_VISIT
+    path = tmp_path / ("t.csv" if write is table else "t.xlsx")
+    assert change(write(path, lines), mapping, tmp_path)[0] == (2 if is_asked else 0)
+    assert ("a point" in capsys.readouterr().err) == is_asked
+
+
+@pytest.mark.parametrize(
+    ("values", "is_asked"),
+    [
+        (("links", "rechts", "rechts", "links"), True),
+        (("1", "2", "1", "1"), True),
+        (("Laesion 1", "Laesion 2", "Laesion 1", "Laesion 1"), True),
+        (("3", "7", "8", "7"), False),
+        (("well", "some pain", "", "better since May"), False),
+        (("U1", "U2", "U1", "U2"), False),
+        (("a", "a", "b", "b"), False),
+    ],
+)
+def test_a_column_that_may_tell_lesions_apart_is_asked_for(values, is_asked, tmp_path, capsys):
+    keys = [("A", "v1"), ("A", "v2"), ("B", "v1"), ("B", "v2")]
+    rows = [[*key, "1", value] for key, value in zip(keys, values, strict=True)]
+    path = table(tmp_path / "t.csv", [["ID", "V", "Vol", "Befund"], *rows])
+    assert change(path, ONE_A_VISIT, tmp_path)[0] == (2 if is_asked else 0)
+    assert ('ignored = ["Befund"]' in capsys.readouterr().err) == is_asked
+    assert change(path, 'ignored = ["Befund"]\n' + ONE_A_VISIT, tmp_path)[0] == 0

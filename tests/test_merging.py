@@ -33,6 +33,24 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+def without_copies(row):
+    return ";".join(flag for flag in row.get("flags", "").split(";") if flag != "duplicate-file")
+
+
+def test_what_two_sites_have_is_flagged(results, tmp_path, caplog):
+    other = tmp_path / "other"
+    write_box(tmp_path / "study/q/v1/lesion_mask.nii.gz", rows=(1, 3))
+    write_box(tmp_path / "study/q/v2/lesion_mask.nii.gz", rows=(1, 4))
+    assert main(["batch", str(tmp_path / "study"), "--out", str(other)]) == 0
+    out = tmp_path / "all"
+    call = ["merge", *(f"{n}={results / 'north' if n != 'west' else other}" for n in ("north", "west"))]
+    assert main([*call, str(results / "south"), "--out", str(out)]) == 0
+    for name in ("measurements", "changes"):
+        flagged = {row["site"] for row in rows(out / f"{name}.csv") if "duplicate-file" in row["flags"]}
+        assert flagged == {"north", "south"}
+    assert "at north and south" in caplog.text
+
+
 def test_sites_are_joined_and_every_row_says_its_site(results, tmp_path):
     out = tmp_path / "all"
     call = ["merge", str(results / "south"), f"north={results / 'north'}", "--out", str(out)]
@@ -44,7 +62,10 @@ def test_sites_are_joined_and_every_row_says_its_site(results, tmp_path):
             for site in ("north", "south")
             for row in rows(results / site / f"{name}.csv")
         ]
-        assert joined == parts
+        for row in joined:  # both sites have the same files, which is told
+            assert "flags" not in row or row["volume_mm3" if "volume_mm3" in row else "change_percent"]
+            row["flags"] = without_copies(row)
+        assert joined == [part | {"flags": without_copies(part)} for part in parts]
     run = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert run["sites"] == {"north": 4, "south": 4}
     assert main(["change", str(out / "measurements.csv"), "--out", str(tmp_path / "c.csv")]) == 0

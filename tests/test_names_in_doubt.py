@@ -53,6 +53,17 @@ def classes(changes):
         ("pelvis/seg/mask", "spine/seg/mask"),
         ("AB/mask", "CD/mask"),
         ("L1/mask", "L2/mask"),
+        ("brain_mask", "lesion_mask"),
+        ("lesion_core_mask", "mask"),
+        ("mask", "lesion_2_mask"),
+        ("lesion_auto_mask", "lesion_manual_mask"),
+        ("lesion_pred_mask", "lesion_gt_mask"),
+        ("mask_eroded", "mask"),
+        ("lesion_ant_mask", "lesion_post_mask"),
+        ("bleed_mask", "lesion_mask"),
+        ("lesion_mask_MNI", "lesion_mask"),
+        ("wlesion_mask", "lesion_mask"),
+        ("1_mask", "2_mask"),
     ],
 )
 def test_what_tells_lesions_apart_is_not_passed_over(tmp_path, first, second):
@@ -67,6 +78,9 @@ def test_what_tells_lesions_apart_is_not_passed_over(tmp_path, first, second):
     [
         ("lesion_1_mask", "lesion_1_mask"),
         ("mask_01", "mask_1"),
+        ("mask", "lesion_1_mask"),
+        ("t1_tse_p2_mask", "t1_tse_mask"),
+        ("lesion mask", "lesion_mask"),
         ("scan_3/mask", "scan_7/mask"),
         ("DICOM/E12345/mask", "DICOM/E99999/mask"),
         ("2020-01-03/mask", "2021-02-04/mask"),

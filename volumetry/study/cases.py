@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from volumetry.errors import VolumetryError
@@ -125,6 +127,26 @@ class Case:
             ",".join(map(str, self.besides)),
             ",".join(map(str, self.joined)),
         )
+
+
+_FIRST = re.compile(r"\b[a-z]+ 1\b")
+_TELLING = re.compile(r"(?<![\w=])(?:[^\W\d_]|[^\W\d_]{3,})(?![\w=])|\b[a-z]+ \d")
+
+
+def are_several_lesions(described: Iterable[str]) -> bool:
+    """Return whether masks of one lesion are described (`Case.described`) as if they were of several.
+
+    One that says nothing may be another lesion than one that says a word; not than ``lesion 1``, initials,
+    or a list of labels.
+
+    Examples
+    --------
+    >>> [are_several_lesions(names) for names in (["cyst", "tumor"], ["", "cyst"], ["", "lesion 1"])]
+    [True, True, False]
+    """
+    names = set(described)
+    said = names - {""}
+    return len(said) > 1 or (len(names) > 1 and any(_TELLING.search(_FIRST.sub("", name)) for name in said))
 
 
 SIDE_WORDS = {"l": "L", "left": "L", "r": "R", "right": "R", "": ""}

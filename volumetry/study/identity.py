@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -216,6 +216,23 @@ def visits_against_names(days: Mapping[str, str]) -> dict[str, list[str]]:
         if days[first] > days[second]:
             found.setdefault(first, []).append(second)
             found.setdefault(second, []).append(first)
+    return found
+
+
+def days_against_ranks(ranks: Mapping[str, int], days: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """Return the visits whose days come in another order than their places.
+
+    Each comes with those that it contradicts; visits without days contradict none.
+
+    >>> days_against_ranks({"pre": 0, "post": 1}, {"pre": ["2024-06-01"], "post": ["2024-01-01"]})
+    {'pre': ['post'], 'post': ['pre']}
+    """
+    found: dict[str, list[str]] = {}
+    placed = sorted((visit for visit, own in days.items() if own and visit in ranks), key=ranks.__getitem__)
+    for earlier, later in combinations(placed, 2):
+        if min(days[earlier]) > max(days[later]):
+            found.setdefault(earlier, []).append(later)
+            found.setdefault(later, []).append(earlier)
     return found
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ _ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)")
 _NOTHING = frozenset({"nan", "nat", "none", "null", "<na>", "n/a", "#n/a n/a", "#na"})
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?[Ee]\+\d+")
 _UNSEEN = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff]")
+_NUMBER_AS_TEXT = re.compile(r"\d+(?:[.,]\d+)+")
 _SMALL = 1 << 22
 _MOST_DIGITS = 15
 """Digits of a number that a spreadsheet keeps."""
@@ -69,6 +70,10 @@ class TableText:
         no comments.
     with_error : mapping of line and column to text
         Those that hold an error, such as ``#REF!``.
+    mark : str
+        What parts the cells of CSV; empty for xlsx.
+    as_text : set of line and column
+        Cells of xlsx that hold the text of a number, and no number.
     """
 
     names: list[str]
@@ -76,6 +81,8 @@ class TableText:
     numbers: list[int]
     without_value: Mapping[tuple[int, int], str] = field(default_factory=dict)
     with_error: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    mark: str = ""
+    as_text: Collection[tuple[int, int]] = ()
 
     def check_values(self, where: Path | str, columns: Iterable[str], *, errors: bool = True) -> None:
         """Raise `UsageError` ``invalid-table`` for cells of some columns without value or with an error."""
@@ -116,9 +123,11 @@ def table_text(path: Path | str) -> TableText:
     check_regular(path)
     if path.stat().st_size > _MAX_BYTES:
         raise ReadError("too-large", "the table is over 256 MiB", where=path, todo="Split it.")
-    found, without_value, with_error = (
-        _sheet(path) if path.suffix.lower() == ".xlsx" else (_csv(path), {}, {})
-    )
+    mark, as_text = "", set[tuple[int, int]]()
+    if path.suffix.lower() == ".xlsx":
+        found, without_value, with_error, as_text = _sheet(path)
+    else:
+        (found, mark), without_value, with_error = _csv(path), {}, {}
     comments = {number for number, line in found if line and f"{line[0]} ".startswith("# ")}
     kept = [(number, line) for number, line in found if any(line) and number not in comments]
     if not kept:
@@ -130,13 +139,16 @@ def table_text(path: Path | str) -> TableText:
         numbers=[number for number, _ in rest],
         without_value={place: text for place, text in without_value.items() if place[0] not in comments},
         with_error={place: text for place, text in with_error.items() if place[0] not in comments},
+        mark=mark,
+        as_text=as_text,
     )
 
 
 _Lines = list[tuple[int, list[str]]]
 
 
-def _csv(path: Path) -> _Lines:
+def _csv(path: Path) -> tuple[_Lines, str]:
+    """The lines, and the mark between their cells."""
     try:
         content = path.read_bytes()
         text = content.decode(_encoding(content))
@@ -155,7 +167,7 @@ def _csv(path: Path) -> _Lines:
             begin = reader.line_num
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path, type(error).__name__) from None
-    return found
+    return found, delimiter
 
 
 def _encoding(content: bytes) -> str:
@@ -171,12 +183,12 @@ def _encoding(content: bytes) -> str:
 _Cells = dict[tuple[int, int], str]
 
 
-def _sheet(path: Path) -> tuple[_Lines, _Cells, _Cells]:
-    """The lines of the sheet, the cells in them whose formula has no value, and those with errors."""
+def _sheet(path: Path) -> tuple[_Lines, _Cells, _Cells, set[tuple[int, int]]]:
+    """The lines of the sheet, and its cells whose formula has no value, with errors, with numbers as text."""
     try:
         place, twice = _seen_sheet(path)
         lines: _Lines = []
-        blank: set[tuple[int, int]] = set()
+        blank, as_text = set[tuple[int, int]](), set[tuple[int, int]]()
         without_value, with_error = _Cells(), _Cells()
         for number, row in _rows(path, place, values=True):
             lines.append((number, [_text(cell.value) for cell in row]))
@@ -185,6 +197,8 @@ def _sheet(path: Path) -> tuple[_Lines, _Cells, _Cells]:
                     with_error[number, column] = f"{cell.coordinate} is {cell.value}"
                 elif cell.value is None and cell.data_type == "n" and hasattr(cell, "coordinate"):
                     blank.add((number, column))
+                elif isinstance(cell.value, str) and _NUMBER_AS_TEXT.fullmatch(cell.value.strip()):
+                    as_text.add((number, column))
         for number, row in _rows(path, place, values=False) if blank else ():
             for column, cell in enumerate(row):
                 if cell.data_type == "f" and (number, column) in blank:
@@ -201,7 +215,7 @@ def _sheet(path: Path) -> tuple[_Lines, _Cells, _Cells]:
         )
     if hidden := _n_hidden_rows(path, place):
         _LOG.warning("%s: rows that are hidden, as by a filter, are read, too: %d", path.name, hidden)
-    return lines, without_value, with_error
+    return lines, without_value, with_error, as_text
 
 
 def _seen_sheet(path: Path) -> tuple[int, tuple[str, ...]]:

@@ -57,6 +57,6 @@ def told_labels(labels: dict[int, str]) -> str:
     """Return the list as one text, for comparison.
 
     >>> told_labels({2: "edema", 1: "tumor"})
-    '1 tumor, 2 edema'
+    '1=tumor, 2=edema'
     """
-    return ", ".join(f"{number} {labels[number]}" for number in sorted(labels))
+    return ", ".join(f"{number}={'_'.join(labels[number].split())}" for number in sorted(labels))

@@ -12,8 +12,8 @@ from volumetry.study.identity import date_of_name, is_visit_name
 
 _MASK_WORD = r"(?:masks?|labels?|seg|dseg|segmentations?)"
 _MASK_NAME = re.compile(
-    rf"^(?:(?P<image>.*?)(?:^|[_.-]){_MASK_WORD}\d{{0,2}}|{_MASK_WORD}[_.-](?P<rest>.+)"
-    r"|(?P<before>.*?)(?:^|[_.-])(?:seg(?=[ (])|masks?|labels?|dseg|segmentations?)\d{0,2}"
+    rf"^(?:(?P<image>.*?)(?:^|[ _.-]){_MASK_WORD}\d{{0,2}}|{_MASK_WORD}[_.-](?P<rest>.+)"
+    r"|(?P<before>.*?)(?:^|[ _.-])(?:seg(?=[ (])|masks?|labels?|dseg|segmentations?)\d{0,2}"
     r"(?P<behind>[ (_.].*)|(?P<bids>sub-.+)_roi)$",
     re.IGNORECASE,
 )
@@ -34,7 +34,7 @@ _NUMBERED_WORDS = (
     "mp2rage", "spgr", "fgre", "dess", "haste", "trufi", "blade", "propeller", "dixon", "water",
     "fat", "gd", "ce", "contrast", "native", "arterial", "venous", "portal", "phase", "map", "iso",
     "hr", "nii", "final", "new", "old", "draft", "done", "ok", "checked", "reviewed", "corrected",
-    "edit", "edited", "manual", "auto", "copy", "gt", "truth", "contour", "outline", "trace",
+    "edit", "edited", "manual", "copy", "gt", "truth", "contour", "outline", "trace",
     "tracing", "left", "right", "time", "point", "date",
 )  # fmt: skip
 _OF_NO_LESION = re.compile(
@@ -43,6 +43,7 @@ _OF_NO_LESION = re.compile(
 """Words in the name of a mask that do not say which lesion it is."""
 _NUMBERED_LESION = re.compile(rf"lesions?|rois?|left|right|[lr]|{_MASK_WORD}")
 """Words after which a number may be that of a lesion: ``lesion_2``, ``roi-2``, ``mask_2``."""
+_MASK = re.compile(_MASK_WORD)
 _NUMBERED_NAME = re.compile(r"(?:[lr]|les|lesion|roi|gtv|tumou?r|met|node|nodule|cyst)\d{1,2}")
 _DATES = re.compile(r"\d{4}([-_.])\d{1,2}\1\d{1,2}|\d{1,2}([-_.])\d{1,2}\2\d{4}")
 _DAY = re.compile(r"(?<![0-9])\d{4}([-_]?)\d{2}\1\d{2}(?![0-9])")
@@ -54,6 +55,8 @@ _FOLDER_OF_NO_LESION = re.compile(
 )
 """Words in the names of folders that do not say which lesion lies there."""
 _READER_FOLDER = re.compile(r"reader[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
+_NO_TIME = re.compile(r"(?:pred|bl[aeou]).*")
+"""Words that only begin as ``pre`` and ``bl`` do: prediction, bleeding."""
 _NEW_LESION = re.compile(r"(?:^|[_. -])new[_. -]?(?:lesion|roi)s?(?![a-z])", re.IGNORECASE)
 _ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
 _DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
@@ -277,7 +280,11 @@ def lesion_words(name: str, scan: str, known: Iterable[str]) -> str:
     stem = without_suffix(name.rpartition("/")[2])
     of_image = without_suffix(scan.rpartition("/")[2]).casefold().startswith(image_stem(name).casefold())
     words = [*_folder_words(name), *(() if scan and of_image else _lesion_words(stem))]
-    return " ".join(word for word in words if word not in said and not is_visit_name(word))
+    return " ".join(word for word in words if word not in said and not _says_a_visit(word))
+
+
+def _says_a_visit(word: str) -> bool:
+    return is_visit_name(word) and not _NO_TIME.fullmatch(word)
 
 
 def is_image_word(word: str) -> bool:
@@ -287,7 +294,10 @@ def is_image_word(word: str) -> bool:
 
 def _lesion_words(stem: str) -> Iterator[str]:
     before = ""
-    for word in _words(_DATES.sub(" ", stem)):
+    words = _words(_DATES.sub(" ", stem))
+    if len(words) == 2 and words[0].isdecimal() and len(words[0]) < 3 and _MASK.fullmatch(words[1]):
+        yield f"mask {int(words[0])}"  # ``1_mask``, which nothing else is said of
+    for word in words:
         if word.isdecimal() and len(word) <= 3 and _NUMBERED_LESION.fullmatch(before):
             yield f"{before} {int(word)}"
         elif not _OF_NO_LESION.fullmatch(word):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
-from volumetry.study.cases import Case
+from volumetry.study.cases import Case, are_several_lesions
 from volumetry.study.identity import (
     VisitOrder,
     composed_text,
     conflict_message,
+    days_against_ranks,
     doubted_order_message,
     first_days,
     inconsistent_dates_message,
@@ -23,7 +23,13 @@ from volumetry.study.identity import (
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
-from volumetry.study.rows.reads import Claim, SettledRead, differently_named_message, settle_reads
+from volumetry.study.rows.reads import (
+    Claim,
+    SettledRead,
+    differently_named_message,
+    named_by_chance_message,
+    settle_reads,
+)
 from volumetry.study.rows.sides import settle_sides
 from volumetry.tables import MEASUREMENTS, Row
 
@@ -118,6 +124,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     claims = [_claim(light[i][0], light[i][2]) for i in traced]
     settled = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
     differ = _differently_named(light, traced) | differently_described(light, traced)
+    differ |= _named_by_chance(light, traced)
     settled |= {place: read for place, read in differ.items() if settled[place].counts}
     entries = []
     for i, (case, place, keys) in enumerate(light):
@@ -233,14 +240,37 @@ def _differently_named(light: Sequence[Light], traced: Iterable[int]) -> dict[in
     names: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
     for place in traced:
         case, _, keys = light[place]
-        if case.described and (case.lesion or keys["lesion"].isdigit()):
+        is_named_by_file = case.form == "mask" and bool(case.lesion or keys["lesion"].isdigit())
+        if is_named_by_file and (case.described or not case.lesion):
             unit = ("site", "patient", "side", "lesion", "reader")
             names[tuple(keys[name] for name in unit)][place] = case.described
     settled: dict[int, SettledRead] = {}
     for group in names.values():
-        if len(set(group.values())) > 1:
+        if are_several_lesions(group.values()):
             traces = sorted({light[place][2]["trace"] for place in group})
             settled |= dict.fromkeys(group, SettledRead(message=differently_named_message(traces)))
+    return settled
+
+
+def _named_by_chance(light: Sequence[Light], traced: Iterable[int]) -> dict[int, SettledRead]:
+    """What becomes of masks whose lesion has the number of their label, where another is called so.
+
+    Somebody wrote ``1`` for one mask; that another mask, of which nobody said the lesion, has the value 1
+    does not make them one.
+    """
+    groups: dict[tuple[str, ...], dict[bool, list[int]]] = defaultdict(dict)
+    for place in traced:
+        case, _, keys = light[place]
+        if case.form == "mask" and keys["lesion"].isdigit():
+            is_said = bool(case.lesion) or case.label is not None or bool(case.roi or case.joined)
+            unit = tuple(keys[name] for name in ("site", "patient", "side", "lesion", "reader"))
+            groups[unit].setdefault(is_said, []).append(place)
+    settled: dict[int, SettledRead] = {}
+    for both in groups.values():
+        if len(both) > 1:
+            traces = sorted({light[place][2]["trace"] for place in both[False]})
+            message = named_by_chance_message(light[both[False][0]][2]["lesion"], traces)
+            settled |= dict.fromkeys((*both[True], *both[False]), SettledRead(message=message))
     return settled
 
 
@@ -273,12 +303,8 @@ def _conflicts(
                 days[keys["site"], keys["patient"], is_own][keys["visit"]].add(day)
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for (site, patient, _), visits in days.items():
-        ranks = orders[site, patient].ranks
-        placed = sorted((visit for visit in visits if visit in ranks), key=lambda visit: ranks[visit])
-        for earlier, later in combinations(placed, 2):
-            if min(visits[earlier]) > max(visits[later]):
-                found[site, patient, earlier].append(later)
-                found[site, patient, later].append(earlier)
+        for visit, others in days_against_ranks(orders[site, patient].ranks, visits).items():
+            found[site, patient, visit] += others
     for who, order in orders.items():
         if order.by == "dates":
             for visit, others in visits_against_names(dates[who]).items():

@@ -9,8 +9,7 @@ key that would say it.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,8 @@ from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.identity import twice_named
-from volumetry.study.table_text import TableText, fault_of_name, seen_name, table_text
+from volumetry.study.rows.passed_by import check_telling, points_in_doubt
+from volumetry.study.table_text import fault_of_name, seen_name, table_text
 from volumetry.tables import MEASUREMENTS, Row
 from volumetry.tables.cells import year_first_date
 
@@ -63,10 +63,12 @@ class TableMapping:
         "With `[visits]`: the name of a visit, and the column of its dates."
     )
     date_format: str = setting("How dates are written, as `%d.%m.%Y`; without it as 2024-03-02.", "")
-    decimal: Literal[".", ","] = setting("Mark before the decimals.", ".")
+    decimal: Literal[".", ","] | None = setting(
+        "Mark before the decimals; without it a point, but where `1.234` may be over a thousand.", None
+    )
     sides: dict[str, str] = table_setting('Words for sides, and L or R: `links = "L"`.')
     ignored: tuple[str, ...] = setting(
-        "Columns named site, side, lesion, reader or read that hold something else.", ()
+        "Columns that do not tell tracings apart, though their names or cells look so.", ()
     )
     not_measured: tuple[str, ...] = setting(
         "What cells say where there is no volume; an empty cell says so, too.", ()
@@ -139,8 +141,9 @@ def mapped_rows(path: Path | str, mapping_path: Path | str) -> tuple[list[Row], 
     _check_columns(used, names, document, path)
     table.check_values(path, used.values(), errors=False)
     faults: list[str] = []
-    if mapping.decimal == "," and Path(path).suffix.lower() != ".xlsx":  # whose numbers have no mark
-        faults += _points(table, [*mapping.visits] or [mapping.columns.volume])
+    faults += points_in_doubt(table, [*mapping.visits] or [mapping.columns.volume], mapping)
+    if not mapping.visits:
+        check_telling(table, mapping, used, document)
     rows: list[Row] = []
     for number, cells in table:
         line = dict(zip(names, (cell.strip() for cell in cells), strict=False))
@@ -181,17 +184,6 @@ def _check_columns(
             raise document.fault(
                 key, f"the table has no column {column!r}", f"{hint}It has {', '.join(filter(None, names))}."
             )
-
-
-def _points(table: TableText, columns: Iterable[str]) -> Iterator[str]:
-    """Name the volumes with a point where a comma is the mark of decimals: 1.234 may be over a thousand."""
-    names = table.names
-    places = [names.index(column) for column in columns]
-    for number, cells in table:
-        for place in places:
-            if place < len(cells) and re.fullmatch(r"[\d.]*\d\.\d[\d.]*(,\d*)?", cells[place].strip()):
-                text = cells[place].strip()
-                yield f'line {number}: {names[place]} is {text!r}, a point where decimal is ","'
 
 
 def _check_unused(
@@ -289,7 +281,7 @@ def _volume(
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or "_" in plain:
-        hint = ' (decimal = ","?)' if "," in text and mapping.decimal == "." else ""
+        hint = ' (decimal = ","?)' if "," in text and mapping.decimal != "," else ""
         faults.append(
             f"line {number}: {column} is {text!r}, no volume{hint}; say in not_measured if it means none"
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from volumetry.errors import ReadError, UsageError
 from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.files.small_files import read_small
 from volumetry.study.identity import natural
+from volumetry.study.rows.entries import with_flag
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, read_table, write_table
 
 _RULES = ("measurement", "change", "comparability", "repeatability")
@@ -87,7 +88,9 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
     Notes
     -----
     Rules are compared as far as ``run.json`` tells them. Results without one are a warning in the log, and
-    refused where the tables show that their volumes have other slice heights.
+    refused where the tables show that their volumes have other slice heights. Images and tracings that two
+    sites have, byte by byte, get the flag ``duplicate-file`` and are a warning: one person may be counted at
+    both.
     """
     out = Path(out)
     for one in results:
@@ -102,6 +105,8 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
     tables = [_read(one) for one in results]
     _check_rules(results, tables)
     _check_patients(results, tables)
+    _tell_of_pseudonyms(results, tables)
+    tables = _with_copies_flagged(tables)
     make_folder(out)
     counts: Counter[str] = Counter()
     for table, name in ((MEASUREMENTS, "measurements"), (SLICES, "slices"), (CHANGES, "changes")):
@@ -246,6 +251,82 @@ def _differing(one: Any, other: Any) -> str:
         return f"{one} and {other}"
     keys = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
     return ", ".join(f"{key} {one.get(key)} and {other.get(key)}" for key in sorted(keys))
+
+
+def _tell_of_pseudonyms(results: Sequence[SiteResults], tables: Sequence[_Tables]) -> None:
+    """Warn where one site has pseudonyms and another the PatientIDs: one person would have two names."""
+    kinds: dict[bool, str] = {}
+    for one, found in zip(results, tables, strict=True):
+        if "pseudonyms" in found.run and found.measurements:
+            said = found.run["pseudonyms"]
+            for kind in {any(said) if isinstance(said, list) else bool(said)}:
+                kinds.setdefault(kind, one.folder.name)
+    if len(kinds) > 1:
+        _LOG.warning(
+            "%s has pseudonyms and %s names of patients: a person of both is not found. Run one of the "
+            "batches again as the other",
+            kinds[True],
+            kinds[False],
+        )
+
+
+def _with_copies_flagged(tables: Sequence[_Tables]) -> list[_Tables]:
+    """Flag what two sites have: an image or a tracing that is the same, or a series of one UID."""
+    sites: dict[tuple[str, str], set[str]] = {}
+    for one in tables:
+        for row in one.measurements:
+            for file in _files_of_row(row):
+                sites.setdefault(file, set()).add(row["site"])
+    shared = {file: names for file, names in sites.items() if len(names) > 1}
+    if not shared:
+        return list(tables)
+    told = sorted({" and ".join(sorted(names)) for names in shared.values()})
+    _LOG.warning(
+        "images or tracings that several sites have, so that a person may count twice (flag duplicate-file): "
+        "%d, at %s. Take the patient out of one of them if so",
+        len(shared),
+        "; ".join(told[:3]),
+    )
+    return [_flagged(one, shared) for one in tables]
+
+
+def _flagged(one: _Tables, shared: Collection[tuple[str, str]]) -> _Tables:
+    copied = [any(file in shared for file in _files_of_row(row)) for row in one.measurements]
+    of_lesions = {
+        _lesion_at(row, row["visit"])
+        for row, is_copied in zip(one.measurements, copied, strict=True)
+        if is_copied
+    }
+    return replace(
+        one,
+        measurements=[
+            with_flag(row, "duplicate-file") if is_copied else row
+            for row, is_copied in zip(one.measurements, copied, strict=True)
+        ],
+        changes=[
+            _with_copy(row)
+            if row["change_percent"] is not None
+            and any(_lesion_at(row, row[name]) in of_lesions for name in ("baseline_visit", "followup_visit"))
+            else row
+            for row in one.changes
+        ],
+    )
+
+
+def _files_of_row(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What names the image and the tracing of a measured row; empty masks of one grid are equal."""
+    for name in ("trace_sha256", "scan_sha256", "series_uid"):
+        if row.get(name) and row["volume_mm3"]:
+            yield name, row[name]
+
+
+def _lesion_at(row: Mapping[str, Any], visit: str | None) -> tuple[str | None, ...]:
+    return row["site"], row["patient"], row["side"], row["lesion"], visit
+
+
+def _with_copy(row: Row) -> Row:
+    flags = [flag for flag in (row["flags"] or "").split(";") if flag]
+    return row if "duplicate-file" in flags else row | {"flags": ";".join((*flags, "duplicate-file"))}
 
 
 def _check_patients(results: Sequence[SiteResults], tables: Sequence[_Tables]) -> None:

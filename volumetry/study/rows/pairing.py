@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
 
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.errors import UsageError
-from volumetry.study.identity import VisitOrder, date_of_name, first_days, natural, order_of_visits
+from volumetry.study.identity import (
+    VisitOrder,
+    date_of_name,
+    days_against_ranks,
+    first_days,
+    natural,
+    order_of_visits,
+    visits_against_names,
+)
 from volumetry.study.rows.shared_files import SharedFiles
 from volumetry.study.rows.worth import WorthRule, worth_cells
 from volumetry.tables import CHANGES, Row
@@ -272,14 +280,15 @@ def _days(first: str, second: str) -> int | None:
 def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | None = None) -> Iterator[Row]:
     """Yield the rows of changes of a table of measurements in any order, as somebody else may have made it.
 
-    Visits are ranked by ``visit_order`` where every row of the patient has one, else as `order_of_visits`
-    does, but for dates that a batch has doubted (``visit-dates-conflict``). A row without ``status`` is
-    measured where it has a volume.
+    Visits are ranked by ``visit_order`` where the visits of the patient have it, else as `order_of_visits`
+    does, but for dates that a batch has doubted (``visit-dates-conflict``). Places that contradict the dates
+    count, and their changes have that flag. A row without ``status`` is measured where it has a volume.
 
     Raises
     ------
     UsageError
-        ``invalid-table`` where a volume is negative, or two rows are of one lesion, visit and read.
+        ``invalid-table`` where a volume is negative, two rows are of one lesion, visit and read, or some
+        visits of a patient have a place in ``visit_order`` and others none.
     """
     _check_rows(rows)
     days: dict[Patient, dict[str, set[str]]] = {}
@@ -291,24 +300,66 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
         known.update(filter(None, (row["study_date"],)))
     visits = {patient: first_days(own) for patient, own in days.items()}
     unranked = {(row["site"], row["patient"]) for row in rows if row["visit_order"] is None}
+    _check_places(rows)
     orders = {patient: order_of_visits(visits[patient]) for patient in unranked}
     for row in rows:
         patient = (row["site"], row["patient"])
         if row["visit_order"] is None and "visit-dates-conflict" in _flags(row):
             orders[patient] = VisitOrder(ranks={}, by="unknown")  # a batch has doubted these dates
     ordered = []
+    ranks: dict[Patient, dict[str, int]] = {}
     for row in rows:
         patient = (row["site"], row["patient"])
         rank = row["visit_order"]
         if patient in unranked:
             rank = orders[patient].ranks.get(row["visit"] or "")
+        if rank is not None:
+            ranks.setdefault(patient, {}).setdefault(row["visit"] or "", rank)
         status = row["status"] or ("not_measurable" if row["volume_mm3"] is None else "measured")
         ordered.append(row | {"visit_order": rank, "status": status})
+    against = {
+        (patient, visit)
+        for patient, places in ranks.items()
+        for visit in (
+            *days_against_ranks(places, days[patient]),
+            *(visits_against_names(visits[patient]) if _is_dated(orders.get(patient)) else ()),
+        )
+    }
+    ordered = [_in_conflict(row, against) for row in ordered]
     ordered.sort(key=lambda row: (row["site"] or "", natural(row["patient"]), row["patient"]))
     shared = SharedFiles()
     for row in ordered:
         shared.add(row)
     yield from changes_of(ordered, rule, worth, shared)
+
+
+def _is_dated(order: VisitOrder | None) -> bool:
+    return order is not None and order.by == "dates"
+
+
+def _in_conflict(row: Row, against: Collection[tuple[Patient, str]]) -> Row:
+    """A row with the flag of visits whose places contradict their dates."""
+    flag = _CONFLICTS[0]
+    if ((row["site"], row["patient"]), row["visit"] or "") not in against or flag in _flags(row):
+        return row
+    return row | {"flags": ";".join(filter(None, (row["flags"], flag)))}
+
+
+def _check_places(rows: Sequence[Row]) -> None:
+    """Refuse a visit without a place where another visit of its patient has one."""
+    with_place: dict[Patient, int] = {}
+    for line, row in enumerate(rows, start=2):
+        if row["visit_order"] is not None:
+            with_place.setdefault((row["site"], row["patient"]), line)
+    for line, row in enumerate(rows, start=2):
+        first = with_place.get((row["site"], row["patient"]))
+        if first is not None and row["visit_order"] is None and row["visit"]:
+            raise UsageError(
+                "invalid-table",
+                "visit_order is given for some visits of a patient and not for others",
+                values={"line with": first, "line without": line, "visit": row["visit"]},
+                todo="Write the place of every visit, or of none.",
+            )
 
 
 def _check_rows(rows: Sequence[Row]) -> None:

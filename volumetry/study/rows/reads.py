@@ -146,3 +146,11 @@ def differently_named_message(traces: Iterable[str]) -> str:
         "one lesion: "
         f"{', '.join(traces)}. Name their lesions in the column lesion of a manifest (volumetry manifest)."
     )
+
+
+def named_by_chance_message(lesion: str, traces: Iterable[str]) -> str:
+    """Return the sentence that says that a lesion has the name of another by chance, and what to do."""
+    return (
+        f"the lesion {lesion} is the number of a label here, and the name that somebody gave elsewhere: "
+        f"{', '.join(traces)}. Write the lesions of the patient in a manifest (volumetry manifest)."
+    )

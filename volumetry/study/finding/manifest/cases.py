@@ -107,7 +107,7 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> t
     traced = _Traced() if error else _traced(folder, paths["trace"])
     error = error or _other_side(paths["trace"], side, traced.form)
     lesion = row["lesion"] or ""
-    is_asked = lesion.startswith(f"{ASKED} ")
+    is_asked = lesion == ASKED or lesion.startswith(f"{ASKED} ")
     roi = row["roi"] or ""
     joined = _JOINED.fullmatch(roi) if traced.form == "mask" else None
     is_one = len(named.files) == 1 and bool(named.series_uid)

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from volumetry.study.cases import Case
+from volumetry.study.cases import Case, are_several_lesions
 from volumetry.study.finding.discovery import discover
 from volumetry.study.finding.manifest.table import ASKED, MANIFEST
 from volumetry.study.protocol import Protocol
@@ -75,12 +75,13 @@ class _Lines:
         self.shared = {place for place, count in places.items() if count > 1}
         self.described: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for case in cases:
-            self.described[_unit(case)] |= {case.described} - {""}
+            if case.trace and case.form == "mask" and not case.lesion:
+                self.described[_unit(case)].add(case.described)
 
     def all(self) -> Iterator[list[str] | str]:
         if any(case.besides for case in self.cases):
             yield "labels that dataset.json does not name have no line: add one with their number as label"
-        if any(len(names) > 1 for names in self.described.values()):
+        if any(map(are_several_lesions, self.described.values())):
             yield (
                 f"ambiguous-lesion: the names of masks differ. A lesion that begins with {ASKED} is what a "
                 "name may say, or it is a side, reader or read: it is not compared until somebody writes it"
@@ -134,8 +135,8 @@ class _Lines:
 
     def _asked_lesion(self, case: Case) -> str:
         """What a mask's name may say of its lesion, to be confirmed, where names of masks differ."""
-        is_asked = case.described and len(self.described[_unit(case)]) > 1
-        return f"{ASKED} {case.described}" if is_asked else ""
+        is_asked = case.form == "mask" and are_several_lesions(self.described.get(_unit(case), ()))
+        return f"{ASKED} {case.described}".strip() if is_asked else ""
 
     def _scan(self, case: Case) -> str:
         """The scan; a file of the series where its folder holds several."""
