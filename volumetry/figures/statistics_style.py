@@ -108,7 +108,8 @@ def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:
         figure = draw()
         # The layout is solved once, for the raster and the vector file alike.
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        # With no engine at all, `savefig` does not draw a second time to solve it again.
+        figure.set_layout_engine(None)
         contents = {}
         for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
             stream = io.BytesIO()
