@@ -419,10 +419,13 @@ def test_lidc_readers(tmp_path: Path, shared: Path) -> None:
     assert float(found["share_differing"]["value"]) == pytest.approx(share, abs=1e-6)
     cv = 100 * np.median(x.std(axis=1, ddof=1) / x.mean(axis=1))
     assert float(found["median_cv"]["value"]) == pytest.approx(cv, rel=1e-6)
-    icc, low, high = anova_icc_a1(x)
-    row = found["ICC(A,1)"]
-    for name, value in (("value", icc), ("ci_low", low), ("ci_high", high)):
-        assert float(row[name]) == pytest.approx(value, abs=1e-6)
+    for measure, values in (("ICC(A,1)", x), ("ICC(A,1) of log volumes", np.log(x))):
+        icc, low, high = anova_icc_a1(values)
+        row = found[measure]
+        for name, value in (("value", icc), ("ci_low", low), ("ci_high", high)):
+            assert float(row[name]) == pytest.approx(value, abs=1e-6)
+    assert "skewed" in found["ICC(A,1)"]["note"]
+    assert found["ICC(A,1) of log volumes"]["note"] == ""
 
 
 def write_lidc(folder: Path, shared: Path) -> list[list[float]]:

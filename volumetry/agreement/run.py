@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volumetry.agreement.declared import BY_SIZE, PAIR_SLICES, PAIRS, SUMMARY
-from volumetry.agreement.figures_of_agreement import KindOfAgreement, error_by_size, kind_of_agreement
+from volumetry.agreement.error_rows import error_by_size
+from volumetry.agreement.figures_of_agreement import KindOfAgreement, kind_of_agreement
 from volumetry.agreement.overlap import Overlap, compare_outlines
 from volumetry.agreement.reads import KINDS, Read, ReadPair, read_pairs, reads_of, repeated_volumes
 from volumetry.error_model import ErrorKind
@@ -271,9 +272,8 @@ def _write(
     counts = [_left_out_row(kind, left_out) for kind in KINDS if any(of == kind for of, _ in left_out)]
     write_table(folder / "agreement.csv", SUMMARY, [*(row for kind in kinds for row in kind.rows), *counts])
     errors = [kind.error for kind in kinds if kind.error is not None]
-    write_table(
-        folder / "error_by_size.csv", BY_SIZE, [row for error in errors for row in error_by_size(error)]
-    )
+    by_size = [row for k in kinds if k.error is not None for row in error_by_size(k.error, k.repeated)]
+    write_table(folder / "error_by_size.csv", BY_SIZE, by_size)
     for error in errors:
         _write_json(folder / f"repeatability_{error.kind}.json", error.as_dict())
     if errors:
