@@ -248,7 +248,8 @@ def test_an_empty_slice_between_two_parts_counts_in_the_error_of_slicing(
     rule = vm.MeasurementRule(height=height, skipped_slices=skipped)  # type: ignore[arg-type]
     found = volume_cells(vm.measure_volume(trace, rule=rule))
     areas = np.array([1.0, 4.0, 0.0, 4.0, 1.0]) if pitted else np.array([1.0, 6.0, 6.0, 1.0])
-    assert found["sampling_error_percent"] == pytest.approx(vm.sampling_error(areas).percent, rel=1e-3)
+    expected = vm.sampling_error(areas, irregularity=0.0).percent
+    assert found["sampling_error_percent"] == pytest.approx(expected, rel=1e-3)
     assert found["sampling_warning"] == ("pitted" if pitted else None)
 
 
@@ -263,7 +264,8 @@ def test_an_empty_slice_inside_a_mask_counts_too() -> None:
     )  # fmt: skip
     mask = vm.Mask(layers=(voxels,), geometry=geometry, labels=(MaskLabel(number=1),))
     found = volume_cells(vm.measure_volume(mask.cross_sections()))
-    expected = vm.sampling_error([36, 144, 0, 144, 36]).percent
+    square = math.pi * np.average([1 - 1 / 36, 1 - 1 / 144], weights=[36, 144]) / 3 - 1
+    expected = vm.sampling_error([36, 144, 0, 144, 36], irregularity=square).percent
     assert found["sampling_error_percent"] == pytest.approx(expected, rel=1e-9)
 
 

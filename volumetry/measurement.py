@@ -149,6 +149,7 @@ def measure_volume(
         slice_indices=sections.slice_indices,
         slice_positions_mm=sections.geometry.slice_positions_mm[sections.slice_indices],
         areas_mm2=sections.areas_mm2,
+        irregularities=sections.irregularities,
         heights_thickness_mm=by_thickness,
         heights_spacing_mm=by_spacing,
         height_rule=height_rule,

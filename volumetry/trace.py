@@ -17,12 +17,12 @@ import numpy as np
 from volumetry.contours.contour import Contour
 from volumetry.contours.loops import SelfIntersections, simple_contours
 from volumetry.contours.overlaps import OverlappingOutlines, without_overlaps
-from volumetry.contours.slice_contours import check_slice_contours, slice_area_pixels
+from volumetry.contours.slice_contours import check_slice_contours, slice_moments
 from volumetry.errors import TraceError
 from volumetry.files.canonical_json import canonical_json
 from volumetry.geometry import ScanGeometry
 from volumetry.scan import ScanSource
-from volumetry.sections import CrossSections, section_bounds
+from volumetry.sections import CrossSections, in_mm2, section_bounds
 from volumetry.shown import Facts, Shown, picture_of_rings
 
 if TYPE_CHECKING:
@@ -256,6 +256,7 @@ class Trace(Shown):
             areas_mm2=np.array([s[0] for s in sections]) * geometry.pixel_area_mm2,
             centroids_mm=np.array([s[1] for s in sections]).reshape(-1, 3),
             bounds_mm=np.array([s[2] for s in sections]).reshape(-1, 2, 3),
+            second_moments_mm2=in_mm2(geometry, np.array([s[3] for s in sections])),
             touches_edge=bool(
                 self.contours
                 and (
@@ -349,15 +350,13 @@ def _plain_record(kind: Any, values: dict[str, Any]) -> Any:
 
 def _section(
     geometry: ScanGeometry, slice_index: int, contours: tuple[Contour, ...]
-) -> tuple[float, Any, Any]:
+) -> tuple[float, Any, Any, Any]:
     check_slice_contours(contours)
-    area = slice_area_pixels(contours)
-    weights = np.array([-c.area_pixels if c.is_hole else c.area_pixels for c in contours])
-    centres = np.array([c.centroid for c in contours])
-    centre = weights @ centres / area if area > 0 else centres.mean(axis=0)
+    area, centre, moments = slice_moments(contours)
     vertices = np.concatenate([c.vertices for c in contours])
     return (
         area,
         geometry.pixel_to_patient(slice_index, [centre])[0],
         section_bounds(geometry, slice_index, vertices),
+        moments,
     )

@@ -31,6 +31,8 @@ class LesionVolume(Shown):
     ----------
     slice_indices : (n,) int array
     slice_positions_mm, areas_mm2 : (n,) arrays
+    irregularities : (n,) array or None
+        How far each section is from an ellipse (`CrossSections.irregularities`); None where not known.
     heights_thickness_mm, heights_spacing_mm : (n,) array or None
         What each area is multiplied by; None where thickness or spacing is unknown.
     height_rule : {"thickness", "spacing"}
@@ -62,6 +64,7 @@ class LesionVolume(Shown):
     heights_spacing_mm: Array | None
     height_rule: HeightRule
     geometry: ScanGeometry
+    irregularities: Array | None = None
     centroid_mm: Array | None = None
     extent_mm: Array | None = None
     lesion: str = ""
@@ -111,6 +114,13 @@ class LesionVolume(Shown):
     def max_area_mm2(self) -> float:
         """Largest area of a slice, 0 where absent."""
         return float(self.areas_mm2.max()) if self.n_slices else 0.0
+
+    @property
+    def irregularity(self) -> float | None:
+        """How far the sections are from ellipses: the mean of their irregularities, weighted by area."""
+        if self.irregularities is None or not self.areas_mm2.any():
+            return None
+        return float(np.average(self.irregularities, weights=self.areas_mm2))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values under the names of the contract, as ``measure --format json`` prints them."""

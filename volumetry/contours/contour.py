@@ -18,6 +18,7 @@ from volumetry.contours.rings import (
     next_vertices,
     points_inside,
     ring_centroid,
+    ring_second_moments,
     signed_area,
 )
 from volumetry.errors import TraceError
@@ -85,6 +86,11 @@ class Contour:
     def centroid(self) -> Array:
         """Centre of the enclosed area, (row, column); of the vertices where the area is 0."""
         return ring_centroid(self.vertices)
+
+    @cached_property
+    def second_moments(self) -> Array:
+        """Second moments of the enclosed area about its centre, (2, 2), in pixels squared."""
+        return ring_second_moments(self.vertices)
 
     def crossing(self) -> tuple[float, float] | None:
         """Return a point (row, column) where the outline crosses itself, or None.

@@ -45,6 +45,19 @@ def ring_centroid(vertices: Array) -> Array:
     return np.asarray(vertices[0] + ((shifted + following) * cross[:, None]).sum(axis=0) / (3 * total))
 
 
+def ring_second_moments(vertices: Array) -> Array:
+    """Second moments, (2, 2), of the area of a ring (n, 2) about its centroid: of rows, columns, and both."""
+    about = vertices - ring_centroid(vertices)
+    following = next_vertices(about)
+    cross = about[:, 0] * following[:, 1] - about[:, 1] * following[:, 0]
+    total = cross.sum()
+    if abs(total) < 1e-12:
+        return np.zeros((2, 2))
+    both = about + following
+    sums = (both * cross[:, None]).T @ both + (about * cross[:, None]).T @ about
+    return np.asarray((sums + (following * cross[:, None]).T @ following) / (12 * total))
+
+
 def points_inside(vertices: Array, points: Array) -> NDArray[np.bool_]:
     """Return for every point (m, 2) whether it lies inside the ring (n, 2), by the even-odd rule."""
     end = next_vertices(vertices)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from volumetry.contours.contour import Contour
 from volumetry.contours.rings import close_rings, ring_inside, rings_overlap
 from volumetry.errors import TraceError
+
+Array = NDArray[np.float64]
 
 
 def crosses_itself(
@@ -94,3 +99,19 @@ def _ambiguous(contour: Contour, what: str) -> TraceError:
 def slice_area_pixels(contours: Sequence[Contour]) -> float:
     """Area in pixels that the outlines of one slice enclose: outlines minus holes."""
     return sum(-c.area_pixels if c.is_hole else c.area_pixels for c in contours)
+
+
+def slice_moments(contours: Sequence[Contour]) -> tuple[float, Array, Array]:
+    """Return area, centre (2,) and second moments about it (2, 2) of what the outlines of one slice enclose.
+
+    In pixels, rows first. Without an area the centre is that of the outlines, and the moments are 0.
+    """
+    area = slice_area_pixels(contours)
+    weights = np.array([-c.area_pixels if c.is_hole else c.area_pixels for c in contours])
+    centres = np.array([c.centroid for c in contours])
+    if area <= 0:
+        return area, np.asarray(centres.mean(axis=0)), np.zeros((2, 2))
+    centre = np.asarray(weights @ centres / area)
+    apart = centres - centre
+    own = np.tensordot(weights, np.array([c.second_moments for c in contours]), axes=1)
+    return area, centre, np.asarray((own + (apart.T * weights) @ apart) / area)

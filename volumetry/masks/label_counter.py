@@ -13,7 +13,7 @@ from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
 from volumetry.masks.labels import MaskLabel
 from volumetry.scan import ScanSource
-from volumetry.sections import CrossSections
+from volumetry.sections import CrossSections, in_mm2, runs_second_moments
 
 MAX_LABELS = 1024
 """So many different values are an image, not labels."""
@@ -34,7 +34,8 @@ width, first row and first column of that part."""
 class _Counts:
     """What was counted of one label, an entry a slice; the runs of the latest slices wait to be summed.
 
-    Centroids are offsets in pixels, (n, 2); bounds are offsets in mm, (n, 2, 3).
+    Centroids are offsets in pixels, (n, 2); second moments are in pixels squared, (n, 2, 2); bounds are
+    offsets in mm, (n, 2, 3).
     """
 
     def __init__(self) -> None:
@@ -42,6 +43,7 @@ class _Counts:
         self.pixels: list[NDArray[np.intp]] = []
         self.centroids: list[NDArray[np.float64]] = []
         self.bounds: list[NDArray[np.float64]] = []
+        self.moments: list[NDArray[np.float64]] = []
         self.touches_edge = False
         self._waiting: list[_Runs] = []
         self._n_waiting = 0
@@ -73,6 +75,7 @@ class _Counts:
         self.slice_indices += [index for index, *_ in self._waiting]
         self.pixels.append(count)
         self.centroids.append(centroids)
+        self.moments.append(runs_second_moments(rows, first, last, slices))
         self.bounds.append(_bounds(rows, first, last, slices, geometry.pixel_to_patient_matrix))
         self.touches_edge |= bool(
             rows.min() == 0
@@ -207,18 +210,20 @@ class LabelCounter:
             counts.pixels.append(np.empty(0, np.intp))
             counts.centroids.append(np.empty((0, 2)))
             counts.bounds.append(np.empty((0, 2, 3)))
+            counts.moments.append(np.empty((0, 2, 2)))
             flags = {*flags, "empty-mask"}
         counts.sum(self.geometry)
         indices = np.array(counts.slice_indices, dtype=np.intp)
-        pixels, centroids, bounds = (
+        pixels, centroids, bounds, moments = (
             _joined(counts.pixels),
             _joined(counts.centroids),
             _joined(counts.bounds),
+            _joined(counts.moments),
         )
         if counts.slice_indices != sorted(counts.slice_indices):
             order = np.argsort(indices)
-            indices, pixels, centroids, bounds = (
-                part[order] for part in (indices, pixels, centroids, bounds)
+            indices, pixels, centroids, bounds, moments = (
+                part[order] for part in (indices, pixels, centroids, bounds, moments)
             )
         origins = self.geometry.slice_origins_mm[indices]
         return CrossSections(
@@ -227,6 +232,7 @@ class LabelCounter:
             areas_mm2=pixels * self.geometry.pixel_area_mm2,
             centroids_mm=centroids @ self.geometry.pixel_to_patient_matrix.T + origins,
             bounds_mm=bounds + origins[:, np.newaxis],
+            second_moments_mm2=in_mm2(self.geometry, moments),
             touches_edge=counts.touches_edge,
             lesion=label.name,
             side=label.side,

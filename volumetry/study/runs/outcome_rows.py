@@ -88,7 +88,7 @@ def detail_cells(details: RegionDetails) -> Row:
 
 def volume_cells(volume: LesionVolume) -> Row:
     """Return the cells of a row of measurements that a volume fills."""
-    slicing = sampling_error(*volume.profile())
+    slicing = sampling_error(*volume.profile(), irregularity=volume.irregularity)
     return {
         "status": volume.status,
         "code": volume.code or None,

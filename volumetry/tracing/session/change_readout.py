@@ -193,7 +193,7 @@ def _facts(volume: LesionVolume, reader: str) -> VisitFacts:
 
 
 def _slicing(volume: LesionVolume) -> float | None:
-    return sampling_error(*volume.profile()).percent
+    return sampling_error(*volume.profile(), irregularity=volume.irregularity).percent
 
 
 def _reason_text(reason: str) -> str:

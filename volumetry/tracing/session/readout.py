@@ -258,6 +258,7 @@ def _cross_sections(
         areas_mm2=np.array([s.area_mm2 for s in held]),
         centroids_mm=np.array([s.centroid_mm for s in held]).reshape(-1, 3),
         bounds_mm=np.array([s.bounds_mm for s in held]).reshape(-1, 2, 3),
+        second_moments_mm2=np.array([s.second_moments_mm2 for s in held]).reshape(-1, 2, 2),
         touches_edge=any(s.touches_edge for s in held),
         lesion=lesion.name,
         side=lesion.side,

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from volumetry.contours.contour import Contour
 from volumetry.contours.loops import SelfIntersections, simple_contours
 from volumetry.contours.overlaps import OverlappingOutlines, without_overlaps
-from volumetry.contours.slice_contours import check_slice_contours, slice_area_pixels
+from volumetry.contours.slice_contours import check_slice_contours, slice_moments
 from volumetry.errors import TraceError
 from volumetry.geometry import ScanGeometry
 from volumetry.measurement import MeasurementRule
-from volumetry.sections import section_bounds
+from volumetry.sections import in_mm2, runs_second_moments, section_bounds
 from volumetry.tracing.session.records import PaintedSlice, TracedContour
 from volumetry.tracing.session.state import TracingState
 
@@ -31,6 +31,7 @@ class Section:
     area_mm2: float
     centroid_mm: Array
     bounds_mm: Array
+    second_moments_mm2: Array
     touches_edge: bool
     flags: frozenset[str] = frozenset()
     error: TraceError | None = None
@@ -112,24 +113,18 @@ def _outlined_section(geometry: ScanGeometry, index: int, contours: Sequence[Con
         contours, flags = simple, flags | more
     except TraceError as found:
         error = found
-    area, centre = _area_and_centre(contours)
+    area, centre, moments = slice_moments(contours)
     vertices = np.concatenate([c.vertices for c in contours])
     last = (geometry.rows - 1.5, geometry.columns - 1.5)
     return Section(
         area_mm2=area * geometry.pixel_area_mm2,
         centroid_mm=geometry.pixel_to_patient(index, [centre])[0],
         bounds_mm=section_bounds(geometry, index, vertices),
+        second_moments_mm2=in_mm2(geometry, moments)[0],
         touches_edge=bool((vertices < 0.5).any() or (vertices > last).any()),
         flags=frozenset(flags),
         error=error,
     )
-
-
-def _area_and_centre(contours: Sequence[Contour]) -> tuple[float, Array]:
-    area = slice_area_pixels(contours)
-    weights = np.array([-c.area_pixels if c.is_hole else c.area_pixels for c in contours])
-    centres = np.array([c.centroid for c in contours])
-    return area, np.asarray(weights @ centres / area if area > 0 else centres.mean(axis=0))
 
 
 def _painted_section(geometry: ScanGeometry, painted: PaintedSlice) -> Section:
@@ -144,5 +139,6 @@ def _painted_section(geometry: ScanGeometry, painted: PaintedSlice) -> Section:
         area_mm2=painted.n_pixels * geometry.pixel_area_mm2,
         centroid_mm=geometry.pixel_to_patient(painted.slice_index, [np.array(centre) / painted.n_pixels])[0],
         bounds_mm=section_bounds(geometry, painted.slice_index, corners),
+        second_moments_mm2=in_mm2(geometry, runs_second_moments(rows, first, stop - 1, [0]))[0],
         touches_edge=bool((corners < 0.5).any() or (corners > last).any()),
     )
