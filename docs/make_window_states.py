@@ -13,7 +13,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -284,11 +283,10 @@ def reader_not_named(person: Any, study: Path) -> None:  # noqa: D103
 def long_rule(person: Any, study: Path) -> None:  # noqa: D103
     protocol(
         study,
-        '[protocol]\nname = "hips"\nboundary_rule = "the outer margin of the dark band on T1, '
+        '[study]\nname = "hips"\nboundary_rule = "the outer margin of the dark band on T1, '
         'without the joint fluid, and with the reactive rim where there is a double line"\n',
     )
-    with suppress(StopIteration, AssertionError):
-        open_case(person, study)
+    open_case(person, study)
 
 
 def disk_full(person: Any, study: Path) -> None:  # noqa: D103
@@ -393,6 +391,31 @@ def blinded_case(person: Any, study: Path) -> None:  # noqa: D103
     person.pick(0)
 
 
+def lesions_overlap(person: Any, study: Path) -> None:  # noqa: D103
+    all_accepted(person, study)
+    person.tracer.new_lesion()
+    draw(person, 6, radius=7.0)
+
+
+def mask_of_another_patient(person: Any, study: Path) -> None:  # noqa: D103
+    open_case(person, study)
+    path = study / "hip01" / "2021-03-02" / "rtstruct.dcm"
+    person.viewer.open(path, plugin="napari-volumetry")
+
+
+def baseline_of_two_readers(person: Any, study: Path) -> None:  # noqa: D103
+    from dataclasses import replace
+
+    from volumetry import read_trace, write_trace
+
+    first = study / "hip01" / "2021-03-02"
+    trace = read_trace(first / "rtstruct.dcm", roi="lesion_L1")
+    for reader in ("CD", "EF"):
+        read = replace(trace, provenance=replace(trace.provenance, reader=reader))
+        write_trace(read, first / f"lesion_L1_{reader}.trace.json")
+    followup(person, study)
+
+
 def keys(person: Any, study: Path) -> None:  # noqa: D103
     all_accepted(person, study)
     person.key("?")
@@ -442,6 +465,11 @@ def readers(person: Any, study: Path) -> None:  # noqa: D103
     person.zoom_to(42, 42, 7.0)
 
 
+def readers_asked(person: Any, study: Path) -> None:  # noqa: D103
+    readers(person, study)
+    person.widget.adjudication.ask("EF")
+
+
 def readers_settled(person: Any, study: Path) -> None:  # noqa: D103
     readers(person, study)
     person.widget.adjudication.choose("EF")
@@ -450,6 +478,36 @@ def readers_settled(person: Any, study: Path) -> None:  # noqa: D103
 def readers_none(person: Any, study: Path) -> None:  # noqa: D103
     person.tracer.open_study(study)
     person.widget.tabs.setCurrentWidget(person.widget.adjudication)
+
+
+def image_share(person: Any) -> float:
+    """Return the share of the window that pictures take, in percent."""
+    window, other = person.widget.window(), person.widget.reading_window.other
+    shown = [person.canvas] + ([other] if other.isVisible() else [])
+    return 100 * sum(w.width() * w.height() for w in shown) / (window.width() * window.height())
+
+
+def clipped(person: Any) -> str:
+    """Name the visible parts of the panel that reach over its edge, or are narrower than their text."""
+    from qtpy.QtCore import QPoint
+    from qtpy.QtWidgets import QAbstractScrollArea, QCheckBox, QComboBox, QLabel, QPushButton, QWidget
+
+    found, window = [], person.widget.window()
+    for kind in (QLabel, QPushButton, QCheckBox, QComboBox):
+        for part in person.widget.findChildren(kind):
+            parents: list[QWidget] = []
+            while (above := (parents[-1] if parents else part).parentWidget()) is not None:
+                parents.append(above)
+            if not part.isVisible() or any(isinstance(p, QAbstractScrollArea) for p in parents):
+                continue  # what a scroll bar brings into view is not clipped
+            corner = part.mapTo(window, QPoint(part.width(), part.height()))
+            least = part.minimumSizeHint()
+            is_out = corner.x() > window.width() or corner.y() > window.height()
+            is_narrow = part.width() < least.width() or part.height() < least.height() - 1
+            if is_out or is_narrow:
+                text = part.currentText() if isinstance(part, QComboBox) else part.text()
+                found.append(f"{kind.__name__} {text[:30]!r} {part.width()}<{least.width()}")
+    return f"; clipped: {', '.join(found)}" if found else ""
 
 
 STATES: tuple[State, ...] = (
@@ -461,8 +519,9 @@ STATES: tuple[State, ...] = (
     wrong_side, brush, push, vertices, several_long_names, absent, not_measurable, signing_blocked,
     signing_warnings, signed, drawing_on_signed, deleted, reader_not_named, long_rule, disk_full,
     open_elsewhere, after_a_crash, file_in_the_way, followup, side_by_side, side_by_side_zoomed,
-    one_over_the_other, registered, other_visit, blinded_case, keys, napari_layers, layer_deleted,
-    outlines_hidden, readers, readers_settled, readers_none,
+    one_over_the_other, registered, other_visit, blinded_case, lesions_overlap, mask_of_another_patient,
+    baseline_of_two_readers, keys, napari_layers, layer_deleted, outlines_hidden, readers, readers_asked,
+    readers_settled, readers_none,
 )  # fmt: skip
 
 
@@ -497,6 +556,8 @@ def pictures(
                     path = out / f"{number:02d}-{state.__name__.replace('_', '-')}-{kind}.png"
                     pixels = viewer.screenshot(canvas_only=False, flash=False)
                     Image.fromarray(pixels[..., :3]).save(path)
+                    with (out / "image-share.txt").open("a") as file:
+                        file.write(f"{state.__name__} {kind} {image_share(person):.1f} %{clipped(person)}\n")
                     yield state.__name__, kind, path
             person.tracer.close_case()
             viewer.close()

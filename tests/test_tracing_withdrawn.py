@@ -231,3 +231,33 @@ def test_a_state_that_is_written_and_read_knows_what_was_taken_away(case) -> Non
     for held in document["saved"].values():
         del held["name"]
     assert state_from_document(document).withdrawn_lesions == ("l1",)
+
+
+@pytest.mark.parametrize("way", ["at once", "reopened", "the old name anew"])
+def test_the_file_of_a_renamed_lesion_is_named_after_it(way, case, place, reopen) -> None:
+    case.session.change_lesion("l1", name="L9", side="L")
+    if way == "the old name anew":
+        case.session.add_lesion("R1", "R")
+        case.session.add_outline(3, ring(4))
+    elif way == "reopened":
+        case = reopen()
+        assert [lesion.name for lesion in case.session.state.lesions.values()] == ["L9"]
+    case.save()
+    assert names(place) == ["L9_A.trace.json"] + (["R1_A.trace.json"] if "anew" in way else [])
+    held = vm.read_trace(place.folder / "L9_A.trace.json")
+    assert (held.lesion, held.side, len(held.contours)) == ("L9", "L", 4)
+    again = reopen()
+    assert not again.session.state.has_unsaved
+    assert next(iter(again.session.state.lesions.values())).name == "L9"
+    again.session.change_lesion("l1", name="L8")
+    again.save()
+    assert "L8_A.trace.json" in names(place)
+    assert "L9_A.trace.json" not in names(place)
+
+
+def test_a_file_of_another_name_keeps_it_and_so_does_one_that_somebody_changed(case, place, reopen) -> None:
+    (place.folder / "R1_A.trace.json").rename(place.folder / "right hip.trace.json")
+    again = reopen()
+    again.session.change_lesion("l1", name="L9")
+    again.save()
+    assert names(place) == ["right hip.trace.json"]

@@ -7,11 +7,12 @@ What a tracer with a window needs and can be decided without one. A tracer calls
 from volumetry.numbering import slice_name, slice_names
 from volumetry.trace import NOT_MEASURABLE_REASONS
 from volumetry.tracing.adjudication import Adjudication, AdjudicationRow, read_adjudication
-from volumetry.tracing.disk.case import SavedTrace, TracingCase
+from volumetry.tracing.disk.case import TracingCase
 from volumetry.tracing.disk.journal import JournalContent, JournalWriter, read_journal
 from volumetry.tracing.disk.lock import LockHolder
 from volumetry.tracing.disk.opening import open_case
 from volumetry.tracing.disk.places import CasePlace, place_for
+from volumetry.tracing.disk.revisions import SavedTrace
 from volumetry.tracing.disk.settings import remember_reader, remembered_reader
 from volumetry.tracing.planes.display import (
     DisplayOrientation,

@@ -46,6 +46,12 @@ def open_lesion(person):
     return panel
 
 
+def choose(person, panel, reader):
+    person.press(button(panel, f"Choose {reader}"))
+    assert f"The outline of {reader} becomes the consensus" in panel._question.text()
+    person.press(button(panel, "Settle"))
+
+
 def button(panel, text):
     return next(made for made in panel.buttons if made.text() == text)
 
@@ -64,7 +70,12 @@ def test_both_outlines_lie_over_the_picture_and_one_is_chosen(person, study, two
     person.tracer.go_to_slice(0)
     assert person.tracer.scene.overlay.read_rings == []
     before = {path: path.read_bytes() for path in two_reads.values()}
+    # One click asks; nothing is settled before the answer.
     person.press(button(panel, "Choose EF"))
+    assert not list(two_reads["EF"].parent.glob("L9_consensus*"))
+    person.press(button(panel, "Not yet"))
+    assert button(panel, "Choose CD").isVisible()
+    choose(person, panel, "EF")
     (path,) = two_reads["EF"].parent.glob("L9_consensus*.trace.json")
     consensus = read_trace(path)
     assert consensus.provenance.reader == "consensus"
@@ -72,7 +83,7 @@ def test_both_outlines_lie_over_the_picture_and_one_is_chosen(person, study, two
     assert {path: path.read_bytes() for path in two_reads.values()} == before
     assert shown(person)[0][4] == "chosen from EF"
     # Decided again: the other one, and the earlier decision stays among the versions.
-    person.press(button(panel, "Choose CD"))
+    choose(person, panel, "CD")
     assert read_trace(path).provenance.reason.startswith("chosen from CD")
 
 

@@ -7,13 +7,14 @@ import json
 import math
 import re
 import time
+from dataclasses import replace
 
 import numpy as np
 import pydicom
 from conftest import SAMPLES
 from qtpy.QtCore import QTimer
 
-from volumetry import read_scan
+from volumetry import read_scan, read_trace, write_trace
 from volumetry.error_model import ReadingError
 from volumetry.tracing import RigidTransform, display_orientation
 
@@ -217,3 +218,36 @@ def test_outlines_of_any_visit_can_be_seen_and_proposed(person, study):
     assert person.tracer.session.state.slices_of(lesion.id, status="proposed")
     panel.choose_visit(person.tracer.worklist.baseline_number(person.tracer.number))
     assert panel.change.text() == said_of_baseline or "At baseline" in panel.change.text()
+
+
+def test_reads_of_two_readers_are_one_change_only_where_each_visit_has_one(person, study):
+    """As ``changes.csv`` pairs them: the error is that between readers, and nobody is chosen of several."""
+    known = {"df": 60, "n_pairs": 60, "n_lesions": 60, "n_patients": 60, "size_range_mm3": (100.0, 60_000.0)}
+    within = ReadingError(model="constant", log_sd_at_1_cm3=0.02, exponent=0.0, **known)
+    (study / "within.json").write_text(json.dumps(within.as_dict()))
+    between = replace(within, log_sd_at_1_cm3=0.06, kind="between_readers")
+    (study / "between.json").write_text(json.dumps(between.as_dict()))
+    first = study / "hip01" / "2021-03-02"
+    trace = read_trace(first / "rtstruct.dcm", roi="lesion_L1")
+    (first / "rtstruct.dcm").unlink()
+
+    def said_with(*readers, toml):
+        for reader in readers:
+            read = replace(trace, provenance=replace(trace.provenance, reader=reader))
+            write_trace(read, first / f"lesion_L1_{reader}.trace.json")
+        (study / "study.toml").write_text(f'[study]\nname = "hips"\n\n[repeatability]\n{toml}')
+        open_followup(person, study)
+        return person.panel.compare.change.text()
+
+    both = 'file = "within.json"\nbetween_readers_file = "between.json"\n'
+    errors = []
+    for readers, toml in ((("CD",), both), (("AB",), both)):
+        found = re.search(r"error ([\d.]+) %", said_with(*readers, toml=toml))
+        errors.append(float(found[1]))
+        for path in first.glob("*.trace.json"):
+            path.unlink()
+    assert errors[0] > 2 * errors[1]
+    assert "error not known" in said_with("CD", toml='file = "within.json"\n')
+    said = said_with("CD", "EF", toml=both)
+    assert said.startswith("At baseline it was read by CD and EF, not by AB")
+    assert "%" not in said

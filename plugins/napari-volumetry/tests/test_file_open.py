@@ -9,6 +9,7 @@ import pytest
 from conftest import SAMPLES, needs_screen
 
 import volumetry
+from volumetry.export import TracedFile, export_traced
 from volumetry.tracing import display_orientation
 
 SERIES = "hip01/2021-03-02/t1_cor"
@@ -52,6 +53,7 @@ def test_the_rtstruct_beside_a_series_is_offered_and_taken_over(person, study):
     assert "RTSTRUCT rtstruct.dcm" in text
     assert "lesion_L1" in text
     dict(choices)["Take over RTSTRUCT"]()
+    assert not person.panel.notice.isVisible()
     names = {lesion.name for lesion in person.tracer.session.state.lesions.values()}
     assert {"lesion_L1", "lesion_R1"} <= names
 
@@ -61,3 +63,47 @@ def test_a_case_that_is_open_is_not_replaced(person, study):
     person.viewer.open(study / SERIES, plugin="napari-volumetry")
     person.look(0.3)
     assert "hip04" in person.tracer.name
+    hidden = person.viewer.layers[-1]
+    assert not hidden.visible
+    assert "is hidden" in person.said
+
+
+def test_the_offer_goes_once_something_is_traced(person, study, disc):
+    assert person.tracer.open_series(study / SERIES / "0003.dcm")
+    person.until(lambda: person.panel.notice.isVisible())
+    assert person.tracer.name == "hip01, 2021-03-02, t1_cor"
+    person.key("G")
+    person.drag(disc(40, 40, 8))
+    person.look()
+    assert not person.panel.notice.isVisible()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_mask_of_another_patient_is_hidden_and_never_taken_over(person, study, tmp_path, is_first):
+    """Its grid is that of the case in view: the patient alone tells them apart."""
+    case = study / "hip04" / "2022-10-18" / "t1_cor"
+    for name, place in (("other", study / SERIES), ("own", case)):
+        scan = volumetry.read_scan(place)
+        square = np.array([(30.0, 30.0), (30.0, 50.0), (50.0, 50.0), (50.0, 30.0)])
+        contours = [volumetry.Contour(slice_index=index, vertices=square) for index in range(4, 8)]
+        trace = volumetry.Trace(lesion="R1", contours=contours, geometry=scan.geometry, source=scan.source)
+        traced = TracedFile(path=tmp_path, traces=(trace,))
+        export_traced(traced, tmp_path / f"{name}.seg.dcm", "seg", scan=place)
+
+    def bring(name):
+        (layer,) = person.viewer.open(tmp_path / f"{name}.seg.dcm", plugin="napari-volumetry")
+        return layer
+
+    layer = bring("other") if is_first else None
+    assert person.tracer.open_series(case)
+    layer = layer or bring("other")
+    person.until(lambda: not layer.visible)
+    assert "another patient" in person.said
+    person.tracer.load_outlines(tmp_path / "other.seg.dcm")
+    assert not person.tracer.session.state.lesions
+    assert "another patient" in person.said
+    shown = bring("own")
+    person.until(lambda: "only shown" in person.said)
+    assert shown.visible
+    person.tracer.load_outlines(tmp_path / "own.seg.dcm")
+    assert [lesion.name for lesion in person.tracer.session.state.lesions.values()] == ["R1"]

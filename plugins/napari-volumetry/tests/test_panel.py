@@ -287,3 +287,45 @@ def test_what_is_asked_and_listed_can_be_answered_without_scrolling(traced):
     )
     person.look(0.1)
     assert all(is_in_view(made) for made in messages.notice.buttons)
+
+
+def test_lesions_over_the_same_ground_are_told_and_judged_ones_are_signed_as_such(person, study, disc):
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    session = person.tracer.session
+    for name in ("R1", "R2"):
+        lesion = session.add_lesion(name)
+        for index in range(3, 7):
+            session.add_outline(
+                index, disc(42, 42 + 30 * (name == "R2") * (index != 5), 8)[:-1], lesion_id=lesion
+            )
+    person.tracer.update_view()
+    person.look()
+    assert "R2 and R1 overlap (slice 6 of 12)" in person.panel.messages.warnings.text()
+    person.press(person.panel.sign)
+    listed = person.panel.messages.signing
+    assert any("overlap" in text for text in listed._texts)
+    assert not listed.sign.isEnabled()
+    person.press(listed.cancel)
+    person.tracer.mark_not_measurable("artefact")
+    person.press(person.panel.sign)
+    assert listed._head.text() == "Sign R2: not measurable, artefact"
+    assert listed.boxes == []
+
+
+def test_a_key_that_is_held_while_the_window_loses_the_keys_is_let_go(person, study, disc):
+    from qtpy.QtCore import QEvent, Qt
+    from qtpy.QtGui import QFocusEvent, QKeyEvent
+    from qtpy.QtWidgets import QApplication
+
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.look()
+    person.zoom_to(42, 42, 5.0)
+    person.key("G")
+    for code, text in ((Qt.Key.Key_V, "v"), (Qt.Key.Key_Space, " ")):
+        held = QKeyEvent(QEvent.Type.KeyPress, code, Qt.KeyboardModifier.NoModifier, text)
+        QApplication.sendEvent(person.canvas, held)
+    assert person.tracer.scene.overlay.hides_outlines
+    QApplication.sendEvent(person.canvas, QFocusEvent(QEvent.Type.FocusOut))
+    assert not person.tracer.scene.overlay.hides_outlines
+    person.drag(disc(42, 42, 8))
+    assert len(person.tracer.session.state.contours) == 1

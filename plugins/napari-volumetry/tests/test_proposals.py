@@ -26,3 +26,18 @@ def test_who_draws_a_slice_has_answered_its_proposal(person, study, disc):
     assert "proposal overlaps an outline" in person.said
     person.key("Shift-U")
     assert person.tracer.readout.slices_unconfirmed == ()
+
+
+def test_who_paints_on_a_slice_has_answered_its_proposal(person, study, disc):
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    session = person.tracer.session
+    lesion = session.add_lesion("R1")
+    for index in (3, 5):
+        session.add_outline(index, disc(40, 40, 8)[:-1], lesion_id=lesion)
+    session.propose_between()
+    session.paint(4, [(80.0, 80.0)])
+    assert session.state.slices_of(lesion, status="proposed") == (4,)
+    session.paint(4, [(40.0, 41.0), (41.0, 41.0)])
+    assert not session.state.slices_of(lesion, status="proposed")
+    session.undo()
+    assert session.state.slices_of(lesion, status="proposed") == (4,)

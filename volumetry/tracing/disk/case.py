@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,11 +25,20 @@ from volumetry.errors import OutputError, ReadError, TraceError, UsageError, Vol
 from volumetry.files.atomic import make_folder
 from volumetry.formats import write_mask
 from volumetry.masks.outlines import mask_from_contours
+from volumetry.trace import Trace
 from volumetry.tracing.disk.journal import JournalWriter, read_journal
-from volumetry.tracing.disk.lock import CaseLock, LockHolder, acquire, read_holder
+from volumetry.tracing.disk.lock import CaseLock, LockHolder, locked, read_holder
 from volumetry.tracing.disk.places import CasePlace, as_saved
 from volumetry.tracing.disk.recovery import Recovered
-from volumetry.tracing.disk.revisions import file_sha256, put_away, read_saved, save_beside, save_revision
+from volumetry.tracing.disk.revisions import (
+    SavedTrace,
+    file_sha256,
+    put_away,
+    read_saved,
+    renamed,
+    save_beside,
+    save_revision,
+)
 from volumetry.tracing.disk.snapshot import write_snapshot
 from volumetry.tracing.session.event_log import now
 from volumetry.tracing.session.events import Event
@@ -38,37 +47,6 @@ from volumetry.tracing.session.state import TracingState, state_document
 
 SNAPSHOT_EVERY = 50
 """Events between two snapshots."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SavedTrace:
-    """A trace that was saved.
-
-    Attributes
-    ----------
-    lesion_id : str
-    path : Path
-    sha256 : str
-    is_conflict : bool
-        Whether somebody else had changed the file meanwhile, so that this was saved beside it.
-    is_unchanged : bool
-        Whether the file said so already and was not written.
-    is_deleted : bool
-        Whether nothing is left of the lesion: its file is kept in ``versions``, and counts no more. As a
-        conflict, the file is somebody else's now, and stays.
-
-    Examples
-    --------
-    >>> vt.SavedTrace(lesion_id="1", path=Path("L1.trace.json"), sha256="0" * 64).is_conflict
-    False
-    """
-
-    lesion_id: str
-    path: Path
-    sha256: str
-    is_conflict: bool = False
-    is_unchanged: bool = False
-    is_deleted: bool = False
 
 
 class TracingCase:
@@ -298,7 +276,8 @@ class TracingCase:
         if path is None:
             target, expected = self.place.trace(trace.lesion, trace.provenance.reader), ""
         else:
-            target, expected = path, parent
+            target, expected = self._named_as(trace, path, parent), parent
+            self._paths[lesion_id] = target
         revision = save_revision(trace, target, parent_sha256=expected, versions=self.place.versions)
         self._paths[lesion_id] = revision.path
         return SavedTrace(
@@ -307,6 +286,16 @@ class TracingCase:
             sha256=trace.sha256,
             is_conflict=revision.is_conflict,
         )
+
+    def _named_as(self, trace: Trace, path: Path, parent: str) -> Path:
+        """Return the file of a lesion, renamed where the lesion was: a file is named after what it holds."""
+        if file_sha256(path) != parent:
+            return path
+        held = read_saved(path)
+        reader = held.provenance.reader
+        if held.lesion == trace.lesion or not self.place.is_name_of(path, held.lesion, reader):
+            return path
+        return renamed(path, self.place.trace(trace.lesion, reader), versions=self.place.versions)
 
     def export_mask(self, path: Path | str, lesion_ids: Iterable[str] | None = None) -> Path:
         """Write a mask NIfTI of lesions, labels numbered from 1 in their order. Raises as `write_mask`."""
@@ -409,11 +398,3 @@ class TracingCase:
             self._lock.release()
         self._lock = None
         self.session.is_read_only = self._was_read_only = True
-
-
-def locked(
-    place: CasePlace, key: str, reader: str, *, take_over: bool
-) -> tuple[CaseLock | None, LockHolder | None]:
-    """Lock a case for a reader; where it is locked already, return who holds it instead."""
-    make_folder(place.hidden)
-    return acquire(place.lock(key, reader), reader=reader, start_time=now(), take_over=take_over)

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from volumetry.files.atomic import named_output_errors
+from volumetry.files.atomic import make_folder, named_output_errors
 from volumetry.files.canonical_json import canonical_json
 from volumetry.tracing.disk.exclusive import create_exclusively
+from volumetry.tracing.disk.places import CasePlace
+from volumetry.tracing.session.event_log import now
 
 STALE_AFTER_S = 120.0
 
@@ -184,3 +186,11 @@ def _process_start(pid: int) -> str:
         return ""
     # A process that ended and was not waited for is gone, too.
     return "" if state in "ZX" else start
+
+
+def locked(
+    place: CasePlace, key: str, reader: str, *, take_over: bool
+) -> tuple[CaseLock | None, LockHolder | None]:
+    """Lock a case for a reader; where it is locked already, return who holds it instead."""
+    make_folder(place.hidden)
+    return acquire(place.lock(key, reader), reader=reader, start_time=now(), take_over=take_over)

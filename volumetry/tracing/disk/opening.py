@@ -12,7 +12,8 @@ from volumetry.measurement import MeasurementRule
 from volumetry.scan import Scan
 from volumetry.scan_match import check_trace
 from volumetry.trace import Trace
-from volumetry.tracing.disk.case import TracingCase, locked
+from volumetry.tracing.disk.case import TracingCase
+from volumetry.tracing.disk.lock import locked
 from volumetry.tracing.disk.places import CasePlace, drawn_on, scan_key
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved, roll_forward
@@ -161,12 +162,18 @@ def _load(case: TracingCase, saved: list[tuple[Path, Trace]]) -> None:
     session = case.session
     by_name: dict[str, list[tuple[Path, Trace]]] = {}
     deleted = {session.state.saved[found].sha256: found for found in session.state.deleted_lesions}
+    # What was saved as something else is still the lesion that was renamed since.
+    own = {
+        session.state.saved[lesion.id].sha256: lesion.name
+        for lesion in session.state.lesions.values()
+        if lesion.id in session.state.saved
+    }
     for path, trace in saved:
         if trace.sha256 in deleted:
             # Deleted, and not saved since.
             case._paths[deleted[trace.sha256]] = path
             continue
-        by_name.setdefault(trace.lesion, []).append((path, trace))
+        by_name.setdefault(own.get(trace.sha256, trace.lesion), []).append((path, trace))
     ids = {lesion.name: lesion.id for lesion in session.state.lesions.values()}
     unsaved = session.state.unsaved_lesions
     fresh = []

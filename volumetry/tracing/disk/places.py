@@ -81,6 +81,12 @@ class CasePlace:
             path, number = self.folder / f"{stem}-{number}{SUFFIX}", number + 1
         return path
 
+    def is_name_of(self, path: Path, lesion: str, reader: str) -> bool:
+        """Return whether a file has a name that `trace` gave it."""
+        stem = "_".join(filter(None, (safe_name(lesion), safe_name(reader))))
+        name = re.escape(stem) + r"(-\d+)?" + re.escape(SUFFIX)
+        return path.parent == self.folder and re.fullmatch(name, path.name) is not None
+
     def traces(self) -> list[Path]:
         """Return the saved traces, conflicts included, by name."""
         if not self.folder.is_dir():

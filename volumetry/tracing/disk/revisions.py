@@ -33,6 +33,37 @@ class Revision:
     is_conflict: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class SavedTrace:
+    """A trace that was saved.
+
+    Attributes
+    ----------
+    lesion_id : str
+    path : Path
+    sha256 : str
+    is_conflict : bool
+        Whether somebody else had changed the file meanwhile, so that this was saved beside it.
+    is_unchanged : bool
+        Whether the file said so already and was not written.
+    is_deleted : bool
+        Whether nothing is left of the lesion: its file is kept in ``versions``, and counts no more. As a
+        conflict, the file is somebody else's now, and stays.
+
+    Examples
+    --------
+    >>> vt.SavedTrace(lesion_id="1", path=Path("L1.trace.json"), sha256="0" * 64).is_conflict
+    False
+    """
+
+    lesion_id: str
+    path: Path
+    sha256: str
+    is_conflict: bool = False
+    is_unchanged: bool = False
+    is_deleted: bool = False
+
+
 def save_revision(trace: Trace, path: Path, *, parent_sha256: str, versions: Path) -> Revision:
     """Save a trace, if the file is still what it was made from; else beside it, as a conflict.
 
@@ -93,6 +124,23 @@ def _put_in_place(temporary: Path, path: Path, place: Path) -> None:
             place.unlink()
         raise
     sync_folder(path.parent)
+
+
+def renamed(path: Path, target: Path, *, versions: Path) -> Path:
+    """Give a trace file, and the folder of its versions, another name that is free; return it.
+
+    Raises
+    ------
+    OutputError
+        It keeps its name.
+    """
+    own, other = (versions / place.name.removesuffix(SUFFIX) for place in (path, target))
+    with named_output_errors(path):
+        path.rename(target)
+        if own.exists() and not other.exists():
+            own.rename(other)
+        sync_folder(path.parent)
+    return target
 
 
 def put_away(path: Path, *, versions: Path) -> Path:

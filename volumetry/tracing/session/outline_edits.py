@@ -49,7 +49,7 @@ def add_outline(
         check_unpainted(state, lesion, slice_index)
     contour = Contour(slice_index=slice_index, vertices=np.asarray(vertices), is_hole=is_hole)
     added = new_contours(state, lesion.id, [contour], status)
-    answered = _overlapped(state, lesion.id, slice_index, [contour]) if status == "confirmed" else []
+    answered = overlapped(state, lesion.id, slice_index, [contour]) if status == "confirmed" else []
     changes = [*_gone(answered), *_put(added), *no_longer_absent(lesion)]
     return Edit(
         action="add-hole" if is_hole else "add-outline", changes=changes, ids=_ids(added), reason=note
@@ -97,7 +97,7 @@ def copy_slice(
         check_unpainted(state, lesion, to_slice)
     copied = [replace(c, slice_index=to_slice) for c in confirmed_contours(state, lesion.id, from_slice)]
     added = new_contours(state, lesion.id, copied, status)
-    answered = _overlapped(state, lesion.id, to_slice, copied) if status == "confirmed" else []
+    answered = overlapped(state, lesion.id, to_slice, copied) if status == "confirmed" else []
     changes = [*_gone(answered), *_put(added)]
     return Edit(action="copy-slice", changes=changes, ids=_ids(added)) if added else None
 
@@ -163,7 +163,7 @@ def _check_free(state: TracingState, lesion: TracedLesion, slice_index: int) -> 
     """Raise `TraceError` ``ambiguous-overlap`` where a proposal would lie over what is confirmed."""
     check_unpainted(state, lesion, slice_index)
     confirmed = confirmed_contours(state, lesion.id, slice_index)
-    if confirmed and _overlapped(state, lesion.id, slice_index, confirmed):
+    if confirmed and overlapped(state, lesion.id, slice_index, confirmed):
         raise TraceError(
             "ambiguous-overlap",
             "the proposal overlaps an outline that was drawn",
@@ -172,7 +172,7 @@ def _check_free(state: TracingState, lesion: TracedLesion, slice_index: int) -> 
         )
 
 
-def _overlapped(
+def overlapped(
     state: TracingState, lesion_id: str, slice_index: int, drawn: Sequence[Contour]
 ) -> list[TracedContour]:
     """Proposals of a slice that overlap outlines, with the holes in them.

@@ -9,6 +9,7 @@ from volumetry.geometry import ScanGeometry
 from volumetry.masks.outlines import fill_contours
 from volumetry.tracing.session.edit import Edit, check_slice, new_contours, no_longer_absent, open_lesion
 from volumetry.tracing.session.events import Replacement
+from volumetry.tracing.session.outline_edits import overlapped
 from volumetry.tracing.session.paint import follows_pixels, outlines_of_paint
 from volumetry.tracing.session.pixels import NO_RUNS, Runs, combine_runs, runs_from_image
 from volumetry.tracing.session.records import PaintedSlice, TracedContour, TracedLesion
@@ -96,4 +97,8 @@ def _put_paint(
         changes.append(Replacement(before=before, after=after))
     if not changes:
         return None
+    if after is not None and not erase and state.contours_on(lesion.id, slice_index, status="proposed"):
+        # Who paints on a slice has answered the proposal there, as who draws has.
+        answered = overlapped(state, lesion.id, slice_index, outlines_of_paint(after))
+        changes = [*(Replacement(before=contour, after=None) for contour in answered), *changes]
     return Edit(action="erase" if erase else "paint", changes=[*changes, *no_longer_absent(lesion)])

@@ -31,6 +31,7 @@ from volumetry.tracing.session.answer import (
     words_of,
 )
 from volumetry.tracing.session.change_readout import ReadoutChange, read_change
+from volumetry.tracing.session.neighbours import shared_slices
 from volumetry.tracing.session.records import TracedLesion
 from volumetry.tracing.session.sections import Section, SectionCache
 from volumetry.tracing.session.state import TracingState
@@ -46,7 +47,8 @@ class ReadoutWarning:
     Attributes
     ----------
     code : str
-        A flag or an error code (`volumetry.FLAGS`, `volumetry.ERROR_CODES`), or ``unconfirmed``.
+        A flag or an error code (`volumetry.FLAGS`, `volumetry.ERROR_CODES`), ``unconfirmed``, or
+        ``lesions-overlap``.
     text : str
         In words, for the panel.
     slice_index : int or None
@@ -184,6 +186,7 @@ def read_out(
         *_judgement(lesion),
         *objections,
         *([_unconfirmed(tuple(proposed), geometry.n_slices)] if proposed else []),
+        *_shared(state, lesion, geometry.n_slices),
     ]
     answer = _answer(volume, warnings, is_traced=bool(traced) or lesion.is_judged)
     sound = {index: section for index, section in traced.items() if index not in faults}
@@ -317,6 +320,18 @@ def _unconfirmed(slices: tuple[int, ...], n_slices: int) -> ReadoutWarning:
     return ReadoutWarning(
         code="unconfirmed", text=f"Proposed outlines are not counted until they are accepted ({named})."
     )
+
+
+def _shared(state: TracingState, lesion: TracedLesion, n_slices: int) -> list[ReadoutWarning]:
+    return [
+        ReadoutWarning(
+            code="lesions-overlap",
+            text=f"{lesion.name} and {other} overlap ({slice_names(slices, n_slices)}): what both cover "
+            "counts twice.",
+            slice_index=slices[0],
+        )
+        for other, slices in shared_slices(state, lesion).items()
+    ]
 
 
 def _by_slice(geometry: ScanGeometry, sections: dict[int, Section]) -> Array:

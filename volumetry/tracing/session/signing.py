@@ -55,4 +55,7 @@ def signing_check(
         errors += [warning for warning in readout.warnings if warning.refuses]
     known = {error.code for error in errors}
     warnings = [w for w in readout.warnings if not w.refuses and w.code not in known]
+    if lesion.is_judged:
+        # There is no volume that they could be about.
+        warnings = []
     return SigningCheck(errors=tuple(errors), warnings=tuple(warnings))

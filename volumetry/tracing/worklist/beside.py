@@ -46,7 +46,8 @@ class TracedFile:
 def scan_title(scan: Scan, path: Path | str) -> str:
     """Return what to call a scan that is no row of a study: ``hip04, 2022-10-18, t1_cor``.
 
-    Patient and date of the scan, as far as it tells them, and the name of its file or folder.
+    Patient and date of the scan, as far as it tells them, and the name of its file or folder; that of the
+    folder, too, where a series was opened by one of its files.
 
     Examples
     --------
@@ -54,7 +55,10 @@ def scan_title(scan: Scan, path: Path | str) -> str:
     >>> vt.scan_title(scan, "sample_scans/study/hip05/2021-06-01/t1_cor")
     'hip05, 2021-06-01, t1_cor'
     """
-    parts = [scan.source.patient, scan.source.study_date, Path(path).name]
+    path = Path(path)
+    is_one_of_many = len(set(scan.slice_uids)) > 1 and not path.is_dir()
+    name = path.absolute().parent.name if is_one_of_many else path.name
+    parts = [scan.source.patient, scan.source.study_date, name]
     return ", ".join(dict.fromkeys(printable(part) for part in parts if part)) or "scan"
 
 

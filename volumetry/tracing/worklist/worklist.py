@@ -21,10 +21,14 @@ from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.worklist.assignment import Assignment, read_assignment
 from volumetry.tracing.worklist.blinding import complete_key
 from volumetry.tracing.worklist.folder_contents import what_lies_in
+from volumetry.tracing.worklist.followed import apart_because
 from volumetry.tracing.worklist.plan import protocol_of_study
 from volumetry.tracing.worklist.rows import WorklistRow, assigned_rows, in_order, rows_of
 from volumetry.tracing.worklist.scans import StudyScan, Traced, keys_of, look_up, scans_of_study, short_name
 from volumetry.tracing.worklist.series import StudyCases, cases_of_study, write_choice
+
+NO_CASE = "The plan of the reader study has no case for this reader."
+NO_READER = "Write your initials at the top first: everybody has cases of their own in this reader study."
 
 
 class Worklist:
@@ -231,6 +235,21 @@ class Worklist:
             found.path, roi=None if is_native else found.lesion, scan=None if is_native else scan
         )
 
+    def apart_because(self, number: int, baseline: int, lesion: str, reader: str) -> str:
+        """Return why a reader's read of a lesion is not compared with that of the baseline scan, in words.
+
+        Empty where it is compared, as `volumetry batch` does, and under blinding ``time``.
+        """
+        if self.blinding == "time":
+            return ""
+        there, here = (self._readers_of(n, lesion) for n in (baseline, number))
+        return apart_because(there, here, reader)
+
+    def _readers_of(self, number: int, lesion: str) -> set[str]:
+        """Who traced a lesion on a scan; empty for a file that names nobody."""
+        traced = [t for t in self._scan(number).traced if t.path and t.state != "conflict"]
+        return {t.reader for t in traced if short_name(t.lesion) == short_name(lesion)}
+
     def _baseline_trace(self, number: int, lesion: str, reader: str) -> Traced | None:
         baseline = self.baseline_number(number)
         return None if baseline is None else self._traced_at(baseline, lesion, reader)
@@ -356,7 +375,7 @@ def _assigned_worklist(
         protocol=replace(protocol, reading=replace(protocol.reading, blinding="time")),
         scans={read.number: cases[read.number] for read in due},
         reader=reader,
-        nothing_found="" if rows else "The plan of the reader study has no case for this reader.",
+        nothing_found="" if rows else NO_CASE if reader else NO_READER,
         second_part_opens=opens,
         not_due={read.number for read in assignment.reads} - {read.number for read in due},
         n_not_due=len(reads) - len(due),

@@ -19,11 +19,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.case_controller import WantedCase
 from napari_volumetry.connections import Connections
 from napari_volumetry.messages import plain_label
 from napari_volumetry.painting import Ring
 from napari_volumetry.tracer import Tracer
+from napari_volumetry.wanted_case import WantedCase
 from volumetry import Trace, VolumetryError
 from volumetry.tracing import Adjudication, AdjudicationRow, read_adjudication
 
@@ -61,6 +61,7 @@ class AdjudicationPanel(QWidget):
         self.table = self._made_table()
         self.legend: list[QLabel] = []
         self._rows: list[QWidget] = []
+        self._question = plain_label()
         self.buttons: list[QPushButton] = []
         self._legend = QVBoxLayout()
         self._choices = QHBoxLayout()
@@ -73,6 +74,7 @@ class AdjudicationPanel(QWidget):
         for part in (self.said, self.table):
             column.addWidget(part)
         column.addLayout(self._legend)
+        column.addWidget(self._question)
         column.addLayout(self._choices)
         column.addWidget(self.again)
         self.heard.add(tracer.drawn, self.refresh)
@@ -186,7 +188,7 @@ class AdjudicationPanel(QWidget):
         ways = self.adjudication.ways if self.adjudication is not None else ()
         if "chosen" in ways:
             for reader in self._candidates(row):
-                self._add_button(f"Choose {reader}", partial(self.choose, reader))
+                self._add_button(f"Choose {reader}", partial(self.ask, reader))
         if "drawn" in ways and self._may_draw(row):
             is_drawing = self.tracer.session is not None and not self.tracer.session.is_read_only
             if is_drawing:
@@ -233,6 +235,8 @@ class AdjudicationPanel(QWidget):
             part.setParent(None)
             part.deleteLater()
         self.legend, self.buttons, self._rows = [], [], []
+        self._question.clear()
+        self._question.hide()
 
     def _close(self) -> None:
         self.number, self._reads, self._consensus = None, {}, None
@@ -256,6 +260,27 @@ class AdjudicationPanel(QWidget):
         scene.overlay.refresh()
 
     # -- deciding ---------------------------------------------------------------------------------------
+
+    def ask(self, reader: str) -> None:
+        """Ask whether a reader's outline is to be the consensus."""
+        adjudication, number = self.adjudication, self.number
+        if adjudication is None or number is None:
+            return
+        row = next(row for row in adjudication.rows if row.number == number)
+        self._show_legend(row)
+        for made in self.buttons:
+            made.hide()
+        said = [f"The outline of {reader} becomes the consensus of {row.lesion}."]
+        if not self._reads[reader].provenance.signed_time:
+            said.append(f"{reader} has not signed it.")
+        if reader == self.tracer.reader:
+            said.append("It is your own.")
+        if row.consensus:
+            said.append(f"So far it is {row.consensus}; that is kept among the versions.")
+        self._question.setText(" ".join(said))
+        self._question.show()
+        self._add_button("Settle", partial(self.choose, reader))
+        self._add_button("Not yet", partial(self._show_legend, row))
 
     def choose(self, reader: str) -> bool:
         """Make a reader's outline the consensus; return whether it is."""

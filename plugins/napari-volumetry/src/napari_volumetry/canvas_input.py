@@ -69,6 +69,8 @@ class CanvasInput(QObject):
         self._began = self._last = QPointF()
         self._wheel = 0
         self._holds_space = False
+        self._held: set[str] = set()
+        """Keys that are down, but Space."""
         canvas.installEventFilter(self)
         canvas.setMouseTracking(True)
 
@@ -81,6 +83,8 @@ class CanvasInput(QObject):
         if kind == QEvent.Type.Resize:
             self.target.resized()
             return False
+        if kind in (QEvent.Type.FocusOut, QEvent.Type.WindowDeactivate):
+            self.let_go()
         if not self.target.is_active():
             return False
         if isinstance(event, QMouseEvent):
@@ -182,6 +186,12 @@ class CanvasInput(QObject):
 
     # -- the keys ---------------------------------------------------------------------------------------
 
+    def let_go(self) -> None:
+        """End what held keys do: their release goes to somebody else now, and never arrives."""
+        held, self._held, self._holds_space = self._held, set(), False
+        for key in held:
+            self.target.release_key(key)
+
     def take_key(self, event: QKeyEvent) -> bool:
         """Take a key that came to another widget of the window; return whether it was taken."""
         return self.target.is_active() and self._on_key(event.type(), event)
@@ -199,8 +209,11 @@ class CanvasInput(QObject):
                 self._holds_space = kind == QEvent.Type.KeyPress
             return True
         if kind == QEvent.Type.KeyPress:
+            if not is_repeat:
+                self._held.add(key)
             self.target.press_key(key, is_repeat=is_repeat)
         elif not is_repeat:
+            self._held.discard(key)
             self.target.release_key(key)
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from qtpy.QtCore import QTimer
 from napari_volumetry.case_view import CaseView
 from napari_volumetry.command import command
 from napari_volumetry.scene import Scene
+from napari_volumetry.wanted_case import WantedCase
 from volumetry import MeasurementRule, Scan, VolumetryError, read_scan
 from volumetry.tracing import (
     CasePlace,
@@ -31,39 +32,6 @@ TITLE = "Volumetry tracer"
 
 def _age(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-@dataclass(frozen=True, kw_only=True)
-class WantedCase:
-    """What is to be opened as a case.
-
-    Attributes
-    ----------
-    path : Path
-        The file or series folder of the scan.
-    series_uid : str
-    place : CasePlace
-        Where its traces are written.
-    name : str
-        What to call it.
-    number : int or None
-        Of the worklist.
-    only_look : bool
-        Nothing can be drawn, and nothing is written.
-    is_own : bool
-        Whether the reader's own outlines are in it.
-    any_reader : bool
-        Whether readers whom the protocol does not name may draw.
-    """
-
-    path: Path
-    place: CasePlace
-    name: str
-    series_uid: str = ""
-    number: int | None = None
-    only_look: bool = False
-    is_own: bool = True
-    any_reader: bool = False
 
 
 class CaseController(CaseView):

@@ -62,6 +62,9 @@ class CaseView(QObject):
         self.baseline_of: Callable[[str], tuple[LesionVolume, str] | None] = lambda _lesion: None
         self._is_redraw_due = False
         self._slice_shown = -1
+        self._is_offering = False
+        self.decision_needed.connect(self._forget_offer)
+        self.drawn.connect(self._end_offer)
         viewer.dims.events.current_step.connect(self._on_step)
 
     @property
@@ -134,12 +137,13 @@ class CaseView(QObject):
             lesion = session.state.lesions[session.current_lesion]
             worth = None if self.worklist is None else self.worklist.worth
             volume, reader = self.baseline_of(lesion.name) or (None, "")
+            readers = {"reader": reader or None}, {"reader": session.reader or None}
             self.readout = session.readout(
                 self.slice_index,
                 baseline=volume,
                 baseline_reader=reader,
                 comparability_rule=None if worth is None else worth.comparability,
-                reading_error=None if worth is None else worth.reading_error,
+                reading_error=None if worth is None else worth.error_of(*readers),
                 verdict_rule=None if worth is None else worth.verdict,
             )
         self.drawn.emit()
@@ -163,6 +167,20 @@ class CaseView(QObject):
     def say(self, text: str, is_error: bool) -> None:
         """Tell the reader something."""
         self.message_shown.emit(text, is_error)
+
+    def offer(self, text: str, choices: tuple[tuple[str, Callable[[], object]], ...]) -> None:
+        """Offer outlines to go on with, until there is a lesion or the case is left."""
+        self.decision_needed.emit(text, choices)
+        self._is_offering = True
+
+    def _forget_offer(self, *_asked: object) -> None:
+        # Something else is asked now, in its place.
+        self._is_offering = False
+
+    def _end_offer(self) -> None:
+        if self._is_offering and (self.session is None or self.session.state.lesions):
+            self._is_offering = False
+            self.decision_over.emit()
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

@@ -22,6 +22,8 @@ from napari_volumetry.tracer import Tracer
 from volumetry import LesionVolume, VolumetryError, read_scan
 from volumetry.tracing import LesionReadout, ReadoutChange, Worklist
 
+UNNAMED = "The tracing at baseline names no reader: volumetry batch compares it with no named reader's."
+
 
 def visits_of(worklist: Worklist, number: int) -> list[tuple[int, str]]:
     """Return (number, what to call it) of the visits of a scan's patient; none under blinding of time."""
@@ -42,6 +44,8 @@ class ComparePanel(QWidget):
         self.comparison = tracer.comparison
         self.visit: int | None = None
         self._asked: set[str] = set()
+        self._apart = ""
+        """Why the lesion in view is not compared with the baseline, in words."""
         self.box = QGroupBox("Baseline")
         self.change = QLabel()
         self.change.setTextFormat(Qt.TextFormat.PlainText)
@@ -151,7 +155,7 @@ class ComparePanel(QWidget):
 
         That of another visit is read for its outlines only: a change is told against the baseline.
         """
-        worklist, number = self.tracer.worklist, self.tracer.number
+        worklist, number, self._apart = self.tracer.worklist, self.tracer.number, ""
         if worklist is None or number is None or self.comparison.scan is None:
             return None
         if self.visit is None:
@@ -166,8 +170,11 @@ class ComparePanel(QWidget):
                 self.tracer.tell(error)
         if self.visit != worklist.baseline_number(number):
             return None
+        self._apart = worklist.apart_because(number, self.visit, lesion, self.tracer.reader)
+        if self._apart:
+            return None
         volume = self.comparison.volumes.get(lesion)
-        return None if volume is None else (volume, self.comparison.traces[lesion].provenance.reader)
+        return None if volume is None else (volume, self._reader_of(lesion))
 
     def _close(self) -> None:
         self.comparison.close()
@@ -188,7 +195,8 @@ class ComparePanel(QWidget):
             return
         if change is None:
             is_baseline = self.box.title() == "Baseline"
-            self.change.setText("This lesion has no trace at baseline." if is_baseline else "")
+            nothing = self._apart or "This lesion has no trace at baseline."
+            self.change.setText(nothing if is_baseline else "")
             return
         volume = (
             "no volume" if change.baseline_volume_cm3 is None else f"{change.baseline_volume_cm3:.3f} cm³"
@@ -196,7 +204,13 @@ class ComparePanel(QWidget):
         said = f"{change.words}." if change.words else ""
         parts = (f"At baseline {volume}.", said, change.reason_text, _reservation(change), *change.doubts[:1])
         self.change.setText(" ".join(part for part in parts if part))
-        self.change.setToolTip(plain_tip("\n".join((*change.differences, *change.doubts))))
+        more = () if self._reader_of(readout.lesion) else (UNNAMED,)
+        self.change.setToolTip(plain_tip("\n".join((*change.differences, *change.doubts, *more))))
+
+    def _reader_of(self, lesion: str) -> str:
+        """Who traced a lesion at the other visit; empty where the file does not say so."""
+        trace = self.comparison.traces.get(lesion)
+        return "" if trace is None else trace.provenance.reader
 
     def _show(self) -> None:
         self.comparison.changed.emit()

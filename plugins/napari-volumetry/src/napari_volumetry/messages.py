@@ -73,13 +73,19 @@ class SigningList(QFrame):
     def _ticked(self) -> set[str]:
         return {text for box, text in zip(self.boxes, self._texts, strict=True) if box.isChecked()}
 
-    def open_list(self, lesion: str, check: SigningCheck, do: Callable[[list[str]], object]) -> None:
-        """Show what stands before a signature; `do` is given the codes that were acknowledged."""
+    def open_list(
+        self, lesion: str, check: SigningCheck, do: Callable[[list[str]], object], *, verdict: str = ""
+    ) -> None:
+        """Show what stands before a signature; `do` is given the codes that were acknowledged.
+
+        `verdict` is what the reader found in place of a volume: absent, or not measurable.
+        """
         # Of the same lesion a box stays ticked while its text is the same.
         held = self._ticked() if lesion == self._lesion else set()
         self.close_list()
         self._do, self._codes, self._lesion = do, [warning.code for warning in check.warnings], lesion
-        head = f"Sign {lesion}" if check.can_be_signed else f"{lesion} cannot be signed yet"
+        said = f"{lesion}: {verdict}" if verdict else lesion
+        head = f"Sign {said}" if check.can_be_signed else f"{lesion} cannot be signed yet"
         self._head.setText(head)
         for error in check.errors:
             self._add(plain_label(f"\u2717 {error.text}", tone="error"))

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Image
+from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, QTimer
 
 from napari_volumetry.tracer import Tracer
+from volumetry import Scan, VolumetryError, check_trace
 from volumetry.tracing import TracedFile, traced_beside
 
 
@@ -28,13 +29,18 @@ class OpenedLayers(QObject):
         self.tracer = tracer
         self._is_due = False
         tracer.viewer.layers.events.inserted.connect(self._on_inserted)
-        tracer.case_opened.connect(self._offer_later)
+        tracer.case_opened.connect(self._on_case)
         self._on_inserted()
 
     def _on_inserted(self, _event: object = None) -> None:
-        if not self._is_due and self.readable() is not None:
+        if not self._is_due:
             self._is_due = True
-            QTimer.singleShot(0, self.open_first)
+            QTimer.singleShot(0, self._look)
+
+    def _look(self) -> None:
+        self._is_due = False
+        self.open_first()
+        self.check_layers()
 
     def readable(self) -> Image | None:
         """Return the first layer that our reader made of a scan; None where there is none."""
@@ -42,7 +48,6 @@ class OpenedLayers(QObject):
 
     def open_first(self) -> bool:
         """Open the first such layer as a case, unless a case or a study is open; return whether it is."""
-        self._is_due = False
         layer = self.readable()
         path = _path_of(layer)
         if layer is None or path is None:
@@ -57,9 +62,46 @@ class OpenedLayers(QObject):
             self.tracer.viewer.layers.remove(layer)
         return True
 
-    def _offer_later(self) -> None:
+    def check_layers(self) -> None:
+        """Hide what our reader brought and what is not of the case in view, and say so; once a layer.
+
+        The picture of another scan, or the mask of another patient, would be taken for this one's.
+        """
+        scene = self.tracer.scene
+        if scene is None:
+            return
+        said: list[tuple[str, bool]] = []
+        for layer in self.tracer.viewer.layers:
+            known = layer.metadata.get("volumetry")
+            if (
+                layer is scene.image
+                or not isinstance(known, dict)
+                or known.get("seen") == self.tracer.opening
+            ):
+                continue
+            known["seen"] = self.tracer.opening
+            said.append(self._said_of(layer, known, scene.scan))
+        if said:
+            self.tracer.say(" ".join(text for text, _ in said), any(is_hidden for _, is_hidden in said))
+
+    def _said_of(self, layer: Layer, known: dict[str, Any], scan: Scan) -> tuple[str, bool]:
+        """What is said of a layer, and whether it was hidden."""
+        name = "What was opened" if self.tracer.is_blinded else layer.name
+        if known.get("path"):
+            layer.visible = False
+            return f"{name} is hidden: the case that is open stays in view.", True
+        for traced in known.get("traced", ()):
+            try:
+                check_trace(traced, scan)
+            except VolumetryError as error:
+                layer.visible = False
+                return f"{name} is hidden: {error.what}.", True
+        return f"{name} is only shown, and does not count. Load takes its outlines over as lesions.", False
+
+    def _on_case(self) -> None:
         # After what the case itself has to ask.
         QTimer.singleShot(0, self.offer)
+        QTimer.singleShot(0, self.check_layers)
 
     def offer(self) -> None:
         """Offer the outlines of RTSTRUCTs, SEGs and masks that lie beside a scan opened without a study."""
@@ -70,7 +112,7 @@ class OpenedLayers(QObject):
             return
         found = traced_beside(scene.scan, path)
         if found:
-            self.tracer.decision_needed.emit(_offered(found), self._choices(found))
+            self.tracer.offer(_offered(found), self._choices(found))
 
     def _choices(self, found: Sequence[TracedFile]) -> tuple[tuple[str, Any], ...]:
         def taking(file: TracedFile) -> Any:

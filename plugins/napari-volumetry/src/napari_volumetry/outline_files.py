@@ -68,6 +68,7 @@ def _traces(path: Path, scan: Scan) -> list[Trace]:
         if error.code != "unsupported-format":
             raise
     mask = read_mask(path, scan=scan)
+    check_trace(mask, scan)
     return [
         Trace(
             lesion=label.name or f"lesion{label.number}",

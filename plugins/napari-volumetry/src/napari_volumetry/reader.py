@@ -12,10 +12,9 @@ from typing import Any
 
 from napari_volumetry.layers import AXES, UNITS, colour_of, image_arguments, layer_name, stacked_outlines
 from volumetry import (
-    Contour,
     Mask,
     Scan,
-    ScanGeometry,
+    Trace,
     read_mask,
     read_scan,
     read_sections,
@@ -84,13 +83,15 @@ def _traced_layers(path: Path) -> list[LayerData]:
 def _outline_layers(path: Path) -> list[LayerData]:
     names = [section.lesion for section in read_sections(path)]
     traces = [read_trace(path, roi=name if len(names) > 1 else None) for name in names]
-    return [_outlines(t.lesion, t.contours, t.geometry, n) for n, t in enumerate(traces)]
+    return [_outlines(trace, number) for number, trace in enumerate(traces)]
 
 
-def _outlines(name: str, contours: Sequence[Contour], geometry: ScanGeometry, number: int) -> LayerData:
-    orientation = display_orientation(geometry)
+def _outlines(trace: Trace, number: int) -> LayerData:
+    orientation = display_orientation(trace.geometry)
+    contours = trace.contours
     arguments = {
-        "name": layer_name(name),
+        "name": layer_name(trace.lesion),
+        "metadata": {"volumetry": {"traced": (trace,)}},
         "ndim": 3,
         "shape_type": "polygon",
         "scale": orientation.scale_mm,
@@ -120,6 +121,7 @@ def _label_layers(mask: Mask, path: Path) -> list[LayerData]:
         shown = {None: "transparent", 0: "transparent", **colours}
         arguments = {
             "name": title,
+            "metadata": {"volumetry": {"traced": (mask,)}},
             "scale": orientation.scale_mm,
             "units": UNITS,
             "axis_labels": AXES,

@@ -94,7 +94,10 @@ class SaveRow(QWidget):
             else:
                 self.tracer.say("Something changed meanwhile. Look at the check list again.", True)
 
-        self.messages.signing.open_list(lesion.name, check, sign)
+        verdict = "absent" if lesion.is_absent else ""
+        if lesion.not_measurable:
+            verdict = f"not measurable, {lesion.not_measurable.replace('-', ' ')}"
+        self.messages.signing.open_list(lesion.name, check, sign, verdict=verdict)
         self.messages.verticalScrollBar().setValue(0)
 
     def _export(self) -> None:

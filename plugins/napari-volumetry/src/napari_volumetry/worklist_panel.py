@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QModelIndex, Qt
+from qtpy.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -11,6 +11,8 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -36,6 +38,16 @@ LONGEST_PIXELS = 190
 LINES = 4
 """Room for what is said."""
 CHOICES = ("all", LEFT, *STATES)
+
+
+class _BeginningFirst(QStyledItemDelegate):
+    """Leaves the end of a text out where it has no room, not its middle."""
+
+    def initStyleOption(  # noqa: N802
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().initStyleOption(option, index)
+        option.textElideMode = Qt.TextElideMode.ElideRight
 
 
 class WorklistPanel(QWidget):
@@ -97,6 +109,7 @@ class WorklistPanel(QWidget):
         table.setFont(font)
         header.setFont(font)
         header.setMaximumSectionSize(LONGEST_PIXELS)
+        table.setItemDelegateForColumn(ROW_COLUMNS.index("state"), _BeginningFirst(table))
         table.setColumnHidden(ROW_COLUMNS.index("finding"), True)
         header.setStretchLastSection(True)
         header.setSectionsClickable(True)
@@ -141,11 +154,12 @@ class WorklistPanel(QWidget):
     def _text(self, row: WorklistRow, name: str) -> str:
         """What a column shows of a row."""
         if name == "reader":
-            return row.reader or row.form
+            return row.reader or ("no reader" if row.form == "trace" else row.form)
         if name != "state":
             return str(getattr(row, name))
         state = "unreadable" if row.number in self.tracer.unreadable else row.state
-        return f"{state}: {row.finding}" if row.finding else state
+        # What was found first: where the column is narrow, the end is left out.
+        return f"{row.finding}, {state}" if row.finding else state
 
     def _said(self, n_shown: int) -> str:
         worklist = self.tracer.worklist
@@ -208,7 +222,7 @@ class WorklistPanel(QWidget):
         # What the case itself asks comes first; and who has begun does not begin anew.
         if path is None or case is None or case.unsaved_events or case.session.state.lesions:
             return
-        self.tracer.decision_needed.emit(
+        self.tracer.offer(
             f"{row.lesion} stands in {path.name}, and is not traced by {self.tracer.reader}. Its outlines "
             "can be gone on with: they are saved then as your own.",
             (

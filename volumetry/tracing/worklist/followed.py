@@ -1,0 +1,48 @@
+"""Whose reads of a lesion at two visits are one change: as `volumetry batch` pairs them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+NOBODY = "somebody whom the file does not name"
+
+
+def apart_because(baseline: Collection[str], here: Collection[str], reader: str) -> str:
+    """Return why the read of a reader is not compared with what was traced at baseline; empty where it is.
+
+    Parameters
+    ----------
+    baseline, here : collection of str
+        Who traced the lesion at baseline, and at the visit in view; empty for a file that names nobody.
+    reader : str
+        Who traces it now.
+
+    Notes
+    -----
+    A lesion is followed within a reader. Where each of two visits has one reader and these differ, they are
+    one change; where a visit has several, nobody says which of them counts (decision record 0021).
+
+    Examples
+    --------
+    >>> apart_because({"CD", "EF"}, set(), "AB")
+    'At baseline it was read by CD and EF, not by AB: nobody says which of them is compared with AB.'
+    """
+    others = {name for name in here if name != reader}
+    if not baseline or reader in baseline or (baseline == {""} and others <= {""}):
+        return ""
+    if len(baseline) > 1:
+        return (
+            f"At baseline it was read by {_named(baseline)}, not by {reader}: nobody says which of them is "
+            f"compared with {reader}."
+        )
+    if others:
+        return (
+            f"At baseline it was read by {_named(baseline)}, not by {reader}, and here by {_named(others)}, "
+            f"too: nobody says which of them is compared."
+        )
+    return ""
+
+
+def _named(readers: Collection[str]) -> str:
+    names = sorted(name or NOBODY for name in readers)
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
