@@ -236,9 +236,18 @@ def test_reads_of_two_readers_are_one_change_only_where_each_visit_has_one(perso
             read = replace(trace, provenance=replace(trace.provenance, reader=reader))
             write_trace(read, first / f"lesion_L1_{reader}.trace.json")
         (study / "study.toml").write_text(f'[study]\nname = "hips"\n\n[repeatability]\n{toml}')
-        open_followup(person, study)
+        assert person.tracer.open_study(study)
+        person.pick(person.row_of(name="hip01, 2021-09-07"))
+        for lesion in list(person.tracer.session.state.lesions):
+            person.tracer.session.delete_lesion(lesion)
+        person.tracer.load_outlines(own)
+        lesions = {lesion.name: lesion.id for lesion in person.tracer.session.state.lesions.values()}
+        person.tracer.choose_lesion(lesions["lesion_L1"])
+        person.look()
         return person.panel.compare.change.text()
 
+    # Of nobody named: it would be a second tracing of the visit.
+    own = (study / "hip01" / "2021-09-07" / "rtstruct.dcm").rename(study.parent / "own.dcm")
     both = 'file = "within.json"\nbetween_readers_file = "between.json"\n'
     errors = []
     for readers, toml in ((("CD",), both), (("AB",), both)):
