@@ -18,6 +18,7 @@ from volumetry.errors import ReadError, UsageError
 from volumetry.study.protocol import Protocol, Reading, read_protocol
 from volumetry.tracing import (
     Worklist,
+    WorklistRow,
     chosen_rows,
     open_case,
     read_worklist,
@@ -175,6 +176,31 @@ def test_blinded_to_the_patient(study: Path, tmp_path: Path) -> None:
     first = [row for row in worklist.rows if row.patient == "Patient 01"]
     assert [row.visit for row in first] == sorted(row.visit for row in first)
     assert worklist.baseline_path(first[-1].number) is not None
+
+
+@pytest.mark.parametrize("blinding", ["time", "patient"])
+def test_a_blinded_reader_is_told_of_nothing_that_others_found_or_other_visits_hold(
+    blinding: str, study: Path
+) -> None:
+    def rows() -> list[WorklistRow]:
+        return list(read_worklist(study, protocol=blinded(blinding), reader="A").rows)
+
+    before = rows()
+    # Another reader's lesion, on every scan of one patient but the last.
+    theirs = read_worklist(study, protocol=blinded(blinding), reader="B")
+    visits: dict[Path, list[int]] = {}
+    for number in {row.number for row in theirs.rows}:
+        visits.setdefault(theirs.scan_path(number).parents[1], []).append(number)
+    followed = max(visits.values(), key=len)
+    for number in followed[:-1]:
+        trace_one(theirs, number, reader="B")
+    assert rows() == before
+    assert theirs.trace_at(followed[0], "L1", "A") is None
+    # An own lesion on one scan: under time it does not say which other scans are of the same patient.
+    own = read_worklist(study, protocol=blinded(blinding), reader="A")
+    trace_one(own, followed[-1])
+    awaited = {row.number for row in rows() if row.lesion == "L1" and row.state == "untraced"}
+    assert awaited == (set() if blinding == "time" else set(followed[:-1]))
 
 
 def test_what_was_read_blinded_is_released_once(study: Path) -> None:

@@ -123,6 +123,10 @@ def test_another_reader_goes_on_with_the_case(person, study, disc):
     person.drag(disc(40, 40, 8))
     assert person.panel.state.text() == "Unsaved: R1"
     become("EF")
+    # Whose the unsaved work is, is asked first; nothing has changed until then.
+    assert (person.widget.reader.text(), person.panel.state.text()) == ("CD", "Unsaved: R1")
+    person.press(notice_button(person, "It stays with CD"))
+    assert person.widget.reader.text() == "EF"
     assert person.panel.state.text() == "Nothing traced yet"
     assert "What CD drew and did not save is kept" in person.said
     become("CD")
@@ -130,6 +134,19 @@ def test_another_reader_goes_on_with_the_case(person, study, disc):
     assert not person.panel.notice.isVisible()
     assert person.said.startswith("Not saved yet: the last 2 steps")
     assert len(person.tracer.session.state.contours) == 1
+    # Drawn under the wrong initials, it is the other one's.
+    become("GH")
+    person.press(notice_button(person, "It is GH's"))
+    assert person.panel.state.text() == "Unsaved: R1"
+    person.press(person.panel.save)
+    (saved,) = study.rglob("R1_*.trace.json")
+    assert saved.name == "R1_GH.trace.json"
+    become("CD")
+    assert person.panel.state.text() == "Nothing traced yet"
+
+
+def notice_button(person, text):
+    return next(made for made in person.panel.notice.buttons if made.text() == text)
 
 
 def test_without_a_case_nothing_says_there_is_one(person, study):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from volumetry.study.protocol import Protocol
+from volumetry.study.protocol import Blinding, Protocol
 from volumetry.study.reading import PlannedRead
 from volumetry.study.rows.pairing import visit_ranks
 from volumetry.tracing.worklist.assignment import Assignment
@@ -133,7 +133,7 @@ def rows_of(
         patient = key.patient_name(scan.patient)
         name = f"{patient}, {visit}".strip(", ")
     own = [t for t in scan.traced if blinding == "none" or t.reader == reader]
-    shown = own + list(_to_be_traced(scan, own, scans, reader))
+    shown = own + list(_to_be_traced(scan, own, scans, reader, blinding))
     for t in sorted(shown, key=lambda t: (t.side, t.lesion, t.reader)) or [
         Traced(lesion="", side="", reader="", state="untraced")
     ]:
@@ -152,16 +152,20 @@ def rows_of(
 
 
 def _to_be_traced(
-    scan: StudyScan, own: Sequence[Traced], scans: Sequence[StudyScan], reader: str
+    scan: StudyScan, own: Sequence[Traced], scans: Sequence[StudyScan], reader: str, blinding: Blinding
 ) -> Iterator[Traced]:
     """Lesions of the patient, known from any visit, that the reader has not traced on this scan.
 
-    What stands in a file that names no reader is nobody's read.
+    What stands in a file that names no reader is nobody's read. A blinded reader is told of nothing that
+    others found; and, where the visits of a patient are hidden, of nothing from another scan.
     """
+    if blinding == "time":
+        return
     done = {short_name(t.lesion) for t in own if t.reader == reader}
     for other in scans:
         for t in other.traced if other.patient == scan.patient else ():
-            if short_name(t.lesion) not in done:
+            is_told = blinding == "none" or t.reader == reader
+            if is_told and short_name(t.lesion) not in done:
                 done.add(short_name(t.lesion))
                 yield Traced(lesion=short_name(t.lesion), side=t.side, reader=reader, state="untraced")
 

@@ -224,7 +224,8 @@ class Worklist:
     def trace_at(self, number: int, lesion: str, reader: str = "") -> Trace | None:
         """Return the trace of a lesion on a scan: a reader's own, else anybody's; None where there is none.
 
-        None also under blinding ``time``. Raises as `baseline_trace`.
+        Where the reader is blinded nobody else's is shown, and under blinding ``time`` none. Raises as
+        `baseline_trace`.
         """
         found = None if self.blinding == "time" else self._traced_at(number, lesion, reader)
         if found is None or found.path is None:
@@ -238,9 +239,10 @@ class Worklist:
     def apart_because(self, number: int, baseline: int, lesion: str, reader: str) -> str:
         """Return why a reader's read of a lesion is not compared with that of the baseline scan, in words.
 
-        Empty where it is compared, as `volumetry batch` does, and under blinding ``time``.
+        Empty where it is compared, as `volumetry batch` does, and where the reader is blinded: of others
+        nothing is said then.
         """
-        if self.blinding == "time":
+        if self.blinding != "none":
             return ""
         there, here = (self._readers_of(n, lesion) for n in (baseline, number))
         return apart_because(there, here, reader)
@@ -257,6 +259,8 @@ class Worklist:
     def _traced_at(self, number: int, lesion: str, reader: str) -> Traced | None:
         traced = self._scan(number).traced
         same = [t for t in traced if t.path and short_name(t.lesion) == short_name(lesion)]
+        if self.blinding != "none":
+            same = [t for t in same if t.reader == reader]  # what others found is not shown
         same.sort(key=lambda t: (t.reader != reader, t.state == "conflict"))
         return same[0] if same else None
 

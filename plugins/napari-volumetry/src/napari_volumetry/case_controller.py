@@ -269,39 +269,6 @@ class CaseController(CaseView):
         session = self.session
         return session is not None and not session.is_read_only and session.state.has_unsaved
 
-    def change_reader(self, reader: str) -> None:
-        """Go on as another reader: the case in view is opened anew for them, if it is on their worklist.
-
-        What the reader before drew and did not save stays in the journal of that reader.
-        """
-        if not self.may_leave(partial(self.change_reader, reader)):
-            return
-        wanted, path, name, slice_index = self._wanted, self.scan_path, self.name, self.slice_index
-        kept = f" What {self.reader} drew and did not save is kept." if self.has_unsaved else ""
-        self.reader = reader
-        self.refresh_worklist()
-        if self.case is None or wanted is None:
-            return
-        if self._is_read_by_all(wanted, path) and self.open_wanted(wanted):
-            self._fit.stop()  # it is the same picture
-            self.go_to_slice(slice_index)
-            if kept:
-                self.message_shown.emit(f"{name} is open for {reader} now.{kept}", False)
-        else:
-            self.close_case()
-            self.message_shown.emit(f"{name} was closed: it was open for another reader.{kept}", False)
-
-    def _is_read_by_all(self, wanted: WantedCase, path: Path | None) -> bool:
-        """Whether a case is the same for the reader of the worklist that is read now.
-
-        Not where it was opened to settle between readers, and not where another case has its number.
-        """
-        worklist = self.worklist
-        if worklist is None or wanted.number is None:
-            return worklist is None
-        is_known = any(row.number == wanted.number for row in worklist.rows)
-        return is_known and worklist.scan_path(wanted.number) == path
-
     def _this_scan(self) -> tuple[Path, str, str]:
         assert self._wanted is not None
         return (self._wanted.path, self._wanted.series_uid, self.reader)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from napari_volumetry.case_controller import CaseController
+from napari_volumetry.reader_change import ReaderChange
 
 
-class CaseSteps(CaseController):
+class CaseSteps(ReaderChange):
     """The case in view, with the ways to the next ones; signals are those of `CaseView`."""
 
     def next_case(self) -> None:

@@ -35,7 +35,7 @@ class CaseView(QObject):
 
     Signals
     -------
-    case_opened, case_closed, worklist_read
+    case_opened, case_closed, reader_changed, worklist_read
     drawn : the state, the slice or the tool changed; look at `readout`.
     message_shown : (text, is an error) something the reader should know.
     decision_needed : (text, tuple of (button, callable)) something the reader has to decide.
@@ -43,6 +43,7 @@ class CaseView(QObject):
     """
 
     case_opened = Signal()
+    reader_changed = Signal()
     case_closed = Signal()
     worklist_read = Signal()
     drawn = Signal()

@@ -215,10 +215,10 @@ class Tracer(ToolCommands):
             return "Drawing"
         return super().state_words
 
-    def change_reader(self, reader: str) -> None:
+    def change_reader(self, reader: str, *, takes: bool | None = None) -> None:
         """Go on as another reader, with the same tool."""
         tool = self.tool
-        super().change_reader(reader)
+        super().change_reader(reader, takes=takes)
         self._take(tool)
 
     @property

@@ -91,6 +91,7 @@ class TracerWidget(QWidget):
         self.tabs.currentChanged.connect(self._on_tab)
         self.adjudication.opened.connect(lambda: self.tabs.setCurrentWidget(self.adjudication))
         self.heard.add(self.tracer.case_opened, self._show_panel)
+        self.heard.add(self.tracer.reader_changed, self._show_reader)
         self.heard.add(self.tracer.keys_wanted, self._show_keys)
         # A question is asked in the trace tab; on the worklist nobody would see it.
         self.heard.add(self.tracer.decision_needed, self._show_panel)
@@ -163,11 +164,14 @@ class TracerWidget(QWidget):
             return
         had_case = self.tracer.case is not None
         self.tracer.change_reader(name)
+        # Where it is asked first whose the unsaved work is, the reader is still the one before.
         self.reader.setText(self.tracer.reader)
-        if self.tracer.reader == name:
-            remember_reader(name)
         if had_case and self.tracer.case is None:
             self.tabs.setCurrentWidget(self.worklist)
+
+    def _show_reader(self) -> None:
+        self.reader.setText(self.tracer.reader)
+        remember_reader(self.tracer.reader)
 
     def _say(self, text: str, is_error: bool) -> None:
         # The trace tab has a line of its own; on the worklist, which is shown without a case, it is lost.
