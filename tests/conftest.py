@@ -24,6 +24,28 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+# Long proofs, and the programs that the documents show, run what quicker tests run, too: they are not traced,
+# which would take them half as long again.
+_NOT_TRACED = ("test_documentation_code.py", "test_site.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("prove") or item.path.name in _NOT_TRACED:
+            item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.fixture(autouse=True)
+def _nor_are_their_subprocesses(request: pytest.FixtureRequest) -> Iterator[None]:
+    traced = os.environ.get("COVERAGE_PROCESS_CONFIG")
+    if traced is None or request.node.get_closest_marker("no_cover") is None:
+        yield
+        return
+    del os.environ["COVERAGE_PROCESS_CONFIG"]
+    yield
+    os.environ["COVERAGE_PROCESS_CONFIG"] = traced
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real scans and of R's answers; the test skips where it is not."""
