@@ -513,6 +513,7 @@ SEVERAL = {
         {"SegmentedPropertyTypeCodeSequence": [code_item("108369006")]},
         {"SegmentedPropertyTypeCodeSequence": [code_item("79654002")]},
     ),
+    "maker": ({"SegmentAlgorithmType": "AUTOMATIC"}, {"SegmentAlgorithmType": "MANUAL"}),
 }
 ONE = {
     "a new UID in every file": (

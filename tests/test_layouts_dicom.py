@@ -18,7 +18,7 @@ def series(folder, date, patient="P1", seed=7, **ids):
 
 
 @pytest.mark.parametrize("place", ["", "dicom", "dicom/t1"])
-@pytest.mark.parametrize("mask", ["lesion_mask", "segmentations/lesion"])
+@pytest.mark.parametrize("mask", ["lesion_mask", "segmentations/lesion", "masks/lesion", "masks/lesion_mask"])
 def test_the_series_beside_or_below_is_the_image(tmp_path, place, mask):
     root = tmp_path / "study"
     for visit, (date, rows) in VISITS.items():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volumetry.errors import OutputError
+from volumetry.study.runs.batch import run_batch
 from volumetry.study.runs.ledger import Ledger
 
 
@@ -91,3 +92,16 @@ def test_full_disk_is_named(tmp_path, monkeypatch):
         with pytest.raises(OutputError) as caught:
             ledger.sync()
     assert caught.value.code == "disk-full"
+
+
+@pytest.mark.parametrize("kind", ["foreign", "link"])
+def test_a_foreign_ledger_is_refused_before_anything_is_looked_for(tmp_path, monkeypatch, kind):
+    (tmp_path / "out").mkdir()
+    if kind == "link":
+        (tmp_path / "out/ledger.jsonl").symlink_to(tmp_path / "elsewhere")
+    else:
+        (tmp_path / "out/ledger.jsonl").write_text("my notes", encoding="utf-8")
+    monkeypatch.setattr("volumetry.study.runs.batch.discover", lambda *_, **__: pytest.fail("looked"))
+    (tmp_path / "study").mkdir()
+    with pytest.raises(OutputError, match="read-only"):
+        run_batch(tmp_path / "study", tmp_path / "out")

@@ -148,6 +148,20 @@ def test_a_series_is_chosen_among_the_candidates(archive, tmp_path):  # noqa: F8
     ]
 
 
+def test_a_candidate_comes_with_its_tracing(archive, tmp_path):  # noqa: F811
+    """Taking the line of the series that was traced keeps the tracing."""
+    protocol = tmp_path / "study.toml"
+    protocol.write_text('[scan]\nplane = "coronal"\n', encoding="utf-8")
+    for visit in ("v1", "v2"):
+        traced(archive, "t1", visit)
+    path, lines = lines_of(archive, "--protocol", protocol)
+    chosen = [line[2:] for line in lines if line.startswith("# P1,") and "/t1," in line]
+    path.write_text("\n".join([lines[0], *chosen]) + "\n", encoding="utf-8")
+    _, measured, changes = rows(archive, tmp_path / "two", "--manifest", path)
+    assert [(r["status"], r["scan"]) for r in measured] == [("measured", f"P1/v{n}/t1") for n in (1, 2)]
+    assert len(changes) == 1
+
+
 def test_one_id_for_all_asks_for_the_patient(tmp_path):
     geometry = stack_geometry()
     for folder, date in (("p1", "20240101"), ("p2", "20240101")):

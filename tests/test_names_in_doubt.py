@@ -1,6 +1,7 @@
 """Names of files and folders that may be of another patient, visit or lesion than they seem to be."""
 
 import csv
+import json
 
 import pytest
 from study_phantoms import coronal, write_box
@@ -223,6 +224,59 @@ def test_groups_of_volunteers_are_no_patients(tmp_path):
     assert changes == []
     _, rows, _ = results(tmp_path / "study", masks, *with_identity(tmp_path, 'patient = "folder:2"'))
     assert {row["patient"] for row in rows} == {"V001", "V002", "V003"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [("cohort", ("19520304", "19610711")), ("study", ("TP01", "TP02")), ("data", ("V001", "V002"))],
+)
+def test_a_folder_of_many_is_no_patient(tmp_path, folder, names):
+    masks = {f"{folder}/{names[0]}/mask": 10, f"{folder}/{names[1]}/mask": 5}
+    _, rows, changes = results(tmp_path / "study", masks)
+    assert ({row["code"] for row in rows}, changes) == ({"patient-unclear"}, [])
+    _, _, changes = results(tmp_path / "study", masks, *with_identity(tmp_path, 'patient = "folder:1"'))
+    assert len(changes) == 1
+
+
+def test_folders_of_patients_and_visits_a_level_deeper_are_named_in_the_way_out(tmp_path):
+    masks = {f"A/P1/v{v}/mask": 10 // v for v in (1, 2)} | {f"B/P2/v{v}/mask": 10 // v for v in (1, 2)}
+    _, rows, _ = results(tmp_path / "study", masks)
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
+    said = 'patient = "folder:2" and visit = "folder:3"'
+    assert all(said in row["message"] for row in rows)
+    _, _, changes = results(tmp_path / "study", masks, *with_identity(tmp_path, said.replace(" and ", "\n")))
+    assert classes(changes) == [("P1", "decrease"), ("P2", "decrease")]
+
+
+def test_lesions_that_are_called_otherwise_at_each_visit_are_told(tmp_path, caplog):
+    root = tmp_path / "study"
+    masks = {"P1/v1/left_mask": 10, "P1/v2/mask": 5, "P2/v1/mask": 5, "P2/v2/mask": 5}
+    results(root, masks, quiet=())
+    assert "P1 ('L 1' at v1, '1' at v2)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_doubted"),
+    [
+        ({"PatientID": "A17"}, {"PatientID": "B22"}, True),
+        ({"PatientBirthDate": "1950-03-04"}, {"PatientBirthDate": "19701212"}, True),
+        ({"PatientSex": "F"}, {"PatientSex": "M"}, True),
+        ({"PatientID": "A17"}, {"PatientID": "anon"}, False),
+        ({"PatientID": "A17"}, {"SliceThickness": 4.0}, False),
+        ({"PatientID": "A17", "PatientSex": "F"}, {"PatientID": "a17", "PatientSex": "O"}, False),
+    ],
+)
+def test_sidecars_of_two_persons_are_no_patient(tmp_path, first, second, is_doubted):
+    root = tmp_path / "study"
+    results(root, {"P1/v1/t1_mask": 10, "P1/v2/t1_mask": 5}, images=["P1/v1/t1", "P1/v2/t1"])
+    for visit, said in (("v1", first), ("v2", second)):
+        (root / f"P1/{visit}/t1.json").write_text(json.dumps(said), encoding="utf-8")
+    _, rows, changes = results(root, {})
+    assert {row["code"] for row in rows} == {"patient-unclear" if is_doubted else ""}
+    assert len(changes) == (not is_doubted)
+    assert b"A17" not in (tmp_path / "out/measurements.csv").read_bytes()
+    said = with_identity(tmp_path, 'patient = "folder:1"')
+    assert classes(results(root, {}, *said)[2]) == [("P1", "decrease")]
 
 
 def test_a_single_patient_in_a_folder_of_any_name_is_believed(tmp_path):

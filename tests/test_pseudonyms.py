@@ -1,4 +1,5 @@
 import csv
+import json
 import random
 from datetime import date
 
@@ -120,6 +121,12 @@ def test_dates_are_not_left_as_they_are_where_they_are_to_be_shifted(tmp_path, c
     assert "Add --pseudonyms KEYFILE" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert main([*call, "--pseudonyms", str(tmp_path / "key")]) == 0
+    visits = '[study]\nvisits = ["2024-01-15", "post", "Jan 2024"]\n[privacy]\nshift_dates = true\n'
+    protocol.write_text(visits, encoding="utf-8")
+    assert main([*call, "--pseudonyms", str(tmp_path / "key")]) == 0
+    told = json.loads((tmp_path / "out/run.json").read_text(encoding="utf-8"))["protocol"]["visits"]
+    assert told[1] == "post"
+    assert not any("2024" in visit for visit in told)
     protocol.write_text("[privacy]\nshift_dates = false\n", encoding="utf-8")
     call[3] = str(tmp_path / "clear")
     assert main(call) == 0

@@ -32,12 +32,15 @@ class RegionDetails:
         Property type and anatomic region of a segment, RTROIInterpretedType of a region.
     side : str
         ``L``, ``R`` or empty: the side that its description names.
+    maker : str
+        ``AUTOMATIC``, ``SEMIAUTOMATIC``, ``MANUAL`` or empty: how a segment was made.
     """
 
     tracking_uid: str = ""
     tracking_id: str = ""
     kind: str = ""
     side: str = ""
+    maker: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

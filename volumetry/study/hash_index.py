@@ -80,6 +80,9 @@ class NameSet:
         self._n += not self._hashes[place]
         self._hashes[place] = key
 
+    def __len__(self) -> int:
+        return self._n
+
     def __contains__(self, text: str) -> bool:
         return bool(self._hashes[_place_of(_no_zero(hash(text)), self._hashes)])
 

@@ -26,7 +26,10 @@ _NUMBERED = re.compile(
     r"(?P<mark>[-_. ]?)(?P<number>\d{1,5})",
     re.IGNORECASE,
 )
-_DATED = re.compile(r"(?:ses-)?(\d{4})([-_.]?)(\d{2})\2(\d{2})")
+_DATED = re.compile(
+    r"(?:ses-|visit[-_ ]?)?(\d{4})([-_.]?)(\d{2})\2(\d{2})(?:T\d{2}[-:.]?\d{2}(?:[-:.]?\d{2})?)?",
+    re.IGNORECASE,
+)
 _DATE_IN_NAME = re.compile(r"(?<![0-9A-Za-z])\d{4}([-_.]?)\d{2}\1\d{2}(?![0-9A-Za-z])")
 _CLEAR_VISIT = re.compile(
     r"(?:ses-)?(?:(?:pre|post)(?:[-_ ]?op)?|base ?line|screening|follow[-_ ]?up"

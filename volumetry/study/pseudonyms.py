@@ -101,6 +101,11 @@ class Pseudonymiser:
             else _DAY_INSIDE.sub(lambda found: self._moved(found[0], days), name)
         )
 
+    def visit_of_all(self, name: str) -> str:
+        """Return the name of a visit that is of no one patient; what may be a date has a case id."""
+        may_be = self.shift_dates and (_DAY_INSIDE.search(name) or _MAY_BE_DAY.search(name))
+        return self.case_id(name) if may_be else name
+
     def row(self, row: dict[str, Any], case: Case) -> dict[str, Any]:
         """Return a row of a table with what stands for the patient, the paths and the series."""
         patient = case.patient

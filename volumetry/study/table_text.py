@@ -129,7 +129,7 @@ def table_text(path: Path | str) -> TableText:
     else:
         (found, mark), without_value, with_error = _csv(path), {}, {}
     comments = {number for number, line in found if line and f"{line[0]} ".startswith("# ")}
-    kept = [(number, line) for number, line in found if any(line) and number not in comments]
+    kept = [(n, line) for n, line in found if any(map(str.strip, line)) and n not in comments]
     if not kept:
         raise ReadError("truncated", "the table is empty", where=path, todo="It needs a header line.")
     (_, names), *rest = kept

@@ -145,6 +145,18 @@ def person_marks(path: Path | str) -> PersonMarks:
     )
 
 
+def marks_said(number: str, born: str, sex: str) -> PersonMarks:
+    """Return what stands for a person of PatientID, PatientBirthDate and PatientSex, as texts."""
+    day = born.replace("-", "").strip()
+    is_day = day not in _NO_DATES and day.isdecimal() and not day.endswith("0101")
+    name = " ".join(number.casefold().split())
+    return PersonMarks(
+        born=_mark(day) if is_day else 0,
+        sex=_mark(sex) if sex in ("F", "M") else 0,
+        subject=0 if not name or is_placeholder(name) else _mark(name),
+    )
+
+
 def may_be_several(marks: Sequence[PersonMarks]) -> bool:
     """Return whether files with these marks cannot be of one person.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from volumetry.study.finding.names import (
     folders_of,
     image_stem,
     is_hidden,
+    is_image_word,
     is_in_mask_folder,
     is_mask_name,
     is_new_lesion,
@@ -153,10 +155,11 @@ def _shares_frame_of_reference(series: ImageSeries, references: References) -> b
 def mask_cases(found: Found) -> Iterator[Case]:
     """Yield a case for every mask that no layout has claimed."""
     for name in found.volumes:
-        if not is_mask_name(name) or name in found.traced_volumes:
+        is_named = is_mask_name(name)
+        if name in found.traced_volumes or not (is_named or _lies_beside_series(found, name)):
             continue
         patient, visit = bids_who(name) or folders_of(name)
-        lesion = bids_lesion(name)
+        lesion = bids_lesion(name) if is_named else _name_in_folder(name)
         scan, files, series = _image_of(found, name)
         if series is not None and "/" not in name:  # no folder says whose it is, but its images do
             patient, visit, _ = dicom_who(found, series.first)
@@ -181,8 +184,33 @@ def mask_cases(found: Found) -> Iterator[Case]:
             trace=name,
             scan=scan,
             scan_files=files,
+            note="" if scan else _several_series(found, name),
         )
         yield case if series is None else _on_series(found, case, series)
+
+
+def _lies_beside_series(found: Found, name: str) -> bool:
+    """Whether a file lies in a folder of masks, such as ``P1/v1/masks``, beside DICOM series alone."""
+    place = folder_of(folder_of(name))
+    if not is_in_mask_folder(name) or place == "." or found.images_by_folder.get(place):
+        return False
+    return bool(found.series_by_folder.get(place) or found.series_below.get(place))
+
+
+def _name_in_folder(name: str) -> str:
+    """The lesion of a file in a folder of masks: its name, where that says more than ``t1``."""
+    stem = without_suffix(name.rpartition("/")[2])
+    return "" if all(map(is_image_word, re.split(r"[\W_]+", stem.casefold()))) else stem
+
+
+def _several_series(found: Found, mask: str) -> str:
+    """Why a mask in a folder of masks is tied to none of the series beside it; empty elsewhere."""
+    if not _lies_beside_series(found, mask):
+        return ""
+    return (
+        "several series lie beside the folder of masks: call the mask as the folder of its series is called, "
+        "or name the scan in a manifest (volumetry manifest)"
+    )
 
 
 _Image = tuple[str, tuple[str, ...], ImageSeries | None]
@@ -206,6 +234,8 @@ def _image_of(found: Found, mask: str) -> _Image:
     """The image a mask belongs to: of its name, in BIDS by entities, or the only one in its folder."""
     folder = folder_of(mask)
     beside = found.images_by_folder.get("" if folder == "." else folder, [])
+    if _lies_beside_series(found, mask):
+        beside = []  # there are masks alone
     stem = image_stem(mask)
     for wanted in filter(None, (stem, f"{stem}_image", f"{stem}_img", stem_before_mask(mask))):
         named = [name for name in beside if without_suffix(name.rpartition("/")[2]) == wanted]
@@ -223,7 +253,13 @@ def _image_of(found: Found, mask: str) -> _Image:
         return called
     if len(beside) == 1 and folder not in found.series_by_folder:
         return beside[0], (beside[0],), None
-    return ("", (), None) if beside else _series_at(found, folder, below=not is_trace)
+    if not beside:
+        found_at = _series_at(found, folder, below=not is_trace)
+        if not found_at[0] and not is_trace and _lies_beside_series(found, mask):
+            place = folder_of(folder)
+            found_at = _series_called(found, place, stem) or _series_at(found, place)
+        return found_at
+    return "", (), None
 
 
 def _series_called(found: Found, folder: str, name: str) -> _Image | None:

@@ -24,6 +24,7 @@ from volumetry.study.cases import Case
 from volumetry.study.finding import conventions
 from volumetry.study.finding.doubts.headers import doubted
 from volumetry.study.finding.doubts.names import doubted_names
+from volumetry.study.finding.doubts.sidecars import doubted_sidecars
 from volumetry.study.finding.folder import Found, look_around
 from volumetry.study.finding.folder_rules import FolderRules
 from volumetry.study.finding.layouts import cases_of_layouts
@@ -93,8 +94,10 @@ def discover(
     _tell_of_links(found)
     named = alike_named(_named_cases(found, protocol), protocol.identity)
     headers = {series.files[0]: series.headers for series in found.series.values()}
+    documents = found.documents
     del found
     named = CaseTable(doubted_names(named, protocol.identity))
+    named = CaseTable(doubted_sidecars(named, documents, protocol.identity, folder))
     believed = doubted(named, protocol.identity, folder)
     return _ordered(choose_series(believed, protocol.scan, folder, headers))
 

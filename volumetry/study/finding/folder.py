@@ -19,6 +19,7 @@ from volumetry.formats.recognise import NEVER_DICOM, RTSTRUCT_CLASS, SEG_CLASSES
 from volumetry.study.finding.files import FilesByFolder
 from volumetry.study.finding.names import bids_who, folder_of, folders_of, is_hidden, is_mask_name
 from volumetry.study.finding.session_dates import is_table_of_dates, session_dates
+from volumetry.study.hash_index import NameSet
 
 SeriesKey = tuple[str, str, str]
 """PatientID, StudyInstanceUID, SeriesInstanceUID: what names a series."""
@@ -69,6 +70,8 @@ class Found:
     traced_series: set[SeriesKey] = field(default_factory=set)
     traced_volumes: set[str] = field(default_factory=set)
     named_by_folders: set[str] = field(default_factory=set)
+    documents: NameSet = field(default_factory=NameSet)
+    """JSON files, which may be sidecars of images."""
     tables: list[str] = field(default_factory=list)
     """Tables of BIDS that say when sessions and scans were."""
     acquired: dict[str, str] = field(default_factory=dict)
@@ -127,8 +130,16 @@ class Found:
 
 def look_around(folder: Path | str) -> Found:
     """Index a folder and sort its files by kind."""
-    index = index_folder(folder, never_dicom=NEVER_DICOM, is_listed=_is_no_sidecar)
-    found = Found(root=str(folder), index=index)
+    documents = NameSet()
+
+    def is_listed(path: str) -> bool:
+        if path.endswith(".json") and not path.endswith(TRACE_SUFFIX):
+            documents.add(os.path.relpath(path, folder).replace(os.sep, "/"))
+            return False
+        return True
+
+    index = index_folder(folder, never_dicom=NEVER_DICOM, is_listed=is_listed)
+    found = Found(root=str(folder), index=index, documents=documents)
     images: dict[SeriesKey, list[DicomHeader]] = {}
     for header in found.index.headers:
         if is_hidden(found.relative(header.path)):
@@ -157,10 +168,6 @@ def look_around(folder: Path | str) -> Found:
         elif is_table_of_dates(name):
             found.tables.append(name)
     return found
-
-
-def _is_no_sidecar(path: str) -> bool:
-    return not path.endswith(".json") or path.endswith(TRACE_SUFFIX)
 
 
 def _with_joined_studies(images: dict[SeriesKey, list[DicomHeader]]) -> dict[SeriesKey, list[DicomHeader]]:

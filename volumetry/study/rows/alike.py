@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from volumetry.study.hash_index import NameSet
 
@@ -58,6 +58,36 @@ def _groups(names: Collection[str], key: Callable[[str], str]) -> list[tuple[str
         if (plain := key(name)) and plain in twice:
             found[plain].add(name)
     return sorted(tuple(sorted(group)) for group in found.values() if len(group) > 1)
+
+
+def are_renamed(visits: Collection[Collection[tuple[str, ...]]]) -> bool:
+    """Return whether every visit has one lesion, and no two visits have the same.
+
+    >>> are_renamed([{("", "1", "")}, {("", "255", "")}]), are_renamed([{("", "1", "")}, {("", "1", "")}])
+    (True, False)
+    """
+    names = {name for own in visits for name in own}
+    return len(visits) > 1 and all(len(own) == 1 for own in visits) and len(names) == len(visits)
+
+
+def renamed_message(patients: Collection[tuple[str, Mapping[str, str]]], *, shown: bool = True) -> str:
+    """Return the sentence that says which patients have one lesion at each visit, and never the same.
+
+    Examples
+    --------
+    >>> renamed_message([("P1", {"v1": "1", "v2": "255"})])[:58]
+    "the one lesion of each visit has another side, name or rea"
+    """
+    what = "the one lesion of each visit has another side, name or reader at the next: nothing is compared"
+    todo = "Write side, lesion and reader alike in a manifest (volumetry manifest) if they are one."
+    if not shown:
+        return f"{what}: {len(patients)} patients. {todo}"
+    told = "; ".join(
+        f"{patient} ({', '.join(f'{name or 1!r} at {visit}' for visit, name in sorted(names.items()))})"
+        for patient, names in [*patients][:3]
+    )
+    more = f" and {len(patients) - 3} more patients" if len(patients) > 3 else ""
+    return f"{what}: {told}{more}. {todo}"
 
 
 def alike_message(what: str, groups: Iterable[tuple[str, ...]], *, shown: bool = True) -> str:

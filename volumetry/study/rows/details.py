@@ -23,7 +23,8 @@ def differently_described(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[
 
     Two tracings of one name are two lesions where both TrackingUID and TrackingID differ: some programs write
     a new UID into every file. Lesions whose names say nothing (``ROI1``, ``Segment 1``) are several where
-    property type, anatomic region or RTROIInterpretedType differ. A lesion that a manifest names is that one.
+    property type, anatomic region or RTROIInterpretedType differ. What a program has segmented alone is not
+    compared with what a person has. A lesion that a manifest names is that one.
     """
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place in traced:
@@ -38,6 +39,10 @@ def differently_described(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[
         if _are_several(tracked) or (len(kinds) > 1 and _NAMELESS.fullmatch(unit[3])):
             traces = sorted({rows[place][2]["trace"] for place in places})
             settled |= dict.fromkeys(places, SettledRead(message=_message(traces)))
+        makers = {rows[place][2]["maker"] for place in places}
+        if "AUTOMATIC" in makers and makers & {"MANUAL", "SEMIAUTOMATIC"}:
+            traces = sorted({rows[place][2]["trace"] for place in places})
+            settled |= dict.fromkeys(places, SettledRead(message=_made_message(traces)))
     return settled
 
 
@@ -45,6 +50,13 @@ def _are_several(tracked: Iterable[str]) -> bool:
     """Whether two of the identifiers differ in both of their parts, UID and ID."""
     parts = [uid_and_id.split("-") for uid_and_id in tracked if "-" in uid_and_id]
     return any(first[0] != second[0] and first[1] != second[1] for first, second in combinations(parts, 2))
+
+
+def _made_message(traces: Iterable[str]) -> str:
+    return (
+        "a program alone has made some of the segments, and a person others (SegmentAlgorithmType), so they "
+        f"are not compared: {', '.join(traces)}. Name their readers, or the lesion, in a manifest."
+    )
 
 
 def _message(traces: Iterable[str]) -> str:

@@ -44,7 +44,7 @@ _OF_VOLUME = (
 
 _OF_KEYS = (
     "patient", "side", "lesion", "visit", "reader", "trace", "trace_sha256", "status", "study_date", "flags",
-    "image_side", "x_mm", "tracking", "kind", "described_side",
+    "image_side", "x_mm", "tracking", "kind", "described_side", "maker",
 )  # fmt: skip
 
 

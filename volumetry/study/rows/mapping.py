@@ -9,10 +9,11 @@ key that would say it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,8 @@ from volumetry.tables.cells import year_first_date
 _WHOSE = ("site", "side", "lesion", "reader", "read")
 """Columns of these names are not passed by: they tell tracings apart."""
 
-_MM3 = {"mm3": 1.0, "cm3": 1000.0, "ml": 1000.0}
+_MM3 = {"mm3": 1.0, "cm3": 1000.0, "ml": 1000.0, "cc": 1000.0}
+_UNIT = re.compile(r"(?<![^\W_])(?:[mc]m[3³]|ml|cc)(?![^\W_])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,14 @@ def mapped_rows(path: Path | str, mapping_path: Path | str) -> tuple[list[Row], 
     _check_unused(names, used, mapping, document)
     _check_columns(used, names, document, path)
     table.check_values(path, used.values(), errors=False)
+    for column in [*mapping.visits] or [mapping.columns.volume]:
+        said = {_MM3[unit[0].casefold().replace("³", "3")] for unit in _UNIT.finditer(column)}
+        if said and _MM3[mapping.volume_unit] not in said:
+            raise document.fault(
+                ("volume_unit",),
+                f"the unit is {mapping.volume_unit}, and the name of the column says another: {column!r}",
+                "Correct volume_unit, or the name of the column.",
+            )
     faults: list[str] = []
     faults += points_in_doubt(table, [*mapping.visits] or [mapping.columns.volume], mapping)
     if not mapping.visits:
@@ -303,7 +313,11 @@ def _date(
             return year_first_date(text)
     for form in filter(None, (mapping.date_format, "%Y-%m-%d")):
         with suppress(ValueError):
-            return datetime.strptime(text, form).date().isoformat()
+            day = datetime.strptime(text, form).date()
+            if "%y" not in form or day <= date.today():
+                return day.isoformat()
+            faults.append(f"line {number}: {column} is {text!r}, a day to come; write all of the year")
+            return None
     faults.append(f"line {number}: {column} is {text!r}, no date; say in date_format how dates are written")
     return None
 

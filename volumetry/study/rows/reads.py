@@ -136,6 +136,24 @@ def _ambiguous(traces: Iterable[str]) -> str:
         f"{len(named)} tracings claim one patient, visit, side, lesion and reader, and nothing says that "
         f"they are two reads: {files}. Name their sides or lesions, number them in the column read of a "
         "manifest, or say in [tracings] prefer of the protocol which form counts."
+        f"{_told_folders(named)}"
+    )
+
+
+def _told_folders(traces: Iterable[str]) -> str:
+    """What else may be: that folders below the second are the visits, where files of one name lie in them."""
+    split = [trace.split("/") for trace in dict.fromkeys(traces)]
+    if len(split) < 2 or len({(len(parts), parts[-1]) for parts in split}) > 1:
+        return ""
+    differing = [
+        place for place, names in enumerate(zip(*split, strict=True), start=1) if len(set(names)) > 1
+    ]
+    if len(differing) != 1 or differing[0] < 3:
+        return ""
+    visit = differing[0]
+    return (
+        f" If the folders {', '.join(sorted(repr(parts[visit - 1]) for parts in split))} are visits, write "
+        f'patient = "folder:{visit - 1}" and visit = "folder:{visit}" in [identity] of the protocol.'
     )
 
 

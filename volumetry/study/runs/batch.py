@@ -29,12 +29,12 @@ from volumetry.study.identity import untraced_first_message
 from volumetry.study.protocol import Protocol
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import Pseudonymiser, is_unplain_of_file, write_map
-from volumetry.study.rows.alike import alike_message, names_alike, names_that_begin_alike
+from volumetry.study.rows.alike import alike_message, names_alike, names_that_begin_alike, renamed_message
 from volumetry.study.rows.joining import printable
 from volumetry.study.rows.pairing import changes_of
 from volumetry.study.rows.worth import tilt_explainer, worth_rule
 from volumetry.study.runs.accounting import account, account_apart, without_image
-from volumetry.study.runs.ledger import LEDGER_NAME, Ledger
+from volumetry.study.runs.ledger import LEDGER_NAME, Ledger, check_ledger
 from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record
 from volumetry.study.runs.out_folder import check_out, refuse_clear_ids, remove_leftovers
 from volumetry.study.runs.pending import PendingJobs
@@ -173,6 +173,7 @@ def run_batch(
 def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | None) -> BatchSummary:
     begin = time.monotonic()
     check_out(folder, out)
+    check_ledger(out / LEDGER_NAME)
     _check_privacy(options)
     for error in (options.protocol.reading_error, options.protocol.between_readers_error):
         check_measured_alike(error, options.protocol.measurement)
@@ -227,6 +228,8 @@ def _tell_names_alike(cases: CaseTable, rows: StudyRows, options: BatchOptions) 
     ):
         if groups:
             _LOG.warning("%s", alike_message(what, groups, shown=shown))
+    if rows.renamed:
+        _LOG.warning("%s", renamed_message(rows.renamed, shown=shown))
 
 
 def rows_with_cases(folder: Path | str, out: Path | str, options: BatchOptions) -> Iterator[tuple[Row, Case]]:
@@ -356,7 +359,7 @@ def _write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:
         "python_version": platform.python_version(),
         "numpy_version": np.__version__,
         "command": list(options.command),
-        "protocol": asdict(options.protocol),
+        "protocol": _protocol_told(options),
         "protocol_sha256": options.protocol.sha256,
         "threshold": options.threshold,
         "pseudonyms": options.pseudonymiser is not None,
@@ -372,6 +375,14 @@ def _write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:
         for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(document):
             file.write(piece.encode())
         file.write(b"\n")
+
+
+def _protocol_told(options: BatchOptions) -> dict[str, Any]:
+    """The protocol; where dates are shifted, without the true dates that names of visits may be."""
+    told, hidden = asdict(options.protocol), options.pseudonymiser
+    if hidden is not None:
+        told["visits"] = [hidden.visit_of_all(visit) for visit in options.protocol.visits]
+    return told
 
 
 def _named_or_counted(names: dict[str, str], options: BatchOptions) -> dict[str, Any]:

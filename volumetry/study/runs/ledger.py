@@ -53,24 +53,13 @@ class Ledger:
         self._lock()
         _OPEN.add(self)
         try:
-            self._check_own()
+            _refuse_foreign(self._file, self.path)
         except OutputError:
             self._file.close()
             raise
         if fresh:
             self._file.truncate(0)
         self._end = self._load()
-
-    def _check_own(self) -> None:
-        """Refuse a file that no batch has written, rather than cut it off at its first line."""
-        self._file.seek(0)
-        if not _is_own(self._file.read(len(_BEGINNING))):
-            raise OutputError(
-                "read-only",
-                "there is a file of that name which no batch has written",
-                where=self.path,
-                todo="Name another folder with --out, or move that file.",
-            )
 
     def detach(self) -> None:
         """Give up the file in a process that was forked: the lock is the parent's alone."""
@@ -175,6 +164,43 @@ class Ledger:
             self._file.close()
 
 
+def check_ledger(path: Path | str) -> None:
+    """Refuse the ledger of a folder of results before anything is looked for: a link, or a foreign file.
+
+    Raises
+    ------
+    OutputError
+        ``read-only``. Nothing is made or written.
+    """
+    path = Path(path)
+    if path.is_symlink() or path.exists():
+        _refuse_link(path)
+        with named_output_errors(path), path.open("rb") as file:
+            _refuse_foreign(file, path)
+
+
+def _refuse_foreign(file: BinaryIO, path: Path) -> None:
+    """Refuse a file that no batch has written, rather than cut it off at its first line."""
+    file.seek(0)
+    if not _is_own(file.read(len(_BEGINNING))):
+        raise OutputError(
+            "read-only",
+            "there is a file of that name which no batch has written",
+            where=path,
+            todo="Name another folder with --out, or move that file.",
+        )
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_nlink > 1)):
+        raise OutputError(
+            "read-only",
+            "the ledger is a link, or no regular file, and is not written to",
+            where=path,
+            todo="Name another folder with --out, or remove the link.",
+        )
+
+
 def _decoded(line: bytes) -> dict[str, Any] | None:
     """Return the record of a line, None where the line is damaged or cut."""
     if not line.endswith(b"\n") or len(line) < 10:
@@ -191,14 +217,7 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
 
 def _opened(path: Path) -> BinaryIO:
     """Open a ledger, or make it: a regular file, and no link to one that lies elsewhere."""
-    linked = path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_nlink > 1))
-    if linked:
-        raise OutputError(
-            "read-only",
-            "the ledger is a link, or no regular file, and is not written to",
-            where=path,
-            todo="Name another folder with --out, or remove the link.",
-        )
+    _refuse_link(path)
     with named_output_errors(path):
         return path.open("a+b")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,23 @@ def _about(error: VolumetryError, case: Case) -> dict[str, Any]:
         where = f"file:{name}"
     else:
         where = f"file:{Path(where).name}" if where else ""
-    return {"where": where, "values": plain_values(error.values), "todo": error.todo}
+    return {"where": where, "values": plain_values(error.values), "todo": _in_batch(error.todo)}
+
+
+_WITHOUT_SCAN = re.compile(r"volumetry measure without --scan")
+_WITH_SCAN = re.compile(
+    r"(?:,|:)? with --scan(?:,? (?:or )?in (?:a batch in the column scan of )?a manifest)?"
+)
+
+
+def _in_batch(todo: str) -> str:
+    """What to do in words of a batch, which has no option ``--scan``.
+
+    >>> _in_batch("Name its folder with --scan.")
+    'Name its folder in the column scan of a manifest.'
+    """
+    todo = _WITHOUT_SCAN.sub("leave the column scan of its line in a manifest empty", todo)
+    return _WITH_SCAN.sub(" in the column scan of a manifest", todo)
 
 
 def _geometry_cells(sections: CrossSections) -> Row:
@@ -83,6 +100,7 @@ def detail_cells(details: RegionDetails) -> Row:
         "tracking": "-".join(filter(None, (details.tracking_uid, details.tracking_id))),
         "kind": details.kind,
         "described_side": details.side,
+        "maker": details.maker,
     }
 
 

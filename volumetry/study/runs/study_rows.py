@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -13,7 +13,7 @@ from volumetry.study.case_table import column_of
 from volumetry.study.cases import Case
 from volumetry.study.identity import natural
 from volumetry.study.protocol import Protocol
-from volumetry.study.rows.alike import names_alike
+from volumetry.study.rows.alike import are_renamed, names_alike
 from volumetry.study.rows.entries import Entry, identified_row, join_identities, with_flag
 from volumetry.study.rows.joining import joined_rows, shown_patient
 from volumetry.study.rows.shared_files import SharedFiles
@@ -23,6 +23,7 @@ from volumetry.tables import SLICES, Row
 
 _HELD = 64
 """So many records of a patient are held; of a patient with more cases, the others are read again."""
+_TOLD = 3
 _TELLING = 4
 """Letters from which on a name in another one is no accident."""
 
@@ -49,6 +50,9 @@ class StudyRows:
         Lesions of one patient whose names are nearly equal.
     untraced_firsts : list of (str, str)
         Patients and their first visits, where nobody traced anything there, but at later visits.
+    renamed : list of (str, dict)
+        Patients of whom several visits are traced, one lesion at each, and every one has a name of its own;
+        with these names by visits.
     shared : SharedFiles
         Files that several patients have, once `measurements` has been gone through; the rows of the next time
         have the flag.
@@ -62,6 +66,7 @@ class StudyRows:
     n_naming: int = field(default=0, init=False)
     lesions_alike: list[tuple[str, ...]] = field(default_factory=list, init=False)
     untraced_firsts: list[tuple[str, str]] = field(default_factory=list, init=False)
+    renamed: list[tuple[str, dict[str, str]]] = field(default_factory=list, init=False)
     shared: SharedFiles = field(default_factory=SharedFiles, init=False)
     _held: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
     _joined: dict[tuple[str, ...], list[Row]] = field(default_factory=dict, init=False, repr=False)
@@ -106,12 +111,16 @@ class StudyRows:
         self.n_naming = 0
         self.lesions_alike.clear()
         self.untraced_firsts.clear()
+        self.renamed.clear()
         found = SharedFiles()
         for _, entries in groupby(self.entries(), key=lambda entry: (entry.site, entry.patient)):
             lesions, traced_at, first = set[str](), set[int | None](), None
+            units: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
             for entry in entries:
                 if entry.status != "not_traced":
                     traced_at.add(entry.visit_order)
+                if entry.final_status in ("measured", "absent"):
+                    units[entry.visit].add((entry.side, entry.lesion, entry.reader))
                 elif entry.visit_order == 0:
                     first = entry
                 self.counts[entry.final_status] += 1
@@ -122,6 +131,9 @@ class StudyRows:
                 yield with_flag(row, "duplicate-file") if self.shared.has(row) else row
             if first is not None and traced_at and not traced_at & {0, None}:
                 self.untraced_firsts.append((first.patient, first.visit))
+            if are_renamed(units.values()):
+                told = {visit: " ".join(filter(None, *own)) for visit, own in units.items()}
+                self.renamed.append((entry.patient, {} if len(self.renamed) > _TOLD else told))
             if len(lesions) > 1:
                 self.lesions_alike += names_alike(lesions)
         self.shared = found

@@ -99,6 +99,7 @@ MaximumFractionalValue = 0x0062000E
 SegmentedPropertyTypeCodeSequence = 0x0062000F
 SegmentedPropertyTypeModifierCodeSequence = 0x00620011
 TrackingID = 0x00620020
+SegmentAlgorithmType = 0x00620008
 TrackingUID = 0x00620021
 ReferencedFrameOfReferenceSequence = 0x30060010
 RTReferencedStudySequence = 0x30060012

@@ -94,6 +94,7 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.SegmentLabel: "LO",  # the name by which a user asks for a segment
         tags.SegmentDescription: "ST",  # only which side it names, if any
         tags.TrackingID: "UT",  # compared as a hash, as is its UID
+        tags.SegmentAlgorithmType: "CS",
         tags.TrackingUID: "UI",
         tags.ReferencedSegmentNumber: "US",
         tags.MaximumFractionalValue: "US",

@@ -47,6 +47,7 @@ def _of_segment(item: Item) -> RegionDetails:
         tracking_id=_hash(_text(item, tags.TrackingID)),
         kind=_hash(*codes) if any(codes) else "",
         side=side_of_name(_text(item, tags.SegmentDescription)),
+        maker=_text(item, tags.SegmentAlgorithmType).upper(),
     )
 
 

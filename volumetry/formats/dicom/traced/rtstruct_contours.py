@@ -149,7 +149,7 @@ def _off_plane(along: NDArray[np.float64], geometry: ScanGeometry, nearest: int)
         "contour-off-plane",
         "a contour lies on no slice",
         values=values,
-        todo="Check that the contours were drawn on this series, with --scan for another one.",
+        todo="Check that the contours were drawn on this series; else name another one with --scan.",
     )
 
 

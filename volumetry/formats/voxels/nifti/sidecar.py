@@ -106,6 +106,17 @@ def sidecar_description(path: Path) -> str:
     return next((str(d["SeriesDescription"]) for d in documents if d.get("SeriesDescription")), "")
 
 
+def sidecar_person(path: Path) -> tuple[str, str, str]:
+    """Return PatientID, PatientBirthDate and PatientSex of a sidecar, to be compared; written nowhere."""
+    documents = [_document(sidecar) for sidecar in sidecars(path)]
+    said = (
+        next((str(d[name]) for d in documents if d.get(name)), "")
+        for name in ("PatientID", "PatientBirthDate", "PatientSex")
+    )
+    number, born, sex = said
+    return number, born, sex
+
+
 def _parameters(document: dict[str, Any], modality: str) -> Parameters:
     def milliseconds(key: str) -> float | None:
         seconds = _number(document, key)

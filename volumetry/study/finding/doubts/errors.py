@@ -21,6 +21,18 @@ def several_in_headers(case: Case) -> VolumetryError:
     )
 
 
+def several_in_sidecars(case: Case) -> VolumetryError:
+    """Images of one patient whose sidecars cannot be of one person."""
+    return VolumetryError(
+        "patient-unclear",
+        "the sidecars of the patient's images differ in PatientID, birth date or sex, so they may be of "
+        "several patients",
+        where=case.trace,
+        todo='Move the files, or write patient = "folder:1" in [identity] of the protocol, which holds for '
+        "all patients, or a manifest.",
+    )
+
+
 def study_of_several(case: Case, count: int) -> VolumetryError:
     """Images of one DICOM study under several PatientIDs."""
     return VolumetryError(

@@ -31,14 +31,19 @@ from volumetry.study.finding.names import (
     template_of_name,
 )
 from volumetry.study.hash_index import NameSet, SeveralValues
-from volumetry.study.identity import is_clear_visit_name, is_visit_name, side_of_file
+from volumetry.study.identity import date_of_name, is_clear_visit_name, is_visit_name, side_of_file
 from volumetry.study.protocol import IdentitySection
 
 _GROUP = re.compile(
-    r"(?:patients|controls?|cases|subjects|volunteers|participants|(?:group|arm|cohort)[-_ ]?\w{0,2})",
+    r"(?:patients|controls?|cases|subjects|volunteers|participants|(?:group|arm|cohort)[-_ ]?\w{0,2}"
+    r"|study|data(?:set)?|images|scans)",
     re.IGNORECASE,
 )
 """Folders of many: ``controls``, ``group_A``; not ``case1``, who is a patient."""
+_MANY = re.compile(
+    r"(?:patients|controls|cases|subjects|volunteers|participants|cohort\w{0,2})", re.IGNORECASE
+)
+"""Those that nobody calls a patient, so that even folders of dates below them may be patients."""
 _SET_FOLDER = re.compile(r"(?:images|labels)(?:Tr|Ts|Val)")
 _LAYOUT_FOLDER = re.compile(
     r"images?|imgs|scans|volumes|masks?|labels?|segmentations?|segs|annotations|final|original"
@@ -116,7 +121,7 @@ class NameDoubts:
         visits, places = _of_several(cases, several_visits.keys, several_places.keys)
         return cls(
             places=places,
-            groups=groups if any(map(_may_be_patients, groups.values())) else {},
+            groups=groups if any(_may_be_patients(v, g) for g, v in groups.items()) else {},
             beginnings={name: starts for name, starts in beginnings.items() if len(starts) > 1},
             numbered={
                 patient: visits
@@ -333,8 +338,13 @@ def _beginning(case: Case) -> str:
     return "" if all(map(is_image_word, re.split(r"[\W_]+", start.casefold()))) else start
 
 
-def _may_be_patients(visits: set[str]) -> bool:
-    """Whether folders that are called visits may be patients: ``V001``, not ``month12`` or a date."""
+def _may_be_patients(visits: set[str], group: str) -> bool:
+    """Whether folders that are called visits may be patients: ``V001``, not ``month12``.
+
+    Days may be those of birth, or ids of eight digits, below a folder of many.
+    """
+    if len(visits) > 1 and _MANY.fullmatch(group) and all(map(date_of_name, visits)):
+        return True
     return len(visits) > 1 and not any(is_clear_visit_name(visit) or not visit for visit in visits)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,17 @@ def read_manifest(path: Path | str) -> list[tuple[int, Row]]:
         ``invalid-table`` with all faults at once. A column that is not known is an error.
     """
     table = table_text(path)
-    names = table.names
     known = MANIFEST.column_names
+    table = replace(table, names=[n.casefold() if n.casefold() in known else n for n in table.names])
+    names = table.names
+    if len(names) == 1 and (marks := [mark for mark in ",;\t" if mark in names[0]]):
+        raise UsageError(
+            "invalid-table",
+            "all columns stand in one cell",
+            where=path,
+            values={"header": names[0][:60]},
+            todo=f"Part the cells at {marks[0]!r} in the spreadsheet program, and save again.",
+        )
     for name in names:
         if name and names.count(name) > 1:
             raise UsageError(

@@ -95,13 +95,8 @@ class _Lines:
                 visit = (case.site, case.patient, case.visit)
                 if visit not in undecided:
                     undecided.add(visit)
-                    yield f"{code}: take the line of the right series, without its mark, for the one below"
-                    for scan, facts in case.candidates:
-                        yield f"candidate: {_plain(facts)}"
-                        yield self._as_text(self._row(case) | {"scan": self._path(scan), "trace": None})
-                    yield self._cells(self._row(case) | {"scan": None, "trace": None})
-                if case.trace:
-                    yield f"tracing: {self._as_text(self._row(case))}"
+                    yield f"{code}: take the lines of the right series, without #, for the one below"
+                    yield from self._candidates(case)
                 continue
             row = self._row(case)
             if code in ("patient-unclear", "visit-unclear"):
@@ -115,6 +110,26 @@ class _Lines:
             elif code:
                 yield f"{code}: this file cannot be used as it is"
             yield self._cells(row)
+
+    def _candidates(self, case: Case) -> Iterator[list[str] | str]:
+        """The series that may be meant at a visit, each with its tracings; and the line to be replaced."""
+        visit = (case.site, case.patient, case.visit)
+        untraced: Row = dict.fromkeys(("side", "lesion", "reader", "read", "scan", "trace", "label", "roi"))
+        traced: dict[str, list[Case]] = defaultdict(list)
+        for other in self.cases:
+            is_meant = other.error is not None and other.error.code in _NEEDS_A_SERIES
+            if other.trace and is_meant and (other.site, other.patient, other.visit) == visit:
+                traced[other.scan or other.trace].append(other)
+        for scan, facts in case.candidates:
+            yield f"candidate: {_plain(facts)}"
+            plain = self._row(case) | untraced | {"scan": self._path(scan)}
+            for row in [self._row(own) for own in traced.pop(scan, ())] or [plain]:
+                yield self._as_text(row)
+        for others in traced.values():
+            for other in others:
+                yield "a tracing of another series:"
+                yield self._as_text(self._row(other))
+        yield self._cells(self._row(case) | untraced)
 
     def _row(self, case: Case) -> Row:
         return {

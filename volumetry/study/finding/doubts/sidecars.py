@@ -1,0 +1,70 @@
+"""Whether the sidecars of a patient's images can be of one person: dcm2niix writes what the headers said."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from volumetry.formats.dicom.person import PersonMarks, marks_said, may_be_several
+from volumetry.formats.voxels.nifti.sidecar import sidecar_person, sidecars
+from volumetry.study.cases import Case
+from volumetry.study.finding.doubts.errors import several_in_sidecars
+from volumetry.study.hash_index import NameSet, SeveralValues
+from volumetry.study.protocol import IdentitySection
+
+
+def doubted_sidecars(
+    cases: Collection[Case], documents: NameSet, rules: IdentitySection, root: Path
+) -> Iterable[Case]:
+    """Return the cases, those whose images cannot be of one person with an error.
+
+    Parameters
+    ----------
+    cases : collection of Case
+    documents : NameSet
+        The JSON files below the folder, relative.
+    rules : IdentitySection
+        Patients of whom the protocol says who they are are not doubted.
+    root : Path
+        The study folder.
+    """
+    if not len(documents) or rules.patient:
+        return cases
+    visits = SeveralValues()
+    for case in filter(_is_asked, cases):
+        visits.add(_who(case), case.visit)
+    marks: dict[str, dict[str, PersonMarks]] = defaultdict(dict)
+    for case in cases if visits.keys else ():
+        is_new = _is_asked(case) and _who(case) in visits.keys and case.scan not in marks[_who(case)]
+        if is_new and (said := _marks(case, documents, root)) is not None:
+            marks[_who(case)][case.scan] = said
+    doubted = {who for who, of_scans in marks.items() if may_be_several([*of_scans.values()])}
+    return _with_doubts(cases, doubted, marks) if doubted else cases
+
+
+def _with_doubts(
+    cases: Iterable[Case], doubted: Collection[str], marks: Mapping[str, Mapping[str, PersonMarks]]
+) -> Iterator[Case]:
+    for case in cases:
+        is_doubted = _is_asked(case) and _who(case) in doubted and case.scan in marks[_who(case)]
+        yield replace(case, error=several_in_sidecars(case)) if is_doubted else case
+
+
+def _is_asked(case: Case) -> bool:
+    """Whether a case is a tracing on an image of voxels, whose name and folders alone say whose it is."""
+    return bool(case.trace and case.scan) and not case.series_uid and case.error is None
+
+
+def _who(case: Case) -> str:
+    return f"{case.site}\0{case.patient}"
+
+
+def _marks(case: Case, documents: NameSet, root: Path) -> PersonMarks | None:
+    """What stands for the person of an image's sidecar; None where it has none."""
+    folder = case.scan.rpartition("/")[0]
+    names = [f"{folder}/{path.name}" if folder else path.name for path in sidecars(root / case.scan)]
+    if not any(name in documents for name in names):
+        return None
+    return marks_said(*sidecar_person(root / case.scan))
