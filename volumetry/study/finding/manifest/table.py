@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,6 @@ def read_manifest(path: Path | str) -> list[tuple[int, Row]]:
     """
     table = table_text(path)
     known = MANIFEST.column_names
-    table = replace(table, names=[n.casefold() if n.casefold() in known else n for n in table.names])
     names = table.names
     if len(names) == 1 and (marks := [mark for mark in ",;\t" if mark in names[0]]):
         raise UsageError(
