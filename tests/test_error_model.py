@@ -423,6 +423,23 @@ def test_verdicts() -> None:
     assert verdict(1400, 0.03, change_rule=ChangeRule(decrease_threshold_percent=100)) == "no_change"
 
 
+def test_the_error_of_a_rescan_has_that_of_slicing_in_it() -> None:
+    """Unchanged ellipsoids, two scans a visit: the error told is that of the changes seen."""
+    rng = np.random.default_rng(40)
+    scans = [(a, b) for a, b, _, _ in stable_lesions(rng, 0.02, 400)]
+    rescan = fit_reading_error(scans, model="power", kind="rescan")
+    again = stable_lesions(rng, 0.02, 400)
+    told = [
+        judge_change(a, b, sampling_error_percent=(p, q), reading_error=rescan).change_error_percent
+        for a, b, p, q in again
+    ]
+    true = 100 * np.std([math.log(b / a) for a, b, _, _ in again])
+    mean = np.sqrt(np.mean(np.square([v for v in told if v is not None])))
+    assert 0.95 * true <= mean <= 1.4 * true  # that of slicing alone is told 1.4 times as large as it is
+    alone = judge_change(2000, 2400, sampling_error_percent=(20, 20), reading_error=rescan)
+    assert alone.change_error_percent == pytest.approx(alone.error_lower_bound_percent)
+
+
 def test_without_repeated_reads_only_a_lower_bound() -> None:
     worth = judge_change(2000, 2600, sampling_error_percent=(2.0, 2.0))
     assert (worth.verdict, worth.flags) == ("", ("error-unknown",))

@@ -31,7 +31,7 @@ def by_hand(areas: list[float], ends: float, irregularity: float) -> float:
     variation = 3 * p @ p - 4 * p[1:] @ p[:-1] + p[2:] @ p[:-2]
     ellipsoid = 1 / (math.sqrt(10) * (1.2 * p.sum() ** 2 / (p @ p)) ** 2)
     plain = 1.2 * max(math.sqrt(variation / 240) / p.sum(), ellipsoid)
-    shape = 2 * math.sqrt(irregularity) / len(p) ** 2.5
+    shape = 3.5 * math.sqrt(irregularity) / len(p) ** 3
     return 100 * math.hypot(plain, max(ends / (2 * len(p) * p.sum()), shape))
 
 
@@ -51,7 +51,7 @@ def test_abrupt_ends_add_to_the_error_on_three_to_six_slices(areas: list[float],
     for told in (0.0, 0.3):
         found = sampling_error(areas, irregularity=told).percent
         assert found == pytest.approx(by_hand(areas, ends, told), rel=1e-12)
-    unknown = 0.03 if len(areas) <= 6 else 0.0
+    unknown = 0.035 if len(areas) <= 6 else 0.0
     assert sampling_error(areas).percent == pytest.approx(by_hand(areas, ends, unknown), rel=1e-12)
 
 

@@ -152,7 +152,8 @@ def judge_change(
     sampling_error_percent : pair of float or None
         Error of slicing of both volumes, from `sampling_error`.
     reading_error : ReadingError, optional
-        Left out: no verdict, flag ``error-unknown``, and only the lower bound is given.
+        Left out: no verdict, flag ``error-unknown``, and only the lower bound is given. That of a rescan has
+        the error of slicing in it, which then counts only where it is larger.
     change_rule : ChangeRule, optional
     verdict_rule : VerdictRule, optional
     category : str, optional
@@ -178,8 +179,9 @@ def judge_change(
     bound = None if slicing is None else _as_percent(math.sqrt(slicing))
     if reading_error is None or slicing is None:
         return ChangeWorth(verdict="", error_lower_bound_percent=bound, flags=("error-unknown",))
-    variance = slicing + sum(reading_error.log_sd(v) ** 2 for v in (baseline_mm3, followup_mm3))
-    log_sd = math.sqrt(variance)
+    reading = sum(reading_error.log_sd(v) ** 2 for v in (baseline_mm3, followup_mm3))
+    # Two scans cut the lesion anew, so the error of a rescan has that of slicing in it.
+    log_sd = math.sqrt(max(reading, slicing) if reading_error.kind == "rescan" else reading + slicing)
     k = how.multiple(reading_error.df)
     difference = math.log(followup_mm3 / baseline_mm3)
     up, down = _log_thresholds(rule)
