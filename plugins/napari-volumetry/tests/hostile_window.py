@@ -7,7 +7,7 @@ from pathlib import Path
 
 import napari
 from napari_volumetry.launch import add_tracer
-from napari_volumetry.worklist_panel import WorklistPanel
+from napari_volumetry.panels.worklist_panel import WorklistPanel
 from person import Person
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QHelpEvent, QMouseEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from napari_volumetry.painting import NARROW, paint_letters
+from napari_volumetry.picture.painting import NARROW, paint_letters
 from numpy.typing import NDArray
 from qtpy.QtCore import QPoint
 from qtpy.QtGui import QImage, QPainter

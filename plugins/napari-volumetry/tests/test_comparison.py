@@ -106,7 +106,7 @@ def test_a_pair_that_may_not_be_compared_shows_no_class(person, study):
 
 
 def test_a_turned_baseline_is_shown_at_the_same_place():
-    from napari_volumetry.reslicing import letters_of, resliced
+    from napari_volumetry.picture.reslicing import letters_of, resliced
 
     followup = read_scan(SAMPLES / "orientation" / "axial" / "axial.nii.gz")
     angle = np.radians(7.0)

@@ -29,7 +29,7 @@ def traced(person, study, disc):
 
 
 def test_what_is_exported_is_what_is_saved(person, study, disc, tmp_path, monkeypatch):
-    from napari_volumetry import save_row
+    from napari_volumetry.panels import save_row
 
     traced(person, study, disc)
     series = study / "hip04" / "2022-10-18" / "t1_cor"

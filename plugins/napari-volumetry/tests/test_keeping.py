@@ -116,7 +116,8 @@ def test_what_cannot_be_written_is_said_and_another_place_is_offered(
     monkeypatch.setattr(type(person.tracer.case), "save", fail)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr(
-        "napari_volumetry.panel.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path / "elsewhere")
+        "napari_volumetry.panels.panel.QFileDialog.getExistingDirectory",
+        lambda *_: str(tmp_path / "elsewhere"),
     )
     person.key("Shift-S")
     assert "cannot be written" in person.panel.notice.text.text()
@@ -133,7 +134,8 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(person, series, tmp_pat
     (series / ".volumetry").write_text("in the way")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr(
-        "napari_volumetry.panel.QFileDialog.getExistingDirectory", lambda *_: str(tmp_path / "elsewhere")
+        "napari_volumetry.panels.panel.QFileDialog.getExistingDirectory",
+        lambda *_: str(tmp_path / "elsewhere"),
     )
     person.widget.tabs.setCurrentWidget(person.panel)
     assert not person.tracer.open_series(series)
@@ -166,7 +168,7 @@ def test_a_signed_lesion_is_locked_until_there_is_a_reason(person, series, disc,
     assert person.number("slice_area_mm2") == area
     assert len(person.tracer.scene.outlines) == 1
     monkeypatch.setattr(
-        "napari_volumetry.save_row.QInputDialog.getText", lambda *_: ("the rim was missed", True)
+        "napari_volumetry.panels.save_row.QInputDialog.getText", lambda *_: ("the rim was missed", True)
     )
     person.press(person.panel.sign)
     assert not person.tracer.lesion.is_signed

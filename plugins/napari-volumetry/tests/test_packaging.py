@@ -159,3 +159,18 @@ def test_file_open_gives_editable_outlines(make_napari_viewer, path):
 def test_sources_are_found():
     assert len(SOURCES) > 12
     assert all(isinstance(path, Path) for path in SOURCES)
+
+
+def test_rooms_import_one_way():
+    order = ("keys", "drawing", "picture", "commands", "tracer", "panels")
+    found = 0
+    for path, tree in trees():
+        here = path.parent.name if path.parent.name in order else path.stem
+        for node in ast.walk(tree):
+            module = getattr(node, "module", None) or ""
+            there = module.partition("napari_volumetry.")[2].split(".")[0]
+            if isinstance(node, ast.ImportFrom) and there and here in order:
+                assert there in order, f"{path} imports {module}"
+                assert order.index(there) <= order.index(here), f"{path} imports {module}"
+                found += 1
+    assert found > 30

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from conftest import SAMPLES
-from napari_volumetry.drawing import CLOSE_PIXELS
-from napari_volumetry.strokes import clicked_outline, outline_of
+from napari_volumetry.drawing.strokes import clicked_outline, outline_of
+from napari_volumetry.drawing.tools import CLOSE_PIXELS
 from napari_volumetry.tracer import MOVED_PIXELS
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication

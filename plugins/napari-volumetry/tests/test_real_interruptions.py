@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from napari_volumetry.compare import VIEWS
+from napari_volumetry.picture.compare import VIEWS
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
 from real_hand import RealHand, both_cores_busy, needs_x, stand_still, turn_loop, until, window_manager

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from napari_volumetry.strokes import brushed, outline_of, pushed
+from napari_volumetry.drawing.strokes import brushed, outline_of, pushed
 from real_hand import RealHand, bare_count, both_cores_busy, needs_x, stand_still, turn_loop, window_manager
 
 PROVES = bool(os.environ.get("VOLUMETRY_PROVE"))

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SAMPLES
-from napari_volumetry.compare import VIEWS
 from napari_volumetry.keys import KEYS
+from napari_volumetry.picture.compare import VIEWS
 from real_hand import RealHand, both_cores_busy, needs_x, turn_loop, until, window_manager
 from seen import EDGES, OPPOSITE, OTHER_LETTER, OUTWARD, bright_middle, read_letters, screen_of
 

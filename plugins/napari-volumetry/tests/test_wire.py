@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from napari_volumetry.wire import Wire
+from napari_volumetry.drawing.wire import Wire
 
 from volumetry import read_scan
 from volumetry.contours.rings import find_crossing, signed_area

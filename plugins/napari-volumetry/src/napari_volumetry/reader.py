@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_volumetry.layers import AXES, UNITS, colour_of, image_arguments, layer_name, stacked_outlines
+from napari_volumetry.picture.layers import (
+    AXES,
+    UNITS,
+    colour_of,
+    image_arguments,
+    layer_name,
+    stacked_outlines,
+)
 from volumetry import (
     Mask,
     Scan,

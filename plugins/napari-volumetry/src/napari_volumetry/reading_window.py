@@ -23,10 +23,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.canvas_map import CanvasMap
-from napari_volumetry.compare import VIEWS
-from napari_volumetry.painting import gray_image
-from napari_volumetry.second_view import OtherPicture
+from napari_volumetry.picture.canvas_map import CanvasMap
+from napari_volumetry.picture.compare import VIEWS
+from napari_volumetry.picture.painting import gray_image
+from napari_volumetry.picture.second_view import OtherPicture
 from napari_volumetry.tracer import Tracer
 
 PUT_AWAY = ("layer list", "layer controls")

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from qtpy.QtCore import QPoint, Signal
 from qtpy.QtWidgets import QAbstractSpinBox, QLineEdit
 
-from napari_volumetry.canvas_input import CanvasInput
-from napari_volumetry.command import command
-from napari_volumetry.compare import Comparison
-from napari_volumetry.drawing import CLOSE_PIXELS, Drawing
+from napari_volumetry.commands.command import command
+from napari_volumetry.commands.tool_commands import ToolCommands
+from napari_volumetry.drawing.canvas_input import CanvasInput
+from napari_volumetry.drawing.strokes import Place, Stroke, nearest_vertex
+from napari_volumetry.drawing.tools import CLOSE_PIXELS, Drawing
 from napari_volumetry.keys import KEYS
-from napari_volumetry.scene import Scene
-from napari_volumetry.strokes import Place, Stroke, nearest_vertex
-from napari_volumetry.tool_commands import ToolCommands
+from napari_volumetry.picture.compare import Comparison
+from napari_volumetry.picture.scene import Scene
 from volumetry.tracing import LiveWire, TracingSession
 
 Array = NDArray[np.float64]

@@ -20,18 +20,18 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.adjudication_panel import AdjudicationPanel
-from napari_volumetry.canvas_input import canvas_of
-from napari_volumetry.connections import Connections
-from napari_volumetry.help_panel import HelpPanel
+from napari_volumetry.drawing.canvas_input import canvas_of
 from napari_volumetry.opened_layers import OpenedLayers
-from napari_volumetry.panel import TracerPanel
-from napari_volumetry.parts import WheelGuard
+from napari_volumetry.panels.adjudication_panel import AdjudicationPanel
+from napari_volumetry.panels.connections import Connections
+from napari_volumetry.panels.help_panel import HelpPanel
+from napari_volumetry.panels.panel import TracerPanel
+from napari_volumetry.panels.parts import WheelGuard
+from napari_volumetry.panels.tones import tone_sheet
+from napari_volumetry.panels.worklist_panel import WorklistPanel
+from napari_volumetry.picture.scene import warm_up
 from napari_volumetry.reading_window import ReadingWindow
-from napari_volumetry.scene import warm_up
-from napari_volumetry.tones import tone_sheet
 from napari_volumetry.tracer import Tracer
-from napari_volumetry.worklist_panel import WorklistPanel
 from volumetry.tracing import remember_reader, remembered_reader
 
 READER_VARIABLE = "VOLUMETRY_READER"

@@ -7,10 +7,10 @@ from pathlib import Path
 from napari.components import ViewerModel
 from qtpy.QtCore import Signal
 
-from napari_volumetry.drawing import Drawing
-from napari_volumetry.layers import colour_of
-from napari_volumetry.lesion_commands import LesionCommands
-from napari_volumetry.strokes import Tool
+from napari_volumetry.commands.lesion_commands import LesionCommands
+from napari_volumetry.drawing.strokes import Tool
+from napari_volumetry.drawing.tools import Drawing
+from napari_volumetry.picture.layers import colour_of
 
 
 class ToolCommands(LesionCommands):

@@ -10,10 +10,10 @@ from pathlib import Path
 from napari.components import ViewerModel
 from qtpy.QtCore import QTimer
 
-from napari_volumetry.case_view import CaseView
-from napari_volumetry.command import command
-from napari_volumetry.scene import Scene
-from napari_volumetry.wanted_case import WantedCase
+from napari_volumetry.commands.case_view import CaseView
+from napari_volumetry.commands.command import command
+from napari_volumetry.commands.wanted_case import WantedCase
+from napari_volumetry.picture.scene import Scene
 from volumetry import MeasurementRule, Scan, VolumetryError, read_scan
 from volumetry.tracing import (
     CasePlace,

@@ -10,7 +10,7 @@ from volumetry import VolumetryError
 from volumetry.tracing import TracingSession
 
 if TYPE_CHECKING:
-    from napari_volumetry.case_controller import CaseController
+    from napari_volumetry.commands.case_controller import CaseController
 
 Given = ParamSpec("Given")
 Controller = TypeVar("Controller", bound="CaseController")

@@ -14,8 +14,8 @@ from napari.components import ViewerModel
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_volumetry.canvas_input import canvas_of
-from napari_volumetry.scene import Scene
+from napari_volumetry.drawing.canvas_input import canvas_of
+from napari_volumetry.picture.scene import Scene
 from volumetry import LesionVolume, VolumetryError
 from volumetry.tracing import CasePlace, LesionReadout, TracingCase, TracingSession, Worklist
 

@@ -11,9 +11,9 @@ from qtpy.QtCore import QEvent, QPointF, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QEnterEvent, QImage, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_volumetry.canvas_map import CanvasMap
-from napari_volumetry.compare import Comparison
-from napari_volumetry.painting import (
+from napari_volumetry.picture.canvas_map import CanvasMap
+from napari_volumetry.picture.compare import Comparison
+from napari_volumetry.picture.painting import (
     Ring,
     gray_image,
     paint_crosshair,

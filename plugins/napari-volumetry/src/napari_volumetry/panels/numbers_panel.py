@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_volumetry.chart import AreaChart
-from napari_volumetry.parts import plain_tip
+from napari_volumetry.panels.chart import AreaChart
+from napari_volumetry.panels.parts import plain_tip
 from volumetry.tracing import LesionReadout, slice_name, slice_names
 
 ROWS = (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QInputDialog, QWidget
 
 from napari_volumetry.keys import key_of
-from napari_volumetry.messages import MessageArea
-from napari_volumetry.parts import button
+from napari_volumetry.panels.messages import MessageArea
+from napari_volumetry.panels.parts import button
 from napari_volumetry.tracer import Tracer
 
 if TYPE_CHECKING:

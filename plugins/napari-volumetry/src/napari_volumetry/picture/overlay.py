@@ -15,9 +15,11 @@ from qtpy.QtCore import QPointF, Qt, QTimer
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QWidget
 
-from napari_volumetry.canvas_map import CanvasMap
-from napari_volumetry.drawing import Drawing
-from napari_volumetry.painting import (
+from napari_volumetry.drawing.strokes import with_vertex_at
+from napari_volumetry.drawing.tools import Drawing
+from napari_volumetry.drawing.wire import Wire
+from napari_volumetry.picture.canvas_map import CanvasMap
+from napari_volumetry.picture.painting import (
     Ring,
     mask_image,
     paint_crosshair,
@@ -31,8 +33,6 @@ from napari_volumetry.painting import (
     pen,
     polygon,
 )
-from napari_volumetry.strokes import with_vertex_at
-from napari_volumetry.wire import Wire
 
 Array = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from napari_volumetry.case_controller import CaseController
-from napari_volumetry.wanted_case import WantedCase
+from napari_volumetry.commands.case_controller import CaseController
+from napari_volumetry.commands.wanted_case import WantedCase
 from volumetry import Provenance, Trace
 
 

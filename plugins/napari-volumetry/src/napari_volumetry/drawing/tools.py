@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_volumetry.strokes import (
+from napari_volumetry.drawing.strokes import (
     Place,
     Stroke,
     Tool,
@@ -25,7 +25,7 @@ from napari_volumetry.strokes import (
     sparse_note,
     with_vertex_at,
 )
-from napari_volumetry.wire import Wire
+from napari_volumetry.drawing.wire import Wire
 from volumetry.tracing import LiveWire
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPen, QPolygonF, QTransform
 
-from napari_volumetry.canvas_map import CanvasMap
+from napari_volumetry.picture.canvas_map import CanvasMap
 
 Array = NDArray[np.float64]
 

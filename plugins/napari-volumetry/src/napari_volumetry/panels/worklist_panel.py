@@ -19,11 +19,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.connections import Connections
 from napari_volumetry.keys import key_of
-from napari_volumetry.messages import plain_label
-from napari_volumetry.parts import plain_tip
-from napari_volumetry.tones import set_tone
+from napari_volumetry.panels.connections import Connections
+from napari_volumetry.panels.messages import plain_label
+from napari_volumetry.panels.parts import plain_tip
+from napari_volumetry.panels.tones import set_tone
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_volumetry.reader_change import ReaderChange
+from napari_volumetry.commands.reader_change import ReaderChange
 
 
 class CaseSteps(ReaderChange):

@@ -9,8 +9,8 @@ import numpy as np
 from napari.components import ViewerModel
 from numpy.typing import NDArray
 
-from napari_volumetry.command import command
-from napari_volumetry.keeping import KeptCase
+from napari_volumetry.commands.command import command
+from napari_volumetry.commands.keeping import KeptCase
 from napari_volumetry.keys import key_of
 from volumetry import Contour
 from volumetry.tracing import TracedLesion, TracingSession, slice_names

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
-from napari_volumetry.layers import BASELINE_COLOUR
-from napari_volumetry.painting import Ring
-from napari_volumetry.reslicing import letters_of, resliced
-from napari_volumetry.scene import Scene
+from napari_volumetry.picture.layers import BASELINE_COLOUR
+from napari_volumetry.picture.painting import Ring
+from napari_volumetry.picture.reslicing import letters_of, resliced
+from napari_volumetry.picture.scene import Scene
 from volumetry import Contour, LesionVolume, MeasurementRule, Scan, Trace, VolumetryError, measure_volume
 from volumetry.tracing import (
     CancelToken,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import Signal
 
-from napari_volumetry.case_steps import CaseSteps
+from napari_volumetry.commands.case_steps import CaseSteps
 from volumetry.tracing import WindowPreset
 
 

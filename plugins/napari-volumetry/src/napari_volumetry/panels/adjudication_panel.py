@@ -19,11 +19,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.connections import Connections
-from napari_volumetry.messages import plain_label
-from napari_volumetry.painting import Ring
+from napari_volumetry.commands.wanted_case import WantedCase
+from napari_volumetry.panels.connections import Connections
+from napari_volumetry.panels.messages import plain_label
+from napari_volumetry.picture.painting import Ring
 from napari_volumetry.tracer import Tracer
-from napari_volumetry.wanted_case import WantedCase
 from volumetry import Trace, VolumetryError
 from volumetry.tracing import Adjudication, AdjudicationRow, read_adjudication
 

@@ -15,9 +15,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.compare import VIEWS
-from napari_volumetry.connections import Connections
-from napari_volumetry.parts import plain_tip
+from napari_volumetry.panels.connections import Connections
+from napari_volumetry.panels.parts import plain_tip
+from napari_volumetry.picture.compare import VIEWS
 from napari_volumetry.tracer import Tracer
 from volumetry import LesionVolume, VolumetryError, read_scan
 from volumetry.tracing import LesionReadout, ReadoutChange, Worklist

@@ -22,15 +22,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.compare_panel import ComparePanel
-from napari_volumetry.connections import Connections
 from napari_volumetry.keys import key_of
-from napari_volumetry.layers import colour_of
-from napari_volumetry.messages import MessageArea, plain_label
-from napari_volumetry.numbers_panel import NumbersPanel
-from napari_volumetry.parts import ElidedLabel, button, plain_tip
-from napari_volumetry.save_row import SaveRow
-from napari_volumetry.tones import Tone, set_tone
+from napari_volumetry.panels.compare_panel import ComparePanel
+from napari_volumetry.panels.connections import Connections
+from napari_volumetry.panels.messages import MessageArea, plain_label
+from napari_volumetry.panels.numbers_panel import NumbersPanel
+from napari_volumetry.panels.parts import ElidedLabel, button, plain_tip
+from napari_volumetry.panels.save_row import SaveRow
+from napari_volumetry.panels.tones import Tone, set_tone
+from napari_volumetry.picture.layers import colour_of
 from napari_volumetry.tracer import Tracer
 from volumetry.tracing import NOT_MEASURABLE_REASONS, CasePlace
 

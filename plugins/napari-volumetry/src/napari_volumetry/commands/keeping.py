@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_volumetry.command import command
-from napari_volumetry.outline_files import read_outlines
-from napari_volumetry.picture_commands import PictureCommands
+from napari_volumetry.commands.command import command
+from napari_volumetry.commands.outline_files import read_outlines
+from napari_volumetry.commands.picture_commands import PictureCommands
 from volumetry import VolumetryError, read_trace
 from volumetry.tracing import CasePlace, SavedTrace, TracingCase, TracingSession
 

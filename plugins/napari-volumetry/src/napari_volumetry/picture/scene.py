@@ -18,10 +18,10 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QWidget
 from vispy.gloo import gl
 
-from napari_volumetry.canvas_map import CanvasMap, fitted
-from napari_volumetry.layers import colour_of, image_arguments
-from napari_volumetry.overlay import PictureOverlay
-from napari_volumetry.painting import Ring, mask_image
+from napari_volumetry.picture.canvas_map import CanvasMap, fitted
+from napari_volumetry.picture.layers import colour_of, image_arguments
+from napari_volumetry.picture.overlay import PictureOverlay
+from napari_volumetry.picture.painting import Ring, mask_image
 from volumetry import Scan
 from volumetry.tracing import TracingSession, WindowPreset, display_orientation, slice_name, window_presets
 

@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_volumetry.notice import Notice
-from napari_volumetry.tones import Tone, set_tone
+from napari_volumetry.panels.notice import Notice
+from napari_volumetry.panels.tones import Tone, set_tone
 from volumetry.tracing import LesionReadout, SigningCheck
 
 LEAST_HEIGHT = 92

@@ -1,0 +1,1 @@
+"""What stands beside the picture: numbers, buttons, messages, the worklist."""
