@@ -236,6 +236,11 @@ def several_long_names(person: Any, study: Path) -> None:  # noqa: D103
     person.tracer.update_view(redraw_now=True)
 
 
+def one_long_name(person: Any, study: Path) -> None:  # noqa: D103
+    all_accepted(person, study)
+    person.tracer.rename_lesion("a" * 300, "L")
+
+
 def absent(person: Any, study: Path) -> None:  # noqa: D103
     open_case(person, study)
     person.tracer.mark_absent(True)
@@ -516,7 +521,8 @@ STATES: tuple[State, ...] = (
     case_nothing_traced, stroke_half_drawn, clicks_half_drawn, wire_half_drawn, first_outline,
     stroke_too_fast, slices_skipped, proposals, all_accepted, saved, hole, hole_alone, outlines_overlap,
     outline_crosses,
-    wrong_side, brush, push, vertices, several_long_names, absent, not_measurable, signing_blocked,
+    wrong_side, brush, push, vertices, several_long_names, one_long_name, absent, not_measurable,
+    signing_blocked,
     signing_warnings, signed, drawing_on_signed, deleted, reader_not_named, long_rule, disk_full,
     open_elsewhere, after_a_crash, file_in_the_way, followup, side_by_side, side_by_side_zoomed,
     one_over_the_other, registered, other_visit, blinded_case, lesions_overlap, mask_of_another_patient,

@@ -346,3 +346,24 @@ def test_a_key_that_is_held_while_the_window_loses_the_keys_is_let_go(person, st
     assert not person.tracer.scene.overlay.hides_outlines
     person.drag(disc(42, 42, 8))
     assert len(person.tracer.session.state.contours) == 1
+
+
+def test_a_very_long_name_leaves_the_panel_in_its_place_and_can_be_corrected(person, study, disc):
+    from qtpy.QtCore import QPoint
+
+    person.viewer.window.resize(1280, 800)
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    session = person.tracer.session
+    session.add_outline(5, disc(42, 42, 8)[:-1], lesion_id=session.add_lesion("a" * 300, "L"))
+    person.tracer.update_view()
+    person.look(0.2)
+    window = person.widget.window()
+    for part in (person.panel.lesion_name, person.panel.side, person.panel.absent, person.panel.state):
+        right = part.mapTo(window, QPoint(part.width(), 0)).x()
+        assert right <= window.width(), part
+    person.panel.lesion_name.setText(" R1 ")
+    person.panel.lesion_name.editingFinished.emit()
+    assert person.tracer.lesion.name == "R1"
+    person.tracer.go_to_slice(11)
+    person.key("Shift-W")
+    assert person.said == "This is the last slice."

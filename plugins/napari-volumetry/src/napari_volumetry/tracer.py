@@ -209,9 +209,14 @@ class Tracer(ToolCommands):
         self.layers_wanted.emit()
 
     @property
+    def is_half_drawn(self) -> bool:
+        """Whether a stroke or clicks have no end yet."""
+        return self.drawing is not None and self.drawing.is_half_drawn
+
+    @property
     def state_words(self) -> str:
         """The state of the current lesion in words: drawing, unsaved, saved, signed."""
-        if self.drawing is not None and self.drawing.is_half_drawn:
+        if self.is_half_drawn:
             return "Drawing"
         return super().state_words
 

@@ -26,7 +26,7 @@ from napari_volumetry.panels.adjudication_panel import AdjudicationPanel
 from napari_volumetry.panels.connections import Connections
 from napari_volumetry.panels.help_panel import HelpPanel
 from napari_volumetry.panels.panel import TracerPanel
-from napari_volumetry.panels.parts import WheelGuard
+from napari_volumetry.panels.parts import OwnKeys, WheelGuard
 from napari_volumetry.panels.tones import tone_sheet
 from napari_volumetry.panels.worklist_panel import WorklistPanel
 from napari_volumetry.picture.scene import warm_up
@@ -145,6 +145,7 @@ class TracerWidget(QWidget):
         line.setContentsMargins(6, 6, 6, 0)
         self.reader = QLineEdit(self.tracer.reader)
         self.reader.setMaximumWidth(90)
+        OwnKeys(self.reader)
         self.reader.setToolTip("Your initials or number as a reader: kept in every trace")
         self.reader.editingFinished.connect(self._set_reader)
         self.open_study = QPushButton("Open study...")

@@ -11,10 +11,13 @@ from napari_volumetry.commands.command import command
 from napari_volumetry.commands.outline_files import read_outlines
 from napari_volumetry.commands.picture_commands import PictureCommands
 from volumetry import VolumetryError, read_trace
-from volumetry.tracing import CasePlace, SavedTrace, TracingCase, TracingSession
+from volumetry.tracing import CasePlace, SavedTrace, TracingCase, TracingSession, printable
 
 if TYPE_CHECKING:
     from volumetry.export import ExportFormat
+
+LONGEST_NAME = 20
+"""Characters of a lesion's name in the state of the case, which stands on one line."""
 
 
 def _clock(time: str) -> str:
@@ -109,7 +112,8 @@ class KeptCase(PictureCommands):
         if lesion is not None and lesion.is_signed and lesion.id not in session.state.unsaved_lesions:
             return f"Signed by {session.reader}, {_clock(lesion.signed_time)}"
         if unsaved:
-            return f"Unsaved: {unsaved[0] if len(unsaved) == 1 else f'{len(unsaved)} lesions'}"
+            one = printable(unsaved[0], longest=LONGEST_NAME)
+            return f"Unsaved: {one if len(unsaved) == 1 else f'{len(unsaved)} lesions'}"
         if lesion is None or (session.state.is_empty(lesion.id) and not lesion.is_judged):
             return "Nothing traced yet"
         return f"Saved {self.saved_time}".strip()

@@ -146,6 +146,9 @@ class LesionCommands(KeptCase):
     @command
     def _copy(self, session: TracingSession, step: int) -> None:
         here = self.slice_index
+        if not 0 <= here + step < session.geometry.n_slices:
+            self.say(f"This is the {'last' if step > 0 else 'first'} slice.", False)
+            return
         if session.copy_slice(here, here + step):
             self.go_to_slice(here + step)
         else:

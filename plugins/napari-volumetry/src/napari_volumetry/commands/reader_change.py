@@ -14,6 +14,11 @@ from volumetry import Provenance, Trace
 class ReaderChange(CaseController):
     """The case in view, and who reads it."""
 
+    @property
+    def is_half_drawn(self) -> bool:
+        """Whether a stroke or clicks have no end yet."""
+        return False
+
     def change_reader(self, reader: str, *, takes: bool | None = None) -> None:
         """Go on as another reader: the case in view is opened anew for them, if it is on their worklist.
 
@@ -29,7 +34,8 @@ class ReaderChange(CaseController):
         wanted, path, name, slice_index = self._wanted, self.scan_path, self.name, self.slice_index
         self.reader = reader
         self.refresh_worklist()
-        kept = f" What {before} drew and did not save is kept." if was_unsaved else ""
+        kept = f" What {before} drew and did not save is kept." if was_unsaved and not takes else ""
+        kept += " What was half drawn was dropped." if self.is_half_drawn else ""
         if self.case is not None and wanted is not None:
             if not self._is_read_by_all(wanted, path):
                 self.close_case()
@@ -40,7 +46,7 @@ class ReaderChange(CaseController):
                     self._fit.stop()  # it is the same picture
                     self._take_over_drawn(drawn)
                     self.go_to_slice(slice_index)
-                    if kept and not takes:
+                    if kept:
                         self.message_shown.emit(f"{name} is open for {reader} now.{kept}", False)
         self.reader_changed.emit()
 

@@ -5,6 +5,7 @@ All of it is plain text: names from files are never taken for HTML.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from qtpy.QtCore import Qt
@@ -26,9 +27,21 @@ from volumetry.tracing import LesionReadout, SigningCheck
 LEAST_HEIGHT = 92
 
 
+LONGEST_WORD = re.compile(r"\w{28}(?=\w)")
+"""What has no room on a line of the panel is broken; names of lesions can be as long as one likes."""
+
+
+class PlainLabel(QLabel):
+    """A label whose longest words are broken where they have to be."""
+
+    def setText(self, text: str) -> None:  # noqa: N802, D102
+        super().setText(LONGEST_WORD.sub("\\g<0>\u200b", text))
+
+
 def plain_label(text: str = "", *, tone: Tone = "", colour: str = "") -> QLabel:
     """Return a label that shows its text as it is, in as many lines as it needs."""
-    made = QLabel(text)
+    made = PlainLabel()
+    made.setText(text)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setWordWrap(True)
     set_tone(made, tone)

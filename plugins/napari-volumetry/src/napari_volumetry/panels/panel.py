@@ -27,7 +27,7 @@ from napari_volumetry.panels.compare_panel import ComparePanel
 from napari_volumetry.panels.connections import Connections
 from napari_volumetry.panels.messages import MessageArea, plain_label
 from napari_volumetry.panels.numbers_panel import NumbersPanel
-from napari_volumetry.panels.parts import ElidedLabel, button, plain_tip
+from napari_volumetry.panels.parts import ElidedLabel, OwnKeys, button, plain_tip
 from napari_volumetry.panels.save_row import SaveRow
 from napari_volumetry.panels.tones import Tone, set_tone
 from napari_volumetry.picture.layers import colour_of
@@ -143,6 +143,7 @@ class TracerPanel(QWidget):
         self.lesions.setToolTip("The lesion that is being traced")
         self.lesions.activated.connect(lambda index: self.tracer.choose_lesion(self.lesions.itemData(index)))
         self.lesion_name = QLineEdit()
+        OwnKeys(self.lesion_name)
         self.lesion_name.setToolTip("Name of the lesion, the same at every visit")
         self.lesion_name.editingFinished.connect(self._rename)
         self.lesion_name.returnPressed.connect(self.tracer.take_keys)
@@ -344,7 +345,7 @@ class TracerPanel(QWidget):
         lesion = self.tracer.lesion
         if self._is_filling or lesion is None:
             return
-        name, side = self.lesion_name.text(), str(self.side.currentData())
+        name, side = self.lesion_name.text().strip(), str(self.side.currentData())
         if (name, side) != (lesion.name, lesion.side):
             self.tracer.rename_lesion(name, side)
 

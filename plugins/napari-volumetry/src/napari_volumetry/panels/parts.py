@@ -6,7 +6,7 @@ from collections.abc import Callable
 from html import escape
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtGui import QPainter, QPaintEvent
+from qtpy.QtGui import QKeyEvent, QPainter, QPaintEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -78,3 +78,21 @@ class WheelGuard(QObject):
             return False
         event.ignore()  # then the panel around scrolls
         return True
+
+
+class OwnKeys(QObject):
+    """Keeps a key that was held already when a field was entered from being written into it."""
+
+    def __init__(self, field: QWidget) -> None:
+        super().__init__(field)
+        self._begun: set[int] = set()
+        field.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802, D102
+        if event.type() == QEvent.Type.FocusIn:
+            self._begun.clear()
+        elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            if event.isAutoRepeat():
+                return event.key() not in self._begun
+            self._begun.add(event.key())
+        return False
