@@ -331,6 +331,56 @@ def test_limits_of_agreement_and_of_the_icc_respect_patients(tmp_path: Path) -> 
     assert float(row["ci_high"]) - float(row["value"]) == pytest.approx(half, rel=1e-6)
 
 
+@pytest.mark.parametrize("names", ["ABC", "CAB"])
+def test_of_three_readers_no_one_comes_first(tmp_path: Path, names: str) -> None:
+    """Biases of -5, 0 and 5 %: the pooled limits do not depend on the readers' names, those of two do."""
+    rng = np.random.default_rng(9)
+    sizes = 1000 * np.exp(rng.uniform(0, 3, 40))
+    drawn = sizes[:, None] * (0.95, 1.0, 1.05) * np.exp(0.03 * rng.standard_normal((40, 3)))
+    reads = [
+        measured(f"p{n}", reader, volume)
+        for n, row in enumerate(drawn)
+        for reader, volume in zip(names, row.tolist(), strict=True)
+    ]
+    found = agreement_of(tmp_path, reads)
+    apart = [
+        200 * (one - other) / (one + other)
+        for row in drawn.tolist()
+        for one, other in itertools.permutations(row, 2)
+    ]
+    limits = [
+        float(found["between_readers", f"bland_altman_percent_{s}_limit"]["value"])
+        for s in ("lower", "upper")
+    ]
+    half = 1.959964 * math.sqrt(np.mean(np.square(apart)))
+    assert limits == pytest.approx([-half, half], rel=0.01)
+    assert ("between_readers", "bland_altman_percent_bias") not in found
+    first, second = sorted(names)[:2]
+    d = 200 * (drawn[:, names.index(second)] - drawn[:, names.index(first)])
+    d /= drawn[:, names.index(second)] + drawn[:, names.index(first)]
+    row = found["between_readers", f"bland_altman_percent_bias of {first}, {second}"]
+    assert float(row["value"]) == pytest.approx(d.mean(), rel=1e-9)
+    assert row["n_pairs"] == "40"
+
+
+def test_readers_who_repeat_differently_well_are_told_of(tmp_path: Path) -> None:
+    rng = np.random.default_rng(12)
+    told = []
+    for spreads in ((0.03, 0.15), (0.08, 0.08)):
+        reads = [
+            measured(f"p{n}", reader, 1000 * (1 + n % 5) * math.exp(sd * rng.standard_normal()), read=number)
+            for reader, sd in zip("AB", spreads, strict=True)
+            for n in range(30)
+            for number in (1, 2)
+        ]
+        found = agreement_of(tmp_path / str(spreads), reads)
+        rows = [found["within_reader", f"within_subject_cv of {reader}"] for reader in "AB"]
+        for row, sd in zip(rows, spreads, strict=True):
+            assert float(row["ci_low"]) < 100 * sd < float(row["ci_high"]) + 1
+        told.append("differently" in rows[0]["note"])
+    assert told == [True, False]
+
+
 def test_the_coefficient_has_the_limits_of_the_error(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     reads = [

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volumetry.agreement.reads import RepeatedVolumes
+from volumetry.agreement.reads import ReadPair, RepeatedVolumes
 from volumetry.error_model import ReadingError, fit_reading_error
 from volumetry.error_model.reading import REFERENCE_MM3
+from volumetry.errors import StatisticsError
 
 if TYPE_CHECKING:
     from volumetry.tables import Row
+
+_LEAST_PAIRS = 3
+_UNLIKE_BELOW = 0.05
 
 SIZES_CM3 = (0.5, 1.0, 2.0, 5.0, 10.0, 25.0)
 
@@ -66,6 +71,56 @@ def error_rows(error: ReadingError, repeated: RepeatedVolumes) -> Iterator[Row]:
         "method": f"1.96 sqrt(2) CV, {at}",
         "note": note,
     }
+
+
+def reader_rows(pairs: Sequence[ReadPair], level: float) -> Iterator[Row]:
+    """Yield how well each reader repeats, where several do, and whether they differ (Bartlett's test)."""
+    groups: dict[str, list[ReadPair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.first.reader, []).append(pair)
+    errors = {}
+    for reader, own in sorted(groups.items()):
+        volumes = [(pair.first.volume_mm3, pair.second.volume_mm3) for pair in own]
+        with suppress(StatisticsError):
+            errors[reader] = fit_reading_error(
+                volumes, patients=[pair.first.who for pair in own], model="constant", level=level
+            )
+    known = {reader: error for reader, error in errors.items() if error.n_pairs >= _LEAST_PAIRS}
+    if len(known) < 2:
+        return
+    p = _bartlett([error.log_sd_at_1_cm3**2 for error in known.values()], [e.df for e in known.values()])
+    note = f"readers repeat alike as far as these reads tell (p = {p:.2g})"
+    if p < _UNLIKE_BELOW:
+        note = (
+            f"readers repeat differently well (Bartlett's test, p = {p:.2g}): one error for all is too small "
+            "for some; run agreement on the reads of each reader and judge that reader's changes by it"
+        )
+    for reader, error in known.items():
+        limits = error.log_sd_limits or (None, None)
+        low, high = (None if v is None else 100 * math.sqrt(math.expm1(v**2)) for v in limits)
+        yield {
+            "measure": f"within_subject_cv of {reader}",
+            "value": error.cv_percent(REFERENCE_MM3),
+            "ci_low": low,
+            "ci_high": high,
+            "unit": "%",
+            "method": f"model constant; {error.limits_method}",
+            "note": note,
+            "n_pairs": error.n_pairs,
+            "n_lesions": error.n_lesions,
+            "n_patients": error.n_patients,
+        }
+
+
+def _bartlett(variances: Sequence[float], df: Sequence[float]) -> float:
+    """Bartlett's test that variances are equal (Snedecor and Cochran), from the variances themselves."""
+    from scipy.stats import chi2
+
+    v, f = np.array(variances), np.array(df)
+    pooled = float(v @ f / f.sum())
+    statistic = f.sum() * math.log(pooled) - float(f @ np.log(v))
+    correction = 1 + (float((1 / f).sum()) - 1 / f.sum()) / (3 * (len(v) - 1))
+    return float(chi2.sf(statistic / correction, len(v) - 1))
 
 
 def _cv_limits(

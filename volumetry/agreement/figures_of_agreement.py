@@ -6,20 +6,28 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volumetry.agreement.error_rows import error_rows
-from volumetry.agreement.limits_by_patient import METHOD, Limits, icc_limits, repeat, with_limits_by_patient
+from volumetry.agreement.bland_altman_rows import (
+    bland_altman_of,
+    cells_of,
+    in_both_orders,
+    limit_rows,
+    rows_by_pair_of_readers,
+    silently,
+)
+from volumetry.agreement.error_rows import error_rows, reader_rows
+from volumetry.agreement.limits_by_patient import Limits, icc_limits, repeat
 from volumetry.agreement.overlap import differs_beyond
 from volumetry.agreement.reads import ReadPair, RepeatedVolumes
 from volumetry.error_model import ReadingError, fit_reading_error
 from volumetry.errors import StatisticsError
 
 if TYPE_CHECKING:
-    from volumetry.statistics.result import Estimate, StatisticResult
+    from volumetry.statistics.result import StatisticResult
     from volumetry.tables import Row
 
 
@@ -81,7 +89,9 @@ def kind_of_agreement(
         )
     except StatisticsError as refused:
         reason = refused.message
-    absolute, percent = (_bland_altman(own, scale, level) for scale in ("absolute", "percent"))
+    several = repeated.kind == "between_readers" and len(repeated.columns) > 2
+    pooled = in_both_orders(own) if several else own
+    absolute, percent = (bland_altman_of(pooled, scale, level) for scale in ("absolute", "percent"))
     counts = {
         "n_pairs": len(own),
         "n_lesions": len({pair.first.subject for pair in own}),
@@ -91,9 +101,11 @@ def kind_of_agreement(
     rows = [
         *_spread_rows(repeated, own, threshold_percent),
         *_icc_rows(repeated, level),
-        *_limit_rows(absolute, "absolute", "mm3", own),
-        *_limit_rows(percent, "percent", "%", own),
+        *limit_rows(absolute, "absolute", pooled, either_order=several),
+        *limit_rows(percent, "percent", pooled, either_order=several),
+        *(rows_by_pair_of_readers(own, level) if several else ()),
         *(error_rows(error, repeated) if error is not None else ()),
+        *(reader_rows(own, level) if repeated.kind == "within_reader" else ()),
     ]
     return KindOfAgreement(
         kind=repeated.kind,
@@ -216,7 +228,7 @@ def _icc_of_table(
     from volumetry.statistics import icc
 
     def computed(table: list[list[float]]) -> StatisticResult:
-        return _silently(icc, table, level=level)
+        return silently(icc, table, level=level)
 
     try:
         if len(table) < _LEAST_LESIONS:
@@ -229,7 +241,7 @@ def _icc_of_table(
     clustered = repeat(patients)
     limits = icc_limits(computed, table, tuple(_ICC), patients, level) if clustered else {}
     for form, model in _ICC.items():
-        cells = _cells(next((e for e in result.estimates if e.name == form), None))
+        cells = cells_of(next((e for e in result.estimates if e.name == form), None))
         if clustered:
             # Volumes are skewed, and a jackknife of few patients may be too narrow: the wider limits count.
             cells |= _wider((cells.get("ci_low"), cells.get("ci_high")), limits[form])
@@ -242,54 +254,3 @@ def _wider(one: tuple[float | None, float | None], other: Limits) -> Row:
     if one[0] is None or one[1] is None or other is None:
         return {"ci_low": None, "ci_high": None}
     return {"ci_low": min(one[0], other[0]), "ci_high": max(one[1], other[1])}
-
-
-def _silently(function: Any, *arguments: Any, **options: Any) -> StatisticResult:
-    """Call a statistic without its warning of clustered data: `limits_by_patient` answers it."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result: StatisticResult = function(*arguments, **options)
-    return result
-
-
-def _cells(estimate: Estimate | None) -> Row:
-    if estimate is None:
-        return {"value": None}
-    return {"value": estimate.value, "ci_low": estimate.ci_low, "ci_high": estimate.ci_high}
-
-
-def _bland_altman(pairs: Sequence[ReadPair], scale: Any, level: float) -> StatisticResult | None:
-    from volumetry.statistics import bland_altman
-
-    first = [pair.first.volume_mm3 for pair in pairs]
-    second = [pair.second.volume_mm3 for pair in pairs]
-    try:
-        result = _silently(bland_altman, second, first, scale=scale, unit="mm3", level=level)
-    except StatisticsError:
-        return None
-    patients = [pair.first.who for pair in pairs]
-    if not repeat(patients):
-        return result
-    one, other = np.array(second), np.array(first)
-    differences = one - other if scale == "absolute" else 200 * (one - other) / (one + other)
-    return with_limits_by_patient(result, differences, patients, level)
-
-
-def _limit_rows(
-    result: StatisticResult | None, scale: str, unit: str, pairs: Sequence[ReadPair]
-) -> Iterator[Row]:
-    if result is None:
-        return
-    method = "second minus first read" + (", in percent of their mean" if scale == "percent" else "")
-    if repeat([pair.first.who for pair in pairs]):
-        method = f"{method}; {METHOD}"
-    for name in ("bias", "lower limit", "upper limit"):
-        estimate = next(e for e in result.estimates if e.name == name)
-        yield {
-            "measure": f"bland_altman_{scale}_{name.replace(' ', '_')}",
-            **_cells(estimate),
-            "unit": unit,
-            "method": method,
-        }
