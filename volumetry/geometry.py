@@ -213,9 +213,8 @@ class ScanGeometry(Shown):
 
     @cached_property
     def _cross(self) -> Array:
-        """Row direction x column direction, written out: two vectors are few for a library."""
-        (ax, ay, az), (bx, by, bz) = self.row_direction.tolist(), self.column_direction.tolist()
-        return np.array((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx))
+        """Row direction x column direction."""
+        return np.array(_crossed(self.row_direction.tolist(), self.column_direction.tolist()))
 
     @cached_property
     def slice_positions_mm(self) -> Array:
@@ -441,15 +440,22 @@ def plane_of(orientation: Sequence[float]) -> str:
     >>> plane_of((1, 0, 0, 0, 0, -1))
     'coronal'
     """
-    normal = np.abs(np.cross(orientation[:3], orientation[3:]))
+    normal = np.abs(_crossed(orientation[:3], orientation[3:]))
     return PLANES[int(np.argmax(normal))]
+
+
+def _crossed(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
+    """Return the cross product, written out: two vectors are few for a library."""
+    (ax, ay, az), (bx, by, bz) = first, second
+    return ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
 
 
 def sorted_by_position(
     row_direction: ArrayLike, column_direction: ArrayLike, slice_origins_mm: ArrayLike
 ) -> NDArray[np.intp]:
     """Return the order in which slices ascend along the normal: indices into `slice_origins_mm` (n, 3)."""
-    normal = np.cross(np.asarray(row_direction, np.float64), np.asarray(column_direction, np.float64))
+    row, column = (np.asarray(d, np.float64).tolist() for d in (row_direction, column_direction))
+    normal = np.array(_crossed(row, column))
     return np.argsort(np.asarray(slice_origins_mm, np.float64).reshape(-1, 3) @ normal, kind="stable")
 
 

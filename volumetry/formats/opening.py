@@ -90,6 +90,12 @@ def open_regular(path: Path | str, *, follow_link: bool = True) -> tuple[int, in
         ``not-found``; ``unreadable`` where it cannot be opened; ``unsupported-format`` where it is a folder,
         FIFO or device.
     """
+    descriptor, status = open_with_status(path, follow_link=follow_link)
+    return descriptor, status.st_size
+
+
+def open_with_status(path: Path | str, *, follow_link: bool = True) -> tuple[int, os.stat_result]:
+    """Open a regular file as `open_regular` does; return also its status, from before it is read."""
     try:
         descriptor = os.open(path, _OPEN_FLAGS if follow_link else _OPEN_FLAGS | os.O_NOFOLLOW)
     except (OSError, ValueError) as error:
@@ -100,7 +106,12 @@ def open_regular(path: Path | str, *, follow_link: bool = True) -> tuple[int, in
         raise ReadError(
             "unsupported-format", "this is not a regular file", where=path, todo="Name a file of a scan."
         )
-    return descriptor, status.st_size
+    return descriptor, status
+
+
+def file_mark(status: os.stat_result) -> tuple[int, ...]:
+    """Return what is another after a file was changed or replaced: device, inode, size and times."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def truncated(what: str, path: Path | str, needed_bytes: int | None, file_bytes: int) -> ReadError:

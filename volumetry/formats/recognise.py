@@ -16,6 +16,7 @@ from pathlib import Path
 
 from volumetry.errors import ReadError, VolumetryError
 from volumetry.formats.dicom.classes import DICOM_SUFFIXES, RTSTRUCT_CLASS, SEG_CLASSES, TRACED_CLASSES
+from volumetry.formats.opening import file_mark
 from volumetry.formats.reader import FormatReader
 
 HEAD_BYTES = 512
@@ -239,7 +240,7 @@ def recognise(path: Path | str) -> Format:
                 "unsupported-format", "this is no regular file", where=path, todo="Name a file or a folder."
             )
         known = _KNOWN.get(str(path))
-        if known is not None and known[0] == _mark(status):
+        if known is not None and known[0] == file_mark(status):
             return known[1]
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -279,12 +280,8 @@ def remember(path: Path | str, status: os.stat_result, head: bytes) -> Format:
     found = FORMATS[-1] if says_dicom else next(f for f in FORMATS if f.matches(name, head))
     if len(_KNOWN) >= _MOST_KNOWN:
         _KNOWN.clear()
-    _KNOWN[str(path)] = (_mark(status), found)
+    _KNOWN[str(path)] = (file_mark(status), found)
     return found
-
-
-def _mark(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def is_voxel_file(name: str) -> bool:

@@ -307,34 +307,22 @@ class DicomHeader:
 
     def is_malformed(self, tag: int) -> bool:
         """Return whether the value of an element is none of its kind."""
-        try:
-            value = self._strict_value(tag)
-        except ReadError:
-            return True
-        if tag == tags.RescaleSlope and value == (0.0,):
-            return True  # every pixel would be one value
-        if isinstance(value, tuple):
-            return any(isinstance(number, float) and not math.isfinite(number) for number in value)
-        if tag == tags.StudyDate:
-            return bool(value) and not iso_date(str(value))
-        return tag == tags.AcquisitionTime and bool(value) and not is_time(str(value))
-
-    def _value(self, tag: int) -> Value | None:
-        try:
-            return self._strict_value(tag)
-        except ReadError:
-            if tag in OPTIONAL_TAGS:
-                return None  # `malformed_tags` names it
-            raise
-
-    def _strict_value(self, tag: int) -> Value | None:
         raw = self.raw_values[_SLOTS[tag]]
         if raw is None:
+            return False
+        return _is_malformed(tag, raw, self.little_endian, self.raw_values[_CHARACTER_SET] or b"")
+
+    def _value(self, tag: int) -> Value | None:
+        values = self.raw_values
+        raw = values[_SLOTS[tag]]
+        if raw is None:
             return None
-        character_set = self.raw_values[_CHARACTER_SET] or b""
+        little_endian = self.transfer_syntax_uid != EXPLICIT_BIG_ENDIAN
         try:
-            return _decoded(tag, raw, self.little_endian, character_set)
+            return _decoded(tag, raw, little_endian, values[_CHARACTER_SET] or b"")
         except ReadError as error:
+            if tag in OPTIONAL_TAGS:
+                return None  # `malformed_tags` names it
             raise error.at(self.path) from None
 
     def _text(self, tag: int) -> str | None:
@@ -372,3 +360,18 @@ class DicomHeader:
 def _decoded(tag: int, raw: bytes, little_endian: bool, character_set: bytes) -> Value | None:
     """Decode a value; the files of a series share most of theirs."""
     return decode_value(tag, raw, little_endian=little_endian, character_set=character_set)
+
+
+@lru_cache(maxsize=8192)
+def _is_malformed(tag: int, raw: bytes, little_endian: bool, character_set: bytes) -> bool:
+    try:
+        value = _decoded(tag, raw, little_endian, character_set)
+    except ReadError:
+        return True
+    if tag == tags.RescaleSlope and value == (0.0,):
+        return True  # every pixel would be one value
+    if isinstance(value, tuple):
+        return any(isinstance(number, float) and not math.isfinite(number) for number in value)
+    if tag == tags.StudyDate:
+        return bool(value) and not iso_date(str(value))
+    return tag == tags.AcquisitionTime and bool(value) and not is_time(str(value))

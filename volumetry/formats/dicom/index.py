@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -22,7 +24,14 @@ from volumetry.formats.dicom.file.values import decode_value
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION
 from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits
-from volumetry.formats.opening import follows_links, is_program_folder, open_regular, tell_files, truncated
+from volumetry.formats.opening import (
+    file_mark,
+    follows_links,
+    is_program_folder,
+    open_regular,
+    tell_files,
+    truncated,
+)
 from volumetry.formats.walking import FolderWalk
 
 _SLOTS = HEADER_SELECTION.slots
@@ -79,6 +88,59 @@ class FolderIndex:
         return series
 
 
+class KeptHeaders:
+    """Headers of files that were opened a moment ago for another reason, so that none is opened again.
+
+    A file that was changed since (`volumetry.formats.opening.file_mark`) is read again by those who ask.
+    """
+
+    def __init__(self) -> None:
+        self._headers: dict[str, tuple[tuple[int, ...], DicomHeader]] = {}
+        self._shared: dict[bytes | None, bytes | None] = {}
+
+    def keep(self, path: str, descriptor: int, status: os.stat_result) -> None:
+        """Read and keep the header of an open file; of one that cannot be read, nothing is kept.
+
+        Parameters
+        ----------
+        path : str
+        descriptor : int
+        status : os.stat_result
+            Of the file, from before anything of it was read.
+        """
+        try:
+            header = _read(descriptor, status.st_size, path, self._shared, DEFAULT_LIMITS)
+        except (VolumetryError, OSError):
+            return  # who needs it reads it, and says why it cannot be read
+        if header is not None:
+            self._headers[path] = (file_mark(status), header)
+
+    def header_of(self, path: str, limits: Limits, *, follow_link: bool = True) -> DicomHeader | None:
+        """Return the header of a file that is still the same; None where it has to be read."""
+        known = self._headers.get(path)
+        if known is None or limits != DEFAULT_LIMITS:
+            return None
+        try:
+            status = os.stat(path, follow_symlinks=follow_link)  # noqa: PTH116 - faster than a Path
+        except OSError:
+            return None
+        return known[1] if known[0] == file_mark(status) else None
+
+
+_KEPT: ContextVar[KeptHeaders | None] = ContextVar("volumetry_kept_headers", default=None)
+
+
+@contextmanager
+def headers_kept() -> Iterator[KeptHeaders]:
+    """While this context lasts, `read_header` and `index_folder` ask the headers it yields first."""
+    kept = KeptHeaders()
+    token = _KEPT.set(kept)
+    try:
+        yield kept
+    finally:
+        _KEPT.reset(token)
+
+
 def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHeader:
     """Read the header of one DICOM file.
 
@@ -100,6 +162,10 @@ def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHe
         As `volumetry.formats.dicom.file.elements.walk_file`; also ``truncated`` where an image has no
         pixels or fewer than its matrix needs, and ``unsupported-format`` for a DICOMDIR.
     """
+    kept = _KEPT.get()
+    known = None if kept is None else kept.header_of(os.fspath(path), limits)
+    if known is not None:
+        return known
     descriptor, file_bytes = open_regular(path)
     try:
         header = _read(descriptor, file_bytes, os.fspath(path), {}, limits)
@@ -186,7 +252,12 @@ def _add_files(
 ) -> None:
     """Sort files into the lists of `index`. Values that files share are kept once."""
     shared: dict[bytes | None, bytes | None] = {}
+    kept = _KEPT.get()
     for path, is_named in files:
+        known = None if kept is None else kept.header_of(path, limits, follow_link=is_named)
+        if known is not None:
+            index.headers.append(known)
+            continue
         try:
             descriptor, file_bytes = open_regular(path, follow_link=is_named)
             try:

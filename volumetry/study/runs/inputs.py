@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from volumetry.errors import ReadError
+from volumetry.formats.dicom.index import KeptHeaders
+from volumetry.formats.opening import open_with_status
 from volumetry.formats.recognise import HEAD_BYTES, TRACE_SUFFIX, files_of, is_voxel_file, remember
 from volumetry.study.cases import Case
 
@@ -42,8 +44,8 @@ class Inputs:
         return tuple(dict.fromkeys((*self.scan, *self.trace)))
 
 
-def input_files(case: Case, root: str) -> Inputs:
-    """Return the files that decide what is measured in a case."""
+def input_files(case: Case, root: str, *, series: bool | None = None) -> Inputs:
+    """Return the files that decide what is measured in a case; `series` as `is_series` says, where known."""
     base = Path(root)
 
     def every(names: Iterable[str]) -> tuple[str, ...]:
@@ -51,7 +53,8 @@ def input_files(case: Case, root: str) -> Inputs:
         return tuple(dict.fromkeys(os.path.relpath(file, base).replace(os.sep, "/") for file in found))
 
     # The files of a series are all listed: a DICOM file has no companions.
-    scan = case.scan_files if is_series(case) else every(case.scan_files)
+    series = is_series(case) if series is None else series
+    scan = case.scan_files if series else every(case.scan_files)
     return Inputs(trace=every([case.trace] if case.trace else []), scan=scan)
 
 
@@ -71,29 +74,60 @@ def mark_of(name: str, root: str) -> list[str | int]:
         status = os.stat(f"{root}/{name}")  # noqa: PTH116 - a Path for each of many files takes longer
     except OSError as error:
         return [name, type(error).__name__]
+    return _mark(name, status)
+
+
+def _mark(name: str, status: os.stat_result) -> list[str | int]:
     return [name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
-def hash_of(name: str, root: str, *, is_named: bool = False) -> str:
-    """The hash of a file, empty where it cannot be read; of a named one, what it is by its bytes is kept."""
+def mark_and_hash(
+    name: str, root: str, *, is_named: bool = False, headers: KeptHeaders | None = None
+) -> tuple[list[str | int], str]:
+    """The mark of a file and the hash of its bytes, empty where they cannot be read; opened once.
+
+    Times first, bytes second: what is changed in between is seen by the next run.
+
+    Parameters
+    ----------
+    name, root : str
+    is_named : bool, optional
+        Whether it is kept what the file is by its bytes: of a file that a case names.
+    headers : KeptHeaders, optional
+        Keeps its header, for whoever reads the file next; where it is named, only that of a DICOM file.
+    """
     path = f"{root}/{name}"
     try:
-        status = os.stat(path)  # noqa: PTH116 - as above
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe or a device may never end
-            return ""
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            head = file.read(HEAD_BYTES) if is_named else b""
-            if head:
-                remember(path, status, head)
-                file.seek(0)
-            if status.st_size <= _AT_ONCE:  # such as the files of a series, of which there are very many
-                digest = hashlib.sha256()
-                while part := file.read(status.st_size + 1):
-                    digest.update(part)
-                return digest.hexdigest()
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        descriptor, status = open_with_status(path)  # a pipe or a device is refused
+    except ReadError:
+        return mark_of(name, root), ""
+    mark = _mark(name, status)
+    try:
+        if is_named:
+            head = os.pread(descriptor, HEAD_BYTES, 0)
+            if (remember(path, status, head).name if head else "") != "dicom":
+                headers = None
+        digest = _hash_of(descriptor, status.st_size)
+        if headers is not None:
+            headers.keep(path, descriptor, status)
     except OSError:
-        return ""
+        return mark, ""
+    finally:
+        os.close(descriptor)
+    return mark, digest
+
+
+def _hash_of(descriptor: int, size_bytes: int) -> str:
+    """The hash of an open file."""
+    if size_bytes > _AT_ONCE:
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()  # such as the files of a series, of which there are very many
+    part = os.read(descriptor, size_bytes + 1)
+    while part:
+        digest.update(part)
+        part = b"" if len(part) == size_bytes else os.read(descriptor, size_bytes + 1)
+    return digest.hexdigest()
 
 
 def joint_hash(hashes: list[str]) -> str | None:

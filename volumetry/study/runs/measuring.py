@@ -10,7 +10,7 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.errors import MismatchError, ReadError, VolumetryError, internal_error
 from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
-from volumetry.formats.dicom.index import read_header
+from volumetry.formats.dicom.index import KeptHeaders, headers_kept, read_header
 from volumetry.formats.opening import links_followed
 from volumetry.formats.reader import RegionSections
 from volumetry.formats.recognise import is_voxel_file
@@ -23,12 +23,11 @@ from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.study.runs.inputs import (
     digest_of,
-    hash_of,
     input_files,
     is_series,
     is_sidecar,
     joint_hash,
-    mark_of,
+    mark_and_hash,
 )
 from volumetry.study.runs.outcome_rows import detail_cells, outcome_row, slice_rows
 from volumetry.tables import Row
@@ -91,23 +90,26 @@ def do_job(job: Job) -> dict[str, Any]:
     remembers, ``rows`` is absent and the old ones stand. Its rows know nothing of patient, visit and paths:
     `volumetry.study.rows.joining` adds those.
     """
-    with links_followed(job.settings.follow_links):
-        return _done(job)
+    with links_followed(job.settings.follow_links), headers_kept() as headers:
+        return _done(job, headers)
 
 
-def _done(job: Job) -> dict[str, Any]:
+def _done(job: Job, headers: KeptHeaders) -> dict[str, Any]:
     case, settings = job.case, job.settings
-    # Times first, bytes second: what is changed in between is seen by the next run. The named files are read
-    # before their companions are asked for, so that none is opened just to see what it is.
+    # The named files are read before their companions are asked for, so that none is opened just to see what
+    # it is. Their headers are kept: measuring asks for those of the whole series, listing for one.
     marks, hashes, series = {}, {}, is_series(case)
-    for name in dict.fromkeys(filter(None, (*case.scan_files, case.trace))):
-        is_named = name == case.trace or not series
-        marks[name] = mark_of(name, settings.root)
-        hashes[name] = hash_of(name, settings.root, is_named=is_named)
-    inputs = input_files(case, settings.root)
+    for number, name in enumerate(dict.fromkeys(filter(None, (*case.scan_files, case.trace)))):
+        marks[name], hashes[name] = mark_and_hash(
+            name,
+            settings.root,
+            is_named=name == case.trace or not series,
+            headers=headers if case.trace or not number else None,
+        )
+    inputs = input_files(case, settings.root, series=series)
     for name in inputs.all:
         if name not in marks:
-            marks[name], hashes[name] = mark_of(name, settings.root), hash_of(name, settings.root)
+            marks[name], hashes[name] = mark_and_hash(name, settings.root)
     signature = digest_of([marks[name] for name in inputs.all])
     record: dict[str, Any] = {
         "case": case_id(case, settings),

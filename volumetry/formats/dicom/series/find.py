@@ -27,6 +27,8 @@ from volumetry.formats.dicom.series.stacks import (
     with_flag,
 )
 
+_SERIES = itemgetter(*(HEADER_SELECTION.slots[tag] for tag in (tags.SOPClassUID, tags.SeriesInstanceUID)))
+
 _STORAGE = itemgetter(
     *(HEADER_SELECTION.slots[tag] for tag in (tags.ImageType, tags.SOPClassUID, tags.NumberOfFrames))
 )
@@ -62,10 +64,15 @@ def stacks_of(
     """
     series: dict[str, list[DicomHeader]] = {}
     found: list[SeriesStack | StackRefusal] = []
+    uids: dict[tuple[bytes | None, ...], str | None] = {}  # decoded once for all images of a series
     for header in sorted(headers, key=lambda h: h.path):
         try:
-            if header.pixel is not None and is_image(header):
-                series.setdefault(header.series_instance_uid or "", []).append(header)
+            raw = _SERIES(header.raw_values)
+            if header.pixel is not None and raw not in uids:
+                uids[raw] = (header.series_instance_uid or "") if is_image(header) else None
+            uid = None if header.pixel is None else uids[raw]
+            if uid is not None:
+                series.setdefault(uid, []).append(header)
         except VolumetryError as error:
             found.append(refusal_of(error, [header]))
     for uid in sorted(series):

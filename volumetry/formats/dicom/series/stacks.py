@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ from volumetry.scan import ScanSource
 
 FEW_SLICES = 4
 """A lesion on a stack of fewer slices lies on few slices, whichever it is."""
+
+_OPTIONAL_VALUES = itemgetter(*(HEADER_SELECTION.slots[tag] for tag in OPTIONAL_TAGS))
 
 THICKNESS_VARIES = 1e-3
 """Relative difference of slice thickness from which no one thickness is known."""
@@ -174,13 +177,34 @@ def stack_of_slices(slices: Sequence[Slice], flags: tuple[str, ...] = ()) -> Ser
     if has_bad_thickness(thicknesses):
         found.add(BAD_THICKNESS)
     return SeriesStack(
-        frames=tuple([s.frame or classic_frame(s.header) for s in slices]),
+        frames=_frames_of(slices),
         geometry=geometry,
         source=source_of(header, slices[0].frame_acquisition),
         flags=tuple(sorted(found)),
         slice_uids=tuple([s.uid for s in slices]),
         image_type=kind.image_type,
     )
+
+
+_RESCALE = itemgetter(*(HEADER_SELECTION.slots[tag] for tag in (tags.RescaleSlope, tags.RescaleIntercept)))
+
+
+def _frames_of(slices: Iterable[Slice]) -> tuple[Frame, ...]:
+    """Return the frames of slices; a rescale that classic images share is decoded once."""
+    known: dict[tuple[bytes | None, ...], Frame] = {}
+    frames = []
+    for image in slices:
+        raw = _RESCALE(image.header.raw_values)
+        frame, like = image.frame, known.get(raw)
+        if frame is None:
+            frame = (
+                classic_frame(image.header)
+                if like is None
+                else Frame(header=image.header, slope=like.slope, intercept=like.intercept)
+            )
+            known[raw] = frame
+        frames.append(frame)
+    return tuple(frames)
 
 
 def frame_of_reference_of(slices: Iterable[Slice]) -> str | None:
@@ -243,11 +267,15 @@ def file_flags(headers: Iterable[DicomHeader]) -> set[str]:
     headers = list(headers)
     flags = {"trailing-data"} if any(header.trailing_bytes for header in headers) else set()
     syntaxes = {header.transfer_syntax_uid for header in headers}
-    if any(header.is_malformed(tag) for tag in OPTIONAL_TAGS for header in _distinct(headers, tag)):
-        flags.add("malformed-tag")
-    if syntaxes & LOSSY_SYNTAXES or any(
-        header.is_lossy for header in _distinct(headers, tags.LossyImageCompression)
-    ):
+    # Element by element: decoding a value that many files share for each of them is slow.
+    columns = zip(*[_OPTIONAL_VALUES(header.raw_values) for header in headers], strict=True)
+    for tag, values in zip(OPTIONAL_TAGS, columns, strict=False):
+        distinct = dict(zip(values, headers, strict=True)) if len(set(values)) > 1 else {b"": headers[0]}
+        if any(header.is_malformed(tag) for header in distinct.values()):
+            flags.add("malformed-tag")
+        if tag == tags.LossyImageCompression and any(header.is_lossy for header in distinct.values()):
+            flags.add("lossy")
+    if syntaxes & LOSSY_SYNTAXES:
         flags.add("lossy")
     return flags
 
@@ -286,12 +314,6 @@ def _tilt_degrees(one: ScanGeometry, other: ScanGeometry) -> float:
         (*one.row_direction.tolist(), *one.column_direction.tolist()),
         (*other.row_direction.tolist(), *other.column_direction.tolist()),
     )
-
-
-def _distinct(headers: Iterable[DicomHeader], tag: int) -> list[DicomHeader]:
-    """Return one header for each stored value of an element: decoding the same value twice is slow."""
-    slot = HEADER_SELECTION.slots[tag]
-    return list({header.raw_values[slot]: header for header in headers}.values())
 
 
 def with_flag(stack: SeriesStack, flag: str) -> SeriesStack:
