@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -23,12 +21,13 @@ from volumetry.formats.dicom.file.elements import walk_open_file
 from volumetry.formats.dicom.file.values import decode_value
 from volumetry.formats.dicom.header_tags import HEADER_SELECTION
 from volumetry.formats.dicom.headers import DicomHeader
+from volumetry.formats.dicom.kept_headers import KeptHeaders, kept_headers, noted_headers
 from volumetry.formats.limits import DEFAULT_LIMITS, Limits
 from volumetry.formats.opening import (
-    file_mark,
     follows_links,
     is_program_folder,
     open_regular,
+    open_with_status,
     tell_files,
     truncated,
 )
@@ -88,59 +87,6 @@ class FolderIndex:
         return series
 
 
-class KeptHeaders:
-    """Headers of files that were opened a moment ago for another reason, so that none is opened again.
-
-    A file that was changed since (`volumetry.formats.opening.file_mark`) is read again by those who ask.
-    """
-
-    def __init__(self) -> None:
-        self._headers: dict[str, tuple[tuple[int, ...], DicomHeader]] = {}
-        self._shared: dict[bytes | None, bytes | None] = {}
-
-    def keep(self, path: str, descriptor: int, status: os.stat_result) -> None:
-        """Read and keep the header of an open file; of one that cannot be read, nothing is kept.
-
-        Parameters
-        ----------
-        path : str
-        descriptor : int
-        status : os.stat_result
-            Of the file, from before anything of it was read.
-        """
-        try:
-            header = _read(descriptor, status.st_size, path, self._shared, DEFAULT_LIMITS)
-        except (VolumetryError, OSError):
-            return  # who needs it reads it, and says why it cannot be read
-        if header is not None:
-            self._headers[path] = (file_mark(status), header)
-
-    def header_of(self, path: str, limits: Limits, *, follow_link: bool = True) -> DicomHeader | None:
-        """Return the header of a file that is still the same; None where it has to be read."""
-        known = self._headers.get(path)
-        if known is None or limits != DEFAULT_LIMITS:
-            return None
-        try:
-            status = os.stat(path, follow_symlinks=follow_link)  # noqa: PTH116 - faster than a Path
-        except OSError:
-            return None
-        return known[1] if known[0] == file_mark(status) else None
-
-
-_KEPT: ContextVar[KeptHeaders | None] = ContextVar("volumetry_kept_headers", default=None)
-
-
-@contextmanager
-def headers_kept() -> Iterator[KeptHeaders]:
-    """While this context lasts, `read_header` and `index_folder` ask the headers it yields first."""
-    kept = KeptHeaders()
-    token = _KEPT.set(kept)
-    try:
-        yield kept
-    finally:
-        _KEPT.reset(token)
-
-
 def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHeader:
     """Read the header of one DICOM file.
 
@@ -162,8 +108,8 @@ def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHe
         As `volumetry.formats.dicom.file.elements.walk_file`; also ``truncated`` where an image has no
         pixels or fewer than its matrix needs, and ``unsupported-format`` for a DICOMDIR.
     """
-    kept = _KEPT.get()
-    known = None if kept is None else kept.header_of(os.fspath(path), limits)
+    kept = kept_headers() if limits is DEFAULT_LIMITS else None
+    known = None if kept is None else kept.at(os.fspath(path))
     if known is not None:
         return known
     descriptor, file_bytes = open_regular(path)
@@ -181,6 +127,27 @@ def read_header(path: Path | str, *, limits: Limits = DEFAULT_LIMITS) -> DicomHe
             todo="Name the folder that holds the files.",
         )
     return header
+
+
+def keep_header(kept: KeptHeaders, path: str, descriptor: int, status: os.stat_result) -> None:
+    """Keep the header of an open file, for `read_header` and `index_folder`; nothing where it has none.
+
+    Parameters
+    ----------
+    kept : KeptHeaders
+    path : str
+    descriptor : int
+    status : os.stat_result
+        Of the file, from before anything of it was read.
+    """
+    header = kept.of(status, path)
+    if header is None:
+        try:
+            header = _read(descriptor, status.st_size, path, kept.shared, DEFAULT_LIMITS)
+        except (VolumetryError, OSError):
+            return  # who needs it reads it, and says why it cannot be read
+    if header is not None:
+        kept.add(status, header)
 
 
 def index_folder(
@@ -252,22 +219,24 @@ def _add_files(
 ) -> None:
     """Sort files into the lists of `index`. Values that files share are kept once."""
     shared: dict[bytes | None, bytes | None] = {}
-    kept = _KEPT.get()
+    kept, noted = (kept_headers(), noted_headers()) if limits is DEFAULT_LIMITS else (None, None)
     for path, is_named in files:
-        known = None if kept is None else kept.header_of(path, limits, follow_link=is_named)
+        known = None if kept is None else kept.at(path, follow_link=is_named)
         if known is not None:
             index.headers.append(known)
             continue
         try:
-            descriptor, file_bytes = open_regular(path, follow_link=is_named)
+            descriptor, status = open_with_status(path, follow_link=is_named)
             try:
-                header = _read(descriptor, file_bytes, path, shared, limits)
+                header = _read(descriptor, status.st_size, path, shared, limits)
             finally:
                 os.close(descriptor)
             if header is None:
                 index.dicomdirs.append(path)
             else:
                 index.headers.append(header)
+                if noted is not None:
+                    noted.add_settled(status, header)
         except ReadError as error:
             if _is_other(path, error):
                 if is_listed(path):

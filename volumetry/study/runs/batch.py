@@ -20,6 +20,7 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.errors import UsageError, WorkerError
 from volumetry.files.atomic import atomic_output, make_folder
+from volumetry.formats.dicom.kept_headers import headers_noted
 from volumetry.formats.opening import links_followed
 from volumetry.formats.recognise import is_by_library
 from volumetry.study.case_table import CaseTable
@@ -178,14 +179,17 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     for error in (options.protocol.reading_error, options.protocol.between_readers_error):
         check_measured_alike(error, options.protocol.measurement)
     settings = _settings(folder, options)
-    cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
+    with headers_noted() as headers:
+        cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     out = make_folder(out)
     if options.pseudonymiser is not None:
         refuse_clear_ids(out)
     with Ledger(out / LEDGER_NAME, fresh=options.fresh) as ledger:
         remove_leftovers(out)
         jobs = PendingJobs(cases, settings, ledger)
-        _measure(jobs, ledger, options, len(cases), progress)
+        with headers_noted(headers):
+            _measure(jobs, ledger, options, len(cases), progress)
+        del headers
         ledger.sync()
         rows = StudyRows(cases=cases, settings=settings, ledger=ledger, protocol=options.protocol)
         _write_tables(rows, folder, out, options)

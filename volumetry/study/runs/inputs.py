@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from volumetry.errors import ReadError
-from volumetry.formats.dicom.index import KeptHeaders
+from volumetry.formats.dicom.index import keep_header
+from volumetry.formats.dicom.kept_headers import KeptHeaders
 from volumetry.formats.opening import open_with_status
 from volumetry.formats.recognise import HEAD_BYTES, TRACE_SUFFIX, files_of, is_voxel_file, remember
 from volumetry.study.cases import Case
@@ -109,7 +110,7 @@ def mark_and_hash(
                 headers = None
         digest = _hash_of(descriptor, status.st_size)
         if headers is not None:
-            headers.keep(path, descriptor, status)
+            keep_header(headers, path, descriptor, status)
     except OSError:
         return mark, ""
     finally:

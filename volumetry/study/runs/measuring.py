@@ -10,7 +10,8 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.errors import MismatchError, ReadError, VolumetryError, internal_error
 from volumetry.formats import read_regions, read_scan, read_scan_header, recognise
-from volumetry.formats.dicom.index import KeptHeaders, headers_kept, read_header
+from volumetry.formats.dicom.index import read_header
+from volumetry.formats.dicom.kept_headers import KeptHeaders, headers_kept
 from volumetry.formats.opening import links_followed
 from volumetry.formats.reader import RegionSections
 from volumetry.formats.recognise import is_voxel_file

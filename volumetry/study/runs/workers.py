@@ -7,6 +7,7 @@ of its processes dies, all of its cases are lost, and which of them was to blame
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -255,6 +256,7 @@ class _Worker(Generic[T, R]):
 def _serve(connection: Connection, function: Callable[[T], R], parent: int) -> None:
     """What a worker's process does until it is told to end, or its parent has gone."""
     _end_with(parent)
+    gc.freeze()  # what it has of its parent is never let go of: looking at it would copy it
     # Ctrl-C reaches the whole group: the parent decides. Other signals end a worker as they do any process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("SIGTERM", "SIGHUP"):
