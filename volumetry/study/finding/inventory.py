@@ -12,6 +12,7 @@ import numpy as np
 
 from volumetry.errors import VolumetryError
 from volumetry.formats import read_scan_header, recognise
+from volumetry.formats.dicom.kept_headers import headers_kept, headers_noted
 from volumetry.formats.dicom.series.find import stacks_of
 from volumetry.formats.dicom.series.stacks import SeriesStack, StackRefusal
 from volumetry.geometry import BAD_THICKNESS, ScanGeometry
@@ -64,9 +65,11 @@ def inventory(path: Path | str) -> list[dict[str, Any]]:
     path = Path(path)
     if path.is_file():
         return [_file_row(path, path.name, [])]
-    cases = list(discover(path))
+    with headers_noted() as headers:
+        cases = list(discover(path))
+    with headers_noted(headers), headers_kept():
+        found = look_around(path)
     root, traces = str(path), _TracesOf(cases)
-    found = look_around(path)
     rows: list[dict[str, Any]] = []
     for series in found.series.values():
         for stack in stacks_of(series.headers):
