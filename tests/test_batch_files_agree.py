@@ -140,8 +140,8 @@ def test_files_of_an_earlier_run_go_with_their_rows(
     )
     capsys.readouterr()
     batch(study)
-    assert "export/ is of an earlier run" in capsys.readouterr().out
-    assert len(list((out / "export").glob("*.dcm"))) == 4
+    assert "4 files of an earlier run were removed from export/" in capsys.readouterr().out
+    assert {path.name for path in out.glob("[ef]*/*")} == {"notes.txt", "mine.png"}
     batch(study, "--export", "seg,sr", "--figures")
     assert "earlier run" not in capsys.readouterr().out
     assert {path.name for path in (out / "export").iterdir()} == {
@@ -150,6 +150,38 @@ def test_files_of_an_earlier_run_go_with_their_rows(
         "p1_LX_v1.sr.dcm",
     }
     assert {path.name for path in (out / "figures").iterdir()} == {"mine.png", "p1_LX.png"}
+
+
+def test_files_of_an_earlier_run_stay_where_the_tables_still_say_the_same(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    study, out = tmp_path / "study", tmp_path / "out"
+    for patient in ("p1", "p02"):  # names of two lengths make series of two UIDs
+        for visit in ("v1", "v2"):
+            traced(study / patient / visit, LARGE)
+    batch(study, "--export", "seg", "--figures", "--parquet")
+    areas = pyarrow.read_table(out / "slices.parquet").select(["area_mm2"])
+    pyarrow.write_table(areas, out / "slices.parquet")
+    first = shutil.copytree(out, tmp_path / "first")
+    objects = {f"{patient}_1_{visit}.seg.dcm" for patient in ("p1", "p02") for visit in ("v1", "v2")}
+
+    def left_by_another_run() -> set[str]:
+        batch(study)
+        assert {path.name for path in out.glob("*.parquet")} == {"slices.parquet"}  # without our columns
+        assert not list(out.glob(".*.part"))
+        left = {path.name for path in out.glob("[ef]*/*")}
+        shutil.rmtree(out)
+        shutil.copytree(first, out)
+        return left
+
+    assert left_by_another_run() == {"p1_1.png", "p02_1.png", *objects}
+    (out / ".tables.part").touch()  # as a killed run leaves it
+    assert left_by_another_run() == set()
+    (out / "measurements.csv").unlink()
+    assert left_by_another_run() == set()
+    traced(study / "p1/v3", SMALL)
+    assert left_by_another_run() == {"p02_1.png", *objects}
+    traced(study / "p1/v2", SMALL)
+    assert left_by_another_run() == {"p02_1.png", *objects} - {"p1_1_v2.seg.dcm"}
 
 
 @pytest.mark.parametrize("key", [(), ("--pseudonyms", "key")])

@@ -91,7 +91,7 @@ def run(chosen: argparse.Namespace) -> int:
 
         with progress_bar("exporting") as progress:
             export_batch(chosen.folder, chosen.out, batch, exports, progress=progress)
-    _tell_of_former(chosen, has_exports=bool(exports))
+    _tell_of_former(chosen, summary, has_exports=bool(exports))
     _report(summary)
     return exit_code(summary.n_succeeded, summary.n_failed)
 
@@ -120,13 +120,20 @@ def _options(chosen: argparse.Namespace) -> BatchOptions:
     )
 
 
-def _tell_of_former(chosen: argparse.Namespace, *, has_exports: bool) -> None:
-    """Say which results in the folder are those of an earlier run."""
+def _tell_of_former(chosen: argparse.Namespace, summary: BatchSummary, *, has_exports: bool) -> None:
+    """Say which results of an earlier run were removed, and which are still right."""
     from volumetry.study.runs.lesion_files import has_former
 
     for name, is_new, flag in (("figures", chosen.figures, "--figures"), ("export", has_exports, "--export")):
-        if not is_new and has_former(Path(chosen.out) / name):
-            write_note(f"{name}/ is of an earlier run and may differ from the tables; {flag} renews it.")
+        if is_new:
+            continue
+        if number := summary.removed.get(name, 0):
+            write_note(
+                f"{number} files of an earlier run were removed from {name}/: their lesions have changed or "
+                f"are gone; {flag} writes them anew."
+            )
+        if has_former(Path(chosen.out) / name):
+            write_note(f"{name}/ is of an earlier run, of lesions that have not changed; {flag} renews it.")
 
 
 def _exports(chosen: argparse.Namespace) -> tuple[Any, ...]:

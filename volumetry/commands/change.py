@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 from volumetry.commands.options import add_protocol, add_repeatability, chosen_protocol
 from volumetry.console import DONE, write_note
@@ -34,6 +35,7 @@ def run(chosen: argparse.Namespace) -> int:
     from volumetry.study.rows.pairing import changes_of_table
     from volumetry.study.rows.worth import worth_rule
     from volumetry.tables import CHANGES, MEASUREMENTS, read_table, write_table
+    from volumetry.tables.writing import remove_former_parquet
 
     protocol = chosen_protocol(chosen)
     rule = protocol.change if chosen.protocol else ChangeRule()
@@ -49,6 +51,7 @@ def run(chosen: argparse.Namespace) -> int:
         rows = read_table(chosen.measurements, MEASUREMENTS, required=("patient", "visit", "volume_mm3"))
     changes = list(changes_of_table(rows, rule, worth_rule(protocol)))
     write_table(chosen.out, CHANGES, changes)
+    remove_former_parquet(Path(chosen.out), CHANGES)
     not_evaluable = sum(row["category"] == "not_evaluable" for row in changes)
     write_note(f"{len(changes)} changes, {not_evaluable} of them not evaluable, in {chosen.out}")
     return DONE

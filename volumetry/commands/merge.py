@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from volumetry.console import DONE, write_note
 
@@ -24,8 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Join the tables."""
     from volumetry.study.rows.merging import SiteResults, merge_results
+    from volumetry.study.runs.outdated import outdated_removed
 
-    counts = merge_results([SiteResults.named(text) for text in chosen.results], chosen.out)
+    with outdated_removed(Path(chosen.out)):
+        counts = merge_results([SiteResults.named(text) for text in chosen.results], chosen.out)
     told = ", ".join(f"{site} {count}" for site, count in counts.items()) or "nothing"
     write_note(f"measurements by site: {told}\nmeasurements.csv, slices.csv, changes.csv are in {chosen.out}")
     return DONE

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from volumetry.errors import UsageError
-from volumetry.files.atomic import atomic_output
+from volumetry.files.atomic import atomic_output, named_output_errors
 from volumetry.tables.cells import csv_cell
 from volumetry.tables.columns import Table
 
@@ -69,3 +70,30 @@ def write_parquet(path: Path | str, table: Table, rows: Iterable[Mapping[str, An
     plain = [{name: row.get(name) for name in table.column_names} for row in rows]
     with atomic_output(path) as file:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(plain, schema=schema), file)
+
+
+_MAGIC = b"PAR1"
+
+
+def remove_former_parquet(path: Path, table: Table) -> None:
+    """Remove the Parquet table beside a CSV table that was written anew: it says what that one said before.
+
+    A file of that name without the columns of `table` is somebody else's, and stays.
+    """
+    former = path.with_suffix(".parquet")
+    if former != path and former.is_file() and _has_columns(former, table):
+        with named_output_errors(former):
+            former.unlink(missing_ok=True)
+
+
+def _has_columns(path: Path, table: Table) -> bool:
+    """Whether a Parquet file names the columns of a table: it does so at its end, before their length."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8))
+        last = file.read()
+        if size < 12 or last[4:] != _MAGIC:
+            return False
+        file.seek(max(0, size - 8 - int.from_bytes(last[:4], "little")))
+        footer = file.read()
+    return all(name.encode() in footer for name in table.first_names)

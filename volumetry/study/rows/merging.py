@@ -17,6 +17,7 @@ from volumetry.files.small_files import read_small
 from volumetry.study.identity import natural
 from volumetry.study.rows.entries import with_flag
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, read_table, write_table
+from volumetry.tables.writing import remove_former_parquet
 
 _RULES = ("measurement", "change", "comparability", "repeatability")
 """Sections of a protocol that must be the same for volumes and classes to be of one kind."""
@@ -113,6 +114,7 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
         rows = [row for one in tables for row in getattr(one, name)]
         rows.sort(key=lambda row: natural(row["site"]))  # stable: within a site as the batch wrote them
         write_table(out / f"{name}.csv", table, rows)
+        remove_former_parquet(out / f"{name}.csv", table)
         if name == "measurements":
             counts.update(row["site"] for row in rows)
     run = {

@@ -38,10 +38,12 @@ from volumetry.study.runs.accounting import account, account_apart, without_imag
 from volumetry.study.runs.ledger import LEDGER_NAME, Ledger, check_ledger
 from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record
 from volumetry.study.runs.out_folder import check_out, refuse_clear_ids, remove_leftovers
+from volumetry.study.runs.outdated import outdated_removed
 from volumetry.study.runs.pending import PendingJobs
 from volumetry.study.runs.study_rows import StudyRows
 from volumetry.study.runs.workers import refuse_unguarded, run_in_executor, run_in_processes
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, write_parquet, write_table
+from volumetry.tables.writing import remove_former_parquet
 
 _LOG = logging.getLogger(__name__)
 _FEW = 4
@@ -116,6 +118,9 @@ class BatchSummary:
         The same of the folder of tracings that are kept apart; empty without one.
     without_image : dict
         The tracings that are tied to no image, each with the reason.
+    removed : dict
+        The number of figures and of DICOM objects of an earlier run, by folder, that were removed because
+        their lesions are gone or have changed.
     """
 
     counts: dict[str, int]
@@ -126,6 +131,7 @@ class BatchSummary:
     files: dict[str, int] = field(default_factory=dict)
     files_apart: dict[str, int] = field(default_factory=dict)
     without_image: dict[str, str] = field(default_factory=dict)
+    removed: dict[str, int] = field(default_factory=dict)
 
     @property
     def n_succeeded(self) -> int:
@@ -192,7 +198,8 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         del headers
         ledger.sync()
         rows = StudyRows(cases=cases, settings=settings, ledger=ledger, protocol=options.protocol)
-        _write_tables(rows, folder, out, options)
+        with outdated_removed(out) as removed:
+            _write_tables(rows, folder, out, options)
     if rows.n_naming:
         _LOG.warning(
             "names of lesions, readers or visits hold those of their patients in %d rows, which pseudonyms "
@@ -217,6 +224,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         files=account(folder, cases),
         files_apart=account_apart(folder, options.traces, cases),
         without_image=without_image(cases),
+        removed=removed,
     )
     _write_run(out, options, summary)
     return summary
@@ -348,8 +356,9 @@ def _write_tables(rows: StudyRows, folder: Path | str, out: Path, options: Batch
 
 
 def _write_both(table: Table, rows: Callable[[], Iterator[Row]], out: Path, options: BatchOptions) -> None:
-    """Write a table as CSV, and as Parquet where asked."""
+    """Write a table as CSV, and as Parquet where asked; a Parquet table of an earlier run is removed."""
     write_table(out / f"{table.name}.csv", table, rows())
+    remove_former_parquet(out / f"{table.name}.csv", table)
     if options.parquet:
         write_parquet(out / f"{table.name}.parquet", table, rows())
 

@@ -7,9 +7,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from volumetry.errors import OutputError, VolumetryError, internal_error
-from volumetry.study.runs.batch import Progress
+
+if TYPE_CHECKING:
+    from volumetry.study.runs.batch import Progress
 
 MAX_NAME_BYTES = 120
 _LOG = logging.getLogger(__name__)
@@ -74,6 +77,12 @@ def distinct_names(parts: Sequence[tuple[str, ...]]) -> list[str]:
         name if counts[name.casefold()] == 1 else f"{name}_{_digest(own)}"
         for name, own in zip(names, parts, strict=True)
     ]
+
+
+def possible_names(parts: Sequence[str]) -> tuple[str, str]:
+    """Return both names that `distinct_names` may give, whatever the other files are called."""
+    name = figure_name(*parts)
+    return name, f"{name}_{_digest(parts)}"
 
 
 def _digest(parts: Sequence[str]) -> str:
