@@ -57,7 +57,7 @@ def plan_reads(scans: Iterable[str], reading: Reading) -> tuple[PlannedRead, ...
     scans : iterable of str
         Their order does not matter.
     reading : Reading
-        Readers, seed, share of repeats and order.
+        Readers, seed and share of repeats.
 
     Returns
     -------
@@ -67,7 +67,8 @@ def plan_reads(scans: Iterable[str], reading: Reading) -> tuple[PlannedRead, ...
     Raises
     ------
     UsageError
-        ``invalid-protocol``: no readers, or no blinding that would hide a repeat; ``usage``: no scans.
+        ``invalid-protocol``: no readers, or no blinding or order that would hide a repeat; ``usage``: no
+        scans.
 
     Examples
     --------
@@ -176,6 +177,13 @@ def _check(scans: Sequence[str], reading: Reading) -> None:
             values={"key": "blinding", "blinding": reading.blinding},
             todo="Write [reading] blinding = 'time'.",
         )
+    if reading.order != "shuffled":
+        raise UsageError(
+            "invalid-protocol",
+            "an order by name shows the visits of a patient one after the other, and which case is a repeat",
+            values={"key": "order", "order": reading.order},
+            todo="Write [reading] order = 'shuffled', or leave it out.",
+        )
 
 
 def _of_reader(
@@ -193,9 +201,8 @@ def _of_reader(
         [(1, scan, 1) for scan in scans if scan not in late],
         sorted([(2, scan, 2) for scan in repeated] + [(2, scan, 1) for scan in late], key=lambda r: r[1]),
     )
-    if reading.order == "shuffled":
-        for part, reads in enumerate(parts, start=1):
-            Random(f"{reading.seed} order {reader} {part}{again}").shuffle(reads)
+    for part, reads in enumerate(parts, start=1):
+        Random(f"{reading.seed} order {reader} {part}{again}").shuffle(reads)
     return [*parts[0], *parts[1]]
 
 

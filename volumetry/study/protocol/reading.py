@@ -31,6 +31,7 @@ class Reading:
     repeat_days : int
         Least number of days between the two.
     order : {"shuffled", "listed"}
+        A planned reading must be shuffled.
     consensus : {"none", "choose", "third-reader"}
         How two readers that differ come to one outline.
     """
