@@ -226,7 +226,8 @@ def test_which_reads_make_which_pairs() -> None:
     assert [(p.first.read, p.second.read) for p in rescans] == [(1, 1)]
     assert len(repeated_volumes(read_pairs(twice), "rescan").columns) == 2
     assert read_pairs([read("A"), read("B", image="s2")]) == ()
-    assert read_pairs([read("A"), read("A", 2, rule="spacing")]) == ()
+    (pair,) = read_pairs([read("A"), read("A", 2, rule="spacing")])
+    assert pair.left_out == "the reads are measured by different height rules"
     repeated = repeated_volumes(read_pairs([read("A"), read("B", volume=90.0)]), "between_readers")
     assert repeated.volumes_mm3 == ((100.0, 90.0),)
     assert repeated.columns == ("A", "B")
@@ -254,23 +255,27 @@ def agreement_of(folder: Path, measurements: list[dict[str, Any]]) -> dict[tuple
     return {(row["kind"], row["measure"]): row for row in table(folder / "out/agreement.csv")}
 
 
-def test_a_lesion_that_one_reader_calls_absent_is_a_row_and_a_count(tmp_path: Path) -> None:
+def test_a_pair_without_two_comparable_volumes_is_a_row_and_a_count(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
+    other: dict[int, dict[str, Any]] = {
+        n: {"status": "absent", "height_rule": "", "volume_mm3": 0} for n in range(3)
+    }
+    other[12] = {"status": "not_measurable", "code": "not-measurable", "volume_mm3": None, "height_rule": ""}
+    other[13] = {"height_rule": "spacing"}
     reads = []
-    for number in range(12):
+    for number in range(14):
         for reader in "AB":
             volume = 1000 * (number + 1) * math.exp(0.05 * rng.standard_normal())
-            absent = reader == "B" and number < 3
-            reads.append(
-                measured(f"p{number}", reader, 0 if absent else volume)
-                | ({"status": "absent", "height_rule": ""} if absent else {})
-            )
+            row = measured(f"p{number}", reader, volume)
+            reads.append(row | other.get(number, {}) if reader == "B" else row)
     found = agreement_of(tmp_path, reads)
     row = found["between_readers", "pairs_left_out"]
-    assert (float(row["value"]), "absent" in row["note"]) == (3, True)
+    assert float(row["value"]) == 5
+    assert all(word in row["note"] for word in ("3: one read says", "could not be measured", "height rules"))
     assert found["between_readers", "median_cv"]["n_pairs"] == "9"
     pairs = table(tmp_path / "out/pairs.csv")
-    assert len(pairs) == 12
+    assert len(pairs) == 14
+    assert next(p for p in pairs if "measured" in p["message"])["second_volume_mm3"] == ""
     told = [p for p in pairs if p["message"] == "one read says that the lesion is absent"]
     assert [p["second_volume_mm3"] for p in told] == ["0.0"] * 3
 

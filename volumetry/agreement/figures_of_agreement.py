@@ -82,6 +82,7 @@ def kind_of_agreement(
         reads = [read for pair in own for read in (pair.first, pair.second)]
         error = replace(
             error,
+            n_lesions=len({pair.first.subject for pair in own}),
             measured_by=dict(measured_by or {}),
             height_rules=tuple(sorted({read.height_rule for read in reads} - {""})),
             readers=tuple(sorted({read.reader for read in reads} - {""})),

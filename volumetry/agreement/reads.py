@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -21,7 +22,7 @@ class Read:
     site, patient, side, lesion, visit, reader : str
     read : int
     volume_mm3 : float
-        0 where the reader says that the lesion is absent.
+        0 where the reader says that the lesion is absent, NaN where it could not be measured.
     height_rule, trace, region, scan, scan_sha256, series_uid : str
         As in the table.
     """
@@ -74,17 +75,24 @@ class ReadPair:
     second: Read
 
     @property
-    def one_is_absent(self) -> bool:
-        """Whether one of the reads found no lesion: a disagreement that has no error in percent."""
-        return not self.first.volume_mm3 or not self.second.volume_mm3
+    def left_out(self) -> str:
+        """Why the volumes of the pair are not compared, or an empty text."""
+        volumes = (self.first.volume_mm3, self.second.volume_mm3)
+        if any(map(math.isnan, volumes)):
+            return "one read could not be measured"
+        if not all(volumes):
+            return "one read says that the lesion is absent"
+        same_rule = self.first.height_rule == self.second.height_rule
+        return "" if same_rule else "the reads are measured by different height rules"
 
 
 def reads_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Read, ...]:
-    """Return the reads of a table that have a volume, in its order; of an absent lesion it is 0."""
+    """Return the reads of a table in its order; the volume of an absent lesion is 0."""
     found = []
     for row in rows:
-        volume = 0.0 if row.get("status") == "absent" else row.get("volume_mm3")
-        if row.get("status") not in ("measured", "absent") or volume is None:
+        status = row.get("status")
+        volume = {"absent": 0.0, "not_measurable": math.nan}.get(str(status), row.get("volume_mm3"))
+        if status not in ("measured", "absent", "not_measurable") or volume is None:
             continue
         texts = {name: str(row.get(name) or "") for name in _TEXTS}
         found.append(Read(**texts, read=int(row.get("read") or 1), volume_mm3=float(volume)))
@@ -100,8 +108,7 @@ _TEXTS = (
 def read_pairs(reads: Sequence[Read]) -> tuple[ReadPair, ...]:
     """Return all pairs of reads of one lesion, by how they were repeated.
 
-    Reads by different height rules are no repetition of a measurement and make no pair. Consensus reads
-    come of other reads and make none either, nor do two reads that find no lesion.
+    Consensus reads come of other reads and make no pair, nor do two reads of which neither has a volume.
     """
     subjects: dict[tuple[str, ...], list[Read]] = {}
     for read in reads:
@@ -111,14 +118,9 @@ def read_pairs(reads: Sequence[Read]) -> tuple[ReadPair, ...]:
     for group in subjects.values():
         for first, second in combinations(sorted(group, key=lambda r: (r.reader, r.read, r.trace)), 2):
             kind = _kind(first, second, group)
-            if kind is not None and _of_one_measure(first, second):
+            if kind is not None and any(read.volume_mm3 > 0 for read in (first, second)):
                 pairs.append(ReadPair(kind=kind, first=first, second=second))
     return tuple(pairs)
-
-
-def _of_one_measure(first: Read, second: Read) -> bool:
-    volumes = (first.volume_mm3, second.volume_mm3)
-    return any(volumes) and (not all(volumes) or first.height_rule == second.height_rule)
 
 
 def _kind(first: Read, second: Read, group: Sequence[Read]) -> ErrorKind | None:

@@ -108,7 +108,7 @@ def run_agreement(
     if not pairs:
         raise StatisticsError(
             "not-estimable",
-            "no lesion was read twice at one visit",
+            "no lesion was read twice: by one reader, by two on one scan, or by one on two scans of a visit",
             where=table,
             values={"rows": len(rows)},
             todo="Let a reader trace some lesions a second time, or a second reader trace them.",
@@ -141,14 +141,13 @@ def run_agreement(
     )
 
 
-_ABSENT = "one read says that the lesion is absent"
 _APART = "the outlines do not overlap: another lesion may have its name"
 
 
 def _left_out(pair: ReadPair, overlap: Overlap | str) -> str:
     """Why a pair takes part in no figure, or an empty text."""
-    if pair.one_is_absent:
-        return _ABSENT
+    if pair.left_out:
+        return pair.left_out
     apart = isinstance(overlap, Overlap) and overlap.dice is not None and overlap.dice < _NO_OVERLAP
     return _APART if apart else ""
 
@@ -206,8 +205,8 @@ def _overlaps(
 def _overlap(
     pair: ReadPair, folders: Sequence[Path], files: dict[tuple[str, str], TracedFile | str]
 ) -> Overlap | str:
-    if pair.one_is_absent:
-        return _ABSENT
+    if pair.left_out:
+        return pair.left_out
     if pair.kind == "rescan":
         return "the reads lie on different scans"
     sides = []
@@ -317,11 +316,11 @@ def _of_pair(pair: ReadPair) -> Row:
 def _pair_row(pair: ReadPair, overlap: Overlap | str) -> Row:
     a, b = pair.first.volume_mm3, pair.second.volume_mm3
     row: Row = _of_pair(pair) | {
-        "first_volume_mm3": a,
-        "second_volume_mm3": b,
-        "difference_mm3": b - a,
-        "difference_percent": 100 * (b - a) / ((a + b) / 2),
+        "first_volume_mm3": None if math.isnan(a) else a,
+        "second_volume_mm3": None if math.isnan(b) else b,
     }
+    if not math.isnan(a + b):
+        row |= {"difference_mm3": b - a, "difference_percent": 100 * (b - a) / ((a + b) / 2)}
     if isinstance(overlap, str):
         return row | {"message": overlap}
     return row | {
