@@ -45,11 +45,13 @@ check: $(VENV)/.test $(VENV)/.package
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy volumetry $(wildcard $(PLUGIN)/src)
 
-# The plugin's tests draw on a screen. Where Qt cannot be loaded they are left out, and that is said.
+# The plugin's tests draw on a screen, each process on its own where there can be several. Where Qt cannot be loaded
+# they are left out, and that is said.
+SCREENS = $$(command -v Xvfb >/dev/null && echo --numprocesses=logical --maxprocesses=2 --dist=loadfile)
 test-screen: $(VENV)/.test $(VENV)/.package $(if $(PLUGIN_PROJECT),$(VENV)/.plugin)
 ifneq ($(PLUGIN_PROJECT),)
 	@.ci/system-packages screen
-	@if $(BIN)/python -c 'import PySide6.QtWidgets'; then .ci/on-a-screen $(PYTEST) $(PLUGIN); \
+	@if $(BIN)/python -c 'import PySide6.QtWidgets'; then .ci/on-a-screen $(PYTEST) $(PLUGIN) $(SCREENS); \
 	else echo "left out: the tests of $(PLUGIN), since Qt lacks a library of the system (above)"; fi
 else
 	@echo "no plugin, no tests on a screen"

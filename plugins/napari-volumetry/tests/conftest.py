@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +21,22 @@ os.environ.setdefault("QT_API", "pyside6")
 # What a tester writes as initials is not remembered for whoever uses this machine.
 os.environ["VOLUMETRY_READER"] = "AB"
 os.environ["VOLUMETRY_CONFIG"] = tempfile.mkdtemp(prefix="volumetry-config-")
+
+
+def _own_screen() -> None:
+    """A screen for each process that tests: two windows on one screen take the keys from each other."""
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    atexit.register(server.terminate)
+    os.close(write)
+    with os.fdopen(read) as told:
+        os.environ["DISPLAY"] = f":{told.readline().strip()}"
+    os.environ.pop("XAUTHORITY", None)
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    _own_screen()
 
 
 def _has_screen() -> bool:
