@@ -1,10 +1,13 @@
 """DICOM tracings, DICOM series and masks of voxels together: each patient and each visit has one name."""
 
+from dataclasses import replace
+
 import pytest
 from dicom_phantoms import stack_voxels, uid_of, write_enhanced, write_series
 from study_phantoms import batch_results, write_box
 from test_taken_for_another import GEOMETRY, write_study
 
+import volumetry as vm
 from volumetry.cli import main
 
 DATES = {"v1": ("2020-03-01", 10), "v2": ("2021-04-01", 5)}
@@ -111,6 +114,34 @@ def test_patients_by_folders_under_one_patient_id_stay_apart(tmp_path):
     assert [(row["patient"], row["category"]) for row in changes] == [("P2", "decrease")]
 
 
+@pytest.mark.parametrize(
+    ("region", "name", "is_one"),
+    [
+        ("GTV", "lesion_mask", True),
+        ("L1", "L1_mask", True),
+        ("left head", "left_mask", True),
+        ("GTV", "bladder_mask", False),
+        (("GTV", "CTV"), "lesion_mask", False),
+    ],
+)
+def test_a_mask_and_a_region_of_one_visit_may_be_one_lesion(tmp_path, region, name, is_one):
+    """Counted as two it would count twice; ``prefer`` says which form counts."""
+    root = tmp_path / "study"
+    for visit, (date, rows) in DATES.items():
+        date = date.replace("-", "")
+        write_study(root / "P1" / visit, patient="P1", date=date, rows=rows + 1, region=region)
+        mask(root / f"P1/{visit}/{name}.nii.gz", visit)
+    _, rows, changes = batch_results(root)
+    codes = {row["code"] for row in rows if row["trace"]}
+    assert codes == ({"ambiguous-lesion"} if is_one else {""})
+    protocol = tmp_path / "protocol.toml"
+    for first, form in (("mask", "lesion_mask"), ("rtstruct", "rt.dcm")) if is_one else ():
+        protocol.write_text(f'[tracings]\nprefer = ["{first}"]\n', encoding="utf-8")
+        code, rows, changes = batch_results(root, "--protocol", protocol)
+        assert (code, [c["category"] for c in changes]) == (0, ["decrease"])
+        assert {row["trace"].endswith(".dcm") for row in rows} == {form == "rt.dcm"}
+
+
 def test_what_the_protocol_says_of_names_stands(tmp_path):
     root = tmp_path / "study"
     write_study(root / "P1/v1", patient="0815", date="20200301", region="1")
@@ -132,3 +163,15 @@ def test_a_first_visit_that_nobody_traced_is_told(tmp_path, caplog, traced_first
     assert main(["batch", str(root), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
     told = [record.getMessage() for record in caplog.records]
     assert any("nothing is traced at the first visit of P1 (v0)" in text for text in told) is not traced_first
+
+
+def test_one_mask_in_two_formats(tmp_path):
+    root = tmp_path / "study"
+    for visit in DATES:
+        mask(root / f"P1/{visit}/lesion_mask.nii.gz", visit)
+    read = vm.read_mask(root / "P1/v1/lesion_mask.nii.gz")
+    named = replace(read, labels=(replace(read.labels[0], name="tumor"),))
+    vm.write_mask(named, root / "P1/v1/lesion.seg.nrrd")
+    _, rows, changes = batch_results(root)
+    assert [row["code"] for row in rows if row["visit"] == "v1"] == ["ambiguous-lesion"] * 2
+    assert {change["category"] for change in changes} == {"not_evaluable"}

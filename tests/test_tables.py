@@ -134,3 +134,20 @@ def test_parquet_holds_the_same(tmp_path):
 def test_reference_names_every_column():
     text = table_reference()
     assert all(f"`{name}`" in text for table in TABLES for name in table.column_names)
+
+
+@pytest.mark.parametrize(("mark", "comma"), [(";", True), (";", False), ("\t", True)])
+def test_a_table_that_a_spreadsheet_has_saved(tmp_path, mark, comma):
+    path = tmp_path / "m.csv"
+    lines = [["patient", "visit", "volume_mm3"], ["P1", "v1", "10.5"], ["P1", "v2", "3"]]
+    text = "".join(mark.join(line) + "\n" for line in lines)
+    path.write_text(text.replace(".", ",") if comma else text, encoding="utf-8")
+    rows = read_table(path, MEASUREMENTS, required=("patient", "visit", "volume_mm3"))
+    assert [row["volume_mm3"] for row in rows] == [10.5, 3.0]
+
+
+def test_a_point_beside_commas_is_not_believed(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("patient;visit;volume_mm3\nP1;v1;10,5\nP1;v2;1.234\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"volume_mm3 is '1\.234', a point beside"):
+        read_table(path, MEASUREMENTS, required=("patient", "visit", "volume_mm3"))

@@ -30,6 +30,29 @@ def told(rows, *names):
 # -- [identity] ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("places", "level"),
+    [
+        (("data/p1", "data/p2"), 2),
+        (("20200101/0001", "20200201/0002"), 2),
+        (("X/0001", "X/0002"), 0),
+        (("X/20200101", "X/20200201"), 0),
+        (("20200101/E77/a", "20200201/E78/a"), 0),
+        (("20200101/0001", "20200201/0001"), 0),
+    ],
+)
+def test_folders_that_are_called_as_patients_are(tmp_path, places, level):
+    root = tmp_path / "study"
+    study(root, *((place, "") for place in places), patient="STUDY7")
+    _, rows, changes = batch_results(root)
+    assert {row["code"] for row in rows} == {"patient-unclear" if level else ""}
+    assert len(changes) == (not level)
+    if level:
+        assert f'"folder:{level}" or patient = "PatientID"' in rows[0]["message"]
+        assert len(batch_results(root, *identity(tmp_path, 'patient = "PatientID"'))[2]) == 1
+        assert batch_results(root, *identity(tmp_path, f'patient = "folder:{level}"'))[2] == []
+
+
 def test_a_folder_of_all_structure_sets_is_no_patient(tmp_path):
     root = tmp_path / "study"
     study(root, ("P1/a", "rt/1.dcm"), ("P2/a", "rt/2.dcm"))

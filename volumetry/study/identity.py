@@ -282,6 +282,20 @@ def unknown_order_message(visits: Iterable[str], declared: Sequence[str] = ()) -
     return f"{what} visits in [study] of the protocol lacks {told}. Name every visit there as it is called."
 
 
+def unordered_message(patients: Sequence[str]) -> str:
+    """Return the sentence that says of which patients the order of visits is not known.
+
+    >>> unordered_message(["P1"])[:61]
+    'the order of the visits is not known, so no change is compute'
+    """
+    more = f" and {len(patients) - 3} more" if len(patients) > 3 else ""
+    return (
+        f"the order of the visits is not known, so no change is computed: {', '.join(patients[:3])}{more}. "
+        "Give it as visits in [study] of the protocol, or dates in a manifest (see message in "
+        "measurements.csv)."
+    )
+
+
 def untraced_first_message(firsts: Sequence[tuple[str, str]]) -> str:
     """Return the sentence that says that changes have no baseline, as nobody traced the first visit.
 

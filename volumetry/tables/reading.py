@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def read_table(path: Path | str, table: Table, *, required: Sequence[str] | None = None) -> list[Row]:
-    """Read a CSV table and check it.
+    """Read a CSV table and check it; also as a spreadsheet saves it, with ``;`` and commas in numbers.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ def read_table(path: Path | str, table: Table, *, required: Sequence[str] | None
     >>> read_table("results/changes.csv", CHANGES)[0]["category"]
     'increase'
     """
-    names, texts = _csv_rows(path)
+    names, texts, mark = _csv_rows(path)
+    if mark != ",":
+        texts = _with_points(names, texts, table, path)
     return checked_rows(names, texts, table, path, required=required)
 
 
@@ -97,10 +99,38 @@ def _missing_columns(required: Iterable[str], present: Iterable[str]) -> list[st
     return [f"missing columns: {', '.join(missing)}"] if missing else []
 
 
-def _csv_rows(path: Path | str) -> tuple[list[str], list[list[str]]]:
+def _with_points(
+    names: Sequence[str], texts: Sequence[Sequence[str]], table: Table, path: Path | str
+) -> list[list[str]]:
+    """Cells of a table that a spreadsheet has parted by ``;``, their numbers with a point for a comma.
+
+    A point in a number is not believed beside commas: 1.234 may be over a thousand.
+    """
+    kinds = {column.name: column.kind for column in table.columns}
+    places = [place for place, name in enumerate(names) if kinds.get(name) == "number"]
+    cells = [list(line) for line in texts]
+    marked = [(line, place) for line in cells for place in places if place < len(line)]
+    if not any("," in line[place] for line, place in marked):
+        return cells
+    faults = [
+        f"{names[place]} is {line[place]!r}, a point beside numbers with a comma"
+        for line, place in marked
+        if "." in line[place]
+    ]
+    _raise_faults(faults, path)
+    for line, place in marked:
+        line[place] = line[place].replace(",", ".")
+    return cells
+
+
+def _csv_rows(path: Path | str) -> tuple[list[str], list[list[str]], str]:
+    """The names of the columns, the lines, and the mark between cells: that which the header has most."""
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        header = text.partition("\n")[0]
+        mark = max(",;\t", key=header.count)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
+        lines = [line for line in reader if line]
     except FileNotFoundError:
         raise ReadError("not-found", "there is no such table", where=path, todo="Check the name.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -113,7 +143,7 @@ def _csv_rows(path: Path | str) -> tuple[list[str], list[list[str]]]:
         ) from None
     if not lines:
         raise ReadError("truncated", "the table is empty", where=path, todo="It needs a header line.")
-    return [name.strip() for name in lines[0]], lines[1:]
+    return [name.strip() for name in lines[0]], lines[1:], mark
 
 
 def _row_faults(rows: Iterable[tuple[int, Row]], columns: Sequence[Column]) -> Iterator[str]:

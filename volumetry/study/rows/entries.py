@@ -23,6 +23,7 @@ from volumetry.study.identity import (
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
+from volumetry.study.rows.forms import claimed_together
 from volumetry.study.rows.reads import (
     Claim,
     SettledRead,
@@ -121,7 +122,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     conflicts = _conflicts(light, orders, visits)
     traced = [i for i, (*_, keys) in enumerate(light) if _names_a_lesion(keys)]
     opposite = settle_sides(light, traced)
-    claims = [_claim(light[i][0], light[i][2]) for i in traced]
+    claims = claimed_together(light, traced, [_claim(light[i][0], light[i][2]) for i in traced])
     settled = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
     differ = _differently_named(light, traced) | differently_described(light, traced)
     differ |= _named_by_chance(light, traced)
@@ -205,7 +206,7 @@ def identified_row(cells: Row, entry: Entry) -> Row:
         more: list[str] = ["visit-dates-conflict"] if entry.dates_conflict else []
         more += ["duplicate-file"] if entry.has_copies else []
         more += [flag for flag in entry.case.conflicts if flag not in more]
-        row["flags"] = ";".join(filter(None, (row["flags"], *more)))
+        row["flags"] = ";".join(dict.fromkeys(filter(None, (*(row["flags"] or "").split(";"), *more))))
     if entry.message and (entry.code or not row.get("message")):
         row["message"] = entry.message
     return row

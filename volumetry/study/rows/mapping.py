@@ -235,6 +235,7 @@ def _rows_of_line(
         day = mapping.dates.get(visit, "") if mapping.visits else columns.study_date
         volume = _volume(line, column, mapping, number, faults)
         yield base | {
+            "line": number,
             "visit": visit,
             "visit_order": _place(visit, mapping, number, faults),
             "study_date": _date(line, day, mapping, number, faults),

@@ -365,7 +365,8 @@ def _check_places(rows: Sequence[Row]) -> None:
 def _check_rows(rows: Sequence[Row]) -> None:
     names = ("site", "patient", "side", "lesion", "visit", "reader", "read")
     seen: dict[tuple[Any, ...], int] = {}
-    for line, row in enumerate(rows, start=2):
+    for number, row in enumerate(rows, start=2):
+        line = row.get("line", number)
         volume = row["volume_mm3"]
         if volume is None:
             continue

@@ -26,7 +26,7 @@ from volumetry.formats.recognise import is_by_library
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
-from volumetry.study.identity import untraced_first_message
+from volumetry.study.identity import unordered_message, untraced_first_message
 from volumetry.study.protocol import Protocol
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import Pseudonymiser, is_unplain_of_file, write_map
@@ -240,6 +240,8 @@ def _tell_names_alike(cases: CaseTable, rows: StudyRows, options: BatchOptions) 
     ):
         if groups:
             _LOG.warning("%s", alike_message(what, groups, shown=shown))
+    if rows.unordered:
+        _LOG.warning("%s", unordered_message(rows.unordered))
     if rows.renamed:
         _LOG.warning("%s", renamed_message(rows.renamed, shown=shown))
 

@@ -50,6 +50,8 @@ class StudyRows:
         Lesions of one patient whose names are nearly equal.
     untraced_firsts : list of (str, str)
         Patients and their first visits, where nobody traced anything there, but at later visits.
+    unordered : list of str
+        Patients whose order of visits is not known.
     renamed : list of (str, dict)
         Patients of whom several visits are traced, one lesion at each, and every one has a name of its own;
         with these names by visits.
@@ -66,6 +68,7 @@ class StudyRows:
     n_naming: int = field(default=0, init=False)
     lesions_alike: list[tuple[str, ...]] = field(default_factory=list, init=False)
     untraced_firsts: list[tuple[str, str]] = field(default_factory=list, init=False)
+    unordered: list[str] = field(default_factory=list, init=False)
     renamed: list[tuple[str, dict[str, str]]] = field(default_factory=list, init=False)
     shared: SharedFiles = field(default_factory=SharedFiles, init=False)
     _held: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
@@ -112,6 +115,7 @@ class StudyRows:
         self.lesions_alike.clear()
         self.untraced_firsts.clear()
         self.renamed.clear()
+        self.unordered.clear()
         found = SharedFiles()
         for _, entries in groupby(self.entries(), key=lambda entry: (entry.site, entry.patient)):
             lesions, traced_at, first = set[str](), set[int | None](), None
@@ -131,6 +135,8 @@ class StudyRows:
                 yield with_flag(row, "duplicate-file") if self.shared.has(row) else row
             if first is not None and traced_at and not traced_at & {0, None}:
                 self.untraced_firsts.append((first.patient, first.visit))
+            if entry.visit_order_by == "unknown" and units:
+                self.unordered.append(entry.patient)
             if are_renamed(units.values()):
                 told = {visit: " ".join(filter(None, *own)) for visit, own in units.items()}
                 self.renamed.append((entry.patient, {} if len(self.renamed) > _TOLD else told))

@@ -67,6 +67,18 @@ def unclear_patient(case: Case, folders: Iterable[str]) -> VolumetryError:
     )
 
 
+def unclear_deeper(case: Case, number: int, folders: Iterable[str]) -> VolumetryError:
+    """The studies of one PatientID in folders that are called as patients are."""
+    return VolumetryError(
+        "patient-unclear",
+        "the studies of one PatientID lie in folders that may be of several patients",
+        where=case.trace or case.scan,
+        values={"folders": ", ".join(sorted(folders))},
+        todo=f'Write patient = "folder:{number}" or patient = "PatientID" in [identity] of the protocol, or '
+        "a manifest.",
+    )
+
+
 def unclear_site(case: Case, places: Iterable[str]) -> VolumetryError:
     """One name of a patient below the folders of several hospitals."""
     return VolumetryError(

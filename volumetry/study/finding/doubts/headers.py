@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,16 +25,22 @@ from volumetry.study.finding.doubts.errors import (
     no_patient_id,
     several_in_headers,
     study_of_several,
+    unclear_deeper,
     unclear_folders,
     unclear_patient,
     unclear_site,
     unclear_visit,
 )
 from volumetry.study.finding.folder_rules import image_folders
-from volumetry.study.identity import is_clear_visit_name, is_visit_name
+from volumetry.study.identity import date_of_name, is_clear_visit_name, is_visit_name
 from volumetry.study.protocol import IdentitySection, folder_number
 
 K = TypeVar("K")
+_AS_PATIENTS = re.compile(
+    r"(?:p|pt|pat|patients?|proband|subj?|subjects?|cases?)[-_ ]?\d{1,6}", re.IGNORECASE
+)
+_AS_PATIENTS_BELOW_DAYS = re.compile(_AS_PATIENTS.pattern + r"|0\d{2,5}", re.IGNORECASE)
+"""What folders of patients may be called; below one that is called after a day, numbers are no visits."""
 
 
 def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Sequence[Case]:
@@ -82,6 +89,9 @@ class _Doubts:
     folders, places, drawn_on : mapping of patient to set of str
         First folders of a PatientID; where tracings lie beside the folders of patients and visits;
         PatientIDs of the images that native traces and masks were drawn on.
+    deeper : mapping of patient to (int, set of str)
+        Where the studies of a PatientID lie in folders that are called as patients are: the number of the
+        folder, and its names.
     studies : mapping of patient and visit to set of str
         StudyInstanceUIDs of tracings whose visit is a date.
     owners : mapping of StudyInstanceUID to set of str
@@ -99,6 +109,7 @@ class _Doubts:
     rules: IdentitySection
     visits_as_patients: set[str]
     folders: Mapping[str, set[str]]
+    deeper: Mapping[str, tuple[int, set[str]]]
     places: Mapping[str, set[str]]
     drawn_on: Mapping[str, set[str]]
     studies: Mapping[tuple[str, str], set[str]]
@@ -128,6 +139,7 @@ class _Doubts:
                 and not all(map(is_visit_name, names))
                 and not _share_studies([c for c in cases if c.patient == patient])
             },
+            deeper={} if rules.patient else _called_as_patients(cases),
             places=_several(_places_of_patients(every, rules)),
             drawn_on={} if rules.patient else _several(drawn),
             studies={} if rules.visit else _several(studies),
@@ -146,6 +158,7 @@ class _Doubts:
             (
                 self.visits_as_patients,
                 self.folders,
+                self.deeper,
                 self.places,
                 self.drawn_on,
                 self.studies,
@@ -186,6 +199,8 @@ class _Doubts:
             return drawn_on_several(case, len(self.drawn_on[case.patient]))
         if _is_doubtful(case, self.rules.patient) and case.patient in self.folders:
             return unclear_patient(case, self.folders[case.patient])
+        if _is_doubtful(case, self.rules.patient) and case.patient in self.deeper:
+            return unclear_deeper(case, *self.deeper[case.patient])
         if case.trace and case.study_uid in self.owners:
             return study_of_several(case, len(self.owners[case.study_uid]))
         if case.trace and case.study_uid and case.patient in self.persons and not self.rules.patient:
@@ -241,6 +256,25 @@ def _is_drawn_in_folder(case: Case) -> bool:
 
 def _is_doubtful(case: Case, rule: str) -> bool:
     return not rule and bool(case.patient_id) and case.patient == case.patient_id
+
+
+def _called_as_patients(cases: Iterable[Case]) -> dict[str, tuple[int, set[str]]]:
+    """PatientIDs whose studies lie in folders called as patients: ``data/p1``, or ``20240101/0001``."""
+    places: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    for case in cases:
+        if case.trace and case.study_uid and not case.error and _is_doubtful(case, ""):
+            places[case.patient].setdefault(case.study_uid, image_folders(case))
+    found: dict[str, tuple[int, set[str]]] = {}
+    for patient, of_studies in places.items():
+        level = _n_common(of_studies.values())
+        names = [folders[level : level + 2] for folders in of_studies.values()]
+        pattern = _AS_PATIENTS
+        if all(name and date_of_name(name[0]) for name in names):
+            names, level, pattern = [name[1:] for name in names], level + 1, _AS_PATIENTS_BELOW_DAYS
+        firsts = {name[0] for name in names if name}
+        if len(firsts) == len(names) > 1 and all(map(pattern.fullmatch, firsts)) and level:
+            found[patient] = level + 1, firsts
+    return found
 
 
 def _share_studies(cases: Iterable[Case]) -> bool:

@@ -100,7 +100,7 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> t
             "not-found",
             "the manifest names what is not there",
             where=missing[0],
-            todo="Correct the manifest.",
+            todo="Correct the manifest: its paths are relative to the folder that it lies in.",
         )
     named = NamedScan(scan=paths["scan"]) if missing or special else scans.find(paths["scan"])
     error = error or named.error
