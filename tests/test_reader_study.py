@@ -16,6 +16,7 @@ import pytest
 from reader_study import numbers, read_all, read_case, write_study
 
 import volumetry as vm
+from volumetry.agreement.adjudication import read_lesions
 from volumetry.cli import main
 from volumetry.errors import ReadError, UsageError
 from volumetry.study.reading import n_of_share
@@ -287,8 +288,11 @@ def test_adjudication_says_what_was_not_released(tmp_path: Path, capsys: pytest.
         for number in numbers(worklist)[:2]:
             read_case(worklist, number, reader, FIRST)
     assert main(["study", "adjudicate", str(study)]) == 0
-    assert "4 signed reads are not compared yet: run volumetry study release" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "4 signed reads are not compared yet: when the " in told
+    assert "run volumetry study release" in told
     assert main(["study", "release", str(study)]) == 0
+    assert "reads of the plan are not signed yet" in capsys.readouterr().err
     assert main(["study", "adjudicate", str(study)]) == 0
     assert "not compared yet" not in capsys.readouterr().err
 
@@ -491,6 +495,29 @@ def test_a_consensus_lies_beside_the_originals(two_readers: Path) -> None:
     assert vm.read_trace(path).provenance.parent_sha256 == other.sha256
     kept = (path.parent / ".volumetry" / "versions" / "L1_consensus").glob("*.trace.json")
     assert made.sha256 in {vm.read_trace(version).sha256 for version in kept}
+
+
+def test_lesions_on_which_readers_agree_have_a_consensus_too(two_readers: Path) -> None:
+    apart = []
+    for lesion in read_lesions(two_readers):
+        (pair,) = lesion.disagreements()
+        small, large = sorted(v for v in (pair.first_volume_mm3, pair.second_volume_mm3) if v is not None)
+        apart.append(100 * (large / small - 1))
+    threshold = f"{sum(apart) / 2:.6g}"  # one lesion of two differs by more
+    before = vm_traces(two_readers)
+    options = ["--threshold", threshold, "--format", "csv"]
+    assert main(["study", "adjudicate", str(two_readers), "--agreed", "A", *options]) == 0
+    lesions = read_lesions(two_readers)
+    found = [None if held.consensus is None else held.consensus[1].provenance.reason for held in lesions]
+    assert [reason is None for reason in found] == [value > float(threshold) for value in apart]
+    (reason,) = filter(None, found)
+    assert reason.startswith(f"agreed within {float(threshold):g} %, taken from A; of A ")
+    assert {path: text for path, text in vm_traces(two_readers).items() if path in before} == before
+    assert main(["study", "adjudicate", str(two_readers), "--agreed", "nobody"]) == 2
+
+
+def vm_traces(study: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in study.rglob("*.trace.json")}
 
 
 def test_a_third_reader_draws(two_readers: Path) -> None:

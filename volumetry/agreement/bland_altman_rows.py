@@ -46,6 +46,14 @@ def bland_altman_of(pairs: Sequence[ReadPair], scale: Any, level: float) -> Stat
     return with_limits_by_patient(result, differences, patients, level)
 
 
+def without_bias(result: StatisticResult | None) -> StatisticResult | None:
+    """Return the analysis of pairs `in_both_orders` with the bias that it has but for rounding: 0."""
+    if result is None:
+        return None
+    rounded = (replace(e, value=0.0) if e.name == "bias" else e for e in result.estimates)
+    return replace(result, estimates=tuple(rounded))
+
+
 def limit_rows(
     result: StatisticResult | None,
     scale: str,

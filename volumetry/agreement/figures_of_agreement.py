@@ -18,6 +18,7 @@ from volumetry.agreement.bland_altman_rows import (
     limit_rows,
     rows_by_pair_of_readers,
     silently,
+    without_bias,
 )
 from volumetry.agreement.error_rows import error_rows, reader_rows
 from volumetry.agreement.limits_by_patient import Limits, icc_limits, repeat
@@ -93,6 +94,8 @@ def kind_of_agreement(
     several = repeated.kind == "between_readers" and len(repeated.columns) > 2
     pooled = in_both_orders(own) if several else own
     absolute, percent = (bland_altman_of(pooled, scale, level) for scale in ("absolute", "percent"))
+    if several:
+        absolute, percent = without_bias(absolute), without_bias(percent)
     counts = {
         "n_pairs": len(own),
         "n_lesions": len({pair.first.subject for pair in own}),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from volumetry.agreement.bland_altman_rows import in_both_orders
 from volumetry.agreement.figures_of_agreement import KindOfAgreement
 from volumetry.files.atomic import write_atomically
 from volumetry.tables import Row
@@ -45,7 +46,8 @@ def write_agreement_figures(folder: Path, kinds: Sequence[KindOfAgreement], slic
                 )
         error = kind.error
         if error is not None:
-            volumes = [(p.first.volume_mm3, p.second.volume_mm3) for p in kind.pairs]
+            drawn = in_both_orders(kind.pairs) if several else kind.pairs
+            volumes = [(p.first.volume_mm3, p.second.volume_mm3) for p in drawn]
             sizes = [math.sqrt(a * b) for a, b in volumes]
             percents = [100 * (b / a - 1) for a, b in volumes]
             save(

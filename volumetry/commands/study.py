@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="site, patient, visit, side, lesion, how (chosen, drawn), reader, time",
     )
+    adjudicate.add_argument(
+        "--agreed",
+        metavar="READER",
+        help="where all readers agree, save this reader's outline as the consensus",
+    )
     adjudicate.add_argument("--threshold", type=float, default=15.0, metavar="PERCENT", help="default: 15")
     add_layout(adjudicate)
     for step in (plan, status, release, adjudicate):
@@ -95,8 +100,14 @@ def _status(chosen: argparse.Namespace) -> int:
 
 
 def _release(chosen: argparse.Namespace) -> int:
-    from volumetry.tracing.worklist.release import release_blinded
+    from volumetry.tracing.worklist.release import open_reads, release_blinded
 
+    still_open = open_reads(chosen.folder, place=chosen.traces)
+    if still_open:
+        _warn(
+            f"{still_open} reads of the plan are not signed yet: released reads lie beside their scans with "
+            "patient and visit, and whoever still has to read must not see them"
+        )
     written = release_blinded(chosen.folder, place=chosen.traces)
     write_note(f"{len(written)} traces written")
     return DONE
@@ -104,20 +115,28 @@ def _release(chosen: argparse.Namespace) -> int:
 
 def _adjudicate(chosen: argparse.Namespace) -> int:
     from volumetry.agreement.adjudication import DISAGREEMENT_COLUMNS, disagreement_rows, read_lesions
-    from volumetry.tracing.reader_study import settle
+    from volumetry.tracing.reader_study import settle, settle_agreed
     from volumetry.tracing.worklist.plan import protocol_of_study
-    from volumetry.tracing.worklist.release import unreleased_reads
+    from volumetry.tracing.worklist.release import open_reads, unreleased_reads
 
     protocol = _protocol(chosen) or protocol_of_study(chosen.folder, chosen.traces)
     if chosen.decisions:
         written = settle(chosen.folder, chosen.decisions, traces=chosen.traces, protocol=protocol)
         write_note(f"{len(written)} consensus traces written")
     lesions = read_lesions(chosen.folder, traces=chosen.traces, protocol=protocol)
+    if chosen.agreed:
+        written = settle_agreed(lesions, chosen.agreed, threshold_percent=chosen.threshold)
+        write_note(f"{len(written)} consensus traces written of lesions on which all readers agree")
+        lesions = read_lesions(chosen.folder, traces=chosen.traces, protocol=protocol)
     rows = disagreement_rows(lesions, threshold_percent=chosen.threshold)
     write_rows(rows, DISAGREEMENT_COLUMNS, chosen.layout)
     waiting = unreleased_reads(chosen.folder, place=chosen.traces)
     if waiting:
-        _warn(f"{waiting} signed reads are not compared yet: run volumetry study release {chosen.folder}")
+        still_open = open_reads(chosen.folder, place=chosen.traces)
+        when = f"when the {still_open} reads that are not signed yet are, " if still_open else ""
+        _warn(
+            f"{waiting} signed reads are not compared yet: {when}run volumetry study release {chosen.folder}"
+        )
     elif not lesions:
         _warn("no lesion has been read: nothing was compared")
     return DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from volumetry.agreement.adjudication import (
     consensus_of_decisions,
     read_lesions,
 )
+from volumetry.agreement.agreed_reads import agreed_consensus
 from volumetry.errors import ReadError
 from volumetry.study.protocol import Protocol
 from volumetry.trace import Trace
@@ -187,6 +189,22 @@ def settle(
         if saved is not None:
             written.append(saved)
     return tuple(written)
+
+
+def settle_agreed(
+    lesions: Sequence[ReadLesion], reader: str, *, threshold_percent: float = 15.0
+) -> tuple[Path, ...]:
+    """Save one reader's outline as the consensus of every lesion on which all readers agree.
+
+    Raises
+    ------
+    UsageError
+        ``usage``: the reader has read none of the lesions.
+    OutputError
+    """
+    found = list(agreed_consensus(lesions, reader, threshold_percent=threshold_percent))
+    saved = [save_consensus(lesion, taken, consensus) for lesion, taken, consensus in found]
+    return tuple(path for path in saved if path is not None)
 
 
 def save_consensus(lesion: ReadLesion, taken: Path, consensus: Trace) -> Path | None:

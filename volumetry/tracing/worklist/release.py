@@ -122,6 +122,27 @@ def unreleased_reads(study: Path | str, *, place: Path | str | None = None) -> i
     )
 
 
+def open_reads(study: Path | str, *, place: Path | str | None = None) -> int:
+    """Return how many reads of a reader study are not signed yet; 0 without a study.
+
+    Raises
+    ------
+    ReadError
+        ``unreadable``: the assignment.
+
+    Examples
+    --------
+    >>> from volumetry.tracing.worklist.release import open_reads
+    >>> open_reads("sample_scans/study")
+    0
+    """
+    base = Path(study) if place is None else Path(place)
+    assignment = read_assignment(base)
+    if assignment is None:
+        return 0
+    return sum(not _signed(assignment, read, base) for read in assignment.reads)
+
+
 def _signed(assignment: Assignment, read: PlannedRead, base: Path) -> list[Trace]:
     traces = [read_saved(path) for path in assignment.place(base, read).traces()]
     return [trace for trace in traces if trace.provenance.signed_time]
