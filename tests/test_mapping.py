@@ -264,21 +264,40 @@ def test_a_point_that_may_part_thousands_is_asked_for(write, decimal, cells, is_
 
 
 @pytest.mark.parametrize(
-    ("values", "is_asked"),
+    ("name", "values", "is_asked"),
     [
-        (("links", "rechts", "rechts", "links"), True),
-        (("1", "2", "1", "1"), True),
-        (("Laesion 1", "Laesion 2", "Laesion 1", "Laesion 1"), True),
-        (("3", "7", "8", "7"), False),
-        (("well", "some pain", "", "better since May"), False),
-        (("U1", "U2", "U1", "U2"), False),
-        (("a", "a", "b", "b"), False),
+        ("Befund", ("links", "rechts", "rechts", "links"), True),
+        ("Befund", ("1", "2", "1", "1"), True),
+        ("Befund", ("Laesion 1", "Laesion 2", "Laesion 1", "Laesion 1"), True),
+        ("Befund", ("3", "7", "8", "7"), False),
+        ("Befund", ("well", "some pain", "", "better since May"), False),
+        ("Befund", ("U1", "U2", "U1", "U2"), False),
+        ("Befund", ("a", "a", "b", "b"), False),
+        ("Befund", ("Leber", "Milz", "Leber", "Niere"), True),
+        ("Befund", ("Leber", "Leber", "Leber", "Leber"), False),
+        ("Befund", ("E1001", "E1002", "E1003", "E1004"), False),
+        ("Organ", ("Leber", "Milz", "Niere", "Pankreas"), True),
+        ("Hüfte", ("101", "102", "7", "7"), True),
+        ("LesionNo", ("2", "3", "", ""), True),
+        ("reader", ("AB", "CD", "AB", "CD"), True),
+        ("Lesion size [mm]", ("12", "10", "9", "8"), False),
+        ("tumour burden", ("12.5", "10.1", "9.0", "8.25"), False),
+        ("Geburtsdatum", ("01.02.1950", "03.04.1961", "01.02.1970", "01.02.1970"), True),
+        ("MRN", ("1001", "1001", "1002", "1002"), False),
+        ("ARCO stage", ("II", "III", "II", "II"), False),
+        ("Scanner", ("Aera 1.5T", "Skyra 3T", "Aera 1.5T", "Aera 1.5T"), False),
+        ("steroids", ("yes", "no", "no", "no"), False),
+        ("Side effects", ("no", "yes", "no", "no"), False),
+        ("Pain, which side", ("L", "R", "L", "L"), True),
+        ("unit", ("cm3", "mm3", "ml", "ml"), True),
+        ("Einheit", ("mm³", "mm³", "mm³", "mm³"), True),
+        ("Einheit", ("ml", "cm3", "ccm", "mL"), False),
     ],
 )
-def test_a_column_that_may_tell_lesions_apart_is_asked_for(values, is_asked, tmp_path, capsys):
+def test_a_column_that_may_tell_lesions_apart_is_asked_for(name, values, is_asked, tmp_path, capsys):
     keys = [("A", "v1"), ("A", "v2"), ("B", "v1"), ("B", "v2")]
     rows = [[*key, "1", value] for key, value in zip(keys, values, strict=True)]
-    path = table(tmp_path / "t.csv", [["ID", "V", "Vol", "Befund"], *rows])
+    path = table(tmp_path / "t.csv", [["ID", "V", "Vol", name], *rows])
     assert change(path, ONE_A_VISIT, tmp_path)[0] == (2 if is_asked else 0)
-    assert ('ignored = ["Befund"]' in capsys.readouterr().err) == is_asked
-    assert change(path, 'ignored = ["Befund"]\n' + ONE_A_VISIT, tmp_path)[0] == 0
+    assert (f'ignored = ["{name}"]' in capsys.readouterr().err) == is_asked
+    assert change(path, f'ignored = ["{name}"]\n' + ONE_A_VISIT, tmp_path)[0] == 0

@@ -21,7 +21,7 @@ from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.identity import twice_named
-from volumetry.study.rows.passed_by import check_telling, points_in_doubt
+from volumetry.study.rows.passed_by import check_telling, check_units, points_in_doubt
 from volumetry.study.table_text import fault_of_name, seen_name, table_text
 from volumetry.tables import MEASUREMENTS, Row
 from volumetry.tables.cells import year_first_date
@@ -150,6 +150,7 @@ def mapped_rows(path: Path | str, mapping_path: Path | str) -> tuple[list[Row], 
                 f"the unit is {mapping.volume_unit}, and the name of the column says another: {column!r}",
                 "Correct volume_unit, or the name of the column.",
             )
+    check_units(table, mapping, used, document)
     faults: list[str] = []
     faults += points_in_doubt(table, [*mapping.visits] or [mapping.columns.volume], mapping)
     if not mapping.visits:

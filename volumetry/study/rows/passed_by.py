@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from volumetry.files.documents import Document
+from volumetry.study.rows.column_names import about
 from volumetry.study.table_text import TableText
 
 if TYPE_CHECKING:
@@ -19,6 +20,16 @@ _DECIMAL_POINT = re.compile(r"\d*\.\d+")
 _WHERE = {",": 'where decimal is ","', None: 'that may part thousands; give decimal = "." or ","'}
 _UNIT = ("site", "patient", "side", "lesion", "reader", "read", "visit")
 _MOST_CLASSES = 8
+_NAME = re.compile(r"\D+(?:\d{1,2}\D*)?|\d{1,2}[^\W\d_]\D*")
+"""A word, perhaps with a number of one or two digits: no date, no number of an examination."""
+_MEASURED = re.compile(r"[-+]?\d+[.,]\d+|\d{4,}")
+_ANSWERS = {"yes", "no", "y", "n", "ja", "nein", "j", "oui", "non", "si", "sí", "true", "false", "x", "-"}
+_SIDES = {
+    *("l", "r", "left", "right", "li", "re", "links", "rechts", "gauche", "droite", "g", "d"),
+    *("izquierda", "derecha", "izq", "der", "sinistra", "destra", "sin", "dx", "sx", "esquerda", "direita"),
+}
+UNITS_MM3 = {"mm3": 1.0, "ul": 1.0, "cm3": 1e3, "ccm": 1e3, "cc": 1e3, "ml": 1e3, "dm3": 1e6, "l": 1e6}
+"""Units of volume, in mm3."""
 
 
 def points_in_doubt(table: TableText, columns: Iterable[str], mapping: TableMapping) -> Iterator[str]:
@@ -50,8 +61,9 @@ def check_telling(
 ) -> None:
     """Refuse a table with a column that may tell tracings apart, in whatever language, and is passed by.
 
-    Such a column has few values, that come back, and they differ between the rows of what the mapping takes
-    for one lesion. One that is the same for every patient at a visit says no more than the visit.
+    Its cells differ between the rows of what the mapping takes for one lesion. Whose name says person, side,
+    lesion or reader may hold anything that is no decimal; another has few values, that come back. One that
+    is the same for every patient at a visit says no more than the visit.
     """
     names, columns = table.names, mapping.columns
     read = {name: names.index(getattr(columns, name)) for name in _UNIT if getattr(columns, name)}
@@ -66,14 +78,55 @@ def check_telling(
                 counts[value] += 1
                 unit = tuple(line[at].casefold() for key, at in read.items() if key != "visit")
                 values.setdefault(unit, {}).setdefault(line[read["visit"]], set()).add(value)
+        if _are_units(counts):
+            continue  # `check_units` has compared them
         differing = sorted({v for own in values.values() if _differ(own) for v in set().union(*own.values())})
-        if differing and _are_classes(counts) and not _is_of_visit(values.values()):
+        if differing and _may_tell(name, counts, values.values()):
             told = ", ".join(map(repr, differing[:3]))
             raise document.fault(
                 ("columns",),
                 f"the column {name!r}, which is not named, differs between the visits of a lesion ({told})",
-                f'Give side, lesion or reader = "{name}" in [columns], or ignored = ["{name}"].',
+                f'Give side, lesion, reader or site = "{name}" in [columns], or ignored = ["{name}"] where '
+                "it tells nothing apart.",
             )
+
+
+def check_units(
+    table: TableText, mapping: TableMapping, used: Mapping[tuple[str, ...], str], document: Document
+) -> None:
+    """Refuse a table with a column of units of volume, one of which is not that of the mapping."""
+    wanted = UNITS_MM3[mapping.volume_unit]
+    for place, name in enumerate(table.names):
+        if not name or name in used.values() or name in mapping.ignored:
+            continue
+        said = {cells[place].strip() for _, cells in table if place < len(cells) and cells[place].strip()}
+        if _are_units(said) and any(UNITS_MM3[_unit(cell)] != wanted for cell in said):
+            raise document.fault(
+                ("volume_unit",),
+                f"the unit is {mapping.volume_unit}, and the column {name!r} says {', '.join(sorted(said))}",
+                "Write all volumes in one unit, and that unit as volume_unit; "
+                f'or ignored = ["{name}"] where the units are of other cells.',
+            )
+
+
+def _unit(cell: str) -> str:
+    return re.sub(r"[\s.^]", "", cell.casefold()).replace("³", "3").replace("μ", "u").replace("µ", "u")
+
+
+def _are_units(cells: Collection[str]) -> bool:
+    return bool(cells) and all(_unit(cell) in UNITS_MM3 for cell in cells)
+
+
+def _may_tell(name: str, counts: Mapping[str, int], values: Iterable[Mapping[str, set[str]]]) -> bool:
+    """Whether a column, whose cells differ between visits, may say which lesion or whose it is."""
+    what = about(name)
+    if what == "person" or _SIDES.issuperset(counts):
+        return True
+    if what in ("tracing", "unit") and not all(map(_MEASURED.fullmatch, counts)):
+        return True
+    if what == "visit" or _ANSWERS.issuperset(counts):
+        return False
+    return _are_classes(counts) and not _is_of_visit(values)
 
 
 def _differ(of_visits: Mapping[str, set[str]]) -> bool:
@@ -82,17 +135,16 @@ def _differ(of_visits: Mapping[str, set[str]]) -> bool:
 
 def _are_classes(counts: Mapping[str, int]) -> bool:
     """Whether the values of a column are a few that come back: words, or whole numbers from 0 or 1 on."""
-    if not 1 < len(counts) <= _MOST_CLASSES or (len(counts) > 2 and min(counts.values()) < 2):
+    total = sum(counts.values())
+    few = len(counts) == 2 or 2 * len(counts) <= total
+    if any(value.isdecimal() for value in counts):
+        numbers = sorted(int(value) for value in counts if value.isdecimal())
+        first = [*range(len(numbers))], [*range(1, len(numbers) + 1)]
+        return few and 1 < len(counts) == len(numbers) <= _MOST_CLASSES and numbers in first
+    if not all(map(_NAME.fullmatch, counts)):
         return False
-    if not any(value.isdecimal() for value in counts):
-        return not any(c.isdigit() for value in counts for c in value) or all(
-            re.fullmatch(r"[a-z]+[-_ ]?\d{1,2}", value) for value in counts
-        )
-    numbers = sorted(int(value) for value in counts if value.isdecimal())
-    return len(numbers) == len(counts) and numbers in (
-        [*range(len(numbers))],
-        [*range(1, len(numbers) + 1)],
-    )
+    are_short = all(len(value.split()) < 3 for value in counts)
+    return few or (are_short and 4 * len(counts) <= 3 * total)
 
 
 def _is_of_visit(of_units: Iterable[Mapping[str, set[str]]]) -> bool:
