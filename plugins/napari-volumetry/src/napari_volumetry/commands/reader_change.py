@@ -25,7 +25,8 @@ class ReaderChange(CaseController):
         What the reader before drew and did not save becomes the new one's (`takes`), or stays in the journal
         of the reader before; None: ask.
         """
-        if not self.may_leave(partial(self.change_reader, reader, takes=takes)):
+        # Who answers that has answered: what could not be kept is lost, or saved elsewhere.
+        if not self.may_leave(partial(self.change_reader, reader, takes=bool(takes))):
             return
         before, was_unsaved = self.reader, self.has_unsaved
         if takes is None and before and was_unsaved:
