@@ -159,6 +159,9 @@ def test_a_choice_that_cannot_be_estimated_is_drawn_so(tmp_path: Path) -> None:
     assert len(figure.axes[0].get_yticks()) == 3
     assert "not estimable" in {text.get_text() for text in figure.axes[0].texts}
     assert "lowest and the highest of 25 simulations" in drawing.caption
+    names = [label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels()]
+    assert any("(25 of 25 runs)" in name for name in names)
+    assert {line.get_linestyle() for line in figure.axes[0].lines} >= {":", "-"}
 
 
 def test_an_error_of_other_readers_or_rules_is_noted(tmp_path: Path) -> None:
@@ -173,6 +176,13 @@ def test_an_error_of_other_readers_or_rules_is_noted(tmp_path: Path) -> None:
         notes = error_notes(context_of(plan))
         told.append(any("another height rule than the repeated reads" in note for note in notes))
     assert told == [False, True]
+
+
+def test_where_no_error_is_known_the_outcomes_say_so(tmp_path: Path) -> None:
+    plan = plan_with_error(tmp_path / "plan", 0.05)
+    plan.write_text(plan.read_text().split("[error]")[0], encoding="utf-8")
+    (note,) = error_notes(context_of(plan))
+    assert note.startswith("error-unknown: the error of measurement of ")
 
 
 def test_an_error_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ class ForestRow:
     low, high : float or None
     better : {"", "less", "more"}
         Whether a ratio below or above 1 is good for the first group; empty where nobody says.
+    is_range : bool
+        Low and high are the ends of a range of simulations and no confidence limits: drawn dotted.
     """
 
     endpoint: str
@@ -44,6 +46,7 @@ class ForestRow:
     low: float | None
     high: float | None
     better: str = ""
+    is_range: bool = False
 
 
 _PANELS = ("less", "more", "")
@@ -106,12 +109,13 @@ def _panel(
         if row.value is None:
             continue
         ends = [_within(end, low, high, other) for end, other in ((row.low, low), (row.high, high))]
-        axes.plot(ends, [centre, centre], color=INK, lw=0.9)
+        axes.plot(ends, [centre, centre], color=INK, lw=0.9, ls=":" if row.is_range else "-")
         for end, limit, marker in ((ends[0], low, "<"), (ends[1], high, ">")):
             if end == limit:
                 axes.plot(end, centre, marker, color=INK, ms=3, clip_on=False)
         if low < row.value < high:
-            axes.plot(row.value, centre, "s", color=FIRST, ms=4)
+            fill = "white" if row.is_range else FIRST
+            axes.plot(row.value, centre, "o" if row.is_range else "s", color=FIRST, mfc=fill, ms=4)
     axes.axvline(1, color=INK, lw=0.6, ls=(0, (4, 2)))
     axes.set_ylim(float(heights.sum()), 0)
     axes.set_yticks(centres, list(names))

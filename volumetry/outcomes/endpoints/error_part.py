@@ -47,7 +47,7 @@ def error_notes(context: Context) -> tuple[str, ...]:
     """Say where the error of the plan is that of other readers or rules, or lacks a part."""
     error = context.cohort.inputs.reading_error
     if context.plan.error is None or error is None:
-        return ()
+        return tuple(_unknown_notes(context))
     rows = [row for row in context.cohort.inputs.measurements if row.get("volume_mm3") is not None]
     readers, rules, sites = (
         {str(row.get(name) or "") for row in rows} for name in ("reader", "height_rule", "site")
@@ -55,6 +55,17 @@ def error_notes(context: Context) -> tuple[str, ...]:
     flags = error.is_of_others(readers, rules, sites)
     of_others = (f"{FLAGS[flag]} ({context.plan.error.repeatability})" for flag in flags)
     return (*of_others, *judging_notes(context))
+
+
+def _unknown_notes(context: Context) -> Iterator[str]:
+    """Say of how many changes nobody knows the error, so that no class says what it is worth."""
+    changes = context.cohort.changes
+    unknown = sum("error-unknown" in str(row.get("flags") or "").split(";") for row in changes)
+    if unknown:
+        yield (
+            f"error-unknown: the error of measurement of {unknown} of {len(changes)} changes is not known, "
+            "so nothing says whether their classes lie within it; repeat some reads (volumetry agreement)"
+        )
 
 
 def error_drawings(context: Context, endpoint: Change, tables: Sequence[Tidy]) -> tuple[Drawing, ...]:
@@ -69,8 +80,8 @@ def error_drawings(context: Context, endpoint: Change, tables: Sequence[Tidy]) -
             name=name,
             caption="Odds ratio of a higher class (increase, no change, decrease), clustered on the "
             "patient, under other thresholds, height rules and readers, and under the error of measurement: "
-            f"there the median, the lowest and the highest of {runs} simulations. A choice whose model "
-            "cannot be fitted is not estimable.",
+            f"there the median, the lowest and the highest of {runs} simulations, dotted, since they are no "
+            "confidence limits. A choice whose model cannot be fitted is not estimable.",
             draw=lambda: _forest(context, rows),
         ),
     )
@@ -200,6 +211,15 @@ def _under_error(context: Context, simulated: Sequence[Classes], compare: Compar
     }
 
 
+def _runs_in_words(context: Context, row: Mapping[str, Any]) -> str:
+    """How many runs a range is of, and how often the conclusion stood."""
+    if not row["simulations"] or context.plan.error is None:
+        return ""
+    share = row.get("share_below_5_percent")
+    stood = "" if share is None else f", p < 0.05 in {100 * share:.0f} %"
+    return f" ({row['simulations']} of {min(_MODEL_RUNS, context.plan.error.simulations)} runs{stood})"
+
+
 def _forest(context: Context, rows: Sequence[Mapping[str, Any]]) -> Any:
     from volumetry.figures.forest_figure import ForestRow, draw_forest
 
@@ -207,7 +227,8 @@ def _forest(context: Context, rows: Sequence[Mapping[str, Any]]) -> Any:
         [
             ForestRow(
                 endpoint="higher class",
-                what=row["choice"],
+                what=row["choice"] + _runs_in_words(context, row),
+                is_range=row["simulations"] is not None,
                 value=row["odds_ratio"],
                 low=row["low"],
                 high=row["high"],
