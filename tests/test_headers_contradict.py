@@ -576,6 +576,27 @@ def test_structure_sets_tell_regions_apart_besides_their_names(tmp_path, name, v
     assert {row["code"] for row in rows} == {code}
 
 
+@pytest.mark.parametrize(
+    ("parts", "region", "code"),
+    [
+        (("HIP", "LSPINE"), "lesion", "ambiguous-lesion"),
+        (("Knee", "BRAIN"), "ROI1", "ambiguous-lesion"),
+        (("HIP", "LSPINE"), "sacral metastasis", ""),
+        (("HIP", "PELVIS"), "lesion", ""),
+        (("ABDOMEN", "LIVER"), "lesion", ""),
+        (("HIP", "EXTREMITY"), "lesion", ""),
+        (("HIP", ""), "lesion", ""),
+    ],
+)
+def test_lesions_without_a_name_on_images_of_two_body_parts_are_not_one(tmp_path, parts, region, code):
+    for place, date, rows, part in zip("ab", DATES, (10, 5), parts, strict=True):
+        told = saying(BodyPartExamined=part)
+        write_study(tmp_path / "study/P1" / place, date=date, rows=rows, region=region, change=told)
+    _, rows, changes = batch_results(tmp_path / "study")
+    assert {row["code"] for row in rows} == {code}
+    assert [change["category"] for change in changes] == ["not_evaluable" if code else "decrease"]
+
+
 @pytest.mark.parametrize("name", ["SeriesDescription", "ProtocolName"])
 @pytest.mark.parametrize(
     ("said", "sides"),

@@ -62,6 +62,8 @@ class Case:
         Files of the visit's other series, which ``[scan]`` of the protocol does not choose.
     named_side : str
         Side that the names of file and folders of a DICOM tracing say, where the tracing says none.
+    zones : frozenset of str
+        Where in the body the images lie by BodyPartExamined, where the patient's images lie apart.
     conflicts : tuple of str
         Flags of what contradicts itself in the headers of the patient's images.
     order_doubted : bool
@@ -103,6 +105,7 @@ class Case:
     scan_date: str = ""
     joined: tuple[int, ...] = ()
     named_side: str = ""
+    zones: frozenset[str] = frozenset()
     conflicts: tuple[str, ...] = ()
     order_doubted: bool = False
     is_lesion_of_file: bool = False

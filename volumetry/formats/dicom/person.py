@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from volumetry.errors import ReadError
+from volumetry.formats.dicom.body_parts import zones_of
 from volumetry.formats.dicom.file import tags
 from volumetry.formats.dicom.file.elements import DicomElements, walk_file
 from volumetry.formats.dicom.file.selection import ElementSelection
@@ -42,6 +43,7 @@ _SELECTION = ElementSelection(
         tags.ClinicalTrialSubjectID,
         tags.ClinicalTrialSubjectReadingID,
         tags.NumberOfFrames,
+        tags.BodyPartExamined,
     )
 )
 _OF_FRAMES = ElementSelection(tags=(), sequences=frozenset({tags.SharedFunctionalGroupsSequence}))
@@ -96,6 +98,8 @@ class PersonMarks:
         names in full.
     is_unborn : bool
         Whether the study is dated before the birth of its patient, so that one of the days is none.
+    zones : frozenset of str
+        Where in the body BodyPartExamined lies, as `volumetry.formats.dicom.body_parts` names it.
     """
 
     born: int = 0
@@ -109,6 +113,7 @@ class PersonMarks:
     age_days: tuple[int, float] | None = None
     side: str = ""
     is_unborn: bool = False
+    zones: frozenset[str] = frozenset()
 
     @property
     def age_years(self) -> int:
@@ -142,11 +147,12 @@ def person_marks(path: Path | str) -> PersonMarks:
         age_days=_age(_text(elements, tags.PatientAge)),
         side=side,
         is_unborn=is_day and "" < day < iso_date(born),
+        zones=zones_of(_text(elements, tags.BodyPartExamined)),
     )
 
 
-def marks_said(number: str, born: str, sex: str) -> PersonMarks:
-    """Return what stands for a person of PatientID, PatientBirthDate and PatientSex, as texts."""
+def marks_said(number: str, born: str, sex: str, part: str) -> PersonMarks:
+    """Return what stands for PatientID, PatientBirthDate, PatientSex and BodyPartExamined, as texts."""
     day = born.replace("-", "").strip()
     is_day = day not in _NO_DATES and day.isdecimal() and not day.endswith("0101")
     name = " ".join(number.casefold().split())
@@ -154,6 +160,7 @@ def marks_said(number: str, born: str, sex: str) -> PersonMarks:
         born=_mark(day) if is_day else 0,
         sex=_mark(sex) if sex in ("F", "M") else 0,
         subject=0 if not name or is_placeholder(name) else _mark(name),
+        zones=zones_of(part),
     )
 
 

@@ -38,6 +38,7 @@ ClinicalTrialProtocolID = 0x00120020
 ClinicalTrialSubjectID = 0x00120040
 ClinicalTrialSubjectReadingID = 0x00120042
 ContrastBolusAgent = 0x00180010
+BodyPartExamined = 0x00180015
 ScanningSequence = 0x00180020
 SequenceVariant = 0x00180021
 ScanOptions = 0x00180022

@@ -42,6 +42,7 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.PatientBirthDate: "DA",  # `person`
         tags.PatientSex: "CS",  # `person`
         tags.PatientAge: "AS",  # `person`
+        tags.BodyPartExamined: "CS",  # `person`: a zone of the body, no text
         tags.ClinicalTrialProtocolID: "LO",  # `person`
         tags.ClinicalTrialSubjectID: "LO",  # `person`
         tags.ClinicalTrialSubjectReadingID: "LO",  # `person`

@@ -106,15 +106,15 @@ def sidecar_description(path: Path) -> str:
     return next((str(d["SeriesDescription"]) for d in documents if d.get("SeriesDescription")), "")
 
 
-def sidecar_person(path: Path) -> tuple[str, str, str]:
-    """Return PatientID, PatientBirthDate and PatientSex of a sidecar, to be compared; written nowhere."""
+def sidecar_person(path: Path) -> tuple[str, str, str, str]:
+    """Return PatientID, birth date, sex and body part of a sidecar, to be compared; written nowhere."""
     documents = [_document(sidecar) for sidecar in sidecars(path)]
     said = (
         next((str(d[name]) for d in documents if d.get(name)), "")
-        for name in ("PatientID", "PatientBirthDate", "PatientSex")
+        for name in ("PatientID", "PatientBirthDate", "PatientSex", "BodyPartExamined")
     )
-    number, born, sex = said
-    return number, born, sex
+    number, born, sex, part = said
+    return number, born, sex, part
 
 
 def _parameters(document: dict[str, Any], modality: str) -> Parameters:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from volumetry.errors import VolumetryError
+from volumetry.formats.dicom.body_parts import are_apart
 from volumetry.formats.dicom.person import (
     PersonMarks,
     image_marks,
@@ -104,6 +105,8 @@ class _Doubts:
         Patients whose dates say two orders of their visits; whose dates contradict each other otherwise.
     sides : mapping of file to str
         Sides that descriptions of series name, by the first files of scans.
+    zones : mapping of file to frozenset of str
+        Where in the body the images of a patient lie who has images that lie apart, by first files of scans.
     """
 
     rules: IdentitySection
@@ -119,6 +122,7 @@ class _Doubts:
     orders: set[str]
     days: set[str]
     sides: Mapping[str, str]
+    zones: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, cases: Sequence[Case], rules: IdentitySection, root: Path) -> _Doubts:
@@ -148,7 +152,13 @@ class _Doubts:
             unnamed={} if rules.patient else _unnamed(cases),
             orders={patient for patient, (said, *_) in marks.items() if are_in_doubt(said)},
             days={patient for patient, (said, places, _) in marks.items() if are_inconsistent(said, places)},
-            sides={name: side for *_, sides in marks.values() for name, side in sides.items()},
+            sides={name: one.side for *_, of in marks.values() for name, one in of.items() if one.side},
+            zones={
+                name: one.zones
+                for *_, of in marks.values()
+                if are_apart(frozenset(one.zones for one in of.values()))
+                for name, one in of.items()
+            },
         )
 
     @property
@@ -168,6 +178,7 @@ class _Doubts:
                 self.orders,
                 self.days,
                 self.sides,
+                self.zones,
             )
         )
 
@@ -177,6 +188,8 @@ class _Doubts:
             return case
         if not case.named_side and (side := self.sides.get(_first_file(case), "")):
             case = replace(case, named_side=side)
+        if zones := self.zones.get(_first_file(case)):
+            case = replace(case, zones=zones)
         is_doubted = case.patient in self.orders
         conflicts = []
         if is_doubted or case.patient in self.days:
@@ -301,8 +314,8 @@ def _first_of_images(case: Case) -> str:
     return next(iter(image_folders(case)), "")
 
 
-Marks = tuple[tuple[PersonMarks, ...], tuple[str, ...], dict[str, str]]
-"""Of a patient: what a file of each study says, the folders of the studies, sides by first files of scans."""
+Marks = tuple[tuple[PersonMarks, ...], tuple[str, ...], dict[str, PersonMarks]]
+"""Of a patient: what a file of each study says, the folders of the studies, what first files of scans say."""
 
 
 def _marks_of_studies(cases: Iterable[Case], root: Path) -> dict[str, Marks]:
@@ -323,7 +336,7 @@ def _marks_of_studies(cases: Iterable[Case], root: Path) -> dict[str, Marks]:
             common = _n_common(folders)
             places = tuple(names[common] if len(names) > common else "" for names in folders)
             said = tuple(marks[_first_file(case)] for case in firsts.values())
-            found[patient] = said, places, {name: one.side for name, one in marks.items() if one.side}
+            found[patient] = said, places, marks
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from volumetry.formats.dicom.body_parts import are_apart
 from volumetry.formats.dicom.person import PersonMarks, marks_said, may_be_several
 from volumetry.formats.voxels.nifti.sidecar import sidecar_person, sidecars
 from volumetry.study.cases import Case
@@ -19,6 +20,8 @@ def doubted_sidecars(
     cases: Collection[Case], documents: NameSet, rules: IdentitySection, root: Path
 ) -> Iterable[Case]:
     """Return the cases, those whose images cannot be of one person with an error.
+
+    Where a patient's images lie apart in the body, the cases say where (`Case.zones`).
 
     Parameters
     ----------
@@ -41,14 +44,21 @@ def doubted_sidecars(
         if is_new and (said := _marks(case, documents, root)) is not None:
             marks[_who(case)][case.scan] = said
     doubted = {who for who, of_scans in marks.items() if may_be_several([*of_scans.values()])}
-    return _with_doubts(cases, doubted, marks) if doubted else cases
+    apart = {who for who, said in marks.items() if are_apart(frozenset(m.zones for m in said.values()))}
+    return _with_doubts(cases, doubted, apart, marks) if doubted or apart else cases
 
 
 def _with_doubts(
-    cases: Iterable[Case], doubted: Collection[str], marks: Mapping[str, Mapping[str, PersonMarks]]
+    cases: Iterable[Case],
+    doubted: Collection[str],
+    apart: Collection[str],
+    marks: Mapping[str, Mapping[str, PersonMarks]],
 ) -> Iterator[Case]:
     for case in cases:
-        is_doubted = _is_asked(case) and _who(case) in doubted and case.scan in marks[_who(case)]
+        said = marks[_who(case)].get(case.scan) if _is_asked(case) and _who(case) in marks else None
+        if said is not None and _who(case) in apart:
+            case = replace(case, zones=said.zones)
+        is_doubted = said is not None and _who(case) in doubted
         yield replace(case, error=several_in_sidecars(case)) if is_doubted else case
 
 
