@@ -465,6 +465,9 @@ def test_an_undecided_model_is_flagged() -> None:
         error = replace(known_error(0.05), undecided=undecided)
         found = judge_change(2000, 2970, sampling_error_percent=(1.0, 1.0), reading_error=error)
         assert found.flags == flags
+    unlike = reading_error_from_dict(replace(known_error(0.05), df=60.0, readers_differ=True).as_dict())
+    found = judge_change(2000, 2970, sampling_error_percent=(1.0, 1.0), reading_error=unlike)
+    assert found.flags == ("readers-repeat-differently",)
 
 
 def test_an_error_of_few_reads_is_flagged() -> None:

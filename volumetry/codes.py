@@ -114,6 +114,7 @@ FLAGS = MappingProxyType(
         "outside-repeatability-range": "a volume lies outside the sizes of the repeated reads",
         "few-repeated-reads": "the error rests on so few repeated reads that its probabilities are too sure",
         "error-model-undecided": "another model of the error fits the repeated reads as well",
+        "readers-repeat-differently": "readers repeat differently well; one error is too small for some",
         "reader-outside-repeatability": "a reader of the change made none of the repeated reads",
         "rule-outside-repeatability": "a volume was measured by another height rule than the repeated reads",
         "protocol-changed": "thickness, spacing or pixel size differ between the visits by more than 1 %",

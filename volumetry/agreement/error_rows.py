@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,8 +74,29 @@ def error_rows(error: ReadingError, repeated: RepeatedVolumes) -> Iterator[Row]:
     }
 
 
-def reader_rows(pairs: Sequence[ReadPair], level: float) -> Iterator[Row]:
-    """Yield how well each reader repeats, where several do, and whether they differ (Bartlett's test)."""
+@dataclass(frozen=True, kw_only=True)
+class ReaderErrors:
+    """How well each reader repeats.
+
+    Attributes
+    ----------
+    by_reader : dict of str to ReadingError
+        Of readers who repeated three reads and more, by the constant model.
+    p : float
+        Of Bartlett's test that they repeat alike; 1 of one reader.
+    """
+
+    by_reader: dict[str, ReadingError]
+    p: float = 1.0
+
+    @property
+    def differ(self) -> bool:
+        """Whether one error for all readers is too small for some."""
+        return self.p < _UNLIKE_BELOW
+
+
+def reader_errors(pairs: Sequence[ReadPair], level: float) -> ReaderErrors:
+    """Estimate how well each reader repeats, and test whether they differ."""
     groups: dict[str, list[ReadPair]] = {}
     for pair in pairs:
         groups.setdefault(pair.first.reader, []).append(pair)
@@ -87,15 +109,22 @@ def reader_rows(pairs: Sequence[ReadPair], level: float) -> Iterator[Row]:
             )
     known = {reader: error for reader, error in errors.items() if error.n_pairs >= _LEAST_PAIRS}
     if len(known) < 2:
+        return ReaderErrors(by_reader=known)
+    variances = [error.log_sd_at_1_cm3**2 for error in known.values()]
+    return ReaderErrors(by_reader=known, p=_bartlett(variances, [error.df for error in known.values()]))
+
+
+def reader_rows(found: ReaderErrors) -> Iterator[Row]:
+    """Yield how well each reader repeats, where several do, and whether they differ."""
+    if len(found.by_reader) < 2:
         return
-    p = _bartlett([error.log_sd_at_1_cm3**2 for error in known.values()], [e.df for e in known.values()])
-    note = f"readers repeat alike as far as these reads tell (p = {p:.2g})"
-    if p < _UNLIKE_BELOW:
+    note = f"readers repeat alike as far as these reads tell (p = {found.p:.2g})"
+    if found.differ:
         note = (
-            f"readers repeat differently well (Bartlett's test, p = {p:.2g}): one error for all is too small "
-            "for some; run agreement on the reads of each reader and judge that reader's changes by it"
+            f"readers repeat differently well (Bartlett's test, p = {found.p:.2g}): one error for all is too "
+            "small for some; run agreement on the reads of each reader and judge that reader's changes by it"
         )
-    for reader, error in known.items():
+    for reader, error in found.by_reader.items():
         limits = error.log_sd_limits or (None, None)
         low, high = (None if v is None else 100 * math.sqrt(math.expm1(v**2)) for v in limits)
         yield {

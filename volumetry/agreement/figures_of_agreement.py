@@ -20,7 +20,7 @@ from volumetry.agreement.bland_altman_rows import (
     silently,
     without_bias,
 )
-from volumetry.agreement.error_rows import error_rows, reader_rows
+from volumetry.agreement.error_rows import ReaderErrors, error_rows, reader_errors, reader_rows
 from volumetry.agreement.limits_by_patient import Limits, icc_limits, repeat
 from volumetry.agreement.overlap import differs_beyond
 from volumetry.agreement.reads import ReadPair, RepeatedVolumes
@@ -72,6 +72,9 @@ def kind_of_agreement(
     """Compute every figure of one kind of repetition; the last two are kept with the error of reading."""
     own = tuple(pair for pair in pairs if pair.kind == repeated.kind)
     error, reason = None, ""
+    of_readers = ReaderErrors(by_reader={})
+    if repeated.kind == "within_reader":
+        of_readers = reader_errors(own, level)
     try:
         error = fit_reading_error(
             [list(row) for row in repeated.volumes_mm3],
@@ -83,6 +86,7 @@ def kind_of_agreement(
         reads = [read for pair in own for read in (pair.first, pair.second)]
         error = replace(
             error,
+            readers_differ=of_readers.differ,
             n_lesions=len({pair.first.subject for pair in own}),
             measured_by=dict(measured_by or {}),
             height_rules=tuple(sorted({read.height_rule for read in reads} - {""})),
@@ -109,7 +113,7 @@ def kind_of_agreement(
         *limit_rows(percent, "percent", pooled, either_order=several),
         *(rows_by_pair_of_readers(own, level) if several else ()),
         *(error_rows(error, repeated) if error is not None else ()),
-        *(reader_rows(own, level) if repeated.kind == "within_reader" else ()),
+        *reader_rows(of_readers),
     ]
     return KindOfAgreement(
         kind=repeated.kind,

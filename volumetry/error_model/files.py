@@ -106,6 +106,7 @@ def reading_error_from_dict(values: Mapping[str, Any], where: str = "") -> Readi
             limits_method=str(limits.get("method", "")),
             bic={str(k): _number("bic", v) for k, v in dict(values.get("bic", {})).items()},
             undecided=bool(values.get("undecided", False)),
+            readers_differ=bool(values.get("readers_differ", False)),
             protocol_sha256=str(values.get("protocol_sha256", "")),
             measured_by=_rules(values.get("measured_by")),
             height_rules=_texts("height_rules", values.get("height_rules")),

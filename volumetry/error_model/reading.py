@@ -58,6 +58,8 @@ class ReadingError:
         Of each model; lower is better.
     undecided : bool
         The next model is less than 2 units of BIC away.
+    readers_differ : bool
+        The readers repeat differently well (Bartlett's test), and one error is too small for some.
     limits_method : str
         ``chi-squared``, ``profile likelihood`` or ``jackknife over patients``.
     protocol_sha256 : str
@@ -92,6 +94,7 @@ class ReadingError:
     level: float = 0.95
     bic: Mapping[str, float] = field(default_factory=dict)
     undecided: bool = False
+    readers_differ: bool = False
     limits_method: str = ""
     protocol_sha256: str = ""
     measured_by: Mapping[str, str | bool] = field(default_factory=dict)
@@ -161,6 +164,7 @@ class ReadingError:
             "size_range_mm3": list(self.size_range_mm3),
             "bic": dict(self.bic),
             "undecided": self.undecided,
+            "readers_differ": self.readers_differ,
             "protocol_sha256": self.protocol_sha256,
             "measured_by": dict(self.measured_by),
             "height_rules": list(self.height_rules),

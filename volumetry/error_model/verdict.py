@@ -34,6 +34,7 @@ SLICING_FACTOR = 1.4 / SAFETY
 _NO_CHANGE_BELOW = 0.05
 _OUTSIDE = "outside-repeatability-range"
 _UNDECIDED = "error-model-undecided"
+_UNLIKE = "readers-repeat-differently"
 _FEW_READS_BELOW = 10
 """Degrees of freedom below which the flag ``few-repeated-reads`` is set."""
 
@@ -115,7 +116,8 @@ class ChangeWorth:
     flags : tuple of str
         ``error-unknown``; ``outside-repeatability-range``; ``few-repeated-reads``: the error has fewer than
         10 degrees of freedom, and the probabilities, which take it as known, are too sure;
-        ``error-model-undecided``: another model fits the repeated reads as well.
+        ``error-model-undecided``: another model fits the repeated reads as well;
+        ``readers-repeat-differently``: one error for all readers is too small for some.
 
     Examples
     --------
@@ -194,6 +196,8 @@ def judge_change(
     )
     if reading_error.undecided:
         flags = (*flags, _UNDECIDED)
+    if reading_error.readers_differ:
+        flags = (*flags, _UNLIKE)
     p_changed = p_up + p_down
     if reading_error.df < _FEW_READS_BELOW:
         flags = (*flags, "few-repeated-reads")
