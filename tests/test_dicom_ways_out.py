@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from conftest import ROOT
 from dicom_phantoms import stack_geometry, stack_voxels, uid_of, write_series
 from phantoms import SQUARE, contour_item, contour_items, squares, stack, trace_of, write_rtstruct, write_seg
 from pydicom.dataset import Dataset
@@ -24,6 +26,7 @@ from volumetry.contours.contour import Contour
 from volumetry.errors import VolumetryError
 from volumetry.formats.dicom.series.choose import find_stack
 from volumetry.measurement import MeasurementRule
+from volumetry.study.runs.outcome_rows import in_batch
 
 EXPECTED_MM3 = 4 * 100 * CLEAN.pixel_area_mm2 * 4.0
 
@@ -355,3 +358,19 @@ def test_the_way_out_of_a_thickness_that_is_none(
             (line,) = [r for r in csv.DictReader(file) if r["trace"]]
         assert line["code"] == code
     capsys.readouterr()
+
+
+def test_a_batch_names_no_option_that_it_does_not_have():
+    """Whatever readers of formats say of ``--scan`` is said in words of a manifest."""
+    texts = [text for path in (ROOT / "volumetry/formats").rglob("*.py") for text in _strings(path)]
+    said = [in_batch(text) for text in texts if "--scan" in text]
+    assert len(said) > 8
+    assert not [text for text in said if "--scan" in text]
+    assert all("column scan" in text for text in said)
+
+
+def _strings(path):
+    """The texts of a module, joined where they stand side by side."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value

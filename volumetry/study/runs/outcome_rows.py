@@ -53,7 +53,7 @@ def _about(error: VolumetryError, case: Case) -> dict[str, Any]:
         where = f"file:{name}"
     else:
         where = f"file:{Path(where).name}" if where else ""
-    return {"where": where, "values": plain_values(error.values), "todo": _in_batch(error.todo)}
+    return {"where": where, "values": plain_values(error.values), "todo": in_batch(error.todo)}
 
 
 _WITHOUT_SCAN = re.compile(r"volumetry measure without --scan")
@@ -62,10 +62,10 @@ _WITH_SCAN = re.compile(
 )
 
 
-def _in_batch(todo: str) -> str:
+def in_batch(todo: str) -> str:
     """What to do in words of a batch, which has no option ``--scan``.
 
-    >>> _in_batch("Name its folder with --scan.")
+    >>> in_batch("Name its folder with --scan.")
     'Name its folder in the column scan of a manifest.'
     """
     todo = _WITHOUT_SCAN.sub("leave the column scan of its line in a manifest empty", todo)
