@@ -237,6 +237,7 @@ TWO_ORDERS = {
     "one of them": ({"AcquisitionDate": "20220105"}, {}),
     "falling age": ({"PatientAge": "035Y"}, {"PatientAge": "030Y"}),
     "before birth": ({"PatientBirthDate": "20200505"}, {"PatientBirthDate": "20200505"}),
+    "a day to come": ({}, {"StudyDate": "22790601"}),
 }
 ONE_ORDER = {
     "the same": ({"AcquisitionDate": "20200301"}, {"AcquisitionDate": "20210401"}),

@@ -3,9 +3,11 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from study_phantoms import coronal, write_box
 
+import volumetry as vm
 from volumetry.cli import main
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.study.identity import order_of_visits
@@ -224,6 +226,22 @@ def test_groups_of_volunteers_are_no_patients(tmp_path):
     assert changes == []
     _, rows, _ = results(tmp_path / "study", masks, *with_identity(tmp_path, 'patient = "folder:2"'))
     assert {row["patient"] for row in rows} == {"V001", "V002", "V003"}
+
+
+@pytest.mark.parametrize(
+    ("second", "is_one"), [((2, 1), False), ((1, 2), True), ((1, 3), True), ((2, 3), True)]
+)
+def test_labels_that_have_exchanged_their_places_are_not_compared(tmp_path, second, is_one):
+    root = tmp_path / "study"
+    for visit, labels, shift in (("v1", (1, 2), 0), ("v2", second, 3)):
+        values = np.zeros((10, 24, 24), np.uint8)
+        values[2:6, 2 : 8 - shift, 2:6], values[2:6, 15 + shift : 22, 15:20] = labels
+        found = tuple(vm.MaskLabel(number=number) for number in sorted(labels))
+        mask = vm.Mask(layers=(values,), geometry=GEOMETRY, labels=found)
+        (root / f"P1/{visit}").mkdir(parents=True)
+        vm.write_mask(mask, root / f"P1/{visit}/lesion_mask.nii.gz")
+    _, rows, _ = results(root, {})
+    assert {row["code"] for row in rows} == ({""} if is_one else {"ambiguous-lesion"})
 
 
 @pytest.mark.parametrize(

@@ -333,8 +333,9 @@ def doubted_order_message(visits: Iterable[str]) -> str:
     named = ", ".join(repr(visit) for visit in sorted(visits))
     return (
         f"the order of the visits {named} is not known, so no change is computed: StudyDate says one order, "
-        "and AcquisitionDate, PatientAge or PatientBirthDate another. Give their order as visits in [study] "
-        'of the protocol, or in a manifest; visit = "StudyDate" in [identity] says that StudyDate counts.'
+        "and AcquisitionDate, PatientAge or PatientBirthDate another, or one of the days is to come. Give "
+        "their order as visits in [study] of the protocol, or in a manifest; visit = "
+        '"StudyDate" in [identity] says that StudyDate counts.'
     )
 
 

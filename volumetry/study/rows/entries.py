@@ -23,6 +23,7 @@ from volumetry.study.identity import (
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
+from volumetry.study.rows.exchanged import exchanged_labels
 from volumetry.study.rows.forms import claimed_together
 from volumetry.study.rows.reads import (
     Claim,
@@ -45,7 +46,7 @@ _OF_VOLUME = (
 
 _OF_KEYS = (
     "patient", "side", "lesion", "visit", "reader", "trace", "trace_sha256", "status", "study_date", "flags",
-    "image_side", "x_mm", "tracking", "kind", "described_side", "maker",
+    "image_side", "x_mm", "y_mm", "z_mm", "tracking", "kind", "described_side", "maker",
 )  # fmt: skip
 
 
@@ -125,7 +126,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     claims = claimed_together(light, traced, [_claim(light[i][0], light[i][2]) for i in traced])
     settled = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
     differ = _differently_named(light, traced) | differently_described(light, traced)
-    differ |= _named_by_chance(light, traced)
+    differ |= _named_by_chance(light, traced) | exchanged_labels(light, traced)
     settled |= {place: read for place, read in differ.items() if settled[place].counts}
     entries = []
     for i, (case, place, keys) in enumerate(light):

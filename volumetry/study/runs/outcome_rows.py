@@ -90,7 +90,8 @@ def _place_cells(sections: CrossSections) -> Row:
     row: Row = {"image_side": sections.source.laterality or None}
     is_placed = sections.areas_mm2.sum() > 0 and "orientation-unknown" not in sections.flags
     if is_placed and not sections.side:
-        row["x_mm"] = round(float(np.average(sections.centroids_mm[:, 0], weights=sections.areas_mm2)), 1)
+        centre = np.average(sections.centroids_mm, axis=0, weights=sections.areas_mm2)
+        row |= {name: round(float(x), 1) for name, x in zip(("x_mm", "y_mm", "z_mm"), centre, strict=True)}
     return row
 
 

@@ -19,9 +19,12 @@ def are_in_doubt(studies: Sequence[PersonMarks]) -> bool:
     - StudyDate puts one first, and the days on which the images were made (AcquisitionDate) the other; a
       day that all images have says nothing.
     - PatientAge falls.
-    - A study is dated before the birth of its patient.
+    - A study is dated before the birth of its patient, or one to come and another not: one was shifted.
     """
-    if any(study.is_unborn for study in studies):
+    today = date.today().isoformat()
+    days = [study.day for study in studies if study.day]
+    is_to_come = {day > today for day in days} == {True, False}
+    if is_to_come or any(study.is_unborn for study in studies):
         return True
     acquired = [study.acquired for study in studies if study.acquired]
     is_said = len(acquired) == 1 or len(set(acquired)) > 1
