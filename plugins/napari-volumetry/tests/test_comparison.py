@@ -32,6 +32,11 @@ def test_change_is_told_and_baseline_is_linked(person, study):
     open_followup(person, study)
     panel = person.panel.compare
     assert panel.isVisible()
+    overlay = person.tracer.scene.overlay
+    assert overlay.note == ""
+    for index, said in ((2, "Over it: Baseline  2021-03-02, not registered"), (0, "")):
+        panel._set_view(index)
+        assert overlay.note == said
     assert "+21.7 %" in panel.change.text()
     assert "increase" in panel.change.text()
 
@@ -41,6 +46,7 @@ def test_change_is_told_and_baseline_is_linked(person, study):
     other = person.widget.reading_window.other
     person.until(lambda: other.isVisible() and other.rings)
     assert panel.comparison.label == "Baseline  2021-03-02"
+    assert overlay.note == "Dashed in white: Baseline  2021-03-02, not registered"
     assert other.rings
     baseline = read_scan(study / "hip01" / "2021-03-02" / "t1_cor")
     orientation = person.tracer.scene.orientation

@@ -367,3 +367,25 @@ def test_a_very_long_name_leaves_the_panel_in_its_place_and_can_be_corrected(per
     person.tracer.go_to_slice(11)
     person.key("Shift-W")
     assert person.said == "This is the last slice."
+
+
+def test_a_fitted_picture_stays_fitted_in_a_smaller_window_and_a_zoomed_one_stays(person, study):
+    person.viewer.window.resize(1600, 1000)
+    person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
+    person.look(0.2)
+
+    def is_whole():
+        corners = person.on_canvas(np.array([(0.0, 0.0), (99.0, 199.0)]))
+        return bool(
+            (corners > 0).all() and (corners[1] < [person.canvas.width(), person.canvas.height()]).all()
+        )
+
+    assert is_whole()
+    person.viewer.window.resize(1000, 700)
+    person.look(0.2)
+    assert is_whole()
+    person.zoom_to(42, 42, 7.0)
+    view = person.tracer.scene.view
+    person.viewer.window.resize(1280, 800)
+    person.look(0.2)
+    assert (person.tracer.scene.view.zoom, person.tracer.scene.view.centre_mm) == (view.zoom, view.centre_mm)

@@ -90,8 +90,8 @@ class ReadoutChange:
         >>> change.words
         '+21.7 %, error not known: increase by the 15 % rule'
         """
-        if self.percent is None:
-            return ""
+        if self.percent is None or self.reason == "height-rules-differ":
+            return ""  # volumes by two rules cannot be subtracted
         if self.category == "not_evaluable":
             return f"{self.percent:+.1f} %: not evaluable"
         if self.error_percent is None or not self.verdict:

@@ -122,10 +122,22 @@ class ReadingWindow(QObject):
             if values is not None:
                 overlay.over = (gray_image(values, *comparison.limits), OVER_OPACITY)
         overlay.other_rings = comparison.rings(self._lesion())
+        overlay.note = "\n".join((*scene.orientation.warnings, *self._said_of_other()))
         overlay.refresh()
         self.other.is_smooth = overlay.is_smooth
         if is_beside:
             self.other.refill_soon()
+
+    def _said_of_other(self) -> list[str]:
+        """What of the other visit lies over the picture, and whether it lies where it belongs."""
+        comparison = self.comparison
+        if comparison.scan is None:
+            return []
+        is_over = comparison.view == VIEWS[2]
+        if not is_over and not comparison.shows_outline:
+            return []
+        registered = "" if comparison.is_registered else ", not registered"
+        return [f"{'Over it' if is_over else 'Dashed in white'}: {comparison.label}{registered}"]
 
     def _show_visits(self) -> None:
         shown = (self.comparison.visits, self.comparison.visit, self.comparison.read)

@@ -148,6 +148,7 @@ class Tracer(ToolCommands):
     def resized(self) -> None:  # noqa: D102
         if self.scene is not None:
             self.scene.overlay.setGeometry(self.canvas.rect())
+            self.fit_again()
             self.scene.on_view()
 
     def take_keys(self) -> None:

@@ -63,6 +63,8 @@ class CaseView(QObject):
         self.baseline_of: Callable[[str], tuple[LesionVolume, str] | None] = lambda _lesion: None
         self._is_redraw_due = False
         self._slice_shown = -1
+        self._fitted: tuple[object, ...] = ()
+        """Place and zoom that `fit` chose last."""
         self._is_offering = False
         self.decision_needed.connect(self._forget_offer)
         self.drawn.connect(self._end_offer)
@@ -101,6 +103,16 @@ class CaseView(QObject):
         """Fit the picture into its window."""
         if self.scene is not None and self.scene.is_open:
             self.scene.fit()
+            self._fitted = self._shown_now()
+
+    def fit_again(self) -> None:
+        """Fit the picture into a window of another size, unless the reader has zoomed or moved it."""
+        if self.scene is not None and self.scene.is_open and self._fitted == self._shown_now():
+            self.fit()
+
+    def _shown_now(self) -> tuple[object, ...]:
+        assert self.scene is not None
+        return (self.scene.view.centre_mm, self.scene.view.zoom)
 
     def next_slice(self) -> None:
         """Bring the next slice into view."""
