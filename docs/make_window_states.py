@@ -536,9 +536,11 @@ def pictures(
 ) -> Iterator[tuple[str, str, Path]]:
     """Make the pictures; yield (state, size and theme, file)."""
     import napari
+    import person as people
     from person import Person
     from PIL import Image
 
+    people.PATIENCE_S = 300.0  # a registration takes a busy machine long
     for number, state in enumerate(STATES, 1):
         if only not in state.__name__:
             continue
