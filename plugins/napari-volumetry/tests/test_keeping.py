@@ -73,6 +73,10 @@ def test_the_second_to_open_is_told_and_cannot_draw(person, series, disc):
         person.drag(disc(40, 40, 8))
         assert person.tracer.session.state.contours == before
         assert "read-only" in person.said
+        # Nothing was taken from anybody: the first notice stays.
+        person.key("Shift-S")
+        assert "AB has this case open" in person.panel.notice.text.text()
+        assert "taken over" not in person.panel.notice.text.text()
     finally:
         other.kill()
         other.wait()

@@ -58,6 +58,8 @@ class TracingCase:
     place : CasePlace
     holder : LockHolder or None
         Where the same reader has the case open already; the session is then read-only.
+    was_read_only : bool
+        Whether it was opened so, or is closed; a case that was taken over became so.
     unsaved_events : int
         How many events since the last save were found in the journal of an earlier session and are in this
         one: its work goes on, undo included. Offer `discard_unsaved` with it.
@@ -96,7 +98,7 @@ class TracingCase:
         self._lock = lock
         self._paths = paths
         self._in_background = in_background
-        self._was_read_only = session.is_read_only
+        self.was_read_only = session.is_read_only
         self._beside: dict[str, tuple[int, SavedTrace]] = {}
         self._writer: JournalWriter | None = None
         if not session.is_read_only:
@@ -177,7 +179,7 @@ class TracingCase:
         UsageError
             ``locked``: the case was opened read-only, or taken over with all that was drawn here.
         """
-        if self._was_read_only:
+        if self.was_read_only:
             raise UsageError(
                 "locked",
                 "the case was opened read-only",
@@ -397,4 +399,4 @@ class TracingCase:
         if self._lock is not None:
             self._lock.release()
         self._lock = None
-        self.session.is_read_only = self._was_read_only = True
+        self.session.is_read_only = self.was_read_only = True

@@ -17,6 +17,7 @@ from napari_volumetry.picture.scene import Scene
 from volumetry import MeasurementRule, Scan, VolumetryError, read_scan
 from volumetry.tracing import (
     CasePlace,
+    LockHolder,
     TracingCase,
     TracingSession,
     open_case,
@@ -32,6 +33,10 @@ TITLE = "Volumetry tracer"
 
 def _age(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _steps(number: int) -> str:
+    return "step is" if number == 1 else f"{number} steps are"
 
 
 class CaseController(CaseView):
@@ -239,29 +244,32 @@ class CaseController(CaseView):
         for problem in case.problems:
             self.tell(problem)
         if case.holder is not None:
-            who = case.holder.reader or "somebody"
-            text = (
-                f"{who} has this case open on {case.holder.host}, last active "
-                f"{_age(case.holder.heartbeat_age_s)} ago. It opens read-only: nothing can be drawn."
-            )
-            self.decision_needed.emit(text, (("Only look", lambda: None), ("Take over", self._take_over)))
+            self.tell_held(case.holder)
         elif not self.reader:
             self.message_shown.emit(
                 "Write your initials at the top first; until then nothing can be drawn.", True
             )
         elif case.unsaved_events and self._this_scan() in self._left_here:
             self.message_shown.emit(
-                f"Not saved yet: the last {case.unsaved_events} steps are as you left them.", False
+                f"Not saved yet: the last {_steps(case.unsaved_events)} as you left them.", False
             )
         elif case.unsaved_events:
             ended = "The session that was taken over has not saved" if is_taken else "An earlier session "
             text = (
-                f"{ended}{'' if is_taken else 'ended without saving'}. Its last {case.unsaved_events} steps "
-                "are here, and can be undone."
+                f"{ended}{'' if is_taken else 'ended without saving'}. Its last "
+                f"{_steps(case.unsaved_events)} here, and can be undone."
             )
             self.decision_needed.emit(
                 text, (("Go on", lambda: None), ("Back to what was saved", self.discard_unsaved))
             )
+
+    def tell_held(self, holder: LockHolder) -> None:
+        """Say who has the case open, and offer to take it over."""
+        text = (
+            f"{holder.reader or 'somebody'} has this case open on {holder.host}, last active "
+            f"{_age(holder.heartbeat_age_s)} ago. It is open read-only here: nothing can be drawn."
+        )
+        self.decision_needed.emit(text, (("Only look", lambda: None), ("Take over", self._take_over)))
 
     @property
     def has_unsaved(self) -> bool:

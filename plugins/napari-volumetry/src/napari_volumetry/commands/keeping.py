@@ -45,7 +45,10 @@ class KeptCase(PictureCommands):
         except VolumetryError as error:
             if error.code == "locked" and case.holder is not None:
                 self.tell(error)
-                self.tell_taken_over()
+                if case.was_read_only:
+                    self.tell_held(case.holder)
+                else:
+                    self.tell_taken_over()
             elif error.code not in ("read-only", "disk-full"):
                 self.tell(error)
             else:
