@@ -130,7 +130,18 @@ def last_release(folder: Path) -> Path:
     return folder
 
 
-def run(release: Path, *arguments: object) -> dict[str, float]:
+def environment(release: Path, bytecode: Path) -> dict[str, str]:
+    """Where a release is imported from, with its modules compiled, as those of an installed package are."""
+    own = {"PYTHONPATH": str(release), "PYTHONPYCACHEPREFIX": str(bytecode), "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", str(release / "volumetry")],
+        env=os.environ | own,
+        check=True,
+    )
+    return own
+
+
+def run(release: Path, own: dict[str, str], *arguments: object) -> dict[str, float]:
     """Run a command of a release; wall and processor seconds, and the largest process of it in MB."""
     code = (
         "import resource, subprocess, sys, time, json\n"
@@ -142,7 +153,7 @@ def run(release: Path, *arguments: object) -> dict[str, float]:
     )
     told = subprocess.run(
         [sys.executable, "-c", code, sys.executable, "-m", "volumetry", *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(release)},
+        env=os.environ | own,
         cwd=release,
         capture_output=True,
         check=True,
@@ -157,13 +168,16 @@ def n_rows(out: Path) -> int:
 
 
 def compare(
-    name: str, releases: dict[str, Path], rounds: int, arguments: Callable[[str], list[object]]
+    name: str,
+    releases: dict[str, tuple[Path, dict[str, str]]],
+    rounds: int,
+    arguments: Callable[[str], list[object]],
 ) -> None:
     """Print what a command takes now beside the last release."""
     seen: dict[str, list[dict[str, float]]] = {which: [] for which in releases}
     for number in range(rounds):
         for which in sorted(releases, reverse=bool(number % 2)):
-            seen[which].append(run(releases[which], *arguments(f"{which}{number}")))
+            seen[which].append(run(*releases[which], *arguments(f"{which}{number}")))
     median = {
         which: {key: statistics.median(r[key] for r in results) for key in ("wall", "cpu", "MB")}
         for which, results in seen.items()
@@ -188,7 +202,10 @@ def main() -> None:
     print(f"Python {platform.python_version()}, numpy {np.__version__}, {chosen.rounds} rounds, medians")
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        releases = {"now": ROOT, "before": last_release(scratch / "last")}
+        releases = {
+            which: (place, environment(place, scratch / "bytecode"))
+            for which, place in (("now", ROOT), ("before", last_release(scratch / "last")))
+        }
         for kind in chosen.kinds:
             study = (chosen.folder or scratch) / f"{kind}{chosen.series}"
             if not study.exists():

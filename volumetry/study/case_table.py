@@ -13,6 +13,47 @@ from volumetry.study.cases import Case
 _NAMES = tuple(field.name for field in fields(Case))
 
 
+class _Texts(Sequence[str]):
+    """Texts in a third of the memory of a list; one that is the same as that before is kept once."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._bytes = bytearray()
+        self._begins, self._ends = array("Q"), array("Q")
+        self._last: str | None = None
+        for text in texts:
+            self.append(text)
+
+    def append(self, text: str) -> None:
+        """Add a text at the end."""
+        if text != self._last:
+            self._last = text
+            begin = len(self._bytes)
+            self._bytes += text.encode("utf-8", "surrogatepass")  # file names of any bytes
+        else:
+            begin = self._begins[-1]
+        self._begins.append(begin)
+        self._ends.append(len(self._bytes))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
+        if isinstance(place, slice):
+            return tuple(self[i] for i in range(*place.indices(len(self))))
+        return self._bytes[self._begins[place] : self._ends[place]].decode("utf-8", "surrogatepass")
+
+
+_Column = _Texts | list[Any]
+
+
+def _column(values: Sequence[Any]) -> _Column:
+    return _Texts(values) if isinstance(values[0], str) else list(values)
+
+
 class CaseTable(Sequence[Case]):
     """Cases in the order they were added.
 
@@ -27,7 +68,7 @@ class CaseTable(Sequence[Case]):
     def __init__(self, cases: Iterable[Case] = ()) -> None:
         self._n = 0
         self._same: dict[str, Any] = {}
-        self._lists: dict[str, list[Any]] = {}
+        self._lists: dict[str, _Column] = {}
         for case in cases:
             self.append(case)
 
@@ -38,12 +79,13 @@ class CaseTable(Sequence[Case]):
             value = getattr(case, name)
             if name in lists:
                 column = lists[name]
-                last = column[-1]
-                column.append(last if last == value else value)
+                if isinstance(column, list) and column[-1] == value:
+                    value = column[-1]
+                column.append(value)
             elif not self._n:
                 same[name] = value
             elif value != same[name]:
-                lists[name] = [*[same.pop(name)] * self._n, value]
+                lists[name] = _column([*[same.pop(name)] * self._n, value])
         self._n += 1
 
     def __len__(self) -> int:
@@ -58,7 +100,8 @@ class CaseTable(Sequence[Case]):
             return tuple(self[i] for i in range(*place.indices(self._n)))
         if not -self._n <= place < self._n:
             raise IndexError(place)
-        return Case(**self._same, **{name: column[place] for name, column in self._lists.items()})
+        varying: dict[str, Any] = {name: column[place] for name, column in self._lists.items()}
+        return Case(**self._same, **varying)
 
     def __iter__(self) -> Iterator[Case]:
         return (self[i] for i in range(self._n))
@@ -82,7 +125,7 @@ class CaseTable(Sequence[Case]):
             order.extend(places)
         del rough
         for name, column in self._lists.items():
-            self._lists[name] = [column[place] for place in order]
+            self._lists[name] = type(column)(column[place] for place in order)
 
 
 def column_of(cases: Sequence[Case], name: str) -> Sequence[Any]:

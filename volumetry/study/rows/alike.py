@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import groupby
 
 from volumetry.study.hash_index import NameSet
 
@@ -50,7 +51,7 @@ def _beginning(name: str) -> str:
 def _groups(names: Collection[str], key: Callable[[str], str]) -> list[tuple[str, ...]]:
     """The different names with one key; they are gone through twice, so that few of many are held."""
     seen, twice = NameSet(), NameSet()
-    for name in names:
+    for name, _ in groupby(names):  # they may be those of all cases, in order
         if plain := key(name):
             (twice if plain in seen else seen).add(plain)
     found: dict[str, set[str]] = defaultdict(set)

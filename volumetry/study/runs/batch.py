@@ -232,7 +232,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
 
 def _tell_names_alike(cases: CaseTable, rows: StudyRows, options: BatchOptions) -> None:
     shown = options.pseudonymiser is None
-    patients = set(cases.column("patient"))
+    patients = cases.column("patient")
     for what, groups in (
         ("patients", names_alike(patients)),
         ("patients", names_that_begin_alike(patients)),
