@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _BITS = 0xFFFF_FFFF_FFFF_FFFF
 _SMALLEST = 64
@@ -82,6 +82,11 @@ class NameSet:
 
     def __len__(self) -> int:
         return self._n
+
+    def update(self, texts: Iterable[str]) -> None:
+        """Remember several texts."""
+        for text in texts:
+            self.add(text)
 
     def __contains__(self, text: str) -> bool:
         return bool(self._hashes[_place_of(_no_zero(hash(text)), self._hashes)])

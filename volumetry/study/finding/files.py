@@ -12,6 +12,7 @@ from itertools import groupby
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import without_suffix
 from volumetry.study.finding.name_parts import parts_of_name
+from volumetry.study.hash_index import NameSet
 
 CHANNEL = re.compile(r"(?P<case>.+)_\d{4}")
 
@@ -57,7 +58,7 @@ class Files:
     is_mask: Callable[[str], bool]
     mask_stem: Callable[[str], str]
     by_folder: FilesByFolder
-    claimed: set[str] = field(default_factory=set)
+    claimed: NameSet = field(default_factory=NameSet)
 
     def beside(self, folder: str) -> list[str]:
         """The files of a folder that no layout has claimed yet."""

@@ -68,7 +68,7 @@ class Found:
     volumes: list[str] = field(default_factory=list)
     traces: list[str] = field(default_factory=list)
     traced_series: set[SeriesKey] = field(default_factory=set)
-    traced_volumes: set[str] = field(default_factory=set)
+    traced_volumes: NameSet = field(default_factory=NameSet)
     named_by_folders: set[str] = field(default_factory=set)
     documents: NameSet = field(default_factory=NameSet)
     """JSON files, which may be sidecars of images."""

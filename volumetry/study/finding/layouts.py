@@ -37,6 +37,7 @@ from volumetry.study.finding.files import (
 )
 from volumetry.study.finding.name_parts import parts_of_name
 from volumetry.study.finding.named_pairs import flat_names, mask_folders, several_images, twin_folders
+from volumetry.study.hash_index import NameSet
 
 IGNORED = "ignore"
 """The name that nnU-Net keeps for voxels that nobody annotated."""
@@ -54,7 +55,7 @@ def cases_of_layouts(
     *,
     is_mask: Callable[[str], bool],
     mask_stem: Callable[[str], str],
-) -> tuple[CaseTable, set[str]]:
+) -> tuple[CaseTable, NameSet]:
     """Return the cases of the layouts of other programs, and the files that they account for.
 
     Parameters
@@ -71,7 +72,7 @@ def cases_of_layouts(
     cases : CaseTable
         Tracings, and images without one. Where several images could be meant, ``scan`` is empty and
         ``note`` says why.
-    claimed : set of str
+    claimed : NameSet
         The files that a layout accounts for.
     """
     files = Files(root=root, is_mask=is_mask, mask_stem=mask_stem, by_folder=FilesByFolder(volumes))
