@@ -144,12 +144,17 @@ def test_the_file_says_how_and_by_whom_and_a_batch_by_other_rules_is_refused(
 
 def test_every_table_and_figure_is_written_twice_the_same(analysed: Path) -> None:
     again = analysed / "again"
+    again.mkdir()
+    for name in ("repeatability_rescan.json", "error_by_size_rescan.svg", "repeatability_mine.json"):
+        (again / name).touch()
     assert (
         main(
             ["agreement", str(analysed / "results"), "--study", str(analysed / "study"), "--out", str(again)]
         )
         == 0
     )
+    assert not list(again.glob("*rescan*"))  # of an earlier run
+    (again / "repeatability_mine.json").unlink()
     names = sorted(p.name for p in again.iterdir())
     assert {
         "pairs.csv",

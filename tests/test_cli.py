@@ -165,6 +165,8 @@ def test_batch_writes_and_says_where(run, tmp_path):
     for name in ("measurements", "slices", "changes"):
         assert (out / f"{name}.csv").is_file()
         assert (out / f"{name}.parquet").is_file()
+    assert run("change", out / "measurements.csv", "--out", out / "changes.csv")[0] == 0
+    assert {path.name for path in out.glob("*.parquet")} == {"measurements.parquet", "slices.parquet"}
 
 
 def test_batch_exit_codes(run, tmp_path):

@@ -22,14 +22,22 @@ _WORDS = {
     "rescan": "second minus first scan",
 }
 
+_FIGURES = ("bland_altman_absolute", "bland_altman_percent", "error_by_size", "where_reads_differ")
+
 
 def write_agreement_figures(folder: Path, kinds: Sequence[KindOfAgreement], slices: Sequence[Row]) -> None:
-    """Write Bland-Altman figures, the error by size and where readers differ, for every kind."""
+    """Write Bland-Altman figures, the error by size and where readers differ, for every kind.
+
+    Those of an earlier run that are not drawn again are removed.
+    """
     from volumetry.figures.agreement_figures import draw_error_by_size
     from volumetry.figures.statistics_figures import draw_bland_altman
     from volumetry.figures.statistics_style import rendered
 
+    drawn_now: set[str] = set()
+
     def save(name: str, draw: object) -> None:
+        drawn_now.add(name)
         for suffix, content in rendered(draw).items():  # type: ignore[arg-type]
             write_atomically(folder / f"{name}.{suffix}", content)
 
@@ -57,6 +65,9 @@ def write_agreement_figures(folder: Path, kinds: Sequence[KindOfAgreement], slic
         own = [row for row in slices if row["kind"] == kind.kind]
         if own:
             save(f"where_reads_differ_{kind.kind}", lambda rows=own: _where(rows))
+    for name in {f"{what}_{kind}" for what in _FIGURES for kind in _WORDS} - drawn_now:
+        for suffix in ("png", "svg"):
+            (folder / f"{name}.{suffix}").unlink(missing_ok=True)
 
 
 def _where(rows: Sequence[Row]) -> Figure:

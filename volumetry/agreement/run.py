@@ -277,6 +277,10 @@ def _write(
         _write_json(folder / f"repeatability_{error.kind}.json", error.as_dict())
     if errors:
         _write_json(folder / "repeatability.json", errors[0].as_dict())
+    kinds_now = {error.kind for error in errors}
+    former = [f"repeatability_{kind}.json" for kind in KINDS if kind not in kinds_now]
+    for name in [*former, *(() if errors else ("repeatability.json",))]:
+        (folder / name).unlink(missing_ok=True)  # of an earlier run: these reads give no such error
     from volumetry.agreement.pictures import write_agreement_figures
 
     write_agreement_figures(folder, kinds, slices)
