@@ -155,6 +155,8 @@ def test_a_candidate_comes_with_its_tracing(archive, tmp_path):  # noqa: F811
     for visit in ("v1", "v2"):
         traced(archive, "t1", visit)
     path, lines = lines_of(archive, "--protocol", protocol)
+    _, measured, _ = rows(archive, tmp_path / "one", "--manifest", path)
+    assert {row["code"] for row in measured} == {"several-matching-series"}
     chosen = [line[2:] for line in lines if line.startswith("# P1,") and "/t1," in line]
     path.write_text("\n".join([lines[0], *chosen]) + "\n", encoding="utf-8")
     _, measured, changes = rows(archive, tmp_path / "two", "--manifest", path)

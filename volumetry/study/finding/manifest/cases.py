@@ -17,7 +17,7 @@ from volumetry.study.cases import SIDE_WORDS, Case
 from volumetry.study.finding.files import stem_of
 from volumetry.study.finding.manifest.claims import check_visit_dates, dates_of_path, without_double_claims
 from volumetry.study.finding.manifest.scans import NamedScan, NamedScans
-from volumetry.study.finding.manifest.table import ASKED, check_places, read_manifest
+from volumetry.study.finding.manifest.table import ASKED, NEEDS_A_SERIES, check_places, read_manifest
 from volumetry.study.identity import side_of_file
 from volumetry.tables import Row
 
@@ -80,6 +80,9 @@ def _lined_cases(
 
 def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> tuple[Case, str]:
     """The case of a line, and the PatientID of its images, or of its tracing."""
+    code = (row["scan"] or "").removeprefix(f"{ASKED} ")
+    is_asked_for = row["scan"] != code and code in NEEDS_A_SERIES
+    row = row | {"scan": None} if is_asked_for else row
     paths = {name: _relative(row[name], base, folder) for name in ("scan", "trace")}
     missing = [name for name in paths.values() if name and not (folder / name).exists()]
     special = [
@@ -88,6 +91,12 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> t
         if name and not ((folder / name).is_file() or (folder / name).is_dir())
     ]
     error: VolumetryError | None = None
+    if is_asked_for:
+        error = VolumetryError(
+            code,
+            "the series of the visit is not chosen yet",
+            todo="Take the lines of a candidate of the manifest instead of this one.",
+        )
     if special and not missing:
         error = ReadError(
             "unsupported-format",

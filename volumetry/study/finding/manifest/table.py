@@ -15,6 +15,9 @@ _SHOWN = 10
 ASKED = "?"
 """What stands for a patient or visit that somebody has to write, and before a lesion to be confirmed."""
 
+NEEDS_A_SERIES = ("no-matching-series", "several-matching-series")
+"""Codes of a traced visit whose series somebody has to choose: after `ASKED`, they stand for its scan."""
+
 MANIFEST = Table(
     name="manifest",
     what="A row per traced lesion.",

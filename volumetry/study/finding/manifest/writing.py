@@ -11,11 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from volumetry.study.cases import Case, are_several_lesions
 from volumetry.study.finding.discovery import discover
-from volumetry.study.finding.manifest.table import ASKED, MANIFEST
+from volumetry.study.finding.manifest.table import ASKED, MANIFEST, NEEDS_A_SERIES
 from volumetry.study.protocol import Protocol
 from volumetry.tables import Row, csv_cell
-
-_NEEDS_A_SERIES = ("no-matching-series", "several-matching-series")
 
 
 def manifest_text(
@@ -91,7 +89,7 @@ class _Lines:
             if case.besides:
                 continue
             code = "" if case.error is None else case.error.code
-            if code in _NEEDS_A_SERIES:
+            if code in NEEDS_A_SERIES:
                 visit = (case.site, case.patient, case.visit)
                 if visit not in undecided:
                     undecided.add(visit)
@@ -117,7 +115,7 @@ class _Lines:
         untraced: Row = dict.fromkeys(("side", "lesion", "reader", "read", "scan", "trace", "label", "roi"))
         traced: dict[str, list[Case]] = defaultdict(list)
         for other in self.cases:
-            is_meant = other.error is not None and other.error.code in _NEEDS_A_SERIES
+            is_meant = other.error is not None and other.error.code in NEEDS_A_SERIES
             if other.trace and is_meant and (other.site, other.patient, other.visit) == visit:
                 traced[other.scan or other.trace].append(other)
         for scan, facts in case.candidates:
@@ -129,7 +127,8 @@ class _Lines:
             for other in others:
                 yield "a tracing of another series:"
                 yield self._as_text(self._row(other))
-        yield self._cells(self._row(case) | untraced)
+        asked = f"{ASKED} {case.error.code}" if case.trace and case.error is not None else None
+        yield self._cells(self._row(case) | untraced | {"scan": asked})
 
     def _row(self, case: Case) -> Row:
         return {
