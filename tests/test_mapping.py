@@ -301,3 +301,7 @@ def test_a_column_that_may_tell_lesions_apart_is_asked_for(name, values, is_aske
     assert change(path, ONE_A_VISIT, tmp_path)[0] == (2 if is_asked else 0)
     assert (f'ignored = ["{name}"]' in capsys.readouterr().err) == is_asked
     assert change(path, f'ignored = ["{name}"]\n' + ONE_A_VISIT, tmp_path)[0] == 0
+    own = [["patient", "visit", "volume_mm3", name], *rows]
+    if name not in ("Einheit", "reader"):  # volume_mm3 names its unit; a reader is read
+        arguments = [str(table(tmp_path / "m.csv", own, ",")), "--out", str(tmp_path / "c.csv")]
+        assert main(["change", *arguments]) == (2 if is_asked else 0)

@@ -33,6 +33,7 @@ def run(chosen: argparse.Namespace) -> int:
     from volumetry.change import ChangeRule
     from volumetry.study.rows.mapping import mapped_rows, unused_columns
     from volumetry.study.rows.pairing import changes_of_table
+    from volumetry.study.rows.passed_by import check_columns_besides
     from volumetry.study.rows.worth import worth_rule
     from volumetry.tables import CHANGES, MEASUREMENTS, read_table, write_table
     from volumetry.tables.writing import remove_former_parquet
@@ -49,6 +50,7 @@ def run(chosen: argparse.Namespace) -> int:
             write_note(unused_columns(unused))
     else:
         rows = read_table(chosen.measurements, MEASUREMENTS, required=("patient", "visit", "volume_mm3"))
+        check_columns_besides(chosen.measurements)
     changes = list(changes_of_table(rows, rule, worth_rule(protocol)))
     write_table(chosen.out, CHANGES, changes)
     remove_former_parquet(Path(chosen.out), CHANGES)

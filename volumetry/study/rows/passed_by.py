@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from volumetry.errors import UsageError
 from volumetry.files.documents import Document
 from volumetry.study.rows.column_names import about
-from volumetry.study.table_text import TableText
+from volumetry.study.table_text import TableText, table_text
+from volumetry.tables import MEASUREMENTS
 
 if TYPE_CHECKING:
     from volumetry.study.rows.mapping import TableMapping
@@ -59,16 +62,51 @@ def points_in_doubt(table: TableText, columns: Iterable[str], mapping: TableMapp
 def check_telling(
     table: TableText, mapping: TableMapping, used: Mapping[tuple[str, ...], str], document: Document
 ) -> None:
-    """Refuse a table with a column that may tell tracings apart, in whatever language, and is passed by.
+    """Refuse a table with a column that may tell tracings apart, in whatever language, and is passed by."""
+    names, columns = table.names, mapping.columns
+    read = {name: names.index(getattr(columns, name)) for name in _UNIT if getattr(columns, name)}
+    for name, told in _telling(table, read, {*used.values(), *mapping.ignored}):
+        raise document.fault(
+            ("columns",),
+            f"the column {name!r}, which is not named, differs between the visits of a lesion ({told})",
+            f'Give side, lesion, reader or site = "{name}" in [columns], or ignored = ["{name}"] where '
+            "it tells nothing apart.",
+        )
 
-    Its cells differ between the rows of what the mapping takes for one lesion. Whose name says person, side,
+
+def check_columns_besides(path: Path | str) -> None:
+    """Refuse a table of measurements with a column of somebody else's that may tell tracings apart.
+
+    Raises
+    ------
+    UsageError
+        ``invalid-table``, with the column and what it says.
+    """
+    table = table_text(path)
+    names = table.names
+    if set(names) <= {*MEASUREMENTS.column_names, ""} or not {"patient", "visit"} <= set(names):
+        return
+    read = {name: names.index(name) for name in _UNIT if name in names}
+    for name, told in _telling(table, read, MEASUREMENTS.column_names):
+        raise UsageError(
+            "invalid-table",
+            f"the column {name!r}, which is none of this program's, differs between the visits of a lesion",
+            where=path,
+            values={"values": told},
+            todo="Call it side, lesion, reader or site, or remove it where it tells nothing apart.",
+        )
+
+
+def _telling(table: TableText, read: Mapping[str, int], passed: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield columns, not `passed`, that may tell tracings apart, with some of their cells.
+
+    The cells differ between the rows of what is taken for one lesion. A column whose name says person, side,
     lesion or reader may hold anything that is no decimal; another has few values, that come back. One that
     is the same for every patient at a visit says no more than the visit.
     """
-    names, columns = table.names, mapping.columns
-    read = {name: names.index(getattr(columns, name)) for name in _UNIT if getattr(columns, name)}
+    names = table.names
     for place, name in enumerate(names):
-        if not name or name in used.values() or name in mapping.ignored:
+        if not name or name in passed:
             continue
         values: dict[tuple[str, ...], dict[str, set[str]]] = {}
         counts: Counter[str] = Counter()
@@ -78,17 +116,11 @@ def check_telling(
                 counts[value] += 1
                 unit = tuple(line[at].casefold() for key, at in read.items() if key != "visit")
                 values.setdefault(unit, {}).setdefault(line[read["visit"]], set()).add(value)
-        if _are_units(counts):
-            continue  # `check_units` has compared them
+        if _are_units(counts) and len({UNITS_MM3[_unit(value)] for value in counts}) == 1:
+            continue
         differing = sorted({v for own in values.values() if _differ(own) for v in set().union(*own.values())})
         if differing and _may_tell(name, counts, values.values()):
-            told = ", ".join(map(repr, differing[:3]))
-            raise document.fault(
-                ("columns",),
-                f"the column {name!r}, which is not named, differs between the visits of a lesion ({told})",
-                f'Give side, lesion, reader or site = "{name}" in [columns], or ignored = ["{name}"] where '
-                "it tells nothing apart.",
-            )
+            yield name, ", ".join(map(repr, differing[:3]))
 
 
 def check_units(
