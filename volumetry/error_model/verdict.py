@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal, get_args
 
@@ -86,14 +87,20 @@ class VerdictRule:
         >>> round(VerdictRule(critical_value="t").multiple(30), 3)
         2.042
         """
-        normal = NormalDist().inv_cdf((1 + self.level) / 2)
-        if self.critical_value == "normal" or math.isinf(df):
-            return normal
-        from scipy.stats import chi2, t
+        return _multiple(self.critical_value, self.level, df)
 
-        if self.critical_value == "t":
-            return float(t.ppf((1 + self.level) / 2, df))
-        return normal * math.sqrt(df / float(chi2.ppf(1 - self.level, df)))
+
+@lru_cache(maxsize=64)
+def _multiple(critical_value: CriticalValue, level: float, df: float) -> float:
+    """All changes of a study have one error, and quantiles take longer than all the rest of a verdict."""
+    normal = NormalDist().inv_cdf((1 + level) / 2)
+    if critical_value == "normal" or math.isinf(df):
+        return normal
+    from scipy.stats import chi2, t
+
+    if critical_value == "t":
+        return float(t.ppf((1 + level) / 2, df))
+    return normal * math.sqrt(df / float(chi2.ppf(1 - level, df)))
 
 
 @dataclass(frozen=True, kw_only=True)
