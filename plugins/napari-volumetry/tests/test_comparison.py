@@ -46,7 +46,11 @@ def test_change_is_told_and_baseline_is_linked(person, study):
     other = person.widget.reading_window.other
     person.until(lambda: other.isVisible() and other.rings)
     assert panel.comparison.label == "Baseline  2021-03-02"
+    assert overlay.note == ""  # the picture beside says it
+    panel._set_view(0)
     assert overlay.note == "Dashed in white: Baseline  2021-03-02, not registered"
+    panel._set_view(1)
+    person.look()
     assert other.rings
     baseline = read_scan(study / "hip01" / "2021-03-02" / "t1_cor")
     orientation = person.tracer.scene.orientation

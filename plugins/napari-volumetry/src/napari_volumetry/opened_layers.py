@@ -95,7 +95,8 @@ class OpenedLayers(QObject):
                 check_trace(traced, scan)
             except VolumetryError as error:
                 layer.visible = False
-                return f"{name} is hidden: {error.what}.", True
+                whose = "patient" if error.code == "patient-mismatch" else "scan"
+                return f"{name} is hidden: it belongs to another {whose}.", True
         return f"{name} is only shown, and does not count. Load takes its outlines over as lesions.", False
 
     def _on_case(self) -> None:

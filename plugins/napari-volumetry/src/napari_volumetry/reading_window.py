@@ -131,8 +131,8 @@ class ReadingWindow(QObject):
     def _said_of_other(self) -> list[str]:
         """What of the other visit lies over the picture, and whether it lies where it belongs."""
         comparison = self.comparison
-        if comparison.scan is None:
-            return []
+        if comparison.scan is None or comparison.view == VIEWS[1]:
+            return []  # the picture beside says it
         is_over = comparison.view == VIEWS[2]
         if not is_over and not comparison.shows_outline:
             return []
