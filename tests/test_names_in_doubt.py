@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -156,6 +157,19 @@ def test_numbers_that_may_be_no_times_order_nothing(visits):
 )
 def test_numbers_that_are_times_do(visits):
     assert order_of_visits(dict.fromkeys(visits, "")).by == "numbers"
+
+
+def test_the_name_of_the_patient_before_a_visit(tmp_path):
+    """``Meier/Meier_v1``: its number orders it, and under pseudonyms the name is nowhere."""
+    root = tmp_path / "study"
+    masks = {"Meier/Meier_v1/mask": 10, "Meier/Meier_v2/mask": 5, "7/7_v1/mask": 5, "7/7_v2/mask": 5}
+    _, _, changes = results(root, masks)
+    assert classes(changes) == [("7", "no_change"), ("Meier", "decrease")]
+    shutil.rmtree(tmp_path / "out")
+    _, rows, changes = results(root, {}, "--pseudonyms", tmp_path / "key")
+    assert sorted(change["category"] for change in changes) == ["decrease", "no_change"]
+    assert not [row for row in (*rows, *changes) if "meier" in str(row).casefold()]
+    assert not [row for row in rows if row["visit"].startswith("7_")]
 
 
 def test_a_name_of_two_visits_is_unclear(tmp_path):

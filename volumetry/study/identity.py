@@ -83,6 +83,17 @@ def date_in_name(visit: str) -> str:
     return "" if any(map(is_visit_name, others)) else date_of_name(found[0][0])
 
 
+def visit_without_patient(visit: str, patient: str) -> str:
+    """Return the name of a visit without that of its patient before it.
+
+    >>> visit_without_patient("P1_v2", "P1"), visit_without_patient("v2", "P1")
+    ('v2', 'v2')
+    """
+    start, rest = visit[: len(patient)], visit[len(patient) :]
+    is_own = bool(patient) and start.casefold() == patient.casefold() and rest[:1] in ("_", "-", ".", " ")
+    return rest.strip("_-. ") or visit if is_own else visit
+
+
 def number_of_name(visit: str) -> tuple[str, int] | None:
     """Return time word and number of a visit named ``month12``, ``v1`` or ``ses-02``; None for others."""
     matched = _NUMBERED.fullmatch(visit.strip())

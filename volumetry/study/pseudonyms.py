@@ -24,6 +24,7 @@ from typing import Any
 from volumetry.errors import ReadError
 from volumetry.files.atomic import atomic_output, named_output_errors
 from volumetry.study.cases import Case
+from volumetry.study.identity import visit_without_patient
 from volumetry.study.plain_words import is_plain_name
 
 KEY_BYTES = 32
@@ -101,6 +102,13 @@ class Pseudonymiser:
             else _DAY_INSIDE.sub(lambda found: self._moved(found[0], days), name)
         )
 
+    def visit_of(self, name: str, patient: str) -> str:
+        """Return what stands for a visit, with the pseudonym for the patient's own name before it."""
+        rest = visit_without_patient(name, patient)
+        if rest == name or not rest[0].isalpha():  # 2024-01-15 of the patient 2024 is a day
+            return self.visit(name, patient)
+        return f"{self.pseudonym(patient)}_{self.visit(rest, patient)}"
+
     def visit_of_all(self, name: str) -> str:
         """Return the name of a visit that is of no one patient; what may be a date has a case id."""
         may_be = self.shift_dates and (_DAY_INSIDE.search(name) or _MAY_BE_DAY.search(name))
@@ -127,7 +135,7 @@ class Pseudonymiser:
             row["study_date"] = self.shifted(row["study_date"], patient)
         if row.get("visit"):
             visit = str(row["visit"])
-            row["visit"] = self.uid(visit) if visit == case.study_uid else self.visit(visit, patient)
+            row["visit"] = self.uid(visit) if visit == case.study_uid else self.visit_of(visit, patient)
         return row
 
     def lesion(self, name: str, case: Case) -> str:

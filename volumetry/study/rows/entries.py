@@ -19,6 +19,7 @@ from volumetry.study.identity import (
     natural,
     order_of_visits,
     unknown_order_message,
+    visit_without_patient,
     visits_against_names,
 )
 from volumetry.study.protocol import Protocol
@@ -314,6 +315,20 @@ def _conflicts(
     return found
 
 
+def _order(
+    patient: str, dates: Mapping[str, str], declared: Sequence[str], given: Mapping[str, int]
+) -> VisitOrder:
+    """The order of a patient's visits; the numbers may stand behind the patient's own name: ``P1_v2``."""
+    order = order_of_visits(dates, declared, given)
+    plain = {visit: visit_without_patient(visit, patient) for visit in dates}
+    if order.is_known or len(set(plain.values())) < len(plain):
+        return order
+    again = order_of_visits({plain[visit]: day for visit, day in dates.items()})
+    if again.by != "numbers":
+        return order
+    return VisitOrder(ranks={visit: again.ranks[plain[visit]] for visit in dates}, by=again.by)
+
+
 def _orders(
     light: Iterable[Light], protocol: Protocol
 ) -> tuple[dict[tuple[str, str], VisitOrder], dict[tuple[str, str], dict[str, str]]]:
@@ -330,7 +345,7 @@ def _orders(
             given[patient].setdefault(visit, case.visit_order)
     dates = {patient: first_days(visits) for patient, visits in days.items()}
     declared = tuple(map(composed_text, protocol.visits))
-    orders = {p: order_of_visits(visits, declared, given[p]) for p, visits in dates.items()}
+    orders = {p: _order(p[1], visits, declared, given[p]) for p, visits in dates.items()}
     doubted = {(keys["site"], keys["patient"]) for case, _, keys in light if case.order_doubted}
     for patient in doubted:
         if orders[patient].by == "dates":

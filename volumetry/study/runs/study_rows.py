@@ -93,10 +93,10 @@ class StudyRows:
     def _protocol_of(self, place: int) -> Protocol:
         """The protocol with the names of visits that the rows of a patient have."""
         hidden = self.settings.pseudonymiser
-        if hidden is None or not hidden.shift_dates:
+        if hidden is None:
             return self.protocol
         patient = self.cases[place].patient
-        return replace(self.protocol, visits=tuple(hidden.visit(v, patient) for v in self.protocol.visits))
+        return replace(self.protocol, visits=tuple(hidden.visit_of(v, patient) for v in self.protocol.visits))
 
     def record(self, case: Case) -> dict[str, Any]:
         """Return what the ledger holds of a case."""
