@@ -78,6 +78,37 @@ def test_what_tells_lesions_apart_is_not_passed_over(tmp_path, first, second):
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "lesions"),
+    [
+        (["lesion1", "lesion2"], ["lesion1", "lesion2"], ["lesion1", "lesion2"]),
+        (["t1_lesion_1", "t1_lesion_2"], ["t1_lesion_1", "t1_lesion_2"], ["lesion_1", "lesion_2"]),
+        (["L1", "L2", "L3"], ["L1", "L2", "L3"], ["L1", "L2", "L3"]),
+        (["cyst", "tumor"], ["cyst", "tumor"], ["cyst", "tumor"]),
+        (["femoral_head", "TumorA"], ["femoral_head", "tumorA"], ["TumorA", "femoral_head"]),
+        (["lesion1", "lesion2"], ["lesion1"], []),
+        (["lesion1", "lesion2"], ["lesion2", "lesion3"], []),
+        (["lesion_AB", "lesion_CD"], ["lesion_AB", "lesion_CD"], []),
+        (["lesion_final", "lesion_draft"], ["lesion_final", "lesion_draft"], []),
+        (["1", "2"], ["1", "2"], []),
+        (["lesion", "cyst"], ["lesion", "cyst"], []),
+    ],
+)
+def test_names_that_stand_alike_at_every_visit_are_lesions(tmp_path, first, second, lesions):
+    visits = {"v1": first, "v2": second}
+    masks = {f"P1/{v}/{name}_mask": 10 - n for v, names in visits.items() for n, name in enumerate(names)}
+    _, rows, changes = results(tmp_path / "study", masks, images=("P1/v1/t1", "P1/v2/t1"))
+    told = sorted(row["lesion"] for row in changes if row["category"] == "no_change")
+    assert told == lesions
+    assert {row["code"] for row in rows} == ({""} if lesions else {"ambiguous-lesion"})
+    assert main(["--quiet", "manifest", str(tmp_path / "study"), "--out", str(tmp_path / "m.csv")]) == 0
+    again = results(tmp_path / "study", {}, "--manifest", tmp_path / "m.csv")
+    assert [(row["lesion"], row["category"]) for row in again[2] if lesions] == [
+        (lesion, "no_change") for lesion in lesions
+    ]
+    assert {row["code"] for row in again[1]} == {row["code"] for row in rows}
+
+
+@pytest.mark.parametrize(
     ("first", "second"),
     [
         ("lesion_1_mask", "lesion_1_mask"),

@@ -26,7 +26,7 @@ vertebra vertebrae vertebral vessel vessels visceral vitreous white wm gm csf wm
 _DISEASE = """
 abscess active adenoma aneurysm avn avascular bml benign bleed bleeding calcification carcinoma cavernoma
 chronic contusion core cyst cysts cystic defect dominant edema effusion enhancing enhancement fibroid fibrosis
-flair fracture glioblastoma glioma granuloma growth haematoma haemorrhage hamartoma hemangioma hematoma
+fracture glioblastoma glioma granuloma growth haematoma haemorrhage hamartoma hemangioma hematoma
 hemorrhage hypointense hyperintense hyperintensity index infarct infarction inflammation ischemia ischemic
 les lesion lesions lipoma lymphoma malignant mass melanoma meningioma met metastases metastasis mets myeloma
 myoma ms fcd ncr necrosis necrotic neoplasm nodule nodules oedema onfh osteonecrosis osteosarcoma pathology
@@ -43,10 +43,20 @@ adc annotation annotations auto binary ce contour corrected ct dce dwi dseg edit
 label labels manual map mask masks mr mri native new old outline pd pet pred prediction probability probseg
 roi rois seg segmentation segmentations stir t t1 t1w t2 t2w truth v volume
 """
+_PARTS = frozenset((_ANATOMY + _DISEASE).split())
 _WORDS = frozenset(" ".join((_ANATOMY, _DISEASE, _LINKS, _IMAGING)).split())
 _PIECE = re.compile(r"[^\W\d_]+|\d+")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LONGEST_NUMBER = 3
+
+
+def names_a_part(word: str) -> bool:
+    """Return whether a word in small letters is one of anatomy or disease.
+
+    >>> names_a_part("cyst"), names_a_part("femoral"), names_a_part("final")
+    (True, True, False)
+    """
+    return word in _PARTS
 
 
 def is_plain_name(name: str) -> bool:

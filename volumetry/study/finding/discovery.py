@@ -31,6 +31,7 @@ from volumetry.study.finding.layouts import cases_of_layouts
 from volumetry.study.finding.manifest.cases import manifest_cases
 from volumetry.study.finding.manifest.table import MANIFEST_NAME
 from volumetry.study.finding.mixed_forms import alike_named
+from volumetry.study.finding.named_lesions import with_names_of_lesions
 from volumetry.study.finding.names import image_stem, is_mask_name
 from volumetry.study.finding.series_choice import choose_series
 from volumetry.study.finding.session_dates import dated
@@ -92,7 +93,7 @@ def discover(
         return _ordered(dated(case) for case in manifest_cases(Path(manifest), folder))
     found = look_around(folder)
     _tell_of_links(found)
-    named = alike_named(_named_cases(found, protocol), protocol.identity)
+    named = with_names_of_lesions(alike_named(_named_cases(found, protocol), protocol.identity))
     headers = {series.files[0]: series.headers for series in found.series.values()}
     documents = found.documents
     del found

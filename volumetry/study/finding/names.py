@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import without_suffix
 from volumetry.study.identity import date_of_name, is_visit_name
+from volumetry.study.plain_words import names_a_part
 
 _MASK_WORD = r"(?:masks?|labels?|seg|dseg|segmentations?)"
 _MASK_NAME = re.compile(
@@ -44,6 +45,7 @@ _OF_NO_LESION = re.compile(
 _NUMBERED_LESION = re.compile(rf"lesions?|rois?|left|right|[lr]|{_MASK_WORD}")
 """Words after which a number may be that of a lesion: ``lesion_2``, ``roi-2``, ``mask_2``."""
 _MASK = re.compile(_MASK_WORD)
+_LETTERED_NAME = re.compile(r"(?:les|lesion|tumou?r|met|node|nodule|cyst)[a-f]")
 _NUMBERED_NAME = re.compile(r"(?:[lr]|les|lesion|roi|gtv|tumou?r|met|node|nodule|cyst)\d{1,2}")
 _DATES = re.compile(r"\d{4}([-_.])\d{1,2}\1\d{1,2}|\d{1,2}([-_.])\d{1,2}\2\d{4}")
 _DAY = re.compile(r"(?<![0-9])\d{4}([-_]?)\d{2}\1\d{2}(?![0-9])")
@@ -281,6 +283,27 @@ def lesion_words(name: str, scan: str, known: Iterable[str]) -> str:
     of_image = without_suffix(scan.rpartition("/")[2]).casefold().startswith(image_stem(name).casefold())
     words = [*_folder_words(name), *(() if scan and of_image else _lesion_words(stem))]
     return " ".join(word for word in words if word not in said and not _says_a_visit(word))
+
+
+def is_lesion_name(described: str) -> bool:
+    """Return whether words of a mask's name (`lesion_words`) are the name of a lesion, and not of a reader.
+
+    Examples
+    --------
+    >>> [is_lesion_name(words) for words in ("lesion 1", "l2", "tumora", "femoral head")]
+    [True, True, True, True]
+    >>> [is_lesion_name(words) for words in ("a", "mask 1", "anna")]
+    [False, False, False]
+    """
+    words, before = described.split(), ""
+    for word in words:
+        is_number = word.isdecimal() and before in ("lesion", "lesions", "roi", "rois")
+        is_counted = word in ("lesion", "lesions", "roi", "rois")
+        is_name = _NUMBERED_NAME.fullmatch(word) or _LETTERED_NAME.fullmatch(word) or names_a_part(word)
+        if not (is_number or is_counted or is_name):
+            return False
+        before = word
+    return bool(words)
 
 
 def _says_a_visit(word: str) -> bool:
