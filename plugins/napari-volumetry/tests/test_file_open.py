@@ -94,16 +94,21 @@ def test_the_mask_of_another_patient_is_hidden_and_never_taken_over(person, stud
         (layer,) = person.viewer.open(tmp_path / f"{name}.seg.dcm", plugin="napari-volumetry")
         return layer
 
-    layer = bring("other") if is_first else None
+    early, layer = (bring("own"), bring("other")) if is_first else (None, None)
     assert person.tracer.open_series(case)
     layer = layer or bring("other")
     person.until(lambda: not layer.visible)
     assert "another patient" in person.said
+    assert person.viewer.layers.selection.active is None
+    if early is not None:
+        assert "only shown" in person.said
     person.tracer.load_outlines(tmp_path / "other.seg.dcm")
     assert not person.tracer.session.state.lesions
     assert "another patient" in person.said
-    shown = bring("own")
-    person.until(lambda: "only shown" in person.said)
+    shown = early or bring("own")
+    person.until(lambda: early is not None or "only shown" in person.said)
     assert shown.visible
+    layers = person.viewer.layers
+    assert layers.index(shown) > layers.index(person.tracer.scene.image)
     person.tracer.load_outlines(tmp_path / "own.seg.dcm")
     assert [lesion.name for lesion in person.tracer.session.state.lesions.values()] == ["R1"]

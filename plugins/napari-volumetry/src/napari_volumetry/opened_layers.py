@@ -71,7 +71,7 @@ class OpenedLayers(QObject):
         if scene is None:
             return
         said: list[tuple[str, bool]] = []
-        for layer in self.tracer.viewer.layers:
+        for layer in list(self.tracer.viewer.layers):
             known = layer.metadata.get("volumetry")
             if (
                 layer is scene.image
@@ -82,6 +82,8 @@ class OpenedLayers(QObject):
             known["seen"] = self.tracer.opening
             said.append(self._said_of(layer, known, scene.scan))
         if said:
+            # napari would advertise the keys of the layer that came last, which are the tracer's here.
+            self.tracer.viewer.layers.selection.active = None
             self.tracer.say(" ".join(text for text, _ in said), any(is_hidden for _, is_hidden in said))
 
     def _said_of(self, layer: Layer, known: dict[str, Any], scan: Scan) -> tuple[str, bool]:
@@ -97,6 +99,9 @@ class OpenedLayers(QObject):
                 layer.visible = False
                 whose = "patient" if error.code == "patient-mismatch" else "scan"
                 return f"{name} is hidden: it belongs to another {whose}.", True
+        layers, image = self.tracer.viewer.layers, self.tracer.scene.image if self.tracer.scene else None
+        if image in layers and layers.index(layer) < layers.index(image):
+            layers.move(layers.index(layer), len(layers))  # the picture would cover it
         return f"{name} is only shown, and does not count. Load takes its outlines over as lesions.", False
 
     def _on_case(self) -> None:
