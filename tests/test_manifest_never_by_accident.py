@@ -15,13 +15,13 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-def measured(tmp_path, lines, encoding="utf-8"):
+def measured(tmp_path, lines, encoding="utf-8", more=()):
     """Run a batch by a manifest; return its exit code, measurements and changes."""
     for name, rows in {"a": 10, "b": 5, "c": 7}.items():
         write_box(tmp_path / f"study/{name}.nii.gz", rows=(5, 5 + rows))
     (tmp_path / "m.csv").write_bytes((HEAD + "".join(f"{line}\n" for line in lines)).encode(encoding))
     arguments = ["batch", str(tmp_path / "study"), "--manifest", str(tmp_path / "m.csv"), "--jobs", "1"]
-    code = main(["--quiet", *arguments, "--out", str(tmp_path / "out")])
+    code = main(["--quiet", *arguments, "--out", str(tmp_path / "out"), *more])
     tables = []
     for name in ("measurements", "changes"):
         path = tmp_path / f"out/{name}.csv"
@@ -156,6 +156,16 @@ def test_a_year_that_is_written_wrong_contradicts_the_names(tmp_path, days, is_f
     _, rows, changes = measured(tmp_path, lines)
     for row in (*rows, *changes):
         assert ("visit-dates-conflict" in row["flags"].split(";")) == is_flagged
+
+
+def test_an_order_of_the_protocol_that_contradicts_that_of_the_manifest(tmp_path):
+    lines = ["P,pre,,2,x,,,a.nii.gz,", "P,post,,1,x,,,b.nii.gz,"]
+    (tmp_path / "study.toml").write_text('[study]\nvisits = ["pre", "post"]\n', encoding="utf-8")
+    _, rows, changes = measured(tmp_path, lines, more=("--protocol", str(tmp_path / "study.toml")))
+    assert all("visit-dates-conflict" in row["flags"] for row in (*rows, *changes))
+    assert "visit_order of the manifest" in rows[0]["message"]
+    _, rows, changes = measured(tmp_path, lines, more=("--fresh",))
+    assert not any("visit-dates-conflict" in row["flags"] for row in (*rows, *changes))
 
 
 def test_an_order_of_the_protocol_that_contradicts_the_dates(tmp_path):

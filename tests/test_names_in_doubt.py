@@ -190,6 +190,16 @@ def test_numbers_that_are_times_do(visits):
     assert order_of_visits(dict.fromkeys(visits, "")).by == "numbers"
 
 
+def test_reads_in_flat_names_are_reads_and_no_lesions(tmp_path):
+    names = [f"P1_202{v}-03-01_readerA_read{n}_mask" for v in (2, 3) for n in (1, 2)]
+    _, rows, changes = results(tmp_path / "study", dict(zip(names, (10, 9, 5, 6), strict=True)))
+    assert [(row["reader"], row["lesion"], row["read"]) for row in rows] == [
+        ("A", "1", "1"),
+        ("A", "1", "2"),
+    ] * 2
+    assert classes(changes) == [("P1", "decrease")]
+
+
 def test_the_name_of_the_patient_before_a_visit(tmp_path):
     """``Meier/Meier_v1``: its number orders it, and under pseudonyms the name is nowhere."""
     root = tmp_path / "study"

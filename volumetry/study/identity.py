@@ -334,7 +334,8 @@ def conflict_message(visits: Iterable[str]) -> str:
     named = ", ".join(repr(visit) for visit in sorted(visits))
     return (
         f"the order of the visits {named} by the manifest or protocol contradicts the dates of their images "
-        "(StudyDate, or a date in their names) or of the manifest; the given order counts. If it is wrong, "
+        "(StudyDate, or a date in their names), or those or visit_order of the manifest; the order of the "
+        "protocol counts, then that of the manifest. If it is wrong, "
         "correct study_date, visit_order, or visits in the protocol."
     )
 

@@ -22,6 +22,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _READER = re.compile(r"reader-?([A-Za-z0-9]+)", re.IGNORECASE)
+_READ = re.compile(r"(?:^|[_-])read-?(\d{1,2})(?=$|[_-])", re.IGNORECASE)
 _IMAGE_FOLDERS = ("images", "image", "imgs", "scans", "volumes")
 _MASK_FOLDERS = ("masks", "mask", "labels", "label", "segmentations", "segs", "annotations")
 _COPY = re.compile(r"[\W_]*(?:copy|kopie|copie|copia)?[\W_\d]*", re.IGNORECASE)
@@ -234,6 +235,8 @@ def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], res
     patient, visit = _flat_who(stem, folder)
     reader = _READER.search(rest)
     lesion = (rest.replace(reader[0], "") if reader else rest).strip("_-")
+    read = _READ.search(lesion)
+    lesion = _READ.sub("", lesion).strip("_-")
     is_version = bool(_VERSION.fullmatch(lesion)) and bool(stem_before_mask(mask))
     tied = tuple(candidates) if len(candidates) == 1 else ()
     return Case(
@@ -244,6 +247,7 @@ def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], res
         lesion="" if lesion.lower() in _PLAIN_WORDS or _COPY.fullmatch(lesion) or is_version else lesion,
         is_lesion_of_file=True,
         reader=reader[1] if reader else "",
+        read=int(read[1]) if read else None,
         described=f"lesion {int(lesion)}" if lesion.isdecimal() else "",
         trace=mask,
         scan=tied[0] if tied else "",

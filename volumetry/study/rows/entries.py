@@ -305,6 +305,13 @@ def _conflicts(
             if day:
                 days[keys["site"], keys["patient"], is_own][keys["visit"]].add(day)
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    given: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for case, _, keys in light:
+        if case.visit_order is not None:
+            given[keys["site"], keys["patient"]][keys["visit"]].add(f"{case.visit_order + 10**9:012}")
+    for who, places in given.items():  # of a manifest, where the protocol has another order
+        for visit, others in days_against_ranks(orders[who].ranks, places).items():
+            found[(*who, visit)] += others
     for (site, patient, _), visits in days.items():
         for visit, others in days_against_ranks(orders[site, patient].ranks, visits).items():
             found[site, patient, visit] += others
