@@ -242,8 +242,10 @@ def recognise(path: Path | str) -> Format:
         known = _KNOWN.get(str(path))
         if known is not None and known[0] == file_mark(status):
             return known[1]
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        head = b""
+        if status.st_size:  # files of the system that say 0, such as /proc/kmsg, may never answer
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
     except FileNotFoundError:
         raise ReadError("not-found", "there is no such file", where=path, todo="Check the name.") from None
     except (OSError, ValueError) as error:
