@@ -57,6 +57,23 @@ def test_after_a_crash_one_can_go_back(person, series):
     assert not person.tracer.session.state.contours
 
 
+def test_who_draws_on_after_a_crash_has_answered_and_loses_nothing(person, series, disc):
+    subprocess.run([sys.executable, "-c", SESSION, str(series), "AB", "crash"], capture_output=True)
+    person.tracer.open_series(series)
+    person.look()
+    person.zoom_to(40, 40, 5.0)
+    person.key("W")
+    assert person.panel.notice.isVisible()
+    person.tracer.go_to_slice(8)
+    person.key("G")
+    person.drag(disc(40, 40, 8))
+    assert len(person.tracer.session.state.contours) == 4
+    assert not person.panel.notice.isVisible()
+    assert person.panel.notice.buttons == []
+    person.key("Control-Z")
+    assert len(person.tracer.session.state.contours) == 3
+
+
 def test_the_second_to_open_is_told_and_cannot_draw(person, series, disc):
     other = subprocess.Popen(
         [sys.executable, "-c", SESSION, str(series), "AB", "wait"], stdout=subprocess.PIPE

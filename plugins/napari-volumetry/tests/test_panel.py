@@ -101,6 +101,17 @@ def test_the_check_list_says_what_is_so_now(traced):
     assert not signing.is_open
 
 
+def test_no_area_is_called_the_largest_where_a_slice_has_none(traced, disc):
+    person, largest = traced, traced.panel.numbers.values["max_area_mm2"]
+    assert (largest.text(), largest.toolTip()) == ("–", "")  # slices 6 and 8 have no outline
+    person.key("U", "Shift-J")
+    assert person.number("max_area_mm2") > 0
+    person.tracer.session.add_outline(5, disc(44, 44, 8)[:-1])
+    person.tracer.update_view()
+    assert person.panel.numbers.values["volume_thickness_cm3"].text() == "–"
+    assert (largest.text(), largest.toolTip()) == ("–", "")  # two outlines overlap on slice 6
+
+
 def test_another_reader_goes_on_with_the_case(person, study, disc):
     person.tracer.reader = ""
     person.tracer.open_study(study)

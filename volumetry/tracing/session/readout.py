@@ -39,6 +39,9 @@ from volumetry.volume import HeightRule, LesionVolume
 
 Array = NDArray[np.float64]
 
+WITHOUT_AREA = ("untraced-slice", "missing-slice")
+"""Codes of objections that say that a slice within the lesion has no area."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadoutWarning:
@@ -85,8 +88,9 @@ class LesionReadout:
     slices_traced, slices_skipped, slices_unconfirmed : tuple of int
         With a confirmed area; without one between those; with proposed outlines.
     max_area_mm2 : float
-        Of the slices whose outlines say one area.
+        0 where `max_area_slice` is None.
     max_area_slice : int or None
+        None where nothing is traced, or a slice within the lesion has no area: it could have the largest.
     area_by_slice_mm2 : (n_slices,) array
         Confirmed, for the bar chart.
     unconfirmed_area_by_slice_mm2 : (n_slices,) array
@@ -191,7 +195,9 @@ def read_out(
     answer = _answer(volume, warnings, is_traced=bool(traced) or lesion.is_judged)
     sound = {index: section for index, section in traced.items() if index not in faults}
     by_slice = _by_slice(geometry, sound)
-    largest = int(np.argmax(by_slice)) if sound else None
+    # A slice without an area could have the largest.
+    has_all = not faults and not any(w.code in WITHOUT_AREA for w in objections)
+    largest = int(np.argmax(by_slice)) if sound and has_all else None
     change = None
     if baseline is not None:
         change = read_change(

@@ -259,7 +259,7 @@ class CaseController(CaseView):
                 f"{ended}{'' if is_taken else 'ended without saving'}. Its last "
                 f"{_steps(case.unsaved_events)} here, and can be undone."
             )
-            self.decision_needed.emit(
+            self.ask_until_edit(
                 text, (("Go on", lambda: None), ("Back to what was saved", self.discard_unsaved))
             )
 

@@ -66,6 +66,8 @@ class CaseView(QObject):
         self._fitted: tuple[object, ...] = ()
         """Place and zoom that `fit` chose last."""
         self._is_offering = False
+        self._asked_of: int | None = None
+        """Number of the state that a question is about; it is answered by the next edit."""
         self.decision_needed.connect(self._forget_offer)
         self.drawn.connect(self._end_offer)
         viewer.dims.events.current_step.connect(self._on_step)
@@ -186,11 +188,21 @@ class CaseView(QObject):
         self.decision_needed.emit(text, choices)
         self._is_offering = True
 
+    def ask_until_edit(self, text: str, choices: tuple[tuple[str, Callable[[], object]], ...]) -> None:
+        """Ask what is to be done with the state as it is: who draws, undoes or saves goes on with it."""
+        self.decision_needed.emit(text, choices)
+        self._asked_of = None if self.session is None else self.session.state.number
+
     def _forget_offer(self, *_asked: object) -> None:
         # Something else is asked now, in its place.
         self._is_offering = False
+        self._asked_of = None
 
     def _end_offer(self) -> None:
+        number = None if self.session is None else self.session.state.number
+        if self._asked_of is not None and self._asked_of != number:
+            self._asked_of = None
+            self.decision_over.emit()
         if self._is_offering and (self.session is None or self.session.state.lesions):
             self._is_offering = False
             self.decision_over.emit()
