@@ -100,6 +100,29 @@ def test_the_second_to_open_is_told_and_cannot_draw(person, series, disc):
         other.stdout.close()
 
 
+def test_what_is_loaded_is_told_chosen_and_taken_back_by_one_undo(person, study, disc):
+    person.tracer.open_series(study / "hip01" / "2021-09-07" / "t1_cor")
+    person.tracer.new_lesion("R")
+    own = person.tracer.lesion
+    person.tracer.session.add_outline(3, disc(40, 40, 8)[:-1])
+    before = person.tracer.session.state.records
+    person.tracer.load_outlines(study / "hip01" / "2021-09-07" / "rtstruct.dcm")
+    person.look()
+    lesion, state = person.tracer.lesion, person.tracer.session.state
+    assert lesion.id != own.id
+    n_slices = len(state.slices_of(lesion.id))
+    assert n_slices > 1
+    assert person.said.startswith("Loaded: ")
+    assert f"{lesion.name} ({n_slices} slices)" in person.said
+    assert "Ctrl+Z" in person.said
+    person.key("Control-Z")
+    assert person.tracer.session.state.records == before
+    assert person.tracer.lesion == own
+    assert person.panel.commands["undo"].isEnabled()
+    person.key("Control-Z")
+    assert not person.tracer.session.state.contours
+
+
 def test_outlines_from_another_file_are_not_saved_until_they_are(person, study):
     series = study / "hip01" / "2021-09-07" / "t1_cor"
     person.tracer.open_series(series)

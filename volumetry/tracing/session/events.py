@@ -14,6 +14,7 @@ from volumetry.tracing.session.records import PaintedSlice, Record, TracedContou
 
 Action = Literal[
     "open",
+    "load",
     "add-lesion",
     "change-lesion",
     "delete-lesion",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_volumetry.commands.command import command
 from napari_volumetry.commands.outline_files import read_outlines
 from napari_volumetry.commands.picture_commands import PictureCommands
+from napari_volumetry.keys import key_of
 from volumetry import VolumetryError, read_trace
 from volumetry.tracing import CasePlace, SavedTrace, TracingCase, TracingSession, printable
 
@@ -27,6 +28,10 @@ def _clock(time: str) -> str:
 
 def _steps(number: int) -> str:
     return "1 step" if number == 1 else f"{number} steps"
+
+
+def _slices(number: int) -> str:
+    return "1 slice" if number == 1 else f"{number} slices"
 
 
 class KeptCase(PictureCommands):
@@ -153,8 +158,17 @@ class KeptCase(PictureCommands):
         assert self.scene is not None
         taken = {lesion.name for lesion in session.state.lesions.values()}
         found = read_outlines(Path(path), self.scene.scan, reader=self.reader, taken=taken)
-        session.load_traces(found, are_saved=False)
+        loaded = session.load_traces(found, action="load", are_saved=False)
+        if not loaded:
+            self.say("There is no outline in this file.", False)
+            return
+        self.drop_for("the lesion changed")
+        session.current_lesion = loaded[0]
         self.go_to_lesion()
+        names = ", ".join(
+            f"{session.state.lesions[i].name} ({_slices(len(session.state.slices_of(i)))})" for i in loaded
+        )
+        self.say(f"Loaded: {names}. {key_of('undo')} takes it back.", False)
 
     def _move_and_save(self, place: CasePlace) -> None:
         with self._telling():
