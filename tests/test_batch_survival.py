@@ -85,8 +85,9 @@ def test_ended_at_any_moment_no_worker_lives_on_and_the_next_run_resumes(study, 
 @linux
 def test_a_signal_says_what_is_kept_and_its_number(study, tmp_path):
     batch = ["batch", str(study / "study"), "--out", str(tmp_path / "out"), "--jobs", "2"]
+    slower = SLOW.replace("time.sleep(0.02)", "time.sleep(0.5)")  # it is at work when the signal comes
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, "told", *batch], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", slower, "told", *batch], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     ledger = tmp_path / "out/ledger.jsonl"
     deadline = time.monotonic() + 120
