@@ -32,7 +32,8 @@ from study_phantoms import coronal, write_box
 _RUN = """
 import json, resource, sys, time
 begin = time.perf_counter()
-from volumetry.study.runs.batch import run_batch, BatchOptions
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 summary = run_batch(sys.argv[1], sys.argv[2], BatchOptions(jobs=int(sys.argv[3])))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"s": time.perf_counter() - begin, "MiB": peak, "counts": summary.counts}))

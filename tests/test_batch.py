@@ -18,7 +18,8 @@ from volumetry.cli import main
 from volumetry.study.protocol import Protocol
 from volumetry.study.pseudonyms import Pseudonymiser
 from volumetry.study.runs import batch as batch_module
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 
 TABLES = ("measurements.csv", "slices.csv", "changes.csv")
 
@@ -205,7 +206,8 @@ def test_a_case_that_kills_its_worker_says_so_and_the_rest_finish(tmp_path, monk
 
 
 _BATCH = (
-    "import sys; from volumetry.study.runs.batch import run_batch, BatchOptions\n"
+    "import sys; from volumetry.study.runs.batch import run_batch\n"
+    "from volumetry.study.runs.options import BatchOptions\n"
     "run_batch(sys.argv[1], sys.argv[2], BatchOptions(jobs=2))"
 )
 

@@ -12,8 +12,8 @@ from conftest import ROOT
 
 import volumetry as vm
 from volumetry.cli import main
-from volumetry.study.runs.batch import BatchOptions
 from volumetry.study.runs.figures import draw_batch
+from volumetry.study.runs.options import BatchOptions
 
 SERIES = ROOT / "sample_scans/study/hip01/2021-03-02/t1_cor"
 

@@ -127,7 +127,8 @@ def test_a_script_without_a_guard_is_told_once(study, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import multiprocessing\n"
-        "from volumetry.study.runs.batch import BatchOptions, run_batch\n"
+        "from volumetry.study.runs.batch import run_batch\n"
+        "from volumetry.study.runs.options import BatchOptions\n"
         "multiprocessing.set_start_method('spawn', force=True)\n"
         f"run_batch({str(study / 'study')!r}, {str(tmp_path / 'out')!r}, BatchOptions(jobs=2))\n",
         encoding="utf-8",

@@ -16,7 +16,8 @@ from volumetry.study.identity import date_of_name, number_of_name, order_of_visi
 from volumetry.study.protocol import IdentitySection, parse_protocol
 from volumetry.study.rows.pairing import changes_of_table
 from volumetry.study.rows.reads import Claim, settle_reads
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 

@@ -19,7 +19,8 @@ from phantoms import contour_items, write_rtstruct, write_seg
 from study_phantoms import box_contours, box_trace, write_box
 
 from volumetry import Mask, MaskLabel, Provenance, ScanGeometry, ScanSource, write_mask, write_trace
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 FORMS = ("rtstruct", "seg", "flat", "bids", "nested", "manifest", "native")

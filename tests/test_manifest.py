@@ -10,7 +10,8 @@ from study_phantoms import write_box
 from volumetry.errors import VolumetryError
 from volumetry.study.finding.discovery import discover
 from volumetry.study.finding.manifest.table import MANIFEST, read_manifest
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 HEADER = ("patient", "visit", "study_date", "side", "scan", "trace", "label")

@@ -12,7 +12,8 @@ from study_phantoms import write_box, write_box_trace
 
 from volumetry.errors import UsageError
 from volumetry.study.finding.manifest.writing import manifest_text
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 FOLDERS = (

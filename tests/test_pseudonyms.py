@@ -10,7 +10,8 @@ from volumetry.cli import main
 from volumetry.errors import VolumetryError
 from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser, read_key
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 
 
 def test_the_key_is_made_once_and_kept_private(tmp_path):

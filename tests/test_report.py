@@ -26,7 +26,8 @@ from volumetry.formats import read_trace
 from volumetry.pages.lesion_page import MAX_BYTES
 from volumetry.pages.run import write_report
 from volumetry.study.pseudonyms import read_key
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 from volumetry.tables import TABLES
 from volumetry.tracing.disk.revisions import save_revision
 

@@ -11,7 +11,8 @@ from volumetry.formats import read_scan
 from volumetry.formats.trace_json import write_trace
 from volumetry.study.finding.discovery import discover
 from volumetry.study.protocol import parse_protocol
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 from volumetry.tables import MEASUREMENTS, read_table
 
 CORONAL = {"row_direction": (1, 0, 0), "column_direction": (0, 0, -1)}

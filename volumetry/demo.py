@@ -9,7 +9,8 @@ from typing import Any
 from volumetry.console import aligned, progress_bar
 from volumetry.samples.folder import PLAN, the_samples
 from volumetry.study.finding.inventory import inventory
-from volumetry.study.runs.batch import BatchOptions, run_batch
+from volumetry.study.runs.batch import run_batch
+from volumetry.study.runs.options import BatchOptions
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 _SERIES = (

@@ -24,7 +24,7 @@ from volumetry.errors import UsageError
 
 if TYPE_CHECKING:
     from volumetry.study.pseudonyms import Pseudonymiser
-    from volumetry.study.runs.batch import BatchOptions, BatchSummary
+    from volumetry.study.runs.options import BatchOptions, BatchSummary
 
 WHAT = "find and measure every traced lesion below a folder"
 EXAMPLE = "volumetry batch scans/ --out results/ --jobs 8"
@@ -97,7 +97,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _options(chosen: argparse.Namespace) -> BatchOptions:
-    from volumetry.study.runs.batch import BatchOptions
+    from volumetry.study.runs.options import BatchOptions
 
     if chosen.jobs < 0:
         raise UsageError("usage", "--jobs is negative", todo="Give the number of processes.")

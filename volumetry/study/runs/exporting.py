@@ -26,8 +26,9 @@ from volumetry.formats.exporting import write_lesions
 from volumetry.formats.opening import links_followed
 from volumetry.study.cases import Case
 from volumetry.study.pseudonyms import Pseudonymiser
-from volumetry.study.runs.batch import BatchOptions, Progress, rows_with_cases
+from volumetry.study.runs.batch import rows_with_cases
 from volumetry.study.runs.lesion_files import distinct_names, write_each
+from volumetry.study.runs.options import BatchOptions, Progress
 from volumetry.tables import CHANGES, Row, read_table
 
 BatchExport = Literal["seg", "sr"]

@@ -14,8 +14,9 @@ from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan
 from volumetry.formats.opening import links_followed
 from volumetry.study.cases import Case
-from volumetry.study.runs.batch import BatchOptions, Progress, rows_with_cases
+from volumetry.study.runs.batch import rows_with_cases
 from volumetry.study.runs.lesion_files import distinct_names, write_each
+from volumetry.study.runs.options import BatchOptions, Progress
 from volumetry.tables import Row
 
 _LOG = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from volumetry.errors import OutputError, VolumetryError, internal_error
 
 if TYPE_CHECKING:
-    from volumetry.study.runs.batch import Progress
+    from volumetry.study.runs.options import Progress
 
 MAX_NAME_BYTES = 120
 _LOG = logging.getLogger(__name__)

@@ -122,7 +122,7 @@ def measure_folder(
     protocol : Protocol or path, optional
         The study protocol, or its ``study.toml``.
     **options
-        Of `volumetry.study.runs.batch.BatchOptions`: ``manifest, jobs, fresh, threshold, traces``...
+        Of `volumetry.study.runs.options.BatchOptions`: ``manifest, jobs, fresh, threshold, traces``...
 
     Returns
     -------
@@ -145,7 +145,8 @@ def measure_folder(
     {'increase': 4, 'decrease': 3, 'not_evaluable': 3, 'no_change': 2, 'resolved': 1, 'new': 1}
     """
     from volumetry.study.protocol import Protocol, read_protocol
-    from volumetry.study.runs.batch import BatchOptions, run_batch
+    from volumetry.study.runs.batch import run_batch
+    from volumetry.study.runs.options import BatchOptions
 
     unknown = sorted(set(options) - {field.name for field in fields(BatchOptions)})
     if unknown:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ from volumetry.formats.dicom.body_parts import are_apart
 from volumetry.formats.dicom.person import (
     PersonMarks,
     image_marks,
-    is_placeholder,
     may_be_several,
     person_marks,
 )
@@ -32,16 +30,22 @@ from volumetry.study.finding.doubts.errors import (
     unclear_site,
     unclear_visit,
 )
+from volumetry.study.finding.doubts.places import (
+    called_as_patients,
+    first_folder,
+    first_of_images,
+    is_named_by_headers,
+    n_common,
+    places_of_patients,
+    share_studies,
+    unnamed_beside,
+    visits_as_patients,
+)
 from volumetry.study.finding.folder_rules import image_folders
-from volumetry.study.identity import date_of_name, is_clear_visit_name, is_visit_name
-from volumetry.study.protocol import IdentitySection, folder_number
+from volumetry.study.identity import is_visit_name
+from volumetry.study.protocol import IdentitySection
 
 K = TypeVar("K")
-_AS_PATIENTS = re.compile(
-    r"(?:p|pt|pat|patients?|proband|subj?|subjects?|cases?)[-_ ]?\d{1,6}", re.IGNORECASE
-)
-_AS_PATIENTS_BELOW_DAYS = re.compile(_AS_PATIENTS.pattern + r"|0\d{2,5}", re.IGNORECASE)
-"""What folders of patients may be called; below one that is called after a day, numbers are no visits."""
 
 
 def doubted(cases: Sequence[Case], rules: IdentitySection, root: Path) -> Sequence[Case]:
@@ -127,7 +131,9 @@ class _Doubts:
     @classmethod
     def of(cls, cases: Sequence[Case], rules: IdentitySection, root: Path) -> _Doubts:
         every, cases = cases, [case for case in cases if case.patient_id or case.study_uid]
-        folders = _sets((c.patient, _first_of_images(c)) for c in cases if _is_doubtful(c, rules.patient))
+        folders = _sets(
+            (c.patient, first_of_images(c)) for c in cases if is_named_by_headers(c, rules.patient)
+        )
         drawn = _sets((c.patient, c.patient_id) for c in cases if _is_drawn_in_folder(c) and c.patient_id)
         marks = _marks_of_studies(cases, root)
         studies = _sets(
@@ -135,21 +141,21 @@ class _Doubts:
         )
         return cls(
             rules=rules,
-            visits_as_patients=_visits_as_patients(every, rules),
+            visits_as_patients=visits_as_patients(every, rules),
             folders={
                 patient: names
                 for patient, names in folders.items()
                 if len(names) > 1
                 and not all(map(is_visit_name, names))
-                and not _share_studies([c for c in cases if c.patient == patient])
+                and not share_studies([c for c in cases if c.patient == patient])
             },
-            deeper={} if rules.patient else _called_as_patients(cases),
-            places=_several(_places_of_patients(every, rules)),
+            deeper={} if rules.patient else called_as_patients(cases),
+            places=_several(places_of_patients(every, rules)),
             drawn_on={} if rules.patient else _several(drawn),
             studies={} if rules.visit else _several(studies),
             owners={} if rules.patient else _owners(cases, root),
             persons={patient for patient, (said, *_) in marks.items() if may_be_several(said)},
-            unnamed={} if rules.patient else _unnamed(cases),
+            unnamed={} if rules.patient else unnamed_beside(cases),
             orders={patient for patient, (said, *_) in marks.items() if are_in_doubt(said)},
             days={patient for patient, (said, places, _) in marks.items() if are_inconsistent(said, places)},
             sides={name: one.side for *_, of in marks.values() for name, one in of.items() if one.side},
@@ -204,15 +210,15 @@ class _Doubts:
 
     def about(self, case: Case) -> VolumetryError | None:
         """Return why patient or visit of a case is not believed; None where nothing speaks against them."""
-        if case.patient in self.visits_as_patients and case.patient == _first_folder(case):
+        if case.patient in self.visits_as_patients and case.patient == first_folder(case):
             return unclear_folders(case, self.visits_as_patients)
         if case.trace and case.patient in self.places:
             return unclear_site(case, self.places[case.patient])
         if _is_drawn_in_folder(case) and case.patient in self.drawn_on:
             return drawn_on_several(case, len(self.drawn_on[case.patient]))
-        if _is_doubtful(case, self.rules.patient) and case.patient in self.folders:
+        if is_named_by_headers(case, self.rules.patient) and case.patient in self.folders:
             return unclear_patient(case, self.folders[case.patient])
-        if _is_doubtful(case, self.rules.patient) and case.patient in self.deeper:
+        if is_named_by_headers(case, self.rules.patient) and case.patient in self.deeper:
             return unclear_deeper(case, *self.deeper[case.patient])
         if case.trace and case.study_uid in self.owners:
             return study_of_several(case, len(self.owners[case.study_uid]))
@@ -267,53 +273,6 @@ def _is_drawn_in_folder(case: Case) -> bool:
     return bool(case.trace) and case.form in ("trace", "mask")
 
 
-def _is_doubtful(case: Case, rule: str) -> bool:
-    return not rule and bool(case.patient_id) and case.patient == case.patient_id
-
-
-def _called_as_patients(cases: Iterable[Case]) -> dict[str, tuple[int, set[str]]]:
-    """PatientIDs whose studies lie in folders called as patients: ``data/p1``, or ``20240101/0001``."""
-    places: dict[str, dict[str, list[str]]] = defaultdict(dict)
-    for case in cases:
-        if case.trace and case.study_uid and not case.error and _is_doubtful(case, ""):
-            places[case.patient].setdefault(case.study_uid, image_folders(case))
-    found: dict[str, tuple[int, set[str]]] = {}
-    for patient, of_studies in places.items():
-        level = _n_common(of_studies.values())
-        names = [folders[level : level + 2] for folders in of_studies.values()]
-        pattern = _AS_PATIENTS
-        if all(name and date_of_name(name[0]) for name in names):
-            names, level, pattern = [name[1:] for name in names], level + 1, _AS_PATIENTS_BELOW_DAYS
-        firsts = {name[0] for name in names if name}
-        if len(firsts) == len(names) > 1 and all(map(pattern.fullmatch, firsts)) and level:
-            found[patient] = level + 1, firsts
-    return found
-
-
-def _share_studies(cases: Iterable[Case]) -> bool:
-    """Whether the first folders of a PatientID are joined by DICOM studies, each of which has one patient."""
-    groups: list[tuple[set[str], set[str]]] = []
-    for case in cases:
-        if not _is_doubtful(case, ""):
-            continue
-        names, studies = {_first_of_images(case)}, {case.study_uid} - {""}
-        for group in [g for g in groups if g[0] & names or g[1] & studies]:
-            groups.remove(group)
-            names, studies = names | group[0], studies | group[1]
-        groups.append((names, studies))
-    return len(groups) == 1
-
-
-def _first_folder(case: Case) -> str:
-    parts = (case.trace or (case.scan_files[0] if case.scan_files else case.scan)).split("/")
-    return parts[0] if len(parts) > 1 else ""
-
-
-def _first_of_images(case: Case) -> str:
-    """The first folder of a case's images: all tracings of an export may lie in one folder."""
-    return next(iter(image_folders(case)), "")
-
-
 Marks = tuple[tuple[PersonMarks, ...], tuple[str, ...], dict[str, PersonMarks]]
 """Of a patient: what a file of each study says, the folders of the studies, what first files of scans say."""
 
@@ -333,7 +292,7 @@ def _marks_of_studies(cases: Iterable[Case], root: Path) -> dict[str, Marks]:
         if len(firsts) > 1:
             marks = {name: person_marks(root / name) for name in dict.fromkeys(map(_first_file, own))}
             folders = [image_folders(case) for case in firsts.values()]
-            common = _n_common(folders)
+            common = n_common(folders)
             places = tuple(names[common] if len(names) > common else "" for names in folders)
             said = tuple(marks[_first_file(case)] for case in firsts.values())
             found[patient] = said, places, marks
@@ -342,61 +301,3 @@ def _marks_of_studies(cases: Iterable[Case], root: Path) -> dict[str, Marks]:
 
 def _first_file(case: Case) -> str:
     return case.scan_files[0] if case.scan_files else case.trace
-
-
-def _n_common(places: Iterable[Sequence[str]]) -> int:
-    """How many folders from the study folder down are the same."""
-    shared = [len(set(names)) == 1 for names in zip(*places, strict=False)]
-    return (*shared, False).index(False)
-
-
-def _unnamed(cases: Iterable[Case]) -> dict[str, set[str]]:
-    """Folders side by side, which may be patients, of traced studies that have no PatientID of their own.
-
-    Without a PatientID, several first folders are patients; a single one may hold all of them.
-    """
-    places: dict[str, dict[str, list[str]]] = defaultdict(dict)
-    without: set[str] = set()
-    for case in cases:
-        if case.trace and case.study_uid and not case.error:
-            if not case.patient_id or is_placeholder(case.patient_id):
-                places[case.patient].setdefault(case.study_uid, image_folders(case))
-            if not case.patient_id:
-                without.add(case.patient)
-    found: dict[str, set[str]] = {}
-    for patient, of_studies in places.items():
-        if patient in without and len(without) > 1:
-            continue
-        common = _n_common(of_studies.values())
-        beside = {folders[common] for folders in of_studies.values() if len(folders) > common}
-        if len(beside) > 1 and not (common and all(map(is_visit_name, beside))):
-            found[patient] = beside
-    return found
-
-
-def _visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[str]:
-    """The first folders after which patients are called, where all of them are clearly named as visits."""
-    if rules.patient:
-        return set()
-    below: dict[str, set[str]] = defaultdict(set)
-    for case in cases:
-        if case.trace and case.patient == _first_folder(case):
-            if not is_clear_visit_name(case.patient):
-                return set()
-            below[case.patient].add(case.visit)
-    if len(below) == 1 and all(is_visit_name(visit) for visits in below.values() for visit in visits):
-        return set()  # one patient, who is called as a visit could be
-    return set(below)
-
-
-def _places_of_patients(cases: Iterable[Case], rules: IdentitySection) -> dict[str, set[str]]:
-    """Where the tracings of every patient lie, above the folders of patients and beside those of visits."""
-    places: dict[str, set[str]] = defaultdict(set)
-    number, visit = folder_number(rules.patient), folder_number(rules.visit)
-    if number is None or rules.site:
-        return places
-    for case in cases:
-        if case.trace and not case.error:
-            above = [name for n, name in enumerate(image_folders(case)[: number - 1], start=1) if n != visit]
-            places[case.patient].add("/".join(above))
-    return places
