@@ -261,8 +261,8 @@ def _tell_of_pseudonyms(results: Sequence[SiteResults], tables: Sequence[_Tables
     for one, found in zip(results, tables, strict=True):
         if "pseudonyms" in found.run and found.measurements:
             said = found.run["pseudonyms"]
-            for kind in {any(said) if isinstance(said, list) else bool(said)}:
-                kinds.setdefault(kind, one.folder.name)
+            has_pseudonyms = any(said) if isinstance(said, list) else bool(said)
+            kinds.setdefault(has_pseudonyms, one.folder.name)
     if len(kinds) > 1:
         _LOG.warning(
             "%s has pseudonyms and %s names of patients: a person of both is not found. Run one of the "

@@ -123,10 +123,10 @@ class StudyRows:
             for entry in entries:
                 if entry.status != "not_traced":
                     traced_at.add(entry.visit_order)
-                if entry.final_status in ("measured", "absent"):
-                    units[entry.visit].add((entry.side, entry.lesion, entry.reader))
                 elif entry.visit_order == 0:
                     first = entry
+                if entry.final_status in ("measured", "absent"):
+                    units[entry.visit].add((entry.side, entry.lesion, entry.reader))
                 self.counts[entry.final_status] += 1
                 self.n_naming += self._names_patient(entry)
                 lesions.add(entry.lesion)
