@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from itertools import combinations, groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from volumetry.formats.lesion_names import side_of_name
+
+Said = TypeVar("Said", str, int)
 
 TIME_WORDS = ("month", "week", "day", "year", "visit", "v", "t", "tp", "ses", "fu")
 """Words after which a number says the place of a visit in time."""
@@ -233,18 +235,22 @@ def visits_against_names(days: Mapping[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def days_against_ranks(ranks: Mapping[str, int], days: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """Return the visits whose days come in another order than their places.
+def visits_against_ranks(
+    ranks: Mapping[str, int], said: Mapping[str, Collection[Said]]
+) -> dict[str, list[str]]:
+    """Return the visits whose days, or places given elsewhere, come in another order than their ranks.
 
-    Each comes with those that it contradicts; visits without days contradict none.
+    Each comes with those that it contradicts; visits of which nothing is said contradict none.
 
-    >>> days_against_ranks({"pre": 0, "post": 1}, {"pre": ["2024-06-01"], "post": ["2024-01-01"]})
+    >>> visits_against_ranks({"pre": 0, "post": 1}, {"pre": ["2024-06-01"], "post": ["2024-01-01"]})
+    {'pre': ['post'], 'post': ['pre']}
+    >>> visits_against_ranks({"pre": 0, "post": 1}, {"pre": [2], "post": [1]})
     {'pre': ['post'], 'post': ['pre']}
     """
     found: dict[str, list[str]] = {}
-    placed = sorted((visit for visit, own in days.items() if own and visit in ranks), key=ranks.__getitem__)
+    placed = sorted((visit for visit, own in said.items() if own and visit in ranks), key=ranks.__getitem__)
     for earlier, later in combinations(placed, 2):
-        if min(days[earlier]) > max(days[later]):
+        if min(said[earlier]) > max(said[later]):
             found.setdefault(earlier, []).append(later)
             found.setdefault(later, []).append(earlier)
     return found

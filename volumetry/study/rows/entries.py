@@ -12,7 +12,6 @@ from volumetry.study.identity import (
     VisitOrder,
     composed_text,
     conflict_message,
-    days_against_ranks,
     doubted_order_message,
     first_days,
     inconsistent_dates_message,
@@ -21,6 +20,7 @@ from volumetry.study.identity import (
     unknown_order_message,
     visit_without_patient,
     visits_against_names,
+    visits_against_ranks,
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
@@ -305,15 +305,15 @@ def _conflicts(
             if day:
                 days[keys["site"], keys["patient"], is_own][keys["visit"]].add(day)
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    given: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    given: dict[tuple[str, str], dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for case, _, keys in light:
         if case.visit_order is not None:
-            given[keys["site"], keys["patient"]][keys["visit"]].add(f"{case.visit_order + 10**9:012}")
+            given[keys["site"], keys["patient"]][keys["visit"]].add(case.visit_order)
     for who, places in given.items():  # of a manifest, where the protocol has another order
-        for visit, others in days_against_ranks(orders[who].ranks, places).items():
+        for visit, others in visits_against_ranks(orders[who].ranks, places).items():
             found[(*who, visit)] += others
     for (site, patient, _), visits in days.items():
-        for visit, others in days_against_ranks(orders[site, patient].ranks, visits).items():
+        for visit, others in visits_against_ranks(orders[site, patient].ranks, visits).items():
             found[site, patient, visit] += others
     for who, order in orders.items():
         if order.by == "dates":

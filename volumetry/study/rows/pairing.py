@@ -12,11 +12,11 @@ from volumetry.errors import UsageError
 from volumetry.study.identity import (
     VisitOrder,
     date_of_name,
-    days_against_ranks,
     first_days,
     natural,
     order_of_visits,
     visits_against_names,
+    visits_against_ranks,
 )
 from volumetry.study.rows.shared_files import SharedFiles
 from volumetry.study.rows.worth import WorthRule, worth_cells
@@ -321,7 +321,7 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
         (patient, visit)
         for patient, places in ranks.items()
         for visit in (
-            *days_against_ranks(places, days[patient]),
+            *visits_against_ranks(places, days[patient]),
             *(visits_against_names(visits[patient]) if _is_dated(orders.get(patient)) else ()),
         )
     }
