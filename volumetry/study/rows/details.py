@@ -1,15 +1,15 @@
-"""Lesions of one name that their files describe as several: by tracking identifiers and by codes."""
+"""Lesions of one name that their files describe as several: by identifiers, codes, body parts or makers."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 from volumetry.formats.dicom.body_parts import are_apart
+from volumetry.study.rows.keyed import Keyed, lesion_of, traces_of
 from volumetry.study.rows.reads import SettledRead
-from volumetry.study.rows.sides import Keyed
 
 _NAMELESS = re.compile(
     r"(?:new|unnamed)?[-_ ]*(?:segment(?:ation)?|seg|region|roi|label|lesion|tumou?r|mass|contour|structure"
@@ -25,30 +25,33 @@ def differently_described(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[
     Two tracings of one name are two lesions where both TrackingUID and TrackingID differ: some programs write
     a new UID into every file. Lesions whose names say nothing (``ROI1``, ``Segment 1``) are several where
     property type, anatomic region or RTROIInterpretedType differ, or whose images are of body parts that lie
-    apart (BodyPartExamined HIP and LSPINE). What a program has segmented alone is not
-    compared with what a person has. A lesion that a manifest names is that one.
+    apart (BodyPartExamined HIP and LSPINE). What a program has segmented alone is not compared with what a
+    person has. A lesion that a manifest names is that one.
     """
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place in traced:
         case, _, cells = rows[place]
-        if case.lesion:
-            continue
-        groups[tuple(cells[name] for name in ("site", "patient", "side", "lesion", "reader"))].append(place)
+        if not case.lesion:
+            groups[lesion_of(cells)].append(place)
     settled: dict[int, SettledRead] = {}
-    for unit, places in groups.items():
-        tracked = {rows[place][2]["tracking"] for place in places}
-        kinds = {rows[place][2]["kind"] for place in places} - {""}
-        if _are_several(tracked) or (len(kinds) > 1 and _NAMELESS.fullmatch(unit[3])):
-            traces = sorted({rows[place][2]["trace"] for place in places})
-            settled |= dict.fromkeys(places, SettledRead(message=_message(traces)))
-        if _NAMELESS.fullmatch(unit[3]) and are_apart(frozenset(rows[place][0].zones for place in places)):
-            traces = sorted({rows[place][2]["trace"] for place in places})
-            settled |= dict.fromkeys(places, SettledRead(message=_parts_message(traces)))
-        makers = {rows[place][2]["maker"] for place in places}
-        if "AUTOMATIC" in makers and makers & {"MANUAL", "SEMIAUTOMATIC"}:
-            traces = sorted({rows[place][2]["trace"] for place in places})
-            settled |= dict.fromkeys(places, SettledRead(message=_made_message(traces)))
+    for places in groups.values():
+        message = _message_about([rows[place] for place in places])
+        if message is not None:
+            settled |= dict.fromkeys(places, SettledRead(message=message(traces_of(rows, places))))
     return settled
+
+
+def _message_about(rows: Sequence[Keyed]) -> Callable[[Iterable[str]], str] | None:
+    """What is to be said of the tracings of one name; None where they may be of one lesion."""
+    makers, tracked, kinds = ({row[2][name] for row in rows} for name in ("maker", "tracking", "kind"))
+    is_nameless = _NAMELESS.fullmatch(rows[0][2]["lesion"]) is not None
+    if "AUTOMATIC" in makers and makers & {"MANUAL", "SEMIAUTOMATIC"}:
+        return _made_message
+    if is_nameless and are_apart(frozenset(row[0].zones for row in rows)):
+        return _parts_message
+    if _are_several(tracked) or (is_nameless and len(kinds - {""}) > 1):
+        return _described_message
+    return None
 
 
 def _are_several(tracked: Iterable[str]) -> bool:
@@ -71,7 +74,7 @@ def _made_message(traces: Iterable[str]) -> str:
     )
 
 
-def _message(traces: Iterable[str]) -> str:
+def _described_message(traces: Iterable[str]) -> str:
     return (
         "one name, but the files say that it is of several lesions, by TrackingUID and TrackingID, or by "
         f"what kind of region it is: {', '.join(traces)}. Name them in the column lesion of a manifest."

@@ -26,6 +26,7 @@ from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
 from volumetry.study.rows.exchanged import exchanged_labels
 from volumetry.study.rows.forms import claimed_together
+from volumetry.study.rows.keyed import Keyed, lesion_of, traces_of
 from volumetry.study.rows.reads import (
     Claim,
     SettledRead,
@@ -108,10 +109,6 @@ class Entry:
             self.case.identity,
             self.place,
         )
-
-
-Light = tuple[Case, int, dict[str, str]]
-"""A case, the place of one of its rows, and the cells that say whose it is."""
 
 
 def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[Entry]:
@@ -238,24 +235,23 @@ def _claim(case: Case, keys: dict[str, str]) -> Claim:
     )
 
 
-def _differently_named(light: Sequence[Light], traced: Iterable[int]) -> dict[int, SettledRead]:
+def _differently_named(light: Sequence[Keyed], traced: Iterable[int]) -> dict[int, SettledRead]:
     """What becomes of masks that would be one lesion at several visits, but whose names differ."""
     names: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
     for place in traced:
         case, _, keys = light[place]
         is_named_by_file = case.form == "mask" and bool(case.lesion or keys["lesion"].isdigit())
         if is_named_by_file and (case.described or not case.lesion):
-            unit = ("site", "patient", "side", "lesion", "reader")
-            names[tuple(keys[name] for name in unit)][place] = case.described
+            names[lesion_of(keys)][place] = case.described
     settled: dict[int, SettledRead] = {}
     for group in names.values():
         if are_several_lesions(group.values()):
-            traces = sorted({light[place][2]["trace"] for place in group})
-            settled |= dict.fromkeys(group, SettledRead(message=differently_named_message(traces)))
+            message = differently_named_message(traces_of(light, group))
+            settled |= dict.fromkeys(group, SettledRead(message=message))
     return settled
 
 
-def _named_by_chance(light: Sequence[Light], traced: Iterable[int]) -> dict[int, SettledRead]:
+def _named_by_chance(light: Sequence[Keyed], traced: Iterable[int]) -> dict[int, SettledRead]:
     """What becomes of masks whose lesion has the number of their label, where another is called so.
 
     Somebody wrote ``1`` for one mask; that another mask, of which nobody said the lesion, has the value 1
@@ -266,14 +262,13 @@ def _named_by_chance(light: Sequence[Light], traced: Iterable[int]) -> dict[int,
         case, _, keys = light[place]
         if case.form == "mask" and keys["lesion"].isdigit():
             is_said = bool(case.lesion) or case.label is not None or bool(case.roi or case.joined)
-            unit = tuple(keys[name] for name in ("site", "patient", "side", "lesion", "reader"))
-            groups[unit].setdefault(is_said, []).append(place)
+            groups[lesion_of(keys)].setdefault(is_said, []).append(place)
     settled: dict[int, SettledRead] = {}
     for both in groups.values():
         if len(both) > 1:
-            traces = sorted({light[place][2]["trace"] for place in both[False]})
-            message = named_by_chance_message(light[both[False][0]][2]["lesion"], traces)
-            settled |= dict.fromkeys((*both[True], *both[False]), SettledRead(message=message))
+            by_label = both[False]
+            message = named_by_chance_message(light[by_label[0]][2]["lesion"], traces_of(light, by_label))
+            settled |= dict.fromkeys((*both[True], *by_label), SettledRead(message=message))
     return settled
 
 
@@ -290,7 +285,7 @@ def _empty_code(keys: dict[str, str], protocol: Protocol) -> str:
 
 
 def _conflicts(
-    light: Iterable[Light],
+    light: Iterable[Keyed],
     orders: Mapping[tuple[str, str], VisitOrder],
     dates: Mapping[tuple[str, str], Mapping[str, str]],
 ) -> dict[tuple[str, str, str], list[str]]:
@@ -337,7 +332,7 @@ def _order(
 
 
 def _orders(
-    light: Iterable[Light], protocol: Protocol
+    light: Iterable[Keyed], protocol: Protocol
 ) -> tuple[dict[tuple[str, str], VisitOrder], dict[tuple[str, str], dict[str, str]]]:
     """The order of visits of every site and patient, and the dates of their visits."""
     days: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(dict)

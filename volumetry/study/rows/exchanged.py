@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
+from volumetry.study.rows.keyed import Keyed, traces_of
 from volumetry.study.rows.reads import SettledRead
-from volumetry.study.rows.sides import Keyed
 
 Place = tuple[float, float, float]
 
@@ -39,8 +39,8 @@ def exchanged_labels(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[int, 
             for first, second in combinations(labels if len(labels) <= _MOST else (), 2):
                 places = [own[label] for own in (one, other) for label in (first, second)]
                 if _is_turned(*map(_centre, map(rows.__getitem__, places))):
-                    traces = sorted({rows[place][2]["trace"] for place in places})
-                    found |= dict.fromkeys(places, SettledRead(message=_message((first, second), traces)))
+                    message = _message((first, second), traces_of(rows, places))
+                    found |= dict.fromkeys(places, SettledRead(message=message))
     return found
 
 
@@ -70,6 +70,3 @@ def _message(labels: tuple[str, str], traces: Iterable[str]) -> str:
         f"may not be of the same lesions: {', '.join(traces)}. Name the lesion of every label in a manifest "
         "(volumetry manifest)."
     )
-
-
-__all__ = ["exchanged_labels"]

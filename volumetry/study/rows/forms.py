@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from volumetry.study.cases import Case
 from volumetry.study.finding.names import folder_of, image_stem
+from volumetry.study.rows.keyed import Keyed
 from volumetry.study.rows.reads import Claim
-from volumetry.study.rows.sides import Keyed
 
 
 def claimed_together(rows: Sequence[Keyed], traced: Iterable[int], claims: Sequence[Claim]) -> list[Claim]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from volumetry.study.cases import Case
+from volumetry.study.rows.keyed import Keyed
 
 _CLEAR_MM = 30.0
 """So far from the middle of the scanner a body is on that side, wherever a single joint was put."""
-
-Keyed = tuple[Case, int, dict[str, str]]
-"""A case, the place of one of its rows, and the cells that say whose it is."""
 
 
 def settle_sides(rows: Sequence[Keyed], traced: Iterable[int]) -> set[int]:
