@@ -9,7 +9,6 @@ key that would say it.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,16 +20,13 @@ from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.identity import twice_named
-from volumetry.study.rows.passed_by import check_telling, check_units, points_in_doubt
+from volumetry.study.rows.passed_by import UNITS_MM3, check_telling, check_units, points_in_doubt
 from volumetry.study.table_text import fault_of_name, seen_name, table_text
 from volumetry.tables import MEASUREMENTS, Row
 from volumetry.tables.cells import year_first_date
 
 _WHOSE = ("site", "side", "lesion", "reader", "read")
 """Columns of these names are not passed by: they tell tracings apart."""
-
-_MM3 = {"mm3": 1.0, "cm3": 1000.0, "ml": 1000.0, "cc": 1000.0}
-_UNIT = re.compile(r"(?<![^\W_])(?:[mc]m[3³]|ml|cc)(?![^\W_])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,17 +138,9 @@ def mapped_rows(path: Path | str, mapping_path: Path | str) -> tuple[list[Row], 
     _check_unused(names, used, mapping, document)
     _check_columns(used, names, document, path)
     table.check_values(path, used.values(), errors=False)
-    for column in [*mapping.visits] or [mapping.columns.volume]:
-        said = {_MM3[unit[0].casefold().replace("³", "3")] for unit in _UNIT.finditer(column)}
-        if said and _MM3[mapping.volume_unit] not in said:
-            raise document.fault(
-                ("volume_unit",),
-                f"the unit is {mapping.volume_unit}, and the name of the column says another: {column!r}",
-                "Correct volume_unit, or the name of the column.",
-            )
-    check_units(table, mapping, used, document)
-    faults: list[str] = []
-    faults += points_in_doubt(table, [*mapping.visits] or [mapping.columns.volume], mapping)
+    volumes = [*mapping.visits] or [mapping.columns.volume]
+    check_units(table, volumes, mapping, used, document)
+    faults = [*points_in_doubt(table, volumes, mapping)]
     if not mapping.visits:
         check_telling(table, mapping, used, document)
     rows: list[Row] = []
@@ -301,7 +289,7 @@ def _volume(
     if value < 0:
         faults.append(f"line {number}: {column} is {text!r}, a negative volume")
         return None
-    return value * _MM3[mapping.volume_unit]
+    return value * UNITS_MM3[mapping.volume_unit]
 
 
 def _date(

@@ -21,7 +21,7 @@ _POINT = re.compile(r"[\d.]*\d\.\d[\d.]*(,\d*)?")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 _DECIMAL_POINT = re.compile(r"\d*\.\d+")
 _WHERE = {",": 'where decimal is ","', None: 'that may part thousands; give decimal = "." or ","'}
-_UNIT = ("site", "patient", "side", "lesion", "reader", "read", "visit")
+_OF_A_TRACING = ("site", "patient", "side", "lesion", "reader", "read", "visit")
 _MOST_CLASSES = 8
 _NAME = re.compile(r"\D+(?:\d{1,2}\D*)?|\d{1,2}[^\W\d_]\D*")
 """A word, perhaps with a number of one or two digits: no date, no number of an examination."""
@@ -33,6 +33,7 @@ _SIDES = {
 }
 UNITS_MM3 = {"mm3": 1.0, "ul": 1.0, "cm3": 1e3, "ccm": 1e3, "cc": 1e3, "ml": 1e3, "dm3": 1e6, "l": 1e6}
 """Units of volume, in mm3."""
+_UNIT_IN_NAME = re.compile(r"(?<![^\W_])(?:[mc]m[3³]|ml|cc)(?![^\W_])", re.IGNORECASE)
 
 
 def points_in_doubt(table: TableText, columns: Iterable[str], mapping: TableMapping) -> Iterator[str]:
@@ -64,7 +65,7 @@ def check_telling(
 ) -> None:
     """Refuse a table with a column that may tell tracings apart, in whatever language, and is passed by."""
     names, columns = table.names, mapping.columns
-    read = {name: names.index(getattr(columns, name)) for name in _UNIT if getattr(columns, name)}
+    read = {name: names.index(getattr(columns, name)) for name in _OF_A_TRACING if getattr(columns, name)}
     for name, told in _telling(table, read, {*used.values(), *mapping.ignored}):
         raise document.fault(
             ("columns",),
@@ -86,7 +87,7 @@ def check_columns_besides(path: Path | str) -> None:
     names = table.names
     if set(names) <= {*MEASUREMENTS.column_names, ""} or not {"patient", "visit"} <= set(names):
         return
-    read = {name: names.index(name) for name in _UNIT if name in names}
+    read = {name: names.index(name) for name in _OF_A_TRACING if name in names}
     for name, told in _telling(table, read, MEASUREMENTS.column_names):
         raise UsageError(
             "invalid-table",
@@ -124,10 +125,25 @@ def _telling(table: TableText, read: Mapping[str, int], passed: Collection[str])
 
 
 def check_units(
-    table: TableText, mapping: TableMapping, used: Mapping[tuple[str, ...], str], document: Document
+    table: TableText,
+    volumes: Iterable[str],
+    mapping: TableMapping,
+    used: Mapping[tuple[str, ...], str],
+    document: Document,
 ) -> None:
-    """Refuse a table with a column of units of volume, one of which is not that of the mapping."""
+    """Refuse a table that says another unit than its mapping, in the name of a column of volumes or in cells.
+
+    A column of units that the mapping does not name says it where all of its cells are units of volume.
+    """
     wanted = UNITS_MM3[mapping.volume_unit]
+    for column in volumes:
+        named = {UNITS_MM3[_unit(unit[0])] for unit in _UNIT_IN_NAME.finditer(column)}
+        if named and wanted not in named:
+            raise document.fault(
+                ("volume_unit",),
+                f"the unit is {mapping.volume_unit}, and the name of the column says another: {column!r}",
+                "Correct volume_unit, or the name of the column.",
+            )
     for place, name in enumerate(table.names):
         if not name or name in used.values() or name in mapping.ignored:
             continue
