@@ -25,6 +25,7 @@ from volumetry.study.identity import (
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
 from volumetry.study.rows.exchanged import exchanged_labels
+from volumetry.study.rows.flags import with_flags
 from volumetry.study.rows.forms import claimed_together
 from volumetry.study.rows.keyed import Keyed, lesion_of, traces_of
 from volumetry.study.rows.reads import (
@@ -205,18 +206,10 @@ def identified_row(cells: Row, entry: Entry) -> Row:
         more: list[str] = ["visit-dates-conflict"] if entry.dates_conflict else []
         more += ["duplicate-file"] if entry.has_copies else []
         more += [flag for flag in entry.case.conflicts if flag not in more]
-        row["flags"] = ";".join(dict.fromkeys(filter(None, (*(row["flags"] or "").split(";"), *more))))
+        row = with_flags(row, *more)
     if entry.message and (entry.code or not row.get("message")):
         row["message"] = entry.message
     return row
-
-
-def with_flag(row: Row, flag: str) -> Row:
-    """Return a measured row with one more flag; others as they are."""
-    flags = [known for known in (row["flags"] or "").split(";") if known]
-    if row["status"] != "measured" or flag in flags:
-        return row
-    return row | {"flags": ";".join((*flags, flag))}
 
 
 def _keys(case: Case, row: Row, protocol: Protocol) -> dict[str, str]:

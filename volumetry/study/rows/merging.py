@@ -15,7 +15,7 @@ from volumetry.errors import ReadError, UsageError
 from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.files.small_files import read_small
 from volumetry.study.identity import natural
-from volumetry.study.rows.entries import with_flag
+from volumetry.study.rows.flags import with_flags
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, read_table, write_table
 from volumetry.tables.writing import remove_former_parquet
 
@@ -302,11 +302,11 @@ def _flagged(one: _Tables, shared: Collection[tuple[str, str]]) -> _Tables:
     return replace(
         one,
         measurements=[
-            with_flag(row, "duplicate-file") if is_copied else row
+            with_flags(row, "duplicate-file") if is_copied else row
             for row, is_copied in zip(one.measurements, copied, strict=True)
         ],
         changes=[
-            _with_copy(row)
+            with_flags(row, "duplicate-file")
             if row["change_percent"] is not None
             and any(_lesion_at(row, row[name]) in of_lesions for name in ("baseline_visit", "followup_visit"))
             else row
@@ -324,11 +324,6 @@ def _files_of_row(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _lesion_at(row: Mapping[str, Any], visit: str | None) -> tuple[str | None, ...]:
     return row["site"], row["patient"], row["side"], row["lesion"], visit
-
-
-def _with_copy(row: Row) -> Row:
-    flags = [flag for flag in (row["flags"] or "").split(";") if flag]
-    return row if "duplicate-file" in flags else row | {"flags": ";".join((*flags, "duplicate-file"))}
 
 
 def _check_patients(results: Sequence[SiteResults], tables: Sequence[_Tables]) -> None:

@@ -18,6 +18,7 @@ from volumetry.study.identity import (
     visits_against_names,
     visits_against_ranks,
 )
+from volumetry.study.rows.flags import flags_of, with_flags
 from volumetry.study.rows.shared_files import SharedFiles
 from volumetry.study.rows.worth import WorthRule, worth_cells
 from volumetry.tables import CHANGES, Row
@@ -72,7 +73,7 @@ def _changes_of_patient(
     if unknown:
         if len(visits) > 1:
             for unit in sorted(units):
-                flags = {flag for row in units[unit].values() for flag in _CONFLICTS if flag in _flags(row)}
+                flags = {flag for row in units[unit].values() for flag in _CONFLICTS if flag in flags_of(row)}
                 yield _unordered_row(patient, unit, rule) | {"flags": ";".join(sorted(flags)) or None}
         return
     ordered = sorted(visits, key=lambda visit: (visits[visit][0], visit))
@@ -89,9 +90,9 @@ def _changes_of_patient(
         row, change = _change_row(patient, unit, (ordered[0], visit), pair, dates, rule)
         is_shared = change.percent is not None and any(map(shared.has, both))
         if is_shared or _are_copies(*both):
-            row["flags"] = ";".join(filter(None, (row["flags"], "duplicate-file")))
+            row = with_flags(row, "duplicate-file")
         if apart_mm > _OTHER_SIDE_MM:
-            row["flags"] = ";".join(filter(None, (row["flags"], "side-changed")))
+            row = with_flags(row, "side-changed")
         if baseline is not followup:
             row |= _both_readers(*both)
         yield _with_worth(row, worth_cells(*both, change, rule, worth))
@@ -192,9 +193,8 @@ def _day(rows: Mapping[str, Row], visit: str, visits: Mapping[str, tuple[int, st
 
 def _with_worth(row: Row, cells: Row) -> Row:
     """Join what a class is worth to its row; its flags come after those of the change."""
-    flags = [flag for flag in (row["flags"] or "").split(";") if flag]
-    more = [flag for flag in cells.pop("worth_flags") if flag not in flags]
-    return row | cells | {"flags": ";".join((*flags, *more)) or None}
+    flags = with_flags(row, *cells.pop("worth_flags"))["flags"]
+    return row | cells | {"flags": flags or None}
 
 
 def _unordered_row(patient: Patient, unit: Unit, rule: ChangeRule) -> Row:
@@ -262,12 +262,8 @@ def _visit(row: Row | None, otherwise: str) -> MeasuredVisit:
         pixel_area_mm2=row["pixel_area_mm2"],
         side=row["side"] or "",
         code=row["code"] or "",
-        flags=_flags(row),
+        flags=flags_of(row),
     )
-
-
-def _flags(row: Row) -> tuple[str, ...]:
-    return tuple((row.get("flags") or "").split(";"))
 
 
 def _days(first: str, second: str) -> int | None:
@@ -304,7 +300,7 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
     orders = {patient: order_of_visits(visits[patient]) for patient in unranked}
     for row in rows:
         patient = (row["site"], row["patient"])
-        if row["visit_order"] is None and "visit-dates-conflict" in _flags(row):
+        if row["visit_order"] is None and "visit-dates-conflict" in flags_of(row):
             orders[patient] = VisitOrder(ranks={}, by="unknown")  # a batch has doubted these dates
     ordered = []
     ranks: dict[Patient, dict[str, int]] = {}
@@ -339,10 +335,8 @@ def _is_dated(order: VisitOrder | None) -> bool:
 
 def _in_conflict(row: Row, against: Collection[tuple[Patient, str]]) -> Row:
     """A row with the flag of visits whose places contradict their dates."""
-    flag = _CONFLICTS[0]
-    if ((row["site"], row["patient"]), row["visit"] or "") not in against or flag in _flags(row):
-        return row
-    return row | {"flags": ";".join(filter(None, (row["flags"], flag)))}
+    is_against = ((row["site"], row["patient"]), row["visit"] or "") in against
+    return with_flags(row, "visit-dates-conflict") if is_against else row
 
 
 def _check_places(rows: Sequence[Row]) -> None:

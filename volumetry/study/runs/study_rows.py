@@ -14,7 +14,8 @@ from volumetry.study.cases import Case
 from volumetry.study.identity import natural
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.alike import are_renamed, names_alike
-from volumetry.study.rows.entries import Entry, identified_row, join_identities, with_flag
+from volumetry.study.rows.entries import Entry, identified_row, join_identities
+from volumetry.study.rows.flags import with_flags
 from volumetry.study.rows.joining import joined_rows, shown_patient
 from volumetry.study.rows.shared_files import SharedFiles
 from volumetry.study.runs.ledger import Ledger
@@ -132,7 +133,8 @@ class StudyRows:
                 lesions.add(entry.lesion)
                 row = self.row(entry)
                 found.add(row)
-                yield with_flag(row, "duplicate-file") if self.shared.has(row) else row
+                is_shared = row["status"] == "measured" and self.shared.has(row)
+                yield with_flags(row, "duplicate-file") if is_shared else row
             if first is not None and traced_at and not traced_at & {0, None}:
                 self.untraced_firsts.append((first.patient, first.visit))
             if entry.visit_order_by == "unknown" and units:
