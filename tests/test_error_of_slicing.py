@@ -246,7 +246,8 @@ def test_thin_rings_and_dumbbells_are_warned_of() -> None:
 
 
 # By name, how far the pooled ratio may lie off. The factor of the ends was chosen on each half of 33 kinds.
-# A cone on twelve slices is the one exception: up to 1.7.
+# A cone on twelve slices is allowed up to 1.75. At full size three more cells exceed 1.5, where the spacing
+# is drawn at random: a cone on six slices (1.51) and on eight (1.63), a superellipsoid on five (1.55).
 CONVEX, LOBED = (0.75, 1.5), (0.5, 2.0)
 UNSEEN = {
     "superellipsoid": CONVEX, "egg": CONVEX, "capsule": CONVEX, "pear": CONVEX, "bumpy": CONVEX,

@@ -90,7 +90,7 @@ class CrossSections:
         """How far each section is from an ellipse, (n,): 0 for an ellipse of any form, more for all else.
 
         The area of the ellipse that has the section's second moments, over the section's own area, less 1:
-        0.05 for a rectangle, 0.2 for a triangle, 0.5 for a ring half as wide inside as outside.
+        0.05 for a rectangle, 0.2 for a triangle, 0.67 for a ring half as wide inside as outside.
         """
         if self.second_moments_mm2 is None:
             return None
