@@ -121,7 +121,9 @@ def _volume_mm3(trace: Trace, rule: MeasurementRule | None) -> float | None:
         return None
 
 
-def consensus_trace(outline: Trace, reads: Sequence[Trace], *, how: str, time: str = "") -> Trace:
+def consensus_trace(
+    outline: Trace, reads: Sequence[Trace], *, how: str, time: str = "", why: str = ""
+) -> Trace:
     """Return an outline as the consensus of several reads.
 
     Parameters
@@ -133,6 +135,8 @@ def consensus_trace(outline: Trace, reads: Sequence[Trace], *, how: str, time: s
     how : {"chosen", "drawn"}
     time : str
         When it was decided, ISO 8601 with zone; empty: now.
+    why : str
+        How it came about, for its reason; empty: ``chosen from`` or ``drawn by``, and whom.
 
     Returns
     -------
@@ -156,7 +160,7 @@ def consensus_trace(outline: Trace, reads: Sequence[Trace], *, how: str, time: s
         )
     decided = time or datetime.now(UTC).isoformat(timespec="seconds")
     of = ", ".join(f"{trace.provenance.reader} {trace.sha256}" for trace in _in_order(reads))
-    word = "chosen from" if how == "chosen" else "drawn by"
+    why = why or f"{'chosen from' if how == 'chosen' else 'drawn by'} {outline.provenance.reader}"
     return replace(
         outline,
         provenance=Provenance(
@@ -165,7 +169,7 @@ def consensus_trace(outline: Trace, reads: Sequence[Trace], *, how: str, time: s
             tool=f"volumetry {__version__}",
             protocol=outline.provenance.protocol,
             parent_sha256=outline.sha256,
-            reason=f"{word} {outline.provenance.reader}; of {of}",
+            reason=f"{why}; of {of}",
             signed_time=decided,
         ),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from volumetry.agreement.adjudication import ReadLesion, consensus_trace
@@ -56,7 +55,6 @@ def agreed_consensus(
         if any(pair.to_settle for pair in lesion.disagreements(threshold_percent=threshold_percent)):
             continue
         path, taken = lesion.reads[reader]
-        made = consensus_trace(taken, [trace for _, trace in lesion.reads.values()], how="chosen", time=time)
-        _, of = made.provenance.reason.split("; of ", 1)
-        reason = f"agreed within {threshold_percent:g} %, taken from {reader}; of {of}"
-        yield lesion, path, replace(made, provenance=replace(made.provenance, reason=reason))
+        why = f"agreed within {threshold_percent:g} %, taken from {reader}"
+        reads = [trace for _, trace in lesion.reads.values()]
+        yield lesion, path, consensus_trace(taken, reads, how="chosen", time=time, why=why)
