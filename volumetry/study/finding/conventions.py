@@ -233,9 +233,8 @@ def _on_series(found: Found, case: Case, series: ImageSeries) -> Case:
 def _image_of(found: Found, mask: str) -> _Image:
     """The image a mask belongs to: of its name, in BIDS by entities, or the only one in its folder."""
     folder = folder_of(mask)
-    beside = found.images_by_folder.get("" if folder == "." else folder, [])
-    if _lies_beside_series(found, mask):
-        beside = []  # there are masks alone
+    is_among_masks = _lies_beside_series(found, mask)
+    beside = [] if is_among_masks else found.images_by_folder.get("" if folder == "." else folder, [])
     stem = image_stem(mask)
     for wanted in filter(None, (stem, f"{stem}_image", f"{stem}_img", stem_before_mask(mask))):
         named = [name for name in beside if without_suffix(name.rpartition("/")[2]) == wanted]
@@ -253,13 +252,13 @@ def _image_of(found: Found, mask: str) -> _Image:
         return called
     if len(beside) == 1 and folder not in found.series_by_folder:
         return beside[0], (beside[0],), None
-    if not beside:
-        found_at = _series_at(found, folder, below=not is_trace)
-        if not found_at[0] and not is_trace and _lies_beside_series(found, mask):
-            place = folder_of(folder)
-            found_at = _series_called(found, place, stem) or _series_at(found, place)
+    if beside:
+        return "", (), None
+    found_at = _series_at(found, folder, below=not is_trace)
+    if found_at[0] or is_trace or not is_among_masks:
         return found_at
-    return "", (), None
+    place = folder_of(folder)
+    return _series_called(found, place, stem) or _series_at(found, place)
 
 
 def _series_called(found: Found, folder: str, name: str) -> _Image | None:

@@ -77,7 +77,7 @@ def renamed_message(patients: Collection[tuple[str, Mapping[str, str]]], *, show
     Examples
     --------
     >>> renamed_message([("P1", {"v1": "1", "v2": "255"})])[:58]
-    "the one lesion of each visit has another side, name or rea"
+    'the one lesion of each visit has another side, name or rea'
     """
     what = "the one lesion of each visit has another side, name or reader at the next: nothing is compared"
     todo = "Write side, lesion and reader alike in a manifest (volumetry manifest) if they are one."

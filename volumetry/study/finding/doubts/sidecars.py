@@ -33,7 +33,7 @@ def doubted_sidecars(
     root : Path
         The study folder.
     """
-    if not len(documents) or rules.patient:
+    if not documents or rules.patient:
         return cases
     visits = SeveralValues()
     for case in filter(_is_asked, cases):
