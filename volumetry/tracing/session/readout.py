@@ -5,7 +5,7 @@ They are those of `volumetry.measure_volume`, on sections of which only the chan
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +31,7 @@ from volumetry.tracing.session.answer import (
     words_of,
 )
 from volumetry.tracing.session.change_readout import ReadoutChange, read_change
-from volumetry.tracing.session.neighbours import shared_slices
+from volumetry.tracing.session.neighbours import Neighbours
 from volumetry.tracing.session.records import TracedLesion
 from volumetry.tracing.session.sections import Section, SectionCache
 from volumetry.tracing.session.state import TracingState
@@ -168,6 +168,7 @@ def read_out(
     state: TracingState,
     lesion: TracedLesion,
     cache: SectionCache,
+    neighbours: Neighbours,
     *,
     slice_index: int,
     rule: MeasurementRule,
@@ -190,7 +191,7 @@ def read_out(
         *_judgement(lesion),
         *objections,
         *([_unconfirmed(tuple(proposed), geometry.n_slices)] if proposed else []),
-        *_shared(state, lesion, geometry.n_slices),
+        *_shared(neighbours.shared_slices(state, lesion), lesion, geometry.n_slices),
     ]
     answer = _answer(volume, warnings, is_traced=bool(traced) or lesion.is_judged)
     sound = {index: section for index, section in traced.items() if index not in faults}
@@ -328,7 +329,9 @@ def _unconfirmed(slices: tuple[int, ...], n_slices: int) -> ReadoutWarning:
     )
 
 
-def _shared(state: TracingState, lesion: TracedLesion, n_slices: int) -> list[ReadoutWarning]:
+def _shared(
+    shared: Mapping[str, tuple[int, ...]], lesion: TracedLesion, n_slices: int
+) -> list[ReadoutWarning]:
     return [
         ReadoutWarning(
             code="lesions-overlap",
@@ -336,7 +339,7 @@ def _shared(state: TracingState, lesion: TracedLesion, n_slices: int) -> list[Re
             "counts twice.",
             slice_index=slices[0],
         )
-        for other, slices in shared_slices(state, lesion).items()
+        for other, slices in shared.items()
     ]
 
 

@@ -24,6 +24,7 @@ from volumetry.tracing.session.edit import lesion_of, open_lesion
 from volumetry.tracing.session.event_log import EventSink, now
 from volumetry.tracing.session.events import Action, Event, Replacement
 from volumetry.tracing.session.loading import loading
+from volumetry.tracing.session.neighbours import Neighbours
 from volumetry.tracing.session.readout import LesionReadout, read_out
 from volumetry.tracing.session.sections import SectionCache
 from volumetry.tracing.session.signing import SigningCheck, signing_check
@@ -98,6 +99,7 @@ class TracingSession(DrawnSlices):
         self.change_rule = change_rule or ChangeRule()
         self.protocol = protocol
         self._sections = SectionCache(geometry)
+        self._neighbours = Neighbours()
         self._last_readout: (
             tuple[TracingState, LesionVolume | None, tuple[object, ...], LesionReadout] | None
         ) = None
@@ -245,6 +247,7 @@ class TracingSession(DrawnSlices):
             self.state,
             lesion,
             self._sections,
+            self._neighbours,
             slice_index=slice_index,
             rule=self.rule,
             source=self.source,
