@@ -149,6 +149,7 @@ def test_another_reader_goes_on_with_the_case(person, study, disc):
     become("GH")
     person.press(notice_button(person, "It is GH's"))
     assert person.panel.state.text() == "Unsaved: R1"
+    assert person.tracer.session.can_undo
     person.press(person.panel.save)
     (saved,) = study.rglob("R1_*.trace.json")
     assert saved.name == "R1_GH.trace.json"

@@ -75,7 +75,8 @@ class ReaderChange(CaseController):
         if not drawn or session is None or session.is_read_only:
             return
         own = Provenance(reader=self.reader)
-        session.load_traces([replace(t, provenance=own) for t in drawn], are_saved=False)
+        taken = [replace(trace, provenance=own) for trace in drawn]
+        session.load_traces(taken, action="load", are_saved=False)
 
     def _is_read_by_all(self, wanted: WantedCase, path: Path | None) -> bool:
         """Whether a case is the same for the reader of the worklist that is read now.
