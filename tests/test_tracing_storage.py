@@ -161,6 +161,26 @@ def test_work_in_progress_is_found_again_with_its_undo(place: CasePlace, opened)
     assert again.session.state.lesions == {}
 
 
+def test_outlines_loaded_before_a_crash_are_found_again_with_the_undo_before_them(
+    place: CasePlace, opened
+) -> None:
+    case = traced(opened(place))
+    loaded = replace(case.session.trace(case.session.current_lesion), lesion="L2")
+    case.save()
+    before = case.session.state
+    case.session.load_traces([loaded], action="load", are_saved=False)
+    state = case.session.state
+    abandon(case)
+    again = opened(place, take_over=True)
+    assert again.session.state == state
+    assert again.unsaved_events == 1
+    assert len(again.session.state.contours) == 2 * len(before.contours)
+    again.session.undo()
+    assert again.session.state.contours == before.contours
+    again.session.undo()
+    assert len(again.session.state.contours) == len(before.contours) - 1
+
+
 def test_unsaved_work_can_be_thrown_away(place: CasePlace, opened) -> None:
     case = traced(opened(place))
     case.save()
