@@ -95,7 +95,7 @@ def kind_of_agreement(
         )
     except StatisticsError as refused:
         reason = refused.message
-    several = repeated.kind == "between_readers" and len(repeated.columns) > 2
+    several = repeated.either_order
     pooled = in_both_orders(own) if several else own
     absolute, percent = (bland_altman_of(pooled, scale, level) for scale in ("absolute", "percent"))
     if several:

@@ -42,7 +42,7 @@ def write_agreement_figures(folder: Path, kinds: Sequence[KindOfAgreement], slic
             write_atomically(folder / f"{name}.{suffix}", content)
 
     for kind in kinds:
-        several = kind.kind == "between_readers" and len(kind.repeated.columns) > 2
+        several = kind.repeated.either_order
         words = "one reader minus another" if several else _WORDS[kind.kind]
         for scale, result, unit in (("absolute", kind.absolute, "mm³"), ("percent", kind.percent, "%")):
             if result is not None:

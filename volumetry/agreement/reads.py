@@ -160,6 +160,11 @@ class RepeatedVolumes:
     patients: tuple[tuple[str, str], ...]
     columns: tuple[str, ...]
 
+    @property
+    def either_order(self) -> bool:
+        """Whether these are three and more readers, of whom none comes first."""
+        return self.kind == "between_readers" and len(self.columns) > 2
+
 
 def repeated_volumes(pairs: Sequence[ReadPair], kind: ErrorKind) -> RepeatedVolumes:
     """Arrange the reads of one kind of pairs in a table of lesions and reads."""
