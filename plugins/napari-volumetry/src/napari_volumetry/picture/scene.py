@@ -7,7 +7,7 @@ are traced or three hundred, and nothing that napari's tools do to layers change
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from napari.components import ViewerModel
@@ -110,37 +110,37 @@ class Scene:
     def _attach(self) -> None:
         viewer, image = self.viewer, self.image
         self._placement, self._is_placed = _placement(image), None
-        viewer.dims.events.ndisplay.connect(self._guard)
-        viewer.dims.events.order.connect(self._guard)
-        viewer.scene.camera.events.connect(self._on_camera)
-        viewer.canvas.grid.events.enabled.connect(self._guard)
-        viewer.layers.events.removed.connect(self._on_removed)
-        viewer.events.mouse_over_canvas.connect(self._keep_status_away)
-        cast(QOpenGLWidget, self.canvas).frameSwapped.connect(self._release_attributes)
+        for event, slot in self._heard():
+            event.connect(slot)
         self._keep_status_away()
-        for event in ("scale", "translate", "rotate", "shear", "affine"):
-            getattr(image.events, event).connect(self._guard)
         # On white the edge of the body cannot be judged, whatever the theme.
         viewer.canvas.background_color_override = "black"
         # napari then advertises no tools of the layer, which are off.
         viewer.layers.selection.active = None
         self._guard()
 
+    def _heard(self) -> tuple[tuple[Any, Callable[..., object]], ...]:
+        """What of the viewer and the picture is listened to, and what is called then."""
+        viewer, moved = self.viewer, self.image.events
+        return (
+            (viewer.dims.events.ndisplay, self._guard),
+            (viewer.dims.events.order, self._guard),
+            (viewer.scene.camera.events, self._on_camera),
+            (viewer.canvas.grid.events.enabled, self._guard),
+            (viewer.layers.events.removed, self._on_removed),
+            (viewer.events.mouse_over_canvas, self._keep_status_away),
+            (cast(QOpenGLWidget, self.canvas).frameSwapped, self._release_attributes),
+            *((event, self._guard) for event in (moved.scale, moved.translate, moved.rotate)),
+            *((event, self._guard) for event in (moved.shear, moved.affine)),
+        )
+
     def detach(self) -> None:
         """Listen no longer, and paint nothing more."""
         if self._is_closed:
             return
         self._is_closed = True
-        viewer, image = self.viewer, self.image
-        viewer.dims.events.ndisplay.disconnect(self._guard)
-        viewer.dims.events.order.disconnect(self._guard)
-        viewer.scene.camera.events.disconnect(self._on_camera)
-        viewer.canvas.grid.events.enabled.disconnect(self._guard)
-        viewer.layers.events.removed.disconnect(self._on_removed)
-        viewer.events.mouse_over_canvas.disconnect(self._keep_status_away)
-        cast(QOpenGLWidget, self.canvas).frameSwapped.disconnect(self._release_attributes)
-        for event in ("scale", "translate", "rotate", "shear", "affine"):
-            getattr(image.events, event).disconnect(self._guard)
+        for event, slot in self._heard():
+            event.disconnect(slot)
         self.overlay.hide()
         self.overlay.setParent(None)
         self.overlay.deleteLater()
