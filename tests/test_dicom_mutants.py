@@ -149,7 +149,7 @@ def edited(content: Dataset, rng: random.Random) -> Dataset:
             if isinstance(element.value, int) and rng.random() < 0.5:
                 raw = rng.choice((0, 1, 2, 255, 65535)).to_bytes(2, "little")
             kind = "UN" if rng.random() < 0.1 else element.VR
-            # Raw, as pydicom would not write what is none of its kind.
+            # Raw, as pydicom would not write what is not of its kind.
             here._dict[element.tag] = RawDataElement(element.tag, kind, len(raw), raw, 0, False, True)
     return ds
 

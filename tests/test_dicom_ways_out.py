@@ -315,7 +315,7 @@ def test_a_broken_file_fails_only_the_tracings_that_it_could_belong_to(
     capsys.readouterr()
 
 
-# -- a slice thickness that is none --------------------------------------------------------------------------
+# -- a slice thickness that is wrong ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["nifti", "seg", "rtstruct"])

@@ -17,7 +17,7 @@ def finite(value: Any) -> Any:
 def plain(value: Any) -> Any:
     """Return what JSON can hold of a value: plain numbers, texts, lists and mappings; None for the rest.
 
-    Mappings lose the entries that are none of these (fitted models), and long columns (curves are tables of
+    Mappings lose the other entries (fitted models), and long columns (curves are tables of
     their own).
     """
     if hasattr(value, "tolist"):

@@ -27,7 +27,7 @@ def tail_p(statistic: float, alternative: Alternative = "two-sided", df: float =
 
 
 def held_exp(value: float) -> float | None:
-    """Return the exponential; None where no float holds it: a limit that large is none."""
+    """Return the exponential; None where no float holds it: a limit that large says nothing."""
     return None if value > 700 else math.exp(value)
 
 

@@ -53,7 +53,7 @@ def csv_cell(value: Any) -> str:
 def year_first_date(text: str) -> str:
     """Return the ISO date of a text that begins with the year, with or without a time of day.
 
-    Such a text has one meaning only; ``03/04/2020`` has two, and is none.
+    Such a text has one meaning only; ``03/04/2020`` has two, and is not read as a date.
 
     Raises
     ------

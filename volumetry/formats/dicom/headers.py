@@ -302,11 +302,11 @@ class DicomHeader:
 
     @property
     def malformed_tags(self) -> tuple[str, ...]:
-        """Elements that no volume needs and whose value is none of their kind, as ``(gggg,eeee)``."""
+        """Elements that no volume needs and whose value is not of their kind, as ``(gggg,eeee)``."""
         return tuple(f"({t >> 16:04X},{t & 0xFFFF:04X})" for t in OPTIONAL_TAGS if self.is_malformed(t))
 
     def is_malformed(self, tag: int) -> bool:
-        """Return whether the value of an element is none of its kind."""
+        """Return whether the value of an element is not of its kind."""
         raw = self.raw_values[_SLOTS[tag]]
         if raw is None:
             return False

@@ -97,7 +97,7 @@ class PersonMarks:
         ``L``, ``R`` or empty: FrameLaterality of all frames, else what SeriesDescription or ProtocolName
         names in full.
     is_unborn : bool
-        Whether the study is dated before the birth of its patient, so that one of the days is none.
+        Whether the study is dated before the birth of its patient, so that one of the days is wrong.
     zones : frozenset of str
         Where in the body BodyPartExamined lies, as `volumetry.formats.dicom.body_parts` names it.
     """

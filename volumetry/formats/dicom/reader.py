@@ -117,7 +117,7 @@ def _has_voxels_of(mask: ScanGeometry, where: Path, allow_part: bool, scan: Scan
 
 
 def _check_class(path: Path, kind: str, classes: frozenset[str]) -> str:
-    """Return the SOP class of an object that traces; refuse what is none of `classes`."""
+    """Return the SOP class of an object that traces; refuse what is not one of `classes`."""
     found = "folder" if path.is_dir() else read_header(path).sop_class_uid or ""
     if found not in classes:
         raise ReadError(

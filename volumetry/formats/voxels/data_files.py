@@ -86,7 +86,7 @@ def data_files(header: Path, value: str, listed: Sequence[str] = ()) -> DataFile
     Raises
     ------
     ReadError
-        ``unsupported-format``: a file lies elsewhere, or the pattern is none that is understood.
+        ``unsupported-format``: a file lies elsewhere, or the pattern is not understood.
     """
     value = value.strip()
     if found := _LIST.fullmatch(value):

@@ -59,14 +59,14 @@ def read_classes(
     Raises
     ------
     UsageError
-        ``invalid-table`` for a cell that is none of the declared classes, naming column, line and cell.
+        ``invalid-table`` for a cell that is not one of the declared classes, naming column, line and cell.
     """
     table = context.cohort.table
     cells = table.text(column)
     for cell, line in zip(cells, table.lines, strict=True):
         if declared and cell is not None and cell not in declared:
             raise UsageError(
-                "invalid-table", f"{column} is none of {', '.join(declared)}", where=table.name,
+                "invalid-table", f"{column} is not one of {', '.join(declared)}", where=table.name,
                 values={"column": column, "line": line, "cell": cell},
                 todo=f'Add it to classes, or to the synonyms of a class ([[values]] column = "{column}").',
             )  # fmt: skip

@@ -60,7 +60,7 @@ class Printed(Result):
         """Read a printed number.
 
         ``p = 0.02``, ``0.02*`` and ``25 %`` are numbers, and ``0,02`` is one with a decimal comma. ``1,234``
-        is none: its comma may stand for the decimal point or between thousands.
+        is not read: its comma may stand for the decimal point or between thousands.
 
         Raises
         ------

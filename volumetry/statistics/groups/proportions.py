@@ -37,7 +37,7 @@ def proportion(
     StatisticsError
         `not-estimable` if `n` is 0.
     UsageError
-        `usage` for counts that are none.
+        `usage` for counts that are negative, not whole or above the total.
     """
     if n == 0:
         raise not_estimable("the proportion of an empty group is not determined", n=0)

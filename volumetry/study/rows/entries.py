@@ -92,7 +92,7 @@ class Entry:
 
     @property
     def final_status(self) -> str:
-        """The status that the table shows: a volume that is not believed is none."""
+        """The status that the table shows: a volume that is not believed is not shown."""
         return "not_measurable" if self.code else self.status
 
     @property

@@ -91,7 +91,7 @@ def check_columns_besides(path: Path | str) -> None:
     for name, told in _telling(table, read, MEASUREMENTS.column_names):
         raise UsageError(
             "invalid-table",
-            f"the column {name!r}, which is none of this program's, differs between the visits of a lesion",
+            f"the column {name!r}, which this program does not know, differs between the visits of a lesion",
             where=path,
             values={"values": told},
             todo="Call it side, lesion, reader or site, or remove it where it tells nothing apart.",

@@ -37,7 +37,7 @@ FILES = (".dcm", ".ima", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """Return the reader of a path, or None for what is none of ours."""
+    """Return the reader of a path, or None for what is not ours."""
     paths = [path] if isinstance(path, str) else list(path)
     ours = all(Path(p).is_dir() or p.lower().endswith(FILES) for p in paths)
     return read_layers if paths and ours else None

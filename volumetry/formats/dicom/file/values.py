@@ -272,7 +272,7 @@ def as_declared(tag: int, representation: str, raw: bytes, *, little_endian: boo
     Returns
     -------
     bytes or None
-        None where the kinds are not numbers, or the value is none that the declared kind can hold.
+        None where the kinds are not numbers, or the declared kind cannot hold the value.
     """
     declared = VALUE_REPRESENTATIONS.get(tag, "")
     if declared not in _NUMBERS or representation not in (_INTEGERS if declared in _INTEGERS else _NUMBERS):

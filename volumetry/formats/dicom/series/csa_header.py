@@ -101,7 +101,7 @@ def slice_positions_of_protocol(raw: bytes) -> NDArray[np.float64] | None:
     Raises
     ------
     ValueError
-        Where a number is none.
+        Where the text of a number is not a number.
     """
     found = _PROTOCOL.search(raw)
     if found is None:

@@ -303,7 +303,7 @@ def _number(value: Any) -> float | None:
 
 
 def _optional(value: Any) -> float | None:
-    """Return the number of an element that no volume needs, None where it is none."""
+    """Return the number of an element that no volume needs, None where it is not a number."""
     try:
         return _number(value)
     except (TypeError, ValueError):

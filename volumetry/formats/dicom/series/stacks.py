@@ -110,7 +110,7 @@ class SeriesStack:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StackRefusal:
-    """Images that should be slices of a volume, and why they are none.
+    """Images that should be slices of a volume, and why they are not.
 
     Attributes
     ----------

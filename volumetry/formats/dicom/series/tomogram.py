@@ -24,7 +24,7 @@ _RECONSTRUCTED = "RECON TOMO"
 def planes_of_tomogram(dataset: Dataset, header: DicomHeader) -> tuple[Numbers, list[Numbers]] | None:
     """Return the orientation of a reconstructed tomogram, and the origin of every frame in mm.
 
-    None where the file is none, or does not say all of it: gated ones hold a volume for each phase.
+    None where the file is not a tomogram, or does not say all of it: gated ones hold a volume for each phase.
     """
     detectors = list(dataset.get("DetectorInformationSequence") or [])
     spacing_mm = header.spacing_between_slices_mm

@@ -55,7 +55,7 @@ class References:
     patient : str
         PatientID.
     study_uid, study_date : str
-        StudyInstanceUID; StudyDate as ``YYYY-MM-DD``, empty where it is none.
+        StudyInstanceUID; StudyDate as ``YYYY-MM-DD``, empty where it is no date.
     series_uid : str
         SeriesInstanceUID of the file itself.
     referenced_series_uids : tuple of str

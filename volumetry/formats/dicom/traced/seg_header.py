@@ -108,7 +108,7 @@ def read_segmentation_header(path: Path | str) -> Segmentation:
     Raises
     ------
     ReadError
-        ``unsupported-format`` where it is none; ``unreadable`` where it contradicts itself.
+        ``unsupported-format`` where it is no segmentation; ``unreadable`` where it contradicts itself.
     GeometryError
         ``no-pixel-spacing``; ``inconsistent-series`` where frames differ in orientation or spacing.
     """

@@ -283,7 +283,7 @@ _MAY_BE_EMPTY = (
 def _made_whole(image: Dataset) -> Dataset:
     """Give an image what every object that refers to it copies.
 
-    Elements that anonymisation has taken away, or whose value is none of their kind (a date that is no date),
+    Elements that anonymisation has taken away, or whose value is not of their kind (a date that is no date),
     are empty. Images without a frame of reference share one within their series, made from its UID.
     """
     with warnings.catch_warnings():

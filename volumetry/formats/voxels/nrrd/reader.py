@@ -206,7 +206,7 @@ def _dtype(fields: dict[str, str], encoding: str, path: Path) -> np.dtype[Any]:
 
 
 def _axes(fields: dict[str, str], sizes: tuple[int, ...], path: Path) -> _Axes:
-    """Find the axis that is not space: the one without a direction, or of a kind that is none."""
+    """Find the axis that is not space: the one without a direction, or of a kind that is not of space."""
     if not sizes or any(size < 1 for size in sizes) or fields.get("dimension") != str(len(sizes)):
         raise unreadable("the header declares no possible matrix", path, sizes=fields.get("sizes", ""))
     if len(sizes) in (3, 4):
@@ -332,7 +332,7 @@ def _direction(directions: list[str | None], axis: int, path: Path) -> tuple[flo
 
 
 def _unit_mm(fields: dict[str, str], name: str) -> tuple[float, tuple[str, ...]]:
-    """Return the unit of length that a field names for all axes; flagged where it is none, or not one."""
+    """Return the unit of length that a field names for all axes; flagged where it is no length, or several."""
     units = set(re.findall(r'"([^"]*)"', fields.get(name, ""))) - {""}
     if not units:
         return 1.0, ()

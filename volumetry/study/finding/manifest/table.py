@@ -110,7 +110,7 @@ def _with_seen_names(row: Row) -> Row:
 
 
 def _check_names(rows: Iterable[tuple[int, Row]], path: Path | str) -> None:
-    """Refuse names that are none: rounded numbers, errors of a spreadsheet, words for a missing value."""
+    """Refuse what is not a name: rounded numbers, errors of a spreadsheet, words for a missing value."""
     faults = [
         f"line {line}: {name} is {row[name]!r}, {fault}"
         for line, row in rows

@@ -17,7 +17,7 @@ SPARSE_GAP_MM = 3.0
 """A stroke whose positions lie further apart than this, on average, is told and marked in the journal."""
 
 LEAST_AREA_PIXELS = 0.5
-"""An outline that is smaller (a click, or a stroke outside the image) is none."""
+"""An outline that is smaller (a click, or a stroke outside the image) is dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
