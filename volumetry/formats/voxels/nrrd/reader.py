@@ -332,7 +332,7 @@ def _direction(directions: list[str | None], axis: int, path: Path) -> tuple[flo
 
 
 def _unit_mm(fields: dict[str, str], name: str) -> tuple[float, tuple[str, ...]]:
-    """Return the unit of length that a field names for all axes; flagged where it is no length, or several."""
+    """Return the unit of length that a field names for all axes; flagged where none or several."""
     units = set(re.findall(r'"([^"]*)"', fields.get(name, ""))) - {""}
     if not units:
         return 1.0, ()
