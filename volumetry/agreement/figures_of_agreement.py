@@ -71,30 +71,17 @@ def kind_of_agreement(
 ) -> KindOfAgreement:
     """Compute every figure of one kind of repetition; the last two are kept with the error of reading."""
     own = tuple(pair for pair in pairs if pair.kind == repeated.kind)
-    error, reason = None, ""
     of_readers = ReaderErrors(by_reader={})
     if repeated.kind == "within_reader":
         of_readers = reader_errors(own, level)
-    try:
-        error = fit_reading_error(
-            [list(row) for row in repeated.volumes_mm3],
-            patients=repeated.patients,
-            kind=repeated.kind,
-            level=level,
-            protocol_sha256=protocol_sha256,
-        )
-        reads = [read for pair in own for read in (pair.first, pair.second)]
+    error, reason = _error_of_reading(repeated, own, level)
+    if error is not None:
         error = replace(
             error,
             readers_differ=of_readers.differ,
-            n_lesions=len({pair.first.subject for pair in own}),
+            protocol_sha256=protocol_sha256,
             measured_by=dict(measured_by or {}),
-            height_rules=tuple(sorted({read.height_rule for read in reads} - {""})),
-            readers=tuple(sorted({read.reader for read in reads} - {""})),
-            sites=tuple(sorted({read.site for read in reads} - {""})),
         )
-    except StatisticsError as refused:
-        reason = refused.message
     several = repeated.either_order
     pooled = in_both_orders(own) if several else own
     absolute, percent = (bland_altman_of(pooled, scale, level) for scale in ("absolute", "percent"))
@@ -125,6 +112,30 @@ def kind_of_agreement(
         percent=percent,
         reason=reason,
     )
+
+
+def _error_of_reading(
+    repeated: RepeatedVolumes, pairs: Sequence[ReadPair], level: float
+) -> tuple[ReadingError | None, str]:
+    """Return the error of reading and whose reads it rests on; None and the reason where they are too few."""
+    try:
+        error = fit_reading_error(
+            [list(row) for row in repeated.volumes_mm3],
+            patients=repeated.patients,
+            kind=repeated.kind,
+            level=level,
+        )
+    except StatisticsError as refused:
+        return None, refused.message
+    reads = [read for pair in pairs for read in (pair.first, pair.second)]
+    whose = replace(
+        error,
+        n_lesions=len({pair.first.subject for pair in pairs}),
+        height_rules=tuple(sorted({read.height_rule for read in reads} - {""})),
+        readers=tuple(sorted({read.reader for read in reads} - {""})),
+        sites=tuple(sorted({read.site for read in reads} - {""})),
+    )
+    return whose, ""
 
 
 def _spread_rows(

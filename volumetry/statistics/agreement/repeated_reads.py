@@ -91,21 +91,7 @@ def repeatability(
     if high > _LARGEST_LOG_SD:
         sds = (min(value, _LARGEST_LOG_SD), min(low, _LARGEST_LOG_SD), _LARGEST_LOG_SD)
         notes = (f"log SDs are cut at {_LARGEST_LOG_SD:g}: there are too few reads, or they are no repeats",)
-
-    def of(name: str, unit: str, transform: Callable[[float], float]) -> Estimate:
-        middle, one, other = map(transform, sds)
-        low, high = min(one, other), max(one, other)
-        return Estimate(name=name, value=middle, ci_low=low, ci_high=high, level=level, unit=unit)
-
-    estimates = (
-        of("within-lesion log SD", "", float),
-        of("within-lesion CV", "%", lambda s: 100 * _cv(s)),
-        of("repeatability coefficient, log", "", lambda s: z * s),
-        of("smallest detectable increase", "%", lambda s: 100 * math.expm1(z * s)),
-        of("smallest detectable decrease", "%", lambda s: 100 * math.expm1(-z * s)),
-        of("repeatability coefficient, linear", "%", lambda s: 100 * z * _cv(s)),
-        of("false-change rate", "%", lambda s: 100 * _false_change(s, up, down)),
-    )
+    estimates = _estimates(sds, z, up, down, level)
     return rows.result(
         "Repeatability on the log scale",
         estimates=estimates,
@@ -116,6 +102,27 @@ def repeatability(
             "threshold_percent": threshold_percent,
             "largest_log_sd": {"increase": up / z, "decrease": down / z},
         },
+    )
+
+
+def _estimates(
+    sds: tuple[float, float, float], z: float, up: float, down: float, level: float
+) -> tuple[Estimate, ...]:
+    """Return every figure that follows from the log SD, each at the SD and at its two limits."""
+
+    def of(name: str, unit: str, transform: Callable[[float], float]) -> Estimate:
+        middle, one, other = map(transform, sds)
+        low, high = min(one, other), max(one, other)
+        return Estimate(name=name, value=middle, ci_low=low, ci_high=high, level=level, unit=unit)
+
+    return (
+        of("within-lesion log SD", "", float),
+        of("within-lesion CV", "%", lambda s: 100 * _cv(s)),
+        of("repeatability coefficient, log", "", lambda s: z * s),
+        of("smallest detectable increase", "%", lambda s: 100 * math.expm1(z * s)),
+        of("smallest detectable decrease", "%", lambda s: 100 * math.expm1(-z * s)),
+        of("repeatability coefficient, linear", "%", lambda s: 100 * z * _cv(s)),
+        of("false-change rate", "%", lambda s: 100 * _false_change(s, up, down)),
     )
 
 
