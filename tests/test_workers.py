@@ -7,6 +7,8 @@ import pytest
 from worker_functions import square
 
 from volumetry.errors import WorkerError
+from volumetry.study.cases import Case
+from volumetry.study.runs.measuring import may_end_a_process
 from volumetry.study.runs.workers import chunk_size, run_in_executor, run_in_processes
 
 
@@ -76,3 +78,24 @@ def test_an_executor_that_loses_a_worker():
 def test_chunks_share_the_cases_evenly():
     assert chunk_size(3, 8) == 1
     assert chunk_size(10_000, 2) == 16
+
+
+SERIES = ("p1/t1/1.dcm", "p1/t1/2.dcm")
+
+
+@pytest.mark.parametrize(
+    ("trace", "scan", "files", "may_end"),
+    [
+        ("p1/hip_mask.nii.gz", "p1/t1", SERIES, False),  # by headers alone
+        ("", "p1/t1", SERIES, False),
+        ("p1/hip_mask.nii.gz", "p1/t1.nii.gz", ("p1/t1.nii.gz",), False),
+        ("p1/hip_mask.nii.gz", "p1/t1.dcm", ("p1/t1.dcm",), True),
+        ("p1/hip_mask.nii.gz", "p1/t1.tif", ("p1/t1.tif",), True),
+        ("p1/hip_mask.tif", "p1/t1", SERIES, True),
+        ("p1/seg.dcm", "p1/t1", SERIES, True),
+        ("p1/L1.trace.json", "p1/t1", SERIES, True),  # the pixels that were traced are compared
+    ],
+)
+def test_a_case_is_measured_apart_where_a_library_reads_its_bytes(trace, scan, files, may_end):
+    case = Case(patient="p1", visit="", trace=trace, scan=scan, scan_files=files)
+    assert may_end_a_process(case) == may_end

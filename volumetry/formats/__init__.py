@@ -49,8 +49,14 @@ def _resolved(
         return meant
 
 
-def read_scan_header(path: Path | str) -> ScanHeader:
+def read_scan_header(path: Path | str, *, series_uid: str | None = None) -> ScanHeader:
     """Return the geometry, source and flags of the scan of a file or folder; no voxel is decoded.
+
+    Parameters
+    ----------
+    path : path
+    series_uid : str, optional
+        As in `read_scan`.
 
     Raises
     ------
@@ -63,7 +69,7 @@ def read_scan_header(path: Path | str) -> ScanHeader:
     >>> read_scan_header("sample_scans/study/hip05/2021-06-01/t1_cor").geometry.n_slices
     12
     """
-    return recognise(path).reader().read_scan_header(Path(path))
+    return recognise(path).reader().read_scan_header(Path(path), series_uid=series_uid)
 
 
 def read_scan(path: Path | str, *, series_uid: str | None = None) -> Scan:
@@ -181,7 +187,7 @@ def read_regions(
     *,
     label: int | str | None = None,
     threshold: float | None = None,
-    scan: Scan | Path | str | None = None,
+    scan: Scan | ScanHeader | Path | str | None = None,
     self_intersections: SelfIntersections = "refuse",
     overlapping_outlines: OverlappingOutlines = "refuse",
 ) -> tuple[RegionSections, ...]:

@@ -103,7 +103,7 @@ class FormatReader(Protocol):
         """Read a scan. Arguments and errors are those of `volumetry.formats.read_scan`."""
         raise self.holds_no("scan", path)
 
-    def read_scan_header(self, path: Path) -> ScanHeader:
+    def read_scan_header(self, path: Path, *, series_uid: str | None = None) -> ScanHeader:  # noqa: ARG002
         """Return the geometry, source and flags of a scan; no voxel is decoded."""
         raise self.holds_no("scan", path)
 

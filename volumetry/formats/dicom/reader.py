@@ -36,9 +36,9 @@ class DicomReader(FormatReader):
         """Read the scan of a folder or file; see `volumetry.formats.dicom.series.volume.read_scan`."""
         return read_scan(path, series_uid=series_uid)
 
-    def read_scan_header(self, path: Path) -> ScanHeader:
+    def read_scan_header(self, path: Path, *, series_uid: str | None = None) -> ScanHeader:
         """Return geometry, source and flags of the stack that a folder or file stands for."""
-        return find_stack(path).scan_header
+        return find_stack(path, series_uid=series_uid).scan_header
 
     def read_scan_header_like(self, path: Path, geometry: ScanGeometry) -> ScanHeader | None:
         """Return the stack of a folder or file that has the voxels of a mask, whole or cut."""

@@ -49,7 +49,7 @@ class VoxelReader(FormatReader):
         """Read a scan; these formats have no series to choose from."""
         return scan_of(self._read_header(path))
 
-    def read_scan_header(self, path: Path) -> ScanHeader:
+    def read_scan_header(self, path: Path, *, series_uid: str | None = None) -> ScanHeader:  # noqa: ARG002
         """Return the geometry, source and flags of a scan; no voxel is decoded."""
         return scan_header_of(self._read_header(path))
 

@@ -18,7 +18,6 @@ from volumetry.errors import UsageError, WorkerError
 from volumetry.files.atomic import make_folder
 from volumetry.formats.dicom.kept_headers import headers_noted
 from volumetry.formats.opening import links_followed
-from volumetry.formats.recognise import is_by_library
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
@@ -28,7 +27,7 @@ from volumetry.study.pseudonyms import is_unplain_of_file, write_map
 from volumetry.study.rows.alike import alike_message, names_alike, names_that_begin_alike, renamed_message
 from volumetry.study.runs.accounting import account, account_apart, without_image
 from volumetry.study.runs.ledger import LEDGER_NAME, Ledger, check_ledger
-from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record
+from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record, may_end_a_process
 from volumetry.study.runs.options import BatchOptions, BatchSummary, Progress
 from volumetry.study.runs.out_folder import check_out, refuse_clear_ids, remove_leftovers
 from volumetry.study.runs.out_tables import write_run, write_tables
@@ -222,11 +221,6 @@ def _results(
         return run_in_executor(do_job, jobs, options.executor)
     workers = options.jobs or os.cpu_count() or 1
     here = options.case_timeout is None and (workers == 1 or len(jobs) < _FEW)
-    if here and not any(map(_may_end_a_process, jobs)):
+    if here and not any(may_end_a_process(job.case) for job in jobs):
         return ((job, do_job(job)) for job in jobs)
     return run_in_processes(do_job, jobs, jobs=workers, case_timeout=options.case_timeout)
-
-
-def _may_end_a_process(job: Job) -> bool:
-    """Whether a damaged file could end the process: that is to cost one case, and not the batch."""
-    return any(is_by_library(name) for name in (job.case.trace, job.case.scan) if name)

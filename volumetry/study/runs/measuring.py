@@ -14,7 +14,7 @@ from volumetry.formats.dicom.index import read_header
 from volumetry.formats.dicom.kept_headers import KeptHeaders, headers_kept
 from volumetry.formats.opening import links_followed
 from volumetry.formats.reader import RegionSections
-from volumetry.formats.recognise import is_voxel_file
+from volumetry.formats.recognise import is_by_library, is_voxel_file
 from volumetry.formats.trace_json import read_trace, regions_of
 from volumetry.geometry import plane_of
 from volumetry.measurement import MeasurementRule, measure_volume
@@ -82,6 +82,17 @@ def case_id(case: Case, settings: Settings) -> str:
     where += [case.besides] if case.besides else []
     where += [{"joined": case.joined}] if case.joined else []
     return digest_of([settings.key, *where, error])
+
+
+def may_end_a_process(case: Case) -> bool:
+    """Return whether a damaged file could end the process that measures a case: it is to cost one case only.
+
+    Of a DICOM series a mask needs the headers alone, and so does an image that nobody traced; no library
+    reads these.
+    """
+    by_headers = is_series(case) and (not case.trace or is_voxel_file(case.trace))
+    names = (case.trace, "" if by_headers else case.scan)
+    return any(is_by_library(name) for name in names if name)
 
 
 def do_job(job: Job) -> dict[str, Any]:
@@ -262,7 +273,7 @@ def _read(
     except VolumetryError as error:
         if error.code != "ambiguous-series" or case.form != "mask" or not case.series_uid or scan is None:
             raise
-    return read(scan=read_scan(scan, series_uid=case.series_uid))
+    return read(scan=read_scan_header(scan, series_uid=case.series_uid))
 
 
 def _outline_rules(settings: Settings) -> dict[str, Any]:
