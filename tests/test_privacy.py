@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from dicom_phantoms import stack_geometry, stack_voxels, write_series
 from pydicom.datadict import DicomDictionary, keyword_dict
-from study_phantoms import batch_results, box_contours, box_trace, write_box
+from study_phantoms import batch_results, box_contours, box_trace, write_box, write_box_trace
 
 from volumetry import ScanSource, write_trace
 from volumetry.cli import main
@@ -155,7 +155,7 @@ def test_a_word_of_a_file_name_is_no_lesion_under_pseudonyms(layout, tmp_path, c
     assert f"{change['lesion']},{clear['lesion']}" in (tmp_path / "key.map.csv").read_text(encoding="utf-8")
     again = ["batch", tmp_path / "study", "--out", tmp_path / "study_out", "--pseudonyms", tmp_path / "key"]
     assert main(list(map(str, again))) == 0
-    assert "in 2 tracings" in caplog.text
+    assert "in 2 rows may name a person" in caplog.text
     assert "Canary" not in caplog.text
 
 
@@ -164,6 +164,28 @@ def test_plain_words_of_a_file_name_stay(word, tmp_path):
     named_study(tmp_path / "study", "folder of masks", word)
     _, rows, _ = batch_results(tmp_path / "study", "--pseudonyms", tmp_path / "key")
     assert {row["lesion"] for row in rows} == {word}
+
+
+def test_visits_and_regions_may_be_called_as_persons(tmp_path):
+    """The folder of a visit, a region of a trace and their manifest; the key's map tells what they were."""
+    study, visits = tmp_path / "study", ("2024-01-15 Canary", "Canary_2024-07-15")
+    for visit, bottom in zip(visits, (15.0, 10.0), strict=True):
+        contours = box_contours(rows=(5.0, bottom))
+        write_box(study / "P1" / visit / "t1.nii.gz", rows=(5, 15))
+        write_box_trace(study / "P1" / visit / "a.trace.json", contours=contours, lesion="Canary 1", side="")
+    command = ["manifest", str(study), "--out", str(tmp_path / "manifest.csv")]
+    assert main(command) == 0
+    key = ("--pseudonyms", tmp_path / "key")
+    for options in ((), (*key, "--figures"), (*key, "--manifest", tmp_path / "manifest.csv")):
+        _, rows, (change,) = batch_results(study, *options)
+        assert change["category"] == "decrease"
+        if options:
+            assert b"canary" not in written(tmp_path / "study_out").lower()
+            told = (tmp_path / "key.map.csv").read_text(encoding="utf-8").splitlines()
+            assert {f"{row['visit']},{visit}" for row, visit in zip(rows, visits, strict=True)} <= set(told)
+            assert f"{change['lesion']},Canary 1" in told
+        else:
+            (tmp_path / "study_out").rename(tmp_path / "clear")
 
 
 def test_a_manifest_names_lesions_as_it_likes(tmp_path):

@@ -176,12 +176,12 @@ def test_names_with_accents_are_equal_however_they_are_written(tmp_path, form):
 
 
 def test_the_row_keeps_what_the_file_calls_a_lesion_that_a_manifest_renames(tmp_path):
-    write_study(tmp_path / "study/P1/v1", region="Tumour")
+    write_study(tmp_path / "study/P1/v1", region="Tumour Huber")
     manifest = tmp_path / "m.csv"
-    line = "P1,v1,L1,Tumour,study/P1/v1/mr,study/P1/v1/rt.dcm"
+    line = "P1,v1,L1,Tumour Huber,study/P1/v1/mr,study/P1/v1/rt.dcm"
     manifest.write_text(f"patient,visit,lesion,roi,scan,trace\n{line}\n")
     _, rows, _ = batch_results(tmp_path / "study", "--manifest", manifest)
-    assert [(row["lesion"], row["region"]) for row in rows] == [("L1", "Tumour")]
+    assert [(row["lesion"], row["region"]) for row in rows] == [("L1", "Tumour Huber")]
     key = ["--pseudonyms", tmp_path / "key", "--fresh"]
     (tmp_path / "study_out").rename(tmp_path / "clear")
     _, rows, _ = batch_results(tmp_path / "study", "--manifest", manifest, *key)

@@ -70,6 +70,8 @@ class Case:
         Whether the dates in these headers say two orders of the patient's visits.
     is_lesion_of_file : bool
         Whether the lesion's name is what the name of the file has besides patient and visit.
+    is_lesion_of_manifest : bool
+        Whether a manifest names the lesion.
     error : VolumetryError or None
         Why the case cannot be measured, found while looking around.
     """
@@ -109,6 +111,7 @@ class Case:
     conflicts: tuple[str, ...] = ()
     order_doubted: bool = False
     is_lesion_of_file: bool = False
+    is_lesion_of_manifest: bool = False
 
     @property
     def identity(self) -> tuple[str, ...]:

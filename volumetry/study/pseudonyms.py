@@ -1,8 +1,9 @@
 """Pseudonyms: a keyed hash in the place of the patient, and case ids in the place of paths.
 
 A pseudonym stands for whole cells and whole paths only: no part of a date, a side or a number is ever
-replaced. Who is meant by which pseudonym, and which path by which case id, is written into a private map
-beside the key.
+replaced. Names of visits and lesions come from folders, files and what somebody typed, and may name a person:
+those of plain words (`volumetry.study.plain_words`) stay, a case id stands for the others. Who is meant by
+which pseudonym, and what by which case id, is written into a private map beside the key.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -24,8 +25,8 @@ from typing import Any
 from volumetry.errors import ReadError
 from volumetry.files.atomic import atomic_output, named_output_errors
 from volumetry.study.cases import Case
-from volumetry.study.identity import visit_without_patient
-from volumetry.study.plain_words import is_plain_name
+from volumetry.study.identity import composed_text, visit_without_patient
+from volumetry.study.plain_words import is_plain_name, is_plain_visit, unplain_words
 
 KEY_BYTES = 32
 MAP_SUFFIX = ".map.csv"
@@ -91,7 +92,15 @@ class Pseudonymiser:
         return self._moved(text, -self._days(patient)) if self.shift_dates else text
 
     def visit(self, name: str, patient: str) -> str:
-        """Return the name of a visit with the dates in it moved; what may be another date has a case id."""
+        """Return the name of a visit with the dates in it moved, or what stands for it.
+
+        A case id stands for what may be another date, where dates are moved, and for a name that is not of
+        plain words alone: a folder of a visit may be called as a person is.
+        """
+        return self._dated(name, patient) if is_plain_visit(name) else self.case_id(name)
+
+    def _dated(self, name: str, patient: str) -> str:
+        """A name with the dates in it moved, where they are to be; what may be another date has a case id."""
         if not self.shift_dates:
             return name
         days = -self._days(patient)
@@ -110,9 +119,9 @@ class Pseudonymiser:
         return f"{self.pseudonym(patient)}_{self.visit(rest, patient)}"
 
     def visit_of_all(self, name: str) -> str:
-        """Return the name of a visit that is of no one patient; what may be a date has a case id."""
+        """Return the name of a visit of any patient; a case id stands for what may be a date or a person."""
         may_be = self.shift_dates and (_DAY_INSIDE.search(name) or _MAY_BE_DAY.search(name))
-        return self.case_id(name) if may_be else name
+        return self.case_id(name) if may_be or not is_plain_visit(name) else name
 
     def row(self, row: dict[str, Any], case: Case) -> dict[str, Any]:
         """Return a row of a table with what stands for the patient, the paths and the series."""
@@ -125,12 +134,12 @@ class Pseudonymiser:
         if row.get("region") and row["region"] != row.get("lesion"):
             row["region"] = self.region(row["region"])
         if row.get("lesion"):
-            lesion = self.lesion(row["lesion"], case)
+            lesion = self.lesion(row["lesion"], case, str(row.get("region") or ""))
             if lesion != row["lesion"] and row.get("region") == row["lesion"]:
                 row["region"] = self.region(row["lesion"])
             row["lesion"] = lesion
-        if self.shift_dates and _DAY_INSIDE.search(row.get("reader") or ""):
-            row["reader"] = self.case_id(row["reader"])
+        if row.get("reader"):
+            row["reader"] = self.reader(row["reader"], patient)
         if row.get("study_date"):
             row["study_date"] = self.shifted(row["study_date"], patient)
         if row.get("visit"):
@@ -138,22 +147,32 @@ class Pseudonymiser:
             row["visit"] = self.uid(visit) if visit == case.study_uid else self.visit_of(visit, patient)
         return row
 
-    def lesion(self, name: str, case: Case) -> str:
+    def lesion(self, name: str, case: Case, region: str = "") -> str:
         """Return the name of a lesion, or what stands for it where it may say who the patient is, or when.
 
-        What a file's name has besides patient and visit is shown where it is made of plain words alone. Where
-        dates are shifted, those in the name are as in names of visits.
+        A name is shown where it is made of plain words alone, or where a manifest names the lesion so and its
+        other words stand in no path of the case and not in the name of its region. Where dates are shifted,
+        those in the name are, too.
         """
         if name == case.patient and len(name) >= _LONG:
             return self.pseudonym(name)
-        return self.case_id(name) if is_unplain_of_file(name, case) else self.visit(name, case.patient)
+        return (
+            self.case_id(name) if may_name_a_person(name, case, region) else self._dated(name, case.patient)
+        )
+
+    def reader(self, name: str, patient: str) -> str:
+        """Return the name of a reader, or what stands for it where it holds the patient's, or a true date."""
+        is_patient = len(patient) >= _LONG and patient.casefold() in name.casefold()
+        is_dated = self.shift_dates and _DAY_INSIDE.search(name)
+        return self.case_id(name) if is_patient or is_dated else name
 
     def region(self, name: str) -> str:
-        """Return what stands for the name of a region; the number of a label stays.
+        """Return what stands for the name of a region that is not of plain words.
 
         Whoever renames a lesion may do so because its name says who the patient is.
         """
-        return name if name.isascii() and name.isdigit() and len(name) < _LONG else self.case_id(name)
+        is_shown = is_plain_name(name) and not (self.shift_dates and _MAY_BE_DAY.search(name))
+        return name if is_shown else self.case_id(name)
 
     def record(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return a row as the ledger may keep it: UIDs, dates, names of files and texts of values hidden."""
@@ -185,8 +204,8 @@ class Pseudonymiser:
 
     def _sealed(self, name: str) -> str:
         """A name in a form that the key alone opens: the ledger has to give it back, to find its region."""
-        if self.region(name) == name:
-            return name
+        if name.isascii() and name.isdigit() and len(name) < _LONG:
+            return name  # the number of a label
         mark = self._hex("seal", name)[:32]
         return f"{_SEALED}{mark}.{self._mixed(_bytes(name), mark).hex()}"
 
@@ -226,9 +245,19 @@ def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def is_unplain_of_file(name: str, case: Case) -> bool:
-    """Whether a lesion has its name from a file's, with a word or number in it that may be a person's."""
-    return case.is_lesion_of_file and bool(case.lesion) and not is_plain_name(name)
+def may_name_a_person(name: str, case: Case, region: str = "") -> bool:
+    """Whether the name of a lesion has a word or number in it that may be a person's.
+
+    Of a name that a manifest gives, a word that stands in a path of the case or in the name of its region: a
+    manifest made from the folder repeats these.
+    """
+    words = unplain_words(name)
+    if not words or not case.is_lesion_of_manifest:
+        return bool(words)
+    paths = composed_text(
+        "/".join((case.patient, case.scan, case.shown_trace or case.trace, region))
+    ).casefold()
+    return any(word in paths for word in words)
 
 
 def _is_shown(key: str, value: str, *, naming: bool) -> bool:
@@ -271,19 +300,23 @@ def read_key(path: Path | str, *, shift_dates: bool = False) -> Pseudonymiser:
     return Pseudonymiser(key=key, shift_dates=shift_dates)
 
 
-def write_map(key_file: Path | str, pseudonymiser: Pseudonymiser, cases: Iterable[Case]) -> Path:
+def write_map(
+    key_file: Path | str,
+    pseudonymiser: Pseudonymiser,
+    cases: Iterable[Case],
+    names: Mapping[str, str] | None = None,
+) -> Path:
     """Write who is meant by every pseudonym and case id into ``KEYFILE.map.csv``, for its owner only.
 
-    What an earlier run wrote there is kept.
+    `names` are those of lesions, visits and readers by what stands for them. What an earlier run wrote there
+    is kept.
     """
     path = Path(f"{key_file}{MAP_SUFFIX}")
-    known = read_map(key_file)
+    known = read_map(key_file) | dict(names or {})
     for case in cases:
         known[pseudonymiser.pseudonym(case.patient)] = case.patient
-        names = filter(None, (case.scan, case.shown_trace or case.trace))
-        known |= {pseudonymiser.case_id(name): name for name in names}
-        if is_unplain_of_file(case.lesion, case):
-            known[pseudonymiser.case_id(case.lesion)] = case.lesion
+        paths = filter(None, (case.scan, case.shown_trace or case.trace))
+        known |= {pseudonymiser.case_id(path): path for path in paths}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "stands_for"))

@@ -23,7 +23,7 @@ from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
 from volumetry.study.identity import unordered_message
 from volumetry.study.protocol.repeatability import check_measured_alike
-from volumetry.study.pseudonyms import is_unplain_of_file, write_map
+from volumetry.study.pseudonyms import write_map
 from volumetry.study.rows.alike import alike_message, names_alike, names_that_begin_alike, renamed_message
 from volumetry.study.runs.accounting import account, account_apart, without_image
 from volumetry.study.runs.ledger import LEDGER_NAME, Ledger, check_ledger
@@ -100,7 +100,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
             write_tables(rows, folder, out, options)
     _tell_of_names(cases, rows, options)
     if options.pseudonymiser is not None and options.key_file is not None:
-        write_map(options.key_file, options.pseudonymiser, cases)
+        write_map(options.key_file, options.pseudonymiser, cases, rows.hidden)
     summary = BatchSummary(
         counts=dict(sorted(rows.counts.items())),
         n_cases=len(cases),
@@ -118,17 +118,11 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
 
 def _tell_of_names(cases: CaseTable, rows: StudyRows, options: BatchOptions) -> None:
     """Say which names may name a patient under pseudonyms, and which may be one or have no order."""
-    if rows.n_naming:
+    if rows.n_hidden:
         _LOG.warning(
-            "names of lesions, readers or visits hold those of their patients in %d rows, which pseudonyms "
-            "do not change: name them otherwise in a manifest",
-            rows.n_naming,
-        )
-    if options.pseudonymiser is not None and (n := sum(is_unplain_of_file(c.lesion, c) for c in cases)):
-        _LOG.warning(
-            "names of lesions come from those of files in %d tracings and may name the patient: case ids "
-            "stand for them; name these lesions in a manifest",
-            n,
+            "names of lesions or visits in %d rows may name a person: case ids stand for them (the map "
+            "beside the key tells which); a manifest can give them plain names",
+            rows.n_hidden,
         )
     shown = options.pseudonymiser is None
     patients = cases.column("patient")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -76,7 +77,7 @@ def _views(folder: Path, visits: list[Visit], options: BatchOptions) -> Iterator
             continue
         label: int | str | None = case.label if case.label is not None else case.roi or None
         try:
-            yield view_of(
+            view = view_of(
                 folder / case.trace,
                 read_scan(folder / case.scan, series_uid=case.series_uid or None),
                 label=label,
@@ -84,5 +85,6 @@ def _views(folder: Path, visits: list[Visit], options: BatchOptions) -> Iterator
                 threshold=options.threshold,
                 title=" ".join(filter(None, (row["site"], row["patient"], row["side"], row["visit"]))),
             )
+            yield replace(view, volume=replace(view.volume, lesion=row["lesion"] or ""))
         except VolumetryError as error:
             _LOG.warning("not in its figure: %s: %s: %s", row["trace"], error.code, error.what)

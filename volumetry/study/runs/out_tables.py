@@ -83,10 +83,12 @@ def write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:
 
 
 def _protocol_told(options: BatchOptions) -> dict[str, Any]:
-    """The protocol; where dates are shifted, without the true dates that names of visits may be."""
+    """The protocol; under pseudonyms, without what its texts may say of persons and true dates."""
     told, hidden = asdict(options.protocol), options.pseudonymiser
     if hidden is not None:
         told["visits"] = [hidden.visit_of_all(visit) for visit in options.protocol.visits]
+        if told["scan"]["description"]:
+            told["scan"]["description"] = "withheld under pseudonyms"
     return told
 
 

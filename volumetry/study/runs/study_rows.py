@@ -11,7 +11,7 @@ from typing import Any
 
 from volumetry.study.case_table import column_of
 from volumetry.study.cases import Case
-from volumetry.study.identity import natural
+from volumetry.study.identity import composed_text, natural
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.alike import are_renamed, names_alike
 from volumetry.study.rows.entries import Entry, identified_row, join_identities
@@ -25,8 +25,6 @@ from volumetry.tables import SLICES, Row
 _HELD = 64
 """So many records of a patient are held; of a patient with more cases, the others are read again."""
 _TOLD = 3
-_TELLING = 4
-"""Letters from which on a name in another one is no accident."""
 
 
 @dataclass(kw_only=True)
@@ -45,8 +43,10 @@ class StudyRows:
     ----------
     counts : Counter of str
         Number of rows by status, once `measurements` has been gone through.
-    n_naming : int
-        Rows in whose lesion, reader or visit the patient's own name stands in spite of pseudonyms.
+    n_hidden : int
+        Rows in whose lesion or visit a case id stands for a name, under pseudonyms.
+    hidden : dict of str
+        Names of lesions, visits and readers by the case ids that stand for them.
     lesions_alike : list of tuple of str
         Lesions of one patient whose names are nearly equal.
     untraced_firsts : list of (str, str)
@@ -66,7 +66,8 @@ class StudyRows:
     ledger: Ledger
     protocol: Protocol
     counts: Counter[str] = field(default_factory=Counter, init=False)
-    n_naming: int = field(default=0, init=False)
+    n_hidden: int = field(default=0, init=False)
+    hidden: dict[str, str] = field(default_factory=dict, init=False)
     lesions_alike: list[tuple[str, ...]] = field(default_factory=list, init=False)
     untraced_firsts: list[tuple[str, str]] = field(default_factory=list, init=False)
     unordered: list[str] = field(default_factory=list, init=False)
@@ -112,7 +113,7 @@ class StudyRows:
     def measurements(self) -> Iterator[Row]:
         """Yield the rows of measurements, and count them by status in `counts`."""
         self.counts.clear()
-        self.n_naming = 0
+        self.n_hidden = 0
         self.lesions_alike.clear()
         self.untraced_firsts.clear()
         self.renamed.clear()
@@ -129,7 +130,7 @@ class StudyRows:
                 if entry.final_status in ("measured", "absent"):
                     units[entry.visit].add((entry.side, entry.lesion, entry.reader))
                 self.counts[entry.final_status] += 1
-                self.n_naming += self._names_patient(entry)
+                self.n_hidden += self._note_hidden(entry)
                 lesions.add(entry.lesion)
                 row = self.row(entry)
                 found.add(row)
@@ -146,12 +147,25 @@ class StudyRows:
                 self.lesions_alike += names_alike(lesions)
         self.shared = found
 
-    def _names_patient(self, entry: Entry) -> bool:
-        """Whether a cell that pseudonyms do not change holds the patient's own name."""
-        patient = entry.case.patient.casefold()
-        if self.settings.pseudonymiser is None or len(patient) < _TELLING:
+    def _note_hidden(self, entry: Entry) -> bool:
+        """Note for which names of an entry case ids stand; return whether one is that of lesion or visit."""
+        hidden = self.settings.pseudonymiser
+        if hidden is None:
             return False
-        return any(patient in text.casefold() for text in (entry.lesion, entry.reader, entry.visit))
+        lesion = entry.case.lesion
+        if not lesion and (kept := self.record(entry.case)["rows"][entry.place].get("lesion")):
+            lesion = hidden.opened(str(kept))
+        found = {
+            shown: name
+            for shown, name in (
+                (entry.lesion, composed_text(lesion)),
+                (entry.visit, entry.case.visit),
+                (entry.reader, entry.case.reader),
+            )
+            if name and shown == hidden.case_id(name)
+        }
+        self.hidden |= found
+        return entry.lesion in found or entry.visit in found
 
     def row(self, entry: Entry) -> Row:
         """Return the row of an entry."""

@@ -135,6 +135,7 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> t
         visit=row["visit"] or "",
         side=side,
         lesion="" if is_asked else lesion,
+        is_lesion_of_manifest=bool(lesion) and not is_asked,
         described=lesion.removeprefix(ASKED).strip() if is_asked else "",
         reader=row["reader"] or "",
         trace=paths["trace"],
