@@ -138,6 +138,7 @@ def _command_of(arguments: Sequence[str]) -> str | None:
 def entry() -> NoReturn:
     """Run the program: `main`, with a quick start: collecting garbage while modules are loaded takes time."""
     gc.disable()
+    gc.set_threshold(20_000)  # afterwards, what a command holds of a study is looked through less often
     _fill_closed_streams()
     code = main()
     try:

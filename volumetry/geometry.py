@@ -370,7 +370,10 @@ class ScanGeometry(Shown):
     @cached_property
     def patient_to_pixel_matrix(self) -> Array:
         """(2, 3) matrix: rows and columns of an offset that lies in the slice plane, in mm."""
-        return np.asarray(np.linalg.pinv(self.pixel_to_patient_matrix), dtype=np.float64)
+        down, across = self.pixel_to_patient_matrix.T  # the pseudo-inverse, written out for two columns
+        square, mixed, other = down.dot(down), down.dot(across), across.dot(across)
+        rows = (other * down - mixed * across, square * across - mixed * down)
+        return np.asarray(np.array(rows) / (square * other - mixed * mixed))
 
     def pixel_to_patient(self, slice_index: int, pixels: ArrayLike) -> Array:
         """Return the LPS positions in mm, (n, 3), of `pixels` (row, column), (n, 2), of one slice."""

@@ -229,22 +229,22 @@ def recognise(path: Path | str) -> Format:
     >>> recognise("sample_scans/orientation/axial/axial_mask.nii.gz").name
     'nifti'
     """
-    path = path if isinstance(path, Path) else Path(path)
+    name = os.fspath(path)
     dicom = FORMATS[-1]
     try:
-        status = path.stat()
+        status = os.stat(name)  # noqa: PTH116 - a Path for each of many files takes longer
         if stat.S_ISDIR(status.st_mode):
             return dicom
         if not stat.S_ISREG(status.st_mode):
             raise ReadError(
                 "unsupported-format", "this is no regular file", where=path, todo="Name a file or a folder."
             )
-        known = _KNOWN.get(str(path))
+        known = _KNOWN.get(name)
         if known is not None and known[0] == file_mark(status):
             return known[1]
         head = b""
         if status.st_size:  # files of the system that say 0, such as /proc/kmsg, may never answer
-            with path.open("rb") as file:
+            with open(name, "rb") as file:  # noqa: PTH123
                 head = file.read(HEAD_BYTES)
     except FileNotFoundError:
         raise ReadError("not-found", "there is no such file", where=path, todo="Check the name.") from None
@@ -277,12 +277,12 @@ def remember(path: Path | str, status: os.stat_result, head: bytes) -> Format:
     head : bytes
         Its first `HEAD_BYTES` bytes.
     """
-    name = Path(path).name.lower()
+    name = os.path.basename(path).lower()  # noqa: PTH119
     says_dicom = head[128:132] == b"DICM" and not is_voxel_file(name)  # its preamble may be that of a TIFF
     found = FORMATS[-1] if says_dicom else next(f for f in FORMATS if f.matches(name, head))
     if len(_KNOWN) >= _MOST_KNOWN:
         _KNOWN.clear()
-    _KNOWN[str(path)] = (file_mark(status), found)
+    _KNOWN[os.fspath(path)] = (file_mark(status), found)
     return found
 
 

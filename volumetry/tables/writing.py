@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,33 @@ def write_table(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]
     >>> write_table("again.csv", CHANGES, rows) == len(rows)
     True
     """
-    count, names = 0, table.column_names
+    count = 0
+    with table_written(path, table) as write_row:
+        for row in rows:
+            write_row(row)
+            count += 1
+    return count
+
+
+@contextmanager
+def table_written(path: Path | str, table: Table) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Yield what writes a row of a CSV table, as `write_table` does: for rows of several tables in turns.
+
+    Examples
+    --------
+    >>> from volumetry.tables import CHANGES
+    >>> from volumetry.tables.writing import table_written
+    >>> with table_written("changes.csv", CHANGES) as write_row:
+    ...     write_row({"patient": "P1", "lesion": "L1"})
+    """
+    names = table.column_names
     with atomic_output(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(names)
-        for row in rows:
-            writer.writerow([csv_cell(row.get(name)) for name in names])
-            count += 1
+        yield lambda row: writer.writerow([csv_cell(row.get(name)) for name in names])
         text.flush()
         text.detach()
-    return count
 
 
 def write_parquet(path: Path | str, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

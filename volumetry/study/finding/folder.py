@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from volumetry.errors import VolumetryError
@@ -150,7 +150,7 @@ def look_around(folder: Path | str) -> Found:
             images.setdefault(_series_key(header), []).append(header)
     for uid, headers in _with_joined_studies(images).items():
         files = tuple(found.relative(header.path) for header in headers)
-        common = os.path.commonpath([str(PurePosixPath(name).parent) for name in files])
+        common = os.path.commonpath({os.path.dirname(name) for name in files})  # noqa: PTH120
         found.series[uid] = ImageSeries(
             headers=tuple(headers), files=files, folder=common.replace(os.sep, "/") or "."
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from volumetry.formats.opening import follows_links, is_program_folder
 from volumetry.formats.recognise import is_voxel_file, without_suffix
 from volumetry.formats.walking import FolderWalk
+from volumetry.study.case_table import column_of
 from volumetry.study.cases import Case
 from volumetry.study.hash_index import NameSet
 
@@ -41,15 +42,16 @@ def account(folder: Path | str, cases: Sequence[Case]) -> dict[str, int]:
         Those that are 0 are left out; in order of the names here.
     """
     images, tracings, stems, left_out = NameSet(), NameSet(), NameSet(), NameSet()
-    for case in cases:
-        for name in filter(None, (*case.scan_files, case.scan)):
+    columns = (column_of(cases, name) for name in ("scan_files", "scan", "trace", "left_out"))
+    for scan_files, scan, trace, others in zip(*columns, strict=True):
+        for name in filter(None, (*scan_files, scan)):
             images.add(name.removeprefix("./"))
-        if len(case.scan_files) == 1:  # the files of a series have nothing of their names beside them
-            stems.add(_stem(case.scan_files[0].removeprefix("./")))
-        if case.trace:
-            tracings.add(os.path.normpath(case.trace))
-            stems.add(_stem(os.path.normpath(case.trace)))
-        for name in case.left_out:
+        if len(scan_files) == 1:  # the files of a series have nothing of their names beside them
+            stems.add(_stem(scan_files[0].removeprefix("./")))
+        if trace:
+            tracings.add(os.path.normpath(trace))
+            stems.add(_stem(os.path.normpath(trace)))
+        for name in others:
             left_out.add(name)
     counts: Counter[str] = Counter()
     walk = FolderWalk(root=os.fspath(folder), follow=follows_links())

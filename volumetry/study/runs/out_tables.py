@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from volumetry.study.rows.worth import tilt_explainer, worth_rule
 from volumetry.study.runs.options import BatchOptions, BatchSummary
 from volumetry.study.runs.study_rows import StudyRows
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, write_parquet, write_table
-from volumetry.tables.writing import remove_former_parquet
+from volumetry.tables.writing import remove_former_parquet, table_written
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,29 +31,61 @@ def write_tables(rows: StudyRows, folder: Path | str, out: Path, options: BatchO
     # Under pseudonyms the rows name no files, so no lesion can be cut anew.
     explain = None if options.pseudonymiser else tilt_explainer(Path(folder), options.traces)
     worth = worth_rule(protocol, explain)
-    _write_both(MEASUREMENTS, rows.measurements, out, options)
-    if rows.shared:  # which files several patients have is known once all rows were made
-        _write_both(MEASUREMENTS, rows.measurements, out, options)
+    _write_measurements_and_slices(rows, out)
+    if rows.shared:
         _LOG.warning(
             "%d images or tracings are of several patients, byte by byte: see the flag duplicate-file",
             len(rows.shared),
         )
     if rows.untraced_firsts:
         _LOG.warning("%s", untraced_first_message(rows.untraced_firsts))
-    _write_both(SLICES, rows.slices, out, options)
 
-    def changes() -> Iterator[Row]:
-        return changes_of(rows.measurements(), protocol.change, worth, rows.shared)
+    def changes(measurements: Iterable[Row]) -> Iterator[Row]:
+        return changes_of(measurements, protocol.change, worth, rows.shared)
 
-    _write_both(CHANGES, changes, out, options)
-
-
-def _write_both(table: Table, rows: Callable[[], Iterator[Row]], out: Path, options: BatchOptions) -> None:
-    """Write a table as CSV, and as Parquet where asked; a Parquet table of an earlier run is removed."""
-    write_table(out / f"{table.name}.csv", table, rows())
-    remove_former_parquet(out / f"{table.name}.csv", table)
+    with _measurements_again(rows, out) if rows.shared else nullcontext(rows.measurements()) as measurements:
+        write_table(_csv(out, CHANGES), CHANGES, changes(measurements))
+    for table in (MEASUREMENTS, SLICES, CHANGES):
+        remove_former_parquet(_csv(out, table), table)
     if options.parquet:
-        write_parquet(out / f"{table.name}.parquet", table, rows())
+        for table, found in (
+            (MEASUREMENTS, rows.measurements()),
+            (SLICES, rows.slices()),
+            (CHANGES, changes(rows.measurements())),
+        ):
+            write_parquet(out / f"{table.name}.parquet", table, found)
+
+
+def _csv(out: Path, table: Table) -> Path:
+    return out / f"{table.name}.csv"
+
+
+def _write_measurements_and_slices(rows: StudyRows, out: Path) -> None:
+    """Write both tables in one pass: the ledger is read, and identities are joined, once for both."""
+    with (
+        table_written(_csv(out, MEASUREMENTS), MEASUREMENTS) as write_row,
+        table_written(_csv(out, SLICES), SLICES) as write_slice,
+    ):
+        for row, slices in rows.measurements_with_slices():
+            write_row(row)
+            for one in slices:
+                write_slice(one)
+
+
+@contextmanager
+def _measurements_again(rows: StudyRows, out: Path) -> Iterator[Iterator[Row]]:
+    """Yield the rows of measurements, and write those that are taken.
+
+    Which files several patients have is known once all rows were made, so that the table is written again.
+    """
+    with table_written(_csv(out, MEASUREMENTS), MEASUREMENTS) as write_row:
+
+        def written() -> Iterator[Row]:
+            for row in rows.measurements():
+                write_row(row)
+                yield row
+
+        yield written()
 
 
 def write_run(out: Path, options: BatchOptions, summary: BatchSummary) -> None:

@@ -112,6 +112,10 @@ class StudyRows:
 
     def measurements(self) -> Iterator[Row]:
         """Yield the rows of measurements, and count them by status in `counts`."""
+        return (row for row, _ in self.measurements_with_slices())
+
+    def measurements_with_slices(self) -> Iterator[tuple[Row, Iterator[Row]]]:
+        """Yield what `measurements` does, each with its rows of slices, to be taken before the next."""
         self.counts.clear()
         self.n_hidden = 0
         self.lesions_alike.clear()
@@ -135,7 +139,7 @@ class StudyRows:
                 row = self.row(entry)
                 found.add(row)
                 is_shared = row["status"] == "measured" and self.shared.has(row)
-                yield with_flags(row, "duplicate-file") if is_shared else row
+                yield with_flags(row, "duplicate-file") if is_shared else row, self._slices_of(entry)
             if first is not None and traced_at and not traced_at & {0, None}:
                 self.untraced_firsts.append((first.patient, first.visit))
             if entry.visit_order_by == "unknown" and units:
@@ -178,14 +182,15 @@ class StudyRows:
 
     def slices(self) -> Iterator[Row]:
         """Yield the rows of slices, but for lesions of which it is not known whose they are."""
+        return (row for entry in self.entries() for row in self._slices_of(entry))
+
+    def _slices_of(self, entry: Entry) -> Iterator[Row]:
+        if entry.code:
+            return
         names = ("slice_index", "position_mm", "area_mm2", "height_thickness_mm", "height_spacing_mm")
-        for entry in self.entries():
-            if entry.code:
-                continue
-            for values in self.record(entry.case)["slices"][entry.place]:
-                key = {n: getattr(entry, n) for n in SLICES.key[:-1]}
-                whose: Row = {name: value or None for name, value in key.items()}
-                yield whose | dict(zip(names, values, strict=True))
+        whose: Row = {name: getattr(entry, name) or None for name in SLICES.key[:-1]}
+        for values in self.record(entry.case)["slices"][entry.place]:
+            yield whose | dict(zip(names, values, strict=True))
 
     def _patients(self) -> Iterator[Sequence[int]]:
         """The places of the cases of every site and patient, in the order of the tables."""
