@@ -11,6 +11,7 @@ from study_phantoms import coronal, write_box
 import volumetry as vm
 from volumetry.cli import main
 from volumetry.formats.lesion_names import side_of_name
+from volumetry.study.finding.discovery import discover
 from volumetry.study.identity import order_of_visits
 
 GEOMETRY = coronal(size=24)
@@ -351,8 +352,16 @@ def test_sidecars_of_two_persons_are_no_patient(tmp_path, first, second, code):
     assert len(changes) == (code != "patient-unclear")
     assert b"A17" not in (tmp_path / "out/measurements.csv").read_bytes()
     said = with_identity(tmp_path, 'patient = "folder:1"')
-    if code != "ambiguous-lesion":
-        assert classes(results(root, {}, *said)[2]) == [("P1", "decrease")]
+    told = "not_evaluable" if code == "ambiguous-lesion" else "decrease"
+    assert classes(results(root, {}, *said)[2]) == [("P1", told)]
+
+
+def test_the_descriptions_of_sidecars_may_say_the_side(tmp_path):
+    root = tmp_path / "study"
+    results(root, {"P1/v1/t1_mask": 10, "P1/v2/t1_mask": 5}, images=["P1/v1/t1", "P1/v2/t1"])
+    for visit, said in (("v1", "cor LI"), ("v2", "cor RE")):
+        (root / f"P1/{visit}/t1.json").write_text(json.dumps({"SeriesDescription": said}), encoding="utf-8")
+    assert [case.named_side for case in discover(root)] == ["L", "R"]
 
 
 def test_a_single_patient_in_a_folder_of_any_name_is_believed(tmp_path):

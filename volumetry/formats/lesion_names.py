@@ -29,7 +29,7 @@ def side_of_name(name: str) -> str:
     by anything that is no letter or digit, and where small letters turn into a capital. Both sides in one
     name, or neither, say nothing.
     """
-    words = _words(name)
+    words = words_of_name(name)
     found = {
         "L" if word[0] == "l" else "R"
         for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False)
@@ -38,7 +38,8 @@ def side_of_name(name: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _words(name: str) -> list[str]:
+def words_of_name(name: str) -> list[str]:
+    """Return the words of a name in small letters; they are parted as `side_of_name` says."""
     spaced = "".join(
         f" {c}" if c.isupper() and before.islower() else (c if c.isalnum() else " ")
         for before, c in zip(f" {name}", name, strict=False)

@@ -11,9 +11,8 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
 from volumetry.errors import ReadError
@@ -23,8 +22,8 @@ from volumetry.formats.dicom.file.elements import DicomElements, walk_file
 from volumetry.formats.dicom.file.selection import ElementSelection
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.index import read_header
-from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.opening import open_regular
+from volumetry.formats.side_words import SaidSide, said_side
 
 _SELECTION = ElementSelection(
     tags=(
@@ -33,6 +32,7 @@ _SELECTION = ElementSelection(
         tags.SeriesDate,
         tags.AcquisitionDate,
         tags.AcquisitionDateTime,
+        tags.StudyDescription,
         tags.SeriesDescription,
         tags.ProtocolName,
         tags.IssuerOfPatientID,
@@ -93,9 +93,9 @@ class PersonMarks:
         ISO day of the study: StudyDate, else `acquired`.
     age_days : (int, float) or None
         PatientAge as a number and the days of its unit.
-    side : str
-        ``L``, ``R`` or empty: FrameLaterality of all frames, else what SeriesDescription or ProtocolName
-        names in full.
+    side : SaidSide
+        FrameLaterality of all frames, else what the descriptions of series, protocol, study and part of the
+        body say.
     is_unborn : bool
         Whether the study is dated before the birth of its patient, so that one of the days is wrong.
     zones : frozenset of str
@@ -111,7 +111,7 @@ class PersonMarks:
     acquired: str = ""
     day: str = ""
     age_days: tuple[int, float] | None = None
-    side: str = ""
+    side: SaidSide = field(default=SaidSide())
     is_unborn: bool = False
     zones: frozenset[str] = frozenset()
 
@@ -151,7 +151,7 @@ def person_marks(path: Path | str) -> PersonMarks:
     )
 
 
-def marks_said(number: str, born: str, sex: str, part: str) -> PersonMarks:
+def marks_said(number: str, born: str, sex: str, part: str, side: SaidSide) -> PersonMarks:
     """Return what stands for PatientID, PatientBirthDate, PatientSex and BodyPartExamined, as texts."""
     day = born.replace("-", "").strip()
     is_day = day not in _NO_DATES and day.isdecimal() and not day.endswith("0101")
@@ -160,6 +160,7 @@ def marks_said(number: str, born: str, sex: str, part: str) -> PersonMarks:
         born=_mark(day) if is_day else 0,
         sex=_mark(sex) if sex in ("F", "M") else 0,
         subject=0 if not name or is_placeholder(name) else _mark(name),
+        side=side,
         zones=zones_of(part),
     )
 
@@ -219,22 +220,30 @@ def _age(text: str) -> tuple[int, float] | None:
     return None if number == 0 or number * unit >= _OLDEST_YEARS * _YEAR_DAYS else (number, unit)
 
 
-def _side(elements: DicomElements) -> str:
-    """The side of all frames, else the one that a description names: ``R`` alone may be of anything."""
+def _side(elements: DicomElements) -> SaidSide:
+    """The side of all frames, else what descriptions say."""
     is_enhanced = elements.raw(tags.NumberOfFrames) is not None  # others are walked at once
     groups = walk_file(elements.path, _OF_FRAMES).sequences if is_enhanced else {}
     for shared in groups.get(tags.SharedFunctionalGroupsSequence, []):
         for anatomy in shared.get(tags.FrameAnatomySequence) or ():
             side = (anatomy.get(tags.FrameLaterality) or b"").decode("latin-1").strip(" \0")
             if side in ("L", "R"):
-                return side
-    said = (_text(elements, tag) for tag in (tags.SeriesDescription, tags.ProtocolName))
-    return next(filter(None, map(_side_in_words, said)), "")
+                return SaidSide(side=side)
+    of_series = (tags.SeriesDescription, tags.ProtocolName)
+    of_more = (tags.StudyDescription, tags.BodyPartExamined)
+    return said_side(
+        tuple(_description(elements, tag) for tag in of_series),
+        tuple(_description(elements, tag) for tag in of_more),
+    )
 
 
-@lru_cache(maxsize=64)
-def _side_in_words(text: str) -> str:
-    return side_of_name(re.sub(r"(?<![^\W_])[LR](?![^\W_])", " ", text, flags=re.IGNORECASE))
+def _description(elements: DicomElements, tag: int) -> str:
+    """A description as text: UTF-8, else Latin-1, which knows all bytes."""
+    raw = elements.raw(tag) or b""
+    try:
+        return raw.decode("utf-8").strip(" \0")
+    except UnicodeDecodeError:
+        return _text(elements, tag)
 
 
 def _acquired(elements: DicomElements) -> str:

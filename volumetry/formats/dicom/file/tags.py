@@ -18,6 +18,7 @@ AcquisitionDateTime = 0x0008002A
 AcquisitionTime = 0x00080032
 Modality = 0x00080060
 CodeValue = 0x00080100
+StudyDescription = 0x00081030
 SeriesDescription = 0x0008103E
 ReferencedSeriesSequence = 0x00081115
 ReferencedImageSequence = 0x00081140

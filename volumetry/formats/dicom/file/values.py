@@ -35,6 +35,7 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.ReferencedSOPInstanceUID: "UI",
         tags.ReferencedFrameNumber: "IS",
         tags.CodeValue: "SH",
+        tags.StudyDescription: "LO",  # only which side it names, if any
         tags.SeriesDescription: "LO",  # only which side it names, if any
         tags.ProtocolName: "LO",  # the same
         tags.PatientID: "LO",

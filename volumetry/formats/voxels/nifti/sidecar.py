@@ -13,6 +13,7 @@ from typing import Any
 
 from volumetry.acquisition import Acquisition, Parameters, acquisition_of, codes
 from volumetry.errors import ReadError
+from volumetry.formats.side_words import SaidSide, said_side
 from volumetry.formats.voxels.streams import open_stream
 
 _MAX_BYTES = 1 << 20
@@ -115,6 +116,16 @@ def sidecar_person(path: Path) -> tuple[str, str, str, str]:
     )
     number, born, sex, part = said
     return number, born, sex, part
+
+
+def sidecar_side(path: Path) -> SaidSide:
+    """Return what the descriptions of a sidecar say of the side of its image; they are written nowhere."""
+    documents = [_document(sidecar) for sidecar in sidecars(path)]
+    series, protocol, study, part = (
+        next((str(d[name]) for d in documents if d.get(name)), "")
+        for name in ("SeriesDescription", "ProtocolName", "StudyDescription", "BodyPartExamined")
+    )
+    return said_side((series, protocol), (study, part))
 
 
 def _parameters(document: dict[str, Any], modality: str) -> Parameters:

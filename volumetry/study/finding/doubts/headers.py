@@ -16,6 +16,7 @@ from volumetry.formats.dicom.person import (
     may_be_several,
     person_marks,
 )
+from volumetry.formats.side_words import sides_apart
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.doubts.days import are_in_doubt, are_inconsistent
@@ -158,7 +159,11 @@ class _Doubts:
             unnamed={} if rules.patient else unnamed_beside(cases),
             orders={patient for patient, (said, *_) in marks.items() if are_in_doubt(said)},
             days={patient for patient, (said, places, _) in marks.items() if are_inconsistent(said, places)},
-            sides={name: one.side for *_, of in marks.values() for name, one in of.items() if one.side},
+            sides={
+                name: side
+                for *_, of in marks.values()
+                for name, side in sides_apart({name: one.side for name, one in of.items()}).items()
+            },
             zones={
                 name: one.zones
                 for *_, of in marks.values()

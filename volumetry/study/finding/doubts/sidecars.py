@@ -9,7 +9,8 @@ from pathlib import Path
 
 from volumetry.formats.dicom.body_parts import are_apart
 from volumetry.formats.dicom.person import PersonMarks, marks_said, may_be_several
-from volumetry.formats.voxels.nifti.sidecar import sidecar_person, sidecars
+from volumetry.formats.side_words import sides_apart
+from volumetry.formats.voxels.nifti.sidecar import sidecar_person, sidecar_side, sidecars
 from volumetry.study.cases import Case
 from volumetry.study.finding.doubts.errors import several_in_sidecars
 from volumetry.study.hash_index import NameSet, SeveralValues
@@ -21,7 +22,8 @@ def doubted_sidecars(
 ) -> Iterable[Case]:
     """Return the cases, those whose images cannot be of one person with an error.
 
-    Where a patient's images lie apart in the body, the cases say where (`Case.zones`).
+    Where a patient's images lie apart in the body, the cases say where (`Case.zones`); where their
+    descriptions name sides, they say which (`Case.named_side`).
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ def doubted_sidecars(
     root : Path
         The study folder.
     """
-    if not documents or rules.patient:
+    if not documents:
         return cases
     visits = SeveralValues()
     for case in filter(_is_asked, cases):
@@ -43,21 +45,29 @@ def doubted_sidecars(
         is_new = _is_asked(case) and _who(case) in visits.keys and case.scan not in marks[_who(case)]
         if is_new and (said := _marks(case, documents, root)) is not None:
             marks[_who(case)][case.scan] = said
-    doubted = {who for who, of_scans in marks.items() if may_be_several([*of_scans.values()])}
+    doubted = {who for who, said in marks.items() if not rules.patient and may_be_several([*said.values()])}
     apart = {who for who, said in marks.items() if are_apart(frozenset(m.zones for m in said.values()))}
-    return _with_doubts(cases, doubted, apart, marks) if doubted or apart else cases
+    sides = {
+        (who, scan): side
+        for who, said in marks.items()
+        for scan, side in sides_apart({scan: m.side for scan, m in said.items()}).items()
+    }
+    return _with_doubts(cases, doubted, apart, sides, marks) if doubted or apart or sides else cases
 
 
 def _with_doubts(
     cases: Iterable[Case],
     doubted: Collection[str],
     apart: Collection[str],
+    sides: Mapping[tuple[str, str], str],
     marks: Mapping[str, Mapping[str, PersonMarks]],
 ) -> Iterator[Case]:
     for case in cases:
         said = marks[_who(case)].get(case.scan) if _is_asked(case) and _who(case) in marks else None
         if said is not None and _who(case) in apart:
             case = replace(case, zones=said.zones)
+        if said is not None and not case.named_side and (side := sides.get((_who(case), case.scan), "")):
+            case = replace(case, named_side=side)
         is_doubted = said is not None and _who(case) in doubted
         yield replace(case, error=several_in_sidecars(case)) if is_doubted else case
 
@@ -77,4 +87,4 @@ def _marks(case: Case, documents: NameSet, root: Path) -> PersonMarks | None:
     names = [f"{folder}/{path.name}" if folder else path.name for path in sidecars(root / case.scan)]
     if not any(name in documents for name in names):
         return None
-    return marks_said(*sidecar_person(root / case.scan))
+    return marks_said(*sidecar_person(root / case.scan), sidecar_side(root / case.scan))
