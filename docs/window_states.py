@@ -190,8 +190,8 @@ def outlines_overlap(person: Any, study: Path) -> None:  # noqa: D103
 def outline_crosses(person: Any, study: Path) -> None:  # noqa: D103
     open_case(person, study)
     person.key("Shift-G")
-    person.click(np.array([(35, 35), (50, 50), (35, 50)], dtype=float))
-    person.double_click(np.array([(50.0, 35.0)]))
+    person.click(np.array([(32, 35), (50, 52), (32, 50)], dtype=float))
+    person.double_click(np.array([(42.0, 35.0)]))
 
 
 def wrong_side(person: Any, study: Path) -> None:  # noqa: D103

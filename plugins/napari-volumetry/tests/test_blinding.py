@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
+import pydicom
 import pytest
 
 TOML = """
@@ -36,6 +38,8 @@ def test_nothing_is_to_be_seen(person, study, disc, blinding):
         person.key("G")
         person.drag(disc(40, 40, 8))
         assert person.tracer.session.state.contours
+        assert not person.panel.save_row.export.isEnabled()
+        assert "names the patient" in person.panel.save_row.export.toolTip()
         person.key("Shift-S")
         assert person.said.startswith("Saved")
         for text in person.texts():
@@ -70,3 +74,48 @@ def test_errors_do_not_name_files(person, study):
     assert not PATIENT.search(said)
     assert not DATE.search(said)
     assert np.all([not DATE.search(text) for text in person.texts()])
+
+
+@pytest.mark.parametrize("blinding", ["none", "time"])
+def test_each_of_several_series_is_looked_at_before_one_is_chosen(person, study, disc, blinding):
+    """The choice holds for all readers: it is made by the pictures, and can be put off."""
+    first = study / "hip04" / "2022-10-18" / "t1_cor"
+    second = shutil.copytree(first, first.with_name("t1_cor_2"))
+    for path in second.glob("*.dcm"):
+        data = pydicom.dcmread(path)
+        data.SeriesInstanceUID += ".7"
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID + ".7"
+        data.save_as(path)
+    (study / "study.toml").write_text(
+        f'[scan]\nplane = "coronal"\n[reading]\nblinding = "{blinding}"\nseed = 3\n'
+    )
+    assert person.tracer.open_study(study)
+    worklist, notice = person.tracer.worklist, person.panel.notice
+    (number,) = {row.number for row in worklist.rows if worklist.choices(row.number)}
+
+    def texts():
+        return [made.text() for made in notice.buttons]
+
+    def answer(text):
+        person.press(next(made for made in notice.buttons if made.text() == text))
+
+    person.tracer.open_row(number)
+    seen = [person.tracer.scan_path]
+    assert person.tracer.session.is_read_only
+    assert texts() == ["Read this one", "Look at series 2", "Not now"]
+    assert "is shown: coronal, T1, 12 slices." in notice.text.text()
+    answer("Look at series 2")
+    assert texts() == ["Read this one", "Look at series 1", "Not now"]
+    seen.append(person.tracer.scan_path)
+    assert set(seen) == {first, second}
+    answer("Not now")
+    assert person.tracer.case is None
+    assert person.tracer.worklist.choices(number)
+    person.tracer.open_row(number)
+    answer("Look at series 2")
+    answer("Read this one")
+    assert person.tracer.scan_path == seen[1]
+    assert not person.tracer.session.is_read_only
+    assert not person.tracer.worklist.choices(number)
+    if blinding == "time":
+        assert not any(DATE.search(text) or PATIENT.search(text) for text in person.texts())

@@ -15,11 +15,18 @@ from conftest import SAMPLES
 from qtpy.QtCore import QTimer
 
 from volumetry import read_scan, read_trace, write_trace
+from volumetry.cli import main
 from volumetry.error_model import ReadingError
 from volumetry.tracing import RigidTransform, display_orientation
 
 
-def open_followup(person, study):
+def open_followup(person, study, *, reader="AB"):
+    """Open a follow-up; `reader` read the baseline, whose file names nobody where it is empty."""
+    first = study / "hip01" / "2021-03-02"
+    for lesion in ("lesion_L1", "lesion_R1") if reader else ():
+        trace = read_trace(first / "rtstruct.dcm", roi=lesion)
+        own = replace(trace, provenance=replace(trace.provenance, reader=reader))
+        write_trace(own, first / f"{lesion}_{reader}.trace.json")
     assert person.tracer.open_study(study)
     person.pick(person.row_of(name="hip01, 2021-09-07", lesion="lesion_L1"))
     for lesion in list(person.tracer.session.state.lesions):
@@ -72,6 +79,18 @@ def test_change_is_told_and_baseline_is_linked(person, study):
     there = person.on_canvas(np.array([(20.0, 30.0)]))[0]
     there = there - np.array([person.canvas.width(), person.canvas.height()]) / 2
     assert np.abs(here - there).max() < 0.01
+
+
+def test_a_baseline_of_nobody_is_compared_as_batch_does(person, study, tmp_path):
+    """``changes.csv`` pairs a tracing that names no reader with no named reader's: no class on the screen."""
+    open_followup(person, study, reader="")
+    assert person.panel.compare.change.text().startswith("The tracing at baseline names no reader")
+    person.key("Shift-S")
+    assert main(["batch", str(study), "--out", str(tmp_path / "out"), "--jobs", "1"]) in (0, 1)
+    with (tmp_path / "out" / "changes.csv").open(newline="") as file:
+        rows = [r for r in csv.DictReader(file) if (r["patient"], r["reader"]) == ("hip01", "AB")]
+    assert rows
+    assert {row["category"] for row in rows} == {"not_evaluable"}
 
 
 def test_the_class_is_told_beside_its_error(person, study):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from itertools import product
 
 import numpy as np
 import pytest
 from conftest import SAMPLES, needs_screen
+from napari_volumetry.picture.layers import BASELINE_COLOUR, COLOURS, SHOWN_COLOURS
+from napari_volumetry.picture.scene import PROPOSED_COLOUR
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 import volumetry
 from volumetry.export import TracedFile, export_traced
@@ -31,6 +35,14 @@ def test_a_mask_opens_as_labels_with_names_and_colours(make_napari_viewer, tmp_p
     assert list(layer.features["index"]) == [0, *numbers]
     assert all(layer.features["name"][1:])
     assert not np.allclose(layer.colormap.map(numbers[0]), layer.colormap.map(0))
+
+
+def test_nothing_that_is_only_shown_has_the_colour_of_a_lesion():
+    def lab(colour):
+        return rgb2lab([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+
+    counted = (*COLOURS, BASELINE_COLOUR, PROPOSED_COLOUR)
+    assert min(deltaE_ciede2000(lab(a), lab(b)) for a, b in product(SHOWN_COLOURS, counted)) > 20
 
 
 def test_what_file_open_brought_is_traced_at_once(person, study, disc):
@@ -102,9 +114,17 @@ def test_the_mask_of_another_patient_is_hidden_and_never_taken_over(person, stud
     assert person.viewer.layers.selection.active is None
     if early is not None:
         assert "only shown" in person.said
+    # napari's line would name keys that are the tracer's, and count slices from 0.
+    assert not person.widget.window().statusBar().isVisible()
     person.tracer.load_outlines(tmp_path / "other.seg.dcm")
     assert not person.tracer.session.state.lesions
-    assert "another patient" in person.said
+    assert person.said == "other.seg.dcm was drawn on another patient's scan."
+    assert "belongs to another patient" in person.panel.said.toolTip()
+    (both,) = {path.name for path in (study / "hip01" / "2021-03-02").glob("*.dcm")}
+    person.viewer.open(study / "hip01" / "2021-03-02" / both, plugin="napari-volumetry")
+    person.until(lambda: "are hidden" in person.said)
+    assert person.said == "lesion_L1 and lesion_R1 are hidden: drawn on another patient's scan."
+    assert not person.panel.said.toolTip()
     shown = early or bring("own")
     person.until(lambda: early is not None or "only shown" in person.said)
     assert shown.visible

@@ -40,15 +40,23 @@ def test_the_picture_is_deleted_beside_a_layer_of_somebody_else(person, study, k
     tracer.open_study(study)
     tracer.open_row(1)
     person.look(0.1)
+    person.zoom_to(42, 42, 7.0)
+
+    def place():
+        return tracer.scene.view.centre_mm, tracer.scene.view.zoom
+
+    before = place()
     for _ in range(3):
         ADD[kind](viewer)
         person.look(0.1)
         viewer.layers.remove(tracer.scene.image)
         person.until(lambda: tracer.scene.image in viewer.layers)
         person.look(0.1)
+        assert place() == before
         ADD[kind](viewer)
         person.look(0.1)
         viewer.layers.clear()
         person.until(lambda: tracer.scene.image in viewer.layers)
         person.look(0.1)
+        assert place() == before
     assert tracer.is_active()

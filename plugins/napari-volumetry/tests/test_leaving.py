@@ -6,10 +6,12 @@ import errno
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from qtpy.QtCore import QEvent
+from napari.settings import get_settings
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QDialog, QMessageBox
 
 from volumetry.tracing.disk.journal import JournalWriter
 
@@ -133,7 +135,7 @@ def test_strokes_that_cannot_be_kept_are_not_left_without_a_question(drawn, disc
     leave()
     assert is_open(person, CASE)
     assert person.tracer.reader == "AB" == person.widget.reader.text()
-    assert notice.text.text().startswith(f"The last 1 step of {CASE} cannot be written")
+    assert notice.text.text().startswith(f"The last step of {CASE} cannot be written")
     stay = next(made for made in notice.buttons if made.text() == "Stay")
     person.press(stay)
     assert len(person.tracer.session.state.contours) == 3
@@ -204,6 +206,40 @@ def test_closing_says_what_would_be_lost(drawn, disc, full, monkeypatch):
     assert "Close, and lose it" in buttons
     assert person.tracer.case is not None
     full()
+
+
+@pytest.mark.parametrize("is_foreign", [False, True])
+def test_closing_asks_one_question(drawn, monkeypatch, is_foreign):
+    """The tracer's; napari's own question is for what the tracer did not bring."""
+    person = drawn
+    monkeypatch.setattr(get_settings().application, "confirm_close_window", True)
+    if is_foreign:
+        person.viewer.add_points(np.zeros((1, 3)))
+    asked, seen = [], []
+
+    def answered(box):
+        asked.append(box.text())
+        next(made for made in box.buttons() if made.text() == "Stay").click()
+        return 0
+
+    def look():
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, QDialog):
+            seen.append(dialog.windowTitle())
+            dialog.accept()
+
+    monkeypatch.setattr(QMessageBox, "exec", answered)
+    timer = QTimer()
+    timer.timeout.connect(look)
+    timer.start(100)
+    window = person.widget.window()
+    window.close(confirm_need=True)  # as Ctrl+W and the menu do
+    timer.stop()
+    assert len(asked) == 1
+    assert asked[0].startswith("Unsaved: ")
+    assert seen == (["Close Window?"] if is_foreign else [])
+    assert window.isVisible()
+    assert is_open(person, CASE)
 
 
 def test_from_whom_a_case_is_taken_saves_nothing_over_it(drawn, study):

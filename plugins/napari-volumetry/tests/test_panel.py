@@ -336,6 +336,7 @@ def test_lesions_over_the_same_ground_are_told_and_judged_ones_are_signed_as_suc
     assert not listed.sign.isEnabled()
     person.press(listed.cancel)
     person.tracer.mark_not_measurable("artefact")
+    assert person.panel.messages.warnings.text() == "Not measurable: an artefact hides its margin."
     person.press(person.panel.sign)
     assert listed._head.text() == "Sign R2: not measurable, artefact"
     assert listed.boxes == []

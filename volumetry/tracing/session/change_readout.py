@@ -12,6 +12,8 @@ from volumetry.study.rows.worth import geometry_facts, visit_facts
 from volumetry.tracing.session.answer import VolumeAnswer, in_cm3, sentence
 from volumetry.volume import LesionVolume
 
+NO_VOLUME = "The lesion has no volume at this visit."
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadoutChange:
@@ -137,7 +139,8 @@ def read_change(
             percent=None,
             category="not_evaluable",
             reason=reason,
-            reason_text=_reason_text(reason),
+            # What is wrong is said where the errors of the lesion stand.
+            reason_text=NO_VOLUME if answer.code else _reason_text(reason),
         )
     change = classify_change(baseline, volume, change_rule)
     category, reason, compared, worth = change.category, change.reason, None, None

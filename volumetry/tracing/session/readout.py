@@ -186,6 +186,9 @@ def read_out(
     faults = {index: section.error for index, section in traced.items() if section.error is not None}
     sections = _cross_sections(geometry, source or ScanSource(), lesion, traced)
     volume, objections = _measured_volume(sections, rule)
+    if lesion.is_judged:
+        # There is no volume that the others could be about.
+        objections = [objection for objection in objections if objection.refuses]
     warnings = [
         *(_warning(error, geometry.n_slices, index) for index, error in faults.items()),
         *_judgement(lesion),

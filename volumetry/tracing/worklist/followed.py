@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 NOBODY = "somebody whom the file does not name"
+UNNAMED = (
+    "The tracing at baseline names no reader: it is compared with no named reader's. If it is yours, open "
+    "that visit, take it over and save it."
+)
 
 
 def apart_because(baseline: Collection[str], here: Collection[str], reader: str) -> str:
@@ -20,16 +24,21 @@ def apart_because(baseline: Collection[str], here: Collection[str], reader: str)
     Notes
     -----
     A lesion is followed within a reader. Where each of two visits has one reader and these differ, they are
-    one change; where a visit has several, nobody says which of them counts (decision record 0021).
+    one change; where a visit has several, nobody says which of them counts. A tracing whose reader is not
+    named is paired with no named reader's (decision record 0021).
 
     Examples
     --------
     >>> apart_because({"CD", "EF"}, set(), "AB")
     'At baseline it was read by CD and EF, not by AB: nobody says which of them is compared with AB.'
+    >>> apart_because({""}, set(), "AB").partition(":")[0]
+    'The tracing at baseline names no reader'
     """
     others = {name for name in here if name != reader}
-    if not baseline or reader in baseline or (baseline == {""} and others <= {""}):
+    if not baseline or reader in baseline:
         return ""
+    if set(baseline) == {""}:
+        return UNNAMED
     if len(baseline) > 1:
         return (
             f"At baseline it was read by {_named(baseline)}, not by {reader}: nobody says which of them is "

@@ -121,6 +121,11 @@ class Worklist:
         """
         return tuple(choice.facts for choice in self._scan(number).choices)
 
+    def choice_path(self, number: int, choice: int) -> tuple[Path, str]:
+        """Return where one of `choices` lies, and its SeriesInstanceUID. Never to be shown under blinding."""
+        chosen = self._scan(number).choices[choice]
+        return self._study / chosen.scan, chosen.series_uid
+
     def choose(self, number: int, choice: int) -> bool:
         """Keep which of `choices` is read, for all readers; return whether nobody had chosen before.
 

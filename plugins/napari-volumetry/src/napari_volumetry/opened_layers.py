@@ -9,9 +9,13 @@ from typing import Any
 from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, QTimer
 
+from napari_volumetry.commands.window_words import NOT_OF_THIS_SCAN
 from napari_volumetry.tracer import Tracer
 from volumetry import Scan, VolumetryError, check_trace
 from volumetry.tracing import TracedFile, traced_beside
+
+MOST_NAMES = 3
+"""Layers that are named in one message."""
 
 
 class OpenedLayers(QObject):
@@ -70,7 +74,8 @@ class OpenedLayers(QObject):
         scene = self.tracer.scene
         if scene is None:
             return
-        said: list[tuple[str, bool]] = []
+        said: dict[str, list[str]] = {}
+        is_hidden = False
         for layer in list(self.tracer.viewer.layers):
             known = layer.metadata.get("volumetry")
             if (
@@ -80,29 +85,40 @@ class OpenedLayers(QObject):
             ):
                 continue
             known["seen"] = self.tracer.opening
-            said.append(self._said_of(layer, known, scene.scan))
+            why = self._hidden_because(layer, known, scene.scan)
+            said.setdefault(why, []).append(layer.name)
+            is_hidden = is_hidden or bool(why)
         if said:
             # napari would advertise the keys of the layer that came last, which are the tracer's here.
             self.tracer.viewer.layers.selection.active = None
-            self.tracer.say(" ".join(text for text, _ in said), any(is_hidden for _, is_hidden in said))
+            self.tracer.say(" ".join(self._said_of(names, why) for why, names in said.items()), is_hidden)
 
-    def _said_of(self, layer: Layer, known: dict[str, Any], scan: Scan) -> tuple[str, bool]:
-        """What is said of a layer, and whether it was hidden."""
-        name = "What was opened" if self.tracer.is_blinded else layer.name
+    def _said_of(self, names: Sequence[str], why: str) -> str:
+        """What is said of layers, all of which are hidden for the same reason; empty: they are shown."""
+        named = "What was opened" if self.tracer.is_blinded else _listed(names)
+        one = len(names) == 1 or self.tracer.is_blinded
+        if not why:
+            return (
+                f"{named} {'is' if one else 'are'} only shown, and {'does' if one else 'do'} not count. "
+                "Load takes the outlines over as lesions."
+            )
+        return f"{named} {'is' if one else 'are'} hidden: {why}."
+
+    def _hidden_because(self, layer: Layer, known: dict[str, Any], scan: Scan) -> str:
+        """Hide a layer that is not of the case in view, and return why; else bring it above the picture."""
         if known.get("path"):
             layer.visible = False
-            return f"{name} is hidden: the case that is open stays in view.", True
+            return "the case that is open stays in view"
         for traced in known.get("traced", ()):
             try:
                 check_trace(traced, scan)
             except VolumetryError as error:
                 layer.visible = False
-                whose = "patient" if error.code == "patient-mismatch" else "scan"
-                return f"{name} is hidden: it belongs to another {whose}.", True
+                return f"drawn on {NOT_OF_THIS_SCAN.get(error.code, 'another scan')}"
         layers, image = self.tracer.viewer.layers, self.tracer.scene.image if self.tracer.scene else None
         if image in layers and layers.index(layer) < layers.index(image):
             layers.move(layers.index(layer), len(layers))  # the picture would cover it
-        return f"{name} is only shown, and does not count. Load takes its outlines over as lesions.", False
+        return ""
 
     def _on_case(self) -> None:
         # After what the case itself has to ask.
@@ -127,6 +143,14 @@ class OpenedLayers(QObject):
         alone = len(found) == 1
         named = [(f"Take over {f.kind}" if alone else f"Take over {f.path.name}", taking(f)) for f in found]
         return (*named[:3], ("Leave them", lambda: None))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    shown, more = names[:MOST_NAMES], len(names) - MOST_NAMES
+    if more > 0:
+        return f"{', '.join(shown)} and {more} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def _offered(found: Sequence[TracedFile]) -> str:

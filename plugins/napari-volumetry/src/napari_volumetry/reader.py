@@ -13,9 +13,9 @@ from typing import Any
 from napari_volumetry.picture.layers import (
     AXES,
     UNITS,
-    colour_of,
     image_arguments,
     layer_name,
+    shown_colour_of,
     stacked_outlines,
 )
 from volumetry import (
@@ -104,7 +104,7 @@ def _outlines(trace: Trace, number: int) -> LayerData:
         "scale": orientation.scale_mm,
         "units": UNITS,
         "axis_labels": AXES,
-        "edge_color": colour_of(number),
+        "edge_color": shown_colour_of(number),
         "face_color": "transparent",
         "edge_width": 0.5,
         "features": {"is_hole": [c.is_hole for c in contours]},
@@ -122,7 +122,7 @@ def _label_layers(mask: Mask, path: Path) -> list[LayerData]:
         labels = [label for label in mask.labels if label.layer == layer]
         names = {label.number: printable(label.name) or f"label {label.number}" for label in labels}
         colours: dict[int | None, str] = {
-            label.number: colour_of(mask.labels.index(label)) for label in labels
+            label.number: shown_colour_of(mask.labels.index(label)) for label in labels
         }
         title = layer_name(path.name) + (f" ({layer + 1})" if len(mask.layers) > 1 else "")
         shown = {None: "transparent", 0: "transparent", **colours}

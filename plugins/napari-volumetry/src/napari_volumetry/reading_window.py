@@ -1,7 +1,7 @@
 """The window around the picture while a case is read: the second picture, and what of napari is put away.
 
-What is put away (layer list, layer controls, the slider under the picture, the buttons that turn it) comes
-back when no case is open.
+What is put away (layer list, layer controls, the slider under the picture, the buttons that turn it, the
+line that names napari's keys) comes back when no case is open.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
     QApplication,
+    QCheckBox,
+    QDialog,
     QDockWidget,
     QHBoxLayout,
     QLineEdit,
@@ -31,6 +33,8 @@ from napari_volumetry.tracer import Tracer
 
 PUT_AWAY = ("layer list", "layer controls")
 TURNING = ("ndisplay_button", "roll", "transpose", "grid_view_button")
+CLOSING_QUESTION = "ConfirmCloseDialog"
+"""napari's class of the question whether to close."""
 OVER_OPACITY = 0.5
 WRITTEN_IN = (QLineEdit, QAbstractSpinBox, QAbstractItemView)
 """Widgets that want keys for themselves."""
@@ -200,7 +204,9 @@ class ReadingWindow(QObject):
             for w in self.window.centralWidget().findChildren(QWidget)
             if w.metaObject().className() == "QtDims"
         ]
-        self._hidden = [w for w in (*docks, *sliders) if not w.isHidden()]
+        # Its keys are the tracer's now, and its slices are counted from 0.
+        status = self.window.statusBar()
+        self._hidden = [w for w in (*docks, *sliders, status) if not w.isHidden()]
         for widget in self._hidden:
             widget.hide()
         self._off = [b for b in self.window.findChildren(QPushButton) if b.property("mode") in TURNING]
@@ -237,6 +243,8 @@ class ReadingWindow(QObject):
         if isinstance(event, QChildEvent):
             if (event.added() or event.polished()) and isinstance(event.child(), QDockWidget):
                 event.child().installEventFilter(self)
+            elif event.polished() and type(event.child()).__name__ == CLOSING_QUESTION:
+                self._answer_napari(cast(QDialog, event.child()))
             return False
         if isinstance(event, QKeyEvent):
             # Nobody below wanted it: a click beside the picture must not make the keys dead.
@@ -247,11 +255,28 @@ class ReadingWindow(QObject):
         if not isinstance(event, QCloseEvent) or watched is not self.window:
             return False
         if event.spontaneous() or self.tracer.canvas.isVisible():
-            self.tracer.drop_for("the window is being closed")
+            self.tracer.drop_for("the window was to be closed")
             self.tracer.wait()
             if self.tracer.has_unsaved or self.tracer.said_of_unkept():
                 return self._ask_before(event)
         return False
+
+    def _answer_napari(self, question: QDialog) -> None:
+        """Let napari close the window without its own question: the tracer asks where work is unsaved.
+
+        Not where layers are open that the tracer did not bring, or where napari still has work to do: of
+        those only napari can ask.
+        """
+        scene, layers = self.tracer.scene, self.tracer.viewer.layers
+        if scene is None or any(
+            layer is not scene.image and "volumetry" not in layer.metadata for layer in layers
+        ):
+            return
+        # Without the box "Do not ask in future" the question is about work that goes on.
+        if not any(not box.isHidden() for box in question.findChildren(QCheckBox)):
+            return
+        question.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
+        QTimer.singleShot(0, question, question.accept)
 
     def _ask_before(self, event: QCloseEvent) -> bool:
         """Ask what is to become of unsaved work; return whether this event is dealt with."""

@@ -112,7 +112,7 @@ class CaseController(CaseView):
             return False
         row = next(row for row in worklist.rows if row.number == number)
         if worklist.choices(number):
-            self._ask_series(number, row.name, worklist.choices(number))
+            self._look_at_series(number, 0)
             return False
         wanted = WantedCase(
             path=worklist.scan_path(number),
@@ -145,25 +145,51 @@ class CaseController(CaseView):
             self.message_shown.emit(f"{wanted.name} cannot be opened. {self._text_of(error)}", True)
             return False
 
-    def _ask_series(self, number: int, name: str, choices: tuple[str, ...]) -> None:
-        """Ask which of several series of a visit is read; it is asked once."""
-
-        def taking(choice: int) -> Callable[[], None]:
-            def take() -> None:
-                with self._telling():
-                    if self.worklist is not None and not self.worklist.choose(number, choice):
-                        self.message_shown.emit("Somebody else has chosen the series meanwhile.", False)
-                    self.refresh_worklist()
-                    self.open_row(number)
-
-            return take
-
-        said = "; ".join(f"series {n}: {facts}" for n, facts in enumerate(choices, 1))
-        self.decision_needed.emit(
-            f"Several series of {name} fit the protocol: {said}. Which one is read? The answer holds for all "
-            "readers, and cannot be changed here.",
-            tuple((f"Series {n}", taking(n - 1)) for n in range(1, len(choices) + 1)),
+    def _look_at_series(self, number: int, choice: int) -> None:
+        """Show one of several series of a visit, and ask which of them is read; it is asked once for all."""
+        worklist = self.worklist
+        if worklist is None or not self.may_leave(partial(self._look_at_series, number, choice)):
+            return
+        name = next(row.name for row in worklist.rows if row.number == number)
+        path, uid = worklist.choice_path(number, choice)
+        wanted = WantedCase(
+            path=path,
+            series_uid=uid,
+            place=worklist.place(number),
+            name=f"{name}, series {choice + 1}",
+            number=number,
+            only_look=True,
+            is_own=False,
         )
+        is_shown = self.open_wanted(wanted)
+        self.unreadable.pop(number, None)  # another of its series may well be read
+        facts = worklist.choices(number)
+        said = f"Series {choice + 1} of {len(facts)} of {name} cannot be opened."
+        if is_shown:
+            said = f"Series {choice + 1} of {len(facts)} of {name} is shown: {facts[choice]}."
+        self.decision_needed.emit(
+            f"{said} Which one is read? The answer holds for all readers, and cannot be changed here.",
+            (
+                *((("Read this one", partial(self._choose_series, number, choice)),) if is_shown else ()),
+                *(
+                    (f"Look at series {n + 1}", partial(self._look_at_series, number, n))
+                    for n in range(len(facts))
+                    if n != choice
+                ),
+                ("Not now", self._leave_series),
+            ),
+        )
+
+    def _choose_series(self, number: int, choice: int) -> None:
+        with self._telling():
+            if self.worklist is not None and not self.worklist.choose(number, choice):
+                self.message_shown.emit("Somebody else has chosen the series meanwhile.", False)
+            self.refresh_worklist()
+            self.open_row(number)
+
+    def _leave_series(self) -> None:
+        self.close_case()
+        self.refresh_worklist()
 
     def open_series(
         self, path: Path | str, *, place: CasePlace | None = None, take_over: bool = False

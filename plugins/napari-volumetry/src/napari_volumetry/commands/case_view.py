@@ -14,20 +14,11 @@ from napari.components import ViewerModel
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_volumetry.commands.window_words import in_window_words, not_written
 from napari_volumetry.drawing.canvas_input import canvas_of
 from napari_volumetry.picture.scene import Scene
 from volumetry import LesionVolume, VolumetryError
-from volumetry.tracing import CasePlace, LesionReadout, TracingCase, TracingSession, Worklist
-
-
-def _counted_from_1(error: VolumetryError) -> VolumetryError:
-    """An error whose slice is named as the picture names it."""
-    index = error.values.get("slice_index")
-    if not isinstance(index, int):
-        return error
-    values = {("slice" if name == "slice_index" else name): value for name, value in error.values.items()}
-    values["slice"] = index + 1
-    return VolumetryError(error.code, error.what, where=error.where, values=values, todo=error.todo)
+from volumetry.tracing import CasePlace, LesionReadout, TracingCase, TracingSession, Worklist, printable
 
 
 class CaseView(QObject):
@@ -38,6 +29,7 @@ class CaseView(QObject):
     case_opened, case_closed, reader_changed, worklist_read
     drawn : the state, the slice or the tool changed; look at `readout`.
     message_shown : (text, is an error) something the reader should know.
+    explained : all that is known of what was just shown, for its tip.
     decision_needed : (text, tuple of (button, callable)) something the reader has to decide.
     decision_over : what was to be decided is so no more.
     """
@@ -48,6 +40,7 @@ class CaseView(QObject):
     worklist_read = Signal()
     drawn = Signal()
     message_shown = Signal(str, bool)
+    explained = Signal(str)
     decision_needed = Signal(str, object)
     decision_over = Signal()
 
@@ -216,12 +209,20 @@ class CaseView(QObject):
 
     def _text_of(self, error: VolumetryError) -> str:
         """An error in words; under blinding without the names of files."""
-        text = error.what if self.is_blinded else _counted_from_1(error).message
-        return text[:1].upper() + text[1:].rstrip(".") + (f". {error.todo}" if self.is_blinded else ".")
+        error = in_window_words(error)
+        text = error.what if self.is_blinded else error.message
+        todo = f". {error.todo}".rstrip() if self.is_blinded and error.todo else "."
+        return text[:1].upper() + text[1:].rstrip(".") + todo
 
     def tell(self, error: VolumetryError) -> None:
         """Say what went wrong."""
-        self.message_shown.emit(self._text_of(error), True)
+        self.tell_shortly(self._text_of(error), error)
+
+    def tell_shortly(self, text: str, error: VolumetryError) -> None:
+        """Say what went wrong in one sentence; the whole error is its tip, unless it would tell names."""
+        self.message_shown.emit(text, True)
+        if not self.is_blinded:
+            self.explained.emit(error.message)
 
     def _ask_place(
         self,
@@ -233,7 +234,8 @@ class CaseView(QObject):
         session = self.session
         is_alone = session is not None and session.state.has_unsaved
         since = "; what was drawn since then is in this window alone" if is_alone else ""
+        where = "" if self.is_blinded or not error.where else f" It is {printable(error.where)}."
         self.decision_needed.emit(
-            f"{self._text_of(error)} What was saved is as it was{since}.",
+            f"{not_written(error)}{where} What was saved is as it was{since}.",
             (("Choose another folder...", go_on), otherwise),
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_volumetry.commands.command import command
 from napari_volumetry.commands.outline_files import read_outlines
 from napari_volumetry.commands.picture_commands import PictureCommands
+from napari_volumetry.commands.window_words import refused_file
 from napari_volumetry.keys import key_of
 from volumetry import VolumetryError, read_trace
 from volumetry.tracing import CasePlace, SavedTrace, TracingCase, TracingSession, printable
@@ -17,6 +18,7 @@ from volumetry.tracing import CasePlace, SavedTrace, TracingCase, TracingSession
 if TYPE_CHECKING:
     from volumetry.export import ExportFormat
 
+NO_EXPORT = "What other programs read names the patient: a blinded case is not exported."
 LONGEST_NAME = 20
 """Characters of a lesion's name in the state of the case, which stands on one line."""
 
@@ -136,7 +138,7 @@ class KeptCase(PictureCommands):
         if self.case is None or self.scene is None:
             self.say("Open a case first.", False)
         elif self.is_blinded:
-            self.say("What other programs read names the patient: a blinded case is not exported.", True)
+            self.say(NO_EXPORT, True)
         elif self.save():
             with self._telling():
                 self._export(self.case, Path(path), as_)
@@ -157,7 +159,12 @@ class KeptCase(PictureCommands):
         """Take the outlines of a trace, an RTSTRUCT or a mask over, as lesions to go on with."""
         assert self.scene is not None
         taken = {lesion.name for lesion in session.state.lesions.values()}
-        found = read_outlines(Path(path), self.scene.scan, reader=self.reader, taken=taken)
+        try:
+            found = read_outlines(Path(path), self.scene.scan, reader=self.reader, taken=taken)
+        except VolumetryError as error:
+            name = "This file" if self.is_blinded else printable(Path(path).name)
+            self.tell_shortly(refused_file(error, name), error)
+            return
         loaded = session.load_traces(found, action="load", are_saved=False)
         if not loaded:
             self.say("There is no outline in this file.", False)
@@ -229,6 +236,6 @@ class KeptCase(PictureCommands):
         if self.case is None or not self.case.n_unkept:
             return ""
         error = self.case.error
-        why = "" if error is None else f" {error.what[:1].upper()}{error.what[1:]}."
-        steps = _steps(self.case.n_unkept)
+        why = "" if error is None or error.code != "disk-full" else " The disk is full."
+        steps = "step" if self.case.n_unkept == 1 else f"{self.case.n_unkept} steps"
         return f"The last {steps} of {self.name} cannot be written to the disk, and would be lost.{why}"

@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 AXIS_HEIGHT = 14
 FRAME = QColor(128, 128, 128)
+LEAST_RIMMED = 6.0
+"""Pixels of a bar from which on it has a rim; without it a pale one is lost on a light panel."""
 
 
 class AreaChart(QWidget):
@@ -63,7 +65,9 @@ class AreaChart(QWidget):
         painter.drawPixmap(0, 0, self._bars)
         if len(self._areas):
             step, low = self.width() / len(self._areas), self.height() - AXIS_HEIGHT + 1
-            painter.fillRect(QRectF(self._slice * step, low, max(2.0, step - 1), 3), self._colour)
+            # In the colour of the text: that of the lesion would be pale on a light panel.
+            marker = self.palette().color(self.foregroundRole())
+            painter.fillRect(QRectF(self._slice * step, low, max(2.0, step - 1), 3), marker)
         painter.end()
 
     def _paint_bars(self, onto: QPixmap) -> None:
@@ -78,7 +82,11 @@ class AreaChart(QWidget):
             for values, colour in ((self._proposed, pale), (self._areas, self._colour)):
                 for index in np.flatnonzero(values > 0):
                     tall = max(1.0, values[index] / top * (height - 14))
-                    painter.fillRect(QRectF(index * step, height - tall, max(1.0, step - 1), tall), colour)
+                    bar = QRectF(index * step, height - tall, max(1.0, step - 1), tall)
+                    painter.fillRect(bar, colour)
+                    if step >= LEAST_RIMMED:
+                        painter.setPen(FRAME)
+                        painter.drawRect(bar.adjusted(0.5, 0.5, -0.5, -0.5))
             self._write_labels(painter, top)
         painter.end()
 

@@ -22,8 +22,6 @@ from napari_volumetry.tracer import Tracer
 from volumetry import LesionVolume, VolumetryError, read_scan
 from volumetry.tracing import LesionReadout, ReadoutChange, Worklist
 
-UNNAMED = "The tracing at baseline names no reader: volumetry batch compares it with no named reader's."
-
 
 def visits_of(worklist: Worklist, number: int) -> list[tuple[int, str]]:
     """Return (number, what to call it) of the visits of a scan's patient; none under blinding of time."""
@@ -204,8 +202,7 @@ class ComparePanel(QWidget):
         said = f"{change.words}." if change.words else ""
         parts = (f"At baseline {volume}.", said, change.reason_text, _reservation(change), *change.doubts[:1])
         self.change.setText(" ".join(part for part in parts if part))
-        more = () if self._reader_of(readout.lesion) else (UNNAMED,)
-        self.change.setToolTip(plain_tip("\n".join((*change.differences, *change.doubts, *more))))
+        self.change.setToolTip(plain_tip("\n".join((*change.differences, *change.doubts))))
 
     def _reader_of(self, lesion: str) -> str:
         """Who traced a lesion at the other visit; empty where the file does not say so."""

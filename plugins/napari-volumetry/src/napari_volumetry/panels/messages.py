@@ -166,6 +166,7 @@ class MessageArea(QScrollArea):
     def say(self, text: str, is_error: bool) -> None:
         """Show what happened."""
         self.said.setText(text)
+        self.said.setToolTip("")
         set_tone(self.said, "error" if is_error else "done")
         self.said.setVisible(bool(text))
         self.verticalScrollBar().setValue(0)

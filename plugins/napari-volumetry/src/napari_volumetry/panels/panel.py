@@ -89,6 +89,7 @@ class TracerPanel(QWidget):
         self.heard.add(tracer.case_opened, self._on_case)
         self.heard.add(tracer.case_closed, self._on_case)
         self.heard.add(tracer.message_shown, self._say)
+        self.heard.add(tracer.explained, lambda text: self.said.setToolTip(plain_tip(text)))
         self.heard.add(tracer.decision_needed, self._ask)
         self.heard.add(tracer.decision_over, self.notice.clear)
         self.heard.add(tracer.window_chosen, self.window_presets.setCurrentIndex)
@@ -260,7 +261,7 @@ class TracerPanel(QWidget):
             made.setEnabled(tracer.case is not None)
         self.save_row.show_lesion()
         session = tracer.session
-        for part in (*self.commands.values(), self.new_lesion, *self.save_row.buttons):
+        for part in (*self.commands.values(), self.new_lesion):
             part.setEnabled(session is not None)
         self.commands["undo"].setEnabled(session is not None and session.can_undo)
         self.commands["redo"].setEnabled(session is not None and session.can_redo)
@@ -295,6 +296,7 @@ class TracerPanel(QWidget):
             self.side.setCurrentIndex(self.side.findData(lesion.side))
         if not self.lesion_name.hasFocus():
             self.lesion_name.setText(lesion.name if lesion else "")
+            self.lesion_name.setCursorPosition(0)  # of a long name the beginning is shown, as in the list
         self.absent.setChecked(lesion is not None and lesion.is_absent)
         is_open = (
             lesion is not None and not lesion.is_signed and session is not None and not session.is_read_only
@@ -307,7 +309,8 @@ class TracerPanel(QWidget):
 
     def _show_state(self) -> None:
         words = self.tracer.state_words
-        self.state.setText(words)
+        # That no case is open is the title then.
+        self.state.setText(words if self.tracer.case is not None else "")
         self.state.setToolTip(plain_tip("\n".join(self.tracer.unsaved_names)))
         tones: tuple[tuple[str, Tone], ...] = (
             ("Signed", "signed"),

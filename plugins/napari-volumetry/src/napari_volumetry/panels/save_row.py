@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QInputDialog, QWidget
 
+from napari_volumetry.commands.keeping import NO_EXPORT
 from napari_volumetry.keys import key_of
 from napari_volumetry.panels.messages import MessageArea
 from napari_volumetry.panels.parts import button
@@ -23,6 +24,8 @@ EXPORTS: tuple[tuple[str, ExportFormat, str], ...] = (
 )
 """What to call a format, its name, and the end of its files."""
 
+EXPORT_TIP = "Write the lesions as DICOM, NRRD or NIfTI"
+
 
 class SaveRow(QWidget):
     """Four buttons; the check list before a signature opens in the message area."""
@@ -37,22 +40,23 @@ class SaveRow(QWidget):
         grid.setSpacing(4)
         self.save = button("Save", self.tracer.save, tip=f"Save every lesion ({key_of('save')})")
         self.sign = button("Sign", self._sign, tip="Lock this read; a later change needs a reason")
+        self.export = button("Export...", self._export, tip=EXPORT_TIP)
         self.buttons = (
             self.save,
             self.sign,
-            button(
-                "Export...",
-                self._export,
-                tip="Write the lesions as DICOM, NRRD or NIfTI",
-            ),
+            self.export,
             button("Load...", self._load, tip="Go on with a trace, an RTSTRUCT or a mask"),
         )
         for number, part in enumerate(self.buttons):
             grid.addWidget(part, 0, number)
 
     def show_lesion(self) -> None:
-        """Say on the button whether the lesion is signed; keep an open check list to what is so now."""
-        lesion = self.tracer.lesion
+        """Show what each button does now; keep an open check list to what is so now."""
+        lesion, is_blinded = self.tracer.lesion, self.tracer.is_blinded
+        for made in self.buttons:
+            made.setEnabled(self.tracer.session is not None)
+        self.export.setEnabled(self.tracer.session is not None and not is_blinded)
+        self.export.setToolTip(NO_EXPORT if is_blinded else EXPORT_TIP)
         self.sign.setText("Open again..." if lesion is not None and lesion.is_signed else "Sign")
         here = self._here()
         if not self.messages.signing.is_open or self._listed in (None, here):

@@ -16,6 +16,9 @@ Array = NDArray[np.float64]
 COLOURS = ("#ffd42a", "#2ad4ff", "#ff6ad5", "#7bea6f", "#ff9a3c", "#c39bff")
 """Of lesions in their order; told apart by readers with the common kinds of colour blindness."""
 
+SHOWN_COLOURS = ("#4a6bff", "#e8333f", "#00a07a", "#a05a2c", "#9b30c9", "#7f8c00")
+"""Of masks and outlines that are only shown: none is like that of a lesion, which counts."""
+
 BASELINE_COLOUR = "#ffffff"
 UNITS = ("mm", "mm", "mm")
 AXES = ("slice", "row", "column")
@@ -24,6 +27,11 @@ AXES = ("slice", "row", "column")
 def colour_of(index: int) -> str:
     """Return the colour of a lesion, as a hexadecimal text."""
     return COLOURS[index % len(COLOURS)]
+
+
+def shown_colour_of(index: int) -> str:
+    """Return the colour of what is only shown, as a hexadecimal text."""
+    return SHOWN_COLOURS[index % len(SHOWN_COLOURS)]
 
 
 def layer_name(text: str) -> str:

@@ -70,6 +70,8 @@ class Scene:
         """Whether the layer lies as it should; None: to be looked at, since something may have moved it."""
         self._usual = type(viewer.scene.camera)().orientation
         self._index = 0
+        self._held_view: CanvasMap | None = None
+        """Where the picture was shown last; napari moves it when the last layer goes."""
         self.image: Image
         self.outlines: list[tuple[str, Ring]] = []
         self.proposed: list[tuple[str, Ring]] = []
@@ -234,7 +236,7 @@ class Scene:
         window = self.canvas.window()
         if self._is_closed or self.image in self.viewer.layers or not window.isVisible():
             return
-        limits, index, view = self.image.contrast_limits, self.slice_index, self.view
+        limits, index, view = self.image.contrast_limits, self.slice_index, self._held_view or self.view
         self._is_rebuilding = True
         for event in ("scale", "translate", "rotate", "shear", "affine"):
             getattr(self.image.events, event).disconnect(self._guard)
@@ -289,6 +291,8 @@ class Scene:
     def _on_camera(self, event: object = None) -> None:
         if getattr(event, "type", "") == "orientation":
             self._guard()
+        if self.image in self.viewer.layers and not self._is_rebuilding:
+            self._held_view = self.view
         self.overlay.refresh()
         self.on_view()
 

@@ -25,6 +25,8 @@ from napari_volumetry.picture.painting import (
 )
 
 WHEEL_STEP = 120
+STRIP_PIXELS = 38
+"""Below the buttons of the visits: room for the letter of the lower edge."""
 
 
 class OtherPicture(QWidget):
@@ -68,7 +70,7 @@ class OtherPicture(QWidget):
         self._timer.timeout.connect(self.refill)
         self.strip = VisitStrip()
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 26)
+        column.setContentsMargins(0, 0, 0, STRIP_PIXELS)
         column.addStretch()
         column.addWidget(self.strip)
 
