@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import struct
@@ -32,6 +33,7 @@ from voxel_phantoms import (
 
 import volumetry as vm
 from volumetry.errors import VolumetryError
+from volumetry.formats.voxels import grid_alignment
 from volumetry.formats.voxels.nifti.header import parse_header
 
 QFORM_CODE, SFORM_CODE, PIXDIM, XYZT, DIM_INFO, SLOPE = 252, 254, 76, 123, 39, 112
@@ -445,6 +447,35 @@ def test_another_grid_is_refused(tmp_path: Path, matrix: Any) -> None:
     scan = scan_of(lesion(np.int16), tmp_path)
     path = write(tmp_path / "a.nii.gz", nifti_bytes(matrix=matrix))
     assert code(path, scan=scan) == "grid-mismatch"
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-5, 2e-4, 6e-4, 9e-4, 1.1e-3])
+@pytest.mark.parametrize("part", ["origin", "direction", "spacing", "step"])
+def test_grids_that_are_seen_at_once_to_be_one_are_one_by_all_that_is_compared(
+    part: str, off: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`off` is in voxels, at the corner that is farthest away."""
+    scan = vm.ScanGeometry(
+        rows=20, columns=30, pixel_spacing_mm=(0.7, 0.9), row_direction=(1, 0, 0), column_direction=(0, 1, 0),
+        slice_origins_mm=[(5, -7, 3.3 * k) for k in range(9)], slice_thickness_mm=3.0,
+    )  # fmt: skip
+    changes: dict[str, Any] = {
+        "origin": {"slice_origins_mm": scan.slice_origins_mm + np.array((0, 0.7 * off, 0))},
+        "direction": {"row_direction": (1, 0.7 * off / (29 * 0.9), 0)},
+        "spacing": {"pixel_spacing_mm": (0.7 + 0.7 * off / 19, 0.9)},
+        "step": {"slice_origins_mm": scan.slice_origins_mm * np.array((1, 1, 1 + off / 8))},
+    }
+    mask = dataclasses.replace(scan, **changes[part])
+
+    def aligned() -> grid_alignment.GridAlignment | str:
+        try:
+            return grid_alignment.align_grids(mask, scan, where="a.nii", allow_part=True)
+        except VolumetryError as error:
+            return error.code
+
+    found = aligned()
+    monkeypatch.setattr(grid_alignment, "_is_the_same", lambda *_: False)
+    assert found == aligned() == (grid_alignment.GridAlignment() if off < 1e-3 else "grid-mismatch")
 
 
 # -- files -------------------------------------------------------------------------------------------------

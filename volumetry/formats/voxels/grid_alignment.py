@@ -132,6 +132,8 @@ def align_grids(
     GeometryError
         ``missing-slice``: they are, and the scan lacks some of them.
     """
+    if _is_the_same(mask, scan):
+        return GridAlignment()
     turn = scan.patient_to_pixel_matrix @ mask.pixel_to_patient_matrix  # scan pixels of a mask row, a column
     signs = np.rint(turn).astype(int)
     steps = np.abs(signs)
@@ -171,6 +173,18 @@ def align_grids(
             offset_voxels=tuple(round(float(x), 3) + 0.0 for x in offset),
         )
     return found
+
+
+def _is_the_same(mask: ScanGeometry, scan: ScanGeometry) -> bool:
+    """Whether two grids surely are one, in one order, as most are; where not, more work has to say."""
+    shape = (mask.n_slices, mask.rows, mask.columns)
+    if shape != (scan.n_slices, scan.rows, scan.columns) or scan.is_sheared_grid:
+        return False
+    edge = min(*scan.pixel_spacing_mm, _step_of(scan))
+    apart = np.abs(mask.slice_origins_mm - scan.slice_origins_mm).max()
+    across = np.abs(mask.pixel_to_patient_matrix - scan.pixel_to_patient_matrix) @ (scan.rows, scan.columns)
+    # A vector is at most twice as long as its largest part.
+    return bool(2 * (apart + across.max()) < GRID_TOLERANCE / 2 * edge)
 
 
 def _sizes(mask: ScanGeometry, alignment: GridAlignment) -> tuple[int, int, int]:
@@ -233,10 +247,13 @@ def _corners_in_scan(sizes: tuple[int, int, int], scan: ScanGeometry, shift: tup
 
 def _in_voxels(apart_mm: Array, scan: ScanGeometry) -> Array:
     """Length of vectors (..., 3) in voxels of a scan: each part by the edge along which it lies."""
-    step = scan.regular_step_mm or scan.slice_thickness_mm or min(scan.pixel_spacing_mm)
     in_plane = apart_mm @ scan.patient_to_pixel_matrix.T
-    along = apart_mm @ scan.normal / step
+    along = apart_mm @ scan.normal / _step_of(scan)
     return np.asarray(np.sqrt((in_plane**2).sum(axis=-1) + along**2))
+
+
+def _step_of(scan: ScanGeometry) -> float:
+    return scan.regular_step_mm or scan.slice_thickness_mm or min(scan.pixel_spacing_mm)
 
 
 def _fills_holes(

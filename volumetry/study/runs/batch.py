@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,7 @@ def _settings(folder: Path | str, options: BatchOptions) -> Settings:
 
 
 def _measure(
-    jobs: Sequence[Job], ledger: Ledger, options: BatchOptions, total: int, progress: Progress | None
+    jobs: PendingJobs, ledger: Ledger, options: BatchOptions, total: int, progress: Progress | None
 ) -> None:
     done = total - len(jobs)
     for job, record in _results(jobs, options):
@@ -208,13 +208,11 @@ def _measure(
             progress(done, total)
 
 
-def _results(
-    jobs: Sequence[Job], options: BatchOptions
-) -> Iterable[tuple[Job, dict[str, Any] | WorkerError]]:
+def _results(jobs: PendingJobs, options: BatchOptions) -> Iterable[tuple[Job, dict[str, Any] | WorkerError]]:
     if options.executor is not None:
         return run_in_executor(do_job, jobs, options.executor)
     workers = options.jobs or os.cpu_count() or 1
     here = options.case_timeout is None and (workers == 1 or len(jobs) < _FEW)
-    if here and not any(may_end_a_process(job.case) for job in jobs):
+    if here and not any(map(may_end_a_process, jobs.cases())):
         return ((job, do_job(job)) for job in jobs)
     return run_in_processes(do_job, jobs, jobs=workers, case_timeout=options.case_timeout)

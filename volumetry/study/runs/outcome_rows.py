@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from volumetry.error_model.slicing import sampling_error
 from volumetry.errors import ReadError, VolumetryError, WorkerError, plain_values
 from volumetry.formats.dicom.file.values import MODALITIES
@@ -88,9 +86,10 @@ def _geometry_cells(sections: CrossSections) -> Row:
 def _place_cells(sections: CrossSections) -> Row:
     """On which side a lesion may lie whose tracing names none; cells of the ledger, and of no table."""
     row: Row = {"image_side": sections.source.laterality or None}
-    is_placed = sections.areas_mm2.sum() > 0 and "orientation-unknown" not in sections.flags
+    total = sections.areas_mm2.sum()
+    is_placed = total > 0 and "orientation-unknown" not in sections.flags
     if is_placed and not sections.side:
-        centre = np.average(sections.centroids_mm, axis=0, weights=sections.areas_mm2)
+        centre = sections.areas_mm2 @ sections.centroids_mm / total
         row |= {name: round(float(x), 1) for name, x in zip(("x_mm", "y_mm", "z_mm"), centre, strict=True)}
     return row
 

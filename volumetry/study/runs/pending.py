@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import overload
 
 from volumetry.study.cases import Case
@@ -36,6 +36,10 @@ class PendingJobs(Sequence[Job]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def cases(self) -> Iterator[Case]:
+        """Yield the cases alone, of which less is to be asked."""
+        return (self._cases[place] for place in self._places)
 
     @overload
     def __getitem__(self, place: int) -> Job: ...

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from volumetry.errors import GeometryError
 from volumetry.formats.dicom.file.gzipped import open_dicom
 from volumetry.formats.dicom.file.syntax import DEFLATED_LITTLE_ENDIAN
-from volumetry.formats.dicom.series.slices import Repetition, Slice, places_of, positions_along_normal
+from volumetry.formats.dicom.series.slices import (
+    Repetition,
+    Slice,
+    are_apart,
+    places_of,
+    positions_along_normal,
+)
 from volumetry.slice_steps import JITTER, regular_step
 
 _KEYS: tuple[Callable[[Repetition], Hashable], ...] = (
@@ -84,9 +90,10 @@ def repetitions(
     GeometryError
         ``duplicate-position`` where different images lie at one position and nothing takes them apart.
     """
+    steps = np.diff(np.sort(positions_along_normal(slices)))
+    if are_apart(steps).all():
+        return _interlocked(slices, steps) or [list(slices)], ()
     places = places_of(slices)
-    if len(set(places)) == len(slices):
-        return interlocked(slices) or [list(slices)], ()
     keys = [s.repetition for s in slices]
     for key in _KEYS:
         parts = _parted(slices, [key(k) for k in keys])
@@ -111,13 +118,12 @@ def repetitions(
     raise _duplicate_position(slices, places)
 
 
-def interlocked(slices: Sequence[Slice]) -> list[list[Slice]]:
+def _interlocked(slices: Sequence[Slice], steps: NDArray[np.float64]) -> list[list[Slice]]:
     """Part the images of regular stacks that lie between each other at uneven distances; else nothing.
 
     One stack whose slices were acquired in turns (odd ones, then even ones) is evenly apart as a whole, and
     stays one.
     """
-    steps = np.diff(np.sort(positions_along_normal(slices)))
     if len(slices) < 4 or _is_lattice(steps):
         return []
     keys = [s.repetition for s in slices]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from volumetry.acquisition import Acquisition
 from volumetry.errors import ReadError, VolumetryError
@@ -175,12 +176,16 @@ def places_of(slices: Sequence[Slice]) -> list[int]:
     """Number the distinct positions: the same number is the same position, within rounding."""
     positions = positions_along_normal(slices)
     order = np.argsort(positions, kind="stable")
-    steps = np.diff(positions[order])
-    largest = float(steps.max()) if steps.size else 0.0
-    numbers = np.concatenate(([0], np.cumsum(steps > max(JITTER * largest, JITTER * 1e-3))))
+    numbers = np.concatenate(([0], np.cumsum(are_apart(np.diff(positions[order])))))
     places = np.empty(len(slices), int)
     places[order] = numbers
     return [int(place) for place in places]
+
+
+def are_apart(steps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which of the steps between sorted positions are more than rounding."""
+    largest = float(steps.max()) if steps.size else 0.0
+    return np.asarray(steps > max(JITTER * largest, JITTER * 1e-3))
 
 
 def positions_along_normal(slices: Sequence[Slice]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
