@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 from dicom_phantoms import stack_voxels, write_enhanced
@@ -15,6 +16,9 @@ from volumetry import read_scan, read_sections, write_trace
 from volumetry.cli import main
 from volumetry.errors import TraceError
 from volumetry.formats.dicom.person import PersonMarks, is_placeholder, may_be_several, person_marks
+from volumetry.study.cases import Case
+from volumetry.study.finding.doubts.headers import doubted
+from volumetry.study.protocol import IdentitySection
 
 MIDDLE = coronal(size=24, x_mm=-22)
 DATES = ("20200301", "20210401")
@@ -171,6 +175,55 @@ def test_what_anonymisers_write_for_everybody_is_no_name(name):
 @pytest.mark.parametrize("name", ["1", "0001", "12345", "99", "subject1", "TEST001", "XY", "Phantom"])
 def test_what_may_be_the_number_of_a_person_is_a_name(name):
     assert not is_placeholder(name)
+
+
+def study_at(place, patient_id, day):
+    """A traced DICOM study that lies at a place."""
+    patient, place = patient_id or place.split("/")[0], f"{place}/" if place else ""
+    return Case(
+        patient=patient, patient_id=patient_id, visit=day, study_date=day, study_uid=f"{place} {day}",
+        trace=f"{place}rt.dcm", scan_files=(f"{place}1.dcm",), form="rtstruct",
+    )  # fmt: skip
+
+
+INTERLEAVED = ("2020-01-10", "2020-03-03", "2021-02-11", "2021-04-04")
+ONE_AFTER_THE_OTHER = ("2020-01-10", "2021-02-11", "2020-03-03", "2021-04-04")
+
+
+@pytest.mark.parametrize(
+    ("places", "patient_id", "days", "is_believed"),
+    [
+        ("export/Meier export/Huber", "S1", INTERLEAVED, False),
+        ("a/DICOM/PA000000/ST a/DICOM/PA000001/ST", "S1", INTERLEAVED, False),
+        ("T001 T002", "S1", INTERLEAVED, False),
+        ("x/T001 x/T002", "S1", INTERLEAVED, False),
+        ("x/dir1 x/dir2", "S1", ONE_AFTER_THE_OTHER, False),
+        ("export/S1/a export/S1/b", "S1", INTERLEAVED, True),
+        ("x/MR x/CT", "S1", INTERLEAVED, True),
+        ("x/left_hip x/right_hip", "S1", INTERLEAVED, True),
+        ("x/2020 x/2021", "S1", ONE_AFTER_THE_OTHER, True),
+        ("x/baseline x/month12", "S1", ONE_AFTER_THE_OTHER, True),
+        ("", "ANONYMOUS", INTERLEAVED, False),
+        ("", "DE-ID", INTERLEAVED, False),
+        ("export/mr", "ANONYMOUS", INTERLEAVED, False),
+        ("Meier", "ANONYMOUS", INTERLEAVED, True),
+        ("", "S1", INTERLEAVED, True),
+    ],
+)
+def test_folders_that_no_visit_can_be_are_patients(tmp_path, places, patient_id, days, is_believed):
+    """One PatientID for everybody: each folder holds several days, between those of the others."""
+    folders = places.split() or [""]
+    cases = [study_at(folders[i % len(folders)], patient_id, day) for i, day in enumerate(days)]
+    errors = [case.error and case.error.code for case in doubted(cases, IdentitySection(), tmp_path)]
+    assert errors == [None if is_believed else "patient-unclear"] * 4
+    said = IdentitySection(patient="PatientID")
+    assert not any(case.error for case in doubted(cases, said, tmp_path))
+
+
+def test_images_of_nobody_beside_each_other_may_be_of_several(tmp_path):
+    cases = [replace(study_at("", "", day), patient=day) for day in INTERLEAVED]
+    assert all(case.error for case in doubted(cases, IdentitySection(), tmp_path))
+    assert not doubted(cases[:1], IdentitySection(), tmp_path)[0].error
 
 
 def test_dates_that_are_shifted_by_centuries_are_dates(tmp_path):

@@ -317,6 +317,26 @@ def codes(cases, **rules):
     return [case.error and case.error.code for case in doubted(cases, IdentitySection(**rules), Path())]
 
 
+@pytest.mark.parametrize(
+    ("places", "is_believed"),
+    [
+        ("v1/P01 v2/P01", False),
+        ("baseline/P01 fu1/P01 baseline/P02 fu1/P02", False),
+        ("pre/Meier post/Huber", False),
+        ("v1/P01 v2/P02", True),
+        ("V001/MRI1 V002/MRI1", True),
+        ("V001/pre V002/pre", True),
+        ("P01/v1 P02/v1", True),
+        ("v1/P01", True),
+    ],
+)
+def test_patients_in_folders_of_visits_are_not_visits_of_patients(places, is_believed):
+    """``V1`` may be a patient, but not where folders of one name, which is no visit's, lie in ``V1`` and ``V2``."""
+    of_places = [place.split("/") for place in places.split()]
+    cases = [Case(patient=a, visit=b, trace=f"{a}/{b}/t1_mask.nii.gz") for a, b in of_places]
+    assert codes(cases) == [None if is_believed else "patient-unclear"] * len(cases)
+
+
 def test_one_patient_id_or_one_date_for_several_is_not_believed():
     patients = [dicom_case("p01", "1"), dicom_case("p02", "2")]
     assert codes(patients) == ["patient-unclear"] * 2

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -285,9 +286,19 @@ def test_groups_of_volunteers_are_no_patients(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("second", "is_one"), [((2, 1), False), ((1, 2), True), ((1, 3), True), ((2, 3), True)]
+    ("second", "names", "is_one"),
+    [
+        ((2, 1), (), False),
+        ((1, 2), (), True),
+        ((1, 3), (), True),
+        ((2, 3), (), True),
+        ((2, 1), ("lesion1", "lesion2"), False),
+        ((1, 2), ("lesion1", "lesion2"), True),
+        ((2, 1), ("tumor_A", "tumor_B"), False),
+        ((2, 1), ("cyst", "tumor"), True),
+    ],
 )
-def test_labels_that_have_exchanged_their_places_are_not_compared(tmp_path, second, is_one):
+def test_numbers_that_have_exchanged_their_places_are_not_compared(tmp_path, second, names, is_one):
     root = tmp_path / "study"
     for visit, labels, shift in (("v1", (1, 2), 0), ("v2", second, 3)):
         values = np.zeros((10, 24, 24), np.uint8)
@@ -295,7 +306,13 @@ def test_labels_that_have_exchanged_their_places_are_not_compared(tmp_path, seco
         found = tuple(vm.MaskLabel(number=number) for number in sorted(labels))
         mask = vm.Mask(layers=(values,), geometry=GEOMETRY, labels=found)
         (root / f"P1/{visit}").mkdir(parents=True)
-        vm.write_mask(mask, root / f"P1/{visit}/lesion_mask.nii.gz")
+        if not names:
+            vm.write_mask(mask, root / f"P1/{visit}/lesion_mask.nii.gz")
+        for number, name in enumerate(names, start=1):
+            own = replace(
+                mask, layers=((values == number).astype(np.uint8),), labels=(vm.MaskLabel(number=1),)
+            )
+            vm.write_mask(own, root / f"P1/{visit}/{name}_mask.nii.gz")
     _, rows, _ = results(root, {})
     assert {row["code"] for row in rows} == ({""} if is_one else {"ambiguous-lesion"})
 

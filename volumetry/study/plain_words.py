@@ -41,8 +41,9 @@ segment single smallest sum the third total two whole with without
 """
 _IMAGING = """
 adc annotation annotations auto binary ce contour corrected ct dce dwi dseg edit edited final flair gd gt
-label labels manual map mask masks mr mri native new old outline pd pet pred prediction probability probseg
-roi rois seg segmentation segmentations stir t t1 t1w t2 t2w truth v volume
+finding label labels manual map mask masks mr mri native new object objects old outline pd pet pred prediction
+probability probseg roi rois seg segmentation segmentations stir structure t t1 t1w
+t2 t2w truth unnamed v volume
 """
 _GERMAN = """
 becken dickdarm entzündung fraktur gehirn herd herde herz hirn hüftkopf hüfte infarkt knie knochen kopf leber

@@ -52,8 +52,8 @@ _NO_DATES = {"", "0", "00000000", "00010101", "19000101", "18000101", "99999999"
 _CLOCK_STARTS = {"1900-01-01", "1970-01-01", "1980-01-01", "2000-01-01"}
 """Days that anonymisers and clocks without battery write."""
 _PLACEHOLDER = re.compile(
-    r"(?:anon\w*|de-?identified|redacted|removed|hidden|unknown|none|null|n/?a|no[-_ ]?(?:name|id)|patient"
-    r"|subject|test|dummy|pseudo\w*|id|nn|x+(?:[-_. ]x+)*|0+|9{4,}|[\W_]+)?[-_^ ]*",
+    r"(?:anon\w*|de-?id(?:entified)?|redacted|removed|hidden|unknown|none|null|n/?a|no[-_ ]?(?:name|id)"
+    r"|patient|subject|test|dummy|pseudo\w*|id|nn|x+(?:[-_. ]x+)*|0+|9{4,}|[\W_]+)?[-_^ ]*",
     re.IGNORECASE,
 )
 _DAYS_OF_UNITS = {"D": 1.0, "W": 7.0, "M": 30.44, "Y": 365.25}

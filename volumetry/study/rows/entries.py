@@ -24,7 +24,7 @@ from volumetry.study.identity import (
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
-from volumetry.study.rows.exchanged import exchanged_labels
+from volumetry.study.rows.exchanged import exchanged_lesions
 from volumetry.study.rows.flags import with_flags
 from volumetry.study.rows.forms import claimed_together
 from volumetry.study.rows.keyed import Keyed, lesion_of, traces_of
@@ -125,7 +125,7 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
     claims = claimed_together(light, traced, [_claim(light[i][0], light[i][2]) for i in traced])
     settled = dict(zip(traced, settle_reads(claims, protocol.tracings.prefer), strict=True))
     differ = _differently_named(light, traced) | differently_described(light, traced)
-    differ |= _named_by_chance(light, traced) | exchanged_labels(light, traced)
+    differ |= _named_by_chance(light, traced) | exchanged_lesions(light, traced)
     settled |= {place: read for place, read in differ.items() if settled[place].counts}
     entries = []
     for i, (case, place, keys) in enumerate(light):

@@ -1,8 +1,9 @@
-"""Labels that have exchanged their places between two visits: programs number lesions by size, or anew."""
+"""Numbered lesions that have exchanged their places between two visits: programs number by size, or anew."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import combinations
@@ -15,23 +16,27 @@ Place = tuple[float, float, float]
 _APART_MM = 20.0
 _OPPOSITE = -0.8
 """Cosine below which the line from one label to another points the other way."""
+_NUMBERED = re.compile(r"(.*?)[-_ ]?(?:\d{1,3}|(?<=[-_ ])[A-Za-z]|(?<=[a-z])[A-Z]|^[A-Za-z])")
+"""Names that differ in a number or a letter alone are told apart by it: ``Segment_1``, ``lesion B``."""
 _MOST = 40
 """So many labels are no lesions but an atlas, whose numbers are fixed."""
 
 
-def exchanged_labels(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[int, SettledRead]:
-    """Return what becomes of labels without a name that lie the other way round at another visit.
+def exchanged_lesions(rows: Sequence[Keyed], traced: Iterable[int]) -> dict[int, SettledRead]:
+    """Return what becomes of numbered lesions that lie the other way round at another visit.
 
-    Compared is the line from one label to the other, which does not depend on how the patient lay. A list
-    of labels, or a manifest, says what the numbers mean.
+    These are labels without a name, and lesions whose names differ in a number or a letter alone. Compared is
+    the line from one to the other, which does not depend on how the patient lay. A list of labels says what
+    their numbers mean, and a manifest which lesion each one is.
     """
     groups: dict[tuple[str, ...], dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for place in traced:
         case, _, cells = rows[place]
-        is_number = case.form == "mask" and not case.lesion and cells["lesion"].isdecimal()
-        if is_number and "=" not in case.described and _centre(rows[place]) is not None:
-            unit = cells["site"], cells["patient"], cells["reader"]
-            groups[unit][cells["visit"]][cells["lesion"]] = place
+        is_listed = cells["lesion"].isdecimal() and "=" in case.described
+        numbered = None if case.is_lesion_of_manifest or is_listed else _NUMBERED.fullmatch(cells["lesion"])
+        if numbered and _centre(rows[place]) is not None:
+            unit = *(cells[name] for name in ("site", "patient", "side", "reader")), numbered[1].casefold()
+            groups[unit][cells["visit"]][cells["lesion"].casefold()] = place
     found: dict[int, SettledRead] = {}
     for visits in groups.values():
         for one, other in combinations(visits.values(), 2):
@@ -66,7 +71,7 @@ def _is_turned(*centres: Place | None) -> bool:
 
 def _message(labels: tuple[str, str], traces: Iterable[str]) -> str:
     return (
-        f"the labels {' and '.join(labels)} have exchanged their places between the visits, so their numbers "
-        f"may not be of the same lesions: {', '.join(traces)}. Name the lesion of every label in a manifest "
-        "(volumetry manifest)."
+        f"the lesions {' and '.join(labels)} have exchanged their places between the visits, so their "
+        f"numbers may not be of the same lesions: {', '.join(traces)}. Name each lesion in the column lesion "
+        "of a manifest (volumetry manifest)."
     )

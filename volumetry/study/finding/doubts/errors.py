@@ -50,8 +50,9 @@ def no_patient_id(case: Case, folders: Iterable[str]) -> VolumetryError:
         "patient-unclear",
         "the images have no PatientID of their own, and their folders may be of several patients",
         where=case.trace,
-        values={"folders": ", ".join(sorted(folders))},
-        todo='Write patient = "folder:1" or "folder:2" in [identity] of the protocol, or a manifest.',
+        values={"folders": ", ".join(name or "the study folder itself" for name in sorted(folders))},
+        todo='Write patient = "folder:1" or "folder:2" in [identity] of the protocol ("PatientID" if that of '
+        "the images is of one patient), or a manifest.",
     )
 
 

@@ -37,6 +37,7 @@ from volumetry.study.finding.doubts.places import (
     first_of_images,
     is_named_by_headers,
     n_common,
+    of_several_days,
     places_of_patients,
     share_studies,
     unnamed_beside,
@@ -96,8 +97,8 @@ class _Doubts:
         First folders of a PatientID; where tracings lie beside the folders of patients and visits;
         PatientIDs of the images that native traces and masks were drawn on.
     deeper : mapping of patient to (int, set of str)
-        Where the studies of a PatientID lie in folders that are called as patients are: the number of the
-        folder, and its names.
+        Where the studies of a PatientID lie in folders that are called as patients are, or hold days as those
+        of patients do: the number of the folder, and its names.
     studies : mapping of patient and visit to set of str
         StudyInstanceUIDs of tracings whose visit is a date.
     owners : mapping of StudyInstanceUID to set of str
@@ -150,7 +151,7 @@ class _Doubts:
                 and not all(map(is_visit_name, names))
                 and not share_studies([c for c in cases if c.patient == patient])
             },
-            deeper={} if rules.patient else called_as_patients(cases),
+            deeper={} if rules.patient else {**of_several_days(cases), **called_as_patients(cases)},
             places=_several(places_of_patients(every, rules)),
             drawn_on={} if rules.patient else _several(drawn),
             studies={} if rules.visit else _several(studies),

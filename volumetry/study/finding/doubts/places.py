@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from volumetry.formats.dicom.person import is_placeholder
 from volumetry.study.cases import Case
 from volumetry.study.finding.folder_rules import image_folders
 from volumetry.study.identity import date_of_name, is_clear_visit_name, is_visit_name
+from volumetry.study.plain_words import is_plain_name
 from volumetry.study.protocol import IdentitySection, folder_number
 
 _AS_PATIENTS = re.compile(
@@ -17,6 +19,15 @@ _AS_PATIENTS = re.compile(
 )
 _AS_PATIENTS_BELOW_DAYS = re.compile(_AS_PATIENTS.pattern + r"|0\d{2,5}", re.IGNORECASE)
 """What folders of patients may be called; below one that is called after a day, numbers are no visits."""
+_OF_MANY = re.compile(
+    r"(?:dicoms?|exports?|data(?:set)?|images?|scans?|files|cds?|dvds?|study|studies|archive|pacs|patients|raw\w*"
+    r"|inputs?|anon\w*)\d{0,3}",
+    re.IGNORECASE,
+)
+"""What nobody calls the folder of one patient."""
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_LONG = 3
+"""Letters from which on a PatientID in the name of a folder is no accident."""
 
 
 def is_named_by_headers(case: Case, rule: str) -> bool:
@@ -74,10 +85,56 @@ def called_as_patients(cases: Iterable[Case]) -> dict[str, tuple[int, set[str]]]
     return found
 
 
-def unnamed_beside(cases: Iterable[Case]) -> dict[str, set[str]]:
-    """Folders side by side, which may be patients, of traced studies that have no PatientID of their own.
+def of_several_days(cases: Iterable[Case]) -> dict[str, tuple[int, set[str]]]:
+    """PatientIDs whose studies lie in folders side by side that are no visits by their days.
 
-    Without a PatientID, several first folders are patients; a single one may hold all of them.
+    Several of them hold studies of several days, or one has a day between two of another. A folder that is
+    called after the PatientID is the patient's, and what lies in it is not doubted; nor are folders of
+    modalities, sides or regions.
+    """
+    places: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(dict)
+    for case in cases:
+        day = case.scan_date or case.study_date
+        if day and case.study_uid and not case.error and is_named_by_headers(case, ""):
+            places[case.patient].setdefault((case.study_uid, day), image_folders(case))
+    found: dict[str, tuple[int, set[str]]] = {}
+    for patient, of_studies in places.items():
+        level = n_common(of_studies.values())
+        above = next(iter(of_studies.values()))[:level]
+        if any(_is_called_after(folder, patient) for folder in above):
+            continue
+        days: dict[str, set[str]] = defaultdict(set)
+        for (_, day), folders in of_studies.items():
+            if len(folders) > level:
+                days[folders[level]].add(day)
+        if len(days) > 1 and not all(map(_is_a_kind, days)) and _are_no_visits(days):
+            found[patient] = level + 1, set(days)
+    return found
+
+
+def _is_called_after(folder: str, patient: str) -> bool:
+    own, name = patient.casefold(), folder.casefold()
+    return own == name or (len(own) >= _LONG and own in name)
+
+
+def _is_a_kind(folder: str) -> bool:
+    """Whether a folder is called as a modality, a side or a region: ``MR``, ``left_hip``; not ``S1``."""
+    return is_plain_name(folder) and re.search(r"[^\W\d_]{2}", folder) is not None
+
+
+def _are_no_visits(days: Mapping[str, set[str]]) -> bool:
+    spans = sorted((min(own), max(own)) for own in days.values())
+    if any(earlier[1] > later[0] for earlier, later in pairwise(spans)):
+        return True
+    are_called_so = all(is_visit_name(name) or _YEAR.fullmatch(name) for name in days)
+    return not are_called_so and sum(len(own) > 1 for own in days.values()) > 1
+
+
+def unnamed_beside(cases: Iterable[Case]) -> dict[str, set[str]]:
+    """Folders, which may be of several patients, of traced studies that have no PatientID of their own.
+
+    Without a PatientID, several first folders are patients; a single one may hold all of them. One folder
+    with all the files is of one patient unless it is the study folder or called ``export``.
     """
     places: dict[str, dict[str, list[str]]] = defaultdict(dict)
     without: set[str] = set()
@@ -88,29 +145,53 @@ def unnamed_beside(cases: Iterable[Case]) -> dict[str, set[str]]:
             if not case.patient_id:
                 without.add(case.patient)
     found: dict[str, set[str]] = {}
+    in_none = {p for p in without if not any(places[p].values())}  # each is called after a file
     for patient, of_studies in places.items():
         if patient in without and len(without) > 1:
+            if patient in in_none and len(in_none) > 1:
+                found[patient] = {""}
             continue
         common = n_common(of_studies.values())
         beside = {folders[common] for folders in of_studies.values() if len(folders) > common}
+        holding = next(iter(of_studies.values()))[:common]
         if len(beside) > 1 and not (common and all(map(is_visit_name, beside))):
             found[patient] = beside
+        elif (
+            len(of_studies) > 1
+            and not beside
+            and all(_OF_MANY.fullmatch(f) or _is_a_kind(f) for f in holding)
+        ):
+            found[patient] = {"/".join(holding)}
     return found
 
 
 def visits_as_patients(cases: Iterable[Case], rules: IdentitySection) -> set[str]:
-    """The first folders after which patients are called, where all of them are clearly named as visits."""
+    """The first folders after which patients are called, where all of them are named as visits.
+
+    Some names may be those of patients, too (``V1``). They are visits where one of them clearly is, or where
+    folders of one name, which is none of a visit, lie in several of them: ``v1/P01`` and ``v2/P01``.
+    """
     if rules.patient:
         return set()
     below: dict[str, set[str]] = defaultdict(set)
     for case in cases:
         if case.trace and case.patient == first_folder(case):
-            if not is_clear_visit_name(case.patient):
+            if not is_visit_name(case.patient):
                 return set()
             below[case.patient].add(case.visit)
+    if not all(map(is_clear_visit_name, below)) and not _hold_patients(below):
+        return set()
     if len(below) == 1 and all(is_visit_name(visit) for visits in below.values() for visit in visits):
         return set()  # one patient, who is called as a visit could be
     return set(below)
+
+
+def _hold_patients(below: Mapping[str, set[str]]) -> bool:
+    """Whether the folders in folders of visits may be those of patients."""
+    every = [name for names in below.values() for name in names]
+    if not all(every) or any(is_visit_name(name) or _is_a_kind(name) for name in every):
+        return False
+    return len(below) > 1 and (any(map(is_clear_visit_name, below)) or len(set(every)) < len(every))
 
 
 def places_of_patients(cases: Iterable[Case], rules: IdentitySection) -> dict[str, set[str]]:
