@@ -331,7 +331,7 @@ def codes(cases, **rules):
     ],
 )
 def test_patients_in_folders_of_visits_are_not_visits_of_patients(places, is_believed):
-    """``V1`` may be a patient, but not where folders of one name, which is no visit's, lie in it and in ``V2``."""
+    """``V1`` may be a patient, but not where folders of one name lie in it and in ``V2``."""
     of_places = [place.split("/") for place in places.split()]
     cases = [Case(patient=a, visit=b, trace=f"{a}/{b}/t1_mask.nii.gz") for a, b in of_places]
     assert codes(cases) == [None if is_believed else "patient-unclear"] * len(cases)
