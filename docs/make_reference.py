@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 from volumetry.codes import ERROR_CODES, FLAGS
+from volumetry.comparability import REFUSED_BY_DEFAULT, RESERVATIONS
 from volumetry.files.documents import reference
 from volumetry.study.finding.manifest.table import MANIFEST
+from volumetry.study.protocol import ProtocolSections
 from volumetry.study.rows.mapping import TableMapping
 from volumetry.tables import table_reference
 
@@ -142,6 +144,57 @@ def mapping_page() -> str:
     return MAPPING_TEXT.format(keys="\n".join(reference(TableMapping, title="Keys")))
 
 
+PROTOCOL_TEXT = """\
+# Protocol
+
+Generated from `volumetry/study/protocol/` by `python docs/make_reference.py`; do not edit by hand.
+
+The protocol of a study, `study.toml`: what is measured, by which rules, and when a change counts. A batch
+reads `study.toml` in the study folder without being told, or the file of `--protocol`. Every section and
+every key may be left out. A key that is not listed here is an error (`invalid-protocol`), told with its line
+and the name that may have been meant.
+
+```toml
+[study]
+name = "femoral head"
+visits = ["baseline", "12 months"]
+
+[measurement]
+height_rule = "spacing"
+
+[change]
+threshold_percent = 15
+
+[comparability]
+refuse = ["plane-differs", "weighting-differs", "field-strength-changed"]
+```
+
+{keys}
+
+## Differences between visits
+
+What `[comparability]` may `refuse` or `ignore`; the others are reservations. A change whose visits differ in
+something refused is `not_evaluable`, the code is its `reason`, and `comparable` is `no`. Volumes by two
+height rules, or by thickness where the gap has changed, are `not_evaluable` in any case: measure both by
+spacing.
+
+| code | when | refused by default |
+|---|---|---|
+{differences}
+"""
+
+
+def protocol_page() -> str:
+    """Return ``docs/reference/protocol.md``."""
+    return PROTOCOL_TEXT.format(
+        keys="\n".join(reference(ProtocolSections, title="Sections")),
+        differences="\n".join(
+            f"| `{code}` | {what} | {'yes' if code in REFUSED_BY_DEFAULT else 'no'} |"
+            for code, what in RESERVATIONS.items()
+        ),
+    )
+
+
 def pages() -> dict[Path, str]:
     """Return every generated page with its text."""
     return {
@@ -149,6 +202,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "codes.md": codes_page(),
         REFERENCE / "manifest.md": manifest_page(),
         REFERENCE / "mapping.md": mapping_page(),
+        REFERENCE / "protocol.md": protocol_page(),
     }
 
 

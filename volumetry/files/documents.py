@@ -185,7 +185,7 @@ def type_name(kind: Any) -> str:
     if get_origin(kind) in (Union, types.UnionType):
         return " or ".join(type_name(option) for option in get_args(kind) if option is not type(None))
     if get_origin(kind) is Literal:
-        return "one of " + ", ".join(f"`{choice}`" for choice in get_args(kind))
+        return "one of " + ", ".join(f"`{choice}`" for choice in get_args(kind) if choice != "")
     if get_origin(kind) is tuple:
         arguments = get_args(kind)
         inner = type_name(arguments[0]).removeprefix("a ").removeprefix("an ")
@@ -277,7 +277,8 @@ def reference(kind: type, *, title: str, sections: bool = True) -> list[str]:
         if nested is not None and sections:
             listed = get_origin(hint) is tuple
             inner.append((f"`[[{item.name}]]`" if listed else f"`[{item.name}]`", nested))
-        lines.append(f"| `{item.name}` | {name} | {_default(item)} | {item.metadata.get('what', '')} |")
+        what = item.metadata.get("what") or ("" if nested is None else _first_paragraph(nested))
+        lines.append(f"| `{item.name}` | {name} | {_default(item)} | {what} |")
     for heading, section in inner:
         lines += ["", *reference(section, title=heading)]
     return lines

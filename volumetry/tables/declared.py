@@ -291,7 +291,8 @@ CHANGES = Table(
         Column(
             name="category",
             kind="text",
-            what="Class of the change. `not_evaluable`: a check found that the volumes cannot be compared.",
+            what="Class of the change. `not_evaluable`: a check found that the volumes cannot be compared, "
+            "or the protocol refuses to compare the visits (`comparable` is `no`).",
             nullable=False,
             allowed=CATEGORIES,
         ),

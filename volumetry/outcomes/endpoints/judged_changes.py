@@ -98,7 +98,8 @@ def change_limits(percent: float, log_error: float | None) -> tuple[float, float
 
 def judging_notes(context: Context) -> Iterator[str]:
     """Say of how many changes the error lacks its part of slicing, or a verdict rests on another error."""
-    judged = [one for one in judged_changes(context) if one is not None]
+    told = (one for one in judged_changes(context) if one is not None)
+    judged = [one for one in told if one.worth.verdict != "not_evaluable"]
     unknown = sum(not one.slicing_known for one in judged)
     if unknown:
         yield (

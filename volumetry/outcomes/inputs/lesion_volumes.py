@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from volumetry.change import ChangeRule, MeasuredVisit, classify_change, threshold_category
+from volumetry.comparability import REFUSED_BY_DEFAULT, RESERVATIONS
 from volumetry.outcomes.plan import Unit, Volumes
 from volumetry.tables import Row
 
@@ -19,6 +20,9 @@ VisitKey = tuple[str, ...]
 HeightRule = Literal["as measured", "thickness", "spacing"]
 
 ANY_READER = "any"
+
+_OF_HEIGHT = ("height-rule-differs", "gap-changed")
+"""Differences that matter under one height rule alone."""
 
 CLASSES = ("decrease", "no_change", "increase")
 
@@ -173,16 +177,30 @@ def changes_by_height(
     for change in changes:
         before, after = (_visit(held.get(key), height) for key in read_keys(change))
         found = classify_change(before, after, rule)
+        category, reason = found.category, found.reason
+        if refused := _refused_whatever_the_height(change):
+            category, reason = "not_evaluable", refused
+        elif category == "not_evaluable":
+            reason = reason or change["reason"]
         made.append(
             {
                 **change,
                 "baseline_volume_mm3": found.baseline_volume_mm3,
                 "followup_volume_mm3": found.followup_volume_mm3,
-                "category": found.category,
-                "reason": found.reason or (change["reason"] if found.category == "not_evaluable" else ""),
+                "category": category,
+                "reason": reason,
             }
         )
     return made
+
+
+def _refused_whatever_the_height(change: Row) -> str:
+    """Return for what a comparison is refused that another height rule does not mend; empty: for nothing."""
+    if change.get("comparable") != "no":
+        return ""
+    told = {change["reason"], *(change.get("reservations") or "").split(";")}
+    decisive = [code for code in RESERVATIONS if code in told and code not in _OF_HEIGHT]
+    return next((c for c in decisive if c == change["reason"] or c in REFUSED_BY_DEFAULT), "")
 
 
 def visit_key(row: Row, visit: str | None) -> VisitKey:

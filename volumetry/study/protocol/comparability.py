@@ -46,6 +46,13 @@ class ComparabilitySection:
                     values={"key": key, key: unknown[0]},
                     todo=f"Choose from {', '.join(RESERVATIONS)}.",
                 )
+        if both := sorted(set(self.refuse) & set(self.ignore)):
+            raise UsageError(
+                "invalid-protocol",
+                "a difference is refused and ignored",
+                values={"key": "ignore", "ignore": both[0]},
+                todo="Name it in refuse or in ignore.",
+            )
         if min(self.geometry_tolerance, self.time_tolerance, self.tilt_tolerance_degrees) < 0:
             raise UsageError(
                 "invalid-protocol",

@@ -89,7 +89,8 @@ def worth_cells(
     Returns
     -------
     dict
-        Cells by column, and ``worth_flags``: flags to add to those of the change.
+        Cells by column, and ``worth_flags``: flags to add to those of the change. Where the protocol refuses
+        the comparison, ``category`` and ``reason`` are among them; ``threshold_category`` stays.
     """
     if baseline is None or followup is None or change.percent is None:
         verdict = "not_evaluable" if rule.judges else None
@@ -100,6 +101,7 @@ def worth_cells(
         by_tilt = rule.explain_tilt(baseline, followup)
         if by_tilt is not None:
             explained["plane-tilted"] = by_tilt
+    refused = _refused(compared, change, rule.comparability)
     error = rule.error_of(baseline, followup)
     worth = judge_change(
         change.baseline_volume_mm3,
@@ -111,13 +113,12 @@ def worth_cells(
         reading_error=error,
         change_rule=change_rule,
         verdict_rule=rule.verdict,
-        category="not_evaluable" if change.category == "not_evaluable" else None,
+        category="not_evaluable" if refused or change.category == "not_evaluable" else None,
     )
-    verdict = worth.verdict
-    if compared.comparable == "no" and rule.judges:
-        verdict = "not_evaluable"
+    verdict = "not_evaluable" if compared.comparable == "no" else worth.verdict
     flags = ("error-unknown",) if error is None else (*worth.flags, *_of_others(error, (baseline, followup)))
     return {
+        **refused,
         **_comparability_cells(compared, explained),
         "change_error_percent": worth.change_error_percent,
         "change_error_lower_bound_percent": worth.error_lower_bound_percent,
@@ -127,6 +128,14 @@ def worth_cells(
         "verdict": (verdict or None) if rule.judges else None,
         "worth_flags": flags,
     }
+
+
+def _refused(compared: Comparability, change: VolumeChange, rule: ComparabilityRule) -> Row:
+    """Class and reason of a change that the protocol refuses; empty where another reason is known."""
+    if compared.comparable != "no" or change.reason:
+        return {}
+    reason = next(code for code in compared.reservations if code in rule.refuse)
+    return {"category": "not_evaluable", "reason": reason}
 
 
 def _of_others(error: ReadingError, visits: Sequence[Row]) -> tuple[str, ...]:
