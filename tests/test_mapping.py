@@ -305,3 +305,30 @@ def test_a_column_that_may_tell_lesions_apart_is_asked_for(name, values, is_aske
     if name not in ("Einheit", "reader"):  # volume_mm3 names its unit; a reader is read
         arguments = [str(table(tmp_path / "m.csv", own, ",")), "--out", str(tmp_path / "c.csv")]
         assert main(["change", *arguments]) == (2 if is_asked else 0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "names", "is_asked"),
+    [
+        ("ml", ("Vol [L]", "Vol_µl", "Vol dl", "Vol (mm³)", "Volumen in Litern", "VolMM3", "Vol µm^3"), True),
+        ("ml", ("Vol (10³ ml)", "EDV ml/m²", "Vol [voxels]", "Vol %", "Diameter_mm", "Area cm2"), True),
+        ("mm3", ("Vol cc", "volumeMl", "Vol ㎖", "cubic cm", "Volume L", "体积(毫升)", "Объём, см³"), True),
+        ("ml", ("Vol", "Vol_cm^3", "volumeMl", "Vol_M3", "Vol UL", "L_vol", "Vol 5 mm slices (cc)"), False),
+        ("ul", ("Vol_µl", "Volume (mm³)", "Mikroliter"), False),
+        ("l", ("Vol [L]", "Vol dm³"), False),
+    ],
+)
+def test_a_unit_in_the_name_of_a_column_is_held_against_the_mapping(unit, names, is_asked, tmp_path, capsys):
+    for name in names:
+        mapping = ONE_A_VISIT.replace('"ml"', f'"{unit}"').replace('"Vol"', f'"{name}"')
+        path = table(tmp_path / "t.csv", [["ID", "V", name], ["A", "v1", "3"], ["A", "v2", "1"]])
+        assert change(path, mapping, tmp_path)[0] == (2 if is_asked else 0), name
+        assert ("the name of the column says another" in capsys.readouterr().err) == is_asked
+
+
+def test_an_l_beside_an_r_is_a_side(tmp_path):
+    visits = '[visits]\n"Vol L v1" = "v1"\n"Vol L v2" = "v2"\n'
+    mapping = f'volume_unit = "ml"\n[columns]\npatient = "ID"\n{visits}'
+    lines = [["ID", "Vol L v1", "Vol L v2", "Vol R v1", "Vol R v2"], ["A", "4", "1", "1", "1"]]
+    _, rows = change(table(tmp_path / "t.csv", lines), mapping, tmp_path)
+    assert [row["category"] for row in rows] == ["decrease"]

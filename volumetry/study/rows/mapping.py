@@ -20,7 +20,8 @@ from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.identity import twice_named
-from volumetry.study.rows.passed_by import UNITS_MM3, check_telling, check_units, points_in_doubt
+from volumetry.study.rows.passed_by import check_telling, check_units, points_in_doubt
+from volumetry.study.rows.units import UNITS_MM3
 from volumetry.study.table_text import fault_of_name, seen_name, table_text
 from volumetry.tables import MEASUREMENTS, Row
 from volumetry.tables.cells import year_first_date
@@ -49,7 +50,9 @@ class ColumnNames:
 class TableMapping:
     """How a table of somebody else is read."""
 
-    volume_unit: Literal["mm3", "cm3", "ml"] = setting("Unit of the volumes: `mm3`, `cm3` or `ml`.")
+    volume_unit: Literal["mm3", "cm3", "ml", "ul", "l"] = setting(
+        "Unit of the volumes: `mm3`, `cm3`, `ml`, `ul` (microlitres) or `l` (litres)."
+    )
     columns: ColumnNames = setting("Which column holds what.")
     visits: dict[str, str] = table_setting(
         "For a table of a column a visit: the column of the volumes, and the name of its visit."

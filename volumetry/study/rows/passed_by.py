@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from volumetry.errors import UsageError
 from volumetry.files.documents import Document
 from volumetry.study.rows.column_names import about
+from volumetry.study.rows.units import UNITS_MM3, are_units, unit_of, units_in_name
 from volumetry.study.table_text import TableText, table_text
 from volumetry.tables import MEASUREMENTS
 
@@ -31,9 +32,6 @@ _SIDES = {
     *("l", "r", "left", "right", "li", "re", "links", "rechts", "gauche", "droite", "g", "d"),
     *("izquierda", "derecha", "izq", "der", "sinistra", "destra", "sin", "dx", "sx", "esquerda", "direita"),
 }
-UNITS_MM3 = {"mm3": 1.0, "ul": 1.0, "cm3": 1e3, "ccm": 1e3, "cc": 1e3, "ml": 1e3, "dm3": 1e6, "l": 1e6}
-"""Units of volume, in mm3."""
-_UNIT_IN_NAME = re.compile(r"(?<![^\W_])(?:[mc]m[3³]|ml|cc)(?![^\W_])", re.IGNORECASE)
 
 
 def points_in_doubt(table: TableText, columns: Iterable[str], mapping: TableMapping) -> Iterator[str]:
@@ -117,7 +115,7 @@ def _telling(table: TableText, read: Mapping[str, int], passed: Collection[str])
                 counts[value] += 1
                 unit = tuple(line[at].casefold() for key, at in read.items() if key != "visit")
                 values.setdefault(unit, {}).setdefault(line[read["visit"]], set()).add(value)
-        if _are_units(counts) and len({UNITS_MM3[_unit(value)] for value in counts}) == 1:
+        if are_units(counts) and len({UNITS_MM3[unit_of(value)] for value in counts}) == 1:
             continue
         differing = sorted({v for own in values.values() if _differ(own) for v in set().union(*own.values())})
         if differing and _may_tell(name, counts, values.values()):
@@ -137,32 +135,26 @@ def check_units(
     """
     wanted = UNITS_MM3[mapping.volume_unit]
     for column in volumes:
-        named = {UNITS_MM3[_unit(unit[0])] for unit in _UNIT_IN_NAME.finditer(column)}
-        if named and wanted not in named:
-            raise document.fault(
-                ("volume_unit",),
-                f"the unit is {mapping.volume_unit}, and the name of the column says another: {column!r}",
-                "Correct volume_unit, or the name of the column.",
-            )
+        for text, size_mm3 in units_in_name(column, table.names):
+            if size_mm3 != wanted:
+                is_left = " Where L is left, write left in its name." if text in ("l", "L") else ""
+                raise document.fault(
+                    ("volume_unit",),
+                    f"the unit is {mapping.volume_unit}, and the name of the column says another: {column!r}",
+                    f"Correct volume_unit, or the name of the column ({text}); volumes in other units than "
+                    f"mm3, ul, cm3, ml and l are converted first.{is_left}",
+                )
     for place, name in enumerate(table.names):
         if not name or name in used.values() or name in mapping.ignored:
             continue
         said = {cells[place].strip() for _, cells in table if place < len(cells) and cells[place].strip()}
-        if _are_units(said) and any(UNITS_MM3[_unit(cell)] != wanted for cell in said):
+        if are_units(said) and any(UNITS_MM3[unit_of(cell)] != wanted for cell in said):
             raise document.fault(
                 ("volume_unit",),
                 f"the unit is {mapping.volume_unit}, and the column {name!r} says {', '.join(sorted(said))}",
                 "Write all volumes in one unit, and that unit as volume_unit; "
                 f'or ignored = ["{name}"] where the units are of other cells.',
             )
-
-
-def _unit(cell: str) -> str:
-    return re.sub(r"[\s.^]", "", cell.casefold()).replace("³", "3").replace("μ", "u").replace("µ", "u")
-
-
-def _are_units(cells: Collection[str]) -> bool:
-    return bool(cells) and all(_unit(cell) in UNITS_MM3 for cell in cells)
 
 
 def _may_tell(name: str, counts: Mapping[str, int], values: Iterable[Mapping[str, set[str]]]) -> bool:
