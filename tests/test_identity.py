@@ -12,7 +12,13 @@ from volumetry.change import MeasuredVisit
 from volumetry.errors import UsageError
 from volumetry.study.cases import Case
 from volumetry.study.finding.doubts.headers import doubted
-from volumetry.study.identity import date_of_name, number_of_name, order_of_visits, unknown_order_message
+from volumetry.study.identity import (
+    date_of_name,
+    number_of_name,
+    order_of_visits,
+    unknown_order_message,
+    visits_against_names,
+)
 from volumetry.study.protocol import IdentitySection, parse_protocol
 from volumetry.study.rows.pairing import changes_of_table
 from volumetry.study.rows.reads import Claim, settle_reads
@@ -335,6 +341,18 @@ def test_patients_in_folders_of_visits_are_not_visits_of_patients(places, is_bel
     of_places = [place.split("/") for place in places.split()]
     cases = [Case(patient=a, visit=b, trace=f"{a}/{b}/t1_mask.nii.gz") for a, b in of_places]
     assert codes(cases) == [None if is_believed else "patient-unclear"] * len(cases)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("pre", "post"), ("vor_OP", "nach_OP"), ("baseline", "fu1"), ("M0", "M12"), ("v1", "v2")],
+)
+def test_dates_that_contradict_the_names_of_visits_are_seen(first, second):
+    assert visits_against_names({first: "2021-01-01", second: "2020-01-01"}) == {
+        first: [second],
+        second: [first],
+    }
+    assert visits_against_names({first: "2020-01-01", second: "2021-01-01"}) == {}
 
 
 def test_one_patient_id_or_one_date_for_several_is_not_believed():

@@ -43,6 +43,19 @@ _VISIT_WORDS = re.compile(
     re.IGNORECASE,
 )
 
+_AT_TREATMENT = r"(?:[-_ .]?(?:op|operative|operativ|treatment|therapy|therapie|surgery|surgical|rt|chemo))?"
+_OF_BEGINNING = re.compile(
+    rf"(?:ses-)?(?:(?:pre|before|vor){_AT_TREATMENT}|base ?line|bl|screening|initial|vorher|avant|antes|prima"
+    r"|(?:m|months?|weeks?|w|d|days?|monat|woche)[-_ ]?0{1,3})",
+    re.IGNORECASE,
+)
+_OF_LATER = re.compile(
+    rf"(?:ses-)?(?:(?:post|after|nach){_AT_TREATMENT}|follow[-_ ]?up|fu|nachher|verlauf|kontrolle|apr[eè]s"
+    r"|despu[eé]s|dopo|(?:m|months?|weeks?|w|d|days?|monat|woche)[-_ ]?0*[1-9])[-_ ]?\d{0,3}",
+    re.IGNORECASE,
+)
+"""Names of visits that say, without a date, which of two came first."""
+
 
 # -- visits -------------------------------------------------------------------------------------------------
 
@@ -219,20 +232,32 @@ def _may_be_no_times(visits: Iterable[str]) -> bool:
 
 
 def visits_against_names(days: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return the visits whose names are dates or numbers in another order than their days.
+    """Return the visits whose names are dates, numbers or words in another order than their days.
 
-    Each comes with those that it contradicts.
+    Each comes with those that it contradicts. Words (``pre``, ``baseline``; ``post``, ``follow-up``) give no
+    order by themselves.
 
     >>> visits_against_names({"v1": "2020-01-01", "v2": "2019-01-01"})
     {'v1': ['v2'], 'v2': ['v1']}
     """
-    ranks = order_of_visits(dict.fromkeys(days, "")).ranks
+    ranks = order_of_visits(dict.fromkeys(days, "")).ranks or _places_of_words(days)
     found: dict[str, list[str]] = {}
     for first, second in combinations(sorted(ranks, key=ranks.__getitem__), 2):
-        if days[first] > days[second]:
+        if ranks[first] < ranks[second] and days[first] > days[second]:
             found.setdefault(first, []).append(second)
             found.setdefault(second, []).append(first)
     return found
+
+
+def _places_of_words(visits: Iterable[str]) -> dict[str, int]:
+    """0 for names that say the beginning, 1 for those that say a later time; others have no place."""
+    places: dict[str, int] = {}
+    for visit in visits:
+        if _OF_BEGINNING.fullmatch(visit):
+            places[visit] = 0
+        elif _OF_LATER.fullmatch(visit):
+            places[visit] = 1
+    return places
 
 
 def visits_against_ranks(

@@ -1,7 +1,8 @@
 """Of whom and of which day images are: compared in memory, and written nowhere.
 
 PatientID is the key of a study, and anonymisers write one for everybody. What else a header says of a person
-(birth date, sex, issuer of the number, number in a trial, age) can contradict it, and is read for that alone.
+(name, birth date, sex, issuer of the number, number in a trial, age) can contradict it, and is read for that
+alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import combinations
 from pathlib import Path
 
 from volumetry.errors import ReadError
@@ -36,6 +38,7 @@ _SELECTION = ElementSelection(
         tags.SeriesDescription,
         tags.ProtocolName,
         tags.IssuerOfPatientID,
+        tags.PatientName,
         tags.PatientBirthDate,
         tags.PatientSex,
         tags.PatientAge,
@@ -84,6 +87,8 @@ class PersonMarks:
     ----------
     born, sex, issuer : int
         Marks of PatientBirthDate, PatientSex and IssuerOfPatientID.
+    names : frozenset of int
+        Marks of the words of PatientName; empty where it is one word without a number.
     trial, subject, reading : int
         Marks of ClinicalTrialProtocolID, ClinicalTrialSubjectID and ClinicalTrialSubjectReadingID.
     acquired : str
@@ -105,6 +110,7 @@ class PersonMarks:
     born: int = 0
     sex: int = 0
     issuer: int = 0
+    names: frozenset[int] = frozenset()
     trial: int = 0
     subject: int = 0
     reading: int = 0
@@ -139,6 +145,7 @@ def person_marks(path: Path | str) -> PersonMarks:
         born=_mark(born) if is_day else 0,
         sex=_mark(sex) if sex in ("F", "M") else 0,
         issuer=_name_mark(elements, tags.IssuerOfPatientID),
+        names=_marks_of_name(_text(elements, tags.PatientName)),
         trial=_name_mark(elements, tags.ClinicalTrialProtocolID),
         subject=_name_mark(elements, tags.ClinicalTrialSubjectID),
         reading=_name_mark(elements, tags.ClinicalTrialSubjectReadingID),
@@ -170,12 +177,16 @@ def may_be_several(marks: Sequence[PersonMarks]) -> bool:
 
     - Two birth dates, sexes or issuers of the PatientID.
     - Two numbers of one trial.
+    - Two names that have no word in common: one of them changes with marriage, or is spelled otherwise.
     - Ages that do not fit the days between them by more than a year, or by more than they are rounded; equal
       birth dates count more.
     """
     for name in ("born", "sex", "issuer"):
         if len({getattr(mark, name) for mark in marks} - {0}) > 1:
             return True
+    names = {mark.names for mark in marks} - {frozenset()}
+    if any(not first & second for first, second in combinations(names, 2)):
+        return True
     for trial in {mark.trial for mark in marks}:
         for name in ("subject", "reading"):
             if len({getattr(mark, name) for mark in marks if mark.trial == trial} - {0}) > 1:
@@ -261,6 +272,13 @@ def _text(elements: DicomElements, tag: int) -> str:
 def _name_mark(elements: DicomElements, tag: int) -> int:
     name = " ".join(_text(elements, tag).casefold().split())
     return 0 if not name or is_placeholder(name) else _mark(name)
+
+
+def _marks_of_name(text: str) -> frozenset[int]:
+    """Marks of the words of a name; a name of one word is compared where it is a number, as of a subject."""
+    words = re.findall(r"\w+", text.casefold())
+    is_said = len(words) > 1 or any(c.isdecimal() for word in words for c in word)
+    return frozenset(map(_mark, words)) if is_said and not is_placeholder("_".join(words)) else frozenset()
 
 
 def _mark(text: str) -> int:

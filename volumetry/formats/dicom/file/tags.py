@@ -32,6 +32,7 @@ AnatomicRegionModifierSequence = 0x00082220
 DerivationImageSequence = 0x00089124
 PatientID = 0x00100020
 IssuerOfPatientID = 0x00100021
+PatientName = 0x00100010
 PatientBirthDate = 0x00100030
 PatientSex = 0x00100040
 PatientAge = 0x00101010

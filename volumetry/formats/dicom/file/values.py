@@ -40,7 +40,8 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.ProtocolName: "LO",  # the same
         tags.PatientID: "LO",
         tags.IssuerOfPatientID: "LO",  # `person`
-        tags.PatientBirthDate: "DA",  # `person`
+        tags.PatientName: "PN",  # `person`
+        tags.PatientBirthDate: "DA",
         tags.PatientSex: "CS",  # `person`
         tags.PatientAge: "AS",  # `person`
         tags.BodyPartExamined: "CS",  # `person`: a zone of the body, no text
