@@ -343,7 +343,7 @@ def test_a_lesion_that_is_named_after_its_patient_is_told_of(tmp_path, caplog):
 def test_a_date_in_the_name_of_a_lesion_does_not_tell_by_how_many_days_dates_are_shifted(
     name, form, tmp_path
 ):
-    days = {"a": datetime.date(2024, 1, 1), "b": datetime.date(2024, 6, 1)}
+    days = {"a": datetime.date(2024, 1, 1), "b": datetime.date(2025, 6, 1)}  # b is not moved as far as a
     region = name.format(day=days["a"].strftime(form))
     for visit, day in days.items():
         write_study(

@@ -13,7 +13,7 @@ def several_in_headers(case: Case) -> VolumetryError:
     # What they are is not repeated: it is of persons.
     return VolumetryError(
         "patient-unclear",
-        "the images of the patient differ in name, birth date, sex, IssuerOfPatientID or number in a trial, or "
+        "the images of the patient differ in name, birth date, sex, IssuerOfPatientID, number in a trial, or "
         "in age by more than the time between them, so they may be of several patients",
         where=case.trace,
         todo='Write patient = "PatientID" or "folder:2" in [identity] of the protocol, which holds for all '
