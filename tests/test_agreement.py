@@ -325,11 +325,17 @@ def test_limits_of_agreement_and_of_the_icc_respect_patients(tmp_path: Path) -> 
             for column, reader in enumerate("AB")
         ]
         found[copies] = agreement_of(tmp_path / str(copies), reads)
-    _, low, high = anova_icc_a1(np.repeat(volumes, 4, axis=0))  # as if all were independent
+    icc, low, high = anova_icc_a1(np.repeat(volumes, 4, axis=0))  # as if all were independent
     row = found[4]["between_readers", "ICC(A,1)"]
-    assert float(row["ci_low"]) < low + 1e-9
-    assert float(row["ci_high"]) > high - 1e-9
-    assert "jackknife over patients" in row["method"]
+    assert [float(row[name]) for name in ("value", "ci_low", "ci_high")] == pytest.approx([icc, low, high])
+    assert "jackknife" not in row["method"]
+    by_patient = found[4]["between_readers", "ICC(A,1), limits by patient"]
+    assert by_patient["value"] == row["value"]
+    assert float(by_patient["ci_low"]) < low + 1e-9
+    assert float(by_patient["ci_high"]) > high - 1e-9
+    assert "jackknife over patients" in by_patient["method"]
+    assert ("between_readers", "ICC(C,1) of log volumes, limits by patient") in found[4]
+    assert not [measure for _, measure in found[1] if "by patient" in measure]
     for measure in ("bland_altman_percent_bias", "bland_altman_percent_upper_limit"):
         one, four = (found[copies]["between_readers", measure] for copies in (1, 4))
         width = [float(row["ci_high"]) - float(row["ci_low"]) for row in (one, four)]

@@ -257,15 +257,22 @@ def _icc_of_table(
         for form, model in _ICC.items():
             yield {"measure": form + of, "value": None, "method": model, "note": refused.message}
         return
-    clustered = repeat(patients)
-    limits = icc_limits(computed, table, tuple(_ICC), patients, level) if clustered else {}
+    rows = {form: cells_of(next((e for e in result.estimates if e.name == form), None)) for form in _ICC}
     for form, model in _ICC.items():
-        cells = cells_of(next((e for e in result.estimates if e.name == form), None))
-        if clustered:
-            # Volumes are skewed, and a jackknife of few patients may be too narrow: the wider limits count.
-            cells |= _wider((cells.get("ci_low"), cells.get("ci_high")), limits[form])
-        method = f"{model}; limits: the wider of these and a jackknife over patients" if clustered else model
-        yield {"measure": form + of, **cells, "method": method, "note": note}
+        yield {"measure": form + of, **rows[form], "method": model, "note": note}
+    if not repeat(patients):
+        return
+    limits = icc_limits(computed, table, tuple(_ICC), patients, level)
+    for form, model in _ICC.items():
+        # Volumes are skewed, and a jackknife of few patients may be too narrow: the wider limits count.
+        wider = _wider((rows[form].get("ci_low"), rows[form].get("ci_high")), limits[form])
+        yield {
+            "measure": f"{form}{of}, limits by patient",
+            **rows[form],
+            **wider,
+            "method": f"{model}; limits: the wider of those of the model and a jackknife over patients",
+            "note": "a patient has several lesions, which the limits of the model take as independent",
+        }
 
 
 def _wider(one: tuple[float | None, float | None], other: Limits) -> Row:

@@ -25,13 +25,12 @@ from typing import Literal, get_args
 
 from volumetry.change import Category, ChangeRule, threshold_category
 from volumetry.error_model.reading import ReadingError
-from volumetry.error_model.slicing import SAFETY
 from volumetry.errors import UsageError
 
 Verdict = Literal["increase", "no_change", "decrease", "within_error", "not_evaluable"]
 CriticalValue = Literal["normal", "t", "tolerance"]
 
-SLICING_FACTOR = 1.4 / SAFETY
+SLICING_FACTOR = 1.4 / 1.2
 _NO_CHANGE_BELOW = 0.05
 _OUTSIDE = "outside-repeatability-range"
 _UNDECIDED = "error-model-undecided"
