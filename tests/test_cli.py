@@ -1,5 +1,6 @@
 import argparse
 import csv
+import importlib.metadata
 import io
 import json
 import os
@@ -322,7 +323,12 @@ class _Plugin:
 @pytest.fixture
 def plugin(monkeypatch):
     found = _Plugin()
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: (found,))
+    others = importlib.metadata.entry_points  # libraries that are imported meanwhile ask for theirs
+
+    def entry_points(**wanted):
+        return (found,) if wanted.get("group", "").startswith("volumetry") else others(**wanted)
+
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     monkeypatch.setattr("volumetry.commands.trace._loads", lambda library: True)
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("DISPLAY", ":0")

@@ -1,9 +1,13 @@
 import importlib.resources
 
 import pytest
+from study_phantoms import write_box
 
+import volumetry as vm
+from volumetry.cli import main
 from volumetry.errors import UsageError, VolumetryError
 from volumetry.study.protocol import Protocol, parse_protocol, read_protocol
+from volumetry.tables import CHANGES, read_table
 
 
 def test_the_shipped_example_is_the_published_rule():
@@ -78,3 +82,26 @@ def test_a_visit_that_is_named_twice_is_refused(tmp_path):
         read_protocol(path)
     assert caught.value.code == "invalid-protocol"
     assert caught.value.values["line"] == 2
+
+
+def test_the_protocol_of_a_study_folder_is_read_without_being_named(tmp_path, caplog):
+    study = tmp_path / "study"
+    for visit, last in (("v1", 15), ("v2", 12)):
+        write_box(study / "P1" / visit / "lesion_mask.nii.gz", rows=(5, last))
+    (study / "study.toml").write_text("[change]\nthreshold_percent = 40\n", encoding="utf-8")
+    (tmp_path / "other.toml").write_text("[change]\nthreshold_percent = 30\n", encoding="utf-8")
+
+    def threshold(*options):
+        out = tmp_path / "out"
+        assert main(["batch", str(study), "--out", str(out), "--jobs", "1", *options]) == 0
+        (row,) = read_table(out / "changes.csv", CHANGES)
+        return row["threshold_percent"], row["category"]
+
+    assert threshold() == (40, "no_change")
+    assert "the protocol is" in caplog.text
+    assert threshold("--protocol", str(tmp_path / "other.toml")) == (30, "no_change")
+    assert vm.measure_folder(study).changes["threshold_percent"].tolist() == [40]
+    (study / "study.toml").write_text("[chnage]\n", encoding="utf-8")
+    assert main(["batch", str(study), "--out", str(tmp_path / "out")]) == 2
+    (study / "study.toml").unlink()
+    assert threshold() == (15, "decrease")

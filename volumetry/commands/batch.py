@@ -103,7 +103,7 @@ def _options(chosen: argparse.Namespace) -> BatchOptions:
         raise UsageError("usage", "--jobs is negative", todo="Give the number of processes.")
     if chosen.case_timeout is not None and not chosen.case_timeout > 0:
         raise UsageError("usage", "--case-timeout is not above 0", todo="Give a number of seconds.")
-    protocol = chosen_protocol(chosen)
+    protocol = chosen_protocol(chosen, chosen.folder)
     return BatchOptions(
         protocol=protocol,
         manifest=chosen.manifest,

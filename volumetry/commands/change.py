@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="CHANGES.csv")
     parser.add_argument("--threshold", type=float, metavar="PERCENT", help="default: 15")
     parser.add_argument("--minimum-slices", type=int, metavar="N", help="default: 3")
-    add_protocol(parser)
+    add_protocol(parser, of_folder=False)
     add_repeatability(parser)
 
 

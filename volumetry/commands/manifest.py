@@ -37,7 +37,7 @@ def run(chosen: argparse.Namespace) -> int:
             where=out,
             todo="Name a file beside it with --out.",
         )
-    protocol = chosen_protocol(chosen)
+    protocol = chosen_protocol(chosen, chosen.folder)
     base = None if out is None else out.parent
     with (
         links_followed(chosen.follow_links),

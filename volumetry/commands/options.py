@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("table", "csv", "json")
 HEIGHT_RULES = ("thickness", "spacing")
+
+_LOG = logging.getLogger(__name__)
 
 
 def exit_code(succeeded: int, failed: int) -> int:
@@ -60,9 +63,10 @@ def add_follow_links(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_protocol(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--protocol``."""
-    parser.add_argument("--protocol", metavar="TOML", help="study protocol; default: the published rules")
+def add_protocol(parser: argparse.ArgumentParser, *, of_folder: bool = True) -> None:
+    """Declare ``--protocol``, whose default is that of a study folder where the command has one."""
+    default = "study.toml in the folder, else the published rules" if of_folder else "the published rules"
+    parser.add_argument("--protocol", metavar="TOML", help=f"study protocol; default: {default}")
 
 
 def add_repeatability(parser: argparse.ArgumentParser) -> None:
@@ -141,13 +145,21 @@ def chosen_rule(chosen: argparse.Namespace, rule: MeasurementRule | None = None)
     )
 
 
-def chosen_protocol(chosen: argparse.Namespace) -> Protocol:
-    """Return the protocol of a call: its file, or the published rules, with the call's own options."""
+def chosen_protocol(chosen: argparse.Namespace, study: str | None = None) -> Protocol:
+    """Return the protocol of a call, with the call's own options.
+
+    It is the file of ``--protocol``, else ``study.toml`` in the study folder, else the published rules.
+    """
     from dataclasses import replace
 
-    from volumetry.study.protocol import Protocol, read_protocol
+    from volumetry.study.protocol import Protocol, file_of_study, read_protocol
 
-    protocol = read_protocol(Path(chosen.protocol)) if getattr(chosen, "protocol", None) else Protocol()
+    file = Path(chosen.protocol) if getattr(chosen, "protocol", None) else None
+    if file is None and study is not None:
+        file = file_of_study(study, getattr(chosen, "traces", None))
+        if file is not None:
+            _LOG.warning("the protocol is %s", file)  # to stderr: a manifest may go to stdout
+    protocol = Protocol() if file is None else read_protocol(file)
     for file in getattr(chosen, "repeatability", None) or ():
         protocol = _with_error(protocol, file, several=len(chosen.repeatability) > 1)
     return replace(protocol, measurement=chosen_rule(chosen, protocol.measurement))

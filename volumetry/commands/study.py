@@ -84,8 +84,8 @@ def _warn(text: str) -> None:
 def _status(chosen: argparse.Namespace) -> int:
     from dataclasses import asdict
 
+    from volumetry.study.protocol import protocol_of_study
     from volumetry.tracing.reader_study import CASE_COLUMNS, STATUS_COLUMNS, study_status
-    from volumetry.tracing.worklist.plan import protocol_of_study
 
     status = study_status(chosen.folder, place=chosen.traces)
     named = protocol_of_study(chosen.folder, chosen.traces).reading.readers
@@ -115,8 +115,8 @@ def _release(chosen: argparse.Namespace) -> int:
 
 def _adjudicate(chosen: argparse.Namespace) -> int:
     from volumetry.agreement.adjudication import DISAGREEMENT_COLUMNS, disagreement_rows, read_lesions
+    from volumetry.study.protocol import protocol_of_study
     from volumetry.tracing.reader_study import settle, settle_agreed
-    from volumetry.tracing.worklist.plan import protocol_of_study
     from volumetry.tracing.worklist.release import open_reads, unreleased_reads
 
     protocol = _protocol(chosen) or protocol_of_study(chosen.folder, chosen.traces)

@@ -19,12 +19,11 @@ from volumetry.agreement.adjudication import (
     ways_to_consensus,
 )
 from volumetry.errors import UsageError
-from volumetry.study.protocol import Blinding, Protocol
+from volumetry.study.protocol import Blinding, Protocol, protocol_of_study
 from volumetry.trace import Trace
 from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.reader_study import save_consensus
 from volumetry.tracing.worklist.beside import printable
-from volumetry.tracing.worklist.plan import protocol_of_study
 from volumetry.tracing.worklist.worklist import Worklist, read_worklist
 
 

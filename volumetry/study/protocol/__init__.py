@@ -4,7 +4,14 @@ Every section is a frozen dataclass in a module of its own, `ProtocolSections` l
 """
 
 from volumetry.study.protocol.comparability import ComparabilitySection
-from volumetry.study.protocol.document import Protocol, ProtocolSections, parse_protocol, read_protocol
+from volumetry.study.protocol.document import (
+    Protocol,
+    ProtocolSections,
+    file_of_study,
+    parse_protocol,
+    protocol_of_study,
+    read_protocol,
+)
 from volumetry.study.protocol.identity import IdentitySection, folder_number
 from volumetry.study.protocol.privacy import PrivacySection
 from volumetry.study.protocol.reading import Blinding, Reading
@@ -23,7 +30,9 @@ __all__ = [
     "RepeatabilitySection",
     "ScanSection",
     "TracingsSection",
+    "file_of_study",
     "folder_number",
     "parse_protocol",
+    "protocol_of_study",
     "read_protocol",
 ]

@@ -22,6 +22,9 @@ from volumetry.study.protocol.scan import ScanSection
 from volumetry.study.protocol.study import EmptyMask, Finding, StudySection
 from volumetry.study.protocol.tracings import TracingsSection
 
+PROTOCOL_NAME = "study.toml"
+"""The protocol of a study folder, where it lies in the folder itself."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolSections:
@@ -105,6 +108,30 @@ def read_protocol(path: Path | str) -> Protocol:
     """
     values, document = read_document(path, "protocol", code="invalid-protocol")
     return _protocol(values, document)
+
+
+def protocol_of_study(study: Path | str, place: Path | str | None = None) -> Protocol:
+    """Return the protocol in a study folder, or in the folder that stands for it; else the published rules.
+
+    Parameters
+    ----------
+    study : path
+    place : path, optional
+        Where traces are kept, of an archive that cannot be written; its ``study.toml`` comes first.
+
+    Raises
+    ------
+    ReadError, UsageError
+        As `read_protocol`.
+    """
+    known = file_of_study(study, place)
+    return read_protocol(known) if known is not None else Protocol()
+
+
+def file_of_study(study: Path | str, place: Path | str | None = None) -> Path | None:
+    """Return the ``study.toml`` in a study folder, or in the folder that stands for it; None without one."""
+    folders = [Path(folder) for folder in (place, study) if folder is not None]
+    return next((f / PROTOCOL_NAME for f in folders if (f / PROTOCOL_NAME).is_file()), None)
 
 
 def parse_protocol(document: dict[str, Any], *, text: str = "", where: Path | str | None = None) -> Protocol:

@@ -120,7 +120,7 @@ def measure_folder(
     change_rule : ChangeRule, optional
         When a change counts; in place of the protocol's.
     protocol : Protocol or path, optional
-        The study protocol, or its ``study.toml``.
+        The study protocol, or its file; left out, ``study.toml`` in the folder, else the published rules.
     **options
         Of `volumetry.study.runs.options.BatchOptions`: ``manifest, jobs, fresh, threshold, traces``...
 
@@ -144,7 +144,7 @@ def measure_folder(
     >>> results.changes["category"].value_counts().to_dict()
     {'increase': 4, 'decrease': 3, 'not_evaluable': 3, 'no_change': 2, 'resolved': 1, 'new': 1}
     """
-    from volumetry.study.protocol import Protocol, read_protocol
+    from volumetry.study.protocol import Protocol, protocol_of_study, read_protocol
     from volumetry.study.runs.batch import run_batch
     from volumetry.study.runs.options import BatchOptions
 
@@ -157,7 +157,11 @@ def measure_folder(
             todo="rule, change_rule and protocol say how to measure; BatchOptions lists the others.",
         )
     if not isinstance(protocol, Protocol):
-        protocol = Protocol() if protocol is None else read_protocol(Path(protocol))
+        protocol = (
+            protocol_of_study(folder, options.get("traces"))
+            if protocol is None
+            else read_protocol(Path(protocol))
+        )
     protocol = replace(
         protocol, measurement=rule or protocol.measurement, change=change_rule or protocol.change
     )

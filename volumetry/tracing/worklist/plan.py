@@ -7,7 +7,7 @@ from pathlib import Path
 
 from volumetry.agreement.adjudication import CONSENSUS
 from volumetry.errors import UsageError
-from volumetry.study.protocol import Protocol, read_protocol
+from volumetry.study.protocol import Protocol, protocol_of_study
 from volumetry.study.reading import more_reads, plan_reads
 from volumetry.tracing.worklist.assignment import (
     Assignment,
@@ -18,8 +18,6 @@ from volumetry.tracing.worklist.assignment import (
 )
 from volumetry.tracing.worklist.scans import StudyScan, scans_of_study, short_name
 from volumetry.tracing.worklist.series import cases_of_study
-
-PROTOCOL_NAME = "study.toml"
 
 
 def plan_study(
@@ -107,17 +105,3 @@ def _lesions_of(
         if traced.reader not in (*readers, CONSENSUS) and traced.lesion
     }
     return tuple(sorted(found))
-
-
-def protocol_of_study(study: Path | str, place: Path | str | None = None) -> Protocol:
-    """Return the protocol in a study folder, or in the folder that stands for it; else the published rules.
-
-    Raises
-    ------
-    ReadError, UsageError
-        It cannot be read.
-    """
-    # An archive that cannot be written has its protocol beside the traces.
-    folders = [Path(folder) for folder in (place, study) if folder is not None]
-    known = next((f / PROTOCOL_NAME for f in folders if (f / PROTOCOL_NAME).is_file()), None)
-    return read_protocol(known) if known is not None else Protocol()

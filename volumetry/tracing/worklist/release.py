@@ -10,13 +10,13 @@ from pathlib import Path
 from volumetry.errors import ReadError
 from volumetry.files.atomic import make_folder
 from volumetry.formats import read_scan
+from volumetry.study.protocol import protocol_of_study
 from volumetry.study.reading import PlannedRead
 from volumetry.trace import Trace
 from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.disk.revisions import read_saved, save_revision
 from volumetry.tracing.worklist.assignment import Assignment, read_assignment
 from volumetry.tracing.worklist.blinding import read_key
-from volumetry.tracing.worklist.plan import protocol_of_study
 from volumetry.tracing.worklist.scans import StudyScan, fits, scans_of_study
 from volumetry.tracing.worklist.series import cases_of_study
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError
 from volumetry.formats import read_trace
-from volumetry.study.protocol import Blinding, Protocol
+from volumetry.study.protocol import Blinding, Protocol, protocol_of_study
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.reading import second_part_opens
 from volumetry.study.rows.pairing import visit_ranks
@@ -22,7 +22,6 @@ from volumetry.tracing.worklist.assignment import Assignment, read_assignment
 from volumetry.tracing.worklist.blinding import complete_key
 from volumetry.tracing.worklist.folder_contents import what_lies_in
 from volumetry.tracing.worklist.followed import apart_because
-from volumetry.tracing.worklist.plan import protocol_of_study
 from volumetry.tracing.worklist.rows import WorklistRow, assigned_rows, in_order, rows_of
 from volumetry.tracing.worklist.scans import StudyScan, Traced, keys_of, look_up, scans_of_study, short_name
 from volumetry.tracing.worklist.series import StudyCases, cases_of_study, write_choice
