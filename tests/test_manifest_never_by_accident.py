@@ -168,12 +168,20 @@ def test_an_order_of_the_protocol_that_contradicts_that_of_the_manifest(tmp_path
     assert not any("visit-dates-conflict" in row["flags"] for row in (*rows, *changes))
 
 
-def test_an_order_of_the_protocol_that_contradicts_the_dates(tmp_path):
+def test_an_order_of_the_protocol_that_contradicts_the_dates(tmp_path, capsys):
     for name, day, rows in (("P/one", "20200101", 10), ("P/two", "20210101", 5)):
         series(tmp_path / f"study/{name}", day, rows)
-    protocol = '[study]\nvisits = ["two", "one"]\n[identity]\nvisit = "folder:2"\n'
+    protocol = '[study]\nvisits = ["two", "one"]\n'
     (tmp_path / "p.toml").write_text(protocol, encoding="utf-8")
     arguments = ["batch", str(tmp_path / "study"), "--protocol", str(tmp_path / "p.toml"), "--jobs", "1"]
+    assert (
+        main(["--quiet", *arguments, "--out", str(tmp_path / "out")]) == 2
+    )  # visits are called by StudyDate
+    assert (
+        "names none of the visits of the study (visits two, one, of the study 2020-"
+        in capsys.readouterr().err
+    )
+    (tmp_path / "p.toml").write_text(f'{protocol}[identity]\nvisit = "folder:2"\n', encoding="utf-8")
     assert main(["--quiet", *arguments, "--out", str(tmp_path / "out")]) == 0
     (change,) = read(tmp_path / "out/changes.csv")
     assert change["category"] == "increase"

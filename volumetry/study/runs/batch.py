@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from volumetry.formats.opening import links_followed
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
-from volumetry.study.identity import unordered_message
+from volumetry.study.identity import composed_text, natural, unordered_message
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import write_map
 from volumetry.study.rows.alike import alike_message, names_alike, names_that_begin_alike, renamed_message
@@ -40,6 +40,7 @@ from volumetry.tables import Row
 _LOG = logging.getLogger(__name__)
 _FEW = 4
 """So few cases are measured in this process: starting others takes longer."""
+_TOLD = 5
 
 
 def run_batch(
@@ -85,6 +86,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     settings = _settings(folder, options)
     with headers_noted() as headers:
         cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
+    _check_visits(options.protocol.visits, cases)
     out = make_folder(out)
     if options.pseudonymiser is not None:
         refuse_clear_ids(out)
@@ -178,6 +180,20 @@ def _check_privacy(options: BatchOptions) -> None:
             values={"[privacy]": "shift_dates = true"},
             todo="Add --pseudonyms KEYFILE, or write shift_dates = false for true dates.",
         )
+
+
+def _check_visits(declared: Sequence[str], cases: CaseTable) -> None:
+    """Refuse an order of visits that names none of the study's: other dates or numbers would order them."""
+    known = {composed_text(visit) for visit in cases.column("visit")} - {""}
+    if not declared or len(known) < 2 or known & set(map(composed_text, declared)):
+        return
+    raise UsageError(
+        "usage",
+        "visits in [study] of the protocol names none of the visits of the study",
+        values={"visits": ", ".join(declared), "of the study": ", ".join(sorted(known, key=natural)[:_TOLD])},
+        todo="Write the names as the study has them, in their letters; for those of folders, write visit = "
+        '"folder:2" in [identity] of the protocol.',
+    )
 
 
 def _settings(folder: Path | str, options: BatchOptions) -> Settings:
