@@ -234,6 +234,37 @@ def test_names_of_files_that_begin_differently_may_be_patients(tmp_path):
     assert classes(changes) == [("site1", "decrease")]
 
 
+@pytest.mark.parametrize(
+    ("masks", "images", "found"),
+    [
+        ("2024-01-15_P1 2024-06-15_P1", "2024-01-15_P1 2024-06-15_P1", {("P1", "", "decrease")}),
+        ("20240115_P1_left 20240615_P1_left", "20240115_P1_t1 20240615_P1_t1", {("P1", "L", "decrease")}),
+        ("P1_left P1_readerA_tumor", "P1_t1", {("P1", "L", ""), ("P1", "", "")}),
+        ("P1_before P1_after", "P1_before P1_after", {("P1_before", "", "?"), ("P1_after", "", "?")}),
+        ("T7_a P7_a T7_xb P7_xb T7_xc P7_xc", "", {(f"{p}7_x{v}", "", "?") for p in "TP" for v in "bc"}),
+        ("HIP_001 HIP_002", "HIP_001 HIP_002", {("HIP_001", "", ""), ("HIP_002", "", "")}),
+        ("BraTS19_AAB BraTS19_CBI", "", {("BraTS19_AAB", "", ""), ("BraTS19_CBI", "", "")}),
+        ("P1", "P1 P1_flair P1_adc", {("P1", "", "")}),
+    ],
+)
+def test_names_of_files_in_the_study_folder(tmp_path, masks, images, found):
+    """A date may come first, and sides, readers and images are no patients; nor is a word for a visit."""
+    rows = {f"{name}_mask": max(14 - 4 * i, 2) for i, name in enumerate(masks.split())}
+    _, measured, changes = results(tmp_path / "study", rows, images=images.split())
+    classes = {change["patient"]: change["category"] for change in changes}
+    told = {
+        (
+            row["patient"],
+            row["side"],
+            "?" if row["code"] == "patient-unclear" else classes.get(row["patient"], ""),
+        )
+        for row in measured
+        if row["status"] != "not_traced"
+    }
+    assert found <= told
+    assert all(row["scan"] for row in measured if images and row["trace"])
+
+
 def test_names_of_images_in_a_patients_folder_are_none(tmp_path):
     masks = {"p01/scan_2024-01-15_mask": 10, "p01/t1_2024-06-15_mask": 5}
     images = ("p01/scan_2024-01-15", "p01/t1_2024-06-15")

@@ -16,7 +16,8 @@ from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import Files, channels_of, day_of_name, side_of_visit, stem_of
 from volumetry.study.finding.name_parts import NameParts, parts_of_name
-from volumetry.study.finding.names import is_image_word, stem_before_mask
+from volumetry.study.finding.names import is_image_word, stem_before_mask, stem_of_patient
+from volumetry.study.identity import date_of_name
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -126,22 +127,31 @@ def flat_names(files: Files) -> Iterator[Case]:
 
 
 def _flat_folder(files: Files, folder: str) -> Iterator[Case]:
-    """The cases of one folder whose masks are tied by the beginning of their names."""
+    """The cases of one folder whose masks are tied by the beginning of their names.
+
+    In the study folder itself, names that say no visit are those of patients, without words for sides,
+    readers and images: ``P1_left_mask`` and ``P1_t1`` are of P1.
+    """
     if _is_bids(folder):
         return
     beside = [name for name in files.beside(folder) if not stem_of(name).startswith("sub-")]
     stems = {files.mask_stem(name): name for name in beside if files.is_mask(name)}
     images = {name: stem_of(name) for name in beside if not files.is_mask(name)}
     tied: set[str] = set()
-    known, names = _Images(stems=images), sorted(stems)
+    known, names = _Images(stems=images, folder=folder), sorted(stems)
     for stem, mask in stems.items():
         parts = _visit_parts(stem, folder)
         candidates, rest = _images_of(stem, parts, names, known)
+        who = stem
         if parts is None and not candidates:
-            continue
+            is_taken = folder or stem in known.by_stem or parts_of_name(stem) is not None
+            who = "" if is_taken else stem_of_patient(stem)
+            if not who or who == stem:
+                continue
+            candidates, rest = known.by_patient.get(who, []), stem[len(who) :].strip("_-")
         tied.update(candidates)
         files.claimed.update((mask, *candidates))
-        yield _flat_case(mask, stem, folder, candidates, rest)
+        yield _flat_case(mask, stem, folder, candidates, rest, who)
     for image, stem in images.items():
         if tied and image not in tied and _visit_parts(stem, folder) is not None:
             files.claimed.add(image)
@@ -154,9 +164,20 @@ def _flat_folder(files: Files, folder: str) -> Iterator[Case]:
 def _visit_parts(stem: str, folder: str) -> NameParts | None:
     """What a name says of patient and visit where the folders leave it open."""
     parts = parts_of_name(stem)
-    if parts is None or "/" in folder or (not folder and not parts.patient):
+    if parts is None or "/" in folder:
         return None
-    return parts
+    return parts if folder or parts.patient else _date_first(parts)
+
+
+def _parts_in(stem: str, folder: str) -> NameParts | None:
+    parts = parts_of_name(stem)
+    return _date_first(parts) if parts is not None and not folder and not parts.patient else parts
+
+
+def _date_first(parts: NameParts) -> NameParts | None:
+    """The parts of ``2024-01-15_P1_left``: the patient comes behind the date."""
+    patient = stem_of_patient(parts.rest) if date_of_name(parts.visit) else ""
+    return replace(parts, patient=patient, rest=parts.rest[len(patient) :].strip("_-")) if patient else None
 
 
 def _flat_who(stem: str, folder: str) -> tuple[str, str]:
@@ -179,6 +200,12 @@ class _Images:
     """The images of a folder, by what their names say; each name is taken apart once."""
 
     stems: Mapping[str, str]
+    folder: str = "."
+
+    @cached_property
+    def by_patient(self) -> dict[str, list[str]]:
+        """Images by what their names say before words for sides and images."""
+        return _listed((stem_of_patient(own), name) for name, own in self.stems.items())
 
     @cached_property
     def by_stem(self) -> dict[str, list[str]]:
@@ -187,7 +214,7 @@ class _Images:
     @cached_property
     def by_visit(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
         """Images, each with the rest of its name, by patient and visit."""
-        parts = ((name, parts_of_name(own)) for name, own in self.stems.items())
+        parts = ((name, _parts_in(own, self.folder)) for name, own in self.stems.items())
         return _listed(((p.patient, p.visit), (name, p.rest)) for name, p in parts if p is not None)
 
     @cached_property
@@ -231,8 +258,10 @@ def _images_of(
     return list(same), parts.rest
 
 
-def _flat_case(mask: str, stem: str, folder: str, candidates: Sequence[str], rest: str) -> Case:
-    patient, visit = _flat_who(stem, folder)
+def _flat_case(
+    mask: str, stem: str, folder: str, candidates: Sequence[str], rest: str, who: str = ""
+) -> Case:
+    patient, visit = _flat_who(who or stem, folder)
     reader = _READER.search(rest)
     lesion = (rest.replace(reader[0], "") if reader else rest).strip("_-")
     read = _READ.search(lesion)

@@ -59,6 +59,8 @@ _FOLDER_OF_NO_LESION = re.compile(
 _READER_FOLDER = re.compile(r"reader[-_ ]?([A-Za-z0-9]+)", re.IGNORECASE)
 _NO_TIME = re.compile(r"(?:pred|bl[aeou]).*")
 """Words that only begin as ``pre`` and ``bl`` do: prediction, bleeding."""
+_BETWEEN = re.compile(r"[^_-]+")
+_READ_WORD = re.compile(r"reads?-?\d*|reader.*")
 _NEW_LESION = re.compile(r"(?:^|[_. -])new[_. -]?(?:lesion|roi)s?(?![a-z])", re.IGNORECASE)
 _ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
 _DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
@@ -313,6 +315,24 @@ def _says_a_visit(word: str) -> bool:
 def is_image_word(word: str) -> bool:
     """Return whether a word in a file's name tells no patient and no lesion: ``t1``, ``left``, ``scan2``."""
     return not word or bool(_OF_NO_LESION.fullmatch(word))
+
+
+def stem_of_patient(stem: str) -> str:
+    """Return the name of a file without words for side, reader, lesion and image at its end.
+
+    Empty where nothing is left that may name a patient. Numbers stay: they may be that of the patient.
+
+    >>> stem_of_patient("P1_left_readerA"), stem_of_patient("HIP_001_t1"), stem_of_patient("left_femur")
+    ('P1', 'HIP_001', '')
+    """
+    end = len(stem)
+    for word in reversed([*_BETWEEN.finditer(stem)]):
+        text = word[0].casefold()
+        is_known = is_image_word(text) or _READ_WORD.fullmatch(text) or names_a_part(text)
+        if text.isdecimal() or not is_known:
+            return stem[:end]
+        end = max(word.start() - 1, 0)
+    return ""
 
 
 def _lesion_words(stem: str) -> Iterator[str]:

@@ -3,6 +3,8 @@
 - One name in several data sets may be of several patients: below two first folders, in two data sets of BIDS
   or of nnU-Net.
 - Names of files in one folder that begin differently may be of several patients.
+- Names of files in the study folder that end in words for visits (``P1_before``), or in the same words for
+  several patients (``P1_x``, ``P1_y``, ``P2_x``, ``P2_y``), may be those of visits.
 - Folders such as ``controls``, with folders ``V001`` and ``V002`` in them, are groups of patients.
 - Cases of nnU-Net that are numbered alike (``hip_v001``, ``hip_v002``) may be cases, and no visits.
 - Below folders of visits, folders or images of other names each (``data/v1/001``, ``data/v2/002``) may be
@@ -13,7 +15,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -32,6 +34,7 @@ from volumetry.study.finding.names import (
 )
 from volumetry.study.hash_index import NameSet, SeveralValues
 from volumetry.study.identity import date_of_name, is_clear_visit_name, is_visit_name, side_of_file
+from volumetry.study.plain_words import is_plain_visit, names_a_part
 from volumetry.study.protocol import IdentitySection
 
 _GROUP = re.compile(
@@ -51,6 +54,8 @@ _LAYOUT_FOLDER = re.compile(
 )
 _ID = re.compile(r"(?:[A-Za-z]{1,4}[-_]?\d{1,4}|0\d{1,3}|\d{3,4})(?![0-9A-Za-z])")
 """What may be the number of a patient: ``P1``, ``001``; not the number of a series, or of an accession."""
+_WORD_BEHIND = re.compile(r"(?P<who>.*\d[^-_ ]*)[-_ ](?P<word>[^\W\d_]{2,})")
+"""What a file is called where a word without a digit follows one with a digit: ``P1_before``."""
 _DIGITS = re.compile(r"\d+")
 _SMALL_NUMBER = re.compile(r"\d{1,2}$")
 _OF_DATA_SET = ("derivatives", "rawdata", "sourcedata")
@@ -68,6 +73,8 @@ class NameDoubts:
         Folders that are groups, after which patients are called, with what are called their visits.
     beginnings : mapping of folder to set of str
         What the names of files begin with in one folder, after which the patient is called.
+    of_visits : mapping of patient to set of str
+        Patients called after files in the study folder, with what may be names of visits in these.
     numbered : mapping of patient to set of str
         The only "patient" of a set of nnU-Net, with what are called his visits.
     below_visits : mapping of patient to set of str
@@ -82,6 +89,7 @@ class NameDoubts:
     places: Mapping[str, set[str]]
     groups: Mapping[str, set[str]]
     beginnings: Mapping[str, set[str]]
+    of_visits: Mapping[str, set[str]]
     numbered: Mapping[str, set[str]]
     below_visits: Mapping[str, set[str]]
     patients: NameSet
@@ -97,6 +105,7 @@ class NameDoubts:
         groups: dict[str, set[str]] = defaultdict(set)
         beginnings: dict[str, set[str]] = defaultdict(set)
         sets: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        of_files: dict[str, set[str]] = defaultdict(set)
         for case in cases:
             if not _is_named_by_files(case):
                 continue
@@ -108,6 +117,8 @@ class NameDoubts:
                     inner[first][case.visit].add(_inner_name(case))
             if rules.patient:
                 continue
+            if not below and not case.visit and (named := _WORD_BEHIND.fullmatch(case.patient)):
+                of_files[named["who"]].add(named["word"])
             place = _data_set(case)
             if place is not None and _is_placed(case):
                 several_places.add(_who(case), place)
@@ -123,6 +134,7 @@ class NameDoubts:
             places=places,
             groups=groups if any(_may_be_patients(v, g) for g, v in groups.items()) else {},
             beginnings={name: starts for name, starts in beginnings.items() if len(starts) > 1},
+            of_visits=_may_be_visits(of_files),
             numbered={
                 patient: visits
                 for patients in sets.values()
@@ -160,6 +172,13 @@ class NameDoubts:
                 "the names of files in one folder begin differently and may be of several patients",
                 {"names": self.beginnings[first]},
                 'Write patient = "folder:1" in [identity] of the protocol if they are of one, or a manifest.',
+            )
+        if case.patient in self.of_visits and not case.visit:
+            return _unclear(
+                case,
+                "the names of files may say visits, and which part of them is the patient is not known",
+                {"names": self.of_visits[case.patient]},
+                "Write patient and visit into a manifest (volumetry manifest), or name files as P1_v1_mask.",
             )
         if case.patient == first and first in self.below_visits:
             return _unclear(
@@ -346,6 +365,24 @@ def _may_be_patients(visits: set[str], group: str) -> bool:
     if len(visits) > 1 and _MANY.fullmatch(group) and all(map(date_of_name, visits)):
         return True
     return len(visits) > 1 and not any(is_clear_visit_name(visit) or not visit for visit in visits)
+
+
+def _may_be_visits(words: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Patients called after files in the study folder whose last words may be visits, with these words."""
+    found: dict[str, set[str]] = {}
+    of_images = {word for own in words.values() for word in own if is_image_word(word.casefold())}
+    several = {
+        who: left
+        for who, own in words.items()
+        if len(left := {w for w in own - of_images if not names_a_part(w.casefold())}) > 1
+    }
+    alike = Counter(map(frozenset, several.values()))
+    for who, own in several.items():
+        if alike[frozenset(own)] > 1 or all(map(is_plain_visit, own)):
+            found |= {
+                name: own for word in own for name in (f"{who}_{word}", f"{who}-{word}", f"{who} {word}")
+            }
+    return found
 
 
 def _unclear(case: Case, what: str, values: Mapping[str, set[str]], todo: str) -> VolumetryError:
