@@ -141,9 +141,18 @@ def test_sides_and_readers_are_read_from_folders_below_the_visit(tmp_path):
     assert [row["category"] for row in changes] == ["no_change", "no_change"]
 
 
-def test_a_side_in_a_folder_may_not_contradict_the_file(tmp_path):
-    _, rows, _ = results(tmp_path / "study", {"P1/v1/left/right_mask": 10})
-    assert [row["code"] for row in rows] == ["side-mismatch"]
+@pytest.mark.parametrize(
+    ("name", "side", "code"),
+    [
+        ("P1/v1/left/right_mask", "", "side-mismatch"),
+        ("sub-1/ses-1/sub-1_ses-1_hemi-L_label-right_mask", "", "side-mismatch"),
+        ("sub-1/ses-1/sub-1_ses-1_hemi-L_label-R2_mask", "L", ""),
+    ],
+)
+def test_one_name_may_not_say_two_sides(tmp_path, name, side, code):
+    _, (row,), _ = results(tmp_path / "study", {name: 10})
+    assert row["code"] == code
+    assert code or row["side"] == side
 
 
 def test_a_new_lesion_is_not_the_one_before(tmp_path):

@@ -88,6 +88,16 @@ def test_names_of_folders_and_files_are_nowhere_in_the_output(study):
     assert (study / "key.map.csv").stat().st_mode & 0o077 == 0
 
 
+def test_an_output_with_pseudonyms_is_not_written_over_with_clear_names(study, tmp_path, capsys):
+    out, hidden = tmp_path / "out", ["--pseudonyms", str(tmp_path / "key")]
+    call = ["batch", str(study / "study"), "--out", str(out)]
+    assert main([*call, *hidden]) == main([*call, *hidden])
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert main(call) == main([*call, "--fresh"]) == 2
+    assert "write clear names over them" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 @pytest.mark.parametrize("left", ["everything", "ledger.jsonl", "measurements.csv"])
 def test_an_output_with_clear_names_is_refused(study, tmp_path, capsys, left):
     out = tmp_path / "out"

@@ -400,8 +400,17 @@ def composed_text(name: str) -> str:
 
 def side_of_file(stem: str) -> str:
     """Return the side that a mask's file name says, ``L``, ``R`` or empty: ``left_mask``, ``hemi-R``."""
-    hemisphere = re.search(r"(?:^|_)hemi-([LR])(?:_|$)", stem)
-    return hemisphere[1] if hemisphere else side_of_name(stem)
+    return hemisphere_of(stem) or side_of_name(stem)
+
+
+def hemisphere_of(stem: str) -> str:
+    """Return the side of a name of BIDS by its entity ``hemi``, ``L``, ``R`` or empty.
+
+    >>> hemisphere_of("sub-01_hemi-R_label-L2_mask")
+    'R'
+    """
+    found = re.search(r"(?:^|_)hemi-([LR])(?:_|$)", stem)
+    return found[1] if found else ""
 
 
 @lru_cache(maxsize=1024)

@@ -39,7 +39,7 @@ from volumetry.study.finding.names import (
     stem_before_mask,
     template_of_name,
 )
-from volumetry.study.identity import date_of_name, side_of_file
+from volumetry.study.identity import date_of_name, hemisphere_of, side_of_file
 
 
 def dicom_cases(found: Found) -> Iterator[Case]:
@@ -165,7 +165,8 @@ def mask_cases(found: Found) -> Iterator[Case]:
             patient, visit, _ = dicom_who(found, series.first)
         found.traced_volumes.add(name)
         found.traced_volumes.add(scan)
-        side = side_of_name(f"lesion {lesion}") or side_of_file(image_stem(name)) or side_of_folders(name)
+        stem = image_stem(name)
+        side = hemisphere_of(stem) or side_of_name(f"lesion {lesion}") or side_of_file(stem)
         described = (
             bids_pipeline(name),
             template_of_name(name),
@@ -175,7 +176,7 @@ def mask_cases(found: Found) -> Iterator[Case]:
         case = Case(
             patient=patient,
             visit=visit,
-            side=side,
+            side=side or side_of_folders(name),
             lesion=lesion or ("new" if is_new_lesion(name) else ""),
             is_lesion_of_file=True,
             reader=bids_reader(name) or reader_of_name(name),

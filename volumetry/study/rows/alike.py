@@ -62,12 +62,16 @@ def _groups(names: Collection[str], key: Callable[[str], str]) -> list[tuple[str
 
 
 def are_renamed(visits: Collection[Collection[tuple[str, ...]]]) -> bool:
-    """Return whether every visit has one lesion, and no two visits have the same.
+    """Return whether every visit has one lesion (side, name, reader), and no two visits have the same.
+
+    Visits that two named readers read are compared.
 
     >>> are_renamed([{("", "1", "")}, {("", "255", "")}]), are_renamed([{("", "1", "")}, {("", "1", "")}])
     (True, False)
+    >>> are_renamed([{("", "1", "A")}, {("", "1", "B")}]), are_renamed([{("", "1", "A")}, {("", "1", "")}])
+    (False, True)
     """
-    names = {name for own in visits for name in own}
+    names = {(*name[:2], bool(name[2])) for own in visits for name in own}
     return len(visits) > 1 and all(len(own) == 1 for own in visits) and len(names) == len(visits)
 
 

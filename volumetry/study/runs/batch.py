@@ -29,7 +29,12 @@ from volumetry.study.runs.accounting import account, account_apart, without_imag
 from volumetry.study.runs.ledger import LEDGER_NAME, Ledger, check_ledger
 from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record, may_end_a_process
 from volumetry.study.runs.options import BatchOptions, BatchSummary, Progress
-from volumetry.study.runs.out_folder import check_out, refuse_clear_ids, remove_leftovers
+from volumetry.study.runs.out_folder import (
+    check_out,
+    refuse_clear_ids,
+    refuse_pseudonyms,
+    remove_leftovers,
+)
 from volumetry.study.runs.out_tables import write_run, write_tables
 from volumetry.study.runs.outdated import outdated_removed
 from volumetry.study.runs.pending import PendingJobs
@@ -88,8 +93,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
         cases = discover(folder, manifest=options.manifest, traces=options.traces, protocol=options.protocol)
     _check_visits(options.protocol.visits, cases)
     out = make_folder(out)
-    if options.pseudonymiser is not None:
-        refuse_clear_ids(out)
+    refuse_pseudonyms(out) if options.pseudonymiser is None else refuse_clear_ids(out)
     with Ledger(out / LEDGER_NAME, fresh=options.fresh) as ledger:
         remove_leftovers(out)
         jobs = PendingJobs(cases, settings, ledger)

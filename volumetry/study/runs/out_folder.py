@@ -40,6 +40,21 @@ def refuse_clear_ids(out: Path) -> None:
         )
 
 
+def refuse_pseudonyms(out: Path) -> None:
+    """Refuse a folder in which a run with pseudonyms has left its results: somebody may share it."""
+    try:
+        before = json.loads((out / "run.json").read_bytes()).get("pseudonyms")
+    except (OSError, ValueError, AttributeError):
+        return
+    if before:
+        raise UsageError(
+            "usage",
+            "the folder holds results under pseudonyms, and this run would write clear names over them",
+            where=out,
+            todo="Add --pseudonyms KEYFILE, or name another folder with --out.",
+        )
+
+
 def check_out(folder: Path, out: Path) -> None:
     """Refuse results below the folder of the study."""
     if out.resolve().is_relative_to(folder.resolve()):

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from volumetry.errors import VolumetryError
+from volumetry.formats.lesion_names import side_of_name
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import stem_of
 from volumetry.study.finding.name_parts import parts_of_name
@@ -33,7 +34,13 @@ from volumetry.study.finding.names import (
     template_of_name,
 )
 from volumetry.study.hash_index import NameSet, SeveralValues
-from volumetry.study.identity import date_of_name, is_clear_visit_name, is_visit_name, side_of_file
+from volumetry.study.identity import (
+    date_of_name,
+    hemisphere_of,
+    is_clear_visit_name,
+    is_visit_name,
+    side_of_file,
+)
 from volumetry.study.plain_words import is_plain_visit, names_a_part
 from volumetry.study.protocol import IdentitySection
 
@@ -202,6 +209,8 @@ class NameDoubts:
             return None
         if {side_of_file(image_stem(case.trace)), side_of_folders(case.trace)} == {"L", "R"}:
             return _contradicted("side-mismatch", case, "side", (case.side, "the other side"))
+        if {hemisphere_of(image_stem(case.trace)), side_of_name(case.lesion)} == {"L", "R"}:
+            return _contradicted("side-mismatch", case, "side", ("hemi", "label"))
         named, folder = bids_contradiction(case.trace) or ("", "")
         if named.startswith("sub-") and not self.rules.patient:
             return _contradicted("patient-unclear", case, "patient", (named, folder))
