@@ -551,6 +551,11 @@ def test_the_lumbar_spine_is_no_side():
         ({"P01/v1/mask": 10, "P1/v2/mask": 5}, "'P01', 'P1'"),
         ({"P1_wk06_mask": 10, "P1_wk12_mask": 5}, "'P1_wk06', 'P1_wk12'"),
         ({"sub-1/ses-1/sub-1_ses-1_label-A_mask": 10, "sub-1/ses-2/sub-1_ses-2_label-a_mask": 5}, "'A', 'a'"),
+        ({"Sato_2024-01-15/mask": 10, "Sato_2024-06-15/mask": 5}, "'Sato_2024-01-15', 'Sato_2024-06-15'"),
+        (
+            {"P1/Vor/mask": 10, "P1/vor/mask": 5},
+            "visits with nearly equal names count as several: 'Vor', 'vor'",
+        ),
     ],
 )
 def test_names_that_are_nearly_equal_are_told(tmp_path, caplog, masks, told):
@@ -579,12 +584,26 @@ def test_the_name_of_a_visit_before_a_date_is_no_patient(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "visits", [("20240115_MRI_Hip", "20240615_MRI_Hip"), ("Study 2024-01-15", "Study 2024-06-15")]
+    "folders",
+    [
+        ("Smith_J/20240115_MRI_Hip/", "Smith_J/20240615_MRI_Hip/"),
+        ("Smith_J/Study 2024-01-15/", "Smith_J/Study 2024-06-15/"),
+        ("P01_2024-01-15/", "P01_2024-06-15/"),
+        ("20240115_P01/masks/", "20240615_P01/masks/"),
+    ],
 )
-def test_a_date_in_the_name_of_a_visit_is_its_date(tmp_path, visits):
-    masks = {f"Smith_J/{visit}/t1_mask": rows for visit, rows in zip(visits, (10, 5), strict=True)}
+def test_a_date_in_the_name_of_a_folder_is_that_of_the_visit(tmp_path, folders):
+    masks = {f"{folder}t1_mask": rows for folder, rows in zip(folders, (10, 5), strict=True)}
     _, _, changes = results(tmp_path / "study", masks)
     assert [(row["category"], row["days"]) for row in changes] == [("decrease", "152")]
+
+
+@pytest.mark.parametrize("word", ["MRI", "site1", "3T", "batch_2"])
+def test_what_stands_beside_a_date_may_be_no_patient(tmp_path, word):
+    _, rows, changes = results(
+        tmp_path / "study", dict.fromkeys((f"{word}_2024-01-15/mask", f"{word}_2024-06-15/mask"), 5)
+    )
+    assert ({row["visit"] for row in rows}, changes) == ({""}, [])
 
 
 def test_a_date_against_the_number_of_a_visit_orders_nothing(tmp_path):

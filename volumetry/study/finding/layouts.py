@@ -35,8 +35,9 @@ from volumetry.study.finding.files import (
     stem_of,
     who_of_name,
 )
-from volumetry.study.finding.name_parts import parts_of_name
+from volumetry.study.finding.name_parts import parts_of_name, patient_of_folder
 from volumetry.study.finding.named_pairs import flat_names, mask_folders, several_images, twin_folders
+from volumetry.study.finding.names import folders_of
 from volumetry.study.hash_index import NameSet
 
 IGNORED = "ignore"
@@ -116,7 +117,9 @@ def _who_of_case_folder(case: str, cases: Sequence[str], scan: str) -> tuple[str
     one_above = len({other[0] for other in split}) == 1 and all(len(other) == 2 for other in split)
     if one_above and len(cases) > 1 and not any(parts_of_name(other[1]) for other in split):
         return parts[1], ""
-    return parts[0], parts[1] if len(parts) > 1 else ""
+    if one_above and all(patient_of_folder(other[1])[0] for other in split):
+        return patient_of_folder(parts[1])
+    return folders_of(f"{case}/segmentations")
 
 
 # -- nnU-Net ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import Files, channels_of, day_of_name, side_of_visit, stem_of
 from volumetry.study.finding.name_parts import NameParts, parts_of_name
-from volumetry.study.finding.names import is_image_word, stem_before_mask, stem_of_patient
+from volumetry.study.finding.names import folders_of, is_image_word, stem_before_mask, stem_of_patient
 from volumetry.study.identity import date_of_name
 
 K = TypeVar("K")
@@ -187,8 +187,7 @@ def _flat_who(stem: str, folder: str) -> tuple[str, str]:
     """
     parts = _visit_parts(stem, folder)
     if parts is None:
-        above = folder.split("/") if folder else [stem]
-        return above[0], above[1] if len(above) > 1 else ""
+        return folders_of(f"{folder}/{stem}") if folder else (stem, "")
     numbered = [any(c.isdigit() for c in name) for name in (parts.patient, folder)]
     names_image = all(map(is_image_word, re.split(r"[\W_]+", parts.patient.casefold())))
     is_patient = not folder or (not names_image and (numbered[0] or not numbered[1]))

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import without_suffix
+from volumetry.study.finding.name_parts import patient_of_folder
 from volumetry.study.identity import date_of_name, is_visit_name
 from volumetry.study.plain_words import names_a_part
 
@@ -69,9 +70,14 @@ _DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
 def folders_of(name: str) -> tuple[str, str]:
     """Return patient and visit of a relative path: its first and second folder.
 
-    A file that lies directly in the study folder stands for a patient of its own, named by its stem.
+    A file that lies directly in the study folder stands for a patient of its own, named by its stem. The
+    first folder may have both in its name, where the second is none of a visit: ``P01_2024-01-15/masks``.
     """
     parts = name.split("/")
+    if len(parts) == 2 or (len(parts) > 2 and _FOLDER_OF_NO_LESION.fullmatch(parts[1])):
+        patient, visit = patient_of_folder(parts[0])
+        if patient:
+            return patient, visit
     patient = parts[0] if len(parts) > 1 else image_stem(name)
     return patient, parts[1] if len(parts) > 2 else ""
 

@@ -12,6 +12,7 @@ from volumetry.study.hash_index import NameSet
 
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _NOT_TELLING = re.compile(r"[\W_]+")
+_DATE = re.compile(r"[-_. ]*(?<!\d)(?:19|20)\d{2}([-_.]?)\d{2}\1\d{2}(?!\d)[-_. ]*")
 _PATIENT_AND_MORE = re.compile(r"(?P<patient>.*\d.*?)[_-][^_-]+")
 
 
@@ -39,11 +40,15 @@ def names_that_begin_alike(names: Collection[str]) -> list[tuple[str, ...]]:
 
     >>> names_that_begin_alike(["P1_wk06", "P1_wk12", "HIP_001", "HIP_002"])
     [('P1_wk06', 'P1_wk12')]
+    >>> names_that_begin_alike(["Sato_2024-01-15", "Sato_20240615"])
+    [('Sato_2024-01-15', 'Sato_20240615')]
     """
     return _groups(names, _beginning)
 
 
 def _beginning(name: str) -> str:
+    if without_date := _DATE.sub(" ", name).strip() if _DATE.search(name) else "":
+        return without_date
     matched = _PATIENT_AND_MORE.fullmatch(name)
     return "" if matched is None else matched["patient"]
 
@@ -59,6 +64,12 @@ def _groups(names: Collection[str], key: Callable[[str], str]) -> list[tuple[str
         if (plain := key(name)) and plain in twice:
             found[plain].add(name)
     return sorted(tuple(sorted(group)) for group in found.values() if len(group) > 1)
+
+
+VISITS_IN_NAMES = (
+    "If they are visits of one patient, write patient and visit into a manifest (volumetry manifest)."
+)
+"""What to do with names that begin alike."""
 
 
 def are_renamed(visits: Collection[Collection[tuple[str, ...]]]) -> bool:
@@ -95,23 +106,31 @@ def renamed_message(patients: Collection[tuple[str, Mapping[str, str]]], *, show
     return f"{what}: {told}{more}. {todo}"
 
 
-def alike_message(what: str, groups: Iterable[tuple[str, ...]], *, shown: bool = True) -> str:
+def alike_message(
+    what: str,
+    groups: Iterable[tuple[str, ...]],
+    *,
+    shown: bool = True,
+    todo: str = "Name them alike if they are one.",
+) -> str:
     """Return the sentence that says which names may be one.
 
     Parameters
     ----------
     what : str
-        ``patients`` or ``lesions``.
+        ``patients``, ``lesions`` or ``visits``.
     groups : iterable of tuple of str
     shown : bool
         Whether the names may be shown; else they are counted.
+    todo : str
+        What to do if they are one.
 
     Examples
     --------
     >>> alike_message("patients", [("P1", "p1")])
     "patients with nearly equal names count as several: 'P1', 'p1'. Name them alike if they are one."
     """
-    groups = list(groups)
+    groups = [*dict.fromkeys(groups)]
     told = "; ".join(", ".join(map(repr, group)) for group in groups[:3]) if shown else f"{len(groups)} times"
     more = f" and {len(groups) - 3} more" if shown and len(groups) > 3 else ""
-    return f"{what} with nearly equal names count as several: {told}{more}. Name them alike if they are one."
+    return f"{what} with nearly equal names count as several: {told}{more}. {todo}"

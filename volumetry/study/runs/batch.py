@@ -24,7 +24,13 @@ from volumetry.study.finding.discovery import discover
 from volumetry.study.identity import composed_text, natural, unordered_message
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import write_map
-from volumetry.study.rows.alike import alike_message, names_alike, names_that_begin_alike, renamed_message
+from volumetry.study.rows.alike import (
+    VISITS_IN_NAMES,
+    alike_message,
+    names_alike,
+    names_that_begin_alike,
+    renamed_message,
+)
 from volumetry.study.runs.accounting import account, account_apart, without_image
 from volumetry.study.runs.ledger import LEDGER_NAME, Ledger, check_ledger
 from volumetry.study.runs.measuring import Job, Settings, case_id, do_job, failed_record, may_end_a_process
@@ -134,11 +140,13 @@ def _tell_of_names(cases: CaseTable, rows: StudyRows, options: BatchOptions) -> 
     patients = cases.column("patient")
     for what, groups in (
         ("patients", names_alike(patients)),
-        ("patients", names_that_begin_alike(patients)),
         ("lesions", rows.lesions_alike),
+        ("visits", rows.visits_alike),
     ):
         if groups:
             _LOG.warning("%s", alike_message(what, groups, shown=shown))
+    if groups := names_that_begin_alike(patients):
+        _LOG.warning("%s", alike_message("patients", groups, shown=shown, todo=VISITS_IN_NAMES))
     if rows.unordered:
         _LOG.warning("%s", unordered_message(rows.unordered))
     if rows.renamed:

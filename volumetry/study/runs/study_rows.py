@@ -49,6 +49,8 @@ class StudyRows:
         Names of lesions, visits and readers by the case ids that stand for them.
     lesions_alike : list of tuple of str
         Lesions of one patient whose names are nearly equal.
+    visits_alike : list of tuple of str
+        Visits of one patient whose names are nearly equal.
     untraced_firsts : list of (str, str)
         Patients and their first visits, where nobody traced anything there, but at later visits.
     unordered : list of str
@@ -69,6 +71,7 @@ class StudyRows:
     n_hidden: int = field(default=0, init=False)
     hidden: dict[str, str] = field(default_factory=dict, init=False)
     lesions_alike: list[tuple[str, ...]] = field(default_factory=list, init=False)
+    visits_alike: list[tuple[str, ...]] = field(default_factory=list, init=False)
     untraced_firsts: list[tuple[str, str]] = field(default_factory=list, init=False)
     unordered: list[str] = field(default_factory=list, init=False)
     renamed: list[tuple[str, dict[str, str]]] = field(default_factory=list, init=False)
@@ -119,6 +122,7 @@ class StudyRows:
         self.counts.clear()
         self.n_hidden = 0
         self.lesions_alike.clear()
+        self.visits_alike.clear()
         self.untraced_firsts.clear()
         self.renamed.clear()
         self.unordered.clear()
@@ -149,6 +153,8 @@ class StudyRows:
                 self.renamed.append((entry.patient, {} if len(self.renamed) > _TOLD else told))
             if len(lesions) > 1:
                 self.lesions_alike += names_alike(lesions)
+            if len(units) > 1:
+                self.visits_alike += names_alike(units)
         self.shared = found
 
     def _note_hidden(self, entry: Entry) -> bool:

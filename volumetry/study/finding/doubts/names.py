@@ -23,7 +23,7 @@ from volumetry.errors import VolumetryError
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import stem_of
-from volumetry.study.finding.name_parts import parts_of_name
+from volumetry.study.finding.name_parts import parts_of_name, patient_of_folder
 from volumetry.study.finding.names import (
     bids_contradiction,
     folders_below_visit,
@@ -118,8 +118,8 @@ class NameDoubts:
                 continue
             first, *below = (case.trace or case.scan).split("/")
             several_visits.add(_who(case), case.visit)
-            if below and case.patient == first:
-                patients.add(first.casefold())
+            if below and case.patient in (first, patient_of_folder(first)[0]):
+                patients.add(case.patient.casefold())
                 if case.trace and len(below) > 1 and not any(c.isdigit() for c in first):
                     inner[first][case.visit].add(_inner_name(case))
             if rules.patient:
@@ -225,12 +225,16 @@ class NameDoubts:
                 values={"space": template},
                 todo="Transform the mask back to the image of the patient.",
             )
-        if case.patient != first:
+        of_folder = patient_of_folder(first)
+        if case.patient not in (first, of_folder[0]):
             return None
         stem = stem_before_mask(case.trace) or image_stem(case.trace)
-        other = "" if self.rules.patient else self._other_patient(stem, first)
+        other = "" if self.rules.patient else self._other_patient(stem, case.patient)
         if other:
             return _contradicted("patient-unclear", case, "patient", (other, first))
+        days = date_of_name(case.visit), date_of_name(of_folder[1])
+        if all(days) and days[0] != days[1] and not self.rules.visit:
+            return _contradicted("visit-unclear", case, "visit", (case.visit, first))
         parts = parts_of_name(stem)
         if parts is None or self.rules.visit or parts.visit.casefold() == case.visit.casefold():
             return None
