@@ -8,8 +8,11 @@ from itertools import product
 import numpy as np
 import pytest
 from conftest import SAMPLES, needs_screen
+from napari.settings import get_settings
 from napari_volumetry.picture.layers import BASELINE_COLOUR, COLOURS, SHOWN_COLOURS
 from napari_volumetry.picture.scene import PROPOSED_COLOUR
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 import volumetry
@@ -35,6 +38,33 @@ def test_a_mask_opens_as_labels_with_names_and_colours(make_napari_viewer, tmp_p
     assert list(layer.features["index"]) == [0, *numbers]
     assert all(layer.features["name"][1:])
     assert not np.allclose(layer.colormap.map(numbers[0]), layer.colormap.map(0))
+
+
+def test_our_reader_is_taken_where_napari_would_ask(person, tmp_path):
+    """Its own reader loses the letters and the size of pixels; nothing is remembered for other windows."""
+    path = tmp_path / "L1.nii.gz"
+    shutil.copy(SAMPLES / "orientation" / "axial" / "axial_mask.nii.gz", path)
+    before = dict(get_settings().plugins.extension2reader)
+    seen = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: seen.append(reject(QApplication.activeModalWidget())))
+    timer.start(100)
+
+    def reject(dialog):
+        if dialog is not None and dialog.isVisible():
+            dialog.reject()
+            return dialog.windowTitle()
+        return ""
+
+    # As File > Open does, once a file is chosen.
+    person.viewer.window._qt_viewer._qt_open([str(path)], stack=False)
+    person.look(0.3)
+    timer.stop()
+    assert not any(seen)
+    (layer,) = person.viewer.layers
+    assert "volumetry" in layer.metadata
+    assert dict(get_settings().plugins.extension2reader) == before
+    assert person.worklist.said.text().startswith("L1.nii.gz is shown without a scan")
 
 
 def test_nothing_that_is_only_shown_has_the_colour_of_a_lesion():

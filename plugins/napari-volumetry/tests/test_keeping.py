@@ -100,6 +100,22 @@ def test_the_second_to_open_is_told_and_cannot_draw(person, series, disc):
         other.stdout.close()
 
 
+@pytest.mark.parametrize("content", [b"", b"\0\xff", b'{"host": "here", "pid": "x"}'])
+def test_a_damaged_lock_is_nobody(person, series, content):
+    """Its file says of nobody that they have the case open; the case can be taken over."""
+    person.tracer.open_series(series)
+    (lock,) = (series / ".volumetry").glob("*.lock")
+    person.tracer.close_case()
+    lock.write_bytes(content)
+    person.tracer.open_series(series)
+    person.look()
+    said = person.panel.notice.text.text()
+    assert said.startswith("The file that says who has this case open is damaged.")
+    assert person.tracer.session.is_read_only
+    person.press(person.panel.notice.buttons[1])
+    assert not person.tracer.session.is_read_only
+
+
 def test_what_is_loaded_is_told_chosen_and_taken_back_by_one_undo(person, study, disc):
     person.tracer.open_series(study / "hip01" / "2021-09-07" / "t1_cor")
     person.tracer.new_lesion("R")

@@ -61,6 +61,20 @@ class LockHolder:
         """Whether it ended, or has given no sign of life for two minutes: then taking over is offered."""
         return self.is_gone or self.heartbeat_age_s > STALE_AFTER_S
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the lock says of nobody that they have the case open: its file cannot be read.
+
+        Examples
+        --------
+        >>> holder = vt.LockHolder(
+        ...     reader="", host="", pid=0, start_time="", heartbeat_age_s=2.0, is_gone=False
+        ... )
+        >>> holder.is_damaged
+        True
+        """
+        return not self.host or self.pid <= 0
+
 
 class CaseLock:
     """A lock that this process holds. Made by `acquire`."""
@@ -131,10 +145,11 @@ def read_holder(path: Path) -> LockHolder | None:
     except OSError:
         return None
     held = _read(path)
+    pid = held.get("pid")
     return LockHolder(
         reader=str(held.get("reader", "")),
         host=str(held.get("host", "")),
-        pid=int(held.get("pid", 0)),
+        pid=pid if isinstance(pid, int) else 0,
         start_time=str(held.get("start_time", "")),
         heartbeat_age_s=max(0.0, age),
         is_gone=_is_gone(held),

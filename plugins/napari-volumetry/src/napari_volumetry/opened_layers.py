@@ -73,6 +73,7 @@ class OpenedLayers(QObject):
         """
         scene = self.tracer.scene
         if scene is None:
+            self._say_without_scan()
             return
         said: dict[str, list[str]] = {}
         is_hidden = False
@@ -92,6 +93,20 @@ class OpenedLayers(QObject):
             # napari would advertise the keys of the layer that came last, which are the tracer's here.
             self.tracer.viewer.layers.selection.active = None
             self.tracer.say(" ".join(self._said_of(names, why) for why, names in said.items()), is_hidden)
+
+    def _say_without_scan(self) -> None:
+        """Say once of what traces a scan that the scan is missing."""
+        known = [(layer.name, layer.metadata.get("volumetry")) for layer in self.tracer.viewer.layers]
+        traced = [(n, k) for n, k in known if isinstance(k, dict) and k.get("traced") and "alone" not in k]
+        for _, held in traced:
+            held["alone"] = True
+        if traced and self.tracer.worklist is None:
+            named, one = _listed([name for name, _ in traced]), len(traced) == 1
+            self.tracer.say(
+                f"{named} {'is' if one else 'are'} shown without a scan, and without "
+                "the letters of the sides. Open the scan to trace on it.",
+                False,
+            )
 
     def _said_of(self, names: Sequence[str], why: str) -> str:
         """What is said of layers, all of which are hidden for the same reason; empty: they are shown."""

@@ -14,8 +14,6 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
     QApplication,
-    QCheckBox,
-    QDialog,
     QDockWidget,
     QHBoxLayout,
     QLineEdit,
@@ -25,6 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_volumetry.napari_questions import NapariQuestions
 from napari_volumetry.picture.canvas_map import CanvasMap
 from napari_volumetry.picture.compare import VIEWS
 from napari_volumetry.picture.painting import gray_image
@@ -33,8 +32,6 @@ from napari_volumetry.tracer import Tracer
 
 PUT_AWAY = ("layer list", "layer controls")
 TURNING = ("ndisplay_button", "roll", "transpose", "grid_view_button")
-CLOSING_QUESTION = "ConfirmCloseDialog"
-"""napari's class of the question whether to close."""
 OVER_OPACITY = 0.5
 WRITTEN_IN = (QLineEdit, QAbstractSpinBox, QAbstractItemView)
 """Widgets that want keys for themselves."""
@@ -74,6 +71,7 @@ class ReadingWindow(QObject):
             timer.timeout.connect(do)
         self._connect()
         self.window.installEventFilter(self)
+        self.questions = NapariQuestions(tracer.canvas, self._closes_unasked)
         # Keys that nothing in a dock wants would go to napari, not to the window.
         for dock in self.window.findChildren(QDockWidget):
             dock.installEventFilter(self)
@@ -243,8 +241,6 @@ class ReadingWindow(QObject):
         if isinstance(event, QChildEvent):
             if (event.added() or event.polished()) and isinstance(event.child(), QDockWidget):
                 event.child().installEventFilter(self)
-            elif event.polished() and type(event.child()).__name__ == CLOSING_QUESTION:
-                self._answer_napari(cast(QDialog, event.child()))
             return False
         if isinstance(event, QKeyEvent):
             # Nobody below wanted it: a click beside the picture must not make the keys dead.
@@ -261,22 +257,15 @@ class ReadingWindow(QObject):
                 return self._ask_before(event)
         return False
 
-    def _answer_napari(self, question: QDialog) -> None:
-        """Let napari close the window without its own question: the tracer asks where work is unsaved.
+    def _closes_unasked(self) -> bool:
+        """Return whether napari need not ask before it closes the window: the tracer asks of unsaved work.
 
-        Not where layers are open that the tracer did not bring, or where napari still has work to do: of
-        those only napari can ask.
+        Not where there are layers that the tracer did not bring: of those only napari can ask.
         """
         scene, layers = self.tracer.scene, self.tracer.viewer.layers
-        if scene is None or any(
-            layer is not scene.image and "volumetry" not in layer.metadata for layer in layers
-        ):
-            return
-        # Without the box "Do not ask in future" the question is about work that goes on.
-        if not any(not box.isHidden() for box in question.findChildren(QCheckBox)):
-            return
-        question.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
-        QTimer.singleShot(0, question, question.accept)
+        return scene is not None and all(
+            layer is scene.image or "volumetry" in layer.metadata for layer in layers
+        )
 
     def _ask_before(self, event: QCloseEvent) -> bool:
         """Ask what is to become of unsaved work; return whether this event is dealt with."""

@@ -291,10 +291,13 @@ class CaseController(CaseView):
 
     def tell_held(self, holder: LockHolder) -> None:
         """Say who has the case open, and offer to take it over."""
-        text = (
-            f"{holder.reader or 'somebody'} has this case open on {holder.host}, last active "
-            f"{_age(holder.heartbeat_age_s)} ago. It is open read-only here: nothing can be drawn."
+        who = (
+            "The file that says who has this case open is damaged. Take over if it is open nowhere else."
+            if holder.is_damaged
+            else f"{holder.reader or 'Somebody'} has this case open on {holder.host}, last active "
+            f"{_age(holder.heartbeat_age_s)} ago."
         )
+        text = f"{who} It is open read-only here: nothing can be drawn."
         self.decision_needed.emit(text, (("Only look", lambda: None), ("Take over", self._take_over)))
 
     @property

@@ -38,11 +38,11 @@ class AreaChart(QWidget):
         self, areas_mm2: ArrayLike, proposed_mm2: ArrayLike, slice_index: int, colour: str
     ) -> None:
         """Show the confirmed and proposed areas of every slice, (n_slices,)."""
-        is_same = areas_mm2 is self._areas and proposed_mm2 is self._proposed
+        areas, proposed = np.asarray(areas_mm2, dtype=float), np.asarray(proposed_mm2, dtype=float)
+        is_same = np.array_equal(areas, self._areas) and np.array_equal(proposed, self._proposed)
         if not is_same or QColor(colour) != self._colour:
             self._bars = None
-        self._areas = np.asarray(areas_mm2, dtype=np.float64)
-        self._proposed = np.asarray(proposed_mm2, dtype=np.float64)
+        self._areas, self._proposed = areas, proposed
         self._slice, self._colour = slice_index, QColor(colour)
         self.update()
 
