@@ -80,6 +80,12 @@ def trace(study: Path, out: Path) -> None:
     person.key("Shift-S")
     go_to(person, slices[2])
     picture("5-saved")
+    # The first visit as a read of one's own.
+    person.pick(person.row_of(name=", ".join(BEFORE), lesion="lesion_R1"))
+    person.press(person.panel.notice.buttons[0])
+    person.key("Shift-S")
+    person.pick(person.row_of(name=CASE))
+    person.zoom_to(*centre, zoom=5.0)
     person.panel.compare.view.setCurrentIndex(1)
     person.panel.compare.view.activated.emit(1)
     person.press(person.panel.compare.outline)

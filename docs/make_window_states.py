@@ -1,6 +1,6 @@
 """Pictures of the tracer's window in every state, in both sizes and themes, to be looked at.
 
-.ci/on-a-screen python docs/make_window_states.py OUT [--size 1280x800] [--theme light] [--only WORD]
+.ci/on-a-screen python docs/make_window_states.py OUT [--size 1280x800] [--theme light] [--only WORDS]
 
 One file a state (`03-first-outline-1280x800-light.png`), and sheets on which four panels lie side by side at
 full size (`sheet-...`). Nothing of it is part of the documentation.
@@ -66,7 +66,7 @@ def pictures(
 
     people.PATIENCE_S = 300.0  # a registration takes a busy machine long
     for number, state in enumerate(STATES, 1):
-        if only not in state.__name__:
+        if not any(word in state.__name__ for word in only.split(",")):
             continue
         with tempfile.TemporaryDirectory() as folder:
             study = Path(folder) / "study"
@@ -118,7 +118,7 @@ def main() -> int:
     arguments.add_argument("out", type=Path)
     arguments.add_argument("--size", choices=[f"{w}x{h}" for w, h in SIZES])
     arguments.add_argument("--theme", choices=THEMES)
-    arguments.add_argument("--only", default="", help="part of the name of a state")
+    arguments.add_argument("--only", default="", help="parts of names of states: saved,brush")
     chosen = arguments.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     sizes = [s for s in SIZES if chosen.size in (None, f"{s[0]}x{s[1]}")]

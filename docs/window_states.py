@@ -196,7 +196,7 @@ def outline_crosses(person: Any, study: Path) -> None:  # noqa: D103
 
 def wrong_side(person: Any, study: Path) -> None:  # noqa: D103
     all_accepted(person, study)
-    person.tracer.rename_lesion("R1", "L")
+    person.tracer.rename_lesion("lesion_R1", "L")
 
 
 def brush(person: Any, study: Path) -> None:  # noqa: D103

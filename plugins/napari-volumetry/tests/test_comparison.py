@@ -85,6 +85,9 @@ def test_a_baseline_of_nobody_is_compared_as_batch_does(person, study, tmp_path)
     """``changes.csv`` pairs a tracing that names no reader with no named reader's: no class on the screen."""
     open_followup(person, study, reader="")
     assert person.panel.compare.change.text().startswith("The tracing at baseline names no reader")
+    person.tracer.rename_lesion("L1", "L")
+    assert person.panel.compare.change.text().startswith("At baseline it is named lesion_L1")
+    person.tracer.rename_lesion("lesion_L1", "L")
     person.key("Shift-S")
     assert main(["batch", str(study), "--out", str(tmp_path / "out"), "--jobs", "1"]) in (0, 1)
     with (tmp_path / "out" / "changes.csv").open(newline="") as file:

@@ -10,10 +10,10 @@ def test_an_rtstruct_is_nobodys_read_and_can_be_taken_over(person, study):
     table = person.worklist.table
     row = person.row_of(name=CASE, lesion="lesion_L1")
     assert [table.item(row, place).text() for place in (3, 4)] == ["RTSTRUCT", "saved"]
-    own = person.row_of(name=CASE, lesion="L1", reader="AB")
+    own = person.row_of(name=CASE, lesion="lesion_L1", reader="AB")
     assert table.item(own, 4).text() == "untraced"
     person.worklist.state.setCurrentText("untraced")
-    assert person.row_of(name=CASE, lesion="L1", reader="AB") is not None
+    assert person.row_of(name=CASE, lesion="lesion_L1", reader="AB") is not None
     person.worklist.state.setCurrentText("all")
 
     person.pick(person.row_of(name=CASE, lesion="lesion_L1"))

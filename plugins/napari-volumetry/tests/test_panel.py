@@ -39,7 +39,7 @@ def traced(person, study, disc):
     person.tracer.open_study(study)
     person.pick(person.row_of(name=CASE))
     session = person.tracer.session
-    assert person.tracer.lesion.name == "R1"
+    assert person.tracer.lesion.name == "lesion_R1"
     for slice_number in (5, 7, 9):
         session.add_outline(slice_number - 1, disc(40, 40, 8)[:-1])
     person.tracer.update_view(redraw_now=True)
@@ -85,7 +85,7 @@ def test_the_check_list_says_what_is_so_now(traced):
     assert "cannot be signed" not in said()
     assert "fewer than four" not in said()
     # What was acknowledged stays so while it is so.
-    person.tracer.rename_lesion("R1", "L")
+    person.tracer.rename_lesion("lesion_R1", "L")
     boxes = signing.boxes
     assert boxes
     boxes[-1].click()
@@ -258,15 +258,15 @@ def test_a_stroke_that_a_case_was_left_with_is_told(traced):
 def test_a_deleted_lesion_is_unsaved_until_its_file_is_gone(traced, study):
     person = traced
     person.key("U", "Shift-J", "Shift-S")
-    (path,) = study.rglob("R1_AB.trace.json")
+    (path,) = study.rglob("lesion_R1_AB.trace.json")
     person.press(person.panel.commands["delete_lesion"])
     assert "Ctrl+Z" in person.said
-    assert person.panel.state.text() == "Unsaved: R1 deleted"
+    assert person.panel.state.text() == "Unsaved: lesion_R1 deleted"
     assert person.tracer.has_unsaved
     assert path.is_file()
     person.key("Shift-S")
     assert not path.exists()
-    assert person.said.startswith("Deleted: R1_AB.trace.json")
+    assert person.said.startswith("Deleted: lesion_R1_AB.trace.json")
     assert not person.tracer.has_unsaved
     person.key("Control-Z", "Shift-S")
     assert path.is_file()

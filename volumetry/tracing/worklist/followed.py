@@ -52,6 +52,17 @@ def apart_because(baseline: Collection[str], here: Collection[str], reader: str)
     return ""
 
 
+def named_otherwise(baseline: str, lesion: str) -> str:
+    """Return why a lesion is not compared with one whose name at baseline is written otherwise.
+
+    Examples
+    --------
+    >>> named_otherwise("lesion_R1", "R1")
+    'At baseline it is named lesion_R1: tables take R1 for another lesion. Give both one name.'
+    """
+    return f"At baseline it is named {baseline}: tables take {lesion} for another lesion. Give both one name."
+
+
 def _named(readers: Collection[str]) -> str:
     names = sorted(name or NOBODY for name in readers)
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -156,18 +156,19 @@ def _to_be_traced(
 ) -> Iterator[Traced]:
     """Lesions of the patient, known from any visit, that the reader has not traced on this scan.
 
-    What stands in a file that names no reader is nobody's read. A blinded reader is told of nothing that
+    Each is named as it is at the other visits, by the reader first: tables follow a lesion by its name. What
+    stands in a file that names no reader is nobody's read. A blinded reader is told of nothing that
     others found; and, where the visits of a patient are hidden, of nothing from another scan.
     """
     if blinding == "time":
         return
     done = {short_name(t.lesion) for t in own if t.reader == reader}
-    for other in scans:
-        for t in other.traced if other.patient == scan.patient else ():
-            is_told = blinding == "none" or t.reader == reader
-            if is_told and short_name(t.lesion) not in done:
-                done.add(short_name(t.lesion))
-                yield Traced(lesion=short_name(t.lesion), side=t.side, reader=reader, state="untraced")
+    known = [t for other in scans if other.patient == scan.patient for t in other.traced]
+    for t in sorted(known, key=lambda t: t.reader != reader):
+        is_told = blinding == "none" or t.reader == reader
+        if is_told and short_name(t.lesion) not in done:
+            done.add(short_name(t.lesion))
+            yield Traced(lesion=t.lesion, side=t.side, reader=reader, state="untraced")
 
 
 def assigned_rows(

@@ -21,7 +21,7 @@ from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.worklist.assignment import Assignment, read_assignment
 from volumetry.tracing.worklist.blinding import complete_key
 from volumetry.tracing.worklist.folder_contents import what_lies_in
-from volumetry.tracing.worklist.followed import apart_because
+from volumetry.tracing.worklist.followed import apart_because, named_otherwise
 from volumetry.tracing.worklist.rows import WorklistRow, assigned_rows, in_order, rows_of
 from volumetry.tracing.worklist.scans import StudyScan, Traced, keys_of, look_up, scans_of_study, short_name
 from volumetry.tracing.worklist.series import StudyCases, cases_of_study, write_choice
@@ -249,12 +249,15 @@ class Worklist:
         if self.blinding != "none":
             return ""
         there, here = (self._readers_of(n, lesion) for n in (baseline, number))
+        alike = {t.lesion for t in self._scan(baseline).traced if short_name(t.lesion) == short_name(lesion)}
+        if not there and alike:
+            return named_otherwise(min(alike), lesion)
         return apart_because(there, here, reader)
 
     def _readers_of(self, number: int, lesion: str) -> set[str]:
-        """Who traced a lesion on a scan; empty for a file that names nobody."""
+        """Who traced a lesion of this very name on a scan; empty for a file that names nobody."""
         traced = [t for t in self._scan(number).traced if t.path and t.state != "conflict"]
-        return {t.reader for t in traced if short_name(t.lesion) == short_name(lesion)}
+        return {t.reader for t in traced if t.lesion == lesion}
 
     def _baseline_trace(self, number: int, lesion: str, reader: str) -> Traced | None:
         baseline = self.baseline_number(number)

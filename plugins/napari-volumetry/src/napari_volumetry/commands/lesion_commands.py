@@ -71,7 +71,9 @@ class LesionCommands(KeptCase):
 
     def _free_name(self, side: str) -> str:
         assert self.session is not None
-        taken = {lesion.name for lesion in self.session.state.lesions.values()}
+        # Beside a "lesion_R1" the next one on the right is R2.
+        names = [lesion.name for lesion in self.session.state.lesions.values()]
+        taken = {name.replace("_", " ").replace("-", " ").split(" ")[-1] for name in names}
         stem = side or "lesion"
         return next(f"{stem}{n}" for n in range(1, len(taken) + 2) if f"{stem}{n}" not in taken)
 
