@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtWidgets import QPushButton
 
 from volumetry import measure_volume, read_mask, read_trace
 from volumetry.export import export_file
@@ -33,17 +32,23 @@ def test_what_is_exported_is_what_is_saved(person, study, disc, tmp_path, monkey
 
     traced(person, study, disc)
     series = study / "hip04" / "2022-10-18" / "t1_cor"
-    for name, _as, suffix in save_row.EXPORTS:
-        out = tmp_path / f"mine{suffix}"
-        monkeypatch.setattr(
-            save_row.QFileDialog,
-            "getSaveFileName",
-            lambda *_args, out=out, suffix=suffix, name=name: (str(out).removesuffix(suffix), name),
-        )
-        (made,) = [b for b in person.panel.findChildren(QPushButton) if b.text() == "Export..."]
-        person.press(made)
-        assert person.said.startswith(f"Exported: {out.name}"), person.said
-        assert out.exists()
+    answers = []
+    monkeypatch.setattr(save_row.QFileDialog, "getSaveFileName", lambda *_args: answers.pop())
+    first, *others = save_row.EXPORTS
+    # The end that is typed says the format, whatever kind the dialog shows; without one its kind does.
+    asked = [(f"mine{suffix}", "mine", name) for name, _as, suffix in (first,)]
+    asked += [(f"mine{suffix}", f"mine{suffix}", first[0]) for _name, _as, suffix in others]
+    for made, typed, kind in asked:
+        answers.append((str(tmp_path / typed), kind))
+        person.press(person.panel.save_row.export)
+        assert person.said.startswith(f"Exported: {made}"), person.said
+        assert (tmp_path / made).exists()
+    held = (tmp_path / "mine.seg.dcm").stat().st_mtime_ns
+    for typed, said in (("mine", "exists already"), ("mine.txt", "nothing was written")):
+        answers.append((str(tmp_path / typed), first[0]))
+        person.press(person.panel.save_row.export)
+        assert said in person.said
+    assert (tmp_path / "mine.seg.dcm").stat().st_mtime_ns == held
     (saved,) = (study / "hip04" / "2022-10-18").glob("*.trace.json")
     shown = person.number("volume_thickness_cm3")
 

@@ -190,6 +190,25 @@ def test_what_cannot_be_written_is_said_and_another_place_is_offered(
     assert person.said.startswith("Saved")
 
 
+def test_the_question_for_a_folder_goes_with_the_save_that_works(person, series, disc, monkeypatch):
+    person.tracer.open_series(series)
+    person.key("G")
+    person.zoom_to(40, 40, 5.0)
+    person.drag(disc(40, 40, 8))
+    save, fails = type(person.tracer.case).save, [OutputError("disk-full", "there is no room")]
+    monkeypatch.setattr(
+        type(person.tracer.case),
+        "save",
+        lambda case, *args: save(case, *args) if not fails else raise_(fails),
+    )
+    person.key("Shift-S")
+    # The strokes are on the disk: only the trace is not.
+    assert person.panel.notice.text.text().endswith("what was drawn since then is kept in the journal.")
+    person.key("Shift-S")
+    assert person.panel.state.text().startswith("Saved")
+    assert not person.panel.notice.isVisible()
+
+
 def test_a_folder_that_cannot_be_written_is_said_at_once(person, series, tmp_path, monkeypatch):
     (series / ".volumetry").write_text("in the way")
     (tmp_path / "elsewhere").mkdir()

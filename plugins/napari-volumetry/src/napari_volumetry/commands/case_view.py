@@ -58,7 +58,7 @@ class CaseView(QObject):
         self._slice_shown = -1
         self._fitted: tuple[object, ...] = ()
         """Place and zoom that `fit` chose last."""
-        self._is_offering = False
+        self._is_offering = self._is_asking_place = False
         self._asked_of: int | None = None
         """Number of the state that a question is about; it is answered by the next edit."""
         self.decision_needed.connect(self._forget_offer)
@@ -188,7 +188,7 @@ class CaseView(QObject):
 
     def _forget_offer(self, *_asked: object) -> None:
         # Something else is asked now, in its place.
-        self._is_offering = False
+        self._is_offering = self._is_asking_place = False
         self._asked_of = None
 
     def _end_offer(self) -> None:
@@ -231,11 +231,20 @@ class CaseView(QObject):
         otherwise: tuple[str, Callable[[], object]] = ("Later", lambda: None),
     ) -> None:
         """Say that a folder cannot be written, and offer another."""
-        session = self.session
-        is_alone = session is not None and session.state.has_unsaved
-        since = "; what was drawn since then is in this window alone" if is_alone else ""
+        session, since = self.session, ""
+        if self.case is not None and self.case.n_unkept:
+            since = "; what was drawn since then is in this window alone"
+        elif session is not None and session.state.has_unsaved:
+            since = "; what was drawn since then is kept in the journal"
         where = "" if self.is_blinded or not error.where else f" It is {printable(error.where)}."
         self.decision_needed.emit(
             f"{not_written(error)}{where} What was saved is as it was{since}.",
             (("Choose another folder...", go_on), otherwise),
         )
+        self._is_asking_place = True
+
+    def _place_is_found(self) -> None:
+        """Take back the question for another folder: everything is written now."""
+        if self._is_asking_place:
+            self._is_asking_place = False
+            self.decision_over.emit()

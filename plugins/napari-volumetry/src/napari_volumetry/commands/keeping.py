@@ -62,6 +62,8 @@ class KeptCase(PictureCommands):
                 self._ask_place(error, self._move_and_save)
             return False
         case.wait(timeout_s=1.0)
+        if not case.n_unkept:
+            self._place_is_found()
         if saved:
             self.saved_time = datetime.now().strftime("%H:%M")
         self.update_view()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QInputDialog, QWidget
@@ -25,6 +27,33 @@ EXPORTS: tuple[tuple[str, ExportFormat, str], ...] = (
 """What to call a format, its name, and the end of its files."""
 
 EXPORT_TIP = "Write the lesions as DICOM, NRRD or NIfTI"
+
+
+OTHER_END = re.compile(r"\.[A-Za-z]{1,6}$")
+ALSO: dict[str, ExportFormat] = {".nrrd": "nrrd", ".nii": "nifti"}
+"""Shorter ends of files that say a format, too."""
+
+
+def exported_as(path: str, kind: str) -> tuple[str, ExportFormat | None]:
+    """Return the file to write, and its format: as its end says, else as the dialog's kind says.
+
+    None for an end of another kind: a name says what its file is.
+
+    >>> exported_as("out/x.rtstruct.dcm", EXPORTS[0][0])
+    ('out/x.rtstruct.dcm', 'rtstruct')
+    >>> exported_as("out/hip04", EXPORTS[0][0])
+    ('out/hip04.seg.dcm', 'seg')
+    >>> exported_as("out/x.txt", EXPORTS[0][0])
+    ('out/x.txt', None)
+    """
+    known: dict[str, ExportFormat] = {suffix: as_ for _, as_, suffix in EXPORTS} | ALSO
+    said = max((end for end in known if path.lower().endswith(end)), key=len, default="")
+    if said:
+        return path, known[said]
+    as_, suffix = next(((as_, suffix) for name, as_, suffix in EXPORTS if name == kind), EXPORTS[0][1:])
+    if path.lower().endswith(".dcm") and suffix.endswith(".dcm"):
+        return path[: -len(".dcm")] + suffix, as_
+    return (path, None) if OTHER_END.search(path) else (path + suffix, as_)
 
 
 class SaveRow(QWidget):
@@ -105,14 +134,20 @@ class SaveRow(QWidget):
         self.messages.verticalScrollBar().setValue(0)
 
     def _export(self) -> None:
-        path, kind = QFileDialog.getSaveFileName(
+        chosen, kind = QFileDialog.getSaveFileName(
             self, "Export the lesions", "", ";;".join(name for name, _, _ in EXPORTS)
         )
-        if path:
-            as_, suffix = next(
-                ((as_, suffix) for name, as_, suffix in EXPORTS if name == kind), EXPORTS[0][1:]
-            )
-            self.tracer.export(path if path.endswith(suffix) else f"{path}{suffix}", as_)
+        if not chosen:
+            return
+        path, as_ = exported_as(chosen, kind)
+        if as_ is None:
+            known = ", ".join(suffix for _, _, suffix in EXPORTS)
+            self.tracer.say(f"{Path(chosen).name} ends with none of {known}: nothing was written.", True)
+        elif path != chosen and Path(path).exists():
+            # The dialog has asked about the name that was written, not about this one.
+            self.tracer.say(f"{Path(path).name} exists already. Write this name to replace it.", True)
+        else:
+            self.tracer.export(path, as_)
 
     def _load(self) -> None:
         path, _kind = QFileDialog.getOpenFileName(
