@@ -15,6 +15,8 @@ from conftest import ROOT
 import volumetry as vm
 from volumetry.error_model import ReadingError
 from volumetry.errors import ReadError, UsageError
+from volumetry.export import TracedFile as ExportedFile
+from volumetry.export import export_traced
 from volumetry.study.protocol import Protocol, Reading, read_protocol
 from volumetry.tracing import (
     Worklist,
@@ -311,6 +313,27 @@ def test_a_single_series_has_a_title_and_its_rtstruct_is_found(study: Path) -> N
     assert set(found.lesions) >= {"lesion_L1", "lesion_R1"}
     native = next((study / "hip05").rglob("*.dcm")).parent
     assert traced_beside(vm.read_scan(native), native) == ()
+
+
+def test_the_segments_of_a_seg_are_rows_and_have_outlines(study: Path) -> None:
+    visit = study / "hip01" / "2021-03-02"
+    names = ("lesion_L1", "lesion_R1")
+    traces = tuple(vm.read_trace(visit / "rtstruct.dcm", roi=name) for name in names)
+    series = next(path.parent for path in visit.rglob("*.dcm") if path.parent != visit)
+    traced = ExportedFile(path=visit, traces=traces)
+    export_traced(traced, visit / "both.seg.dcm", "seg", scan=series)
+    (visit / "rtstruct.dcm").unlink()
+    worklist = read_worklist(study, reader="A")
+    rows = [row for row in worklist.rows if row.form == "SEG"]
+    assert tuple(sorted(row.lesion for row in rows)) == names
+    measured = {section.lesion: section for section in vm.read_sections(visit / "both.seg.dcm", scan=series)}
+    for name in names:
+        trace = worklist.trace_at(rows[0].number, name, "A")
+        assert trace is not None
+        drawn, counted = (vm.measure_volume(x).volume_mm3 for x in (trace, measured[name]))
+        assert drawn == pytest.approx(counted)
+    (beside,) = traced_beside(vm.read_scan(series), series)
+    assert (beside.kind, beside.lesions) == ("SEG", names)
 
 
 def test_a_mask_beside_a_file_is_found_and_others_are_not(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from volumetry.errors import VolumetryError
 from volumetry.formats.trace_json import SUFFIX
 from volumetry.scan import Scan
 from volumetry.study.cases import Case
+from volumetry.tracing.worklist.scans import region_names
 
 MOST_LABELS = 40
 """The largest value of a voxel file that is taken for labels whatever its name."""
@@ -132,22 +134,15 @@ def _traces(case: Case, scan: Scan, path: Path, folder: Path) -> bool:
 
 def _traced_file(path: Path) -> TracedFile:
     from volumetry.formats import read_regions, recognise
+    from volumetry.formats.dicom.traced.rtstruct import list_rois
 
-    kind = "mask"
-    names: tuple[str, ...] = ()
-    try:
+    kind, names = "mask", []
+    with suppress(VolumetryError):
         if recognise(path).name == "dicom":
-            from volumetry.formats.dicom.traced.rtstruct import list_rois
-
-            try:
-                names = tuple(region.name for region in list_rois(path))
-                kind = "RTSTRUCT"
-            except VolumetryError:
-                kind = "SEG"
-        if kind == "mask":
-            names = tuple(region.name for region in read_regions(path))
-    except VolumetryError:
-        names = ()
+            kind = "RTSTRUCT" if _is_of_format(lambda: list_rois(path)) else "SEG"
+            names = region_names(path)
+        else:
+            names = [region.name for region in read_regions(path)]
     return TracedFile(path=path, kind=kind, lesions=tuple(printable(name) for name in names if name))
 
 

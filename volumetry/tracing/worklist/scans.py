@@ -117,7 +117,7 @@ def _traced_in(case: Case, study: Path) -> Iterator[Traced]:
     if path.name.endswith(".trace.json"):
         yield from _native(path)
         return
-    named = [case.roi or case.lesion] if case.roi or case.lesion else _region_names(path)
+    named = [case.roi or case.lesion] if case.roi or case.lesion else region_names(path)
     for name in named:
         yield Traced(
             lesion=name,
@@ -129,13 +129,16 @@ def _traced_in(case: Case, study: Path) -> Iterator[Traced]:
         )
 
 
-def _region_names(path: Path) -> list[str]:
+def region_names(path: Path) -> list[str]:
+    """Return the names of the regions of an RTSTRUCT, or of the segments of a SEG; none of another file."""
     from volumetry.formats.dicom.traced.rtstruct import list_rois
+    from volumetry.formats.dicom.traced.seg import list_segments
 
-    try:
+    with suppress(VolumetryError):
         return [region.name for region in list_rois(path)]
-    except VolumetryError:
-        return []
+    with suppress(VolumetryError):
+        return [segment.name for segment in list_segments(path)]
+    return []
 
 
 def _side(name: str) -> str:

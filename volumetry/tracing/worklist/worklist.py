@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError
-from volumetry.formats import read_trace
+from volumetry.formats import read_mask, read_scan, read_trace
+from volumetry.masks.outlines import contours_from_mask
+from volumetry.scan import Scan
 from volumetry.study.protocol import Blinding, Protocol, protocol_of_study
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.reading import second_part_opens
@@ -23,7 +25,15 @@ from volumetry.tracing.worklist.blinding import complete_key
 from volumetry.tracing.worklist.folder_contents import what_lies_in
 from volumetry.tracing.worklist.followed import apart_because, named_otherwise
 from volumetry.tracing.worklist.rows import WorklistRow, assigned_rows, in_order, rows_of
-from volumetry.tracing.worklist.scans import StudyScan, Traced, keys_of, look_up, scans_of_study, short_name
+from volumetry.tracing.worklist.scans import (
+    FORMS,
+    StudyScan,
+    Traced,
+    keys_of,
+    look_up,
+    scans_of_study,
+    short_name,
+)
 from volumetry.tracing.worklist.series import StudyCases, cases_of_study, write_choice
 
 NO_CASE = "The plan of the reader study has no case for this reader."
@@ -236,6 +246,9 @@ class Worklist:
             return None
         is_native = found.path.name.endswith(".trace.json")
         scan = self.scan_path(number)
+        if found.form in (FORMS["seg"], FORMS["mask"]):
+            series = read_scan(scan, series_uid=self.series_uid(number) or None)
+            return _trace_of_label(found.path, found.lesion, series)
         return read_trace(
             found.path, roi=None if is_native else found.lesion, scan=None if is_native else scan
         )
@@ -270,6 +283,20 @@ class Worklist:
             same = [t for t in same if t.reader == reader]  # what others found is not shown
         same.sort(key=lambda t: (t.reader != reader, t.state == "conflict"))
         return same[0] if same else None
+
+
+def _trace_of_label(path: Path, lesion: str, scan: Scan) -> Trace | None:
+    """The outlines of a label of a mask or SEG; None where no label of it has this name."""
+    mask = read_mask(path, scan=scan)
+    label = next((label for label in mask.labels if label.name == lesion or len(mask.labels) == 1), None)
+    if label is None:
+        return None
+    return Trace(
+        lesion=lesion,
+        contours=contours_from_mask(mask, label.number),
+        geometry=scan.geometry,
+        source=scan.source,
+    )
 
 
 def read_worklist(
