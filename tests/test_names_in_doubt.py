@@ -179,6 +179,15 @@ def test_a_second_version_of_a_flat_mask_is_ambiguous(tmp_path):
     assert {row["category"] for row in changes} == {"not_evaluable"}
 
 
+def test_a_version_behind_the_word_for_a_mask_is_no_visit(tmp_path):
+    masks = {"P1_2020-01-01_mask_v2": 10, "P1_2021-01-01_mask_v1": 5}
+    images = [name.partition("_mask")[0] for name in masks]
+    _, rows, changes = results(tmp_path / "study", masks, images=images)
+    assert [(row["visit"], bool(row["scan"])) for row in rows] == [("2020-01-01", True), ("2021-01-01", True)]
+    assert not any("visit-dates-conflict" in row["flags"] for row in rows)
+    assert [change["category"] for change in changes] == ["decrease"]
+
+
 def test_backups_of_editors_are_no_images(tmp_path):
     masks = {"P1/v1/mask": 10, "P1/v1/~mask": 8, "P1/v2/mask": 5}
     _, rows, changes = results(tmp_path / "study", masks)
@@ -618,8 +627,17 @@ def test_a_patient_may_be_called_case1(tmp_path, patient):
     assert classes(changes) == ([(patient, "decrease")] if patient != "control" else [])
 
 
-def test_dates_against_the_numbers_of_visits_are_flagged(tmp_path):
-    masks = {"P01/v1/scan_2024-06-05_mask": 10, "P01/v2/scan_2024-01-05_mask": 5}
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("P01/v1/scan_2024-06-05_mask", "P01/v2/scan_2024-01-05_mask"),
+        ("P01/pre/scan_2024-06-05_mask", "P01/post/scan_2024-01-05_mask"),
+        ("P01/2023-01-01/scan_2024-06-05_mask", "P01/2023-06-01/scan_2024-01-05_mask"),
+        ("P01_baseline_2024-06-05_mask", "P01_fu1_2024-01-05_mask"),
+    ],
+)
+def test_dates_against_the_numbers_of_visits_are_flagged(tmp_path, names):
+    masks = dict(zip(names, (10, 5), strict=True))
     images = [name.removesuffix("_mask") for name in masks]
     _, rows, changes = results(tmp_path / "study", masks, images=images)
     assert all("visit-dates-conflict" in row["flags"] for row in (*rows, *changes))

@@ -33,6 +33,7 @@ _DATED = re.compile(
     re.IGNORECASE,
 )
 _DATE_IN_NAME = re.compile(r"(?<![0-9A-Za-z])\d{4}([-_.]?)\d{2}\1\d{2}(?![0-9A-Za-z])")
+_DAY_IN_FILE = re.compile(r"(?<![0-9])\d{4}([-_]?)\d{2}\1\d{2}(?![0-9])")
 _CLEAR_VISIT = re.compile(
     r"(?:ses-)?(?:(?:pre|post)(?:[-_ ]?op)?|base ?line|screening|follow[-_ ]?up"
     r"|(?:months?|weeks?|years?|visits?)[-_. ]?\d)[-_ ]?\d{0,4}",
@@ -386,7 +387,8 @@ def inconsistent_dates_message() -> str:
     """Return the sentence that says that dates of images contradict each other, but not on their order."""
     return (
         "the date of the images (StudyDate) contradicts AcquisitionDate, or the dates or numbers in names of "
-        "folders and visits; the date counts. If it is wrong, write study_date or visit_order in a manifest."
+        "folders, files and visits; the date counts. If it is wrong, write study_date or visit_order in a "
+        "manifest."
     )
 
 
@@ -396,6 +398,16 @@ def inconsistent_dates_message() -> str:
 def composed_text(name: str) -> str:
     """Return a name with composed letters: a Mac writes ``e`` and an accent, others one letter."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def day_in_file(scan: str) -> str:
+    """Return the day in the name of an image as an ISO date; empty where there is none, or not one alone.
+
+    >>> day_in_file("P1/v1/scan_2024-06-01.nii.gz")
+    '2024-06-01'
+    """
+    found = {date_of_name(matched[0]) for matched in _DAY_IN_FILE.finditer(scan.rpartition("/")[2])} - {""}
+    return found.pop() if len(found) == 1 else ""
 
 
 def side_of_file(stem: str) -> str:

@@ -23,7 +23,6 @@ from volumetry.study.finding.names import (
     bids_pipeline,
     bids_reader,
     bids_who,
-    day_of_image,
     folder_of,
     folders_of,
     image_stem,
@@ -39,7 +38,7 @@ from volumetry.study.finding.names import (
     stem_before_mask,
     template_of_name,
 )
-from volumetry.study.identity import date_of_name, hemisphere_of, side_of_file
+from volumetry.study.identity import date_of_name, day_in_file, hemisphere_of, side_of_file
 
 
 def dicom_cases(found: Found) -> Iterator[Case]:
@@ -181,7 +180,7 @@ def mask_cases(found: Found) -> Iterator[Case]:
             is_lesion_of_file=True,
             reader=bids_reader(name) or reader_of_name(name),
             described=" ".join(filter(None, described)),
-            study_date="" if date_of_name(visit) else day_of_image(scan),
+            study_date="" if date_of_name(visit) else day_in_file(scan),
             trace=name,
             scan=scan,
             scan_files=files,

@@ -139,7 +139,8 @@ def _flat_folder(files: Files, folder: str) -> Iterator[Case]:
     images = {name: stem_of(name) for name in beside if not files.is_mask(name)}
     tied: set[str] = set()
     known, names = _Images(stems=images, folder=folder), sorted(stems)
-    for stem, mask in stems.items():
+    for whole, mask in stems.items():
+        stem = _without_version(whole, mask)
         parts = _visit_parts(stem, folder)
         candidates, rest = _images_of(stem, parts, names, known)
         who = stem
@@ -159,6 +160,12 @@ def _flat_folder(files: Files, folder: str) -> Iterator[Case]:
             yield Case(
                 patient=patient, visit=visit, study_date=day_of_name(stem), scan=image, scan_files=(image,)
             )
+
+
+def _without_version(stem: str, mask: str) -> str:
+    """The name of a mask without a version behind the word for a mask, which is no visit: ``P1_mask_v2``."""
+    before = stem_before_mask(mask)
+    return before if before and _VERSION.fullmatch(stem[len(before) :].strip("_-. ")) else stem
 
 
 def _visit_parts(stem: str, folder: str) -> NameParts | None:

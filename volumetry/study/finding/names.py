@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import without_suffix
 from volumetry.study.finding.name_parts import patient_of_folder
-from volumetry.study.identity import date_of_name, is_visit_name
+from volumetry.study.identity import is_visit_name
 from volumetry.study.plain_words import names_a_part
 
 _MASK_WORD = r"(?:masks?|labels?|seg|dseg|segmentations?)"
@@ -49,7 +49,6 @@ _MASK = re.compile(_MASK_WORD)
 _LETTERED_NAME = re.compile(r"(?:les|lesion|tumou?r|met|node|nodule|cyst)[a-f]")
 _NUMBERED_NAME = re.compile(r"(?:[lr]|les|lesion|roi|gtv|tumou?r|met|node|nodule|cyst)\d{1,2}")
 _DATES = re.compile(r"\d{4}([-_.])\d{1,2}\1\d{1,2}|\d{1,2}([-_.])\d{1,2}\2\d{4}")
-_DAY = re.compile(r"(?<![0-9])\d{4}([-_]?)\d{2}\1\d{2}(?![0-9])")
 _FOLDER_OF_NO_LESION = re.compile(
     _MASK_FOLDER.pattern
     + r"|anat|func|dicoms?|niftis?|raw|data|exports?|sessions?|study|studies|originals?|processed|derived"
@@ -243,16 +242,6 @@ def folders_below_visit(name: str) -> list[str]:
 def side_of_folders(name: str) -> str:
     """Return the side that folders between that of the visit and a mask say; empty where they say none."""
     return "" if bids_who(name) is not None else side_of_name(" ".join(folders_below_visit(name)))
-
-
-def day_of_image(scan: str) -> str:
-    """Return the day in the name of an image as an ISO date; empty where there is none, or not one alone.
-
-    >>> day_of_image("P1/v1/scan_2024-06-01.nii.gz")
-    '2024-06-01'
-    """
-    found = {date_of_name(matched[0]) for matched in _DAY.finditer(scan.rpartition("/")[2])} - {""}
-    return found.pop() if len(found) == 1 else ""
 
 
 def is_new_lesion(name: str) -> bool:

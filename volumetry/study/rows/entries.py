@@ -12,6 +12,7 @@ from volumetry.study.identity import (
     VisitOrder,
     composed_text,
     conflict_message,
+    day_in_file,
     doubted_order_message,
     first_days,
     inconsistent_dates_message,
@@ -284,14 +285,15 @@ def _conflicts(
 ) -> dict[tuple[str, str, str], list[str]]:
     """Visits whose place contradicts the dates of their images, each with those that it contradicts.
 
-    Dates that the images say are compared with each other, and dates that somebody gave with these; numbers
-    and dates in the names of visits with the dates that order them.
+    Dates that the images say are compared with each other, and dates that somebody gave with these, and so
+    are those in names of image files; numbers, words and dates in the names of visits with the dates that
+    order them.
     """
-    days: dict[tuple[str, str, bool], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    days: dict[tuple[str, str, int], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for case, _, keys in light:
-        for is_own, day in ((True, case.scan_date), (False, case.study_date)):
+        for of, day in enumerate((case.scan_date, case.study_date, day_in_file(case.scan))):
             if day:
-                days[keys["site"], keys["patient"], is_own][keys["visit"]].add(day)
+                days[keys["site"], keys["patient"], of][keys["visit"]].add(day)
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     given: dict[tuple[str, str], dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for case, _, keys in light:
