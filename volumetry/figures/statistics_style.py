@@ -107,7 +107,9 @@ def rendered(draw: Callable[[], Figure]) -> dict[str, bytes]:
     with mpl.rc_context(STYLE):
         figure = draw()
         # The layout is solved once, for the raster and the vector file alike.
-        figure.draw_without_rendering()
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
         # With no engine at all, `savefig` does not draw a second time to solve it again.
         figure.set_layout_engine(None)
         contents = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from volumetry.formats.dicom.written.lesions import (
@@ -115,13 +116,17 @@ def measurement_report(
         A Comprehensive 3D SR (PS3.3, A.35.13) by TID 1500.
     """
     hd = highdicom()
-    content = hd.sr.MeasurementReport(
+    report = partial(
+        hd.sr.MeasurementReport,
         observation_context=_observers(hd, measured),
         procedure_reported=code(("363679005", "SCT", "Imaging procedure")),
         imaging_measurements=[_group(hd, one, segments) for one in measured],
         title=code(("126000", "DCM", "Imaging Measurement Report")),
-        referenced_images=_described(hd, images) or None,
     )
+    try:
+        content = report(referenced_images=images.datasets)
+    except _UNDESCRIBED:
+        content = report(referenced_images=_described(hd, images) or None)
     key = key_of([one.lesion for one in measured], images)
     written = hd.sr.Comprehensive3DSR(
         evidence=[*images.datasets, segments],
@@ -137,6 +142,10 @@ def measurement_report(
     return written  # type: ignore[no-any-return]
 
 
+_UNDESCRIBED = (AttributeError, ValueError, TypeError, IndexError)
+"""What the library raises for an image that does not say all that it is described by."""
+
+
 def _described(hd: Any, images: SourceImages) -> list[Dataset]:
     """Return the images for the library of the report: those that say all that it describes them by.
 
@@ -146,7 +155,7 @@ def _described(hd: Any, images: SourceImages) -> list[Dataset]:
     for image in images.datasets:
         try:
             hd.sr.ImageLibraryEntryDescriptors(image)
-        except (AttributeError, ValueError, TypeError, IndexError):
+        except _UNDESCRIBED:
             continue
         found.append(image)
     return found
