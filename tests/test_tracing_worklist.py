@@ -315,6 +315,15 @@ def test_a_single_series_has_a_title_and_its_rtstruct_is_found(study: Path) -> N
     assert traced_beside(vm.read_scan(native), native) == ()
 
 
+def test_visits_that_tables_refuse_are_told_before_anybody_reads(study: Path) -> None:
+    assert read_worklist(study, reader="A").refused == {}
+    shutil.copytree(study / "hip01" / "2021-03-02", study / "backup" / "hip01" / "2021-03-02")
+    worklist = read_worklist(study, reader="A")
+    refused = {row.patient for row in worklist.rows if row.number in worklist.refused}
+    assert refused == {"hip01"}
+    assert set(worklist.refused.values()) == {"patient-unclear"}
+
+
 def test_the_segments_of_a_seg_are_rows_and_have_outlines(study: Path) -> None:
     visit = study / "hip01" / "2021-03-02"
     names = ("lesion_L1", "lesion_R1")

@@ -118,14 +118,17 @@ def test_saving_a_hundred_times_changes_nothing(person, study):
     assert saved.read_bytes() == bytes_before
 
 
-def test_clicks_make_a_polygon(person, study):
+@pytest.mark.parametrize("on_first", [False, True])
+def test_clicks_make_a_polygon(person, study, on_first):
+    """A double click closes it, also one on the first point, whose first press has closed it already."""
     person.tracer.open_series(study / "hip04" / "2022-10-18" / "t1_cor")
     person.look()
     corners = np.array([(30.0, 30.0), (30.0, 50.0), (50.0, 50.0), (50.0, 30.0)])
     person.zoom_to(40, 40, 6.0)
     person.key("Shift-G")
-    person.click(corners[:3])
-    person.double_click(corners[3:])
+    person.click(corners if on_first else corners[:3])
+    person.double_click(corners[:1] if on_first else corners[3:])
+    assert not person.tracer.is_half_drawn
     (contour,) = person.tracer.session.state.contours.values()
     pixels = person.tracer.scene.orientation.display_to_pixels(corners)
     assert contour.contour.area_pixels == pytest.approx(400, rel=0.01)

@@ -49,6 +49,7 @@ class StudyScan:
     choices: tuple[SeriesChoice, ...] = ()
     chosen_for: Visit = ("", "", "")
     known_as: str = ""
+    refused: str = ""
 
     @property
     def identity(self) -> str:
@@ -77,6 +78,8 @@ def scans_of(cases: Iterable[Case], study: Path, base: Path) -> list[StudyScan]:
                 place=place,
             ),
         )
+        if case.error is not None:
+            scan.refused = scan.refused or case.error.code
         if case.trace and case.error is None and not case.besides:
             scan.traced += _traced_in(case, study)
     return list(scans.values())

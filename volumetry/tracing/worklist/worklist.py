@@ -123,6 +123,13 @@ class Worklist:
         """Number of visits that are left out: none of their series fits ``[scan]`` of the protocol."""
         return self._found.n_unfit
 
+    @property
+    def refused(self) -> dict[int, str]:
+        """Scans of which tables refuse a lesion, whatever is traced: number to error code, for instance
+        ``patient-unclear`` where a study holds a copy of a series.
+        """
+        return {number: scan.refused for number, scan in self._scans.items() if scan.refused}
+
     def choices(self, number: int) -> tuple[str, ...]:
         """Return the series among which somebody has to choose before a scan is read; mostly none.
 

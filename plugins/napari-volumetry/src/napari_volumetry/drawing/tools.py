@@ -92,6 +92,8 @@ class Drawing:
         self.stroke: Stroke | None = None
         self.clicks: Stroke | None = None
         self.wire: Wire | None = None
+        self._has_closed = False
+        """Whether the last press closed a polygon."""
         self.here: Position | None = None
         self._on_change = on_change
 
@@ -135,6 +137,7 @@ class Drawing:
     def press(self, at: Position) -> None:
         """The button went down."""
         self.here = at
+        self._has_closed = False
         if self.tool == "none":
             return
         self.cancel_if_moved()
@@ -189,9 +192,14 @@ class Drawing:
         self._on_change()
 
     def double_click(self, at: Position) -> bool:
-        """Close a polygon; return whether there was one."""
-        if self.tool not in ("polygon", "wire") or self.clicks is None:
+        """Close a polygon; return whether there was one.
+
+        On its first point, the first of the two presses has closed it: the second begins no other.
+        """
+        if self.tool not in ("polygon", "wire"):
             return False
+        if self.clicks is None:
+            return self._has_closed
         self.here = at
         self._close_polygon()
         return True
@@ -256,6 +264,7 @@ class Drawing:
                     self.clicks.points = [self.wire.anchors[0]]
         elif self._is_near_first(at) and len(self.clicks.points) >= 3:
             self._close_polygon()
+            self._has_closed = True
         elif self.wire is not None:
             self.clicks.points.append(self.wire.add(at))
         else:

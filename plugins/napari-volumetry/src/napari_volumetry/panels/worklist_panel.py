@@ -25,6 +25,7 @@ from napari_volumetry.panels.messages import plain_label
 from napari_volumetry.panels.parts import plain_tip
 from napari_volumetry.panels.tones import set_tone
 from napari_volumetry.tracer import Tracer
+from volumetry import ERROR_CODES
 from volumetry.tracing import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
 
 HEADINGS = {"name": "Case", "finding": "Finding"}
@@ -179,6 +180,12 @@ class WorklistPanel(QWidget):
         if worklist.n_unfit:
             visits = "1 visit has" if worklist.n_unfit == 1 else f"{worklist.n_unfit} visits have"
             said += f". {visits} no series that fits [scan] of the protocol"
+        if worklist.refused:
+            number = len(worklist.refused)
+            # In words of the code alone: those of the error name patients.
+            why = "; ".join(dict.fromkeys(ERROR_CODES[code] for code in worklist.refused.values()))
+            visits = "1 visit" if number == 1 else f"{number} visits"
+            said += f". Tables will refuse lesions of {visits}: {why}"
         if self.tracer.reader and not worklist.may_trace(self.tracer.reader):
             named = ", ".join(worklist.protocol.reading.readers)
             said += f". The protocol does not name the reader {self.tracer.reader} (it names {named})"
