@@ -314,7 +314,8 @@ CHANGES = Table(
         Column(
             name="explained_percent",
             kind="text",
-            what="Change in percent that a difference may explain, as `code=percent`, separated by `;`.",
+            what="Change in percent that a difference may explain, as `code=percent`, separated by `;`. Of "
+            "`plane-tilted` only where the baseline has five slices or more.",
             since="0.2",
         ),
         Column(
