@@ -67,8 +67,7 @@ def read_case(worklist: Worklist, number: int, reader: str, time: str) -> None:
     """Trace and sign one case as a reader would, with an error of their own."""
     scan = vm.read_scan(worklist.scan_path(number), series_uid=worklist.series_uid(number) or None)
     place = worklist.place(number)
-    case = open_case(scan, place, reader=reader, in_background=False)
-    case.session._clock = lambda: time
+    case = open_case(scan, place, reader=reader, in_background=False, now=datetime.fromisoformat(time))
     lesion = case.session.add_lesion("L1", "L")
     error = Random(f"{scan.voxels_sha256} {place.folder.name}").gauss(0, 0.05) + 0.04 * "ABC".index(reader)
     radius = radius_of(scan) * math.exp(error)

@@ -16,8 +16,9 @@ from conftest import ROOT
 from volumetry.error_model import ReadingError, VerdictRule, judge_change
 from volumetry.errors import VolumetryError
 from volumetry.outcomes.analysis import Context, Tidy
+from volumetry.outcomes.endpoints.change_endpoint import analyse_change
 from volumetry.outcomes.endpoints.error_part import error_drawings, error_notes, error_tables
-from volumetry.outcomes.endpoints.judged_changes import log_errors, verdicts
+from volumetry.outcomes.endpoints.judged_changes import error_word, error_words, log_errors, verdicts
 from volumetry.outcomes.inputs.joining import join, read_inputs
 from volumetry.outcomes.plan import Change, read_plan
 from volumetry.outcomes.run import run_outcomes
@@ -183,6 +184,16 @@ def test_where_no_error_is_known_the_outcomes_say_so(tmp_path: Path) -> None:
     plan.write_text(plan.read_text().split("[error]")[0], encoding="utf-8")
     (note,) = error_notes(context_of(plan))
     assert note.startswith("error-unknown: the error of measurement of ")
+    context = context_of(plan)
+    for word, volume in zip(error_words(context), context.cohort.volumes, strict=True):
+        measured = volume.baseline_cm3 is not None and volume.followup_cm3 is not None
+        assert word == ("error-unknown" if measured else "")
+    found = analyse_change(context, Change())
+    for table in found.tables:
+        assert {row["change_error"] for row in table.rows} == {"error-unknown"}, table.name
+    (waterfall,) = (one for one in found.drawings if one.name.endswith("waterfall"))
+    assert "error-unknown" in waterfall.draw().axes[0].get_xlabel()
+    assert error_word(context_of(plan_with_error(tmp_path / "known", 0.05))) == "known"
 
 
 def test_an_error_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_the_second_part_appears_as_a_whole_and_looks_untraced(tmp_path: Path) -
     path.unlink()
     open_again = read_worklist(study, reader="A", now=datetime.fromisoformat(LATE))
     assert numbers(open_again) == [*first, rows[0].number]
-    assert trace.provenance.signed_time == FIRST
+    assert datetime.fromisoformat(trace.provenance.signed_time) == datetime.fromisoformat(FIRST)
 
 
 def test_released_reads_do_not_tell_in_the_worklist(read_once: Path, tmp_path: Path) -> None:

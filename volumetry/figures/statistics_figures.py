@@ -86,13 +86,14 @@ def draw_waterfall(
     intervals: Sequence[tuple[float, float] | None] = (),
     within_error: Sequence[bool] = (),
     not_comparable: Sequence[bool] = (),
+    note: str = "",
     ax: Axes | None = None,
 ) -> Drawn:
     """Draw the change of each row in percent, ordered, with the band of no change.
 
     Into `ax` if axes are given, which are then returned. `intervals` are the limits of each row's change
     under the error of measurement, in percent, where known; rows `within_error` are pale, those of visits
-    that are `not_comparable` hatched.
+    that are `not_comparable` hatched. A `note` stands below.
     """
     sizes = {label: sum(group == label for group in groups) for label in labels}
     entries = {
@@ -122,6 +123,7 @@ def draw_waterfall(
     axes.axhline(0, color=INK, lw=0.6)
     told = [f"pale: {len(pale)} within the error"] if pale else []
     told += [f"hatched: {len(hatched)} not comparable"] if hatched else []
+    told += [note] if note else []
     within = "".join(f"\n{line}" for line in told)
     axes.set_xlabel(f"{sentence(unit)}s in order of change (n = {len(order)}){within}")
     axes.set_ylabel(

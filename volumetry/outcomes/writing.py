@@ -17,6 +17,7 @@ from typing import Any
 from volumetry._version import __version__
 from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.outcomes.analysis import Analysis, Context, Drawing, Outcome
+from volumetry.outcomes.endpoints.judged_changes import error_words
 from volumetry.outcomes.plain import finite, plain
 from volumetry.outcomes.results_page import results_page
 from volumetry.tables import csv_cell
@@ -107,9 +108,12 @@ def _tables(report: Report) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def _joined(context: Context) -> list[Mapping[str, Any]]:
+    errors = error_words(context) if any(context.cohort.volumes) else []
     table = context.cohort.table
     return [
         {
+            # A column of the input of that name is the input's.
+            **({"change_error": errors[row]} if errors else {}),
             "line": line,
             "analysed_as": context.cohort.group[row],
             **{name: cells[row] for name, cells in table.columns.items()},

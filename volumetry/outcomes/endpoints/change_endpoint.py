@@ -12,6 +12,7 @@ from volumetry.outcomes.endpoints.binary_endpoint import binary_question, recomm
 from volumetry.outcomes.endpoints.change_figures import change_drawings
 from volumetry.outcomes.endpoints.class_endpoint import compare_counts
 from volumetry.outcomes.endpoints.error_part import error_drawings, error_notes, error_tables
+from volumetry.outcomes.endpoints.judged_changes import error_word
 from volumetry.outcomes.inputs.lesion_volumes import (
     CLASSES,
     HeightRule,
@@ -169,13 +170,17 @@ def responder_rows(context: Context, name: str) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClusteredDataWarning)  # the table describes rows; tests say more
         found = responder_table(table, group="group", level=context.level)
-    return [{"endpoint": name, "population": context.population, **asdict(row)} for row in found.rows]
+    error = error_word(context)
+    return [
+        {"endpoint": name, "population": context.population, **asdict(row), "change_error": error}
+        for row in found.rows
+    ]
 
 
 def sensitivity_rows(context: Context) -> list[dict[str, Any]]:
     """Return classes and their comparison at other thresholds, each other choice by itself."""
     chosen = context.plan.sensitivity or Sensitivity()
-    rows = []
+    rows, error = [], error_word(context)
     reader = context.cohort.reader
     settings: list[tuple[str, HeightRule, bool]] = [(reader, "as measured", True)]
     settings += [(reader, height, True) for height in chosen.height_rules]
@@ -186,7 +191,8 @@ def sensitivity_rows(context: Context) -> list[dict[str, Any]]:
             rule = change_rule(context.plan.volumes, threshold)
             volumes = _volumes(context, own_reader, height, rule, guarded)
             row = {"threshold_percent": threshold, "height_rule": height, "reader": own_reader}
-            rows.append({**row, "guards": guarded, **_sensitivity(context, volumes)})
+            told = {**_sensitivity(context, volumes), "change_error": error}
+            rows.append({**row, "guards": guarded, **told})
     return rows
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from volumetry.outcomes.analysis import Context, Drawing
-from volumetry.outcomes.endpoints.judged_changes import change_limits, log_errors, verdicts
+from volumetry.outcomes.endpoints.judged_changes import change_limits, error_word, log_errors, verdicts
 from volumetry.outcomes.endpoints.number_endpoint import paired_drawing
 from volumetry.outcomes.inputs.lesion_volumes import CLASSES, UnitVolume, change_rule, three_classes
 from volumetry.outcomes.plan import Change, file_name
@@ -67,7 +67,15 @@ def _waterfall(context: Context, volumes: Evaluable, band: tuple[float, float]) 
         intervals=[interval for _, _, interval, _ in known],
         within_error=[verdict == "within_error" for *_, verdict in known],
         not_comparable=[verdict == "not_evaluable" for *_, verdict in known],
+        note=_error_note(context),
     )
+
+
+def _error_note(context: Context) -> str:
+    word = error_word(context)
+    if "error-unknown" not in word:
+        return ""
+    return word.replace("error-unknown", "error of measurement unknown (error-unknown)")
 
 
 def _responders(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:

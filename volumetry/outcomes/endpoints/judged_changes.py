@@ -73,6 +73,35 @@ def judged_changes(context: Context) -> list[JudgedChange | None]:
     ]
 
 
+def error_words(context: Context) -> list[str]:
+    """Say of each row whether the error of its change is ``known`` or ``error-unknown``; empty without one.
+
+    It is known where the plan names one, or where ``changes.csv`` judged all changes of the row.
+    """
+    cohort = context.cohort
+    by_plan = context.plan.error is not None and cohort.inputs.reading_error is not None
+    unknown: dict[Key, bool] = {}
+    for change in cohort.changes:
+        key = unit_key(change, context.plan.volumes.unit)
+        flagged = "error-unknown" in str(change.get("flags") or "").split(";")
+        unknown[key] = unknown.get(key, False) or flagged
+    found = []
+    for key, volume in zip(cohort.keys, cohort.volumes, strict=True):
+        measured = volume.baseline_cm3 is not None and volume.followup_cm3 is not None
+        word = "known" if by_plan or not unknown.get(key, True) else "error-unknown"
+        found.append(word if measured else "")
+    return found
+
+
+def error_word(context: Context) -> str:
+    """Say it of all rows: ``known``, ``error-unknown``, or ``error-unknown for 3 of 40``."""
+    told = [word for word in error_words(context) if word]
+    unknown = told.count("error-unknown")
+    if not unknown:
+        return "known" if told else ""
+    return "error-unknown" if unknown == len(told) else f"error-unknown for {unknown} of {len(told)}"
+
+
 def verdicts(context: Context) -> list[str | None]:
     """Return the verdict of each row; None where nothing is judged, or the error is not known."""
     return [None if judged is None else judged.worth.verdict or None for judged in judged_changes(context)]

@@ -91,7 +91,7 @@ class ErrorPlan:
     """The error of measurement, and how often every change is measured once more."""
 
     repeatability: str = setting("`repeatability.json` of `volumetry agreement`, relative to the plan")
-    simulations: int = setting("simulations", 1000)
+    simulations: int = setting("simulations; the ordered model is fitted in the first 25 of them", 1000)
     seed: int = setting("seed of the simulations", 0)
 
     def __post_init__(self) -> None:

@@ -40,7 +40,6 @@ from volumetry.tracing.disk.revisions import (
     save_revision,
 )
 from volumetry.tracing.disk.snapshot import write_snapshot
-from volumetry.tracing.session.event_log import now
 from volumetry.tracing.session.events import Event
 from volumetry.tracing.session.session import TracingSession
 from volumetry.tracing.session.state import TracingState, state_document
@@ -114,7 +113,7 @@ class TracingCase:
             "previous_hash": previous_hash,
             "reader": self.session.reader,
             "state": state_document(state),
-            "time": now(),
+            "time": self.session.clock(),
             "tool": f"volumetry {__version__}",
         }
         return JournalWriter(

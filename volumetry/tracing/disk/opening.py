@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from volumetry.change import ChangeRule
@@ -17,6 +18,7 @@ from volumetry.tracing.disk.lock import locked
 from volumetry.tracing.disk.places import CasePlace, drawn_on, scan_key
 from volumetry.tracing.disk.recovery import recover
 from volumetry.tracing.disk.revisions import read_saved, roll_forward
+from volumetry.tracing.session.event_log import now as now_text
 from volumetry.tracing.session.loading import same_contours
 from volumetry.tracing.session.session import TracingSession
 
@@ -33,6 +35,7 @@ def open_case(
     take_over: bool = False,
     only_look: bool = False,
     in_background: bool = True,
+    now: datetime | None = None,
 ) -> TracingCase:
     """Open a scan for tracing: its saved traces, and the journal of a session that did not end.
 
@@ -54,6 +57,9 @@ def open_case(
         Open it read-only: nothing is written, so the folder need not be writable.
     in_background : bool
         Write the journal in a thread of its own.
+    now : datetime, optional
+        The time of everything that is done in this session, as for a reading that a script simulates; left
+        out, the computer's. A time without a zone is taken as local.
 
     Returns
     -------
@@ -91,6 +97,7 @@ def open_case(
             protocol=protocol,
             start=recovered.start,
             events=recovered.events,
+            clock=now_text if now is None else lambda: _text(now),
         )
         session.is_read_only = lock is None
         saved, problems = _saved_traces(scan, place, reader, roll=lock is not None)
@@ -113,6 +120,10 @@ def open_case(
     session.journal = case
     _load(case, saved)
     return case
+
+
+def _text(moment: datetime) -> str:
+    return (moment if moment.tzinfo else moment.astimezone()).isoformat(timespec="milliseconds")
 
 
 def _unknown_reader(reader: str, readers: Collection[str]) -> UsageError:

@@ -56,7 +56,7 @@ class EventLog:
         self.journal = journal
         self.is_read_only = False
         self.current_lesion = next(iter(self.state.lesions), "")
-        self._clock = clock
+        self.clock = clock
 
     # -- the one way to change anything -----------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class EventLog:
             )
         event = Event(
             number=self.state.number + 1,
-            time=self._clock(),
+            time=self.clock(),
             reader=self.reader,
             action=action,
             replacements=tuple(changes),

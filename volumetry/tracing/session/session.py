@@ -183,7 +183,7 @@ class TracingSession(DrawnSlices):
             `volumetry measure` would refuse what would be saved.
         """
         wanted = open_lesion(self.state, self._id(lesion_id)).id
-        check, time = self.signing_check(wanted), self._clock()
+        check, time = self.signing_check(wanted), self.clock()
         self._apply(lesion_edits.sign(self.state, wanted, check, time=time, acknowledged=acknowledged))
 
     def reopen(self, reason: str, lesion_id: str | None = None) -> None:
@@ -268,7 +268,7 @@ class TracingSession(DrawnSlices):
         contours = [c for index in slices for c in self.confirmed_contours(lesion.id, index)]
         provenance = Provenance(
             reader=self.reader,
-            time=time or lesion.signed_time or self._clock(),
+            time=time or lesion.signed_time or self.clock(),
             tool=f"volumetry {__version__}",
             protocol=self.protocol,
             read=lesion.read,
