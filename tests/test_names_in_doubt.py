@@ -521,6 +521,23 @@ def test_masks_of_a_template_are_no_volumes_of_the_patient(tmp_path):
     assert [row["category"] for row in changes] == ["decrease"]
 
 
+@pytest.mark.parametrize(
+    ("mask", "image"),
+    [
+        ("wlesion_mask", "wlesion"),
+        ("lesion_mask_MNI", "t1_MNI"),
+        ("lesion_warped_mask", "t1"),
+        ("wt1_mask", "wt1"),
+    ],
+)
+def test_masks_that_were_warped_at_both_visits_are_flagged(tmp_path, mask, image):
+    masks = {f"P1/{visit}/{mask}": rows for visit, rows in (("v1", 10), ("v2", 5))}
+    images = [f"P1/{visit}/{image}" for visit in ("v1", "v2")]
+    _, rows, changes = results(tmp_path / "study", masks, images=images)
+    assert [change["category"] for change in changes] == ["decrease"]
+    assert all("template-space" in row["flags"].split(";") for row in (*rows, *changes))
+
+
 def test_roi_is_a_word_for_a_mask_in_names_of_bids(tmp_path):
     name = "sub-01/ses-{}/anat/sub-01_ses-{}"
     masks = {name.format(n, n) + "_lesion_roi": 10 // n for n in (1, 2)}

@@ -110,6 +110,8 @@ FLAGS = MappingProxyType(
         "visit-dates-conflict": "the order of the visits contradicts dates of the images or of the manifest, "
         "or dates of the images contradict each other",
         "side-changed": "tracings of a lesion without a side lie left and right, more than 50 mm apart",
+        "template-space": "by its name, the mask or its image was warped to a template (MNI, warped, w of SPM): "
+        "the volume is not that of the patient",
         "patient-conflict": "headers of a patient's images say that they are of several; [identity] counts",
         "outside-repeatability-range": "a volume lies outside the sizes of the repeated reads",
         "few-repeated-reads": "the error rests on so few repeated reads that its probabilities are too sure",

@@ -61,6 +61,13 @@ _NO_TIME = re.compile(r"(?:pred|bl[aeou]).*")
 """Words that only begin as ``pre`` and ``bl`` do: prediction, bleeding."""
 _BETWEEN = re.compile(r"[^_-]+")
 _READ_WORD = re.compile(r"reads?-?\d*|reader.*")
+_WARPED = re.compile(r"s?m?w[rc]?\d?(?P<rest>[a-z]+\d*w?)")
+_IN_TEMPLATE = re.compile(
+    r"(?:^|[\W_])(?:(?:in|to|2)?mni(?:\d\w*)?|(?:in|to)?talairach|warped|normali[sz]ed|icbm\d*\w*|template|"
+    r"(?:in|to|2)(?:template|atlas|standard))(?:[\W_]|$)",
+    re.IGNORECASE,
+)
+"""Words for the space of a template, in which a volume is not that of the patient."""
 _NEW_LESION = re.compile(r"(?:^|[_. -])new[_. -]?(?:lesion|roi)s?(?![a-z])", re.IGNORECASE)
 _ENTITY = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9.+]+)")
 _DERIVED_ENTITIES = {"label", "desc", "seg", "res", "den", "space", "hemi"}
@@ -184,6 +191,22 @@ def template_of_name(name: str) -> str:
     """
     matched = _TEMPLATE.search(name.rpartition("/")[2].partition(".")[0])
     return matched["space"] if matched else ""
+
+
+def is_of_template(name: str) -> bool:
+    """Return whether the name of a file, of BIDS or others, says that it was warped to a template.
+
+    SPM writes ``w`` before the name of what it has warped.
+
+    >>> [is_of_template(f"{name}.nii.gz") for name in ("lesion_mask_MNI", "wt1_mask", "wrist_mask", "w12_mask")]
+    [True, True, False, False]
+    """
+    stem = without_suffix(name.rpartition("/")[2])
+    first = re.split(r"[\W_]", image_stem(name).casefold())[0]
+    warped = _WARPED.fullmatch(first)
+    rest = warped["rest"] if warped else ""
+    is_word = len(rest) > 1 and not rest.isdecimal() and (is_image_word(rest) or names_a_part(rest))
+    return is_word or _IN_TEMPLATE.search(stem) is not None or bool(template_of_name(name))
 
 
 def bids_contradiction(name: str) -> tuple[str, ...]:

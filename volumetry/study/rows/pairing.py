@@ -32,7 +32,7 @@ Patient = tuple[str | None, str]
 UNKNOWN_ORDER = "visit-order-unknown"
 _OTHER_SIDE_MM, _OTHER_JOINT_MM = 50.0, 100.0
 """Tracings so far apart, on both sides of the middle, may be of two lesions; they are, like hips, of two."""
-_CONFLICTS = ("visit-dates-conflict", "patient-conflict")
+_CONFLICTS = ("visit-dates-conflict", "patient-conflict", "template-space")
 """Flags of a change whose two visits both have them."""
 
 

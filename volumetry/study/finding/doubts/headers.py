@@ -212,7 +212,7 @@ class _Doubts:
             return case
         # Who calls visits by StudyDate has said which of the dates counts.
         is_doubted = is_doubted and self.rules.visit != "StudyDate"
-        return replace(case, conflicts=tuple(conflicts), order_doubted=is_doubted)
+        return replace(case, conflicts=(*case.conflicts, *conflicts), order_doubted=is_doubted)
 
     def about(self, case: Case) -> VolumetryError | None:
         """Return why patient or visit of a case is not believed; None where nothing speaks against them."""

@@ -29,6 +29,7 @@ from volumetry.study.finding.names import (
     folders_below_visit,
     image_stem,
     is_image_word,
+    is_of_template,
     side_of_folders,
     stem_before_mask,
     template_of_name,
@@ -267,7 +268,12 @@ def doubted_names(cases: Iterable[Case], rules: IdentitySection) -> Iterator[Cas
     doubts = NameDoubts.of(cases, rules)
     for case in cases:
         error = None if case.error else doubts.about(case)
-        yield case if error is None else replace(case, error=error)
+        if error is not None:
+            yield replace(case, error=error)
+        elif case.trace and case.form == "mask" and (is_of_template(case.trace) or is_of_template(case.scan)):
+            yield replace(case, conflicts=(*case.conflicts, "template-space"))
+        else:
+            yield case
 
 
 def _of_several(
