@@ -198,7 +198,7 @@ def is_of_template(name: str) -> bool:
 
     SPM writes ``w`` before the name of what it has warped.
 
-    >>> [is_of_template(f"{name}.nii.gz") for name in ("lesion_mask_MNI", "wt1_mask", "wrist_mask", "w12_mask")]
+    >>> [is_of_template(f"{name}.nii") for name in ("lesion_mask_MNI", "wt1_mask", "wrist_mask", "w12_mask")]
     [True, True, False, False]
     """
     stem = without_suffix(name.rpartition("/")[2])
