@@ -110,7 +110,7 @@ FLAGS = MappingProxyType(
         "visit-dates-conflict": "the order of the visits contradicts dates of the images or of the manifest, "
         "or dates of the images contradict each other",
         "side-changed": "tracings of a lesion without a side lie left and right, more than 50 mm apart",
-        "template-space": "the mask or its image was warped to a template by its name (MNI, warped, SPM's w); "
+        "template-space": "the mask or its image was warped to a template by its name (MNI, warped, w); "
         "the volume is not that of the patient",
         "patient-conflict": "headers of a patient's images say that they are of several; [identity] counts",
         "outside-repeatability-range": "a volume lies outside the sizes of the repeated reads",
