@@ -98,6 +98,9 @@ def test_a_third_reader_draws_over_both(person, study, two_reads, disc):
     for index in range(4, 8):
         person.tracer.session.add_outline(index, disc(55, 60, 11.5)[:-1])
     person.press(button(panel, "Take mine"))
+    assert not list(two_reads["EF"].parent.glob("L9_consensus*"))
+    assert "AB has not signed it. It is your own." in panel._question.text()
+    person.press(button(panel, "Settle"))
     (path,) = two_reads["EF"].parent.glob("L9_consensus*.trace.json")
     assert read_trace(path).provenance.reason.startswith("drawn by AB; of CD ")
     third = read_trace(two_reads["EF"].parent / "L9_AB.trace.json")

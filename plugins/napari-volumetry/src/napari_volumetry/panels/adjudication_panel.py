@@ -261,7 +261,7 @@ class AdjudicationPanel(QWidget):
 
     # -- deciding ---------------------------------------------------------------------------------------
 
-    def ask(self, reader: str) -> None:
+    def ask(self, reader: str, *, how: str = "chosen") -> None:
         """Ask whether a reader's outline is to be the consensus."""
         adjudication, number = self.adjudication, self.number
         if adjudication is None or number is None:
@@ -271,7 +271,8 @@ class AdjudicationPanel(QWidget):
         for made in self.buttons:
             made.hide()
         said = [f"The outline of {reader} becomes the consensus of {row.lesion}."]
-        if not self._reads[reader].provenance.signed_time:
+        read = self._reads.get(reader)
+        if read is None or not read.provenance.signed_time:
             said.append(f"{reader} has not signed it.")
         if reader == self.tracer.reader:
             said.append("It is your own.")
@@ -279,7 +280,7 @@ class AdjudicationPanel(QWidget):
             said.append(f"So far it is {row.consensus}; that is kept among the versions.")
         self._question.setText(" ".join(said))
         self._question.show()
-        self._add_button("Settle", partial(self.choose, reader))
+        self._add_button("Settle", partial(self._settle, reader, how))
         self._add_button("Not yet", partial(self._show_legend, row))
 
     def choose(self, reader: str) -> bool:
@@ -291,7 +292,7 @@ class AdjudicationPanel(QWidget):
         return self.number is not None and self.open(self.number, draws=True)
 
     def take_mine(self) -> bool:
-        """Save what was drawn and make it the consensus; return whether it is."""
+        """Save what was drawn, and ask whether it is to be the consensus; return whether it is saved."""
         session, lesion = self.tracer.session, self.tracer.lesion
         if session is None or lesion is None:
             return False
@@ -301,7 +302,11 @@ class AdjudicationPanel(QWidget):
             return False
         if not self.tracer.save() or not self.read():
             return False
-        return self._settle(self.tracer.reader, "drawn")
+        if self.adjudication is None or self.number is None:
+            return False
+        self._reads = self.adjudication.reads(self.number)
+        self.ask(self.tracer.reader, how="drawn")
+        return True
 
     def _settle(self, reader: str, how: str) -> bool:
         adjudication, number = self.adjudication, self.number
