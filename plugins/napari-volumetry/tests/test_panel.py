@@ -293,6 +293,20 @@ def test_a_new_lesion_takes_the_side_on_which_it_is_drawn(traced, disc, key):
     assert (person.tracer.lesion.name, person.tracer.lesion.side) == ("mine", "R")
 
 
+@pytest.mark.parametrize("name", ["hip01", "a very long name " * 6])
+def test_how_far_a_case_is_can_be_read_whole(person, study, name):
+    person.viewer.window.resize(1280, 800)
+    (study / "hip01").rename(study / name.strip())
+    person.tracer.open_study(study)
+    person.widget.tabs.setCurrentWidget(person.worklist)
+    person.look(0.2)
+    table = person.worklist.table
+    assert table.horizontalScrollBar().maximum() == 0
+    for column in range(1, table.columnCount()):
+        if not table.isColumnHidden(column):
+            assert table.columnWidth(column) >= table.sizeHintForColumn(column)
+
+
 def test_what_is_asked_and_listed_can_be_answered_without_scrolling(traced):
     """At 1280 x 800 too: the buttons of a question, and those above a check list, are in view."""
     person = traced

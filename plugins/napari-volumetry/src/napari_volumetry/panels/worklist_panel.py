@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QModelIndex, QPersistentModelIndex, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -36,6 +37,8 @@ SMALLER_POINTS = 1.0
 """The rows are written smaller than the panel, so that case and state stand side by side."""
 LONGEST_PIXELS = 190
 """A longer name is shown with dots in its middle, and whole in the tip."""
+SHORTEST_PIXELS = 100
+"""Room for a name at least, where the others want all there is."""
 LINES = 4
 """Room for what is said."""
 CHOICES = ("all", LEFT, *STATES)
@@ -101,6 +104,7 @@ class WorklistPanel(QWidget):
         table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         header = table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(ROW_COLUMNS.index("name"), QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
         # A name stays on its line. Findings are few: they stand with the state, and names have their room.
         table.setWordWrap(False)
@@ -151,6 +155,22 @@ class WorklistPanel(QWidget):
                 item.setData(ROW, row)
                 self.table.setItem(number, place, item)
         self._mark_open()
+        self._fit_names()
+
+    def _fit_names(self) -> None:
+        """Give the names the room that the other columns leave: how far a case is must be read whole."""
+        table, name = self.table, ROW_COLUMNS.index("name")
+        shown = [n for n in range(table.columnCount()) if n != name and not table.isColumnHidden(n)]
+
+        def wanted(column: int) -> int:
+            return max(table.sizeHintForColumn(column), table.horizontalHeader().sectionSizeHint(column))
+
+        room = table.viewport().width() - sum(wanted(n) for n in shown)
+        table.setColumnWidth(name, max(min(wanted(name), room, LONGEST_PIXELS), SHORTEST_PIXELS))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802, D102
+        super().resizeEvent(event)
+        self._fit_names()
 
     def _text(self, row: WorklistRow, name: str) -> str:
         """What a column shows of a row."""
@@ -159,8 +179,8 @@ class WorklistPanel(QWidget):
         if name != "state":
             return str(getattr(row, name))
         state = "unreadable" if row.number in self.tracer.unreadable else row.state
-        # What was found first: where the column is narrow, the end is left out.
-        return f"{row.finding}, {state}" if row.finding else state
+        # What was found first: where the column is narrow, the end is left out. Without more, it is saved.
+        return ", ".join(filter(None, (row.finding, "" if row.finding and state == "saved" else state)))
 
     def _said(self, n_shown: int) -> str:
         worklist = self.tracer.worklist
