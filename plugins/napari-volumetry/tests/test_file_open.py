@@ -98,6 +98,13 @@ def test_the_rtstruct_beside_a_series_is_offered_and_taken_over(person, study):
     assert not person.panel.notice.isVisible()
     names = {lesion.name for lesion in person.tracer.session.state.lesions.values()}
     assert {"lesion_L1", "lesion_R1"} <= names
+    # Taken back, it is offered again; left, it is not.
+    person.key("Control-Z")
+    assert not person.tracer.session.state.lesions
+    assert person.panel.notice.isVisible()
+    person.press(person.panel.notice.buttons[-1])
+    person.key("Control-Shift-Z", "Control-Z")
+    assert not person.panel.notice.isVisible()
 
 
 def test_a_case_that_is_open_is_not_replaced(person, study):

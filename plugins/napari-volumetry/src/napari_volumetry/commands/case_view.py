@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from weakref import ref
 
 from napari.components import ViewerModel
@@ -59,6 +60,7 @@ class CaseView(QObject):
         self._fitted: tuple[object, ...] = ()
         """Place and zoom that `fit` chose last."""
         self._is_offering = self._is_asking_place = False
+        self._offered: tuple[str, tuple[tuple[str, Callable[[], object]], ...]] | None = None
         self._asked_of: int | None = None
         """Number of the state that a question is about; it is answered by the next edit."""
         self.decision_needed.connect(self._forget_offer)
@@ -177,9 +179,19 @@ class CaseView(QObject):
         self.message_shown.emit(text, is_error)
 
     def offer(self, text: str, choices: tuple[tuple[str, Callable[[], object]], ...]) -> None:
-        """Offer outlines to go on with, until there is a lesion or the case is left."""
-        self.decision_needed.emit(text, choices)
-        self._is_offering = True
+        """Offer outlines to go on with, until there is a lesion or the case is left.
+
+        Where the lesions are taken back, it is offered again.
+        """
+
+        def chosen(do: Callable[[], object]) -> None:
+            do()
+            if self.session is None or not self.session.state.lesions:
+                self._is_offering, self._offered = False, None  # nothing is wanted of it
+
+        self._offered = None
+        self.decision_needed.emit(text, tuple((name, partial(chosen, do)) for name, do in choices))
+        self._is_offering, self._offered = True, (text, choices)
 
     def ask_until_edit(self, text: str, choices: tuple[tuple[str, Callable[[], object]], ...]) -> None:
         """Ask what is to be done with the state as it is: who draws, undoes or saves goes on with it."""
@@ -199,6 +211,15 @@ class CaseView(QObject):
         if self._is_offering and (self.session is None or self.session.state.lesions):
             self._is_offering = False
             self.decision_over.emit()
+        if self.session is None:
+            self._offered = None
+        elif self._offered is not None and not self.session.state.lesions and not self._is_asking:
+            self.offer(*self._offered)
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether a question of this view stands unanswered."""
+        return self._is_offering or self._is_asking_place or self._asked_of is not None
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
