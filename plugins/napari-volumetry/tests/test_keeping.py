@@ -260,10 +260,14 @@ def test_a_signed_lesion_is_locked_until_there_is_a_reason(person, series, disc,
 def test_a_panel_that_was_closed_for_good_hears_nothing_any_more(person, study, disc):
     assert person.tracer.open_study(study)
     assert person.tracer.open_row(1)
-    first = person.panel
+    first, overlay = person.panel, person.tracer.scene.overlay
     for _ in range(2):
         person.viewer.window.remove_dock_widget(person.widget)
+        person.look()
+        assert overlay.note == "Nothing traced yet. Plugins > Volumetry > Tracer shows the panel again"
         person.widget = add_tracer(person.viewer)
+        person.look()
+        assert overlay.note == ""
     said = []
     first.messages.say = lambda text, is_error: said.append(text)
     person.tracer.say("Saved.", False)

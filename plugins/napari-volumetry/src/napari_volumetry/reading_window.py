@@ -124,11 +124,18 @@ class ReadingWindow(QObject):
             if values is not None:
                 overlay.over = (gray_image(values, *comparison.limits), OVER_OPACITY)
         overlay.other_rings = comparison.rings(self._lesion())
-        overlay.note = "\n".join((*scene.orientation.warnings, *self._said_of_other()))
+        said = (*self._said_for_panel(), *scene.orientation.warnings, *self._said_of_other())
+        overlay.note = "\n".join(said)
         overlay.refresh()
         self.other.is_smooth = overlay.is_smooth
         if is_beside:
             self.other.refill_soon()
+
+    def _said_for_panel(self) -> list[str]:
+        """What the panel would say, and how it is shown again, where somebody has closed it."""
+        if self.panel is None or self.panel.isVisible() or not self.window.isVisible():
+            return []
+        return [f"{self.tracer.state_words}. Plugins > Volumetry > Tracer shows the panel again"]
 
     def _said_of_other(self) -> list[str]:
         """What of the other visit lies over the picture, and whether it lies where it belongs."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import napari.viewer
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -112,6 +114,19 @@ class TracerWidget(QWidget):
         app = QApplication.instance()
         if app is not None and held is None:
             app.aboutToQuit.connect(self.tracer.close_case)
+
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802, D102
+        super().hideEvent(event)
+        self._tell_picture()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802, D102
+        super().showEvent(event)
+        self._tell_picture()
+
+    def _tell_picture(self) -> None:
+        """Let the picture say what the panel does not while it is closed."""
+        with suppress(RuntimeError):  # the window goes, too
+            QTimer.singleShot(0, self.reading_window, self.reading_window.refresh)
 
     def retire(self) -> None:
         """Hear the tracer no longer: another panel has taken this one's place."""
