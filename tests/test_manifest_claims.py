@@ -100,8 +100,11 @@ def test_one_tracing_is_of_one_lesion_side_reader_and_read(study, column, first,
 
 
 def test_a_line_that_is_there_twice(study):
-    rows, _ = batch(study, [line("P1", 2020), line("P1", 2020), line("P1", 2021)])
+    years = (2020, 2020, 2021)
+    rows, changes = batch(study, [line("P1", year, side="L") for year in years], "--height", "spacing")
     assert [row["code"] for row in rows] == ["ambiguous-lesion"] * 2 + [""]
+    assert "lines of the manifest are equal" in rows[0]["message"]
+    assert [(c["lesion"], c["reason"]) for c in changes] == [("1", "ambiguous-lesion")]
 
 
 def test_several_lesions_of_a_file_and_readers_of_a_scan_are_right(study):

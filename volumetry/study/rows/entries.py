@@ -113,6 +113,10 @@ class Entry:
         )
 
 
+_TOLD_BY_CASE = ("patient-unclear", "visit-unclear", "ambiguous-lesion")
+"""Codes of cases whose messages say more than that their names are equal."""
+
+
 def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[Entry]:
     """Return every row's entry, in the order of the tables.
 
@@ -135,8 +139,8 @@ def join_identities(measured: Iterable[Measured], protocol: Protocol) -> list[En
             continue
         patient = (keys["site"], keys["patient"])
         order = orders[patient]
-        is_unclear = case.error is not None and case.error.code in ("patient-unclear", "visit-unclear")
-        message = read.message if read and not is_unclear else ""
+        is_told = case.error is not None and case.error.code in _TOLD_BY_CASE
+        message = read.message if read and not is_told else ""
         code = "ambiguous-lesion" if message else _empty_code(keys, protocol)
         if i in opposite and not code:
             code, message = "side-mismatch", "the tracing names another side than its images (Laterality)"

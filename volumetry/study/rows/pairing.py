@@ -81,8 +81,8 @@ def _changes_of_patient(
         both = baseline.get(ordered[0]), followup.get(visit)
         dates = (_day(baseline, ordered[0], visits), _day(followup, visit, visits))
         pair = (
-            _visit(both[0], failures.get(ordered[0]) or "baseline-not-traced"),
-            _visit(both[1], failures.get(visit) or "followup-not-traced"),
+            _visit(both[0], _failure_of(unit, ordered[0], failures) or "baseline-not-traced"),
+            _visit(both[1], _failure_of(unit, visit, failures) or "followup-not-traced"),
         )
         apart_mm = _mm_across(*both)
         if _is_one_tracing(*both) or apart_mm > _OTHER_JOINT_MM:
@@ -100,19 +100,21 @@ def _changes_of_patient(
 
 def _gathered(
     rows: Iterable[Row],
-) -> tuple[dict[str, tuple[int, str]], dict[Unit, dict[str, Row]], dict[str, str]]:
+) -> tuple[dict[str, tuple[int, str]], dict[Unit, dict[str, Row]], dict[tuple[str, Unit], str]]:
     """Return the visits of a patient, the first read of every lesion by every reader, and what failed.
 
     Returns
     -------
     visits : dict of visit to (place in the order, study date)
     units : dict of (side, lesion, reader) to dict of visit to row
-    failures : dict of visit to code
-        Of files that name no lesion, and so may have held any of them.
+    failures : dict of visit and unit to code
+        Of tracings without a volume whose lesion or side nobody knows, and which so may be of any of them:
+        those that name neither, and those that fit a lesion which has no tracing at the visit.
     """
     visits: dict[str, tuple[int, str]] = {}
     units: dict[Unit, dict[str, Row]] = {}
-    failures: dict[str, str] = {}
+    failures: dict[tuple[str, Unit], str] = {}
+    partly_named: list[tuple[Unit, str, Row]] = []
     for row in rows:
         visit = row["visit"] or ""
         order, known_date = visits.get(visit, (row["visit_order"] or 0, ""))
@@ -120,13 +122,37 @@ def _gathered(
         if row["status"] == "not_traced":
             continue
         if row["code"] and not row["lesion"] and not row["side"]:
-            failures[visit] = row["code"] or ""
+            failures[visit, ("", "", "")] = row["code"]
             continue
         unit = (row["side"] or "", row["lesion"] or "", row["reader"] or "")
+        if row["code"] and "" in unit[:2]:
+            partly_named.append((unit, visit, row))
+            continue
         held = units.setdefault(unit, {}).get(visit)
         if held is None or (row["read"] or 1) < (held["read"] or 1):
             units[unit][visit] = row
+    fitting = {
+        (unit, visit)
+        for unit, visit, _ in partly_named
+        if any(_may_be(unit, other) and visit not in held for other, held in units.items())
+    }
+    for unit, visit, row in partly_named:
+        if (unit, visit) in fitting:
+            failures[visit, unit] = row["code"] or ""
+        else:
+            units.setdefault(unit, {}).setdefault(visit, row)
     return visits, units, failures
+
+
+def _may_be(partly: Unit, unit: Unit) -> bool:
+    """Whether a tracing of which side or lesion is unknown may be of a lesion."""
+    return all(name in ("", other) for name, other in zip(partly, unit, strict=True)) and partly != unit
+
+
+def _failure_of(unit: Unit, visit: str, failures: Mapping[tuple[str, Unit], str]) -> str:
+    """The code of a tracing of a visit that may be of a lesion; empty where there is none."""
+    codes = (code for (at, partly), code in failures.items() if at == visit and _may_be(partly, unit))
+    return next(codes, "")
 
 
 def _pairs(

@@ -307,6 +307,13 @@ def _tracing_of_several(group: Sequence[Lined]) -> VolumetryError:
         "reads": {case.read for case in cases},
     }
     several = [name for name, values in differing.items() if len(values) > 1]
+    if all(case == cases[0] for case in cases):
+        return VolumetryError(
+            "ambiguous-lesion",
+            "lines of the manifest are equal",
+            values=_values(group),
+            todo="Delete all of them but one.",
+        )
     return VolumetryError(
         "ambiguous-lesion",
         f"the manifest names one tracing for several {' and '.join(several)}"
