@@ -332,3 +332,42 @@ def test_an_l_beside_an_r_is_a_side(tmp_path):
     lines = [["ID", "Vol L v1", "Vol L v2", "Vol R v1", "Vol R v2"], ["A", "4", "1", "1", "1"]]
     _, rows = change(table(tmp_path / "t.csv", lines), mapping, tmp_path)
     assert [row["category"] for row in rows] == ["decrease"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (
+            (("A1", "v1", ""), ("a1", "v2", "")),
+            "patients with nearly equal names count as several: 'A1', 'a1'",
+        ),
+        ((("1.0", "v1", ""), ("1", "v2", "")), "'1', '1.0'. Name them alike if they are one"),
+        ((("S_20200101", "", ""), ("S_20210101", "", "")), "write patient and visit into columns"),
+        (
+            (("A", "Vor", ""), ("A", "vor", "")),
+            "visits with nearly equal names count as several: 'Vor', 'vor'",
+        ),
+        ((("A", "M0", ""), ("A", "M12", "")), "Give it as visit_order in the mapping"),
+        ((("A", "v1", "L"), ("A", "v2", "")), "has another side, name or reader at the next"),
+    ],
+)
+def test_what_a_table_leaves_open_is_told(rows, told, tmp_path, caplog):
+    lines = [["ID", "V", "Vol", "S"], *([who, visit or "v1", "1", side] for who, visit, side in rows)]
+    assert change(table(tmp_path / "t.csv", lines), f'{ONE_A_VISIT}side = "S"\n', tmp_path)[0] == 0
+    assert told in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("mapping", "lines", "told"),
+    [
+        (
+            ONE_A_VISIT,
+            [["ID", "V", "Vol"], ["A", "v1", ""], ["A", "v1", "1"]],
+            "one has no volume (lines 3 and 2)",
+        ),
+        (WIDE.replace('"before"\n"', '"after"\n"'), WIDE_LINES, "two columns are of the visit 'after'"),
+    ],
+)
+def test_a_visit_twice_is_refused(mapping, lines, told, tmp_path, capsys):
+    assert change(table(tmp_path / "t.csv", lines), mapping, tmp_path)[0] == 2
+    assert told in capsys.readouterr().err

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 from volumetry.commands.options import add_protocol, add_repeatability, chosen_protocol
 from volumetry.console import DONE, write_note
 
+_LOG = logging.getLogger(__name__)
 WHAT = "pair visits and class the change of volume"
 EXAMPLE = "volumetry change measurements.csv --out changes.csv"
 
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Read measurements, write changes."""
     from volumetry.change import ChangeRule
+    from volumetry.study.rows.doubts_of_table import doubts_of_table
     from volumetry.study.rows.mapping import mapped_rows, unused_columns
     from volumetry.study.rows.pairing import changes_of_table
     from volumetry.study.rows.passed_by import check_columns_besides
@@ -52,6 +55,8 @@ def run(chosen: argparse.Namespace) -> int:
         rows = read_table(chosen.measurements, MEASUREMENTS, required=("patient", "visit", "volume_mm3"))
         check_columns_besides(chosen.measurements)
     changes = list(changes_of_table(rows, rule, worth_rule(protocol)))
+    for told in doubts_of_table(rows, changes, is_mapped=bool(chosen.mapping)):
+        _LOG.warning("%s", told)
     write_table(chosen.out, CHANGES, changes)
     remove_former_parquet(Path(chosen.out), CHANGES)
     not_evaluable = sum(row["category"] == "not_evaluable" for row in changes)

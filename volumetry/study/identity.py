@@ -325,8 +325,14 @@ def unknown_order_message(visits: Iterable[str], declared: Sequence[str] = ()) -
     return f"{what} visits in [study] of the protocol lacks {told}. Name every visit there as it is called."
 
 
-def unordered_message(patients: Sequence[str]) -> str:
-    """Return the sentence that says of which patients the order of visits is not known.
+ORDER_OF_A_STUDY = (
+    "Give it as visits in [study] of the protocol, or dates in a manifest (see message in measurements.csv)."
+)
+"""How the order of visits is given to a batch."""
+
+
+def unordered_message(patients: Sequence[str], todo: str = ORDER_OF_A_STUDY) -> str:
+    """Return the sentence that says of which patients the order of visits is not known, and how to give it.
 
     >>> unordered_message(["P1"])[:61]
     'the order of the visits is not known, so no change is compute'
@@ -334,8 +340,7 @@ def unordered_message(patients: Sequence[str]) -> str:
     more = f" and {len(patients) - 3} more" if len(patients) > 3 else ""
     return (
         f"the order of the visits is not known, so no change is computed: {', '.join(patients[:3])}{more}. "
-        "Give it as visits in [study] of the protocol, or dates in a manifest (see message in "
-        "measurements.csv)."
+        f"{todo}"
     )
 
 

@@ -11,18 +11,22 @@ from itertools import groupby
 from volumetry.study.hash_index import NameSet
 
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_OF_A_SPREADSHEET = re.compile(r"(\d+)\.0+")
+"""A number that a program has made a decimal of: ``1.0`` for 1."""
 _NOT_TELLING = re.compile(r"[\W_]+")
 _DATE = re.compile(r"[-_. ]*(?<!\d)(?:19|20)\d{2}([-_.]?)\d{2}\1\d{2}(?!\d)[-_. ]*")
+MANIFEST = "a manifest (volumetry manifest)"
 _PATIENT_AND_MORE = re.compile(r"(?P<patient>.*\d.*?)[_-][^_-]+")
 
 
 def plain_name(name: str) -> str:
     """Return a name without what people write now so and now so: case, blanks, marks, leading zeros.
 
-    >>> plain_name("P 01"), plain_name("p1"), plain_name("GTV_a")
-    ('p1', 'p1', 'gtva')
+    >>> plain_name("P 01"), plain_name("p1"), plain_name("GTV_a"), plain_name("1.0")
+    ('p1', 'p1', 'gtva', '1')
     """
-    text = unicodedata.normalize("NFKC", name).casefold()
+    text = unicodedata.normalize("NFKC", name).casefold().strip()
+    text = _OF_A_SPREADSHEET.sub(r"\1", text) if _OF_A_SPREADSHEET.fullmatch(text) else text
     return _LEADING_ZEROS.sub("", _NOT_TELLING.sub("", text))
 
 
@@ -66,9 +70,7 @@ def _groups(names: Collection[str], key: Callable[[str], str]) -> list[tuple[str
     return sorted(tuple(sorted(group)) for group in found.values() if len(group) > 1)
 
 
-VISITS_IN_NAMES = (
-    "If they are visits of one patient, write patient and visit into a manifest (volumetry manifest)."
-)
+VISITS_IN_NAMES = "If they are visits of one patient, write patient and visit into {}."
 """What to do with names that begin alike."""
 
 
@@ -86,7 +88,9 @@ def are_renamed(visits: Collection[Collection[tuple[str, ...]]]) -> bool:
     return len(visits) > 1 and all(len(own) == 1 for own in visits) and len(names) == len(visits)
 
 
-def renamed_message(patients: Collection[tuple[str, Mapping[str, str]]], *, shown: bool = True) -> str:
+def renamed_message(
+    patients: Collection[tuple[str, Mapping[str, str]]], *, shown: bool = True, where: str = MANIFEST
+) -> str:
     """Return the sentence that says which patients have one lesion at each visit, and never the same.
 
     Examples
@@ -95,7 +99,7 @@ def renamed_message(patients: Collection[tuple[str, Mapping[str, str]]], *, show
     'the one lesion of each visit has another side, name or rea'
     """
     what = "the one lesion of each visit has another side, name or reader at the next: nothing is compared"
-    todo = "Write side, lesion and reader alike in a manifest (volumetry manifest) if they are one."
+    todo = f"Write side, lesion and reader alike in {where} if they are one."
     if not shown:
         return f"{what}: {len(patients)} patients. {todo}"
     told = "; ".join(

@@ -103,6 +103,14 @@ def read_mapping(path: Path | str) -> tuple[TableMapping, Document]:
                 raise document.fault(
                     ("columns",), f"{name} is missing", f"Give {name}, or [visits] for a column a visit."
                 )
+    for column, visit in mapping.visits.items():
+        same = [other for other, own in mapping.visits.items() if own == visit]
+        if len(same) > 1:
+            raise document.fault(
+                ("visits", column),
+                f"two columns are of the visit {visit!r}: {', '.join(same)}",
+                "Name every visit once: leave a column out, or change one table for each side or reader.",
+            )
     if visit := twice_named(mapping.visit_order):
         raise document.fault(("visit_order",), f"{visit!r} is named twice", "Name every visit once.")
     for word, side in mapping.sides.items():

@@ -309,7 +309,8 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
     Raises
     ------
     UsageError
-        ``invalid-table`` where a volume is negative, two rows are of one lesion, visit and read, or some
+        ``invalid-table`` where a volume is negative, two rows are of one lesion, visit and read (but for
+        those with a code), or some
         visits of a patient have a place in ``visit_order`` and others none.
     """
     _check_rows(rows)
@@ -385,10 +386,14 @@ def _check_places(rows: Sequence[Row]) -> None:
 def _check_rows(rows: Sequence[Row]) -> None:
     names = ("site", "patient", "side", "lesion", "visit", "reader", "read")
     seen: dict[tuple[Any, ...], int] = {}
+    without: dict[tuple[Any, ...], int] = {}
     for number, row in enumerate(rows, start=2):
         line = row.get("line", number)
         volume = row["volume_mm3"]
+        key = tuple(row[name] for name in names)
         if volume is None:
+            if not row["code"] and row["status"] in (None, "not_measurable"):
+                without.setdefault(key, line)
             continue
         if volume < 0:
             raise UsageError(
@@ -397,7 +402,6 @@ def _check_rows(rows: Sequence[Row]) -> None:
                 values={"line": line, "volume_mm3": volume},
                 todo="Correct the table; a volume is 0 mm3 or more.",
             )
-        key = tuple(row[name] for name in names)
         if key in seen:
             raise UsageError(
                 "invalid-table",
@@ -406,3 +410,10 @@ def _check_rows(rows: Sequence[Row]) -> None:
                 todo="Number the reads in a column read, or name the lesions apart.",
             )
         seen[key] = line
+    for key in seen.keys() & without.keys():
+        raise UsageError(
+            "invalid-table",
+            "two rows are of one patient, side, lesion, visit, reader and read, and one has no volume",
+            values={"lines": f"{seen[key]} and {without[key]}"},
+            todo="Delete the one that does not count, or number the reads in a column read.",
+        )

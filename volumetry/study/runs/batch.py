@@ -25,6 +25,7 @@ from volumetry.study.identity import composed_text, natural, unordered_message
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import write_map
 from volumetry.study.rows.alike import (
+    MANIFEST,
     VISITS_IN_NAMES,
     alike_message,
     names_alike,
@@ -146,7 +147,9 @@ def _tell_of_names(cases: CaseTable, rows: StudyRows, options: BatchOptions) -> 
         if groups:
             _LOG.warning("%s", alike_message(what, groups, shown=shown))
     if groups := names_that_begin_alike(patients):
-        _LOG.warning("%s", alike_message("patients", groups, shown=shown, todo=VISITS_IN_NAMES))
+        _LOG.warning(
+            "%s", alike_message("patients", groups, shown=shown, todo=VISITS_IN_NAMES.format(MANIFEST))
+        )
     if rows.unordered:
         _LOG.warning("%s", unordered_message(rows.unordered))
     if rows.renamed:
