@@ -88,7 +88,13 @@ def worklist_wrong_protocol(person: Any, study: Path) -> None:  # noqa: D103
 
 
 def worklist_hostile_names(person: Any, study: Path) -> None:  # noqa: D103
-    (study / "hip01").rename(study / ("<img src=x.png> " + "very long name " * 8))
+    import pydicom
+
+    # The worklist calls patients what the headers call them.
+    for path in (study / "hip01").rglob("*.dcm"):
+        data = pydicom.dcmread(path)
+        data.PatientID = "<img src=x.png> " + "very long name " * 3
+        data.save_as(path)
     worklist(person, study)
 
 

@@ -322,7 +322,11 @@ def test_what_is_asked_and_listed_can_be_answered_without_scrolling(traced):
     person.look(0.1)
     assert is_in_view(messages.signing.sign)
     assert is_in_view(messages.signing.cancel)
+    # What the list says does not stand below it once more.
+    told = messages.errors, messages.warnings
+    assert not any(label.isVisible() for label in told)
     messages.signing.close_list()
+    assert any(label.isVisible() for label in told)
     person.tracer.decision_needed.emit(
         "The last 12 steps of hip04, 2022-10-18 cannot be written to the disk, and would be lost. There "
         "is no room for the output; what was there before is intact.",

@@ -17,6 +17,10 @@ STEPS = (
 )  # fmt: skip
 
 
+NAMES_PERCENT = 34
+"""Of the width, for what is pressed."""
+
+
 class HelpPanel(QWidget):
     """How to trace, and with which keys."""
 
@@ -38,11 +42,10 @@ class HelpPanel(QWidget):
 def help_text() -> str:
     """Return the help as rich text."""
     steps = "".join(f"<li>{escape(step)}</li>" for step in STEPS)
+    told = (*MOUSE, ("", ""), *((written(key.key), key.does) for key in KEYS))
+    # One table: what a key does stands below what the mouse does.
     rows = "".join(
-        f"<tr><td><b>{escape(written(key.key))}</b>&nbsp;&nbsp;</td><td>{escape(key.does)}</td></tr>"
-        for key in KEYS
+        f"<tr><td width='{NAMES_PERCENT}%'><b>{escape(name)}</b></td><td>{escape(does)}</td></tr>"
+        for name, does in told
     )
-    mouse = "".join(
-        f"<tr><td><b>{escape(what)}</b>&nbsp;&nbsp;</td><td>{escape(does)}</td></tr>" for what, does in MOUSE
-    )
-    return f"<ol>{steps}</ol><table>{mouse}</table><p></p><table>{rows}</table>"
+    return f"<ol>{steps}</ol><table width='100%' cellspacing='2'>{rows}</table>"

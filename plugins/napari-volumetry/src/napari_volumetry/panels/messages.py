@@ -65,6 +65,8 @@ class SigningList(QFrame):
         self._texts: list[str] = []
         self._lesion = ""
         self._do: Callable[[list[str]], object] = lambda _codes: None
+        self.on_toggle: Callable[[], object] = lambda: None
+        """Called when the list was opened or closed."""
         self._column.setContentsMargins(5, 4, 5, 4)
         self._head = plain_label()
         # Above the list: where it is long, the buttons are in view all the same.
@@ -118,6 +120,7 @@ class SigningList(QFrame):
         self._blocked = not check.can_be_signed
         self._refresh()
         self.setVisible(True)
+        self.on_toggle()
 
     def close_list(self) -> None:
         """Take the list away."""
@@ -127,6 +130,7 @@ class SigningList(QFrame):
         self._parts, self.boxes, self._codes, self._texts = [], [], [], []
         self._blocked, self._lesion = True, ""
         self.setVisible(False)
+        self.on_toggle()
 
     def _add(self, part: QWidget) -> None:
         self._column.addWidget(part)
@@ -154,6 +158,7 @@ class MessageArea(QScrollArea):
         self.signing = SigningList()
         self.errors = plain_label(tone="error")
         self.warnings = plain_label(tone="warning")
+        self.signing.on_toggle = self._show_told
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(4, 2, 4, 2)
@@ -182,7 +187,12 @@ class MessageArea(QScrollArea):
         ):
             # A number stays with its unit.
             label.setText("\n".join(texts).replace(" %", "\u00a0%").replace(" mm", "\u00a0mm"))
-            label.setVisible(bool(texts))
+        self._show_told()
+
+    def _show_told(self) -> None:
+        """Show what is wrong and to be known, unless the check list says it."""
+        for label in (self.errors, self.warnings):
+            label.setVisible(bool(label.text()) and not self.signing.is_open)
 
     def clear(self) -> None:
         """Show nothing."""
