@@ -122,6 +122,13 @@ def test_masks_beside_the_data_set_are_no_images(tmp_path, capsys, folder):
     assert "not_traced" not in {row["status"] for row in rows}
 
 
+def test_one_case_of_two_data_sets_has_a_row_a_label(tmp_path):
+    for number, name in enumerate(("Dataset011_Hip", "Dataset012_Knee")):
+        data_set(tmp_path / "study" / name, {"background": 0, "tumour": 1}, {"c_001": {1: (2, 9 + number)}})
+    _, rows, _ = run(tmp_path / "study", tmp_path / "out")
+    assert told(rows, "lesion", "code") == [("tumour", "patient-unclear")] * 2
+
+
 def test_a_region_is_measured_and_says_that_it_is_not_exported(tmp_path, caplog):
     study = tmp_path / "study"
     data_set(study, {"background": 0, "whole": [1, 2]}, {"P1_v1": BOXES})

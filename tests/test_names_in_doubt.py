@@ -521,6 +521,15 @@ def test_masks_of_a_template_are_no_volumes_of_the_patient(tmp_path):
     assert [row["category"] for row in changes] == ["decrease"]
 
 
+def test_the_space_of_a_mask_may_be_an_image_of_the_patient(tmp_path):
+    images = ["sub-1/anat/sub-1_T1w", "sub-1/anat/sub-1_acq-2_T2w"]
+    _, rows, _ = results(tmp_path / "study", {"sub-1/anat/sub-1_space-T1w_mask": 10}, images=images)
+    assert sorted((row["status"], row["scan"]) for row in rows) == [
+        ("measured", "sub-1/anat/sub-1_T1w.nii.gz"),
+        ("not_traced", "sub-1/anat/sub-1_acq-2_T2w.nii.gz"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("mask", "image"),
     [

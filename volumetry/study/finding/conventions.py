@@ -31,6 +31,7 @@ from volumetry.study.finding.names import (
     is_in_mask_folder,
     is_mask_name,
     is_new_lesion,
+    is_space_of,
     lesion_words,
     reader_of_name,
     same_entities,
@@ -245,6 +246,8 @@ def _image_of(found: Found, mask: str) -> _Image:
         same = [name for name in found.images_by_who.get(who, []) if same_entities(name, mask)]
         if len(same) > 1:
             same = [name for name in same if template_of_name(name) == template_of_name(mask)]
+        if len(same) > 1:
+            same = [name for name in same if is_space_of(name, mask)] or same
         return (same[0], (same[0],), None) if len(same) == 1 else ("", (), None)
     is_trace = mask.endswith(TRACE_SUFFIX)  # and of no DICOM series, or it would say so
     called = None if is_trace else _series_called(found, folder, stem)

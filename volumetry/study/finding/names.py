@@ -209,6 +209,16 @@ def is_of_template(name: str) -> bool:
     return is_word or _IN_TEMPLATE.search(stem) is not None or bool(template_of_name(name))
 
 
+def is_space_of(image: str, mask: str) -> bool:
+    """Return whether a BIDS mask lies in the space of an image of the patient, which it names by the suffix.
+
+    >>> is_space_of("sub-1_acq-2_T1w.nii.gz", "sub-1_space-T1w_mask.nii.gz")
+    True
+    """
+    suffix = without_suffix(image.rpartition("/")[2]).rpartition("_")[2]
+    return dict(_ENTITY.findall(mask.rpartition("/")[2])).get("space") == suffix
+
+
 def bids_contradiction(name: str) -> tuple[str, ...]:
     """Return what a BIDS file is called against its folder: ``sub-02`` in ``sub-01``; empty where they agree.
 

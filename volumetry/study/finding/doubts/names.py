@@ -265,11 +265,13 @@ def doubted_names(cases: Iterable[Case], rules: IdentitySection) -> Iterator[Cas
     rules : IdentitySection
         What the protocol says of patients is not doubted.
     """
-    doubts = NameDoubts.of(cases, rules)
+    doubts, told = NameDoubts.of(cases, rules), set[str]()
     for case in cases:
         error = None if case.error else doubts.about(case)
         if error is not None:
-            yield replace(case, error=error)
+            if not (case.besides and case.trace in told):  # else its named labels have said why
+                yield replace(case, error=error)
+            told.add(case.trace)
         elif case.trace and case.form == "mask" and (is_of_template(case.trace) or is_of_template(case.scan)):
             yield replace(case, conflicts=(*case.conflicts, "template-space"))
         else:
