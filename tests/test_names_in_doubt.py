@@ -136,8 +136,11 @@ def test_sides_and_readers_are_read_from_folders_below_the_visit(tmp_path):
     masks = {
         f"P1/{visit}/{reader}/left/mask": 10 for visit in ("v1", "v2") for reader in ("readerA", "reader_B")
     }
-    _, rows, changes = results(tmp_path / "study", masks)
-    assert {(row["side"], row["reader"]) for row in rows} == {("L", "A"), ("L", "B")}
+    _, rows, changes = results(tmp_path / "study", masks, images=("P1/v1/t1", "P1/v2/t1"))
+    assert {(row["side"], row["reader"], bool(row["scan"])) for row in rows} == {
+        ("L", "A", True),
+        ("L", "B", True),
+    }
     assert [row["category"] for row in changes] == ["no_change", "no_change"]
 
 
@@ -210,8 +213,9 @@ def test_numbers_that_are_times_do(visits):
     assert order_of_visits(dict.fromkeys(visits, "")).by == "numbers"
 
 
-def test_reads_in_flat_names_are_reads_and_no_lesions(tmp_path):
-    names = [f"P1_202{v}-03-01_readerA_read{n}_mask" for v in (2, 3) for n in (1, 2)]
+@pytest.mark.parametrize("form", ["P1_202{}-03-01_readerA_read{}_mask", "P1/202{}-03-01/readerA_read{}_mask"])
+def test_reads_in_names_are_reads_and_no_lesions(tmp_path, form):
+    names = [form.format(v, n) for v in (2, 3) for n in (1, 2)]
     _, rows, changes = results(tmp_path / "study", dict(zip(names, (10, 9, 5, 6), strict=True)))
     assert [(row["reader"], row["lesion"], row["read"]) for row in rows] == [
         ("A", "1", "1"),
@@ -545,6 +549,13 @@ def test_masks_that_were_warped_at_both_visits_are_flagged(tmp_path, mask, image
     _, rows, changes = results(tmp_path / "study", masks, images=images)
     assert [change["category"] for change in changes] == ["decrease"]
     assert all("template-space" in row["flags"].split(";") for row in (*rows, *changes))
+
+
+def test_a_mask_of_labels_beside_that_of_a_label_counts_no_lesion_twice(tmp_path):
+    kinds = {"dseg": 10, "label-lesion_mask": 8}
+    masks = {f"sub-1/ses-{n}/sub-1_ses-{n}_{kind}": rows for n in "12" for kind, rows in kinds.items()}
+    _, rows, _ = results(tmp_path / "study", masks, images=[f"sub-1/ses-{n}/sub-1_ses-{n}_T1w" for n in "12"])
+    assert {row["code"] for row in rows} == {"ambiguous-lesion"}
 
 
 def test_roi_is_a_word_for_a_mask_in_names_of_bids(tmp_path):

@@ -24,6 +24,7 @@ from volumetry.study.finding.names import (
     bids_reader,
     bids_who,
     folder_of,
+    folders_below_visit,
     folders_of,
     image_stem,
     is_hidden,
@@ -33,6 +34,8 @@ from volumetry.study.finding.names import (
     is_new_lesion,
     is_space_of,
     lesion_words,
+    read_of_name,
+    reader_of_folder,
     reader_of_name,
     same_entities,
     side_of_folders,
@@ -180,6 +183,7 @@ def mask_cases(found: Found) -> Iterator[Case]:
             lesion=lesion or ("new" if is_new_lesion(name) else ""),
             is_lesion_of_file=True,
             reader=bids_reader(name) or reader_of_name(name),
+            read=read_of_name(name),
             described=" ".join(filter(None, described)),
             study_date="" if date_of_name(visit) else day_in_file(scan),
             trace=name,
@@ -259,9 +263,18 @@ def _image_of(found: Found, mask: str) -> _Image:
         return "", (), None
     found_at = _series_at(found, folder, below=not is_trace)
     if found_at[0] or is_trace or not is_among_masks:
-        return found_at
+        return found_at if found_at[0] or is_trace else _image_of_visit(found, mask)
     place = folder_of(folder)
     return _series_called(found, place, stem) or _series_at(found, place)
+
+
+def _image_of_visit(found: Found, mask: str) -> _Image:
+    """The only image of a visit whose masks lie in folders of sides or readers: ``P1/v1/left/mask``."""
+    below = folders_below_visit(mask)
+    is_so = below and all(side_of_name(name) or reader_of_folder(name) for name in below)
+    visit = "/".join(mask.split("/")[:2])
+    images = found.images_by_folder.get(visit, []) if is_so and visit not in found.series_by_folder else []
+    return (images[0], (images[0],), None) if len(images) == 1 else ("", (), None)
 
 
 def _series_called(found: Found, folder: str, name: str) -> _Image | None:

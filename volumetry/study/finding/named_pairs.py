@@ -16,14 +16,13 @@ from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.files import Files, channels_of, day_of_name, side_of_visit, stem_of
 from volumetry.study.finding.name_parts import NameParts, parts_of_name
-from volumetry.study.finding.names import folders_of, is_image_word, stem_before_mask, stem_of_patient
+from volumetry.study.finding.names import READ, folders_of, is_image_word, stem_before_mask, stem_of_patient
 from volumetry.study.identity import date_of_name
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _READER = re.compile(r"reader-?([A-Za-z0-9]+)", re.IGNORECASE)
-_READ = re.compile(r"(?:^|[_-])read-?(\d{1,2})(?=$|[_-])", re.IGNORECASE)
 _IMAGE_FOLDERS = ("images", "image", "imgs", "scans", "volumes")
 _MASK_FOLDERS = ("masks", "mask", "labels", "label", "segmentations", "segs", "annotations")
 _COPY = re.compile(r"[\W_]*(?:copy|kopie|copie|copia)?[\W_\d]*", re.IGNORECASE)
@@ -270,8 +269,8 @@ def _flat_case(
     patient, visit = _flat_who(who or stem, folder)
     reader = _READER.search(rest)
     lesion = (rest.replace(reader[0], "") if reader else rest).strip("_-")
-    read = _READ.search(lesion)
-    lesion = _READ.sub("", lesion).strip("_-")
+    read = READ.search(lesion)
+    lesion = READ.sub("", lesion).strip("_-")
     is_version = bool(_VERSION.fullmatch(lesion)) and bool(stem_before_mask(mask))
     tied = tuple(candidates) if len(candidates) == 1 else ()
     return Case(

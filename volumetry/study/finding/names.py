@@ -28,6 +28,8 @@ _MASK_FOLDER = re.compile(
     re.IGNORECASE,
 )
 _READER = re.compile(r"(?:^|[_.-])reader-?([A-Za-z0-9]+)", re.IGNORECASE)
+READ = re.compile(r"(?:^|[_.-])read-?(\d{1,2})(?=$|[_.-])", re.IGNORECASE)
+"""A read in the name of a file: ``read1``, ``read-2``."""
 _NUMBERED_WORDS = (
     "t1", "t1w", "t2", "t2w", "pd", "pdw", "stir", "flair", "ct", "mr", "mri", "pet", "adc", "dwi",
     "dti", "swi", "tof", "bold", "scan", "image", "img", "im", "series", "se", "vol", "volume",
@@ -40,7 +42,7 @@ _NUMBERED_WORDS = (
     "tracing", "left", "right", "time", "point", "date",
 )  # fmt: skip
 _OF_NO_LESION = re.compile(
-    rf"\d+|[23]d|[lr]|lesions?|rois?|reader.*|{_MASK_WORD}|(?:{'|'.join(_NUMBERED_WORDS)})\d*"
+    rf"\d+|[23]d|[lr]|lesions?|rois?|reader.*|reads?\d*|{_MASK_WORD}|(?:{'|'.join(_NUMBERED_WORDS)})\d*"
 )
 """Words in the name of a mask that do not say which lesion it is."""
 _NUMBERED_LESION = re.compile(rf"lesions?|rois?|left|right|[lr]|{_MASK_WORD}")
@@ -251,6 +253,16 @@ def reader_of_name(name: str) -> str:
     found = (_READER_FOLDER.fullmatch(folder) for folder in folders_below_visit(name))
     matched = matched or next(filter(None, found), None)
     return matched[1] if matched else ""
+
+
+def read_of_name(name: str) -> int | None:
+    """Return the number of the read that a mask's name says; None where it says none.
+
+    >>> read_of_name("P1/v1/left_read2_mask.nii.gz"), read_of_name("P1/v1/left_mask.nii.gz")
+    (2, None)
+    """
+    matched = READ.search(image_stem(name))
+    return int(matched[1]) if matched else None
 
 
 def reader_of_folder(folder: str) -> str:

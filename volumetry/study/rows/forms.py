@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from volumetry.study.cases import Case
-from volumetry.study.finding.names import folder_of, image_stem
+from volumetry.study.finding.names import bids_who, folder_of, image_stem
 from volumetry.study.rows.keyed import Keyed
 from volumetry.study.rows.reads import Claim
 
@@ -18,8 +18,8 @@ def claimed_together(rows: Sequence[Keyed], traced: Iterable[int], claims: Seque
 
     A mask names no lesion where the number of its label stands for it. Where it is the only one at its visit,
     and an RTSTRUCT, a segmentation or a trace names a single lesion on the same scan (or a mask of the same
-    name does, in another format), both may be one lesion, which then would count twice. They claim it
-    together: ``prefer`` says which form counts, else both are ambiguous.
+    name does, in another format, or in BIDS one with a label), both may be one lesion, which then would count
+    twice. They claim it together: ``prefer`` says which form counts, else both are ambiguous.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ def _may_be_of_one(mask: Keyed, other: Keyed) -> bool:
     case, another = mask[0], other[0]
     if not case.is_lesion_of_file or other[2]["reader"] != mask[2]["reader"]:
         return False
-    if another.form != "mask":
+    is_of_bids = bids_who(case.trace) is not None and another.is_lesion_of_file  # a dseg beside label-X_mask
+    if another.form != "mask" or is_of_bids:
         return bool(case.scan) and case.scan == another.scan
     is_named_inside = not another.lesion and not other[2]["lesion"].isdecimal()
     return is_named_inside and _place(case) == _place(another) and case.trace != another.trace
