@@ -185,7 +185,8 @@ def may_be_several(marks: Sequence[PersonMarks]) -> bool:
         if len({getattr(mark, name) for mark in marks} - {0}) > 1:
             return True
     names = {mark.names for mark in marks} - {frozenset()}
-    if any(not first & second for first, second in combinations(names, 2)):
+    has_common_word = bool(names) and bool(frozenset.intersection(*names))
+    if not has_common_word and any(not first & second for first, second in combinations(names, 2)):
         return True
     for trial in {mark.trial for mark in marks}:
         for name in ("subject", "reading"):

@@ -9,7 +9,7 @@ is refused by name.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -70,8 +70,8 @@ class DicomElements:
     transfer_syntax_uid: str
     media_storage_sop_class_uid: str
     selection: ElementSelection
-    values: tuple[bytes | None, ...]
-    sequences: dict[int, list[Item]]
+    values: tuple[bytes | None, ...] = field(repr=False)  # some are of the patient
+    sequences: dict[int, list[Item]] = field(repr=False)
     pixel: PixelElement | None
     little_endian: bool
     trailing_bytes: int

@@ -41,7 +41,7 @@ VALUE_REPRESENTATIONS = MappingProxyType(
         tags.PatientID: "LO",
         tags.IssuerOfPatientID: "LO",  # `person`
         tags.PatientName: "PN",  # `person`
-        tags.PatientBirthDate: "DA",
+        tags.PatientBirthDate: "DA",  # `person`
         tags.PatientSex: "CS",  # `person`
         tags.PatientAge: "AS",  # `person`
         tags.BodyPartExamined: "CS",  # `person`: a zone of the body, no text
