@@ -366,8 +366,34 @@ def test_what_a_table_leaves_open_is_told(rows, told, tmp_path, caplog):
             "one has no volume (lines 3 and 2)",
         ),
         (WIDE.replace('"before"\n"', '"after"\n"'), WIDE_LINES, "two columns are of the visit 'after'"),
+        (
+            WIDE.replace("Vol pre", "Vol li").replace("Vol post", "Vol re"),
+            [["ID", "Lesion", "Vol li", "Vol re"]],
+            "are of two sides",
+        ),
+        (ONE_A_VISIT, [["ID", "V", "Vol"], ["A", "v1", "4", "5"]], "line 2: it has 4 cells for 3 columns"),
+        (ONE_A_VISIT + 'read = "N"\n', [["ID", "V", "Vol", "N"], ["A", "v1", "4", "0"]], "numbered from 1"),
     ],
 )
-def test_a_visit_twice_is_refused(mapping, lines, told, tmp_path, capsys):
+def test_what_has_no_right_answer_is_refused(mapping, lines, told, tmp_path, capsys):
     assert change(table(tmp_path / "t.csv", lines), mapping, tmp_path)[0] == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("patient;visit;volume_mm3\n1;v1;1.234\n1;v2;987\n", "a point that may part thousands"),
+        ("patient,visit,volume_mm3\n1,v1,4,5\n1,v2,1,2\n", "line 2: it has 4 cells for 3 columns"),
+    ],
+)
+def test_numbers_of_an_own_table_that_may_be_others_are_refused(text, told, tmp_path, capsys):
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    assert main(["change", str(tmp_path / "t.csv"), "--out", str(tmp_path / "c.csv")]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_names_are_equal_however_their_accents_are_composed(tmp_path):
+    lines = [["ID", "V", "Vol"], ["Me\u0301", "v1", "4"], ["M\u00e9", "v2", "1"]]
+    _, rows = change(table(tmp_path / "t.csv", lines), ONE_A_VISIT, tmp_path)
+    assert [row["category"] for row in rows] == ["decrease"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -99,3 +100,18 @@ def cell_value(text: str, column: Column) -> Any:
     if number != int(number):
         raise ValueError
     return int(number)
+
+
+def surplus_cells(names: Sequence[str], cells: Sequence[str]) -> str:
+    """Return what is wrong with a line that has more cells than its table has columns; else empty.
+
+    >>> surplus_cells(["patient", "volume"], ["P1", "4", "5"])
+    'it has 3 cells for 2 columns; is a comma in a number that stands in no quotation marks?'
+    """
+    n_filled = max((place for place, cell in enumerate(cells, start=1) if cell.strip()), default=0)
+    if n_filled <= len(names):
+        return ""
+    return (
+        f"it has {n_filled} cells for {len(names)} columns; is a comma in a number that stands in no "
+        "quotation marks?"
+    )

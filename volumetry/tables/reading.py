@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volumetry.errors import ReadError, UsageError
-from volumetry.tables.cells import cell_value
+from volumetry.tables.cells import cell_value, surplus_cells
 from volumetry.tables.columns import Column, Row, Table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 
 
 def read_table(path: Path | str, table: Table, *, required: Sequence[str] | None = None) -> list[Row]:
@@ -79,6 +82,8 @@ def checked_rows(
     rows: list[Row] = []
     for number, cells in zip(numbers, texts, strict=True):
         row: Row = dict.fromkeys(table.column_names)
+        if fault := surplus_cells(names, cells):
+            faults.append(f"line {number}: {fault}")
         for name, text in zip(names, cells, strict=False):
             if name not in columns:
                 continue
@@ -111,6 +116,7 @@ def _with_points(
     cells = [list(line) for line in texts]
     marked = [(line, place) for line in cells for place in places if place < len(line)]
     if not any("," in line[place] for line, place in marked):
+        _check_thousands([line[place].strip() for line, place in marked], path)
         return cells
     faults = [
         f"{names[place]} is {line[place]!r}, a point beside numbers with a comma"
@@ -121,6 +127,13 @@ def _with_points(
     for line, place in marked:
         line[place] = line[place].replace(",", ".")
     return cells
+
+
+def _check_thousands(numbers: Sequence[str], path: Path | str) -> None:
+    """Refuse numbers of a spreadsheet whose points, all of them, may part thousands: 1.234 beside 987."""
+    pointed = [text for text in numbers if "." in text]
+    if pointed and all(map(_THOUSANDS.fullmatch, pointed)):
+        _raise_faults([f"{pointed[0]!r} has a point that may part thousands: write 1234 or 1.2340"], path)
 
 
 def _csv_rows(path: Path | str) -> tuple[list[str], list[list[str]], str]:

@@ -19,12 +19,12 @@ from typing import Literal
 from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
-from volumetry.study.identity import twice_named
-from volumetry.study.rows.passed_by import check_telling, check_units, points_in_doubt
+from volumetry.study.identity import composed_text, twice_named
+from volumetry.study.rows.passed_by import check_sides_of_visits, check_telling, check_units, points_in_doubt
 from volumetry.study.rows.units import UNITS_MM3
 from volumetry.study.table_text import fault_of_name, seen_name, table_text
 from volumetry.tables import MEASUREMENTS, Row
-from volumetry.tables.cells import year_first_date
+from volumetry.tables.cells import surplus_cells, year_first_date
 
 _WHOSE = ("site", "side", "lesion", "reader", "read")
 """Columns of these names are not passed by: they tell tracings apart."""
@@ -151,12 +151,16 @@ def mapped_rows(path: Path | str, mapping_path: Path | str) -> tuple[list[Row], 
     table.check_values(path, used.values(), errors=False)
     volumes = [*mapping.visits] or [mapping.columns.volume]
     check_units(table, volumes, mapping, used, document)
+    check_sides_of_visits(mapping, document)
     faults = [*points_in_doubt(table, volumes, mapping)]
     if not mapping.visits:
         check_telling(table, mapping, used, document)
     rows: list[Row] = []
     for number, cells in table:
         line = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+        if fault := surplus_cells(names, cells):
+            faults.append(f"line {number}: {fault}")
+            continue
         rows += _rows_of_line(line, mapping, number, faults)
     if faults:
         shown = "; ".join(faults[:20]) + (f"; and {len(faults) - 20} more" if len(faults) > 20 else "")
@@ -223,9 +227,11 @@ def _rows_of_line(
         return
     base["side"] = _side(line, mapping, number, faults)
     base["read"] = _whole(line, columns.read, number, faults)
+    if base["read"] == 0:
+        faults.append(f"line {number}: {columns.read} is 0; reads are numbered from 1")
     cells = mapping.visits.items() if mapping.visits else ((columns.volume, line.get(columns.visit, "")),)
     for column, visit in cells:
-        visit = seen_name(visit)
+        visit = composed_text(seen_name(visit))
         if fault := fault_of_name(visit):
             faults.append(f"line {number}: {columns.visit} is {visit!r}, {fault}")
             continue
@@ -246,7 +252,7 @@ def _rows_of_line(
 
 
 def _name(line: Mapping[str, str], column: str, number: int, faults: list[str]) -> str | None:
-    text = seen_name(line.get(column, "")) if column else ""
+    text = composed_text(seen_name(line.get(column, ""))) if column else ""
     if fault := fault_of_name(text):
         faults.append(f"line {number}: {column} is {text!r}, {fault}")
     return text or None
@@ -255,10 +261,11 @@ def _name(line: Mapping[str, str], column: str, number: int, faults: list[str]) 
 def _place(visit: str, mapping: TableMapping, number: int, faults: list[str]) -> int | None:
     if not mapping.visit_order:
         return None
-    if visit not in mapping.visit_order:
+    order = [composed_text(name) for name in mapping.visit_order]
+    if visit not in order:
         faults.append(f"line {number}: visit_order of the mapping does not name the visit {visit!r}")
         return None
-    return mapping.visit_order.index(visit)
+    return order.index(visit)
 
 
 def _side(line: Mapping[str, str], mapping: TableMapping, number: int, faults: list[str]) -> str | None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from volumetry.errors import UsageError
 from volumetry.files.documents import Document
+from volumetry.formats.lesion_names import side_of_name
+from volumetry.formats.side_words import said_side
 from volumetry.study.rows.column_names import about
 from volumetry.study.rows.units import UNITS_MM3, are_units, unit_of, units_in_name
 from volumetry.study.table_text import TableText, table_text
@@ -120,6 +122,25 @@ def _telling(table: TableText, read: Mapping[str, int], passed: Collection[str])
         differing = sorted({v for own in values.values() if _differ(own) for v in set().union(*own.values())})
         if differing and _may_tell(name, counts, values.values()):
             yield name, ", ".join(map(repr, differing[:3]))
+
+
+def check_sides_of_visits(mapping: TableMapping, document: Document) -> None:
+    """Refuse columns of visits of which one says left and another right: they are two lesions."""
+    told: dict[tuple[str, str], str] = {}
+    for column in mapping.visits:
+        said = said_side((column.replace("_", " "),))
+        sides = {("left/right", said.side or side_of_name(column)), *said.hints}
+        for pair, side in sorted(sides):
+            if not side:
+                continue
+            other = told.get((pair, "R" if side == "L" else "L"))
+            if other is not None:
+                raise document.fault(
+                    ("visits", column),
+                    f"the columns {other!r} and {column!r} are of two sides",
+                    "Name the columns of one side; read the other side with a mapping of its own.",
+                )
+            told.setdefault((pair, side), column)
 
 
 def check_units(
