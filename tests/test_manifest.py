@@ -76,6 +76,21 @@ def test_an_unknown_column_is_an_error_with_the_nearest_name(study, wrong, right
     assert caught.value.code == "invalid-table"
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("patient,visit,scan,trace;;\nP,v,,a.nii.gz;;\n", "all columns stand in one cell"),
+        ("patient,visit,scan,trace\nP,v,,a.nii.gz\n,w,,b.nii.gz\n", "line 3: patient is empty.*merged cells"),
+        ("patient,visit,scan,trace\nP,v,,a.nii.gz\nTotal,1,,\n", "line 3: 'Total' is no patient, but a sum"),
+    ],
+)
+def test_what_spreadsheet_programs_do_to_a_manifest_is_named(study, text, says):
+    (study / "m.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(VolumetryError, match=says) as caught:
+        read_manifest(study / "m.csv")
+    assert caught.value.code == "invalid-table"
+
+
 def test_a_column_twice_and_a_line_too_long_are_errors(study):
     with pytest.raises(VolumetryError, match="two columns label"):
         read_manifest(write(study / "m.csv", (("patient", "visit", "scan", "trace", "label", "label"),)))

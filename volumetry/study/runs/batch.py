@@ -117,7 +117,7 @@ def _run(folder: Path, out: Path, options: BatchOptions, progress: Progress | No
     summary = BatchSummary(
         counts=dict(sorted(rows.counts.items())),
         n_cases=len(cases),
-        n_done=len(jobs),
+        n_done=sum(case.error is None for case in jobs.cases()),
         seconds=time.monotonic() - begin,
         out=str(out),
         files=account(folder, cases),

@@ -12,6 +12,7 @@ from volumetry.errors import MismatchError, ReadError, UsageError, VolumetryErro
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.formats.dicom.index import read_header
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, recognise
+from volumetry.formats.side_words import said_side
 from volumetry.formats.trace_json import read_trace
 from volumetry.study.cases import SIDE_WORDS, Case
 from volumetry.study.finding.files import stem_of
@@ -46,7 +47,8 @@ def _lined_cases(
     """Yield the cases of lines; `owners` gets the PatientIDs of their images."""
     scans = NamedScans(folder)
     for line, row in rows:
-        side = SIDE_WORDS.get((row["side"] or "").lower())
+        text = (row["side"] or "").lower()
+        side = SIDE_WORDS.get(text, said_side((text,)).side or None)
         if side is None:
             raise UsageError(
                 "invalid-table",

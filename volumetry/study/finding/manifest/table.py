@@ -61,13 +61,15 @@ def read_manifest(path: Path | str) -> list[tuple[int, Row]]:
     table = table_text(path)
     known = MANIFEST.column_names
     names = table.names
-    if len(names) == 1 and (marks := [mark for mark in ",;\t" if mark in names[0]]):
+    header = "".join(names) if len(list(filter(None, names))) == 1 else names[-1] if names else ""
+    if marks := [mark for mark in ",;\t" if mark in header]:
+        mark = marks[0] if len(names) == 1 else ","  # behind the line are those of the empty columns
         raise UsageError(
             "invalid-table",
             "all columns stand in one cell",
             where=path,
-            values={"header": names[0][:60]},
-            todo=f"Part the cells at {marks[0]!r} in the spreadsheet program, and save again.",
+            values={"header": header[:60]},
+            todo=f"Part the cells at {mark!r} in the spreadsheet program, and save again.",
         )
     for name in names:
         if name and names.count(name) > 1:
@@ -95,6 +97,7 @@ def read_manifest(path: Path | str) -> list[tuple[int, Row]]:
             todo="Put cells that hold a comma in quotation marks.",
         )
     table.check_values(path, known)
+    _check_merged(names, table, path)
     required = ("patient", "visit", "scan", "trace")
     rows = checked_rows(names, table.lines, MANIFEST, path, required=required, numbers=table.numbers)
     numbered = list(zip(table.numbers, map(_with_seen_names, rows), strict=True))
@@ -102,7 +105,30 @@ def read_manifest(path: Path | str) -> list[tuple[int, Row]]:
     return numbered
 
 
+_SUMS = frozenset(("total", "totals", "sum", "summe", "gesamt", "insgesamt", "somme", "suma", "totale"))
 _NAMES = ("site", "patient", "visit", "lesion", "reader")
+
+
+def _check_merged(names: list[str], table: Iterable[tuple[int, list[str]]], path: Path | str) -> None:
+    """Refuse a line without its patient below one that has one: a spreadsheet saves merged cells so."""
+    place = names.index("patient") if "patient" in names else -1
+    seen = False
+    for number, line in table if place >= 0 else ():
+        cells = [cell.strip() for cell in line]
+        if place < len(cells) and cells[place]:
+            seen = True
+        elif seen and any(cells):
+            raise UsageError(
+                "invalid-table",
+                f"line {number}: patient is empty",
+                where=path,
+                todo="Write the patient in every line: of merged cells, the first alone has the name.",
+            )
+
+
+def _is_sum(row: Row) -> bool:
+    """Whether a line is what a spreadsheet program adds up below the others."""
+    return (row["patient"] or "").casefold() in _SUMS and not row["scan"] and not row["trace"]
 
 
 def _with_seen_names(row: Row) -> Row:
@@ -116,6 +142,9 @@ def _check_names(rows: Iterable[tuple[int, Row]], path: Path | str) -> None:
         for line, row in rows
         for name in _NAMES
         if row[name] and (fault := fault_of_name(row[name]))
+    ]
+    faults += [
+        f"line {line}: {row['patient']!r} is no patient, but a sum" for line, row in rows if _is_sum(row)
     ]
     if faults:
         more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
