@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -72,6 +72,8 @@ class TracerPanel(QWidget):
         self.heard = Connections()
         self._is_filling = False
         self._said_of: tuple[int, int, str] | None = None
+        self._listed: list[tuple[str, str, bool]] = []
+        """The lesions in the list: (id, name, whether it is signed)."""
         self.title = ElidedLabel()
         self.state = plain_label()
         self.state.setWordWrap(False)
@@ -141,7 +143,7 @@ class TracerPanel(QWidget):
         row, grid = _grid()
         self.lesions = QComboBox()
         self.lesions.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.lesions.setToolTip("The lesion that is being traced")
+        self.lesions.setToolTip("The lesion that is being traced; with a tick: signed")
         self.lesions.activated.connect(lambda index: self.tracer.choose_lesion(self.lesions.itemData(index)))
         self.lesion_name = QLineEdit()
         OwnKeys(self.lesion_name)
@@ -284,13 +286,13 @@ class TracerPanel(QWidget):
     def _show_lesions(self) -> None:
         session, lesion = self.tracer.session, self.tracer.lesion
         known = [] if session is None else list(session.state.lesions.values())
-        shown = [(x.id, _lesion_text(x.name, x.is_signed), x.colour) for x in known]
-        held = [(self.lesions.itemData(n), self.lesions.itemText(n)) for n in range(self.lesions.count())]
+        shown = [((x.id, x.name, x.is_signed), x.colour) for x in known]
         self._is_filling = True
-        if held != [(identity, text) for identity, text, _ in shown]:
+        if self._listed != [listed for listed, _ in shown]:
+            self._listed = [listed for listed, _ in shown]
             self.lesions.clear()
-            for identity, text, colour in shown:
-                self.lesions.addItem(_dot(colour_of(colour)), text, identity)
+            for (identity, name, is_signed), colour in shown:
+                self.lesions.addItem(_dot(colour_of(colour), is_ticked=is_signed), name, identity)
         if lesion is not None:
             self.lesions.setCurrentIndex(self.lesions.findData(lesion.id))
             self.side.setCurrentIndex(self.side.findData(lesion.side))
@@ -376,11 +378,13 @@ def _tip(command: str) -> str:
     return f"{does} ({key})" if key else does
 
 
-def _lesion_text(name: str, is_signed: bool) -> str:
-    return f"{name}, signed" if is_signed else name
-
-
-def _dot(colour: str) -> QIcon:
+def _dot(colour: str, *, is_ticked: bool) -> QIcon:
+    """The colour of a lesion; with a tick where it is signed: in the list there is no room for the word."""
     pixmap = QPixmap(12, 12)
     pixmap.fill(QColor(colour))
+    if is_ticked:
+        painter = QPainter(pixmap)
+        painter.setPen(QPen(QColor("black"), 2))
+        painter.drawPolyline([QPoint(2, 6), QPoint(5, 9), QPoint(10, 2)])
+        painter.end()
     return QIcon(pixmap)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QModelIndex, QPersistentModelIndex, Qt
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -85,6 +84,7 @@ class WorklistPanel(QWidget):
         column.addWidget(self.summary)
         column.addLayout(row)
         self.table = self._made_table()
+        self.table.viewport().installEventFilter(self)
         column.addWidget(self.table)
         # Below the rows, in a place of its own: what is said moves none of them under the mouse.
         self.said = plain_label()
@@ -163,14 +163,16 @@ class WorklistPanel(QWidget):
         shown = [n for n in range(table.columnCount()) if n != name and not table.isColumnHidden(n)]
 
         def wanted(column: int) -> int:
-            return max(table.sizeHintForColumn(column), table.horizontalHeader().sectionSizeHint(column))
+            # And the line beside it.
+            return max(table.sizeHintForColumn(column), table.horizontalHeader().sectionSizeHint(column)) + 1
 
         room = table.viewport().width() - sum(wanted(n) for n in shown)
         table.setColumnWidth(name, max(min(wanted(name), room, LONGEST_PIXELS), SHORTEST_PIXELS))
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802, D102
-        super().resizeEvent(event)
-        self._fit_names()
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802, D102
+        if event.type() == QEvent.Type.Resize:
+            self._fit_names()  # also when a scroll bar has come
+        return False
 
     def _text(self, row: WorklistRow, name: str) -> str:
         """What a column shows of a row."""
