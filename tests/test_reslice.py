@@ -85,13 +85,20 @@ def test_a_tilted_plane_explains_what_cutting_the_ellipsoid_gives(
     assert explained_by_tilt(contours, baseline, followup) == pytest.approx(true, abs=2.0)
 
 
-def test_below_five_slices_no_number_is_given() -> None:
-    """On three slices it could be 15 points wrong."""
-    baseline = coronal(shift_mm=0.9, spacing_mm=5.5)
+@pytest.mark.parametrize(("spacing", "least"), [(5.2, 4), (4.4, 5), (3.6, 6)])
+def test_on_few_slices_no_number_is_given(spacing: float, least: int) -> None:
+    """On three it could be 15 points wrong, on five of another frame of reference 3."""
+    baseline = coronal(shift_mm=0.9, spacing_mm=spacing)
     areas, contours = traced(np.array([9.0, 10.0, 12.0]), baseline)
-    assert 3 <= np.count_nonzero(areas) < 5
-    with pytest.raises(TraceError, match="fewer than five"):
-        explained_by_tilt(contours, baseline, coronal(10, spacing_mm=5.5))
+    assert np.count_nonzero(areas) == least
+    followup = coronal(10, shift_mm=0.3, spacing_mm=spacing)
+    _, others = traced(np.array([9.0, 10.0, 12.0]), followup)
+    for given, needed in ((None, 5), (others, 6)):
+        if least >= needed:
+            assert abs(explained_by_tilt(contours, baseline, followup, followup_contours=given)) < 15
+        else:
+            with pytest.raises(TraceError, match="so few slices"):
+                explained_by_tilt(contours, baseline, followup, followup_contours=given)
 
 
 def test_random_ellipsoids_on_few_slices_too() -> None:
@@ -124,8 +131,8 @@ def test_of_another_frame_of_reference_only_directions_count(frame: str, moved: 
     errors = []
     for _ in range(4):
         semi = rng.uniform(9, 14, 3)
-        plain = coronal(10, shift_mm=float(rng.uniform(-2, 2)))
-        baseline = replace(coronal(shift_mm=0.9), frame_of_reference_uid="1.2.3")
+        plain = coronal(10, shift_mm=float(rng.uniform(-2, 2)), spacing_mm=3.2)
+        baseline = replace(coronal(shift_mm=0.9, spacing_mm=3.2), frame_of_reference_uid="1.2.3")
         areas, contours = traced(semi, baseline)
         again, others = traced(semi, plain)
         followup = in_frame(plain, frame, np.array(moved))
@@ -174,7 +181,7 @@ def test_of_a_tilt_and_a_changed_gap_the_tilt_has_its_share_alone(tmp_path: Path
     baseline, followup = coronal(shift_mm=0.9), coronal(10, shift_mm=1.5, spacing_mm=5.0)
     rows, volumes = [], []
     for name, geometry in (("one", baseline), ("two", followup)):
-        areas, contours = traced(SEMI_AXES[0], geometry)
+        areas, contours = traced(1.3 * SEMI_AXES[0], geometry)
         volumes.append(areas.sum() * geometry.slice_spacing_mm)
         trace = vm.Trace(
             lesion="L1", contours=tuple(contours), geometry=geometry, source=vm.ScanSource(patient="p"),

@@ -164,7 +164,7 @@ def test_what_a_tilt_explains_is_cut_from_the_trace(tmp_path: Path) -> None:
     baseline, followup = coronal(shift_mm=0.9), coronal(10.0, shift_mm=2.2)
     rows = []
     for name, geometry in (("a", baseline), ("b", followup)):
-        _, contours = traced(SEMI_AXES[0], geometry)
+        _, contours = traced(1.3 * SEMI_AXES[0], geometry)
         vm.write_trace(
             vm.Trace(lesion="L1", contours=tuple(contours), geometry=geometry),
             tmp_path / f"{name}.trace.json",

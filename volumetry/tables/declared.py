@@ -315,7 +315,7 @@ CHANGES = Table(
             name="explained_percent",
             kind="text",
             what="Change in percent that a difference may explain, as `code=percent`, separated by `;`. Of "
-            "`plane-tilted` only where the baseline has five slices or more.",
+            "`plane-tilted` only where the baseline has five slices, six in another frame of reference.",
             since="0.2",
         ),
         Column(
