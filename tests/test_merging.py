@@ -94,6 +94,32 @@ def test_what_cannot_be_joined_is_named(names, told, results, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("table", "edit", "told"),
+    [
+        ("measurements", lambda lines: [*lines, lines[1]], "measurements.csv (lines 2 and 6)"),
+        (
+            "measurements",
+            lambda lines: lines[:-1],
+            "a change is of a volume that measurements.csv does not have",
+        ),
+        ("changes", lambda lines: [*lines[:-1], lines[-1].replace("p001", "p002")], "changes.csv (line 3"),
+    ],
+)
+def test_tables_that_contradict_each_other_are_refused(table, edit, told, results, tmp_path, capsys):
+    shutil.copytree(results / "north", tmp_path / "edited")
+    path = tmp_path / f"edited/{table}.csv"
+    path.write_text("\n".join(edit(path.read_text("utf-8").splitlines())) + "\n", "utf-8")
+    assert main(["merge", f"a={tmp_path / 'edited'}", "--out", str(tmp_path / "out")]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_names_of_sites_that_may_be_one_are_told(results, tmp_path, caplog):
+    given = [f"north={results / 'north'}", f"North ={results / 'same'}"]
+    assert main(["merge", *given, "--out", str(tmp_path / "out")]) == 0
+    assert "sites with nearly equal names count as several: 'North', 'north'" in caplog.text
+
+
 def test_results_are_not_joined_into_themselves(results, capsys):
     assert main(["merge", str(results / "south"), "--out", str(results / "south")]) == 2
     assert "the results to be joined lie there" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,9 @@ from volumetry.errors import ReadError, UsageError
 from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.files.small_files import read_small
 from volumetry.study.identity import natural
+from volumetry.study.rows.alike import alike_message, names_alike
 from volumetry.study.rows.flags import with_flags
+from volumetry.study.rows.pairing import check_rows
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, read_table, write_table
 from volumetry.tables.writing import remove_former_parquet
 
@@ -50,8 +53,8 @@ class SiteResults:
         'north'
         """
         site, mark, folder = text.partition("=")
-        if mark and site and not Path(text).exists():
-            return cls(folder=Path(folder), site=site)
+        if mark and site.strip() and not Path(text).exists():
+            return cls(folder=Path(folder), site=site.strip())
         return cls(folder=Path(text))
 
 
@@ -83,6 +86,7 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
     ReadError
         ``not-found``: a folder without results.
     UsageError
+        ``invalid-table``: a volume is negative, a line is there twice, or changes are of other volumes.
         ``usage``: a table names no site and none is given, or two name different ones; one patient of one
         site is in two folders; the rules of measurement or classes differ.
 
@@ -106,6 +110,9 @@ def merge_results(results: Sequence[SiteResults], out: Path | str) -> dict[str, 
     tables = [_read(one) for one in results]
     _check_rules(results, tables)
     _check_patients(results, tables)
+    for one, found in zip(results, tables, strict=True):
+        _check_volumes(one.folder, found)
+    _tell_of_names(tables)
     _tell_of_pseudonyms(results, tables)
     tables = _with_copies_flagged(tables)
     make_folder(out)
@@ -253,6 +260,42 @@ def _differing(one: Any, other: Any) -> str:
         return f"{one} and {other}"
     keys = [key for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
     return ", ".join(f"{key} {one.get(key)} and {other.get(key)}" for key in sorted(keys))
+
+
+def _check_volumes(folder: Path, tables: _Tables) -> None:
+    """Refuse measurements that contradict themselves, and changes of volumes that they do not have."""
+    try:
+        check_rows(tables.measurements)
+    except UsageError as error:
+        raise error.at(folder / "measurements.csv") from None
+    volumes: dict[tuple[str | None, ...], list[float]] = {}
+    for row in tables.measurements:
+        if row["volume_mm3"] is not None:
+            volumes.setdefault(_lesion_at(row, row["visit"]), []).append(row["volume_mm3"])
+    for line, row in enumerate(tables.changes, start=2):
+        for name in ("baseline", "followup"):
+            own = row[f"{name}_volume_mm3"]
+            known = volumes.get(_lesion_at(row, row[f"{name}_visit"]), ())
+            if own is not None and not any(math.isclose(own, other, rel_tol=1e-6) for other in known):
+                raise UsageError(
+                    "invalid-table",
+                    "a change is of a volume that measurements.csv does not have",
+                    where=folder / "changes.csv",
+                    values={"line": line, f"{name}_volume_mm3": own},
+                    todo="Take both tables from one run: run the batch again, or volumetry change.",
+                )
+
+
+def _tell_of_names(tables: Sequence[_Tables]) -> None:
+    """Say which sites, and which patients of one site, have names that may be one."""
+    patients: dict[str, set[str]] = {}
+    for one in tables:
+        for row in one.measurements:
+            patients.setdefault(row["site"], set()).add(row["patient"])
+    if groups := names_alike(patients):
+        _LOG.warning("%s", alike_message("sites", groups))
+    if groups := [group for names in patients.values() for group in names_alike(names)]:
+        _LOG.warning("%s", alike_message("patients", groups))
 
 
 def _tell_of_pseudonyms(results: Sequence[SiteResults], tables: Sequence[_Tables]) -> None:

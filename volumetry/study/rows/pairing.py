@@ -313,7 +313,7 @@ def changes_of_table(rows: Sequence[Row], rule: ChangeRule, worth: WorthRule | N
         those with a code), or some
         visits of a patient have a place in ``visit_order`` and others none.
     """
-    _check_rows(rows)
+    check_rows(rows)
     days: dict[Patient, dict[str, set[str]]] = {}
     rows = [
         row | {"study_date": row["study_date"] or date_of_name(row["visit"] or "") or None} for row in rows
@@ -383,7 +383,8 @@ def _check_places(rows: Sequence[Row]) -> None:
             )
 
 
-def _check_rows(rows: Sequence[Row]) -> None:
+def check_rows(rows: Sequence[Row]) -> None:
+    """Refuse measurements of which a volume is negative, or two are of one lesion, visit and read."""
     names = ("site", "patient", "side", "lesion", "visit", "reader", "read")
     seen: dict[tuple[Any, ...], int] = {}
     without: dict[tuple[Any, ...], int] = {}
