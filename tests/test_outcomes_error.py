@@ -192,7 +192,7 @@ def test_where_no_error_is_known_the_outcomes_say_so(tmp_path: Path) -> None:
     for table in found.tables:
         assert {row["change_error"] for row in table.rows} == {"error-unknown"}, table.name
     (waterfall,) = (one for one in found.drawings if one.name.endswith("waterfall"))
-    assert "error-unknown" in waterfall.draw().axes[0].get_xlabel()
+    assert "error of measurement unknown" in waterfall.draw().axes[0].get_xlabel()
     assert error_word(context_of(plan_with_error(tmp_path / "known", 0.05))) == "known"
 
 

@@ -37,7 +37,7 @@ def change_drawings(context: Context, endpoint: Change) -> tuple[Drawing, ...]:
             "Rows with baseline 0 have no percentage and are not drawn. With an [error] section in the plan, "
             "lines are the middle 95 % of what a change measured again would be, and pale bars lie within "
             "the error: neither a change nor its absence is shown. Visits of hatched bars are not "
-            "comparable.",
+            "comparable. Where the error of a change is not known (error-unknown) the figure says so.",
             draw=lambda: _waterfall(context, volumes, band),
         ),
         Drawing(
@@ -75,7 +75,7 @@ def _error_note(context: Context) -> str:
     word = error_word(context)
     if "error-unknown" not in word:
         return ""
-    return word.replace("error-unknown", "error of measurement unknown (error-unknown)")
+    return word.replace("error-unknown", "error of measurement unknown").replace(" for", "\nfor")
 
 
 def _responders(context: Context, volumes: Evaluable, band: tuple[float, float]) -> Any:
