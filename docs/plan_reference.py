@@ -36,10 +36,10 @@ _WRITTEN = """\
 | `estimates.csv` | a row per estimated quantity with its interval |
 | `disposition.csv` | a row per row of every input: used or left out, and why |
 | `flow.csv` | the participant flow |
-| `joined.csv` | the rows that were analysed, with derived and volume columns; `change_error`: `known` or `error-unknown` |
+| `joined.csv` | the rows that were analysed, with derived and volume columns, and `change_error` |
 | `table_one_printed.csv` | Table 1 as journals print it: columns are groups; p, SMD, missing |
 | `table_one.csv` | the same as tidy rows |
-| `responders.csv`, `sensitivity.csv` | classes of change, and these under other choices; both say whether the `change_error` is known |
+| `responders.csv`, `sensitivity.csv` | classes of change, and these under other choices; `change_error` |
 | `classes.csv` | counts of classes of categorical and ordinal endpoints |
 | `literature.csv` | published studies and the own rows |
 | `p_values.csv` | every customary p value of each yes-or-no endpoint |
