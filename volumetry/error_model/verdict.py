@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 from typing import Literal, get_args
 
 from volumetry.change import Category, ChangeRule, threshold_category
@@ -92,6 +91,8 @@ class VerdictRule:
 @lru_cache(maxsize=64)
 def _multiple(critical_value: CriticalValue, level: float, df: float) -> float:
     """All changes of a study have one error, and quantiles take longer than all the rest of a verdict."""
+    from statistics import NormalDist
+
     normal = NormalDist().inv_cdf((1 + level) / 2)
     if critical_value == "normal" or math.isinf(df):
         return normal
@@ -193,6 +194,8 @@ def judge_change(
     k = how.multiple(reading_error.df)
     difference = math.log(followup_mm3 / baseline_mm3)
     up, down = _log_thresholds(rule)
+    from statistics import NormalDist
+
     normal = NormalDist()
     p_up = normal.cdf((difference - up) / log_sd)
     p_down = normal.cdf((down - difference) / log_sd) if math.isfinite(down) else 0.0

@@ -14,8 +14,6 @@ from volumetry.formats.dicom.classes import RTSTRUCT_CLASS, SEG_CLASSES, TRACED_
 from volumetry.formats.dicom.index import read_header
 from volumetry.formats.dicom.series.choose import find_stack, find_stack_like
 from volumetry.formats.dicom.series.volume import read_scan
-from volumetry.formats.dicom.traced import rtstruct, seg
-from volumetry.formats.dicom.traced.details import details_of_segments
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.reader import FormatReader, RegionSections, TracedScan
 from volumetry.formats.scan_header import ScanHeader
@@ -50,11 +48,15 @@ class DicomReader(FormatReader):
 
     def read_mask(self, path: Path, *, threshold: float | None = None, scan: TracedScan = None) -> Mask:
         """Read a SEG; see `volumetry.formats.dicom.traced.seg.read_mask`."""
+        from volumetry.formats.dicom.traced import seg
+
         _check_class(path, "mask", SEG_CLASSES)
         return seg.read_mask(path, threshold=threshold, scan=scan)
 
     def read_trace(self, path: Path, *, roi: str | None = None, scan: TracedScan = None) -> Trace:
         """Read a region of an RTSTRUCT; see `volumetry.formats.dicom.traced.rtstruct.read_trace`."""
+        from volumetry.formats.dicom.traced import rtstruct
+
         _check_class(path, "trace", frozenset({RTSTRUCT_CLASS}))
         return rtstruct.read_trace(path, roi=roi, scan=scan)
 
@@ -67,6 +69,8 @@ class DicomReader(FormatReader):
         scan: TracedScan = None,
     ) -> tuple[CrossSections, ...]:
         """Measure the sections of a SEG or RTSTRUCT."""
+        from volumetry.formats.dicom.traced import rtstruct, seg
+
         if _check_class(path, "trace or mask", TRACED_CLASSES) == RTSTRUCT_CLASS:
             return rtstruct.read_sections(path, label=label, scan=scan)
         return seg.read_sections(path, label=label, threshold=threshold, scan=scan)
@@ -82,6 +86,9 @@ class DicomReader(FormatReader):
         overlapping_outlines: OverlappingOutlines = "refuse",
     ) -> tuple[RegionSections, ...]:
         """Measure every lesion; a region of an RTSTRUCT that fails hides no other."""
+        from volumetry.formats.dicom.traced import rtstruct
+        from volumetry.formats.dicom.traced.details import details_of_segments
+
         if _check_class(path, "trace or mask", TRACED_CLASSES) != RTSTRUCT_CLASS:
             segments = super().read_regions(path, label=label, threshold=threshold, scan=scan)
             details = details_of_segments(path)

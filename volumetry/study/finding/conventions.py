@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from volumetry.errors import VolumetryError
-from volumetry.formats.dicom.traced import rtstruct, seg
+from volumetry.formats.dicom.headers import DicomHeader
 from volumetry.formats.dicom.traced.references import References
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.recognise import RTSTRUCT_CLASS, TRACE_SUFFIX, without_suffix
@@ -52,8 +52,7 @@ def dicom_cases(found: Found) -> Iterator[Case]:
         trace = found.relative(header.path)
         form = "rtstruct" if header.sop_class_uid == RTSTRUCT_CLASS else "seg"
         try:
-            module = rtstruct if header.sop_class_uid == RTSTRUCT_CLASS else seg
-            references = module.referenced(header.path)
+            references = _references_of(header)
         except VolumetryError as error:
             yield Case(patient=patient, visit=visit, study_date=date, trace=trace, form=form, error=error)
             continue
@@ -96,6 +95,14 @@ def _side_of_place(name: str) -> str:
     return side_of_file(image_stem(name)) or side_of_folders(name)
 
 
+def _references_of(header: DicomHeader) -> References:
+    from volumetry.formats.dicom.traced import rtstruct, seg  # of studies with DICOM tracings alone
+
+    if header.sop_class_uid == RTSTRUCT_CLASS:
+        return rtstruct.referenced(header.path)
+    return seg.referenced(header.path)
+
+
 def _by_visit(references: References, several: list[ImageSeries]) -> Iterator[tuple[str, list[ImageSeries]]]:
     """Yield the regions of a structure set with their series, where they were drawn on scans of two visits.
 
@@ -107,7 +114,9 @@ def _by_visit(references: References, several: list[ImageSeries]) -> Iterator[tu
         traced = frozenset(references.traced_instance_uids)
         yield "", several if any(_holds_any(series, traced) for series in several) else own
         return
-    for number, names in rtstruct.images_of_regions(references.path):
+    from volumetry.formats.dicom.traced.rtstruct import images_of_regions
+
+    for number, names in images_of_regions(references.path):
         drawn_on = [series for series in several if _holds_any(series, names)] if names else own
         if drawn_on:
             yield str(number), drawn_on
