@@ -12,18 +12,14 @@ from volumetry.change import MeasuredVisit
 from volumetry.errors import UsageError
 from volumetry.study.cases import Case
 from volumetry.study.finding.doubts.headers import doubted
-from volumetry.study.identity import (
-    date_of_name,
-    number_of_name,
-    order_of_visits,
-    unknown_order_message,
-    visits_against_names,
-)
+from volumetry.study.identity import date_of_name, number_of_name
+from volumetry.study.order_messages import unknown_order_message
 from volumetry.study.protocol import IdentitySection, parse_protocol
 from volumetry.study.rows.pairing import changes_of_table
 from volumetry.study.rows.reads import Claim, settle_reads
 from volumetry.study.runs.batch import run_batch
 from volumetry.study.runs.options import BatchOptions
+from volumetry.study.visit_order import order_of_visits, visits_against_names
 from volumetry.tables import CHANGES, MEASUREMENTS, read_table
 
 

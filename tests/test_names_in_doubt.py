@@ -13,7 +13,7 @@ import volumetry as vm
 from volumetry.cli import main
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.study.finding.discovery import discover
-from volumetry.study.identity import order_of_visits
+from volumetry.study.visit_order import order_of_visits
 
 GEOMETRY = coronal(size=24)
 

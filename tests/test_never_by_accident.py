@@ -5,7 +5,7 @@ from study_phantoms import batch_results, coronal, write_box, write_box_trace
 
 from volumetry import ScanSource
 from volumetry.cli import main
-from volumetry.study.identity import first_days, order_of_visits
+from volumetry.study.visit_order import first_days, order_of_visits
 
 
 def masks(root, rows_of):

@@ -16,8 +16,8 @@ from volumetry.cli import main
 from volumetry.errors import UsageError
 from volumetry.formats.dicom.file.values import iso_date
 from volumetry.study.finding.names import is_mask_name
-from volumetry.study.identity import order_of_visits
 from volumetry.study.pseudonyms import Pseudonymiser
+from volumetry.study.visit_order import order_of_visits
 
 GEOMETRY = coronal(size=24)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from volumetry.study.identity import unordered_message
+from volumetry.study.order_messages import unordered_message
 from volumetry.study.rows.alike import (
     VISITS_IN_NAMES,
     alike_message,

@@ -8,20 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from volumetry.study.cases import Case, are_several_lesions
-from volumetry.study.identity import (
-    VisitOrder,
-    composed_text,
+from volumetry.study.identity import composed_text, day_in_file, natural, visit_without_patient
+from volumetry.study.order_messages import (
     conflict_message,
-    day_in_file,
     doubted_order_message,
-    first_days,
     inconsistent_dates_message,
-    natural,
-    order_of_visits,
     unknown_order_message,
-    visit_without_patient,
-    visits_against_names,
-    visits_against_ranks,
 )
 from volumetry.study.protocol import Protocol
 from volumetry.study.rows.details import differently_described
@@ -37,6 +29,13 @@ from volumetry.study.rows.reads import (
     settle_reads,
 )
 from volumetry.study.rows.sides import settle_sides
+from volumetry.study.visit_order import (
+    VisitOrder,
+    first_days,
+    order_of_visits,
+    visits_against_names,
+    visits_against_ranks,
+)
 from volumetry.tables import MEASUREMENTS, Row
 
 Measured = tuple[Case, int, Row]

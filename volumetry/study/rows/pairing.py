@@ -9,18 +9,17 @@ from typing import Any
 
 from volumetry.change import ChangeRule, MeasuredVisit, VolumeChange, classify_change
 from volumetry.errors import UsageError
-from volumetry.study.identity import (
+from volumetry.study.identity import date_of_name, natural
+from volumetry.study.rows.flags import flags_of, with_flags
+from volumetry.study.rows.shared_files import SharedFiles
+from volumetry.study.rows.worth import WorthRule, worth_cells
+from volumetry.study.visit_order import (
     VisitOrder,
-    date_of_name,
     first_days,
-    natural,
     order_of_visits,
     visits_against_names,
     visits_against_ranks,
 )
-from volumetry.study.rows.flags import flags_of, with_flags
-from volumetry.study.rows.shared_files import SharedFiles
-from volumetry.study.rows.worth import WorthRule, worth_cells
 from volumetry.tables import CHANGES, Row
 
 Unit = tuple[str, str, str]
@@ -39,7 +38,7 @@ _CONFLICTS = ("visit-dates-conflict", "patient-conflict", "template-space")
 def visit_ranks(visits: Mapping[str, str], declared: Sequence[str] = ()) -> dict[str, int]:
     """Return a rank for every visit of one patient, for lists on the screen: by name where nothing is known.
 
-    Classes rest on `volumetry.study.identity.order_of_visits`, which does not guess.
+    Classes rest on `volumetry.study.visit_order.order_of_visits`, which does not guess.
     """
     order = order_of_visits(visits, declared)
     if order.is_known:

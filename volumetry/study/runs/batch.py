@@ -21,7 +21,8 @@ from volumetry.formats.opening import links_followed
 from volumetry.study.case_table import CaseTable
 from volumetry.study.cases import Case
 from volumetry.study.finding.discovery import discover
-from volumetry.study.identity import composed_text, natural, unordered_message
+from volumetry.study.identity import composed_text, natural
+from volumetry.study.order_messages import unordered_message
 from volumetry.study.protocol.repeatability import check_measured_alike
 from volumetry.study.pseudonyms import write_map
 from volumetry.study.rows.alike import (

@@ -13,7 +13,7 @@ from typing import Any
 
 from volumetry._version import __version__
 from volumetry.files.atomic import atomic_output
-from volumetry.study.identity import untraced_first_message
+from volumetry.study.order_messages import untraced_first_message
 from volumetry.study.rows.joining import printable
 from volumetry.study.rows.pairing import changes_of
 from volumetry.study.rows.worth import tilt_explainer, worth_rule

@@ -7,7 +7,7 @@ from datetime import date
 from itertools import combinations
 
 from volumetry.formats.dicom.person import PersonMarks
-from volumetry.study.identity import visits_against_names
+from volumetry.study.visit_order import visits_against_names
 
 _FAR_DAYS = 31
 """So far apart, the two dates of a study are not the days before and after midnight."""
