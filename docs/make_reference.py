@@ -12,8 +12,8 @@ from volumetry.codes import ERROR_CODES, FLAGS
 from volumetry.comparability import REFUSED_BY_DEFAULT, RESERVATIONS
 from volumetry.files.documents import reference
 from volumetry.study.finding.manifest.table import MANIFEST
+from volumetry.study.other_tables.mapping import TableMapping
 from volumetry.study.protocol import ProtocolSections
-from volumetry.study.rows.mapping import TableMapping
 from volumetry.tables import table_reference
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -96,7 +96,7 @@ def manifest_page() -> str:
 MAPPING_TEXT = """\
 # Mapping of another table
 
-Generated from `volumetry/study/rows/mapping.py` by `python docs/make_reference.py`; do not edit by hand.
+Generated from `volumetry/study/other_tables/mapping.py` by `docs/make_reference.py`; do not edit by hand.
 
 `volumetry change TABLE --mapping MAP.toml --out CHANGES.csv` classes the volumes of a table that another
 program or a person made: CSV with commas, semicolons or tabs, or the first sheet of an xlsx file. The mapping

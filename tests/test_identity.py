@@ -14,8 +14,8 @@ from volumetry.study.cases import Case
 from volumetry.study.finding.doubts.headers import doubted
 from volumetry.study.identity import date_of_name, number_of_name
 from volumetry.study.order_messages import unknown_order_message
+from volumetry.study.other_tables.changes import changes_of_table
 from volumetry.study.protocol import IdentitySection, parse_protocol
-from volumetry.study.rows.pairing import changes_of_table
 from volumetry.study.rows.reads import Claim, settle_reads
 from volumetry.study.runs.batch import run_batch
 from volumetry.study.runs.options import BatchOptions

@@ -1,7 +1,9 @@
 import pytest
 
 from volumetry.change import ChangeRule
-from volumetry.study.rows.pairing import changes_of, changes_of_table, natural, visit_ranks
+from volumetry.study.identity import natural
+from volumetry.study.other_tables.changes import changes_of_table
+from volumetry.study.rows.pairing import changes_of, visit_ranks
 from volumetry.tables import MEASUREMENTS
 
 

@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Read measurements, write changes."""
     from volumetry.change import ChangeRule
-    from volumetry.study.rows.doubts_of_table import doubts_of_table
-    from volumetry.study.rows.mapping import mapped_rows, unused_columns
-    from volumetry.study.rows.pairing import changes_of_table
-    from volumetry.study.rows.passed_by import check_columns_besides
+    from volumetry.study.other_tables.changes import changes_of_table
+    from volumetry.study.other_tables.doubts_of_table import doubts_of_table
+    from volumetry.study.other_tables.mapping import mapped_rows, unused_columns
+    from volumetry.study.other_tables.passed_by import check_columns_besides
     from volumetry.study.rows.worth import worth_rule
     from volumetry.tables import CHANGES, MEASUREMENTS, read_table, write_table
     from volumetry.tables.writing import remove_former_parquet

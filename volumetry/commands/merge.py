@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Join the tables."""
-    from volumetry.study.rows.merging import SiteResults, merge_results
+    from volumetry.study.other_tables.merging import SiteResults, merge_results
     from volumetry.study.runs.outdated import outdated_removed
 
     with outdated_removed(Path(chosen.out)):

@@ -16,9 +16,9 @@ from volumetry.errors import ReadError, UsageError
 from volumetry.files.atomic import make_folder, write_atomically
 from volumetry.files.small_files import read_small
 from volumetry.study.identity import natural
+from volumetry.study.other_tables.changes import check_rows
 from volumetry.study.rows.alike import alike_message, names_alike
 from volumetry.study.rows.flags import with_flags
-from volumetry.study.rows.pairing import check_rows
 from volumetry.tables import CHANGES, MEASUREMENTS, SLICES, Row, Table, read_table, write_table
 from volumetry.tables.writing import remove_former_parquet
 

@@ -12,13 +12,13 @@ from volumetry.errors import UsageError
 from volumetry.files.documents import Document
 from volumetry.formats.lesion_names import side_of_name
 from volumetry.formats.side_words import said_side
-from volumetry.study.rows.column_names import about
-from volumetry.study.rows.units import UNITS_MM3, are_units, unit_of, units_in_name
+from volumetry.study.other_tables.column_names import about
+from volumetry.study.other_tables.units import UNITS_MM3, are_units, unit_of, units_in_name
 from volumetry.study.table_text import TableText, table_text
 from volumetry.tables import MEASUREMENTS
 
 if TYPE_CHECKING:
-    from volumetry.study.rows.mapping import TableMapping
+    from volumetry.study.other_tables.mapping import TableMapping
 
 _POINT = re.compile(r"[\d.]*\d\.\d[\d.]*(,\d*)?")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")

@@ -20,8 +20,13 @@ from volumetry.errors import UsageError, did_you_mean
 from volumetry.files.documents import Document, build, read_document, setting, table_setting
 from volumetry.study.cases import SIDE_WORDS
 from volumetry.study.identity import composed_text, twice_named
-from volumetry.study.rows.passed_by import check_sides_of_visits, check_telling, check_units, points_in_doubt
-from volumetry.study.rows.units import UNITS_MM3
+from volumetry.study.other_tables.passed_by import (
+    check_sides_of_visits,
+    check_telling,
+    check_units,
+    points_in_doubt,
+)
+from volumetry.study.other_tables.units import UNITS_MM3
 from volumetry.study.table_text import fault_of_name, seen_name, table_text
 from volumetry.tables import MEASUREMENTS, Row
 from volumetry.tables.cells import surplus_cells, year_first_date
