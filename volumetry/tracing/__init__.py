@@ -41,10 +41,11 @@ from volumetry.tracing.session.signing import SigningCheck
 from volumetry.tracing.session.state import TracingState, apply_event, replay
 from volumetry.tracing.worklist.assignment import Assignment
 from volumetry.tracing.worklist.beside import TracedFile, kind_of_file, printable, scan_title, traced_beside
+from volumetry.tracing.worklist.of_study import read_worklist
 from volumetry.tracing.worklist.plan import plan_study
 from volumetry.tracing.worklist.release import release_blinded
 from volumetry.tracing.worklist.rows import ROW_COLUMNS, STATES, WorklistRow, chosen_rows
-from volumetry.tracing.worklist.worklist import Worklist, read_worklist
+from volumetry.tracing.worklist.worklist import Worklist
 
 __all__ = [
     "Adjudication",

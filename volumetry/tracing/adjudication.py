@@ -24,7 +24,8 @@ from volumetry.trace import Trace
 from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.reader_study import save_consensus
 from volumetry.tracing.worklist.beside import printable
-from volumetry.tracing.worklist.worklist import Worklist, read_worklist
+from volumetry.tracing.worklist.of_study import read_worklist
+from volumetry.tracing.worklist.worklist import Worklist
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,9 @@ from volumetry.trace import Trace
 from volumetry.tracing.disk.places import CasePlace
 from volumetry.tracing.disk.revisions import save_revision
 from volumetry.tracing.worklist.assignment import read_assignment
+from volumetry.tracing.worklist.of_study import read_worklist
 from volumetry.tracing.worklist.rows import STATES
 from volumetry.tracing.worklist.scans import CaseState
-from volumetry.tracing.worklist.worklist import read_worklist
 
 STATUS_COLUMNS = ("reader", "reads", "signed", "saved", "in_progress", "untraced", "not_due", "second_part")
 CASE_COLUMNS = ("reader", "position", "case", "state")

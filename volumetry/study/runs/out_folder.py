@@ -27,11 +27,7 @@ def refuse_clear_ids(out: Path) -> None:
             found = any(not record.get("pseudonyms") for record in records.records())
     if not found:
         return
-    try:
-        before = json.loads((out / "run.json").read_bytes()).get("pseudonyms")
-    except (OSError, ValueError, AttributeError):
-        before = False
-    if not before:
+    if not _are_pseudonymous(out):
         raise UsageError(
             "usage",
             "the folder holds results in which patients stand under their own names",
@@ -42,17 +38,21 @@ def refuse_clear_ids(out: Path) -> None:
 
 def refuse_pseudonyms(out: Path) -> None:
     """Refuse a folder in which a run with pseudonyms has left its results: somebody may share it."""
-    try:
-        before = json.loads((out / "run.json").read_bytes()).get("pseudonyms")
-    except (OSError, ValueError, AttributeError):
-        return
-    if before:
+    if _are_pseudonymous(out):
         raise UsageError(
             "usage",
             "the folder holds results under pseudonyms, and this run would write clear names over them",
             where=out,
             todo="Add --pseudonyms KEYFILE, or name another folder with --out.",
         )
+
+
+def _are_pseudonymous(out: Path) -> bool:
+    """Whether ``run.json`` says that results stand under pseudonyms."""
+    try:
+        return bool(json.loads((out / "run.json").read_bytes()).get("pseudonyms"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def check_out(folder: Path, out: Path) -> None:

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from volumetry.errors import ReadError, UsageError
 from volumetry.formats import read_mask, read_scan, read_trace
 from volumetry.masks.outlines import contours_from_mask
 from volumetry.scan import Scan
-from volumetry.study.protocol import Blinding, Protocol, protocol_of_study
+from volumetry.study.protocol import Blinding, Protocol
 from volumetry.study.protocol.repeatability import check_measured_alike
-from volumetry.study.reading import second_part_opens
 from volumetry.study.rows.pairing import visit_ranks
 from volumetry.study.rows.worth import WorthRule, worth_rule
 from volumetry.trace import Trace
 from volumetry.tracing.disk.journal import minutes_of, read_journal
 from volumetry.tracing.disk.places import CasePlace
-from volumetry.tracing.worklist.assignment import Assignment, read_assignment
-from volumetry.tracing.worklist.blinding import complete_key
-from volumetry.tracing.worklist.folder_contents import what_lies_in
 from volumetry.tracing.worklist.followed import apart_because, named_otherwise
-from volumetry.tracing.worklist.rows import WorklistRow, assigned_rows, in_order, rows_of
+from volumetry.tracing.worklist.rows import WorklistRow
 from volumetry.tracing.worklist.scans import (
     FORMS,
     StudyScan,
     Traced,
     keys_of,
-    look_up,
-    scans_of_study,
     short_name,
 )
-from volumetry.tracing.worklist.series import StudyCases, cases_of_study, write_choice
-
-NO_CASE = "The plan of the reader study has no case for this reader."
-NO_READER = "Write your initials at the top first: everybody has cases of their own in this reader study."
+from volumetry.tracing.worklist.series import StudyCases, write_choice
 
 
 class Worklist:
@@ -55,6 +46,8 @@ class Worklist:
         What lies in the folder instead, where there is no scan to trace; else empty.
     second_part_opens : datetime or None
         Of a reader study; None while the first part is not signed.
+    found : StudyCases
+        What lies in the folder, from which another reader's worklist can be made.
 
     Examples
     --------
@@ -75,6 +68,7 @@ class Worklist:
         not_due: Collection[int] = (),
         second_part_opens: datetime | None = None,
         base: Path | None = None,
+        found: StudyCases | None = None,
         n_not_due: int = 0,
     ) -> None:
         self.rows = rows
@@ -84,7 +78,7 @@ class Worklist:
         self.blinding: Blinding = protocol.reading.blinding
         self._study = study
         self._base = base or study
-        self._found = StudyCases(cases=())
+        self.found = found or StudyCases(cases=())
         self._scans = scans
         self._not_due = frozenset(not_due)
         self._n_not_due = n_not_due
@@ -121,7 +115,7 @@ class Worklist:
     @property
     def n_unfit(self) -> int:
         """Number of visits that are left out: none of their series fits ``[scan]`` of the protocol."""
-        return self._found.n_unfit
+        return self.found.n_unfit
 
     @property
     def refused(self) -> dict[int, str]:
@@ -279,10 +273,6 @@ class Worklist:
         traced = [t for t in self._scan(number).traced if t.path and t.state != "conflict"]
         return {t.reader for t in traced if t.lesion == lesion}
 
-    def _baseline_trace(self, number: int, lesion: str, reader: str) -> Traced | None:
-        baseline = self.baseline_number(number)
-        return None if baseline is None else self._traced_at(baseline, lesion, reader)
-
     def _traced_at(self, number: int, lesion: str, reader: str) -> Traced | None:
         traced = self._scan(number).traced
         same = [t for t in traced if t.path and short_name(t.lesion) == short_name(lesion)]
@@ -304,130 +294,3 @@ def _trace_of_label(path: Path, lesion: str, scan: Scan) -> Trace | None:
         geometry=scan.geometry,
         source=scan.source,
     )
-
-
-def read_worklist(
-    study: Path | str,
-    *,
-    protocol: Protocol | None = None,
-    reader: str = "",
-    place: Path | str | None = None,
-    now: datetime | None = None,
-    known: Worklist | None = None,
-) -> Worklist:
-    """Read what there is to trace in a study folder.
-
-    Parameters
-    ----------
-    study : path
-    protocol : Protocol, optional
-        Its blinding, seed and visits; `study.toml` in the folder by default, else no blinding.
-    reader : str
-        Who reads. Under blinding, rows of other readers are left out.
-    place : path, optional
-        Where traces are written, if not in the study folder.
-    now : datetime, optional
-        With zone; decides which cases of a reader study (`plan_study`) are due. The present by default.
-    known : Worklist, optional
-        Of the same folder: its scans are taken from it, and only what is traced on them is looked at again.
-
-    Raises
-    ------
-    ReadError, UsageError
-        The folder or the protocol cannot be read.
-    OutputError
-        The names of a blinded reading cannot be kept; name another place.
-
-    Examples
-    --------
-    >>> worklist = vt.read_worklist("sample_scans/study", reader="A")
-    >>> sorted({row.patient for row in worklist.rows})
-    ['hip01', 'hip02', 'hip03', 'hip04', 'hip05', 'sub-hip06']
-    """
-    study = Path(study)
-    base = study if place is None else Path(place)
-    protocol = protocol_of_study(study, base) if protocol is None else protocol
-    found = cases_of_study(study, protocol) if known is None else known._found
-    scans = scans_of_study(found, study, base)
-    assignment = read_assignment(base)
-    if assignment is not None:
-        moment = datetime.now(UTC) if now is None else now
-        made = _assigned_worklist(study, base, assignment, scans, protocol, reader, moment)
-        made._found = found
-        return made
-    key = None
-    if protocol.reading.blinding != "none":
-        key = complete_key(
-            base,
-            seed=protocol.reading.seed,
-            scans=[scan.identity for scan in scans],
-            patients={scan.patient for scan in scans},
-        )
-    for scan in scans:
-        if key is not None:
-            scan.place = key.place(base, scan.identity)
-        look_up(scan, reader)
-    numbered = in_order(scans, protocol, key)
-    rows = tuple(
-        row
-        for number, scan in numbered.items()
-        for row in rows_of(number, scan, scans, protocol, key, reader)
-    )
-    errors = [case.error for case in found.cases if case.error]
-    made = Worklist(
-        study=study,
-        rows=rows,
-        protocol=protocol,
-        scans=numbered,
-        reader=reader,
-        nothing_found="" if rows else what_lies_in(study, errors),
-        base=base,
-    )
-    made._found = found
-    return made
-
-
-def _assigned_worklist(
-    study: Path,
-    base: Path,
-    assignment: Assignment,
-    scans: Sequence[StudyScan],
-    protocol: Protocol,
-    reader: str,
-    now: datetime,
-) -> Worklist:
-    """The reads of one reader that are due; nothing in it depends on whether a read is a repeat."""
-    known = {scan.identity: scan for scan in scans}
-    reads = [read for read in assignment.of_reader(reader) if read.scan in known]
-    cases: dict[int, StudyScan] = {}
-    for read in reads:
-        case = replace(known[read.scan], place=assignment.place(base, read), traced=[])
-        look_up(case, reader)
-        cases[read.number] = case
-    opens = second_part_opens(
-        [_signed_time(cases[read.number]) for read in reads if read.part == 1], assignment.reading
-    )
-    is_open = opens is not None and now >= opens
-    due = [read for read in reads if read.part == 1 or is_open or cases[read.number].traced]
-    rows = [
-        row
-        for read in due
-        for row in assigned_rows(assignment.case_name(read), read, cases[read.number], assignment)
-    ]
-    return Worklist(
-        study=study,
-        rows=tuple(rows),
-        protocol=replace(protocol, reading=replace(protocol.reading, blinding="time")),
-        scans={read.number: cases[read.number] for read in due},
-        reader=reader,
-        nothing_found="" if rows else NO_CASE if reader else NO_READER,
-        second_part_opens=opens,
-        not_due={read.number for read in assignment.reads} - {read.number for read in due},
-        n_not_due=len(reads) - len(due),
-    )
-
-
-def _signed_time(scan: StudyScan) -> str:
-    """When the last lesion of a case was signed; empty while one is not, or none is traced."""
-    times = [traced.signed_time for traced in scan.traced]
-    return max(times, key=datetime.fromisoformat) if times and all(times) else ""
