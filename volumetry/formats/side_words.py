@@ -25,6 +25,9 @@ _ABBREVIATIONS = (
 )  # fmt: skip
 """Left and right. Most mean something else, too (RT: radiotherapy), so one of them alone says nothing."""
 
+MAY_BE_SIDES = frozenset(_SIDE_OF_WORD) | {word for pair in _ABBREVIATIONS for word in pair}
+"""Words and abbreviations, in small letters without accents, that may be a side where they stand alone."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SaidSide:

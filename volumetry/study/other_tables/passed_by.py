@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from volumetry.errors import UsageError
 from volumetry.files.documents import Document
 from volumetry.formats.lesion_names import side_of_name
-from volumetry.formats.side_words import said_side
+from volumetry.formats.side_words import MAY_BE_SIDES, said_side
 from volumetry.study.other_tables.column_names import about
 from volumetry.study.other_tables.units import UNITS_MM3, are_units, unit_of, units_in_name
 from volumetry.study.table_text import TableText, table_text
@@ -30,10 +30,6 @@ _NAME = re.compile(r"\D+(?:\d{1,2}\D*)?|\d{1,2}[^\W\d_]\D*")
 """A word, perhaps with a number of one or two digits: no date, no number of an examination."""
 _MEASURED = re.compile(r"[-+]?\d+[.,]\d+|\d{4,}")
 _ANSWERS = {"yes", "no", "y", "n", "ja", "nein", "j", "oui", "non", "si", "sí", "true", "false", "x", "-"}
-_SIDES = {
-    *("l", "r", "left", "right", "li", "re", "links", "rechts", "gauche", "droite", "g", "d"),
-    *("izquierda", "derecha", "izq", "der", "sinistra", "destra", "sin", "dx", "sx", "esquerda", "direita"),
-}
 
 
 def points_in_doubt(table: TableText, columns: Iterable[str], mapping: TableMapping) -> Iterator[str]:
@@ -181,7 +177,7 @@ def check_units(
 def _may_tell(name: str, counts: Mapping[str, int], values: Iterable[Mapping[str, set[str]]]) -> bool:
     """Whether a column, whose cells differ between visits, may say which lesion or whose it is."""
     what = about(name)
-    if what == "person" or _SIDES.issuperset(counts):
+    if what == "person" or MAY_BE_SIDES.issuperset(counts):
         return True
     if what in ("tracing", "unit") and not all(map(_MEASURED.fullmatch, counts)):
         return True
