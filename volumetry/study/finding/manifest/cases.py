@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -86,35 +86,9 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> t
     is_asked_for = row["scan"] != code and code in NEEDS_A_SERIES
     row = row | {"scan": None} if is_asked_for else row
     paths = {name: _relative(row[name], base, folder) for name in ("scan", "trace")}
-    missing = [name for name in paths.values() if name and not (folder / name).exists()]
-    special = [
-        name
-        for name in paths.values()
-        if name and not ((folder / name).is_file() or (folder / name).is_dir())
-    ]
-    error: VolumetryError | None = None
-    if is_asked_for:
-        error = VolumetryError(
-            code,
-            "the series of the visit is not chosen yet",
-            todo="Take the lines of a candidate of the manifest instead of this one.",
-        )
-    if special and not missing:
-        error = ReadError(
-            "unsupported-format",
-            "the manifest names what is no regular file",
-            where=special[0],
-            todo="Name a file or a folder.",
-        )
-    if missing:
-        error = ReadError(
-            "not-found",
-            "the manifest names what is not there",
-            where=missing[0],
-            todo="Correct the manifest: its paths are relative to the folder that it lies in.",
-        )
-    named = NamedScan(scan=paths["scan"]) if missing or special else scans.find(paths["scan"])
-    error = error or named.error
+    fault = _fault_of_files([name for name in paths.values() if name], folder)
+    named = scans.find(paths["scan"]) if fault is None else NamedScan(scan=paths["scan"])
+    error = fault or (_not_chosen(code) if is_asked_for else named.error)
     traced = _Traced() if error else _traced(folder, paths["trace"])
     error = error or _other_side(paths["trace"], side, traced.form)
     lesion = row["lesion"] or ""
@@ -149,6 +123,33 @@ def _case(row: Row, side: str, base: Path, folder: Path, scans: NamedScans) -> t
         error=error,
     )
     return case, named.patient_id or traced.patient_id
+
+
+def _fault_of_files(names: Sequence[str], folder: Path) -> VolumetryError | None:
+    """The error of a line that names what is not there, or what is neither a file nor a folder."""
+    if missing := [name for name in names if not (folder / name).exists()]:
+        return ReadError(
+            "not-found",
+            "the manifest names what is not there",
+            where=missing[0],
+            todo="Correct the manifest: its paths are relative to the folder that it lies in.",
+        )
+    if special := [name for name in names if not ((folder / name).is_file() or (folder / name).is_dir())]:
+        return ReadError(
+            "unsupported-format",
+            "the manifest names what is no regular file",
+            where=special[0],
+            todo="Name a file or a folder.",
+        )
+    return None
+
+
+def _not_chosen(code: str) -> VolumetryError:
+    return VolumetryError(
+        code,
+        "the series of the visit is not chosen yet",
+        todo="Take the lines of a candidate of the manifest instead of this one.",
+    )
 
 
 def _other_side(trace: str, side: str, form: str) -> VolumetryError | None:
